@@ -1,0 +1,126 @@
+import { randomBytes } from 'node:crypto';
+import { InferError } from './errors.js';
+import { ExitCode } from './exit-codes.js';
+
+export type TerminalState = 'completed' | 'failed' | 'expired' | 'cancelled';
+export type JobState = 'waiting' | 'delayed' | 'active' | TerminalState;
+
+/** 0..9, 9 is most urgent; what users type. BullMQ's own number is the reverse, see `toBullPriority`. */
+export type Priority = number;
+
+export const MIN_PRIORITY = 0;
+export const MAX_PRIORITY = 9;
+
+/**
+ * BullMQ serves low numbers first and treats "no priority" as more urgent than any number, so every
+ * job gets 1..10 and never none: 9 becomes 1, 0 becomes 10.
+ */
+export function toBullPriority(priority: Priority): number {
+  return MAX_PRIORITY + 1 - checkPriority(priority);
+}
+
+export function fromBullPriority(bull: number): Priority {
+  return bull === 0 ? MAX_PRIORITY : Math.max(MIN_PRIORITY, MAX_PRIORITY + 1 - bull);
+}
+
+/** @throws InferError PRIORITY_RANGE (exit 2) unless an integer of 0..9. */
+export function checkPriority(priority: number): Priority {
+  if (!Number.isInteger(priority) || priority < MIN_PRIORITY || priority > MAX_PRIORITY) {
+    throw new InferError('PRIORITY_RANGE', `priority ${priority} is not a whole number of 0..9`, {
+      hint: 'use --priority 9 for the most urgent work and 0 for the least',
+      exitCode: ExitCode.Usage,
+    });
+  }
+  return priority;
+}
+
+const QUEUE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/** @throws InferError QUEUE_NAME (exit 2): names become parts of Redis keys and hash tags. */
+export function checkQueueName(name: string): string {
+  if (!QUEUE_NAME.test(name)) {
+    throw new InferError('QUEUE_NAME', `'${printable(name)}' is not a queue name`, {
+      hint: 'use letters, digits, dot, dash and underscore, at most 64, such as realtime or batch',
+      exitCode: ExitCode.Usage,
+    });
+  }
+  return name;
+}
+
+const JOB_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+const ONLY_DIGITS = /^\d+$/;
+
+/**
+ * @throws InferError JOB_ID (exit 2). BullMQ refuses ids that are integers or hold a colon
+ * (bullmq 6.7, classes/job.js `validateOptions`), and chunk jobs append `-<index>`.
+ */
+export function checkJobId(id: string): string {
+  if (!JOB_ID.test(id) || ONLY_DIGITS.test(id)) {
+    throw new InferError('JOB_ID', `'${printable(id)}' cannot be a job id`, {
+      hint: 'use letters, digits, dot, dash and underscore, at most 128, and not digits alone: order-1234',
+      exitCode: ExitCode.Usage,
+    });
+  }
+  return id;
+}
+
+const ID_TIME_CHARS = 9;
+const ID_RANDOM_BYTES = 8;
+const BASE32 = '0123456789abcdefghjkmnpqrstvwxyz';
+
+function base32(value: bigint, length: number): string {
+  let rest = value;
+  let text = '';
+  for (let i = 0; i < length; i++) {
+    text = (BASE32[Number(rest & 31n)] as string) + text;
+    rest >>= 5n;
+  }
+  return text;
+}
+
+let lastIdTime = 0;
+let idSequence = 0;
+
+/**
+ * A new id: `j` (job) or `g` (group), 9 characters of milliseconds, 3 of a counter within the
+ * millisecond, 13 random (Crockford base 32, lower case). Ids of one process sort by creation.
+ */
+export function newId(kind: 'j' | 'g', nowMs: number = Date.now()): string {
+  if (nowMs > lastIdTime) {
+    lastIdTime = nowMs;
+    idSequence = 0;
+  } else if (++idSequence >= 32 ** 3) {
+    lastIdTime += 1;
+    idSequence = 0;
+  }
+  const random = randomBytes(ID_RANDOM_BYTES).readBigUInt64BE();
+  return `${kind}${base32(BigInt(lastIdTime), ID_TIME_CHARS)}${base32(BigInt(idSequence), 3)}${base32(random, 13)}`;
+}
+
+const OWN_ID = /^[jg][0-9a-hjkmnp-tv-z]{25}(-\d+)?$/;
+
+/** Milliseconds since the epoch at which one of our own ids was made; undefined for a caller's id. */
+export function idTime(id: string): number | undefined {
+  if (!OWN_ID.test(id)) return undefined;
+  let time = 0;
+  for (const char of id.slice(1, 1 + ID_TIME_CHARS)) time = time * 32 + BASE32.indexOf(char);
+  return time;
+}
+
+/** The id of chunk `index` (from 0) of a group. */
+export function chunkId(group: string, index: number): string {
+  return `${group}-${index}`;
+}
+
+const ESC = 0x1b;
+
+/** Text safe to show on a terminal: control characters (C0, DEL, C1) become `\xNN`. */
+export function printable(text: string): string {
+  let out = '';
+  for (const char of text) {
+    const code = char.codePointAt(0) as number;
+    const control = code < 0x20 || code === ESC || (code >= 0x7f && code <= 0x9f);
+    out += control ? `\\x${code.toString(16).padStart(2, '0')}` : char;
+  }
+  return out;
+}

@@ -1,0 +1,58 @@
+import { InferError } from './errors.js';
+import { ExitCode } from './exit-codes.js';
+
+const DURATION = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/;
+const DURATION_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** Milliseconds of `500ms`, `2s`, `1.5m`, `1h`, `7d`; a bare number counts as seconds. */
+export function parseDuration(text: string): number {
+  const match = DURATION.exec(text.trim());
+  if (match === null) {
+    throw new InferError('DURATION', `'${text}' is not a duration`, {
+      hint: 'write a number with a unit: 500ms, 2s, 1.5m, 1h or 7d (a bare number is seconds)',
+      exitCode: ExitCode.Usage,
+    });
+  }
+  const unit = (match[2] ?? 's') as keyof typeof DURATION_MS;
+  return Number(match[1]) * DURATION_MS[unit];
+}
+
+/** A duration as people read it: `850 µs`, `12.3 ms`, `4.2 s`, `3m 20s`, `2h 5m`, `4d 3h`. */
+export function formatDuration(ms: number): string {
+  if (!Number.isFinite(ms)) return '-';
+  if (ms < 1) return `${Math.round(ms * 1000)} µs`;
+  if (ms < 1000) return `${ms < 100 ? Number(ms.toFixed(1)) : Math.round(ms)} ms`;
+  const seconds = ms / 1000;
+  if (seconds < 60) return `${Number(seconds.toFixed(1))} s`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)}m ${whole % 60}s`;
+  if (whole < 86_400) return `${Math.floor(whole / 3600)}h ${Math.floor((whole % 3600) / 60)}m`;
+  return `${Math.floor(whole / 86_400)}d ${Math.floor((whole % 86_400) / 3600)}h`;
+}
+
+const BYTES = /^(\d+(?:\.\d+)?)\s*(b|kb|mb|gb|tb)?$/i;
+const BYTE_UNITS = ['b', 'kb', 'mb', 'gb', 'tb'];
+
+/** Bytes of `512`, `64kb`, `2gb` (powers of 1024, as Redis writes them). */
+export function parseBytes(text: string): number {
+  const match = BYTES.exec(text.trim());
+  if (match === null) {
+    throw new InferError('BYTES', `'${text}' is not a size`, {
+      hint: 'write a number with a unit: 64kb, 512mb or 2gb',
+      exitCode: ExitCode.Usage,
+    });
+  }
+  return Math.round(Number(match[1]) * 1024 ** BYTE_UNITS.indexOf((match[2] ?? 'b').toLowerCase()));
+}
+
+/** Bytes as people read them: `512 B`, `1.5 MB` (powers of 1024). */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < BYTE_UNITS.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  const digits = unit === 0 || value >= 100 ? 0 : 1;
+  return `${Number(value.toFixed(digits))} ${(BYTE_UNITS[unit] as string).toUpperCase()}`;
+}

@@ -1,0 +1,70 @@
+import { badInput } from '../core/errors.js';
+import { type DataType, fromOipName, OIP_NAMES, type Payload, type RowTensor } from './tensor.js';
+
+/**
+ * Payloads and results in one binary form: uint32 (little endian) length of a JSON header, the
+ * header, then each tensor's raw bytes in the header's order. The header speaks the Open Inference
+ * Protocol's binary tensor extension (names, datatypes, shapes, `binary_data_size`), plus `rows`
+ * and `shared`, so tensors are never JSON inside Redis or between processes.
+ */
+interface EnvelopeHeader {
+  rows: number;
+  tensors: { name: string; datatype: string; shape: number[]; shared?: true; binary_data_size: number }[];
+  meta?: Record<string, unknown>;
+}
+
+/** The parts of an envelope, uncopied, for a vectored write. */
+export function envelopeParts(payload: Payload, meta?: Record<string, unknown>): Uint8Array[] {
+  const header: EnvelopeHeader = {
+    rows: payload.rows,
+    tensors: payload.tensors.map((tensor) => ({
+      name: tensor.name,
+      datatype: OIP_NAMES[tensor.type],
+      shape: tensor.shape,
+      ...(tensor.shared ? { shared: true as const } : {}),
+      binary_data_size: tensor.data.byteLength,
+    })),
+    ...(meta === undefined ? {} : { meta }),
+  };
+  const json = Buffer.from(JSON.stringify(header), 'utf8');
+  const length = Buffer.allocUnsafe(4);
+  length.writeUInt32LE(json.length);
+  return [length, json, ...payload.tensors.map((tensor) => tensor.data)];
+}
+
+export function encodeEnvelope(payload: Payload, meta?: Record<string, unknown>): Buffer {
+  return Buffer.concat(envelopeParts(payload, meta));
+}
+
+/**
+ * Reads an envelope; tensors share memory with `bytes`.
+ * @throws InferError ENVELOPE when it is cut short or is not one.
+ */
+export function decodeEnvelope(bytes: Uint8Array): { payload: Payload; meta: Record<string, unknown> } {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (buffer.length < 4) throw corrupt('it is shorter than its length field');
+  const headerEnd = 4 + buffer.readUInt32LE(0);
+  if (headerEnd > buffer.length) throw corrupt('it ends inside its header');
+  let header: EnvelopeHeader;
+  try {
+    header = JSON.parse(buffer.toString('utf8', 4, headerEnd)) as EnvelopeHeader;
+  } catch {
+    throw corrupt('its header is not JSON');
+  }
+  let at = headerEnd;
+  const tensors = header.tensors.map((entry): RowTensor => {
+    const type: DataType | undefined = fromOipName(entry.datatype);
+    if (type === undefined) throw corrupt(`it names the unknown type ${entry.datatype}`);
+    const end = at + entry.binary_data_size;
+    if (end > buffer.length) throw corrupt(`it ends inside tensor ${entry.name}`);
+    const data = buffer.subarray(at, end);
+    at = end;
+    return { name: entry.name, type, shape: entry.shape, ...(entry.shared ? { shared: true } : {}), data };
+  });
+  if (at !== buffer.length) throw corrupt(`it has ${buffer.length - at} bytes too many`);
+  return { payload: { rows: header.rows, tensors }, meta: header.meta ?? {} };
+}
+
+function corrupt(why: string): Error {
+  return badInput('ENVELOPE', `a stored tensor envelope is damaged: ${why}`);
+}

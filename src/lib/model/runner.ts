@@ -1,0 +1,69 @@
+import type { ModelSignature } from './signature.js';
+import type { Payload } from './tensor.js';
+
+/** Execution providers a worker may ask for; `auto` = CUDA when its library loads, else CPU. */
+export type Provider = 'auto' | 'cpu' | 'cuda' | 'webgpu' | 'tensorrt' | 'coreml' | 'dml';
+
+export interface RunnerOptions {
+  provider: Provider;
+  /** GPU index, `GPU-<uuid>` or `MIG-<uuid>`: becomes the runner's CUDA_VISIBLE_DEVICES. */
+  gpu?: string | undefined;
+  /** Refuse to fall back to CPU (exit 69 GPU_UNAVAILABLE). */
+  requireGpu: boolean;
+  /** ONNX Runtime intra-op threads. */
+  threads: number;
+  /** Directory that holds `<name>/<version>/model.onnx`. */
+  modelsDir: string;
+}
+
+export interface LoadedModel {
+  signature: ModelSignature;
+  /** Where it really runs: `cuda:0`, `webgpu:0`, `cpu`. */
+  device: string;
+  loadMs: number;
+  /** Why the device is not the one asked for, when so. */
+  fallback?: string;
+}
+
+export interface RunRequest {
+  model: string;
+  /** Payloads of one `shapeKey`, at most `maxBatch` rows together. */
+  parts: Payload[];
+}
+
+export interface RunReply {
+  /** All rows of all parts, in order, after task or handler; rows first. */
+  outputs: Payload;
+  /** Milliseconds inside the runner, pre- and post-processing included. */
+  runMs: number;
+}
+
+/** Why a runner ended, in words fit for a job's error: `killed by SIGKILL`, `exit code 3`. */
+export interface RunnerExit {
+  reason: string;
+  signal: NodeJS.Signals | null;
+  code: number | null;
+  /** True when `stop` or `kill` asked for it. */
+  expected: boolean;
+}
+
+/**
+ * A process that holds ONNX Runtime sessions, pinned to one device. It may be killed at any moment:
+ * pending calls then reject with RUNNER_DIED, and `exited` resolves.
+ */
+export interface Runner {
+  readonly pid: number;
+  readonly exited: Promise<RunnerExit>;
+  load(model: string): Promise<LoadedModel>;
+  unload(model: string): Promise<void>;
+  /** One micro-batch; one at a time. Rejects with RUN_FAILED and the model's own text. */
+  run(request: RunRequest): Promise<RunReply>;
+  /** Resident bytes of the runner process. */
+  memory(): Promise<number>;
+  /** Asks it to end after the current run; resolves when it has. */
+  stop(): Promise<void>;
+  /** SIGKILL; resolves when it is gone. The only way to end a run in progress. */
+  kill(): Promise<void>;
+}
+
+export type StartRunner = (options: RunnerOptions) => Promise<Runner>;

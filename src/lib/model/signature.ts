@@ -1,0 +1,44 @@
+import type { DataType } from './tensor.js';
+
+/** How a model's outputs become a result. */
+export type Task = 'classification' | 'tensor' | 'handler';
+
+/** One input or output as a job sees it: shape of one row, whatever axis the model batches along. */
+export interface TensorSignature {
+  name: string;
+  type: DataType;
+  /** Shape of one row; `null` is a dimension that may vary. The whole shape when `shared`. */
+  shape: (number | null)[];
+  /** True when the tensor has no batch axis in a model that batches. */
+  shared: boolean;
+  /** The model's own axis that rows run along; null when shared or not batchable. */
+  batchAxis: number | null;
+  /** The shape the ONNX file declares, symbolic dimensions by name. */
+  modelShape: (number | string)[];
+}
+
+/** What a worker publishes of a loaded model, and `submit` checks input against. JSON-safe. */
+export interface ModelSignature {
+  name: string;
+  version: number;
+  task: Task;
+  /** Class names by index, when the manifest gives them. */
+  labels?: string[];
+  /** False: one row a run. Found by running one row and two rows and comparing, or declared. */
+  batchable: boolean;
+  /** Upper bound on rows a run from the manifest; absent when none was given. */
+  maxBatch?: number;
+  /** What `submit` must provide. A handler with `preprocess` has one string input named `json`. */
+  inputs: TensorSignature[];
+  /** What a result holds, after task or handler. */
+  outputs: TensorSignature[];
+  /** Bytes of the model file and its external data. */
+  sizeBytes: number;
+  /** SHA-256 of the model file, hex, first 16 characters: tells a changed file under one version. */
+  digest: string;
+  /** Things a user should know, such as "batch axis could not be probed". */
+  warnings: string[];
+}
+
+/** Name of the single string tensor that carries JSON rows to a `preprocess` or from a `postprocess`. */
+export const JSON_TENSOR = 'json';

@@ -1,0 +1,174 @@
+import type { FailureRecord } from '../core/errors.js';
+import type { JobState, Priority, TerminalState } from '../core/job.js';
+
+/** What one job needs to know of itself; JSON in BullMQ's `data` field, so keep it small. */
+export interface JobSpec {
+  id: string;
+  queue: string;
+  model: string;
+  rows: number;
+  priority: Priority;
+  /** Seconds a result is kept; 0 = no result is stored (fire and forget). */
+  resultTtl: number;
+  /** Group id and this chunk's number, for a chunk of a bulk submission. */
+  group?: { id: string; index: number; firstRow: number } | undefined;
+  /** Reply list to push a notice to when the job ends. */
+  reply?: string | undefined;
+  /** Milliseconds since the epoch after which an unstarted job expires. */
+  deadline?: number | undefined;
+  /** Tries in all, first one included. */
+  attempts?: number | undefined;
+  /** First retry delay in ms; doubles each time. */
+  retryDelayMs?: number | undefined;
+  /** Milliseconds of run time; the worker's own limits cap these. */
+  timeLimitMs?: number | undefined;
+  softTimeLimitMs?: number | undefined;
+}
+
+/** A job and its input, an encoded envelope. */
+export interface NewJob {
+  spec: JobSpec;
+  input: Uint8Array;
+}
+
+export interface SubmittedJob {
+  id: string;
+  /** True when a job of this id was there already: nothing was added. */
+  duplicate: boolean;
+}
+
+/** A job in a worker's hands, under a lock that must be renewed. */
+export interface TakenJob {
+  spec: JobSpec;
+  input: Uint8Array;
+  /** When it was submitted and when it was taken, ms since the epoch, Redis host's submitter clock. */
+  submittedAt: number;
+  takenAt: number;
+  /** 1 for the first execution. Counts starts, lost ones included. */
+  attempt: number;
+  /** Times its lock lapsed before. */
+  stalls: number;
+  /** Failed executions before this one. */
+  failures: number;
+}
+
+/** How a worker ends its hold on a job. */
+export type Settlement =
+  | { kind: 'completed'; id: string; result: Uint8Array; meta: ResultMeta }
+  | { kind: 'failed'; id: string; failure: FailureRecord; meta: ResultMeta; partial?: Uint8Array }
+  | { kind: 'expired' | 'cancelled'; id: string; failure: FailureRecord; meta: ResultMeta }
+  | { kind: 'retry'; id: string; failure: FailureRecord; delayMs: number }
+  /** Back to its place in the queue as if never taken (shutdown, an innocent of a killed run). */
+  | { kind: 'release'; id: string };
+
+/** Who ran it and how long it took; stored with the result. */
+export interface ResultMeta {
+  worker: string;
+  device: string;
+  attempts: number;
+  /** Milliseconds from submit to start of the run. */
+  queueMs: number;
+  /** Milliseconds of the micro-batches this job was in. */
+  runMs: number;
+  /** Milliseconds from submit to end. */
+  totalMs: number;
+}
+
+/** One worker's hold on one queue. Every call is one Redis script unless said otherwise. */
+export interface QueueConsumer {
+  readonly queue: string;
+  /**
+   * Takes jobs, most urgent first, until `maxRows` rows are held or nothing is left (at least one
+   * job if there is one). With `moreUrgentThan`, only jobs of a higher priority are taken.
+   */
+  take(maxRows: number, moreUrgentThan?: Priority): Promise<TakenJob[]>;
+  /** Waits on its own connection until work may have come, `timeoutMs` passed or `signal` fired. */
+  waitForWork(timeoutMs: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Ends holds. Fenced by the lock: answers `false` for a job that is no longer ours, whose
+   * outcome is dropped. Safe to send again after a lost connection.
+   */
+  settle(settlements: Settlement[]): Promise<boolean[]>;
+  /** Renews the locks of held jobs; answers the ids that are no longer ours. */
+  renew(ids: string[]): Promise<string[]>;
+  /** Puts jobs whose lock lapsed back in their place, or fails them as poison; answers both counts. */
+  recover(): Promise<{ requeued: string[]; poisoned: string[] }>;
+  /** Drops index entries of finished jobs whose record has expired; answers how many. */
+  sweep(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** Everything known of one job, without its payload. */
+export interface JobRecord {
+  id: string;
+  queue: string;
+  state: JobState;
+  model: string;
+  rows: number;
+  priority: Priority;
+  submittedAt: number;
+  startedAt?: number;
+  finishedAt?: number;
+  attempts: number;
+  group?: { id: string; index: number; firstRow: number };
+  failure?: FailureRecord;
+  meta?: ResultMeta;
+  /** For `delayed`: when it may run, ms since the epoch. */
+  runAt?: number;
+}
+
+/** A bulk submission as its chunks stand now. */
+export interface GroupRecord {
+  id: string;
+  queue: string;
+  model: string;
+  priority: Priority;
+  state: 'waiting' | 'active' | TerminalState;
+  /** Rows and chunk jobs submitted so far; final once `closed`. */
+  rows: number;
+  jobs: number;
+  closed: boolean;
+  rowsDone: number;
+  jobsCompleted: number;
+  jobsFailed: number;
+  submittedAt: number;
+  finishedAt?: number;
+}
+
+export interface QueueCounts {
+  waiting: number;
+  delayed: number;
+  active: number;
+  completed: number;
+  failed: number;
+  paused: boolean;
+  /** Waiting jobs by priority, index = priority 0..9. */
+  byPriority: number[];
+  /** Age of the longest waiting job in ms; undefined when none waits. */
+  oldestMs: number | undefined;
+}
+
+/** A worker's heartbeat: what it is and does, JSON in Redis with a TTL. */
+export interface WorkerRecord {
+  id: string;
+  name: string;
+  host: string;
+  pid: number;
+  version: string;
+  startedAt: number;
+  beatAt: number;
+  state: 'starting' | 'ready' | 'draining';
+  gpu: string | null;
+  device: string;
+  queues: string[];
+  models: { name: string; version: number }[];
+  concurrency: number;
+  maxBatch: number | null;
+  batchWindowMs: number;
+  active: { id: string; queue: string; model: string; rows: number; sinceMs: number; attempt: number }[];
+  jobsDone: number;
+  rowsDone: number;
+  jobsFailed: number;
+  batches: number;
+  rssBytes: number;
+}

@@ -1,0 +1,22 @@
+import type { Cluster, Redis } from 'ioredis';
+
+/** A connected client; every other folder takes it from here and never imports ioredis itself. */
+export type RedisClient = Redis | Cluster;
+
+/**
+ * What a connection is for:
+ * `command`: a short-lived command: fails within seconds with a clear error, never hangs.
+ * `worker`: retries for ever with capped back-off, keeps commands queued while Redis is away.
+ * `blocking`: like `worker`, for BLPOP and BZPOPMIN; no command or socket time-out.
+ */
+export type ConnectionRole = 'command' | 'worker' | 'blocking';
+
+/** Where Redis is and how it was chosen. */
+export interface RedisTarget {
+  /** `redis://`, `rediss://` or `unix:///path/to.sock`; may hold a password: print `label` instead. */
+  url: string;
+  /** The same without user and password, for people. */
+  label: string;
+  /** Where the address came from; `embedded` is infer's own private server. */
+  source: 'flag' | 'env' | 'file' | 'default' | 'embedded';
+}
