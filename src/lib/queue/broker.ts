@@ -40,6 +40,8 @@ export interface SubmittedJob {
 /** A job in a worker's hands, under a lock that must be renewed. */
 export interface TakenJob {
   spec: JobSpec;
+  /** Fencing token of this very hold: a later hold on the same job, even our own, has another. */
+  token: string;
   input: Uint8Array;
   /** When it was submitted and when it was taken, ms since the epoch, Redis host's submitter clock. */
   submittedAt: number;
@@ -54,12 +56,12 @@ export interface TakenJob {
 
 /** How a worker ends its hold on a job. */
 export type Settlement =
-  | { kind: 'completed'; id: string; result: Uint8Array; meta: ResultMeta }
-  | { kind: 'failed'; id: string; failure: FailureRecord; meta: ResultMeta; partial?: Uint8Array }
-  | { kind: 'expired' | 'cancelled'; id: string; failure: FailureRecord; meta: ResultMeta }
-  | { kind: 'retry'; id: string; failure: FailureRecord; delayMs: number }
+  | { kind: 'completed'; job: TakenJob; result: Uint8Array; meta: ResultMeta }
+  | { kind: 'failed'; job: TakenJob; failure: FailureRecord; meta: ResultMeta; partial?: Uint8Array }
+  | { kind: 'expired' | 'cancelled'; job: TakenJob; failure: FailureRecord; meta: ResultMeta }
+  | { kind: 'retry'; job: TakenJob; failure: FailureRecord; delayMs: number }
   /** Back to its place in the queue as if never taken (shutdown, an innocent of a killed run). */
-  | { kind: 'release'; id: string };
+  | { kind: 'release'; job: TakenJob };
 
 /** Who ran it and how long it took; stored with the result. */
 export interface ResultMeta {
@@ -89,8 +91,8 @@ export interface QueueConsumer {
    * outcome is dropped. Safe to send again after a lost connection.
    */
   settle(settlements: Settlement[]): Promise<boolean[]>;
-  /** Renews the locks of held jobs; answers the ids that are no longer ours. */
-  renew(ids: string[]): Promise<string[]>;
+  /** Renews the locks of held jobs; answers those no longer ours and those a client wants cancelled. */
+  renew(jobs: TakenJob[]): Promise<{ lost: TakenJob[]; cancelled: TakenJob[] }>;
   /** Puts jobs whose lock lapsed back in their place, or fails them as poison; answers both counts. */
   recover(): Promise<{ requeued: string[]; poisoned: string[] }>;
   /** Drops index entries of finished jobs whose record has expired; answers how many. */

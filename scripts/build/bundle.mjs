@@ -1,0 +1,51 @@
+import { build } from 'esbuild';
+import { filesUnder } from './stamp.mjs';
+
+/**
+ * Not bundled: native modules, and compilers that oclif would only load to run TypeScript sources.
+ */
+const EXTERNAL = ['onnxruntime-node', 'msgpackr-extract', 'typescript', 'ts-node', 'tsx', 'wsl-utils'];
+
+/** Bundled CommonJS code expects these three. */
+const BANNER = `
+import { createRequire as __createRequire } from 'node:module';
+import { fileURLToPath as __fileURLToPath } from 'node:url';
+const require = __createRequire(import.meta.url);
+const __filename = __fileURLToPath(import.meta.url);
+const __dirname = __fileURLToPath(new URL('.', import.meta.url));
+`.trim();
+
+/** The command line: one file a command, what they share in chunks. Returns esbuild's list of what went in. */
+export async function bundleCli(root, outdir) {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: entryPoints(root),
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    minify: true,
+    keepNames: true, // error classes are known by name
+    legalComments: 'none', // licences go into one file, see licences.mjs
+    chunkNames: 'chunks/[name]-[hash]',
+    external: EXTERNAL,
+    banner: { js: BANNER },
+    metafile: true,
+    logLevel: 'warning',
+  });
+  return metafile;
+}
+
+function entryPoints(root) {
+  const under = (folder, out) =>
+    filesUnder(root, folder)
+      .filter((path) => path.endsWith('.ts'))
+      .map((path) => ({ in: path, out: `${out}${path.slice(folder.length, -'.ts'.length)}` }));
+  return [
+    { in: 'src/run.ts', out: 'run' },
+    ...under('src/commands', 'commands'),
+    ...under('src/lib/cli/hooks', 'hooks'),
+  ];
+}

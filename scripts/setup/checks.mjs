@@ -1,0 +1,78 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { handOver } from './say.mjs';
+
+const CHECKS = [
+  { title: 'lint', command: 'biome', args: ['check', '.'] },
+  { title: 'types', command: 'tsc', args: ['--noEmit', '-p', 'tsconfig.json'] },
+  { title: 'dead code', command: 'knip', args: [] },
+];
+
+/**
+ * Everything a change must pass, all of it even after a failure, then one line that sums it up:
+ * the tests, and each check as one more. Returns the exit code.
+ */
+export async function runChecks(root, build, vitestArgs) {
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  for (const { title, command, args } of CHECKS) {
+    heading(title);
+    const { status } = spawnSync(tool(root, command), args, { cwd: root, stdio: 'inherit' });
+    total[status === 0 ? 'passed' : 'failed']++;
+  }
+
+  heading('build');
+  try {
+    build();
+  } catch (error) {
+    console.log(error.message);
+    total.failed++;
+  }
+
+  heading('tests');
+  const tests = await runVitest(root, vitestArgs);
+  for (const kind of Object.keys(total)) total[kind] += tests[kind];
+
+  const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';
+  console.log(`\n${total.passed} passed, ${total.failed} failed${skipped}`);
+  return total.failed === 0 ? 0 : 1;
+}
+
+async function runVitest(root, args) {
+  const folder = mkdtempSync(join(tmpdir(), 'infer-test-'));
+  const report = join(folder, 'report.json');
+  try {
+    const code = await handOver(
+      tool(root, 'vitest'),
+      ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...args],
+      { cwd: root },
+    );
+    return count(report, code);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A run can fail without a failed test: a file that does not load, an error after the last test. */
+function count(report, code) {
+  let counts = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0 };
+  try {
+    counts = JSON.parse(readFileSync(report, 'utf8'));
+  } catch {
+    // No report: vitest did not get that far, which its exit code says.
+  }
+  return {
+    passed: counts.numPassedTests,
+    failed: code === 0 ? counts.numFailedTests : Math.max(1, counts.numFailedTests),
+    skipped: counts.numPendingTests + counts.numTodoTests,
+  };
+}
+
+function tool(root, name) {
+  return join(root, 'node_modules', '.bin', name);
+}
+
+function heading(title) {
+  console.log(`\n== ${title}`);
+}

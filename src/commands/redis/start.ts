@@ -1,0 +1,36 @@
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { startSpinner } from '../../lib/cli/output/progress.js';
+
+export interface RedisStartJson {
+  running: true;
+  socket: string;
+  pid: number;
+  alreadyRunning: boolean;
+}
+
+/** Starts infer's own Redis; other commands do so by themselves, this one does only that. */
+export default class RedisStart extends BaseCommand<typeof RedisStart> {
+  static override summary = "start infer's own private Redis server";
+  static override description =
+    `Starts a redis-server of your own: a unix socket in a private directory, data kept on disk, nothing ever evicted.
+Commands start it by themselves when no Redis is named and none answers at 127.0.0.1:6379. It keeps running until infer redis stop.`;
+  static override examples = ['<%= config.bin %> redis start', '<%= config.bin %> redis start --json'];
+
+  async run(): Promise<RedisStartJson> {
+    const { startEmbedded } = await import('../../lib/redis/embedded.js');
+    const spinner = await startSpinner('starting Redis', this.progress);
+    try {
+      const { socket, pid, alreadyRunning } = await startEmbedded(this.settings.stateDir);
+      spinner.succeed(
+        alreadyRunning ? `Redis was running already (pid ${pid})` : `Redis started (pid ${pid})`,
+      );
+      await this.print(`unix://${socket}`);
+      if (this.settings.redisUrl !== undefined) {
+        this.warn(`commands do not use it: ${this.loaded.sources.redisUrl.label} names another Redis`);
+      } else this.next('infer worker');
+      return { running: true, socket, pid, alreadyRunning };
+    } finally {
+      spinner.stop();
+    }
+  }
+}

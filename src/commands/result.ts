@@ -1,0 +1,103 @@
+import { Args, Flags } from '@oclif/core';
+import { BaseCommand } from '../lib/cli/base-command.js';
+import { settingFlags, waitFlag } from '../lib/cli/flags.js';
+import { interruptible } from '../lib/cli/signals.js';
+import { groupView } from '../lib/cli/views/group-view.js';
+import { resultView } from '../lib/cli/views/result-view.js';
+import type { InferClient } from '../lib/client/client.js';
+import type { JobResult } from '../lib/client/types.js';
+import { ExitCode } from '../lib/core/exit-codes.js';
+import type { GroupRecord } from '../lib/queue/broker.js';
+
+type ResultJson = JobResult | (GroupRecord & { results: unknown[] | string });
+
+/** Shows how a job or a group ended. */
+export default class Result extends BaseCommand<typeof Result> {
+  static override summary = 'fetch the result of a job or a group';
+  static override description =
+    `A job: its result, the time it waited and ran, and the worker and device that ran it.
+A group: one line of NDJSON per row in input order, to standard output or --output; a row without a result becomes {"error": ...}.
+Exits 1 when it failed, 3 when part of a group did, 66 when the id is unknown or its result has expired, 75 when it has not ended.`;
+  static override examples = [
+    '<%= config.bin %> result ID',
+    '<%= config.bin %> result ID --wait 2m',
+    '<%= config.bin %> result GROUP --output results.ndjson',
+    "<%= config.bin %> result ID --json | jq '.timing'",
+  ];
+  static override args = {
+    id: Args.string({ required: true, description: 'id of a job or a group, as submit printed it' }),
+  };
+  static override flags = {
+    ...settingFlags(),
+    wait: waitFlag({ description: 'wait until it has ended, 30s unless a time is given' }),
+    output: Flags.string({
+      char: 'o',
+      helpValue: '<file>',
+      description: 'write the rows of the result there as NDJSON; - is standard output',
+    }),
+  };
+
+  async run(): Promise<ResultJson | undefined> {
+    const { withClient } = await import('../lib/cli/open-client.js');
+    return interruptible((signal) =>
+      withClient(this.loaded, false, async (client) => {
+        const { kind } = await client.find(this.args.id);
+        return kind === 'job' ? this.job(client, signal) : this.group(client, signal);
+      }),
+    );
+  }
+
+  private async job(client: InferClient, signal: AbortSignal): Promise<ResultJson | undefined> {
+    const { id } = this.args;
+    const { wait, output } = this.flags;
+    const result =
+      wait === undefined ? await client.result(id) : await client.wait(id, { timeoutMs: wait, signal });
+    if (output !== undefined && result.state === 'completed') {
+      const { writeRows } = await import('../lib/cli/result-output.js');
+      const values = Array.isArray(result.result) ? result.result : [result.result];
+      await writeRows(output, [{ index: 0, firstRow: 0, rows: values.length, values }]);
+      if (output === '-') return undefined;
+    } else {
+      await this.print(resultView(result, this.layout));
+    }
+    if (result.state === 'failed' || result.state === 'expired' || result.state === 'cancelled') {
+      this.endWith(ExitCode.Negative);
+    } else if (result.state !== 'completed') {
+      this.endWith(ExitCode.TryAgain);
+      this.next(`infer result ${id} --wait`);
+    }
+    return result;
+  }
+
+  private async group(client: InferClient, signal: AbortSignal): Promise<ResultJson | undefined> {
+    const { id } = this.args;
+    const { wait, output } = this.flags;
+    const { waitForGroup } = await import('../lib/cli/group-wait.js');
+    const { writeRows } = await import('../lib/cli/result-output.js');
+    const group =
+      wait === undefined
+        ? await client.group(id)
+        : await waitForGroup(client, id, { target: this.progress, timeoutMs: wait, signal });
+    const over = group.state === 'completed' || group.state === 'failed';
+    if (!over) {
+      await this.print(groupView(group, this.layout));
+      this.endWith(ExitCode.TryAgain);
+      this.next(`infer result ${id} --wait`);
+      return { ...group, results: [] };
+    }
+    if (group.jobsFailed > 0) this.endWith(group.jobsCompleted > 0 ? ExitCode.Partial : ExitCode.Negative);
+    if (this.jsonEnabled() && output === undefined) {
+      const results: unknown[] = [];
+      for await (const chunk of client.groupChunks(group)) {
+        results.push(...(chunk.values ?? Array.from({ length: chunk.rows }, () => ({ error: chunk.error }))));
+      }
+      return { ...group, results };
+    }
+    // A terminal gets the summary; rows go where they can be used.
+    const toTerminal = output === undefined && process.stdout.isTTY;
+    if (!toTerminal) await writeRows(output ?? '-', client.groupChunks(group));
+    if (toTerminal) await this.print(groupView(group, this.layout));
+    if (toTerminal) this.next(`infer result ${id} --output results.ndjson`);
+    return output === undefined || output === '-' ? undefined : { ...group, results: output };
+  }
+}

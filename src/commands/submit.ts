@@ -1,0 +1,139 @@
+import { Args, Flags } from '@oclif/core';
+import { BaseCommand } from '../lib/cli/base-command.js';
+import { durationFlag, priorityFlag, settingFlags, waitFlag } from '../lib/cli/flags.js';
+import { interruptible } from '../lib/cli/signals.js';
+import { resultView } from '../lib/cli/views/result-view.js';
+import { afterSubmit, submitView } from '../lib/cli/views/submit-view.js';
+import type { InferClient } from '../lib/client/client.js';
+import type { JobResult, SubmitOptions, SubmittedGroup, SubmittedJob } from '../lib/client/types.js';
+import { InferError } from '../lib/core/errors.js';
+import { ExitCode } from '../lib/core/exit-codes.js';
+import type { Input } from '../lib/input/read.js';
+import type { ModelSignature } from '../lib/model/signature.js';
+
+type SubmitJson = SubmittedJob | SubmittedGroup | JobResult | Record<string, unknown>;
+
+/** Puts work in a queue. */
+export default class Submit extends BaseCommand<typeof Submit> {
+  static override summary = 'queue one row or a file of rows for a model';
+  static override description =
+    `One row goes to the queue realtime, many rows go to batch as a group of chunk jobs, unless -Q says otherwise.
+FILE holds a flat array (one row), an array of rows, an object of named inputs, an Open Inference Protocol request, NDJSON (a row a line; fields that are no input are left out) or .npy; - reads standard input. Files are streamed, never held whole.
+Exits 1 when a job that was waited for failed, 65 on bad input (nothing of one row is queued), 75 when the wait timed out.`;
+  static override examples = [
+    '<%= config.bin %> submit --priority 9 examples/one-digit.json',
+    '<%= config.bin %> submit --wait examples/one-digit.json',
+    '<%= config.bin %> submit examples/digits.ndjson --model digits',
+    'cat rows.ndjson | <%= config.bin %> submit - --quiet',
+    '<%= config.bin %> submit order.json --id order-1234 --result-ttl 1d',
+  ];
+  static override args = {
+    file: Args.string({ required: true, description: 'file of rows, or - for standard input' }),
+  };
+  static override flags = {
+    ...settingFlags('queue', 'model', 'modelsDir', 'resultTtl'),
+    priority: priorityFlag(),
+    id: Flags.string({ helpValue: '<id>', description: 'your own id: sent again, it is the same job' }),
+    expires: durationFlag({ description: 'do not start it later than this from now' }),
+    wait: waitFlag({ description: 'wait for the result, 30s unless a time is given' }),
+  };
+
+  async run(): Promise<SubmitJson | undefined> {
+    const { file } = this.args;
+    if (file === '-' && process.stdin.isTTY) this.note('reading from the terminal, end with Ctrl-D');
+    const { withClient } = await import('../lib/cli/open-client.js');
+    const { readInput } = await import('../lib/input/read.js');
+    return interruptible((signal) =>
+      withClient(this.loaded, true, async (client) => {
+        const signature = await client.signatures.find(this.settings.model);
+        const input = await readInput(file === '-' ? { stdin: process.stdin } : { path: file }, signature);
+        return input.kind === 'one'
+          ? this.submitOne(client, signature, input, signal)
+          : this.submitMany(client, signature, input, signal);
+      }),
+    );
+  }
+
+  private get options(): SubmitOptions {
+    const { queue, resultTtl } = this.settings;
+    const { priority, id, expires } = this.flags;
+    return { queue, resultTtl, priority, id, expiresMs: expires };
+  }
+
+  private async submitOne(
+    client: InferClient,
+    signature: ModelSignature,
+    input: Input & { kind: 'one' },
+    signal: AbortSignal,
+  ): Promise<SubmitJson> {
+    const { wait } = this.flags;
+    if (wait === undefined) {
+      const job = await client.submitPayload(input.payload, signature, this.options);
+      await this.print(submitView(job, this.layout, this.quiet));
+      await this.warnWithoutWorker(client, job.queue);
+      this.next(afterSubmit(job));
+      return job;
+    }
+    const limits = { ...this.options, timeoutMs: wait, signal };
+    const result = await client.runPayload(input.payload, signature, limits, (job) => {
+      if (!this.jsonEnabled()) this.note(job.id);
+      void this.warnWithoutWorker(client, job.queue).catch(() => undefined);
+    });
+    await this.print(this.quiet ? result.id : resultView(result, this.layout));
+    if (result.state !== 'completed') this.endWith(ExitCode.Negative);
+    return { ...result };
+  }
+
+  private async submitMany(
+    client: InferClient,
+    signature: ModelSignature,
+    input: Input & { kind: 'many' },
+    signal: AbortSignal,
+  ): Promise<SubmitJson> {
+    if (this.flags.expires !== undefined) {
+      throw new InferError('EXPIRES_GROUP', '--expires is for single rows, and this file has many', {
+        hint: 'leave --expires out, or submit the rows one by one',
+        exitCode: ExitCode.Usage,
+      });
+    }
+    const { ProgressBar } = await import('../lib/cli/output/progress.js');
+    const bar = new ProgressBar(this.progress, { label: 'submitting', unit: 'rows', total: input.rows });
+    const writer = await client.openGroup(signature, this.options);
+    let group: SubmittedGroup;
+    try {
+      for await (const chunk of input.chunks) {
+        signal.throwIfAborted();
+        await writer.write(chunk);
+        bar.add(chunk.rows);
+      }
+      group = await writer.close();
+    } catch (error) {
+      // What was queued before a bad row is taken back, so that a corrected file can be sent whole.
+      await writer.abandon();
+      throw error;
+    } finally {
+      bar.finish();
+    }
+    await this.print(submitView(group, this.layout, this.quiet));
+    await this.warnWithoutWorker(client, group.queue);
+    if (this.flags.wait === undefined) {
+      this.next(afterSubmit(group));
+      return group;
+    }
+    const { waitForGroup } = await import('../lib/cli/group-wait.js');
+    const ended = await waitForGroup(client, group.group, {
+      target: this.progress,
+      timeoutMs: this.flags.wait,
+      signal,
+    });
+    this.next(`infer result ${group.group} --output results.ndjson`);
+    if (ended.state !== 'completed')
+      this.endWith(ended.jobsCompleted > 0 ? ExitCode.Partial : ExitCode.Negative);
+    return { ...group, ...ended };
+  }
+
+  private async warnWithoutWorker(client: InferClient, queue: string): Promise<void> {
+    if (await client.hasWorker(queue)) return;
+    this.warn(`no worker serves queue ${queue} now; the job waits. Start one: infer worker -Q ${queue}`);
+  }
+}

@@ -1,0 +1,131 @@
+import { availableParallelism, hostname } from 'node:os';
+import { Flags } from '@oclif/core';
+import { BaseCommand } from '../lib/cli/base-command.js';
+import { settingFlags, wholeFlag } from '../lib/cli/flags.js';
+import { startSpinner } from '../lib/cli/output/progress.js';
+import { onShutdown } from '../lib/cli/signals.js';
+import { drainingLine, workerBanner } from '../lib/cli/views/worker-banner.js';
+import { InferError } from '../lib/core/errors.js';
+import { ExitCode } from '../lib/core/exit-codes.js';
+import type { ConnectionEvent } from '../lib/redis/connect.js';
+import type { Logger } from '../lib/telemetry/logger.js';
+import type { WorkerConfig } from '../lib/worker/host.js';
+
+const FAILED_TTL_S = 7 * 86_400;
+
+/** Serves queues until told to stop. */
+export default class Worker extends BaseCommand<typeof Worker> {
+  static override summary = 'run jobs of the given queues, each model loaded once';
+  static override description =
+    `Takes jobs of its queues in the order given: whatever waits in the first goes before anything of the second.
+Rows of many jobs run together. The model runs in a process of its own, so a crash or a hang there never takes the worker down.
+The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them back and leaves.`;
+  static override examples = [
+    '<%= config.bin %> worker',
+    '<%= config.bin %> worker --gpu 0 -Q realtime',
+    '<%= config.bin %> worker -Q realtime,batch --model digits --max-batch 64',
+    '<%= config.bin %> worker -Q batch --burst',
+  ];
+  static override flags = {
+    ...settingFlags('queues', 'modelsDir', 'gpu', 'requireGpu', 'provider', 'maxBatch', 'batchWindow'),
+    ...settingFlags('concurrency', 'threads', 'drainTimeout', 'logLevel'),
+    model: Flags.string({
+      char: 'm',
+      multiple: true,
+      multipleNonGreedy: true,
+      delimiter: ',',
+      helpValue: '<name>',
+      description: 'model to load; repeat for more [default: all in the models directory]',
+    }),
+    name: Flags.string({ helpValue: '<name>', description: 'name shown to people [default: <host>-<pid>]' }),
+    burst: Flags.boolean({ description: 'end when the queues are empty' }),
+    'max-jobs': wholeFlag({ min: 1, description: 'end after this many jobs' }),
+    'share-gpu': Flags.boolean({ description: 'start even when another worker uses this GPU' }),
+  };
+
+  async run(): Promise<{ worker: string } | undefined> {
+    const { createLogger } = await import('../lib/telemetry/logger.js');
+    const { openWorker } = await import('../lib/worker/host.js');
+    const { resolveTarget } = await import('../lib/redis/connect.js');
+    const { connectionSettings } = await import('../lib/redis/from-settings.js');
+    const config = await this.workerConfig();
+    const log = createLogger({ level: this.settings.logLevel, base: { worker: config.name } });
+    const settings = connectionSettings(this.loaded, true);
+    const spinner = await startSpinner('connecting and loading models', this.progress);
+    let target: Awaited<ReturnType<typeof resolveTarget>>;
+    let worker: Awaited<ReturnType<typeof openWorker>>;
+    try {
+      target = await resolveTarget(settings);
+      worker = await openWorker(config, { target, settings, onState: (event) => logState(log, event) }, log);
+    } finally {
+      spinner.stop();
+    }
+    const { drainTimeout } = this.settings;
+    const banner = {
+      ...config,
+      gpu: config.runner.gpu ?? null,
+      redisLabel: target.label,
+      redisSource: target.source,
+      models: worker.models,
+      threads: config.runner.threads,
+      drainTimeoutMs: drainTimeout,
+    };
+    for (const line of workerBanner(banner, { paint: this.paintError })) this.note(line);
+    const shutdown = onShutdown({
+      drain: () => {
+        this.note(drainingLine(worker.activeJobs, drainTimeout));
+        worker.drain(drainTimeout);
+      },
+      leave: () => worker.leave(),
+    });
+    try {
+      await worker.run();
+    } finally {
+      shutdown.dispose();
+    }
+    return { worker: config.name };
+  }
+
+  private async workerConfig(): Promise<WorkerConfig> {
+    const { findModel, listModels } = await import('../lib/model/repository.js');
+    const { settings, flags } = this;
+    const { modelsDir, concurrency } = settings;
+    const models = flags.model ?? listModels(modelsDir).map((model) => model.name);
+    for (const name of models) findModel(modelsDir, name);
+    if (models.length === 0) {
+      throw new InferError('NO_MODELS', `there is no model in ${modelsDir}`, {
+        hint: 'put one at models/<name>/1/model.onnx, or name another directory with --models',
+        exitCode: ExitCode.NoInput,
+      });
+    }
+    const cores = Math.max(1, Math.floor((availableParallelism() - 1) / concurrency));
+    return {
+      name: flags.name ?? `${hostname()}-${process.pid}`,
+      version: this.config.version,
+      prefix: settings.prefix,
+      queues: settings.queues,
+      models,
+      runner: {
+        provider: settings.provider,
+        gpu: settings.gpu,
+        requireGpu: settings.requireGpu,
+        threads: settings.threads ?? cores,
+        modelsDir,
+      },
+      concurrency,
+      maxBatch: settings.maxBatch ?? null,
+      batchWindowMs: settings.batchWindow,
+      lockMs: settings.lockTtl,
+      failedTtl: FAILED_TTL_S,
+      burst: flags.burst,
+      maxJobs: flags['max-jobs'],
+      shareGpu: flags['share-gpu'],
+    };
+  }
+}
+
+function logState(log: Logger, event: ConnectionEvent): void {
+  if (event.state === 'lost')
+    log.warn({ reason: event.error?.message }, 'Redis is away; work goes on when it is back');
+  else if (event.state === 'back') log.info({ downMs: event.downMs }, 'Redis is back');
+}

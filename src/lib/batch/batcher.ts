@@ -1,0 +1,110 @@
+import { bisect, byUrgency, holdFor, type MicroBatch, planMicroBatch, type Unit } from './planner.js';
+
+/** A unit the batcher may count down as its rows are planned. */
+export type MutableUnit = { -readonly [K in keyof Unit]: Unit[K] };
+
+/**
+ * Holds waiting units and hands out micro-batches. States of a unit's rows:
+ *
+ *   waiting   in `units`, sorted by urgency
+ *   planned   in a micro-batch that was handed out; the caller runs it
+ *   halved    in `retries` after a failed run of several jobs; goes out again in that half alone
+ *
+ * Work-conserving: without a window, `next` always answers while anything waits. It has no clock
+ * and no timer: the caller says what time it is and comes back when told.
+ */
+export class Batcher<U extends MutableUnit> {
+  private readonly units: U[] = [];
+  private readonly retries: MicroBatch<U>[] = [];
+
+  constructor(private readonly windowMs: number) {}
+
+  add(unit: U): void {
+    // Arrivals are mostly the least urgent, so the search starts at the end.
+    let at = this.units.length;
+    while (at > 0 && byUrgency(unit, this.units[at - 1] as U) < 0) at -= 1;
+    this.units.splice(at, 0, unit);
+  }
+
+  /** Takes units out (cancelled, expired, lost or handed back) and answers them. */
+  remove(matches: (unit: U) => boolean): U[] {
+    const removed: U[] = [];
+    for (let i = this.units.length - 1; i >= 0; i--) {
+      if (matches(this.units[i] as U)) removed.push(...this.units.splice(i, 1));
+    }
+    for (let i = this.retries.length - 1; i >= 0; i--) {
+      const batch = this.retries[i] as MicroBatch<U>;
+      removed.push(...batch.parts.filter((part) => matches(part.unit)).map((part) => part.unit));
+      batch.parts = batch.parts.filter((part) => !matches(part.unit));
+      batch.rows = batch.parts.reduce((sum, part) => sum + part.rows, 0);
+      if (batch.parts.length === 0) this.retries.splice(i, 1);
+    }
+    return [...new Set(removed)];
+  }
+
+  get isEmpty(): boolean {
+    return this.units.length === 0 && this.retries.length === 0;
+  }
+
+  /** Rows waiting in lanes up to `lane`: what a lane's prefetch is measured against. */
+  rowsUpTo(lane: number): number {
+    let rows = 0;
+    for (const unit of this.units) if (unit.lane <= lane) rows += unit.remaining;
+    for (const batch of this.retries) {
+      for (const part of batch.parts) if (part.unit.lane <= lane) rows += part.rows;
+    }
+    return rows;
+  }
+
+  /** The least urgent unit of the micro-batch that would go out now: what urgent work must beat. */
+  leastUrgentOfNext(): U | undefined {
+    const batch = this.peek();
+    return batch?.parts.reduce(
+      (last, part) => (byUrgency(last, part.unit) < 0 ? part.unit : last),
+      (batch.parts[0] as { unit: U }).unit,
+    );
+  }
+
+  /**
+   * The micro-batch to run now; or how long to hold it for the window; or undefined when nothing
+   * waits. Rows handed out are counted down, and a unit without rows left is forgotten.
+   */
+  next(now: number): { batch: MicroBatch<U> } | { holdMs: number } | undefined {
+    const batch = this.peek();
+    if (batch === undefined) return undefined;
+    if (batch.reason === 'retry') {
+      this.retries.splice(this.retries.indexOf(batch), 1);
+      return { batch };
+    }
+    const holdMs = holdFor(batch, this.windowMs, now);
+    if (holdMs > 0) return { holdMs };
+    if (this.windowMs > 0 && batch.reason === 'idle') batch.reason = 'window';
+    for (const part of batch.parts) {
+      part.unit.remaining -= part.rows;
+      if (part.unit.remaining === 0) this.units.splice(this.units.indexOf(part.unit), 1);
+    }
+    return { batch };
+  }
+
+  /** After a failed run of several jobs: both halves go out again, each alone. */
+  halve(batch: MicroBatch<U>): void {
+    this.retries.push(...bisect(batch));
+  }
+
+  /** After a failed run whose jobs are not to blame: the same batch goes out again. */
+  again(batch: MicroBatch<U>): void {
+    this.retries.push({ ...batch, reason: 'retry' });
+  }
+
+  /** A halved batch goes first unless something more urgent waits. */
+  private peek(): MicroBatch<U> | undefined {
+    const planned = planMicroBatch(this.units);
+    let best = planned;
+    for (const retry of this.retries) {
+      const head = retry.parts[0]?.unit;
+      const rival = best?.parts[0]?.unit;
+      if (head !== undefined && (rival === undefined || byUrgency(head, rival) <= 0)) best = retry;
+    }
+    return best;
+  }
+}

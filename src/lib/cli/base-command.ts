@@ -1,0 +1,184 @@
+import { Command, Errors, Flags, type Interfaces } from '@oclif/core';
+import { debugWanted, type LoadedSettings, loadSettings } from '../config/load.js';
+import type { Settings } from '../config/settings.js';
+import type { ExitCode } from '../core/exit-codes.js';
+import { printable } from '../core/job.js';
+import { completeOptionalValues, settingFlag, settingsFromFlags } from './flags.js';
+import { describeError, type ErrorJson, errorJson, errorLines } from './output/error.js';
+import { jsonText, NdjsonWriter, writeText } from './output/json.js';
+import type { ProgressTarget } from './output/progress.js';
+import { type Layout, layoutOf, nextCommand, type Paint, painter, widthOf } from './output/text.js';
+
+type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<
+  (typeof BaseCommand)['baseFlags'] & T['flags']
+>;
+type ArgsOf<T extends typeof Command> = Interfaces.InferredArgs<T['args']>;
+
+/**
+ * What every command shares: settings, the streams' contract (stdout is data, stderr the rest),
+ * errors with their exit codes in text and JSON. A command parses nothing itself: it reads
+ * `this.flags`, `this.args` and `this.settings`, prints through a view, and returns its JSON.
+ */
+export abstract class BaseCommand<T extends typeof Command> extends Command {
+  static override enableJsonFlag = true;
+
+  static override baseFlags = {
+    redis: settingFlag('redisUrl', { helpGroup: 'GLOBAL' }) as Interfaces.OptionFlag<string | undefined>,
+    prefix: settingFlag('prefix', { helpGroup: 'GLOBAL' }) as Interfaces.OptionFlag<string | undefined>,
+    quiet: Flags.boolean({ char: 'q', description: 'print values only', helpGroup: 'GLOBAL' }),
+    verbose: Flags.boolean({ char: 'v', description: 'print more detail', helpGroup: 'GLOBAL' }),
+    'no-color': settingFlag('noColor', { helpGroup: 'GLOBAL' }) as Interfaces.BooleanFlag<boolean>,
+  };
+
+  protected flags!: FlagsOf<T>;
+  protected args!: ArgsOf<T>;
+  /** Values and where each came from; `this.settings` is the short way to the values. */
+  protected loaded!: LoadedSettings;
+
+  protected get settings(): Settings {
+    return this.loaded.values;
+  }
+
+  override async init(): Promise<void> {
+    await super.init();
+    guardStreams();
+    const { ctor } = this;
+    // A command without flags or arguments leaves these undefined, whatever oclif's types say.
+    const definitions = (ctor.flags ?? {}) as Interfaces.FlagInput;
+    const { args, flags } = await this.parse(
+      {
+        flags: definitions,
+        baseFlags: ctor.baseFlags ?? BaseCommand.baseFlags,
+        enableJsonFlag: ctor.enableJsonFlag,
+        args: argumentsOnly(ctor.args ?? {}),
+        strict: ctor.strict,
+      },
+      completeOptionalValues(this.argv, definitions),
+    );
+    this.flags = flags as FlagsOf<T>;
+    this.args = args as ArgsOf<T>;
+    this.loaded = await loadSettings({
+      flags: settingsFromFlags(flags as Record<string, unknown>),
+      packageRoot: this.config.root,
+    });
+  }
+
+  /** Says something to the person at the terminal; silent under `--quiet`. */
+  protected note(text: string): void {
+    if (!this.quiet) process.stderr.write(`${text}\n`);
+  }
+
+  /** A warning on standard error, also under `--json` and `--quiet`: it may change what to do next. */
+  override warn(input: Error | string): Error | string {
+    const text = printable(typeof input === 'string' ? input : input.message);
+    process.stderr.write(`${this.paintError('yellow', 'Warning:')} ${text}\n`);
+    return input;
+  }
+
+  /** The hint after a success, `Next: infer result … --wait`; only where a person reads. */
+  protected next(command: string): void {
+    if (!this.quiet && !this.jsonEnabled()) this.note(nextCommand(command, this.paintError));
+  }
+
+  /** Lines of a view to standard output; nothing under `--json`, where `run` returns the data. */
+  protected async print(lines: readonly string[] | string): Promise<void> {
+    if (this.jsonEnabled()) return;
+    const text = typeof lines === 'string' ? lines : lines.join('\n');
+    if (text !== '' || typeof lines === 'string') await writeText(process.stdout, `${text}\n`);
+  }
+
+  /** Sets the exit code of a command that worked and has bad news, such as a job that failed. */
+  protected endWith(code: ExitCode): void {
+    process.exitCode = code;
+  }
+
+  /** For commands that stream events under `--json`; `run` then returns nothing. */
+  protected ndjson(): NdjsonWriter {
+    return new NdjsonWriter(process.stdout);
+  }
+
+  protected get quiet(): boolean {
+    return (this.flags as { quiet?: boolean } | undefined)?.quiet === true;
+  }
+
+  protected get verbose(): boolean {
+    return (this.flags as { verbose?: boolean } | undefined)?.verbose === true;
+  }
+
+  /** How views draw on standard output. */
+  protected get layout(): Layout {
+    return layoutOf(process.stdout, this.color);
+  }
+
+  protected get paintError(): Paint {
+    return painter(process.stderr, this.color);
+  }
+
+  private get color(): boolean {
+    // Before settings are loaded (a usage error) the words themselves are all there is.
+    return this.loaded === undefined ? !this.argv.includes('--no-color') : !this.settings.noColor;
+  }
+
+  /** Where spinners and progress bars go. */
+  protected get progress(): ProgressTarget {
+    const { ci, dumb } = this.loaded.terminal;
+    const stream = process.stderr;
+    return {
+      stream,
+      paint: this.paintError,
+      color: this.color,
+      shown: !this.quiet && !this.jsonEnabled(),
+      animated: stream.isTTY === true && Number.isFinite(widthOf(stream)) && !ci && !dumb,
+    };
+  }
+
+  override logJson(json: unknown): void {
+    process.stdout.write(`${jsonText(json)}\n`);
+  }
+
+  override toErrorJson(error: unknown): ErrorJson {
+    return errorJson(describeError(error, this.errorContext()));
+  }
+
+  private errorContext(): { command: string; debug: boolean } {
+    const words = (this.id ?? '').split(':').join(' ');
+    return { command: `${this.config.bin} ${words}`.trim(), debug: debugWanted() };
+  }
+
+  /**
+   * Tells of the failure here, in our own form, and hands oclif nothing but the exit code: its own
+   * rendering dumps help, and in JSON mode its internals, with exit code 1 whatever happened.
+   */
+  protected override async catch(error: Error): Promise<void> {
+    const shown = describeError(error, this.errorContext());
+    if (shown.silent !== true && this.jsonEnabled()) {
+      await writeText(process.stdout, `${jsonText(errorJson(shown))}\n`);
+    } else {
+      for (const line of errorLines(shown, this.paintError)) process.stderr.write(`${line}\n`);
+    }
+    throw new Errors.ExitError(shown.exitCode);
+  }
+}
+
+/**
+ * oclif takes piped input for the first argument that is missing, if it comes within 10 ms. No
+ * command wants that: input is read where `-` asks for it.
+ */
+function argumentsOnly<A extends Interfaces.ArgInput>(args: A): A {
+  for (const arg of Object.values(args)) arg.ignoreStdin = true;
+  return args;
+}
+
+let guarded = false;
+
+/** A reader that went away (`| head`) ends the command quietly; oclif would run on for ever. */
+function guardStreams(): void {
+  if (guarded) return;
+  guarded = true;
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+  });
+  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}

@@ -1,0 +1,186 @@
+import { Flags, type Interfaces } from '@oclif/core';
+import { SETTING_NAMES, type SettingName, settingOf } from '../config/settings.js';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { checkPriority, checkQueueName, type Priority, printable } from '../core/job.js';
+import { parseBytes, parseDuration } from '../core/units.js';
+
+/**
+ * Flags of settings. Their values are read from `this.settings`, which also knows the environment,
+ * the files and the defaults; that is why these flags add nothing to the type of `this.flags`.
+ */
+export function settingFlags(...names: SettingName[]): Record<never, never> {
+  return Object.fromEntries(names.map((name) => [flagName(name), settingFlag(name)]));
+}
+
+function flagName(name: SettingName): string {
+  const flag = settingOf(name).flag;
+  if (flag === undefined) throw new Error(`setting ${name} has no flag`);
+  return flag;
+}
+
+/** One flag of the table; `overrides` may change its words, never what it accepts. */
+export function settingFlag(
+  name: SettingName,
+  overrides: { char?: string; description?: string; helpGroup?: string; aliases?: string[] } = {},
+): Interfaces.Flag<unknown> {
+  const setting = settingOf(name);
+  const char = overrides.char ?? setting.char;
+  const shared = {
+    description: overrides.description ?? `${setting.doc} ${origin(name)}`,
+    ...(char === undefined ? {} : { char: char as Interfaces.AlphabetLowercase }),
+    ...(overrides.helpGroup === undefined ? {} : { helpGroup: overrides.helpGroup }),
+    ...(overrides.aliases === undefined ? {} : { aliases: overrides.aliases }),
+  };
+  if (setting.rule.boolean === true) return Flags.boolean(shared) as Interfaces.Flag<unknown>;
+  const valued = {
+    ...shared,
+    ...(setting.helpValue === undefined ? {} : { helpValue: setting.helpValue }),
+    ...(setting.rule.options === undefined ? {} : { options: [...setting.rule.options] }),
+  };
+  if (setting.rule.list === true) {
+    return Flags.string({ ...valued, ...SEVERAL }) as Interfaces.Flag<unknown>;
+  }
+  return Flags.string(valued) as Interfaces.Flag<unknown>;
+}
+
+/** oclif's own `env` is not used: the environment is read in one place, `config/load.ts`. */
+function origin(name: SettingName): string {
+  const setting = settingOf(name);
+  const value = setting.defaultText ?? (setting.default === undefined ? undefined : String(setting.default));
+  const shown = value === undefined || setting.rule.boolean === true ? '' : `default: ${value}; `;
+  return `[${shown}env: ${setting.env}]`;
+}
+
+/** The settings that were given as flags, as typed, by setting name. */
+export function settingsFromFlags(flags: Record<string, unknown>): Partial<Record<SettingName, unknown>> {
+  const given: Partial<Record<SettingName, unknown>> = {};
+  for (const name of SETTING_NAMES) {
+    const flag = settingOf(name).flag;
+    // Only what was typed: settings flags have no oclif default.
+    if (flag !== undefined && flags[flag] !== undefined && flags[flag] !== false) given[name] = flags[flag];
+  }
+  return given;
+}
+
+/** Repeated or comma separated, and never eating the argument that follows (oclif's `multiple` does). */
+const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
+
+export const priorityFlag = Flags.custom<Priority>({
+  char: 'p',
+  helpValue: '0..9',
+  description: '9 is the most urgent, 0 the least [default: 0]',
+  parse: async (input) => {
+    if (/^-?\d+$/.test(input)) return checkPriority(Number(input));
+    throw new InferError('PRIORITY_RANGE', `'${printable(input)}' is not a whole number of 0..9`, {
+      hint: '--priority 9 for the most urgent work, 0 for the least',
+      exitCode: ExitCode.Usage,
+    });
+  },
+});
+
+/** Queues to act on, such as `-Q realtime,batch`. Not a setting: nothing is assumed when absent. */
+export const queuesFlag = Flags.custom<string>({
+  char: 'Q',
+  aliases: ['queue', 'queues'],
+  helpValue: '<names>',
+  description: 'only these queues',
+  parse: async (input) => checkQueueName(input),
+});
+
+export function manyQueuesFlag(description: string): Interfaces.OptionFlag<string[] | undefined> {
+  return queuesFlag({ ...SEVERAL, description }) as Interfaces.OptionFlag<string[] | undefined>;
+}
+
+/** Milliseconds of `500ms`, `30s`, `2h`. */
+export const durationFlag = Flags.custom<number>({
+  helpValue: '<time>',
+  parse: async (input) => parseDuration(input),
+});
+
+/** Bytes of `64kb`, `2gb`. */
+export const bytesFlag = Flags.custom<number>({
+  helpValue: '<size>',
+  parse: async (input) => parseBytes(input),
+});
+
+/** A whole number within bounds; oclif shows `<value>`, this shows the range. */
+export function wholeFlag(options: {
+  min: number;
+  max?: number;
+  char?: string;
+  description: string;
+  default?: number;
+}): Interfaces.OptionFlag<number | undefined> {
+  const { min, max, char, description } = options;
+  return Flags.integer({
+    min,
+    description,
+    helpValue: max === undefined ? '<n>' : `${min}..${max}`,
+    ...(max === undefined ? {} : { max }),
+    ...(char === undefined ? {} : { char: char as Interfaces.AlphabetLowercase }),
+    ...(options.default === undefined ? {} : { default: options.default }),
+  }) as Interfaces.OptionFlag<number | undefined>;
+}
+
+/** Flags whose value may be left out, and what stands for it then. */
+const optionalValues = new WeakMap<object, string>();
+
+export const DEFAULT_WAIT = '30s';
+
+/**
+ * `--wait`, `--wait 30s`, `--wait=30s`, and `--wait data.json` where the file stays an argument:
+ * the next word is the value only when it is a duration. In milliseconds, undefined when absent.
+ */
+export function waitFlag(
+  options: { description?: string; fallback?: string; char?: string } = {},
+): Interfaces.OptionFlag<number | undefined> {
+  const fallback = options.fallback ?? DEFAULT_WAIT;
+  const flag = durationFlag({
+    helpValue: '[time]',
+    description: options.description ?? `wait for the result, ${fallback} unless a time is given`,
+    ...(options.char === undefined ? {} : { char: options.char as Interfaces.AlphabetLowercase }),
+  });
+  optionalValues.set(flag, fallback);
+  return flag as Interfaces.OptionFlag<number | undefined>;
+}
+
+/**
+ * oclif has no optional flag values, so the words are completed before it parses them: a bare
+ * `--wait` becomes `--wait=30s`.
+ */
+export function completeOptionalValues(
+  argv: readonly string[],
+  flags: Readonly<Record<string, { char?: string }>>,
+): string[] {
+  const fallbacks = new Map<string, { long: string; fallback: string }>();
+  for (const [name, flag] of Object.entries(flags)) {
+    const fallback = optionalValues.get(flag);
+    if (fallback === undefined) continue;
+    fallbacks.set(`--${name}`, { long: `--${name}`, fallback });
+    if (flag.char !== undefined) fallbacks.set(`-${flag.char}`, { long: `--${name}`, fallback });
+  }
+  const end = argv.indexOf('--');
+  const last = end < 0 ? argv.length : end;
+  const words: string[] = [];
+  for (let at = 0; at < argv.length; at++) {
+    const word = argv[at] as string;
+    const optional = at < last ? fallbacks.get(word) : undefined;
+    const next = at + 1 < last ? argv[at + 1] : undefined;
+    if (optional === undefined) words.push(word);
+    else if (next !== undefined && isDuration(next)) {
+      words.push(`${optional.long}=${next}`);
+      at += 1;
+    } else words.push(`${optional.long}=${optional.fallback}`);
+  }
+  return words;
+}
+
+function isDuration(word: string): boolean {
+  try {
+    parseDuration(word);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,153 @@
+import { stripVTControlCharacters } from 'node:util';
+import { closestWord } from '../../config/suggest.js';
+import { InferError, messageOf } from '../../core/errors.js';
+import { ExitCode } from '../../core/exit-codes.js';
+import { printable } from '../../core/job.js';
+import { Interrupted } from '../signals.js';
+import { type Paint, plain, withoutCredentials } from './text.js';
+
+/** A failure as people and programs are told of it. */
+export interface ShownError {
+  code: string;
+  message: string;
+  hint?: string;
+  exitCode: number;
+  /** Ends the process without a word: a signal, `this.exit(n)`. */
+  silent?: true;
+  /** Only with INFER_DEBUG=1. */
+  stack?: string;
+}
+
+export interface ErrorContext {
+  /** What was typed, for hints: `infer submit`. */
+  command: string;
+  debug: boolean;
+}
+
+interface OclifError extends Error {
+  oclif?: { exit?: number };
+  code?: string;
+  args?: unknown;
+  flags?: unknown;
+  parse?: { input?: { flags?: Record<string, { char?: string; hidden?: boolean }> } };
+}
+
+/** oclif puts this around whatever a flag's `parse` throws. */
+const FLAG_WRAPPER = /^Parsing --(\S+) \n\t([\s\S]*?)\nSee more help with --help$/;
+const MORE_HELP = /\n?See more help with --help\s*$/;
+const LIST_HEAD = /^The following errors? occurred:\s*/;
+const MESSAGE_MAX = 600;
+
+/** What to show of anything thrown, and the exit code it stands for. */
+export function describeError(error: unknown, context: ErrorContext): ShownError {
+  const shown = classify(error, context);
+  const text = (value: string) => withoutCredentials(value).slice(0, MESSAGE_MAX);
+  return {
+    ...shown,
+    message: text(shown.message),
+    ...(shown.hint === undefined ? {} : { hint: text(shown.hint) }),
+    ...(context.debug && error instanceof Error ? { stack: withoutCredentials(stackOf(error)) } : {}),
+  };
+}
+
+function classify(error: unknown, context: ErrorContext): ShownError {
+  if (error instanceof Interrupted) {
+    return { code: 'INTERRUPTED', message: error.message, exitCode: error.exitCode, silent: true };
+  }
+  if (error instanceof InferError) {
+    const wrapped = FLAG_WRAPPER.exec(error.message);
+    return {
+      code: error.code,
+      message: wrapped === null ? error.message : `--${wrapped[1]}: ${wrapped[2]}`,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      exitCode: error.exitCode,
+    };
+  }
+  const oclif = error as OclifError;
+  if (error instanceof Error && oclif.oclif?.exit !== undefined) {
+    if (oclif.code === 'EEXIT') {
+      return { code: 'EXIT', message: oclif.message, exitCode: oclif.oclif.exit, silent: true };
+    }
+    return usageError(oclif, oclif.oclif.exit, context);
+  }
+  return bug(error);
+}
+
+function usageError(error: OclifError, exitCode: number, { command }: ErrorContext): ShownError {
+  const help = `${command} --help`;
+  const usage = (message: string, hint = help): ShownError => ({ code: 'USAGE', message, hint, exitCode });
+  if (error.parse !== undefined && Array.isArray(error.flags)) {
+    const given = String(error.flags[0]);
+    const near = nearestFlag(given, error.parse.input?.flags ?? {});
+    const message = `there is no flag ${error.flags.map(String).join(', ')}`;
+    return usage(message, near === undefined ? help : `did you mean ${near}? See ${help}`);
+  }
+  if (error.parse !== undefined && Array.isArray(error.args)) {
+    const names = error.args.map((arg: unknown) =>
+      typeof arg === 'object' && arg !== null && 'name' in arg ? String(arg.name).toUpperCase() : String(arg),
+    );
+    const missing = /^Missing/.test(error.message);
+    const what = missing ? 'missing argument' : 'unexpected argument';
+    return usage(`${what}${names.length === 1 ? '' : 's'}: ${names.join(', ')}`);
+  }
+  const message = stripVTControlCharacters(error.message)
+    .replace(MORE_HELP, '')
+    .replace(LIST_HEAD, '')
+    .replace(/^Flag /, '')
+    .trim();
+  if (exitCode === ExitCode.Usage) return usage(message);
+  return { code: error.code ?? 'ERROR', message, exitCode };
+}
+
+function nearestFlag(
+  given: string,
+  flags: Record<string, { char?: string; hidden?: boolean }>,
+): string | undefined {
+  const name = given.replace(/^-+/, '').replace(/=.*$/s, '');
+  const known = Object.keys(flags).filter((flag) => flags[flag]?.hidden !== true);
+  const near = closestWord(name, known);
+  return near === undefined ? undefined : `--${near}`;
+}
+
+function bug(error: unknown): ShownError {
+  const name = error instanceof Error ? `${error.name}: ` : '';
+  return {
+    code: 'INTERNAL',
+    message: `unexpected failure, this is a bug in infer: ${name}${messageOf(error)}`,
+    hint: 'set INFER_DEBUG=1 to see where, and report it with the output of infer doctor',
+    exitCode: ExitCode.Internal,
+  };
+}
+
+function stackOf(error: Error): string {
+  const own = error.stack ?? String(error);
+  const cause = error.cause instanceof Error ? `\nCaused by: ${stackOf(error.cause)}` : '';
+  return own + cause;
+}
+
+/** `Error: …` and `Try: …`, further lines indented under the first. */
+export function errorLines(shown: ShownError, paint: Paint = plain): string[] {
+  if (shown.silent === true) return shown.stack === undefined ? [] : block('', shown.stack);
+  return [
+    ...block(`${paint('red', 'Error:')} `, shown.message, 7),
+    ...(shown.hint === undefined ? [] : block(`${paint('cyan', 'Try:')} `, shown.hint, 5)),
+    ...(shown.stack === undefined ? [] : ['', ...block('', shown.stack)]),
+  ];
+}
+
+function block(head: string, text: string, indent = 0): string[] {
+  return text.split('\n').map((line, at) => `${at === 0 ? head : ' '.repeat(indent)}${printable(line)}`);
+}
+
+export interface ErrorJson {
+  ok: false;
+  error: { code: string; message: string; hint: string | null; exitCode: number; stack?: string };
+}
+
+export function errorJson(shown: ShownError): ErrorJson {
+  const { code, message, hint, exitCode, stack } = shown;
+  return {
+    ok: false,
+    error: { code, message, hint: hint ?? null, exitCode, ...(stack === undefined ? {} : { stack }) },
+  };
+}

@@ -1,0 +1,126 @@
+import { stripVTControlCharacters } from 'node:util';
+import Table from 'cli-table3';
+import { printable } from '../../core/job.js';
+import type { Format, Layout } from './text.js';
+
+export interface Column {
+  title: string;
+  align?: 'left' | 'right';
+}
+
+/**
+ * Text as it is; with a style, which is dropped where colour is off; or several values, one under
+ * the other on a terminal and separated by commas in a pipe.
+ */
+export type Cell = string | { text: string; format: Format } | { values: readonly string[] };
+
+/**
+ * A table as lines. On a terminal it has borders; one that is too narrow loses the borders, then
+ * becomes a block of `TITLE value` lines for each row. In a pipe: tab-separated with a header.
+ * Nothing is ever cut off, and every cell is made printable here, so callers pass text raw.
+ */
+export function renderTable(
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+  layout: Layout,
+): string[] {
+  if (!layout.tty) {
+    return [columns.map((column) => column.title), ...rows.map((row) => row.map(rawText))].map((row) =>
+      row.join('\t'),
+    );
+  }
+  for (const bordered of [true, false]) {
+    const lines = draw(columns, rows, layout, bordered);
+    if (Math.max(...lines.map(visibleWidth)) <= layout.width) return lines;
+  }
+  return records(columns, rows, layout);
+}
+
+function rawText(cell: Cell): string {
+  if (typeof cell === 'string') return printable(cell);
+  return 'values' in cell ? cell.values.map(printable).join(', ') : printable(cell.text);
+}
+
+function painted(cell: Cell, layout: Layout): string {
+  if (typeof cell === 'string') return printable(cell);
+  return 'values' in cell
+    ? cell.values.map(printable).join('\n')
+    : layout.paint(cell.format, printable(cell.text));
+}
+
+// Without inner lines between rows: calm, and a screen holds twice as many.
+const BORDERS = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
+const NO_BORDERS = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  right: '',
+  middle: '  ',
+  ...BORDERS,
+};
+const BOX = /[─│┌┐└┘├┤┬┴┼]+/g;
+const HEADER_LINE = 1;
+
+function draw(
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+  layout: Layout,
+  bordered: boolean,
+): string[] {
+  const table = new Table({
+    head: columns.map((column) => layout.paint('bold', column.title)),
+    colAligns: columns.map((column) => column.align ?? 'left'),
+    chars: bordered ? BORDERS : NO_BORDERS,
+    // cli-table3 colours head and borders even in a pipe; both are ours to colour.
+    style: bordered
+      ? { head: [], border: [] }
+      : { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+  });
+  for (const row of rows) table.push(row.map((cell) => painted(cell, layout)));
+  const lines = table.toString().split('\n');
+  if (!bordered) return lines.map((line) => line.trimEnd());
+  const width = visibleWidth(lines[0] ?? '');
+  const rule = `├${'─'.repeat(Math.max(0, width - 2))}┤`;
+  const withRule = [
+    ...lines.slice(0, HEADER_LINE + 1),
+    joinRule(lines[0] ?? '', rule),
+    ...lines.slice(HEADER_LINE + 1),
+  ];
+  return withRule.map((line) => line.replace(BOX, (box) => layout.paint('dim', box)));
+}
+
+/** The line under the header, with a crossing wherever the top line has one. */
+function joinRule(top: string, rule: string): string {
+  return [...rule].map((char, at) => ([...top][at] === '┬' ? '┼' : char)).join('');
+}
+
+function records(columns: readonly Column[], rows: readonly (readonly Cell[])[], layout: Layout): string[] {
+  const titleWidth = Math.max(...columns.map((column) => column.title.length));
+  return rows.flatMap((row, at) => [
+    ...(at === 0 ? [] : ['']),
+    ...columns.map((column, index) => {
+      const title = layout.paint('bold', column.title.padEnd(titleWidth));
+      const value = painted(row[index] ?? '', layout).replaceAll('\n', `\n${' '.repeat(titleWidth + 2)}`);
+      return `${title}  ${value}`.trimEnd();
+    }),
+  ]);
+}
+
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Extended_Pictographic}/u;
+const COMBINING = /^\p{Mark}$/u;
+
+/** Columns that a line takes on a terminal. */
+export function visibleWidth(line: string): number {
+  let width = 0;
+  for (const char of stripVTControlCharacters(line)) {
+    if (!COMBINING.test(char)) width += WIDE.test(char) ? 2 : 1;
+  }
+  return width;
+}

@@ -1,0 +1,81 @@
+import { Stream } from 'node:stream';
+import { styleText } from 'node:util';
+import { printable } from '../../core/job.js';
+
+export type Format = Parameters<typeof styleText>[0];
+
+/** Gives text a style, or leaves it alone where colour is off. */
+export type Paint = (format: Format, text: string) => string;
+
+export const plain: Paint = (_format, text) => text;
+
+/** What the terminal code needs of a stream; `process.stdout` and `process.stderr` fit. */
+export interface OutputStream {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  write(text: string, done?: (error?: Error | null) => void): boolean;
+}
+
+/**
+ * Colour for one stream: only on a terminal that can show it, and with neither NO_COLOR nor
+ * `--no-color`. `styleText` decides for each stream apart, so `2>log` does not colour the log.
+ */
+export function painter(stream: OutputStream, color: boolean): Paint {
+  // styleText throws at anything that is no stream, such as a collector of lines.
+  if (!color || !(stream instanceof Stream)) return plain;
+  const target = stream as unknown as NodeJS.WritableStream;
+  return (format, text) =>
+    text === '' ? '' : styleText(format, text, { stream: target, validateStream: true });
+}
+
+/** Columns of a terminal; 0 and unknown (a pty without a size, a pipe) count as no limit. */
+export function widthOf(stream: OutputStream): number {
+  const columns = stream.isTTY === true ? stream.columns : undefined;
+  return columns !== undefined && columns > 0 ? columns : Number.POSITIVE_INFINITY;
+}
+
+/** How a view may draw: made by the base command for standard output. */
+export interface Layout {
+  /** Borders and aligned columns; false gives tabs and nothing else. */
+  readonly tty: boolean;
+  readonly width: number;
+  readonly paint: Paint;
+}
+
+export const PIPED: Layout = { tty: false, width: Number.POSITIVE_INFINITY, paint: plain };
+
+export function layoutOf(stream: OutputStream, color: boolean): Layout {
+  return { tty: stream.isTTY === true, width: widthOf(stream), paint: painter(stream, color) };
+}
+
+export function heading(text: string, paint: Paint): string {
+  return paint('bold', printable(text));
+}
+
+/** The hint that follows a success: `Next: infer result j01 --wait`. */
+export function nextCommand(command: string, paint: Paint): string {
+  return `${paint('dim', 'Next:')} ${paint('cyan', printable(command))}`;
+}
+
+/** Whole numbers with thousands separators: `50,000`. */
+export function count(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+/** `1 job`, `2 jobs`. */
+export function plural(value: number, one: string, many: string = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
+}
+
+const CREDENTIALS = /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi;
+
+/** The same text without the user and password of any URL in it. */
+export function withoutCredentials(text: string): string {
+  return text.replace(CREDENTIALS, '$1***@');
+}
+
+/** `Name   value` lines, names padded to the longest; values must be safe to print. */
+export function facts(rows: readonly (readonly [string, string])[], paint: Paint): string[] {
+  const width = Math.max(0, ...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${paint('dim', name.padEnd(width))}  ${value}`);
+}

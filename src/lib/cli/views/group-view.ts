@@ -1,0 +1,21 @@
+import { printable } from '../../core/job.js';
+import { formatDuration } from '../../core/units.js';
+import type { GroupRecord } from '../../queue/broker.js';
+import { count, facts, type Layout } from '../output/text.js';
+
+/** A bulk submission at a glance. */
+export function groupView(group: GroupRecord, { paint }: Layout): string[] {
+  const colour = group.state === 'completed' ? 'green' : group.state === 'failed' ? 'red' : 'yellow';
+  const total = group.closed ? ` of ${count(group.rows)}` : ' so far, still being submitted';
+  const rows: [string, string][] = [
+    ['queue', printable(group.queue)],
+    ['model', printable(group.model)],
+    ['rows done', `${count(group.rowsDone)}${total}`],
+  ];
+  if (group.jobsFailed > 0) rows.push(['jobs failed', `${count(group.jobsFailed)} of ${count(group.jobs)}`]);
+  if (group.finishedAt !== undefined) {
+    const ms = Math.max(1, group.finishedAt - group.submittedAt);
+    rows.push(['took', `${formatDuration(ms)}, ${count(Math.round((group.rowsDone / ms) * 1000))} rows/s`]);
+  }
+  return [`group ${paint('bold', printable(group.id))} ${paint(colour, group.state)}`, ...facts(rows, paint)];
+}

@@ -1,0 +1,153 @@
+import { printable } from '../../core/job.js';
+import { formatBytes, formatDuration } from '../../core/units.js';
+import type { WorkerRecord } from '../../queue/broker.js';
+import { type Cell, type Column, renderTable } from '../output/table.js';
+import { count, heading, type Layout } from '../output/text.js';
+import { findProblems, type Overview, type QueueOverview, type RedisOverview } from './overview.js';
+
+const QUEUE_COLUMNS: Column[] = [
+  { title: 'QUEUE' },
+  { title: 'WAITING', align: 'right' },
+  { title: 'ACTIVE', align: 'right' },
+  { title: 'DELAYED', align: 'right' },
+  { title: 'FAILED', align: 'right' },
+  { title: 'COMPLETED', align: 'right' },
+  { title: 'OLDEST', align: 'right' },
+  { title: 'RATE', align: 'right' },
+  { title: 'ETA', align: 'right' },
+  { title: 'BY PRIORITY' },
+];
+
+const WORKER_COLUMNS: Column[] = [
+  { title: 'WORKER' },
+  { title: 'HOST' },
+  { title: 'PID', align: 'right' },
+  { title: 'GPU' },
+  { title: 'DEVICE' },
+  { title: 'QUEUES' },
+  { title: 'MODELS' },
+  { title: 'STATE' },
+  { title: 'ACTIVE', align: 'right' },
+  { title: 'DONE', align: 'right' },
+  { title: 'BEAT', align: 'right' },
+];
+
+const STALE_BEAT_MS = 10_000;
+
+/** Redis, what is wrong, queues and workers: `infer inspect` in a terminal or a pipe. */
+export function inspectView(overview: Overview, layout: Layout, now: number): string[] {
+  const { paint } = layout;
+  const problems = findProblems(overview);
+  return [
+    redisLine(overview.redis, layout),
+    '',
+    heading('Queues', paint),
+    ...(overview.queues.length === 0
+      ? [paint('dim', 'none yet: infer submit makes one')]
+      : queueTable(overview.queues, layout)),
+    '',
+    heading('Workers', paint),
+    ...(overview.workers.length === 0 ? [paint('dim', 'none')] : workerTable(overview.workers, layout, now)),
+    ...(problems.length === 0
+      ? []
+      : [
+          '',
+          heading('What is wrong right now', paint),
+          ...problems.flatMap(({ message, fix }) => [
+            `${paint('yellow', '!')} ${printable(message)}`,
+            `  ${paint('dim', 'Try:')} ${paint('cyan', printable(fix))}`,
+          ]),
+        ]),
+  ];
+}
+
+export function redisLine(redis: RedisOverview, { paint }: Layout): string {
+  const limit = redis.maxMemoryBytes > 0 ? `of ${formatBytes(redis.maxMemoryBytes)}` : 'and no limit';
+  const parts = [
+    redis.source === 'embedded' ? `${printable(redis.label)} (infer's own)` : printable(redis.label),
+    printable(redis.version),
+    `${formatBytes(redis.usedMemoryBytes)} ${limit}`,
+    printable(redis.policy),
+  ].filter((part) => part !== '');
+  return `${heading('Redis', paint)} ${parts.join(paint('dim', ' · '))}`;
+}
+
+export function queueTable(queues: readonly QueueOverview[], layout: Layout): string[] {
+  const rows = queues.map((queue): Cell[] => [
+    queue.paused ? { text: `${queue.name} (paused)`, format: 'yellow' } : queue.name,
+    number(queue.waiting, layout),
+    number(queue.active, layout),
+    number(queue.delayed, layout),
+    queue.failed > 0 ? { text: shown(queue.failed, layout), format: 'red' } : number(0, layout),
+    number(queue.completed, layout),
+    queue.oldestMs === undefined ? '-' : formatDuration(queue.oldestMs),
+    queue.ratePerSecond === null ? '-' : `${rate(queue.ratePerSecond)}/s`,
+    queue.etaMs === null ? '-' : formatDuration(queue.etaMs),
+    priorities(queue.byPriority),
+  ]);
+  return renderTable(...withoutEmpty(QUEUE_COLUMNS, rows, ['RATE', 'ETA', 'BY PRIORITY'], layout), layout);
+}
+
+export function workerTable(workers: readonly WorkerRecord[], layout: Layout, now: number): string[] {
+  const rows = workers.map((worker): Cell[] => {
+    const age = Math.max(0, now - worker.beatAt);
+    return [
+      worker.name,
+      worker.host,
+      String(worker.pid),
+      worker.gpu ?? '-',
+      worker.device,
+      worker.queues.join(','),
+      worker.models.map(({ name, version }) => `${name}@${version}`).join(',') || '-',
+      worker.state === 'ready'
+        ? { text: 'ready', format: 'green' }
+        : { text: worker.state, format: 'yellow' },
+      number(worker.active.length, layout),
+      number(worker.jobsDone, layout),
+      age > STALE_BEAT_MS ? { text: formatDuration(age), format: 'red' } : formatDuration(age),
+    ];
+  });
+  return renderTable(...withoutEmpty(WORKER_COLUMNS, rows, ['GPU'], layout), layout);
+}
+
+/** `9:2 0:50000`, most urgent first; only priorities that have jobs. */
+export function priorities(byPriority: readonly number[]): string {
+  return (
+    byPriority
+      .map((jobs, priority) => ({ jobs, priority }))
+      .filter(({ jobs }) => jobs > 0)
+      .reverse()
+      .map(({ jobs, priority }) => `${priority}:${jobs}`)
+      .join(' ') || '-'
+  );
+}
+
+/** Thousands separators for people, plain digits for programs. */
+function shown(value: number, layout: Layout): string {
+  return layout.tty ? count(value) : String(value);
+}
+
+function number(value: number, layout: Layout): Cell {
+  return value === 0 ? { text: '0', format: 'dim' } : shown(value, layout);
+}
+
+function rate(perSecond: number): string {
+  return perSecond >= 10 ? count(perSecond) : perSecond.toFixed(1);
+}
+
+/**
+ * On a terminal, drops the named columns that say nothing in any row, to fit 80 columns. In a pipe
+ * columns are always all there: scripts count them.
+ */
+function withoutEmpty(
+  columns: Column[],
+  rows: Cell[][],
+  droppable: string[],
+  layout: Layout,
+): [Column[], Cell[][]] {
+  if (!layout.tty) return [columns, rows];
+  const kept = columns.map(
+    (column, at) => !droppable.includes(column.title) || rows.some((row) => row[at] !== '-'),
+  );
+  return [columns.filter((_, at) => kept[at]), rows.map((row) => row.filter((_, at) => kept[at]))];
+}

@@ -1,0 +1,69 @@
+import { printable } from '../../core/job.js';
+import { formatBytes } from '../../core/units.js';
+import type { ModelSignature, TensorSignature } from '../../model/signature.js';
+import { type Cell, type Column, renderTable } from '../output/table.js';
+import type { Layout } from '../output/text.js';
+
+/** A model that could not be read; shown under the table so that one bad file hides no other. */
+export interface BrokenModel {
+  name: string;
+  message: string;
+  hint?: string | undefined;
+}
+
+const COLUMNS: Column[] = [
+  { title: 'NAME' },
+  { title: 'VERSION', align: 'right' },
+  { title: 'INPUTS' },
+  { title: 'OUTPUTS' },
+  { title: 'BATCH AXIS', align: 'right' },
+  { title: 'TASK' },
+  { title: 'SIZE', align: 'right' },
+];
+
+export function modelsView(
+  models: readonly ModelSignature[],
+  broken: readonly BrokenModel[],
+  layout: Layout,
+): string[] {
+  const { paint } = layout;
+  const rows = models.map((model): Cell[] => [
+    model.name,
+    String(model.version),
+    { values: model.inputs.map(tensorText) },
+    { values: model.outputs.map(tensorText) },
+    batchAxis(model),
+    model.task,
+    layout.tty ? formatBytes(model.sizeBytes) : String(model.sizeBytes),
+  ]);
+  const table =
+    rows.length === 0 && layout.tty ? [paint('dim', 'no models')] : renderTable(COLUMNS, rows, layout);
+  if (!layout.tty) return table;
+  const notes = [
+    ...models.flatMap((model) =>
+      model.warnings.map((warning) => `${paint('yellow', '!')} ${printable(`${model.name}: ${warning}`)}`),
+    ),
+    ...brokenLines(broken, layout),
+  ];
+  return notes.length === 0 ? table : [...table, '', ...notes];
+}
+
+export function brokenLines(broken: readonly BrokenModel[], { paint }: Layout): string[] {
+  return broken.flatMap(({ name, message, hint }) => [
+    `${paint('red', '✗')} ${printable(message.includes(name) ? message : `${name}: ${message}`)}`,
+    ...(hint === undefined ? [] : [`  ${paint('dim', 'Try:')} ${paint('cyan', printable(hint))}`]),
+  ]);
+}
+
+/** `pixels float32[batch,64]`: the row's shape with the batch axis where the model has it. */
+export function tensorText(tensor: TensorSignature): string {
+  const dims = tensor.shape.map((dim) => (dim === null ? '?' : String(dim)));
+  if (tensor.batchAxis !== null) dims.splice(tensor.batchAxis, 0, 'batch');
+  return `${tensor.name} ${tensor.type}[${dims.join(',')}]`;
+}
+
+function batchAxis(model: ModelSignature): string {
+  if (!model.batchable) return 'none';
+  const axes = [...new Set(model.inputs.map((input) => input.batchAxis).filter((axis) => axis !== null))];
+  return axes.length === 0 ? 'none' : axes.join(',');
+}

@@ -1,0 +1,117 @@
+import type { FailureRecord } from '../../core/errors.js';
+import { type JobState, printable } from '../../core/job.js';
+import { formatDuration } from '../../core/units.js';
+import { jsonText } from '../output/json.js';
+import { type Column, renderTable } from '../output/table.js';
+import { count, facts, type Layout, plural } from '../output/text.js';
+
+/** The documented JSON of `result` and `submit --wait`. */
+export interface JobResultJson {
+  id: string;
+  state: JobState;
+  /** One row's result, or an array in input order. */
+  result?: unknown;
+  error?: FailureRecord;
+  attempts: number;
+  worker: string | null;
+  device: string | null;
+  timing: { queueMs: number; runMs: number; totalMs: number } | null;
+}
+
+interface ClassRow {
+  class: number;
+  confidence?: number;
+  label?: string;
+}
+
+const CLASS_COLUMNS: Column[] = [
+  { title: 'ROW', align: 'right' },
+  { title: 'CLASS', align: 'right' },
+  { title: 'LABEL' },
+  { title: 'CONFIDENCE', align: 'right' },
+];
+const ROWS_SHOWN = 20;
+
+/** One job for a person. In a pipe: the bare result as JSON, so that `infer result ID | jq` works. */
+export function resultView(job: JobResultJson, layout: Layout): string[] {
+  if (!layout.tty && job.state === 'completed') return [jsonText(job.result ?? null)];
+  if (job.error !== undefined) return failureView(job, job.error, layout);
+  if (job.state !== 'completed') return [stateLine(job, layout)];
+  return [...payloadView(job.result, layout), '', ...timingView(job, layout)];
+}
+
+function stateLine(job: JobResultJson, { paint }: Layout): string {
+  const format = job.state === 'completed' ? 'green' : job.state === 'failed' ? 'red' : 'yellow';
+  return `${printable(job.id)} ${paint(format, job.state)}`;
+}
+
+function payloadView(result: unknown, layout: Layout): string[] {
+  if (isClassRow(result)) return [classLine(result, layout)];
+  if (Array.isArray(result) && result.length > 0 && result.every(isClassRow))
+    return classTable(result, layout);
+  if (result === undefined || result === null) return [layout.paint('dim', 'no result was kept')];
+  return jsonText(result).split('\n').map(printable);
+}
+
+function classLine(row: ClassRow, { paint }: Layout): string {
+  const label =
+    row.label === undefined || row.label === String(row.class) ? '' : ` (${printable(row.label)})`;
+  const sure =
+    row.confidence === undefined ? '' : `  ${paint('dim', 'confidence')} ${percent(row.confidence)}`;
+  return `${paint('dim', 'class')} ${paint(['bold', 'green'], String(row.class))}${label}${sure}`;
+}
+
+function classTable(rows: readonly ClassRow[], layout: Layout): string[] {
+  const lines = renderTable(
+    CLASS_COLUMNS,
+    rows
+      .slice(0, ROWS_SHOWN)
+      .map((row, at) => [
+        String(at),
+        String(row.class),
+        row.label ?? '-',
+        row.confidence === undefined ? '-' : percent(row.confidence),
+      ]),
+    layout,
+  );
+  const more = rows.length - ROWS_SHOWN;
+  return more > 0
+    ? [...lines, layout.paint('dim', `and ${plural(more, 'more row', 'more rows')}: see --json`)]
+    : lines;
+}
+
+function failureView(job: JobResultJson, error: FailureRecord, layout: Layout): string[] {
+  const { paint } = layout;
+  const attempts = job.attempts > 1 ? ` after ${count(job.attempts)} attempts` : '';
+  return [
+    `${stateLine(job, layout)}${attempts}`,
+    `${paint('red', printable(error.code))} ${printable(error.message)}`,
+    ...(error.hint === undefined ? [] : [`${paint('dim', 'Try:')} ${paint('cyan', printable(error.hint))}`]),
+    ...(job.timing === null ? [] : ['', ...timingView(job, layout)]),
+  ];
+}
+
+/** Where the time went and who did it. */
+export function timingView(job: JobResultJson, { paint }: Layout): string[] {
+  const rows: [string, string][] = [];
+  if (job.timing !== null) {
+    const { queueMs, runMs, totalMs } = job.timing;
+    rows.push(
+      ['queue', formatDuration(queueMs)],
+      ['run', formatDuration(runMs)],
+      ['total', formatDuration(totalMs)],
+    );
+  }
+  if (job.worker !== null) rows.push(['worker', printable(job.worker)]);
+  if (job.device !== null) rows.push(['device', printable(job.device)]);
+  if (job.attempts > 1) rows.push(['attempts', String(job.attempts)]);
+  return facts(rows, paint);
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(2)} %`;
+}
+
+function isClassRow(value: unknown): value is ClassRow {
+  return typeof value === 'object' && value !== null && 'class' in value && typeof value.class === 'number';
+}

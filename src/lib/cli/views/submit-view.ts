@@ -1,0 +1,51 @@
+import { type Priority, printable } from '../../core/job.js';
+import { facts, type Layout, plural } from '../output/text.js';
+
+/** The documented JSON of `submit` for one job. */
+export interface SubmittedJson {
+  id: string;
+  queue: string;
+  priority: Priority;
+  model: string;
+  rows: number;
+  /** Present and true when a job of this id was there already. */
+  duplicate?: true;
+}
+
+/** The documented JSON of `submit` for a file of many rows. */
+export interface SubmittedGroupJson {
+  group: string;
+  queue: string;
+  model: string;
+  rows: number;
+  jobs: number;
+}
+
+/** In a pipe only the id, so that `id=$(infer submit x.json)` works without a flag. */
+export function submitView(
+  submitted: SubmittedJson | SubmittedGroupJson,
+  layout: Layout,
+  quiet = false,
+): string[] {
+  const id = 'group' in submitted ? submitted.group : submitted.id;
+  if (quiet || !layout.tty) return [printable(id)];
+  const { paint } = layout;
+  const about: [string, string][] = [
+    ['queue', printable(submitted.queue)],
+    ['model', printable(submitted.model)],
+  ];
+  if ('group' in submitted) {
+    about.push(['rows', `${plural(submitted.rows, 'row')} in ${plural(submitted.jobs, 'job')}`]);
+  } else {
+    about.push(['priority', String(submitted.priority)], ['rows', String(submitted.rows)]);
+  }
+  const what = 'group' in submitted ? 'group ' : '';
+  const note =
+    'duplicate' in submitted && submitted.duplicate === true ? ' was there already, nothing was added' : '';
+  return [`${what}${paint('bold', printable(id))}${note}`, ...facts(about, paint)];
+}
+
+/** The command that shows what became of it. */
+export function afterSubmit(submitted: SubmittedJson | SubmittedGroupJson): string {
+  return `infer result ${'group' in submitted ? submitted.group : submitted.id} --wait`;
+}

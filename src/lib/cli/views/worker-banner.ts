@@ -1,0 +1,77 @@
+import { printable } from '../../core/job.js';
+import { formatDuration } from '../../core/units.js';
+import type { LoadedModel } from '../../model/runner.js';
+import { facts, type Layout, plural } from '../output/text.js';
+import { tensorText } from './models-view.js';
+
+export interface WorkerBanner {
+  name: string;
+  version: string;
+  /** Address without credentials. */
+  redisLabel: string;
+  redisSource: string;
+  /** In the order they are served. */
+  queues: readonly string[];
+  models: readonly LoadedModel[];
+  gpu: string | null;
+  /** Null: learned from run times. */
+  maxBatch: number | null;
+  batchWindowMs: number;
+  concurrency: number;
+  threads?: number | undefined;
+  drainTimeoutMs: number;
+}
+
+/** What a worker says on standard error once it is ready. */
+export function workerBanner(banner: WorkerBanner, { paint }: Pick<Layout, 'paint'>): string[] {
+  const own = banner.redisSource === 'embedded' ? " (infer's own)" : '';
+  const rows: [string, string][] = [
+    ['redis', `${printable(banner.redisLabel)}${own}`],
+    ['queues', banner.queues.map(printable).join(', then ')],
+    ...banner.models.map((model, at): [string, string] => [at === 0 ? 'models' : '', modelText(model)]),
+    ['device', deviceText(banner)],
+    ['batches', batchText(banner)],
+    ['runs', runsText(banner)],
+  ];
+  const fallbacks = new Set(
+    banner.models.flatMap((model) => (model.fallback === undefined ? [] : [model.fallback])),
+  );
+  return [
+    `${paint('bold', 'infer worker')} ${paint('bold', printable(banner.name))} ${paint('dim', `v${banner.version}`)}`,
+    ...facts(rows, paint).map((line) => `  ${line}`),
+    ...[...fallbacks].map((reason) => `${paint('yellow', '!')} not on the GPU: ${printable(reason)}`),
+    `${paint('green', 'ready')} ${paint('dim', `Ctrl-C finishes the jobs at hand (${formatDuration(banner.drainTimeoutMs)} at most); again to leave now`)}`,
+  ];
+}
+
+/** After the first signal. */
+export function drainingLine(activeJobs: number, drainTimeoutMs: number): string {
+  if (activeJobs === 0) return 'stopping: no job is running';
+  return `stopping: finishing ${plural(activeJobs, 'job')}, ${formatDuration(drainTimeoutMs)} at most; Ctrl-C again to leave now`;
+}
+
+function modelText({ signature, loadMs }: LoadedModel): string {
+  const inputs = signature.inputs.map(tensorText).join(', ');
+  return `${printable(`${signature.name}@${signature.version}`)}  ${printable(inputs)}  loaded in ${formatDuration(loadMs)}`;
+}
+
+function deviceText(banner: WorkerBanner): string {
+  const devices = [...new Set(banner.models.map((model) => model.device))];
+  const used = devices.length === 0 ? 'none until a model is loaded' : devices.map(printable).join(', ');
+  return banner.gpu === null ? used : `${used} (GPU ${printable(banner.gpu)} asked for)`;
+}
+
+function batchText(banner: WorkerBanner): string {
+  const rows =
+    banner.maxBatch === null ? 'as many rows as pay off' : `up to ${plural(banner.maxBatch, 'row')}`;
+  const window =
+    banner.batchWindowMs > 0
+      ? `waiting up to ${formatDuration(banner.batchWindowMs)} for more`
+      : 'no waiting';
+  return `${rows}, ${window}`;
+}
+
+function runsText(banner: WorkerBanner): string {
+  const threads = banner.threads === undefined ? '' : `, ${plural(banner.threads, 'thread')} each`;
+  return `${banner.concurrency} at a time${threads}`;
+}

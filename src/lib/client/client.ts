@@ -1,0 +1,372 @@
+import { loadSettings } from '../config/load.js';
+import { systemClock } from '../core/clock.js';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { checkJobId, checkPriority, checkQueueName, idTime, newId, printable } from '../core/job.js';
+import { formatDuration } from '../core/units.js';
+import { payloadFromValue } from '../input/value.js';
+import { encodeEnvelope } from '../model/envelope.js';
+import { packageRoot } from '../model/package-root.js';
+import type { ModelSignature } from '../model/signature.js';
+import type { Payload } from '../model/tensor.js';
+import type { GroupRecord, JobRecord, JobSpec } from '../queue/broker.js';
+import { Producer } from '../queue/producer.js';
+import { listQueues, locate, readGroup, readJob, readResult } from '../queue/reader.js';
+import { listWorkers } from '../queue/registry.js';
+import { type Heard, Waiter } from '../queue/waiter.js';
+import { watchEnd } from '../queue/watch.js';
+import {
+  type ConnectionSettings,
+  closeClient,
+  connect,
+  connectLike,
+  explain,
+  resolveTarget,
+} from '../redis/connect.js';
+import { connectionSettings } from '../redis/from-settings.js';
+import type { RedisClient, RedisTarget } from '../redis/types.js';
+import { groupChunks } from './group-reader.js';
+import { GroupWriter } from './group-writer.js';
+import { toJobResult } from './render.js';
+import { Signatures } from './signatures.js';
+import type { GroupChunk, JobResult, SubmitOptions, SubmittedGroup, SubmittedJob } from './types.js';
+import { deadlineOf, type GroupProgress, type WaitOptions, waitFor } from './waiting.js';
+
+export interface ClientConfig {
+  prefix: string;
+  /** Where to look for a model no worker has published; undefined = nowhere. */
+  modelsDir: string | undefined;
+  /** Seconds a result is kept unless a submit says otherwise. */
+  resultTtl: number;
+  redis: ConnectionSettings;
+}
+
+export interface ConnectOptions {
+  /** `redis://…`, `rediss://…`, `unix:///…` [INFER_REDIS_URL, the configuration file, or a local one]. */
+  redis?: string | undefined;
+  /** First part of every key [`infer`]. */
+  prefix?: string | undefined;
+  /** Seconds results are kept [3600]. */
+  resultTtl?: number | undefined;
+}
+
+/** How often `onProgress` is called. */
+const PROGRESS_MS = 400;
+const ENDED = new Set(['completed', 'failed', 'expired', 'cancelled']);
+
+/**
+ * Submits work and fetches results: what the commands use, and an API server instead of the shell.
+ * One connection for commands, and one blocking connection for any number of waits.
+ */
+export class InferClient {
+  readonly signatures: Signatures;
+  private readonly producer: Producer;
+  private readonly waiter: Waiter;
+  private readonly registered = new Set<string>();
+  private readonly places = new Map<string, string>();
+
+  private constructor(
+    readonly redis: RedisClient,
+    readonly target: RedisTarget,
+    private readonly config: ClientConfig,
+  ) {
+    this.producer = new Producer(redis, config.prefix, systemClock);
+    this.signatures = new Signatures(redis, config.prefix, config.modelsDir);
+    this.waiter = new Waiter(newId('j'), config.prefix, () => connectLike(redis, 'blocking'));
+  }
+
+  /**
+   * A client by the settings of the environment and configuration file, which `options` overrule;
+   * with no Redis named and none on the default address, infer's own private server is started.
+   */
+  static async connect(options: ConnectOptions = {}): Promise<InferClient> {
+    const root = packageRoot();
+    const flags = { redisUrl: options.redis, prefix: options.prefix, resultTtl: options.resultTtl };
+    const loaded = await loadSettings({ flags, packageRoot: root });
+    const { prefix, modelsDir, resultTtl } = loaded.values;
+    const redis = connectionSettings(loaded, true);
+    return InferClient.open({ prefix, modelsDir, resultTtl, redis }, 'worker');
+  }
+
+  /** @throws InferError REDIS_… (69, 77) naming the server and the fix. */
+  static async open(config: ClientConfig, role: 'command' | 'worker' = 'command'): Promise<InferClient> {
+    const target = await resolveTarget(config.redis);
+    return new InferClient(await connect(target, role, config.redis), target, config);
+  }
+
+  /** Queues one job: an array of numbers, nested arrays, named inputs or typed arrays; see docs/input. */
+  async submit(input: unknown, options: SubmitOptions = {}): Promise<SubmittedJob> {
+    const signature = await this.signatures.find(options.model);
+    return this.submitPayload(payloadFromValue(input, signature), signature, options);
+  }
+
+  /** The same for an input that was read already. */
+  async submitPayload(
+    payload: Payload,
+    signature: ModelSignature,
+    options: SubmitOptions,
+  ): Promise<SubmittedJob> {
+    const checkId = options.id !== undefined;
+    return this.add(payload, signature, options, { checkId, reply: undefined });
+  }
+
+  private async add(
+    payload: Payload,
+    signature: ModelSignature,
+    options: SubmitOptions,
+    how: { checkId: boolean; reply: string | undefined },
+  ): Promise<SubmittedJob> {
+    const spec = this.specOf(payload, signature, options, how.reply);
+    const input = encodeEnvelope(payload);
+    const [[added]] = await this.guard(
+      Promise.all([
+        this.producer.submit(spec.queue, [{ spec, input }], how.checkId),
+        this.register(spec.queue),
+      ]),
+    );
+    this.places.set(spec.id, spec.queue);
+    const { id, queue, priority, model, rows } = spec;
+    const duplicate = added?.duplicate ? { duplicate: true as const } : {};
+    return { id, queue, priority, model, rows, ...duplicate };
+  }
+
+  /** Submits one job and waits for its end, which its worker tells us of: the quickest way to an answer. */
+  async run(input: unknown, options: SubmitOptions & WaitOptions = {}): Promise<JobResult> {
+    const signature = await this.signatures.find(options.model);
+    return this.runPayload(payloadFromValue(input, signature), signature, options);
+  }
+
+  async runPayload(
+    payload: Payload,
+    signature: ModelSignature,
+    options: SubmitOptions & WaitOptions,
+    onSubmitted?: (job: SubmittedJob) => void,
+  ): Promise<JobResult> {
+    const queue = this.queueFor(payload, options);
+    const id = options.id ?? newId('j');
+    // Listening starts before the job exists, so that its notice cannot come too early.
+    const heard = this.waiter.next(queue, id);
+    try {
+      const submitted = await this.add(
+        payload,
+        signature,
+        { ...options, id },
+        {
+          checkId: options.id !== undefined,
+          reply: this.waiter.listFor(queue),
+        },
+      );
+      onSubmitted?.(submitted);
+    } catch (error) {
+      this.waiter.forget(id);
+      throw error;
+    }
+    const deadline = deadlineOf(options.timeoutMs);
+    const told = await waitFor(heard, { id, deadline, signal: options.signal });
+    if (told !== undefined) return this.fromNotice(queue, told);
+    const left = deadline === undefined ? undefined : deadline - Date.now();
+    return this.wait(id, { ...options, timeoutMs: left });
+  }
+
+  /** A group to write chunks to: rows in any number, streamed. */
+  openGroup(signature: ModelSignature, options: SubmitOptions): Promise<GroupWriter> {
+    if (options.id !== undefined) checkJobId(options.id);
+    return this.guard(
+      GroupWriter.open(this.producer, {
+        id: options.id ?? newId('g'),
+        queue: checkQueueName(options.queue ?? 'batch'),
+        model: signature.name,
+        priority: checkPriority(options.priority ?? 0),
+        resultTtl: options.resultTtl ?? this.config.resultTtl,
+      }),
+    ).then(async (writer) => {
+      await this.register(writer.group.queue);
+      this.places.set(writer.group.id, writer.group.queue);
+      return writer;
+    });
+  }
+
+  /** Submits many rows as a group of chunk jobs. */
+  async submitMany(
+    chunks: AsyncIterable<Payload>,
+    signature: ModelSignature,
+    options: SubmitOptions = {},
+  ): Promise<SubmittedGroup> {
+    const writer = await this.openGroup(signature, options);
+    for await (const chunk of chunks) await this.guard(writer.write(chunk));
+    return this.guard(writer.close());
+  }
+
+  /** How a job stands, with its result when it has one. @throws InferError JOB_UNKNOWN (66). */
+  async result(id: string): Promise<JobResult> {
+    const record = await this.record(id);
+    const stored = ENDED.has(record.state)
+      ? await readResult(this.redis, this.config.prefix, record.queue, id)
+      : undefined;
+    return toJobResult(record, stored);
+  }
+
+  /**
+   * Waits until a job ends. The worker tells; every two seconds its state is looked at as well, so
+   * no end is missed. @throws InferError WAIT_TIMEOUT (75), JOB_UNKNOWN (66).
+   */
+  async wait(id: string, options: WaitOptions = {}): Promise<JobResult> {
+    const deadline = deadlineOf(options.timeoutMs);
+    for (;;) {
+      const { queue } = await this.place(id, 'job');
+      const heard = this.waiter.next(queue, id);
+      if ((await this.watch(queue, id, 'job')) !== 'pending') {
+        this.waiter.forget(id);
+        return this.result(id);
+      }
+      const told = await waitFor(heard, { id, deadline, signal: options.signal });
+      if (told !== undefined) return this.fromNotice(queue, told);
+    }
+  }
+
+  /** Waits until a whole group has ended; `onProgress` is called about twice a second. */
+  async waitGroup(id: string, options: WaitOptions & GroupProgress = {}): Promise<GroupRecord> {
+    const deadline = deadlineOf(options.timeoutMs);
+    const tickMs = options.onProgress === undefined ? undefined : PROGRESS_MS;
+    for (;;) {
+      const { queue } = await this.place(id, 'group');
+      const heard = this.waiter.next(queue, id);
+      await this.watch(queue, id, 'group');
+      const group = await this.group(id);
+      options.onProgress?.(group);
+      if (ENDED.has(group.state)) {
+        this.waiter.forget(id);
+        return group;
+      }
+      await waitFor(heard, { id, deadline, signal: options.signal, tickMs });
+    }
+  }
+
+  async group(id: string): Promise<GroupRecord> {
+    const { queue } = await this.place(id, 'group');
+    const group = await this.guard(readGroup(this.redis, this.config.prefix, queue, id));
+    if (group === undefined) throw unknown(id);
+    return group;
+  }
+
+  /** Chunks of a group in input order, fetched as they are read. */
+  groupChunks(group: GroupRecord): AsyncGenerator<GroupChunk> {
+    return groupChunks(this.redis, this.config.prefix, group);
+  }
+
+  /** What an id names, and where. @throws InferError JOB_UNKNOWN (66). */
+  async find(id: string): Promise<{ queue: string; kind: 'job' | 'group' }> {
+    const queues = await this.guard(listQueues(this.redis, this.config.prefix));
+    const place = await this.guard(locate(this.redis, this.config.prefix, id, queues));
+    if (place === undefined) throw unknown(id);
+    this.places.set(id, place.queue);
+    return place;
+  }
+
+  /**
+   * Cancels a job or a whole group. A waiting one is `cancelled` at once; an active one when its
+   * runner has let go of it. Answers the state after.
+   */
+  async cancel(id: string): Promise<string> {
+    const place = await this.find(id);
+    if (place.kind === 'group') {
+      await this.guard(this.producer.cancelGroup(await this.group(id)));
+      return (await this.group(id)).state;
+    }
+    const state = await this.guard(this.producer.cancel(place.queue, id));
+    if (state === undefined) throw unknown(id);
+    return state;
+  }
+
+  private watch(queue: string, id: string, kind: 'job' | 'group') {
+    const list = this.waiter.listFor(queue);
+    return this.guard(watchEnd(this.redis, this.config.prefix, queue, id, list, kind));
+  }
+
+  /** True when some live worker serves the queue. */
+  async hasWorker(queue: string): Promise<boolean> {
+    const workers = await this.guard(listWorkers(this.redis, this.config.prefix));
+    return workers.some((worker) => worker.queues.includes(queue));
+  }
+
+  async close(): Promise<void> {
+    await this.waiter.close();
+    await this.producer.close();
+    await closeClient(this.redis);
+  }
+
+  private specOf(
+    payload: Payload,
+    signature: ModelSignature,
+    options: SubmitOptions,
+    reply: string | undefined,
+  ): JobSpec {
+    return {
+      id: options.id === undefined ? newId('j') : checkJobId(options.id),
+      queue: this.queueFor(payload, options),
+      model: signature.name,
+      rows: payload.rows,
+      priority: checkPriority(options.priority ?? 0),
+      resultTtl: options.resultTtl ?? this.config.resultTtl,
+      ...(reply === undefined ? {} : { reply }),
+      ...(options.expiresMs === undefined ? {} : { deadline: Date.now() + options.expiresMs }),
+    };
+  }
+
+  private queueFor(payload: Payload, options: SubmitOptions): string {
+    return checkQueueName(options.queue ?? (payload.rows === 1 ? 'realtime' : 'batch'));
+  }
+
+  private async register(queue: string): Promise<void> {
+    if (this.registered.has(queue)) return;
+    await this.producer.registerQueue(queue);
+    this.registered.add(queue);
+  }
+
+  private async place(id: string, kind: 'job' | 'group'): Promise<{ queue: string }> {
+    const known = this.places.get(id);
+    if (known !== undefined) return { queue: known };
+    const place = await this.find(id);
+    if (place.kind !== kind) throw unknown(id);
+    return place;
+  }
+
+  private async record(id: string): Promise<JobRecord> {
+    const { queue } = await this.place(id, 'job');
+    const record = await this.guard(readJob(this.redis, this.config.prefix, queue, id));
+    if (record === undefined) throw unknown(id);
+    return record;
+  }
+
+  private async fromNotice(queue: string, heard: Heard): Promise<JobResult> {
+    const { notice, result } = heard;
+    // Too large to ride along, or none: the record and the stored result say it.
+    if (notice.meta === undefined || (notice.size ?? 0) !== (result?.length ?? 0))
+      return this.result(notice.id);
+    const ending = { ...notice, queue, state: notice.state ?? 'completed', attempts: notice.meta.attempts };
+    return toJobResult({ ...ending, model: notice.model ?? '', rows: notice.rows ?? 1 }, result);
+  }
+
+  /** Words what Redis said for people. */
+  private async guard<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (error instanceof InferError) throw error;
+      throw explain(this.redis, error);
+    }
+  }
+}
+
+function unknown(id: string): InferError {
+  const made = idTime(id);
+  const age = made === undefined ? '' : ` It was submitted ${formatDuration(Date.now() - made)} ago.`;
+  return new InferError(
+    'JOB_UNKNOWN',
+    `no job or group ${printable(id)}: unknown, or its result has expired.${age}`,
+    {
+      hint: 'results are kept for an hour unless --result-ttl says otherwise; infer inspect shows what is there',
+      exitCode: ExitCode.NoInput,
+    },
+  );
+}

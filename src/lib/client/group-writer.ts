@@ -1,0 +1,93 @@
+import { chunkId } from '../core/job.js';
+import { encodeEnvelope } from '../model/envelope.js';
+import type { Payload } from '../model/tensor.js';
+import type { NewJob } from '../queue/broker.js';
+import type { OpenGroup, Producer } from '../queue/producer.js';
+import type { SubmittedGroup } from './types.js';
+
+/** Chunk jobs added in one round trip, and round trips under way: enough to hide the network, little to hold. */
+const CHUNKS_PER_ADD = 16;
+const ADDS_UNDER_WAY = 4;
+
+/** Writes a bulk submission chunk by chunk; memory holds a few dozen chunks whatever the total. */
+export class GroupWriter {
+  private index = 0;
+  private rows = 0;
+  private pending: NewJob[] = [];
+  private readonly underWay = new Set<Promise<void>>();
+  private failure: unknown;
+
+  private constructor(
+    private readonly producer: Producer,
+    readonly group: OpenGroup,
+  ) {}
+
+  static async open(producer: Producer, group: OpenGroup): Promise<GroupWriter> {
+    await producer.openGroup(group);
+    return new GroupWriter(producer, group);
+  }
+
+  get rowsWritten(): number {
+    return this.rows;
+  }
+
+  /** Queues a chunk; waits when enough is under way. */
+  async write(payload: Payload): Promise<void> {
+    const { id, queue, model, priority, resultTtl } = this.group;
+    this.pending.push({
+      spec: {
+        id: chunkId(id, this.index),
+        queue,
+        model,
+        rows: payload.rows,
+        priority,
+        resultTtl,
+        group: { id, index: this.index, firstRow: this.rows },
+      },
+      input: encodeEnvelope(payload),
+    });
+    this.index += 1;
+    this.rows += payload.rows;
+    if (this.pending.length >= CHUNKS_PER_ADD) await this.flush();
+  }
+
+  /** Everything is written; the group is final. */
+  async close(): Promise<SubmittedGroup> {
+    await this.flush();
+    await Promise.all(this.underWay);
+    this.throwFailure();
+    const { id, queue, model, priority } = this.group;
+    await this.producer.closeGroup(queue, id, this.rows, this.index);
+    return { group: id, queue, priority, model, rows: this.rows, jobs: this.index };
+  }
+
+  /** Gives up: chunks that have not started are cancelled, and the group ends with what has run. */
+  async abandon(): Promise<void> {
+    this.pending = [];
+    await Promise.allSettled(this.underWay);
+    const { id, queue } = this.group;
+    for (let index = 0; index < this.index; index++) await this.producer.cancel(queue, chunkId(id, index));
+    await this.producer.closeGroup(queue, id, this.rows, this.index);
+  }
+
+  private async flush(): Promise<void> {
+    const jobs = this.pending;
+    this.pending = [];
+    if (jobs.length > 0) {
+      const add = this.producer
+        .submit(this.group.queue, jobs, false)
+        .then(() => undefined)
+        .catch((error: unknown) => {
+          this.failure ??= error;
+        })
+        .finally(() => this.underWay.delete(add));
+      this.underWay.add(add);
+    }
+    while (this.underWay.size >= ADDS_UNDER_WAY) await Promise.race(this.underWay);
+    this.throwFailure();
+  }
+
+  private throwFailure(): void {
+    if (this.failure !== undefined) throw this.failure;
+  }
+}

@@ -1,0 +1,43 @@
+import type { FailureRecord } from '../core/errors.js';
+import { decodeEnvelope } from '../model/envelope.js';
+import { rowValues } from '../model/rows.js';
+import type { JobRecord, ResultMeta } from '../queue/broker.js';
+import type { JobResult } from './types.js';
+
+/** What is known of an ended job, from its record or from the notice of its end. */
+export type Ending = Pick<JobRecord, 'id' | 'queue' | 'model' | 'state' | 'rows'> & {
+  attempts: number;
+  failure?: FailureRecord | undefined;
+  meta?: ResultMeta | undefined;
+};
+
+/** A job and its stored result as the documented `JobResult`. */
+export function toJobResult(ending: Ending, stored: Buffer | undefined): JobResult {
+  const { meta, failure } = ending;
+  const values = stored === undefined ? undefined : resultValues(stored, meta?.device);
+  return {
+    id: ending.id,
+    queue: ending.queue,
+    model: ending.model,
+    state: ending.state,
+    ...(values === undefined
+      ? {}
+      : { result: values.length === 1 && ending.rows === 1 ? values[0] : values }),
+    ...(failure === undefined || ending.state === 'completed' ? {} : { error: failure }),
+    attempts: meta?.attempts ?? ending.attempts,
+    worker: meta?.worker ?? null,
+    device: meta?.device ?? null,
+    timing: meta === undefined ? null : { queueMs: meta.queueMs, runMs: meta.runMs, totalMs: meta.totalMs },
+  };
+}
+
+/** Row values of a stored result; a classification row also says which device decided. */
+export function resultValues(stored: Buffer, device: string | undefined): unknown[] {
+  const { payload } = decodeEnvelope(stored);
+  const classes = payload.tensors.some((tensor) => tensor.name === 'class');
+  const values = rowValues(payload);
+  if (classes && device !== undefined) {
+    for (const value of values) (value as Record<string, unknown>).device = device;
+  }
+  return values;
+}

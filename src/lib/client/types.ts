@@ -1,0 +1,60 @@
+import type { FailureRecord } from '../core/errors.js';
+import type { JobState, Priority } from '../core/job.js';
+
+/** How to submit; what is left out falls to the defaults in brackets. */
+export interface SubmitOptions {
+  /** Model to run [the only one there is]. */
+  model?: string | undefined;
+  /** Queue [`realtime` for one row, `batch` for many]. */
+  queue?: string | undefined;
+  /** 0..9, 9 is most urgent [0]. */
+  priority?: Priority | undefined;
+  /** Your own id for the job: sent again, it is the same job [a new one]. */
+  id?: string | undefined;
+  /** Seconds the result is kept; 0 keeps none [3600]. */
+  resultTtl?: number | undefined;
+  /** Milliseconds from now after which a job that has not started expires. */
+  expiresMs?: number | undefined;
+}
+
+export interface SubmittedJob {
+  id: string;
+  queue: string;
+  priority: Priority;
+  model: string;
+  rows: number;
+  /** True when a job of this id was there already: nothing was added. */
+  duplicate?: true;
+}
+
+export interface SubmittedGroup {
+  group: string;
+  queue: string;
+  priority: Priority;
+  model: string;
+  rows: number;
+  jobs: number;
+}
+
+/** How a job stands or ended. `result` is one row's value, or an array in input order. */
+export interface JobResult {
+  id: string;
+  queue: string;
+  model: string;
+  state: JobState;
+  result?: unknown;
+  error?: FailureRecord;
+  attempts: number;
+  worker: string | null;
+  device: string | null;
+  timing: { queueMs: number; runMs: number; totalMs: number } | null;
+}
+
+/** One chunk of a group, in input order: its rows' values, or why it has none. */
+export interface GroupChunk {
+  index: number;
+  firstRow: number;
+  rows: number;
+  values?: unknown[];
+  error?: FailureRecord;
+}

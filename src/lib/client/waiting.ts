@@ -1,0 +1,62 @@
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { printable } from '../core/job.js';
+import type { GroupRecord } from '../queue/broker.js';
+import type { Heard } from '../queue/waiter.js';
+
+export interface WaitOptions {
+  /** Give up after this many ms, with WAIT_TIMEOUT; the job goes on [for ever]. */
+  timeoutMs?: number | undefined;
+  /** Ends the wait; it then rejects with the signal's reason. The job goes on. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface GroupProgress {
+  onProgress?: ((group: GroupRecord) => void) | undefined;
+}
+
+export function deadlineOf(timeoutMs: number | undefined): number | undefined {
+  return timeoutMs === undefined ? undefined : Date.now() + timeoutMs;
+}
+
+/**
+ * A notice, or undefined when it is time to look at the job's state again.
+ * @throws InferError WAIT_TIMEOUT (75) past the deadline; the signal's reason when it fired.
+ */
+export async function waitFor(
+  heard: Promise<Heard | undefined>,
+  limits: {
+    id: string;
+    deadline: number | undefined;
+    signal: AbortSignal | undefined;
+    tickMs?: number | undefined;
+  },
+): Promise<Heard | undefined> {
+  const { id, deadline, signal, tickMs } = limits;
+  signal?.throwIfAborted();
+  const left = deadline === undefined ? Number.POSITIVE_INFINITY : deadline - Date.now();
+  if (left <= 0) throw timedOut(id);
+  const sleep = Math.min(left, tickMs ?? Number.POSITIVE_INFINITY);
+  let timer: NodeJS.Timeout | undefined;
+  let onAbort: (() => void) | undefined;
+  try {
+    return await Promise.race([
+      heard,
+      new Promise<undefined>((resolve, reject) => {
+        if (Number.isFinite(sleep)) timer = setTimeout(() => resolve(undefined), sleep);
+        onAbort = () => reject(signal?.reason as Error);
+        signal?.addEventListener('abort', onAbort, { once: true });
+      }),
+    ]);
+  } finally {
+    clearTimeout(timer);
+    if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+function timedOut(id: string): InferError {
+  return new InferError('WAIT_TIMEOUT', `${printable(id)} has not ended in the time given; it goes on`, {
+    hint: `infer result ${printable(id)} --wait`,
+    exitCode: ExitCode.TryAgain,
+  });
+}

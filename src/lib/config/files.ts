@@ -1,0 +1,94 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { lilconfig } from 'lilconfig';
+import { InferError, messageOf } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { printable } from '../core/job.js';
+import { SETTING_NAMES, type SettingName, settingOf } from './settings.js';
+import { closestWord } from './suggest.js';
+
+/** A configuration file that was found: its path and what it says, keys checked. */
+export interface ConfigFile {
+  readonly path: string;
+  readonly values: Partial<Record<SettingName, unknown>>;
+}
+
+const PROJECT_FILES = [
+  'infer.config.json',
+  'infer.config.mjs',
+  'infer.config.js',
+  '.inferrc',
+  'package.json',
+];
+const USER_FILES = ['infer.config.json', 'infer.config.mjs', 'infer.config.js', 'config.json'];
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The project's file (searched for upwards from `cwd`) and the user's, most important first. */
+export async function findConfigFiles(cwd: string, env: Environment, given?: string): Promise<ConfigFile[]> {
+  if (given !== undefined) return [await readGiven(given)];
+  const home = env.HOME ?? homedir();
+  const userDir = join(env.XDG_CONFIG_HOME || join(home, '.config'), 'infer');
+  const found = [
+    await read(() =>
+      lilconfig('infer', { searchPlaces: PROJECT_FILES, stopDir: home, cache: false }).search(cwd),
+    ),
+    await read(() =>
+      lilconfig('infer', { searchPlaces: USER_FILES, stopDir: userDir, cache: false }).search(userDir),
+    ),
+  ];
+  const files = found.filter((file) => file !== undefined);
+  return files.filter((file, at) => files.findIndex((other) => other.path === file.path) === at);
+}
+
+async function readGiven(path: string): Promise<ConfigFile> {
+  const file = await read(() => lilconfig('infer', { cache: false }).load(path), path);
+  return file ?? { path, values: {} };
+}
+
+type Found = Awaited<ReturnType<ReturnType<typeof lilconfig>['search']>>;
+
+async function read(search: () => Promise<Found>, path?: string): Promise<ConfigFile | undefined> {
+  let found: Found;
+  try {
+    found = await search();
+  } catch (error) {
+    throw new InferError(
+      'CONFIG',
+      `the configuration file${path === undefined ? '' : ` ${printable(path)}`} cannot be read: ${printable(messageOf(error))}`,
+      { hint: 'correct the file, or run in another directory', exitCode: ExitCode.BadConfig, cause: error },
+    );
+  }
+  if (found === null || found.isEmpty === true) return undefined;
+  return { path: found.filepath, values: checkKeys(found.filepath, found.config) };
+}
+
+function checkKeys(path: string, config: unknown): Partial<Record<SettingName, unknown>> {
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    throw new InferError('CONFIG', `${printable(path)} must hold an object of settings`, {
+      hint: 'write { "prefix": "infer" }',
+      exitCode: ExitCode.BadConfig,
+    });
+  }
+  for (const key of Object.keys(config)) {
+    const name = SETTING_NAMES.find((known) => known === key);
+    if (name === undefined) throw unknownKey(path, key);
+    const setting = settingOf(name);
+    if (setting.notInFile === true) {
+      throw new InferError('CONFIG', `${printable(path)}: '${key}' cannot be set in a file`, {
+        hint: `remove it and set ${setting.env} in the environment`,
+        exitCode: ExitCode.BadConfig,
+      });
+    }
+  }
+  return config as Partial<Record<SettingName, unknown>>;
+}
+
+function unknownKey(path: string, key: string): InferError {
+  const allowed = SETTING_NAMES.filter((name) => settingOf(name).notInFile !== true);
+  const near = closestWord(key, allowed);
+  return new InferError('CONFIG', `${printable(path)}: there is no setting '${printable(key)}'`, {
+    hint: near === undefined ? `use one of ${allowed.join(', ')}` : `did you mean '${near}'?`,
+    exitCode: ExitCode.BadConfig,
+  });
+}

@@ -1,0 +1,192 @@
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { printable } from '../core/job.js';
+import { type ConfigFile, type Environment, findConfigFiles } from './files.js';
+import { SETTING_NAMES, type SettingName, type Settings, settingOf } from './settings.js';
+import { closestWord } from './suggest.js';
+
+export type SourceKind = 'flag' | 'env' | 'file' | 'default';
+
+/** Where a value came from: `--redis`, `INFER_REDIS_URL`, the path of a file, or `default`. */
+export interface Source {
+  readonly kind: SourceKind;
+  readonly label: string;
+}
+
+/** What the environment says of the terminal. */
+export interface TerminalFacts {
+  readonly ci: boolean;
+  readonly dumb: boolean;
+}
+
+export interface LoadedSettings {
+  readonly values: Settings;
+  readonly sources: Readonly<Record<SettingName, Source>>;
+  readonly files: readonly string[];
+  readonly terminal: TerminalFacts;
+}
+
+export interface LoadOptions {
+  /** Values given as flags, by setting name, as typed. */
+  flags?: Partial<Record<SettingName, unknown>>;
+  env?: Environment;
+  cwd?: string;
+  /** Root of the installed package: its `models/` serves when the current directory has none. */
+  packageRoot?: string;
+}
+
+const DEFAULT_SOURCE: Source = { kind: 'default', label: 'default' };
+
+/**
+ * Every setting from flags, else the environment, else the project's file, else the user's file,
+ * else its default. The only reader of `process.env`. `.env` files are not read: a stray one must
+ * not decide which server a command talks to.
+ *
+ * @throws InferError CONFIG (exit 78), or USAGE (exit 2) when the bad value came from a flag.
+ */
+export async function loadSettings(options: LoadOptions = {}): Promise<LoadedSettings> {
+  const env = options.env ?? process.env;
+  const cwd = options.cwd ?? process.cwd();
+  const configFile = pick('configFile', options.flags ?? {}, env, [], cwd).value as string | undefined;
+  const files = await findConfigFiles(cwd, env, configFile);
+  const values: Partial<Record<SettingName, unknown>> = {};
+  const sources: Partial<Record<SettingName, Source>> = {};
+  for (const name of SETTING_NAMES) {
+    const picked = pick(name, options.flags ?? {}, env, files, cwd);
+    values[name] =
+      picked.source.kind === 'default' ? defaultOf(name, env, cwd, options.packageRoot) : picked.value;
+    sources[name] = picked.source;
+  }
+  // https://no-color.org: present and not empty, whatever the value.
+  if (values.noColor === false && (env.NO_COLOR ?? '') !== '' && sources.noColor?.kind === 'default') {
+    values.noColor = true;
+    sources.noColor = { kind: 'env', label: 'NO_COLOR' };
+  }
+  return Object.freeze({
+    values: Object.freeze(values as Settings),
+    sources: Object.freeze(sources as Record<SettingName, Source>),
+    files: Object.freeze(files.map((file) => file.path)),
+    terminal: Object.freeze({ ci: isCi(env), dumb: env.TERM === 'dumb' }),
+  });
+}
+
+function isCi(env: Environment): boolean {
+  return (env.CI ?? '') !== '' && env.CI !== '0' && env.CI !== 'false';
+}
+
+/** `INFER_DEBUG` alone, for failures that come before or from the loading of settings. */
+export function debugWanted(env: Environment = process.env): boolean {
+  return settingOf('debug').rule.read(env.INFER_DEBUG) === true;
+}
+
+interface Picked {
+  value: unknown;
+  source: Source;
+}
+
+function pick(
+  name: SettingName,
+  flags: Partial<Record<SettingName, unknown>>,
+  env: Environment,
+  files: readonly ConfigFile[],
+  cwd: string,
+): Picked {
+  const setting = settingOf(name);
+  if (flags[name] !== undefined) {
+    return read(name, flags[name], { kind: 'flag', label: `--${setting.flag ?? name}` }, cwd);
+  }
+  const variable = env[setting.env];
+  // An empty variable counts as unset: that is how compose files and shells "unset" one.
+  if (variable !== undefined && variable.trim() !== '') {
+    return read(name, variable, { kind: 'env', label: setting.env }, cwd);
+  }
+  for (const file of files) {
+    const value = file.values[name];
+    if (value !== undefined) return read(name, value, { kind: 'file', label: file.path }, dirname(file.path));
+  }
+  return { value: undefined, source: DEFAULT_SOURCE };
+}
+
+function read(name: SettingName, raw: unknown, source: Source, base: string): Picked {
+  const setting = settingOf(name);
+  const value = setting.rule.read(raw);
+  if (value === undefined) throw badValue(name, raw, source);
+  if (setting.path === true) return { value: resolvePath(value as string, base), source };
+  return { value: Array.isArray(value) ? Object.freeze(value) : value, source };
+}
+
+function resolvePath(path: string, base: string): string {
+  return path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : resolve(base, path);
+}
+
+function badValue(name: SettingName, raw: unknown, source: Source): InferError {
+  const setting = settingOf(name);
+  const where = source.kind === 'file' ? `${printable(source.label)}: '${name}'` : source.label;
+  // A URL may hold a password even when it is malformed, so it is never echoed.
+  const hidden = setting.secret === true || name === 'redisUrl' || name === 'resultUrl';
+  const shown = hidden ? '' : ` '${printable(shorten(raw))}'`;
+  const options = setting.rule.options;
+  const wanted =
+    options === undefined
+      ? setting.rule.example
+      : (closestWord(String(raw), options) ??
+        (setting.default as string | undefined) ??
+        setting.rule.example);
+  const fix =
+    source.kind === 'flag'
+      ? `${source.label} ${wanted}`
+      : source.kind === 'env'
+        ? `${source.label}=${wanted}`
+        : `"${name}": ${JSON.stringify(wanted)} in ${printable(source.label)}`;
+  return new InferError(
+    source.kind === 'flag' ? 'USAGE' : 'CONFIG',
+    `${where}: the value${shown} is not ${setting.rule.text}`,
+    { hint: fix, exitCode: source.kind === 'flag' ? ExitCode.Usage : ExitCode.BadConfig },
+  );
+}
+
+function shorten(raw: unknown): string {
+  const text = typeof raw === 'string' ? raw : (JSON.stringify(raw) ?? String(raw));
+  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
+}
+
+function defaultOf(
+  name: SettingName,
+  env: Environment,
+  cwd: string,
+  packageRoot: string | undefined,
+): unknown {
+  if (name === 'stateDir') {
+    return join(env.XDG_STATE_HOME || join(env.HOME ?? homedir(), '.local', 'state'), 'infer');
+  }
+  if (name === 'modelsDir') {
+    const own = join(cwd, 'models');
+    const bundled = packageRoot === undefined ? undefined : join(packageRoot, 'models');
+    return bundled !== undefined && !existsSync(own) && existsSync(bundled) ? bundled : own;
+  }
+  return settingOf(name).default;
+}
+
+/** Variables that oclif itself reads under our prefix. */
+const OCLIF_VARIABLES =
+  /^INFER_(?:REDIRECTED|CONTENT_TYPE|THEME_FILE|DISABLE_THEME|SKIP_\w+|NPM_\w+|USER_AGENT)$/;
+
+export interface UnknownVariable {
+  name: string;
+  suggestion?: string;
+}
+
+/** `INFER_*` variables that nothing reads: most often a typing error that silently does nothing. */
+export function unknownInferVariables(env: Environment = process.env): UnknownVariable[] {
+  const known = new Set<string>(SETTING_NAMES.map((name) => settingOf(name).env));
+  return Object.keys(env)
+    .filter((name) => name.startsWith('INFER_') && !known.has(name) && !OCLIF_VARIABLES.test(name))
+    .sort()
+    .map((name) => {
+      const suggestion = closestWord(name, known);
+      return suggestion === undefined ? { name } : { name, suggestion };
+    });
+}

@@ -1,0 +1,149 @@
+import { InferError } from '../core/errors.js';
+import { checkQueueName } from '../core/job.js';
+import { parseDuration } from '../core/units.js';
+
+/**
+ * What a setting may be. Strings come from flags and the environment, other types from files; one
+ * rule reads both, so a value means the same wherever it is written.
+ */
+export interface Rule<T> {
+  /** In words, for errors and documents: "a whole number of 1 or more". */
+  readonly text: string;
+  /** A value that would be accepted, for the fix in an error. */
+  readonly example: string;
+  readonly options?: readonly string[];
+  readonly boolean?: true;
+  readonly list?: true;
+  /** The value, or undefined when it breaks the rule. */
+  read(raw: unknown): T | undefined;
+}
+
+function textOf(raw: unknown): string | undefined {
+  if (typeof raw === 'string') return raw.trim() === '' ? undefined : raw.trim();
+  return typeof raw === 'number' && Number.isFinite(raw) ? String(raw) : undefined;
+}
+
+/** Any text that is not empty. */
+export function text(what: string, example: string, pattern?: RegExp): Rule<string> {
+  return {
+    text: what,
+    example,
+    read: (raw) => {
+      const value = textOf(raw);
+      return value === undefined || (pattern !== undefined && !pattern.test(value)) ? undefined : value;
+    },
+  };
+}
+
+export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): Rule<number> {
+  const range = max === Number.MAX_SAFE_INTEGER ? `of ${min} or more` : `of ${min}..${max}`;
+  return {
+    text: `a whole number ${range}`,
+    example: String(Math.max(min, Math.min(max, 4))),
+    read: (raw) => {
+      const value = textOf(raw);
+      if (value === undefined || !/^-?\d+$/.test(value)) return undefined;
+      const number = Number(value);
+      return number >= min && number <= max ? number : undefined;
+    },
+  };
+}
+
+/** A duration such as `30s`, read as milliseconds; a bare number is seconds. */
+export function duration(minMs: number, example: string): Rule<number> {
+  const least = minMs > 0 ? ` of at least ${minMs} ms` : '';
+  return {
+    text: `a duration${least} with a unit (ms, s, m, h, d; a bare number is seconds)`,
+    example,
+    read: (raw) => {
+      const ms = durationOf(raw);
+      return ms !== undefined && ms >= minMs ? ms : undefined;
+    },
+  };
+}
+
+/** The same, in whole seconds. */
+export function seconds(example: string): Rule<number> {
+  return {
+    text: 'a duration of whole seconds (3600, 90s, 1h; 0 stores nothing)',
+    example,
+    read: (raw) => {
+      const ms = durationOf(raw);
+      return ms !== undefined && ms % 1000 === 0 ? ms / 1000 : undefined;
+    },
+  };
+}
+
+function durationOf(raw: unknown): number | undefined {
+  const value = textOf(raw);
+  if (value === undefined) return undefined;
+  try {
+    return parseDuration(value);
+  } catch {
+    return undefined;
+  }
+}
+
+const TRUE = new Set(['1', 'true', 'yes', 'on']);
+const FALSE = new Set(['0', 'false', 'no', 'off']);
+
+export function boolean(): Rule<boolean> {
+  return {
+    text: 'true or false (also 1/0, yes/no, on/off)',
+    example: 'true',
+    boolean: true,
+    read: (raw) => {
+      if (typeof raw === 'boolean') return raw;
+      const value = textOf(raw)?.toLowerCase() ?? '';
+      if (TRUE.has(value)) return true;
+      return FALSE.has(value) ? false : undefined;
+    },
+  };
+}
+
+export function oneOf<const T extends string>(options: readonly T[]): Rule<T> {
+  return {
+    text: `one of ${options.join(', ')}`,
+    example: options[0] as string,
+    options,
+    read: (raw) => {
+      const value = textOf(raw);
+      return options.find((option) => option === value);
+    },
+  };
+}
+
+/** Queue names, comma separated or as a list, in order and without repeats. */
+export function queueNames(): Rule<readonly string[]> {
+  return {
+    text: 'queue names separated by commas, most urgent first (letters, digits, dot, dash, underscore)',
+    example: 'realtime,batch',
+    list: true,
+    read: (raw) => {
+      const parts = (Array.isArray(raw) ? raw : [raw]).flatMap((part) => (textOf(part) ?? '').split(','));
+      const names = parts.map((part) => part.trim()).filter((part) => part !== '');
+      return names.length > 0 && names.every(isQueueName) ? [...new Set(names)] : undefined;
+    },
+  };
+}
+
+export function queueName(): Rule<string> {
+  return {
+    text: 'a queue name (letters, digits, dot, dash, underscore, at most 64)',
+    example: 'realtime',
+    read: (raw) => {
+      const value = textOf(raw);
+      return value !== undefined && isQueueName(value) ? value : undefined;
+    },
+  };
+}
+
+function isQueueName(name: string): boolean {
+  try {
+    checkQueueName(name);
+    return true;
+  } catch (error) {
+    if (error instanceof InferError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,268 @@
+import {
+  boolean,
+  duration,
+  integer,
+  oneOf,
+  queueName,
+  queueNames,
+  type Rule,
+  seconds,
+  text,
+} from './rules.js';
+
+/** One row of the table of settings. */
+export interface Setting<T> {
+  /** Environment variable; every setting has one. */
+  readonly env: `INFER_${string}`;
+  /** Long flag without dashes, where a flag exists. */
+  readonly flag?: string;
+  readonly char?: string;
+  /** What stands for the value in help. */
+  readonly helpValue?: string;
+  readonly doc: string;
+  readonly rule: Rule<T>;
+  /** In words, for help and documents, when the default is computed. */
+  readonly defaultText?: string;
+  /** Never shown, nor read from a flag. */
+  readonly secret?: true;
+  /** A path: relative to the file it is written in, else to the current directory. */
+  readonly path?: true;
+  /** Only from the environment (or a flag): a file may not set it. */
+  readonly notInFile?: true;
+}
+
+/** A setting with a default is always there after loading. */
+export interface SettingWithDefault<T> extends Setting<T> {
+  readonly default: T;
+}
+
+/** So is one whose default depends on the machine; `load.ts` computes it. */
+export interface ComputedSetting<T> extends Setting<T> {
+  readonly computed: true;
+}
+
+const REDIS_URL = /^(?:redis|rediss|unix)(?:[+-][a-z]+)?:\/\/\S+$/i;
+const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const GPU = /^(?:\d{1,3}|(?:GPU|MIG)-[A-Za-z0-9/-]+)$/;
+const MODEL = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+const redisRule = text('a Redis URL (redis://, rediss:// or unix://)', 'redis://127.0.0.1:6379', REDIS_URL);
+
+/**
+ * THE table of settings: flags, the environment, configuration files, `--help` and `infer doctor`
+ * are all made from it. A new setting is one entry here.
+ */
+export const SETTINGS = {
+  redisUrl: {
+    env: 'INFER_REDIS_URL',
+    flag: 'redis',
+    helpValue: '<url>',
+    doc: 'Redis server to use',
+    defaultText: "redis://127.0.0.1:6379 when something answers there, else infer's own private server",
+    rule: redisRule,
+  } as Setting<string>,
+  redisPassword: {
+    env: 'INFER_REDIS_PASSWORD',
+    doc: 'password of the Redis server; only from the environment, so that it is in no file or process list',
+    secret: true,
+    notInFile: true,
+    rule: text('a password', '…'),
+  } as Setting<string>,
+  redisPasswordFile: {
+    env: 'INFER_REDIS_PASSWORD_FILE',
+    doc: 'file that holds the password of the Redis server',
+    path: true,
+    rule: text('a path', '/run/secrets/redis-password'),
+  } as Setting<string>,
+  redisCaFile: {
+    env: 'INFER_REDIS_CA_FILE',
+    doc: 'PEM file of the authority that signed the certificate of a rediss:// server',
+    path: true,
+    rule: text('a path', '/etc/ssl/redis-ca.pem'),
+  } as Setting<string>,
+  prefix: {
+    env: 'INFER_PREFIX',
+    flag: 'prefix',
+    helpValue: '<name>',
+    doc: 'first part of every Redis key; separates installations that share a server',
+    default: 'infer',
+    rule: text('a name of letters, digits, dot, dash and underscore', 'infer', PREFIX),
+  } as SettingWithDefault<string>,
+  stateDir: {
+    env: 'INFER_STATE_DIR',
+    doc: "where infer's own private Redis server keeps its data and socket",
+    defaultText: '$XDG_STATE_HOME/infer or ~/.local/state/infer',
+    computed: true,
+    path: true,
+    rule: text('a path', '~/.local/state/infer'),
+  } as ComputedSetting<string>,
+  modelsDir: {
+    env: 'INFER_MODELS_DIR',
+    flag: 'models',
+    helpValue: '<dir>',
+    doc: 'directory of models: <name>/<version>/model.onnx',
+    defaultText: './models, else the models that come with infer',
+    computed: true,
+    path: true,
+    rule: text('a path', './models'),
+  } as ComputedSetting<string>,
+  resultTtl: {
+    env: 'INFER_RESULT_TTL',
+    flag: 'result-ttl',
+    helpValue: '<time>',
+    doc: 'how long a result is kept; 0 keeps none',
+    default: 3600,
+    defaultText: '1h',
+    rule: seconds('1h'),
+  } as SettingWithDefault<number>,
+  resultUrl: {
+    env: 'INFER_RESULT_URL',
+    doc: 'another Redis server for results',
+    rule: redisRule,
+  } as Setting<string>,
+  queue: {
+    env: 'INFER_QUEUE',
+    flag: 'queue',
+    char: 'Q',
+    helpValue: '<name>',
+    doc: 'queue to submit to',
+    defaultText: 'realtime for one row, batch for many',
+    rule: queueName(),
+  } as Setting<string>,
+  queues: {
+    env: 'INFER_QUEUES',
+    flag: 'queues',
+    char: 'Q',
+    helpValue: '<names>',
+    doc: 'queues to serve, most urgent first: realtime,batch',
+    default: ['realtime', 'batch', 'default'],
+    defaultText: 'realtime,batch,default',
+    rule: queueNames(),
+  } as SettingWithDefault<readonly string[]>,
+  model: {
+    env: 'INFER_MODEL',
+    flag: 'model',
+    char: 'm',
+    helpValue: '<name>',
+    doc: 'model to run',
+    rule: text('a model name', 'digits', MODEL),
+  } as Setting<string>,
+  gpu: {
+    env: 'INFER_GPU',
+    flag: 'gpu',
+    helpValue: '<id>',
+    doc: 'GPU to use: an index, GPU-<uuid> or MIG-<uuid>',
+    rule: text('a GPU index, GPU-<uuid> or MIG-<uuid>', '0', GPU),
+  } as Setting<string>,
+  requireGpu: {
+    env: 'INFER_REQUIRE_GPU',
+    flag: 'require-gpu',
+    doc: 'fail when the GPU cannot be used, instead of running on the CPU',
+    default: false,
+    rule: boolean(),
+  } as SettingWithDefault<boolean>,
+  provider: {
+    env: 'INFER_PROVIDER',
+    flag: 'provider',
+    doc: 'ONNX Runtime execution provider',
+    default: 'auto',
+    rule: oneOf(['auto', 'cpu', 'cuda', 'webgpu', 'tensorrt', 'coreml', 'dml']),
+  } as SettingWithDefault<'auto' | 'cpu' | 'cuda' | 'webgpu' | 'tensorrt' | 'coreml' | 'dml'>,
+  maxBatch: {
+    env: 'INFER_MAX_BATCH',
+    flag: 'max-batch',
+    helpValue: '<rows>',
+    doc: 'most rows in one run of the model',
+    defaultText: 'learned from the model and its run times',
+    rule: integer(1, 65_536),
+  } as Setting<number>,
+  batchWindow: {
+    env: 'INFER_BATCH_WINDOW',
+    flag: 'batch-window',
+    helpValue: '<time>',
+    doc: 'longest wait for more rows to join a run; 0 runs at once',
+    default: 0,
+    rule: duration(0, '5ms'),
+  } as SettingWithDefault<number>,
+  concurrency: {
+    env: 'INFER_CONCURRENCY',
+    flag: 'concurrency',
+    char: 'c',
+    helpValue: '<n>',
+    doc: 'runs at the same time, each in a process of its own',
+    default: 1,
+    rule: integer(1, 256),
+  } as SettingWithDefault<number>,
+  threads: {
+    env: 'INFER_THREADS',
+    flag: 'threads',
+    helpValue: '<n>',
+    doc: 'CPU threads of one run',
+    defaultText: 'all CPU cores but one, shared out over --concurrency',
+    rule: integer(1, 1024),
+  } as Setting<number>,
+  logLevel: {
+    env: 'INFER_LOG_LEVEL',
+    flag: 'log-level',
+    doc: 'least level of log lines',
+    default: 'info',
+    rule: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+  } as SettingWithDefault<'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'>,
+  drainTimeout: {
+    env: 'INFER_DRAIN_TIMEOUT',
+    flag: 'drain-timeout',
+    helpValue: '<time>',
+    doc: 'how long a stopping worker may take to finish its jobs before it hands them back',
+    default: 30_000,
+    defaultText: '30s',
+    rule: duration(0, '30s'),
+  } as SettingWithDefault<number>,
+  lockTtl: {
+    env: 'INFER_LOCK_TTL',
+    doc: "how long a worker's silence is believed before its jobs go to another",
+    default: 10_000,
+    defaultText: '10s',
+    rule: duration(1000, '10s'),
+  } as SettingWithDefault<number>,
+  noColor: {
+    env: 'INFER_NO_COLOR',
+    flag: 'no-color',
+    doc: 'no colour, also with NO_COLOR',
+    default: false,
+    rule: boolean(),
+  } as SettingWithDefault<boolean>,
+  debug: {
+    env: 'INFER_DEBUG',
+    doc: 'show stack traces of failures',
+    default: false,
+    notInFile: true,
+    rule: boolean(),
+  } as SettingWithDefault<boolean>,
+  configFile: {
+    env: 'INFER_CONFIG',
+    doc: 'configuration file to read instead of searching for one',
+    path: true,
+    notInFile: true,
+    rule: text('a path', './infer.config.json'),
+  } as Setting<string>,
+} as const;
+
+export type SettingName = keyof typeof SETTINGS;
+
+/** Every setting by name, after loading; those without a default may be undefined. */
+export type Settings = {
+  readonly [K in SettingName]: (typeof SETTINGS)[K] extends
+    | SettingWithDefault<infer T>
+    | ComputedSetting<infer T>
+    ? T
+    : (typeof SETTINGS)[K] extends Setting<infer T>
+      ? T | undefined
+      : never;
+};
+
+export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
+
+/** A row of the table without its type, for code that walks the table. */
+export function settingOf(name: SettingName): Setting<unknown> & { readonly default?: unknown } {
+  return SETTINGS[name];
+}

@@ -1,0 +1,15 @@
+/**
+ * infer as a library: what an API server calls instead of the shell.
+ *
+ *   const infer = await InferClient.connect();
+ *   const answer = await infer.run(pixels, { model: 'digits', priority: 9 });
+ */
+export { type ConnectOptions, InferClient } from './client/client.js';
+export type { GroupChunk, JobResult, SubmitOptions, SubmittedGroup, SubmittedJob } from './client/types.js';
+export type { WaitOptions } from './client/waiting.js';
+export { type FailureRecord, InferError } from './core/errors.js';
+export { ExitCode } from './core/exit-codes.js';
+export type { JobState, Priority, TerminalState } from './core/job.js';
+export type { ModelSignature, TensorSignature } from './model/signature.js';
+export type { DataType, Payload, RowTensor } from './model/tensor.js';
+export type { GroupRecord } from './queue/broker.js';

@@ -1,0 +1,187 @@
+import { type FileHandle, open, readdir } from 'node:fs/promises';
+import { basename, dirname, extname } from 'node:path';
+import type { Readable } from 'node:stream';
+import { distance } from 'fastest-levenshtein';
+import { badInput, InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { printable } from '../core/job.js';
+import { formatBytes } from '../core/units.js';
+
+export type InputSource = { path: string } | { stdin: Readable };
+
+/** 256 KiB a read: four times the default of a stream, and still small beside a chunk in the making. */
+const BLOCK_BYTES = 256 * 1024;
+
+/** Bytes in order, with a way to put some back; the one owner of the open file or stream. */
+export class ByteReader {
+  private readonly returned: Buffer[] = [];
+
+  constructor(
+    /** What messages call it: the file's name, or `standard input`. */
+    readonly label: string,
+    private readonly pull: () => Promise<Buffer | undefined>,
+    private readonly end: () => Promise<void>,
+  ) {}
+
+  /** The extension in lower case with its dot; empty for standard input. */
+  get extension(): string {
+    return extname(this.label).toLowerCase();
+  }
+
+  async next(): Promise<Buffer | undefined> {
+    return this.returned.pop() ?? (await this.pull());
+  }
+
+  unread(block: Buffer): void {
+    if (block.length > 0) this.returned.push(block);
+  }
+
+  /** Exactly `count` bytes, or as many as there are before the end. */
+  async exactly(count: number): Promise<Buffer> {
+    const parts: Buffer[] = [];
+    let have = 0;
+    while (have < count) {
+      const block = await this.next();
+      if (block === undefined) break;
+      const part = block.subarray(0, count - have);
+      this.unread(block.subarray(part.length));
+      parts.push(part);
+      have += part.length;
+    }
+    return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
+  }
+
+  /** All that is left. @throws InferError INPUT_TOO_LARGE beyond `maxBytes`. */
+  async rest(maxBytes: number, what: string): Promise<Buffer> {
+    const bytes = await this.exactly(maxBytes + 1);
+    if (bytes.length > maxBytes) throw tooLarge(what, maxBytes);
+    return bytes;
+  }
+
+  async close(): Promise<void> {
+    this.returned.length = 0;
+    await this.end();
+  }
+}
+
+export function tooLarge(what: string, maxBytes: number, where?: string): InferError {
+  return badInput(
+    'INPUT_TOO_LARGE',
+    `${what} is larger than ${formatBytes(maxBytes)}, the most that is held in memory`,
+    {
+      where,
+      hint: 'write one row a line (NDJSON) or a C-ordered .npy file: those are read in pieces, whatever their size',
+    },
+  );
+}
+
+/** @throws InferError INPUT_MISSING, INPUT_DIRECTORY, INPUT_UNREADABLE (exit 66). */
+export async function openBytes(source: InputSource): Promise<ByteReader> {
+  return 'path' in source ? openFile(source.path) : openStream(source.stdin);
+}
+
+async function openFile(path: string): Promise<ByteReader> {
+  const label = printable(basename(path));
+  let handle: FileHandle;
+  try {
+    handle = await open(path, 'r');
+  } catch (error) {
+    throw await openError(path, error);
+  }
+  const close = async () => handle.close();
+  const reader = new ByteReader(
+    label,
+    async () => {
+      const buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+      const { bytesRead } = await handle.read(buffer, 0, BLOCK_BYTES, null).catch((error: unknown) => {
+        throw unreadable(path, error);
+      });
+      return bytesRead === 0 ? undefined : buffer.subarray(0, bytesRead);
+    },
+    close,
+  );
+  try {
+    if ((await handle.stat()).isDirectory()) throw directory(path);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return reader;
+}
+
+function openStream(stream: Readable): ByteReader {
+  const iterator = stream[Symbol.asyncIterator]();
+  return new ByteReader(
+    'standard input',
+    async () => {
+      const next = await iterator.next().catch((error: unknown) => {
+        throw noInput(
+          'INPUT_UNREADABLE',
+          'standard input cannot be read',
+          'check the command that feeds it',
+          error,
+        );
+      });
+      return next.done ? undefined : toBuffer(next.value as unknown);
+    },
+    async () => {
+      await iterator.return?.();
+    },
+  );
+}
+
+function toBuffer(chunk: unknown): Buffer {
+  if (Buffer.isBuffer(chunk)) return chunk;
+  if (chunk instanceof Uint8Array) return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  return Buffer.from(String(chunk), 'utf8');
+}
+
+function noInput(code: string, message: string, hint: string, cause?: unknown): InferError {
+  return new InferError(code, message, { hint, cause, exitCode: ExitCode.NoInput });
+}
+
+function directory(path: string): InferError {
+  return noInput(
+    'INPUT_DIRECTORY',
+    `${printable(path)} is a directory, not an input file`,
+    'name one file in it, or pipe files in: cat dir/*.ndjson | infer submit -',
+  );
+}
+
+function unreadable(path: string, cause: unknown): InferError {
+  const code = (cause as NodeJS.ErrnoException).code;
+  if (code === 'EISDIR') return directory(path);
+  const why =
+    code === 'EACCES' || code === 'EPERM' ? ': permission denied' : code === undefined ? '' : ` (${code})`;
+  return noInput(
+    'INPUT_UNREADABLE',
+    `${printable(path)} cannot be read${why}`,
+    'check its permissions with ls -l',
+    cause,
+  );
+}
+
+async function openError(path: string, cause: unknown): Promise<InferError> {
+  const code = (cause as NodeJS.ErrnoException).code;
+  if (code !== 'ENOENT' && code !== 'ENOTDIR') return unreadable(path, cause);
+  const similar = await similarNames(path);
+  const hint =
+    similar.length > 0
+      ? `did you mean ${similar.join(' or ')}?`
+      : 'check the path, or use - to read standard input';
+  return noInput('INPUT_MISSING', `there is no file ${printable(path)}`, hint, cause);
+}
+
+/** Up to three files of the same directory whose names are near, or the same but for the extension. */
+async function similarNames(path: string): Promise<string[]> {
+  const wanted = basename(path);
+  const stem = basename(path, extname(path));
+  const names = await readdir(dirname(path)).catch(() => []);
+  return names
+    .filter((name) => name.length < 256)
+    .map((name) => ({ name, far: basename(name, extname(name)) === stem ? 0 : distance(name, wanted) }))
+    .filter(({ far }) => far <= Math.max(2, Math.floor(wanted.length / 4)))
+    .sort((a, b) => a.far - b.far)
+    .slice(0, 3)
+    .map(({ name }) => printable(dirname(path) === '.' ? name : `${dirname(path)}/${name}`));
+}

@@ -1,0 +1,77 @@
+import { isAscii, isUtf8 } from 'node:buffer';
+import { badInput, type InferError } from '../core/errors.js';
+import { findJsonFault, lineAndColumn, MORE_TEXT } from './json-fault.js';
+import { tooDeep } from './wanted.js';
+
+const OPEN_LIST = 0x5b;
+const CLOSE_LIST = 0x5d;
+const OPEN_FIELDS = 0x7b;
+const CLOSE_FIELDS = 0x7d;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/**
+ * The value of a JSON document without byte order mark.
+ * @throws InferError INPUT_ENCODING, INPUT_TOO_DEEP, INPUT_JSON with line and column (exit 65).
+ */
+export function parseDocument(bytes: Buffer, maxDepth: number): unknown {
+  const text = decodeText(bytes, undefined);
+  // Before parsing: 64 MiB of '[' would become 64 Mi nested arrays, some gigabytes.
+  if (deeperThan(bytes, maxDepth)) throw tooDeep(maxDepth, undefined);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw malformed(text, undefined);
+  }
+}
+
+/** Text of UTF-8 bytes. @throws InferError INPUT_ENCODING. */
+export function decodeText(bytes: Buffer, where: string | undefined): string {
+  if (isAscii(bytes)) return bytes.toString('latin1');
+  if (!isUtf8(bytes)) throw notUtf8(where);
+  return bytes.toString('utf8');
+}
+
+export function notUtf8(where: string | undefined): InferError {
+  return badInput('INPUT_ENCODING', 'the text is not valid UTF-8', {
+    where,
+    hint: 'convert it first: iconv -f LATIN1 -t UTF-8 input > output',
+  });
+}
+
+/** `line` is given for a line of NDJSON; otherwise the fault's own line is named. */
+export function malformed(text: string, line: number | undefined): InferError {
+  const fault = findJsonFault(text) ?? { at: 0, what: 'it cannot be parsed' };
+  const place = lineAndColumn(text, fault.at);
+  const where = `line ${line ?? place.line}, column ${place.column}`;
+  return badInput('INPUT_JSON', `malformed JSON: ${fault.what}`, {
+    where,
+    hint: faultHint(fault.what, line),
+  });
+}
+
+function faultHint(what: string, line: number | undefined): string {
+  if (line !== undefined) return `look at that line: sed -n ${line}p FILE`;
+  return what === MORE_TEXT
+    ? 'for one row a line use --format ndjson'
+    : 'check the document with: jq . < FILE';
+}
+
+/** True when lists and objects nest deeper than `limit`; JSON need not be well formed. */
+export function deeperThan(bytes: Buffer, limit: number): boolean {
+  let depth = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte === QUOTE) i = endOfString(bytes, i);
+    else if (byte === OPEN_LIST || byte === OPEN_FIELDS) {
+      if (++depth > limit) return true;
+    } else if (byte === CLOSE_LIST || byte === CLOSE_FIELDS) depth -= 1;
+  }
+  return false;
+}
+
+function endOfString(bytes: Buffer, start: number): number {
+  let i = start + 1;
+  while (i < bytes.length && bytes[i] !== QUOTE) i += bytes[i] === BACKSLASH ? 2 : 1;
+  return i;
+}

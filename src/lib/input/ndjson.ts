@@ -1,0 +1,137 @@
+import { isAscii, isUtf8 } from 'node:buffer';
+import type { ModelSignature } from '../model/signature.js';
+import type { Payload } from '../model/tensor.js';
+import { type ByteReader, tooLarge } from './bytes.js';
+import { ChunkBuilder, type ChunkLimits } from './chunk-builder.js';
+import { decodeText, deeperThan, malformed, notUtf8 } from './json-document.js';
+import { checkJsonValue } from './json-row.js';
+import { takesJson, tooDeep } from './wanted.js';
+
+export interface NdjsonOptions extends ChunkLimits {
+  /** Most bytes of one line. */
+  maxBytes: number;
+  maxDepth: number;
+}
+
+const NEWLINE = 0x0a;
+/** A shorter line cannot nest deeper than half of this, and is parsed without a look at its depth. */
+const SHALLOW_BYTES = 4096;
+
+function isSpace(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x09 || byte === 0x0d || byte === NEWLINE;
+}
+
+/**
+ * Rows of NDJSON, one a line: an object of inputs (other fields, a label say, are left out), or the
+ * bare value of an only input. Holds a block and an unfinished line, never the file. The first bad
+ * line ends it.
+ * @throws InferError INPUT_* (exit 65) naming `line N`, counted from 1, blank lines included.
+ */
+export async function* readNdjson(
+  reader: ByteReader,
+  signature: ModelSignature,
+  options: NdjsonOptions,
+): AsyncGenerator<Payload, void, undefined> {
+  const builder = new ChunkBuilder(signature, options, (line) => `line ${line}`);
+  const lines = new LineParser(signature, builder, options);
+  for (let block = await reader.next(); block !== undefined; block = await reader.next()) {
+    try {
+      lines.push(block);
+    } catch (error) {
+      // Rows before the bad line are good: a caller that has sent chunks already gets them too.
+      yield* builder.drain();
+      throw error;
+    }
+    yield* builder.drain();
+  }
+  lines.end();
+  builder.flush();
+  yield* builder.drain();
+}
+
+/** Splits blocks at newlines by hand: `readline` hands over a promise and a decoded string for every line. */
+class LineParser {
+  private line = 0;
+  private pending: Buffer[] = [];
+  private pendingBytes = 0;
+  private readonly json: boolean;
+
+  constructor(
+    signature: ModelSignature,
+    private readonly builder: ChunkBuilder,
+    private readonly options: NdjsonOptions,
+  ) {
+    this.json = takesJson(signature);
+  }
+
+  push(block: Buffer): void {
+    let start = 0;
+    if (this.pendingBytes > 0) {
+      const end = block.indexOf(NEWLINE);
+      this.keep(end < 0 ? block : block.subarray(0, end));
+      if (end < 0) return;
+      this.takePending();
+      start = end + 1;
+    }
+    const last = block.lastIndexOf(NEWLINE);
+    if (last >= start) {
+      const whole = block.subarray(start, last + 1);
+      // Once a block, not a line: newlines cannot be inside a character, so whole lines are whole text.
+      const ascii = isAscii(whole);
+      const valid = ascii || isUtf8(whole);
+      for (let from = 0; from < whole.length; ) {
+        const end = whole.indexOf(NEWLINE, from);
+        this.parse(whole, from, end, ascii, valid);
+        from = end + 1;
+      }
+      start = last + 1;
+    }
+    if (start < block.length) this.keep(block.subarray(start));
+  }
+
+  end(): void {
+    if (this.pendingBytes > 0) this.takePending();
+  }
+
+  private keep(part: Buffer): void {
+    this.pending.push(part);
+    this.pendingBytes += part.length;
+    if (this.pendingBytes > this.options.maxBytes) {
+      throw tooLarge('one line', this.options.maxBytes, `line ${this.line + 1}`);
+    }
+  }
+
+  private takePending(): void {
+    const bytes = Buffer.concat(this.pending, this.pendingBytes);
+    this.pending = [];
+    this.pendingBytes = 0;
+    const ascii = isAscii(bytes);
+    this.parse(bytes, 0, bytes.length, ascii, ascii || isUtf8(bytes));
+  }
+
+  private parse(bytes: Buffer, from: number, to: number, ascii: boolean, valid: boolean): void {
+    this.line += 1;
+    let start = from;
+    while (start < to && isSpace(bytes[start])) start += 1;
+    if (start === to) return;
+    if (to - start > SHALLOW_BYTES && deeperThan(bytes.subarray(start, to), this.options.maxDepth)) {
+      throw tooDeep(this.options.maxDepth, `line ${this.line}`);
+    }
+    if (!valid && !isUtf8(bytes.subarray(start, to))) throw notUtf8(`line ${this.line}`);
+    const text = ascii
+      ? bytes.toString('latin1', start, to)
+      : decodeText(bytes.subarray(start, to), `line ${this.line}`);
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      throw malformed(text, this.line);
+    }
+    if (!this.json) this.builder.addRow(value, this.line, 'ignore');
+    else {
+      checkJsonValue(value, this.options.maxDepth, `line ${this.line}`);
+      // The line itself, not the parsed value written again: no number loses digits.
+      this.builder.addValues([text.trimEnd()], this.line);
+    }
+  }
+}

@@ -1,0 +1,247 @@
+import { badInput } from '../core/errors.js';
+import type { ModelSignature, TensorSignature } from '../model/signature.js';
+import {
+  elementCount,
+  encodeStrings,
+  fromOipName,
+  OIP_NAMES,
+  type Payload,
+  type RowTensor,
+} from '../model/tensor.js';
+import { firstBadText, flatElements, writeElements } from './column.js';
+import { elementError } from './element-error.js';
+import { CODECS, type NumericArray } from './elements.js';
+import { describe, inputNames, inputOf, isFields, isList, measure, nearest, shownName } from './wanted.js';
+
+/** True for `{inputs: [{name, ...}]}`, unless `inputs` is an input of the model that holds numbers. */
+export function isOipRequest(value: unknown, signature: ModelSignature): value is { inputs: unknown[] } {
+  if (!isFields(value) || !Object.hasOwn(value, 'inputs') || !Array.isArray(value.inputs)) return false;
+  return isFields(value.inputs[0]) || signature.inputs.every((input) => input.name !== 'inputs');
+}
+
+/**
+ * The payload of an Open Inference Protocol request in JSON form: per input `shape` with the model's
+ * batch axis, wherever that is, and `data` flat in row-major order or nested. Rows come out first.
+ * `id`, `parameters` and `outputs` are the caller's business.
+ * @throws InferError INPUT_OIP, INPUT_SHAPE, INPUT_NAMES, ... (exit 65) naming `inputs[i]`.
+ */
+export function payloadFromOip(request: { inputs: readonly unknown[] }, signature: ModelSignature): Payload {
+  const given = new Map<string, { tensor: RowTensor; rows: number | undefined; where: string }>();
+  request.inputs.forEach((entry, index) => {
+    const where = `inputs[${index}]`;
+    const input = inputNamed(entry, signature, where);
+    if (given.has(input.name)) {
+      throw badInput('INPUT_NAMES', `'${input.name}' is there twice`, {
+        where,
+        hint: 'give every input once',
+      });
+    }
+    given.set(input.name, { ...readTensor(entry as Entry, input, signature, where), where });
+  });
+  let rows: number | undefined;
+  const tensors = signature.inputs.map((input) => {
+    const found = given.get(input.name);
+    if (found === undefined) {
+      throw badInput(
+        'INPUT_NAMES',
+        `no '${input.name}' found; model ${signature.name} takes ${inputNames(signature)}`,
+        {
+          where: 'inputs',
+          hint: `add {"name": "${input.name}", "shape": [...], "datatype": "${OIP_NAMES[input.type]}", "data": [...]}`,
+        },
+      );
+    }
+    if (found.rows !== undefined) {
+      rows ??= found.rows;
+      if (found.rows !== rows) {
+        throw badInput(
+          'INPUT_SHAPE',
+          `'${input.name}' holds ${found.rows} rows, the inputs before it ${rows}`,
+          {
+            where: found.where,
+            hint: 'give all inputs the same size along the batch axis',
+          },
+        );
+      }
+    }
+    return found.tensor;
+  });
+  return { rows: rows ?? 1, tensors };
+}
+
+interface Entry {
+  name: string;
+  shape?: unknown;
+  datatype?: unknown;
+  data?: unknown;
+}
+
+function inputNamed(entry: unknown, signature: ModelSignature, where: string): TensorSignature {
+  if (!isFields(entry) || typeof entry.name !== 'string') {
+    throw badInput('INPUT_OIP', `${isFields(entry) ? 'an object without a name' : describe(entry)} found`, {
+      where,
+      hint: 'write {"name": ..., "shape": [...], "datatype": ..., "data": [...]}',
+    });
+  }
+  const name = entry.name;
+  const input = signature.inputs.find((candidate) => candidate.name === name);
+  if (input !== undefined) return input;
+  const near = nearest(
+    name,
+    signature.inputs.map((candidate) => candidate.name),
+  );
+  throw badInput(
+    'INPUT_NAMES',
+    `'${shownName(name)}' is no input of model ${signature.name}; it takes ${inputNames(signature)}`,
+    {
+      where,
+      hint: near === undefined ? 'remove that input' : `did you mean '${near}'?`,
+    },
+  );
+}
+
+function readTensor(
+  entry: Entry,
+  input: TensorSignature,
+  signature: ModelSignature,
+  where: string,
+): { tensor: RowTensor; rows: number | undefined } {
+  const { type } = input;
+  if (typeof entry.datatype !== 'string' || fromOipName(entry.datatype) !== type) {
+    const found =
+      typeof entry.datatype === 'string' ? `datatype ${shownName(entry.datatype)}` : 'no datatype';
+    throw badInput(
+      'INPUT_OIP',
+      `${found} found; ${inputOf(input, signature.name)} takes ${OIP_NAMES[type]}`,
+      {
+        where,
+        hint: `write "datatype": "${OIP_NAMES[type]}"`,
+      },
+    );
+  }
+  // A model that does not batch has no batch axis, but its one row is not shared between rows.
+  const axis = input.shared || !signature.batchable ? null : (input.batchAxis ?? 0);
+  const shape = readShape(entry.shape, input, axis, signature.name, where);
+  const elements = readData(entry.data, shape, input, signature.name, where);
+  const rowShape = axis === null ? shape : shape.filter((_, index) => index !== axis);
+  const rows = axis === null ? undefined : (shape[axis] as number);
+  const base = { name: input.name, type, shape: rowShape, ...(input.shared ? { shared: true } : {}) };
+  if (type === 'string') {
+    const refused = firstBadText(elements);
+    if (refused >= 0) throw elementError(elements[refused], refused, input, signature.name, where);
+    const texts = Array.from(elements as ArrayLike<string>);
+    return {
+      tensor: {
+        ...base,
+        data: encodeStrings(axis ? rowsFirst(texts, shape, axis, new Array<string>(texts.length)) : texts),
+      },
+      rows,
+    };
+  }
+  const codec = CODECS[type];
+  let values = codec.allocate(elements.length);
+  const refused = writeElements(codec, type, values, 0, elements);
+  if (refused >= 0) throw elementError(elements[refused], refused, input, signature.name, where);
+  if (axis)
+    values = rowsFirst(
+      values as Float32Array,
+      shape,
+      axis,
+      codec.allocate(values.length) as Float32Array,
+    ) as NumericArray;
+  return { tensor: { ...base, data: new Uint8Array(values.buffer, 0, values.byteLength) }, rows };
+}
+
+/** Elements of a tensor batched along `axis`, moved so that row 0's come first. */
+function rowsFirst<T extends { [index: number]: unknown }>(
+  source: T,
+  shape: readonly number[],
+  axis: number,
+  target: T,
+): T {
+  const rows = shape[axis] as number;
+  const outer = elementCount(shape.slice(0, axis));
+  const inner = elementCount(shape.slice(axis + 1));
+  let at = 0;
+  for (let row = 0; row < rows; row++) {
+    for (let block = 0; block < outer; block++) {
+      const from = (block * rows + row) * inner;
+      for (let i = 0; i < inner; i++) target[at++] = source[from + i];
+    }
+  }
+  return target;
+}
+
+function readShape(
+  given: unknown,
+  input: TensorSignature,
+  axis: number | null,
+  model: string,
+  where: string,
+): number[] {
+  const wanted: (number | null)[] = [...input.shape];
+  if (axis !== null) wanted.splice(axis, 0, null);
+  const words = `[${wanted.map((dim, index) => (index === axis ? 'rows' : (dim ?? '?'))).join(', ')}]`;
+  const whole = Array.isArray(given) && given.every((dim) => Number.isSafeInteger(dim) && dim >= 0);
+  const shape = whole ? (given as number[]) : undefined;
+  if (shape?.includes(0)) {
+    throw badInput(
+      'INPUT_EMPTY',
+      `the shape [${shape.join(', ')}] holds no elements; ${inputOf(input, model)} takes ${words}`,
+      {
+        where,
+        hint: 'give one row or more',
+      },
+    );
+  }
+  const fits =
+    shape?.length === wanted.length && wanted.every((dim, index) => dim === null || dim === shape[index]);
+  if (shape === undefined || !fits) {
+    const found =
+      shape === undefined
+        ? 'no shape of whole numbers'
+        : `shape [${shape.slice(0, 8).join(', ')}${shape.length > 8 ? ', ...' : ''}]`;
+    throw badInput('INPUT_SHAPE', `${found} found; ${inputOf(input, model)} takes ${words}`, {
+      where,
+      hint:
+        axis !== null && shape?.length === input.shape.length
+          ? `the shape counts the rows too: ${words}`
+          : `write "shape": ${words}`,
+    });
+  }
+  return shape;
+}
+
+function readData(
+  data: unknown,
+  shape: readonly number[],
+  input: TensorSignature,
+  model: string,
+  where: string,
+): ArrayLike<unknown> {
+  const count = elementCount(shape);
+  if (!isList(data)) {
+    throw badInput(
+      'INPUT_OIP',
+      `${data === undefined ? 'no data' : `data that is ${describe(data)}`} found; ${inputOf(input, model)} takes a list of ${count}`,
+      {
+        where,
+        hint: 'write "data": [...], flat in row-major order or nested like the shape',
+      },
+    );
+  }
+  const dims = measure(data);
+  if (dims.length === 1 && dims[0] === count) return data;
+  const same = dims.length === shape.length && dims.every((dim, axis) => dim === shape[axis]);
+  const flat = same ? flatElements(data, dims) : undefined;
+  if (flat !== undefined) return flat;
+  const found = same ? 'ragged data' : `data of ${describe(data)}`;
+  throw badInput(
+    same ? 'INPUT_RAGGED' : 'INPUT_SHAPE',
+    `${found} found; its shape [${shape.join(', ')}] needs ${count} elements, flat or nested alike`,
+    {
+      where,
+      hint: `make shape and data of '${input.name}' agree`,
+    },
+  );
+}

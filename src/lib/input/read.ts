@@ -1,0 +1,120 @@
+import { badInput } from '../core/errors.js';
+import type { ModelSignature } from '../model/signature.js';
+import type { Payload } from '../model/tensor.js';
+import { type ByteReader, type InputSource, openBytes } from './bytes.js';
+import { DEFAULT_CHUNKS } from './chunk-builder.js';
+import { parseDocument } from './json-document.js';
+import { readNdjson } from './ndjson.js';
+import { readNpy } from './npy.js';
+import { checkStart, type InputFormat, sniff } from './sniff.js';
+import { DEFAULT_MAX_DEPTH, payloadsFromValue } from './value.js';
+
+export interface ReadOptions {
+  /** Default `auto`: told from the bytes, and `.ndjson`/`.jsonl` from the name. */
+  format?: 'auto' | InputFormat | undefined;
+  /** Most rows of a chunk; default 256. */
+  chunkRows?: number | undefined;
+  /** Most tensor bytes of a chunk; default 1 MiB. One row is a chunk whatever its size. */
+  chunkBytes?: number | undefined;
+  /** Most bytes of what must be held whole: a JSON document, a line, a Fortran-ordered array. Default 64 MiB. */
+  maxBytes?: number | undefined;
+  /** Deepest nesting of JSON; default 64. */
+  maxDepth?: number | undefined;
+}
+
+const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
+
+/** What an input holds. Exactly one row is `one`, whatever the format. */
+export type Input =
+  | { kind: 'one'; payload: Payload }
+  | {
+      kind: 'many';
+      /** Rows in all where known before reading on: a JSON document or .npy file, not NDJSON. */
+      rows: number | undefined;
+      /** Chunks in order, to be read once; the source is closed at the end, on an error, or by leaving a `for await` early. */
+      chunks: AsyncIterable<Payload>;
+      /** Closes the source when `chunks` will not be read (on). Safe to call twice. */
+      close(): Promise<void>;
+    };
+
+/**
+ * Reads the rows of a file or stream for a model. NDJSON and .npy are read as they are consumed, in
+ * flat memory; a JSON document is checked whole before its first row is handed out.
+ * @throws InferError INPUT_MISSING, INPUT_DIRECTORY, INPUT_UNREADABLE (exit 66) and INPUT_* (exit 65),
+ * here for the first rows and from `chunks` for later ones.
+ */
+export async function readInput(
+  source: InputSource,
+  signature: ModelSignature,
+  options: ReadOptions = {},
+): Promise<Input> {
+  const reader = await openBytes(source);
+  let closed: Promise<void> | undefined;
+  const close = () => {
+    closed ??= reader.close();
+    return closed;
+  };
+  try {
+    const { rows, chunks } = await openRows(reader, signature, options);
+    const first = await chunks.next();
+    if (first.done) {
+      throw badInput('INPUT_EMPTY', `${reader.label} holds no rows`, { hint: 'give one row or more' });
+    }
+    const early = [first.value];
+    if (first.value.rows === 1) {
+      const second = await chunks.next();
+      if (second.done) {
+        await close();
+        return { kind: 'one', payload: first.value };
+      }
+      early.push(second.value);
+    }
+    return { kind: 'many', rows, chunks: resume(early, chunks, close), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+interface Rows {
+  rows: number | undefined;
+  chunks: AsyncGenerator<Payload, void, undefined>;
+}
+
+async function openRows(reader: ByteReader, signature: ModelSignature, options: ReadOptions): Promise<Rows> {
+  const limits = {
+    chunkRows: options.chunkRows ?? DEFAULT_CHUNKS.chunkRows,
+    chunkBytes: options.chunkBytes ?? DEFAULT_CHUNKS.chunkBytes,
+    maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
+    maxDepth: options.maxDepth ?? DEFAULT_MAX_DEPTH,
+  };
+  await checkStart(reader);
+  const asked = options.format ?? 'auto';
+  const { format, oneLine } =
+    asked === 'auto' ? await sniff(reader, limits.maxBytes) : { format: asked, oneLine: false };
+  if (format === 'ndjson') return { rows: undefined, chunks: readNdjson(reader, signature, limits) };
+  if (format === 'npy') return readNpy(reader, signature, limits);
+  const guessed = asked === 'auto' && !oneLine;
+  const what = `the JSON document${guessed ? ' (no NDJSON: its first line is no complete JSON value)' : ''}`;
+  const bytes = await reader.rest(limits.maxBytes, what);
+  const extras = oneLine && reader.extension !== '.json' ? 'ignore' : 'refuse';
+  const payloads = payloadsFromValue(parseDocument(bytes, limits.maxDepth), signature, { ...limits, extras });
+  return { rows: payloads.reduce((sum, payload) => sum + payload.rows, 0), chunks: replay(payloads) };
+}
+
+async function* replay(payloads: Payload[]): AsyncGenerator<Payload, void, undefined> {
+  yield* payloads;
+}
+
+async function* resume(
+  early: Payload[],
+  rest: AsyncGenerator<Payload, void, undefined>,
+  close: () => Promise<void>,
+): AsyncGenerator<Payload, void, undefined> {
+  try {
+    for (let payload = early.shift(); payload !== undefined; payload = early.shift()) yield payload;
+    yield* rest;
+  } finally {
+    await close();
+  }
+}

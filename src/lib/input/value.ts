@@ -1,0 +1,159 @@
+import { badInput } from '../core/errors.js';
+import type { ModelSignature, TensorSignature } from '../model/signature.js';
+import type { Payload } from '../model/tensor.js';
+import {
+  ChunkBuilder,
+  type ChunkLimits,
+  checkFields,
+  chunkRows,
+  type Extras,
+  ONE_CHUNK,
+} from './chunk-builder.js';
+import type { Where } from './column.js';
+import { jsonRowText } from './json-row.js';
+import { isOipRequest, payloadFromOip } from './oip.js';
+import { arrange, describe, fixedCount, isFields, isList, measure, takesJson, tooDeep } from './wanted.js';
+
+/** The deepest nesting of lists and objects taken; a tensor has at most a handful of axes. */
+export const DEFAULT_MAX_DEPTH = 64;
+
+export interface ValueOptions extends ChunkLimits {
+  maxDepth: number;
+  /** Fields that are no input: `refuse` in documents, `ignore` where a value is an NDJSON line. */
+  extras: Extras;
+}
+
+/** Rows are counted from 1, and named only when there are several. */
+function places(rows: number): Where {
+  return (row) => (rows > 1 ? `row ${row}` : undefined);
+}
+
+/**
+ * The rows of an in-memory value, packed into payloads. Shape decides what a value is:
+ * a list is one row when it has the row shape or is flat with as many elements, else rows along its
+ * first dimension; an object of named inputs is one row or rows by the same rule, for all inputs
+ * alike; a list of objects is rows; `{inputs: [{name, shape, datatype, data}]}` is an Open Inference
+ * Protocol request. For a model that takes JSON a list is rows and anything else one row.
+ * @throws InferError INPUT_* (exit 65).
+ */
+export function payloadsFromValue(
+  value: unknown,
+  signature: ModelSignature,
+  options: Partial<ValueOptions> = {},
+): Payload[] {
+  const full: ValueOptions = { ...ONE_CHUNK, maxDepth: DEFAULT_MAX_DEPTH, extras: 'refuse', ...options };
+  if (takesJson(signature)) return jsonRows(value, signature, full);
+  if (isOipRequest(value, signature)) return chunkRows(payloadFromOip(value, signature), full);
+  if (isFields(value)) return fieldRows(value, signature, full);
+  if (isList(value)) return listRows(value, signature, full);
+  return build(signature, full, 1, (builder) => builder.addRow(value, 1, full.extras));
+}
+
+/**
+ * All rows of an in-memory value as one payload, for the library; see `payloadsFromValue`. A typed
+ * array of the input's own type that holds one row is used uncopied: do not change it afterwards.
+ * @throws InferError INPUT_MIXED when rows differ in shape or shared values, which no payload holds.
+ */
+export function payloadFromValue(value: unknown, signature: ModelSignature): Payload {
+  const [first, second] = payloadsFromValue(value, signature);
+  if (second !== undefined || first === undefined) {
+    throw badInput(
+      'INPUT_MIXED',
+      `rows 1 and ${(first?.rows ?? 0) + 1} differ in shape or in a shared input`,
+      {
+        hint: 'submit rows of different shapes as jobs of their own, or pad them to one shape',
+      },
+    );
+  }
+  return first;
+}
+
+function build(
+  signature: ModelSignature,
+  options: ValueOptions,
+  rows: number,
+  fill: (builder: ChunkBuilder) => void,
+): Payload[] {
+  const builder = new ChunkBuilder(signature, options, places(rows), rows);
+  fill(builder);
+  builder.flush();
+  return builder.drain();
+}
+
+function emptyBatch(what: string, signature: ModelSignature): Error {
+  return badInput('INPUT_EMPTY', `${what} holds no rows; model ${signature.name} needs at least one`, {
+    hint: 'give one row or more',
+  });
+}
+
+function jsonRows(value: unknown, signature: ModelSignature, options: ValueOptions): Payload[] {
+  const rows = Array.isArray(value) ? value : [value];
+  if (rows.length === 0) throw emptyBatch('an empty list', signature);
+  const where = places(rows.length);
+  return build(signature, options, rows.length, (builder) => {
+    rows.forEach((row, index) => {
+      builder.addValues([jsonRowText(row, options.maxDepth, where(index + 1))], index + 1);
+    });
+  });
+}
+
+function listRows(value: ArrayLike<unknown>, signature: ModelSignature, options: ValueOptions): Payload[] {
+  if (value.length === 0) throw emptyBatch('an empty list', signature);
+  const dims = measure(value, options.maxDepth);
+  if (dims.length > options.maxDepth) throw tooDeep(options.maxDepth, undefined);
+  const input = signature.inputs[0] as TensorSignature;
+  const one = signature.inputs.length === 1 && !isFields(value[0]) && seems(value, input) === 'one';
+  if (one) return build(signature, options, 1, (builder) => builder.addRow(value, 1, options.extras));
+  return build(signature, options, value.length, (builder) => {
+    for (let i = 0; i < value.length; i++) builder.addRow(value[i], i + 1, options.extras);
+  });
+}
+
+/** One row or many; for a value that is neither, what it was most likely meant to be, for the message. */
+function seems(value: unknown, input: TensorSignature): 'one' | 'many' {
+  const dims = measure(value);
+  const known = arrange(dims, input.shape);
+  if (known !== undefined) return known;
+  const rank = input.shape.length;
+  if (dims.length === rank + 1) return 'many';
+  return dims.length === 2 && rank > 2 && fixedCount(input.shape) !== undefined ? 'many' : 'one';
+}
+
+/** An object of named inputs: one row, or as many as its batched inputs agree on. */
+function fieldRows(
+  value: Record<string, unknown>,
+  signature: ModelSignature,
+  options: ValueOptions,
+): Payload[] {
+  checkFields(value, signature, options.extras, undefined);
+  const { inputs } = signature;
+  const values = inputs.map((input) => value[input.name]);
+  const batched = inputs.flatMap((input, index) => {
+    if (input.shared) return [];
+    const column = values[index];
+    const many = isList(column) && seems(column, input) === 'many';
+    return [{ name: input.name, index, many, rows: many ? column.length : 1 }];
+  });
+  const most = batched.reduce(
+    (a, b) => (b.rows > a.rows ? b : a),
+    batched[0] ?? { name: '', index: 0, many: false, rows: 1 },
+  );
+  const odd = batched.find((entry) => entry.rows !== most.rows);
+  if (odd !== undefined) {
+    throw badInput(
+      'INPUT_SHAPE',
+      `input '${most.name}' holds ${most.rows} rows and input '${odd.name}' ${odd.rows}; all inputs of model ${signature.name} must hold as many`,
+      {
+        hint: `give every input one row, or every input the same number of rows; '${odd.name}' is ${describe(values[odd.index])}`,
+      },
+    );
+  }
+  if (most.rows === 0) throw emptyBatch('an empty list', signature);
+  return build(signature, options, most.rows, (builder) => {
+    const row = [...values];
+    for (let i = 0; i < most.rows; i++) {
+      for (const { index, many } of batched) if (many) row[index] = (values[index] as ArrayLike<unknown>)[i];
+      builder.addValues(row, i + 1);
+    }
+  });
+}

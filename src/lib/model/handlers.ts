@@ -1,0 +1,175 @@
+import { pathToFileURL } from 'node:url';
+import { InferError, messageOf } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { withRow } from './failed-row.js';
+import { fromArray } from './from-array.js';
+import { type TensorData, toElements } from './layout.js';
+import { JSON_TENSOR, type ModelSignature, type TensorSignature } from './signature.js';
+import {
+  concatRows,
+  type DataType,
+  decodeStrings,
+  encodeStrings,
+  type Payload,
+  shapeKey,
+  sliceRows,
+} from './tensor.js';
+
+/** What a handler's functions are given besides the row. */
+export interface HandlerContext {
+  /** Name of the model. */
+  model: string;
+  /** The model's own inputs and outputs, before the handler. */
+  signature: ModelSignature;
+  /** Aborted when the runner is told to stop. */
+  signal: AbortSignal;
+}
+
+export interface HandlerOutput {
+  type: DataType;
+  shape: number[];
+  data: TensorData;
+}
+
+/** The module a manifest's `handler` names; both functions are optional, sync or async. */
+export interface Handler {
+  /** One JSON row to `{input: number[] | nested arrays | typed array | {shape, data}}`. */
+  preprocess?(row: unknown, context: HandlerContext): unknown;
+  /** One row of the model's outputs to a JSON value. */
+  postprocess?(outputs: Record<string, HandlerOutput>, context: HandlerContext): unknown;
+}
+
+/** Loads a handler module. @throws InferError HANDLER_LOAD (exit 78). */
+export async function loadHandler(file: string, label: string): Promise<Handler> {
+  let module: Handler & { default?: Handler };
+  try {
+    module = (await import(pathToFileURL(file).href)) as Handler & { default?: Handler };
+  } catch (error) {
+    throw handlerLoadError(label, messageOf(error), error);
+  }
+  const source = (module.preprocess ?? module.postprocess) ? module : (module.default ?? module);
+  const handler: Handler = {};
+  if (typeof source.preprocess === 'function') handler.preprocess = source.preprocess.bind(source);
+  if (typeof source.postprocess === 'function') handler.postprocess = source.postprocess.bind(source);
+  if (handler.preprocess === undefined && handler.postprocess === undefined) {
+    throw handlerLoadError(label, 'it exports neither preprocess nor postprocess');
+  }
+  return handler;
+}
+
+/** The one string tensor that stands for JSON rows in a published signature. */
+export function jsonSignature(batchable: boolean): TensorSignature {
+  return {
+    name: JSON_TENSOR,
+    type: 'string',
+    shape: [],
+    shared: false,
+    batchAxis: batchable ? 0 : null,
+    modelShape: [],
+  };
+}
+
+/**
+ * Runs `preprocess` on every row, all at once (they may await I/O).
+ * @returns payloads of one row each, in order. @throws InferError HANDLER_FAILED with `row`.
+ */
+export async function preprocessRows(
+  handler: Handler,
+  payload: Payload,
+  context: HandlerContext,
+): Promise<Payload[]> {
+  const json = payload.tensors.find((tensor) => tensor.name === JSON_TENSOR);
+  if (json === undefined)
+    throw new InferError('RUN_FAILED', `model ${context.model} takes one string input named ${JSON_TENSOR}`);
+  const texts = decodeStrings(json.data);
+  return everyRow(texts, async (text) => {
+    const value = await handler.preprocess?.(JSON.parse(text), context);
+    return rowPayload(value, context.signature.inputs);
+  });
+}
+
+/** The tensors of one row as `preprocess` returned it. */
+function rowPayload(value: unknown, inputs: readonly TensorSignature[]): Payload {
+  if (typeof value !== 'object' || value === null)
+    throw new Error('preprocess must return {inputName: values}');
+  const fields = value as Record<string, unknown>;
+  const unknown = Object.keys(fields).find((name) => !inputs.some((input) => input.name === name));
+  if (unknown !== undefined) {
+    throw new Error(
+      `preprocess returned '${unknown}'; the model's inputs are ${inputs.map((input) => input.name).join(', ')}`,
+    );
+  }
+  const tensors = inputs.map((input) => {
+    if (fields[input.name] === undefined) throw new Error(`preprocess returned no '${input.name}'`);
+    const { shape, data } = fromArray(input, fields[input.name]);
+    return { name: input.name, type: input.type, shape, data, ...(input.shared ? { shared: true } : {}) };
+  });
+  return { rows: 1, tensors };
+}
+
+/**
+ * Runs `postprocess` on every row of a model's outputs.
+ * @returns one string tensor `json`. @throws InferError HANDLER_FAILED with `row`.
+ */
+export async function postprocessRows(
+  handler: Handler,
+  rows: readonly Payload[],
+  context: HandlerContext,
+): Promise<Payload> {
+  const texts = await everyRow(rows, async (row) => {
+    const outputs: Record<string, HandlerOutput> = {};
+    for (const { name, type, shape, data } of row.tensors)
+      outputs[name] = { type, shape, data: toElements(type, data) };
+    return JSON.stringify((await handler.postprocess?.(outputs, context)) ?? null);
+  });
+  return {
+    rows: texts.length,
+    tensors: [{ name: JSON_TENSOR, type: 'string', shape: [], data: encodeStrings(texts) }],
+  };
+}
+
+/** Rows that can run together: neighbours or not, those of one `shapeKey`, with their places. */
+export function groupRows(rows: readonly Payload[]): { places: number[]; payload: Payload }[] {
+  const groups = new Map<string, number[]>();
+  rows.forEach((row, place) => {
+    const key = shapeKey(row);
+    const places = groups.get(key);
+    if (places === undefined) groups.set(key, [place]);
+    else places.push(place);
+  });
+  return [...groups.values()].map((places) => ({
+    places,
+    payload: concatRows(places.map((place) => rows[place] as Payload)),
+  }));
+}
+
+/** Every row of a payload as a payload of its own, sharing memory. */
+export function splitRows(payload: Payload): Payload[] {
+  return Array.from({ length: payload.rows }, (_, row) => sliceRows(payload, row, row + 1));
+}
+
+const MESSAGE_MAX = 300;
+
+async function everyRow<In, Out>(rows: readonly In[], work: (row: In) => Promise<Out>): Promise<Out[]> {
+  const settled = await Promise.allSettled(rows.map(work));
+  return settled.map((result, row) => {
+    if (result.status === 'fulfilled') return result.value;
+    const message = messageOf(result.reason).slice(0, MESSAGE_MAX);
+    throw withRow(
+      new InferError('HANDLER_FAILED', `the model's handler failed: ${message}`, { cause: result.reason }),
+      row,
+    );
+  });
+}
+
+function handlerLoadError(label: string, reason: string, cause?: unknown): InferError {
+  return new InferError(
+    'HANDLER_LOAD',
+    `handler ${label} cannot be loaded: ${reason.slice(0, MESSAGE_MAX)}`,
+    {
+      hint: 'export function preprocess(row, context) and/or postprocess(outputs, context)',
+      exitCode: ExitCode.BadConfig,
+      cause,
+    },
+  );
+}

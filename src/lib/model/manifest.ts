@@ -1,0 +1,71 @@
+import { closest } from 'fastest-levenshtein';
+import { z } from 'zod';
+import { manifestError } from './manifest-error.js';
+
+const dimension = z.number().int().positive().nullable();
+
+const tensorSchema = z.strictObject({
+  /** The model's own axis that rows run along; null = none, one value shared by all rows. */
+  batchAxis: z.number().int().nonnegative().nullable().optional(),
+  /** Shape of one row; numbers fix dimensions the model leaves open, null leaves them open. */
+  shape: z.array(dimension).optional(),
+});
+
+const manifestSchema = z.strictObject({
+  description: z.string().optional(),
+  task: z.enum(['classification', 'tensor']).optional(),
+  labels: z.array(z.string()).min(1).optional(),
+  /** Name of the output that holds the class scores. */
+  output: z.string().min(1).optional(),
+  /** What that output holds; logits get a softmax. */
+  scores: z.enum(['logits', 'probabilities']).optional(),
+  inputs: z.record(z.string(), tensorSchema).optional(),
+  outputs: z.record(z.string(), tensorSchema).optional(),
+  maxBatch: z.number().int().positive().optional(),
+  batchable: z.boolean().optional(),
+  warmup: z.strictObject({ rows: z.array(z.number().int().positive()).optional() }).optional(),
+  /** Module beside model.json with `preprocess` and/or `postprocess`. */
+  handler: z
+    .string()
+    .regex(/^\.\/[^\\]+\.(mjs|js)$/, 'must be a path such as ./handler.mjs')
+    .optional(),
+});
+
+/** `<models>/<name>/model.json`; every field is optional. */
+export type ModelManifest = z.infer<typeof manifestSchema>;
+
+const TOP_FIELDS = Object.keys(manifestSchema.shape);
+const TENSOR_FIELDS = Object.keys(tensorSchema.shape);
+
+/**
+ * Checks the text of a model.json. `file` is how the error names it, such as `digits/model.json`.
+ * @throws InferError MODEL_MANIFEST (exit 78) naming file and field, with a did-you-mean.
+ */
+export function parseManifest(text: string, file: string): ModelManifest {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw manifestError(file, `it is not JSON: ${(error as Error).message}`);
+  }
+  const result = manifestSchema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  if (issue === undefined) throw manifestError(file, 'it is not valid');
+  const where = issue.path.map(String).join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const key = issue.keys[0] ?? '';
+    const known = fieldsAt(issue.path);
+    throw manifestError(
+      file,
+      `unknown field ${where === '' ? key : `${where}.${key}`}`,
+      `did you mean '${closest(key, known)}'? fields are ${known.join(', ')}`,
+    );
+  }
+  throw manifestError(file, `${where === '' ? 'the whole file' : `field ${where}`}: ${issue.message}`);
+}
+
+function fieldsAt(path: PropertyKey[]): string[] {
+  if (path.length === 0) return TOP_FIELDS;
+  return path[0] === 'warmup' ? ['rows'] : TENSOR_FIELDS;
+}

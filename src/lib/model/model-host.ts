@@ -1,0 +1,182 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { InferError, messageOf } from '../core/errors.js';
+import {
+  groupRows,
+  type Handler,
+  type HandlerContext,
+  jsonSignature,
+  loadHandler,
+  postprocessRows,
+  preprocessRows,
+  splitRows,
+} from './handlers.js';
+import { fromModel, type HostTensor, toModel } from './layout.js';
+import { type OnnxSession, openSession, type SessionOptions } from './onnx-session.js';
+import { type Probed, probe, zeroFeeds } from './probe.js';
+import type { ModelFiles } from './repository.js';
+import type { LoadedModel } from './runner.js';
+import type { ModelSignature } from './signature.js';
+import { planTask, type TaskPlan } from './tasks.js';
+import { concatRows, type Payload, shapeKey } from './tensor.js';
+
+const DIGEST_CHARS = 16;
+
+/** A loaded model inside the runner: session, layout, task and handler behind one `run`. */
+export class ModelHost {
+  readonly loaded: LoadedModel;
+  readonly #session: OnnxSession;
+  readonly #probed: Probed;
+  readonly #task: TaskPlan;
+  readonly #handler: Handler;
+  readonly #context: HandlerContext;
+
+  private constructor(
+    loaded: LoadedModel,
+    session: OnnxSession,
+    probed: Probed,
+    task: TaskPlan,
+    handler: Handler,
+    context: HandlerContext,
+  ) {
+    this.loaded = loaded;
+    this.#session = session;
+    this.#probed = probed;
+    this.#task = task;
+    this.#handler = handler;
+    this.#context = context;
+  }
+
+  /** Opens, probes and warms a model. @throws InferError MODEL_LOAD, MODEL_MANIFEST, HANDLER_LOAD, GPU_UNAVAILABLE. */
+  static async load(files: ModelFiles, options: SessionOptions, signal: AbortSignal): Promise<ModelHost> {
+    const started = performance.now();
+    const digest = await digestOf(files.onnxPath);
+    const session = await openSession(files.onnxPath, files.label, options);
+    try {
+      const { manifest, name } = files;
+      const manifestLabel = `${name}/model.json`;
+      const probed = await probe(session, manifest, manifestLabel);
+      const task = planTask(manifest, probed.outputs, manifestLabel);
+      const handler =
+        files.handlerPath === undefined
+          ? {}
+          : await loadHandler(files.handlerPath, `${name}/${manifest.handler}`);
+      const warnings = [
+        ...probed.warnings,
+        ...skippedWarning(session.skipped),
+        ...(await warmUp(session, probed, files)),
+      ];
+      const own: ModelSignature = {
+        name,
+        version: files.version,
+        task: manifest.task ?? 'tensor',
+        ...(manifest.labels === undefined ? {} : { labels: manifest.labels }),
+        batchable: probed.batchable,
+        ...(manifest.maxBatch === undefined ? {} : { maxBatch: manifest.maxBatch }),
+        inputs: probed.inputs,
+        outputs: probed.outputs,
+        sizeBytes: files.sizeBytes,
+        digest,
+        warnings,
+      };
+      const loaded: LoadedModel = {
+        signature: publish(own, task, handler),
+        device: session.device,
+        loadMs: performance.now() - started,
+        ...(session.fallback === undefined ? {} : { fallback: session.fallback }),
+      };
+      return new ModelHost(loaded, session, probed, task, handler, { model: name, signature: own, signal });
+    } catch (error) {
+      await session.release();
+      throw error;
+    }
+  }
+
+  /** One micro-batch, rows first in and out. @throws InferError RUN_FAILED, TENSOR_BYTES, HANDLER_FAILED. */
+  async run(payload: Payload): Promise<Payload> {
+    if (payload.rows < 1) throw new InferError('RUN_FAILED', 'a run needs at least one row');
+    if (!this.#probed.batchable && payload.rows > 1) {
+      throw new InferError(
+        'RUN_FAILED',
+        `model ${this.#context.model} takes one row a run, not ${payload.rows}`,
+      );
+    }
+    if (this.#handler.preprocess === undefined) return this.#finish(await this.#infer(payload));
+    const rows = await preprocessRows(this.#handler, payload, this.#context);
+    const results: Payload[] = new Array(rows.length);
+    for (const group of groupRows(rows)) {
+      const outputs = splitRows(await this.#infer(group.payload));
+      group.places.forEach((place, index) => {
+        results[place] = outputs[index] as Payload;
+      });
+    }
+    if (this.#handler.postprocess !== undefined)
+      return postprocessRows(this.#handler, results, this.#context);
+    if (new Set(results.map(shapeKey)).size > 1) {
+      throw new InferError('RUN_FAILED', 'rows of one run gave outputs of different shapes', {
+        hint: 'add a postprocess to the handler, or give every row one shape in preprocess',
+      });
+    }
+    return this.#task.apply(concatRows(results));
+  }
+
+  release(): Promise<void> {
+    return this.#session.release();
+  }
+
+  #finish(outputs: Payload): Payload | Promise<Payload> {
+    if (this.#handler.postprocess === undefined) return this.#task.apply(outputs);
+    return postprocessRows(this.#handler, splitRows(outputs), this.#context);
+  }
+
+  async #infer(payload: Payload): Promise<Payload> {
+    const feeds: Record<string, HostTensor> = {};
+    for (const input of this.#probed.inputs) {
+      const tensor = payload.tensors.find((one) => one.name === input.name);
+      // ONNX Runtime would take the names and types on trust and fail far from the cause.
+      if (tensor === undefined) throw new InferError('RUN_FAILED', `input ${input.name} is missing`);
+      if (tensor.type !== input.type)
+        throw new InferError('RUN_FAILED', `input ${input.name} is ${tensor.type}, not ${input.type}`);
+      feeds[input.name] = toModel(tensor, payload.rows, input.batchAxis);
+    }
+    const raw = await this.#session.run(feeds);
+    const tensors = this.#probed.outputs.map((output) =>
+      fromModel(output.name, raw[output.name] as HostTensor, payload.rows, output.batchAxis),
+    );
+    return { rows: payload.rows, tensors };
+  }
+}
+
+function publish(own: ModelSignature, task: TaskPlan, handler: Handler): ModelSignature {
+  const inputs = handler.preprocess === undefined ? own.inputs : [jsonSignature(own.batchable)];
+  if (handler.postprocess === undefined) return { ...own, inputs, outputs: task.outputs };
+  return { ...own, task: 'handler', inputs, outputs: [jsonSignature(own.batchable)] };
+}
+
+/** First runs allocate and choose kernels; done here so that no request pays for it. */
+async function warmUp(session: OnnxSession, probed: Probed, files: ModelFiles): Promise<string[]> {
+  if (probed.rowShapes === undefined) return [];
+  const axes = new Map(probed.inputs.map((input) => [input.name, input.batchAxis]));
+  const wanted = probed.batchable ? (files.manifest.warmup?.rows ?? [1]) : [1];
+  for (const rows of wanted) {
+    try {
+      await session.run(zeroFeeds(session.inputs, probed.rowShapes, axes, rows));
+    } catch (error) {
+      return [`the warm-up with ${rows} row(s) of zeros failed: ${messageOf(error)}`];
+    }
+  }
+  return [];
+}
+
+function skippedWarning(skipped: readonly string[]): string[] {
+  return skipped.length === 0
+    ? []
+    : [`left out, being no tensor: ${skipped.join(', ')} (export with zipmap off)`];
+}
+
+async function digestOf(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 }))
+    hash.update(chunk as Buffer);
+  return hash.digest('hex').slice(0, DIGEST_CHARS);
+}

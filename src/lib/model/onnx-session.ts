@@ -1,0 +1,208 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { InferError, messageOf } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import type { HostTensor, TensorData } from './layout.js';
+import type { TensorMeta } from './probe.js';
+import type { Provider } from './runner.js';
+import { type DataType, ELEMENT_BYTES } from './tensor.js';
+
+/**
+ * The only importer of onnxruntime-node, for the runner process alone: `create` and `run` block the
+ * thread (a 900 ms run is a 900 ms gap), and its CUDA context stays until the process ends.
+ */
+
+// Since Node 23 float16 tensors take a Float16Array, which the native side of 1.30 cannot read
+// ("not enough space: expected 4, got 0"); without the global it takes Uint16Array everywhere.
+if ('Float16Array' in globalThis) Reflect.deleteProperty(globalThis, 'Float16Array');
+const ort = await import('onnxruntime-node');
+
+type Backend = Exclude<Provider, 'auto'>;
+
+export interface SessionOptions {
+  provider: Provider;
+  gpu?: string | undefined;
+  requireGpu: boolean;
+  threads: number;
+}
+
+export interface OnnxSession {
+  inputs: TensorMeta[];
+  outputs: TensorMeta[];
+  /** Outputs that are no tensors (sequences, maps); they are never fetched. */
+  skipped: string[];
+  device: string;
+  fallback?: string;
+  run(feeds: Record<string, HostTensor>): Promise<Record<string, HostTensor>>;
+  release(): Promise<void>;
+}
+
+const CUDA_FIX =
+  'ONNXRUNTIME_NODE_INSTALL=true node node_modules/onnxruntime-node/script/install.js (needs an NVIDIA driver, CUDA 12 and cuDNN 9)';
+
+/** Libraries that lie beside the binding only when they were installed; without them `create` throws. */
+const LIBRARIES: Partial<Record<Backend, string>> = {
+  cuda: 'libonnxruntime_providers_cuda.so',
+  tensorrt: 'libonnxruntime_providers_tensorrt.so',
+};
+
+/** Why a provider cannot work here at all, found without waking native code; undefined when it may. */
+function missing(backend: Backend): string | undefined {
+  // coreml on Linux would only warn and use the CPU, so the list of the build is asked first.
+  if (!ort.listSupportedBackends().some((one) => one.name === backend)) {
+    return `this build of onnxruntime-node has no ${backend} for ${process.platform}/${process.arch}`;
+  }
+  const library = LIBRARIES[backend];
+  if (library === undefined) return undefined;
+  const entry = createRequire(import.meta.url).resolve('onnxruntime-node');
+  const dir = path.join(path.dirname(entry), '..', 'bin', 'napi-v6', process.platform, process.arch);
+  return existsSync(path.join(dir, library)) ? undefined : `${library} is not installed`;
+}
+
+/**
+ * Opens a model on the device asked for. `label` names the file in errors.
+ * @throws InferError MODEL_LOAD (exit 78) when the file is at fault, GPU_UNAVAILABLE (exit 69) when
+ * the device is and `requireGpu` forbids the CPU.
+ */
+export async function openSession(
+  file: string,
+  label: string,
+  options: SessionOptions,
+): Promise<OnnxSession> {
+  const wanted: Backend = options.provider === 'auto' ? 'cuda' : options.provider;
+  if (wanted === 'cpu') {
+    if (options.requireGpu) throw gpuUnavailable('the provider asked for is cpu', 'cuda');
+    return wrap(await openOnCpu(file, label, options), 'cpu', label);
+  }
+  let reason = missing(wanted);
+  if (reason === undefined) {
+    try {
+      return wrap(await create(file, [wanted, 'cpu'], options), deviceName(wanted, options.gpu), label);
+    } catch (error) {
+      reason = clean(error, file, label);
+    }
+  }
+  // Only a model that loads on the CPU proves that the device was at fault.
+  const session = await openOnCpu(file, label, options);
+  if (options.requireGpu) {
+    await session.release();
+    throw gpuUnavailable(reason, wanted);
+  }
+  return { ...wrap(session, 'cpu', label), fallback: `${wanted}: ${reason}` };
+}
+
+type NativeSession = Awaited<ReturnType<typeof create>>;
+
+function create(file: string, executionProviders: Backend[], options: SessionOptions) {
+  return ort.InferenceSession.create(file, {
+    executionProviders,
+    intraOpNumThreads: options.threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+    // Threads that spin between runs: 1.09 busy cores against 0.17 at a low load, for digits on two.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
+  });
+}
+
+async function openOnCpu(file: string, label: string, options: SessionOptions): Promise<NativeSession> {
+  try {
+    return await create(file, ['cpu'], options);
+  } catch (error) {
+    throw loadError(label, clean(error, file, label), error);
+  }
+}
+
+function wrap(session: NativeSession, device: string, label: string): OnnxSession {
+  const inputs = session.inputMetadata.map((meta) => {
+    if (!meta.isTensor) throw loadError(label, `input ${meta.name} is not a tensor`);
+    return describe(meta, label);
+  });
+  const outputs = session.outputMetadata.flatMap((meta) => (meta.isTensor ? [describe(meta, label)] : []));
+  const names = outputs.map((output) => output.name);
+  return {
+    inputs,
+    outputs,
+    skipped: session.outputMetadata.filter((meta) => !meta.isTensor).map((meta) => meta.name),
+    device,
+    async run(feeds) {
+      const tensors = Object.entries(feeds).map(([name, tensor]) => [name, nativeTensor(tensor)] as const);
+      try {
+        const results = await session.run(Object.fromEntries(tensors), names);
+        return Object.fromEntries(names.map((name) => [name, hostTensor(results[name])]));
+      } catch (error) {
+        throw new InferError('RUN_FAILED', clean(error, '', ''), { cause: error });
+      }
+    },
+    release: () => session.release(),
+  };
+}
+
+function describe(
+  meta: { name: string; type: string; shape: readonly (number | string)[] },
+  label: string,
+): TensorMeta {
+  if (!(meta.type in ELEMENT_BYTES))
+    throw loadError(label, `${meta.name} has the type ${meta.type}, which cannot be passed`);
+  return { name: meta.name, type: meta.type as DataType, shape: [...meta.shape] };
+}
+
+function nativeTensor(tensor: HostTensor) {
+  // A shape error would name the data; the counts were checked where the tensor was made.
+  return new ort.Tensor(tensor.type as 'float32', tensor.data as Float32Array, tensor.dims);
+}
+
+function hostTensor(
+  tensor: { type: string; dims: readonly number[]; data: unknown } | undefined,
+): HostTensor {
+  if (tensor === undefined) throw new Error('the model gave no such output');
+  return { type: tensor.type as DataType, dims: [...tensor.dims], data: tensor.data as TensorData };
+}
+
+function deviceName(backend: Backend, gpu: string | undefined): string {
+  return gpu === undefined ? `${backend}:0` : `${backend}:0 (GPU ${gpu})`;
+}
+
+function gpuUnavailable(reason: string, wanted: Backend): InferError {
+  return new InferError('GPU_UNAVAILABLE', `no ${wanted} device can be used: ${reason}`, {
+    hint:
+      wanted === 'cuda' || wanted === 'tensorrt'
+        ? CUDA_FIX
+        : 'leave out --require-gpu, or use --provider cpu',
+    exitCode: ExitCode.Unavailable,
+  });
+}
+
+function loadError(label: string, reason: string, cause?: unknown): InferError {
+  return new InferError('MODEL_LOAD', `model ${label} cannot be loaded: ${reason}`, {
+    hint: 'export the model again, or see what onnx.checker.check_model(path) says of it in Python',
+    exitCode: ExitCode.BadConfig,
+    cause,
+  });
+}
+
+const REASON_MAX = 300;
+
+/** The useful part of a native message: one line, no absolute paths, no source places. */
+function clean(error: unknown, file: string, label: string): string {
+  let text = messageOf(error);
+  if (/Unsupported data type: 16\b/.test(text)) {
+    return 'it has a bfloat16 input or output, which onnxruntime-node cannot pass; export it as float16 or float32';
+  }
+  if (file !== '') {
+    text = text
+      .replaceAll(file, label)
+      .replaceAll(path.dirname(file), path.posix.dirname(label))
+      .replace(/^Load model from \S+ failed:\s*/, '');
+  }
+  text = text
+    .replace(
+      /^Non-zero status code returned while running (\S+) node\. Name:'([^']*)' Status Message: /,
+      'node $1 $2: ',
+    )
+    .replace(/\/\S*\/onnxruntime\/\S+:\d+ /g, '')
+    .replace(/\b\w+\.cc:\d+ \w+ /g, '')
+    .replace(/ (resolved path|allowed directory): "[^"]*"/g, '')
+    .split('\n', 1)[0] as string;
+  return text.trim().slice(0, REASON_MAX);
+}

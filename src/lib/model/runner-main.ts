@@ -1,0 +1,110 @@
+import { Socket } from 'node:net';
+import { InferError, messageOf } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { type Frame, FrameReader, writeFrame } from './frames.js';
+import type { ModelHost } from './model-host.js';
+import {
+  packPayloads,
+  type Reply,
+  type Request,
+  type RunnerSettings,
+  toWireError,
+  unpackPayload,
+} from './wire.js';
+
+/**
+ * The runner process. Frames come and go on fd 3; when that ends, the worker is gone and so are we.
+ * A terminal's Ctrl-C and a service manager's SIGTERM reach every process of the group: the worker
+ * decides what they mean, so a drain can finish; only SIGKILL ends a runner from outside.
+ */
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+
+const PIPE_FD = 3;
+const pipe = new Socket({ fd: PIPE_FD, readable: true, writable: true });
+const stopping = new AbortController();
+const hosts = new Map<string, ModelHost>();
+let settings: RunnerSettings = { provider: 'cpu', requireGpu: false, threads: 1 };
+let turn: Promise<void> = Promise.resolve();
+
+const reader = new FrameReader((frame) => {
+  // One at a time and in order: a run blocks the thread anyhow.
+  turn = turn.then(() => answer(frame));
+});
+pipe.on('data', (chunk: Buffer) => reader.push(chunk));
+pipe.on('error', () => process.exit(0));
+pipe.on('close', () => process.exit(0));
+pipe.on('end', () => {
+  stopping.abort();
+  process.exit(0);
+});
+
+async function answer(frame: Frame): Promise<void> {
+  const request = frame.header as unknown as Request;
+  let parts: Uint8Array[] = [];
+  let reply: Reply;
+  try {
+    [reply, parts] = await handle(request, frame.body);
+  } catch (error) {
+    reply = { id: request.id, error: toWireError(error) };
+  }
+  await writeFrame(pipe, reply, parts).catch(() => process.exit(0));
+  if (request.op === 'stop') pipe.end(() => process.exit(0));
+}
+
+async function handle(request: Request, body: Buffer): Promise<[Reply, Uint8Array[]]> {
+  const { id } = request;
+  switch (request.op) {
+    case 'start':
+      settings = request.settings;
+      process.title = settings.gpu === undefined ? 'infer-runner' : `infer-runner gpu=${settings.gpu}`;
+      await hostModule();
+      return [{ id }, []];
+    case 'load': {
+      const { ModelHost } = await hostModule();
+      await unload(request.files.name);
+      const host = await ModelHost.load(request.files, settings, stopping.signal);
+      hosts.set(request.files.name, host);
+      return [{ id, loaded: host.loaded }, []];
+    }
+    case 'unload':
+      await unload(request.model);
+      return [{ id }, []];
+    case 'run': {
+      const host = hosts.get(request.model);
+      if (host === undefined) throw new InferError('RUN_FAILED', `model ${request.model} is not loaded`);
+      const started = performance.now();
+      const outputs = await host.run(unpackPayload(request, body));
+      const runMs = performance.now() - started;
+      const { payload, parts } = packPayloads([outputs]);
+      return [{ id, runMs, outputs: payload }, parts];
+    }
+    case 'memory':
+      return [{ id, bytes: process.memoryUsage.rss() }, []];
+    case 'stop':
+      stopping.abort();
+      return [{ id }, []];
+  }
+}
+
+async function unload(model: string): Promise<void> {
+  const host = hosts.get(model);
+  hosts.delete(model);
+  await host?.release();
+}
+
+/** Loads ONNX Runtime here and not at the top, so that its absence is an answer and not a crash. */
+async function hostModule(): Promise<typeof import('./model-host.js')> {
+  try {
+    return await import('./model-host.js');
+  } catch (error) {
+    throw new InferError(
+      'ONNX_RUNTIME',
+      `ONNX Runtime cannot be loaded: ${messageOf(error).split('\n', 1)[0]}`,
+      {
+        hint: `npm install onnxruntime-node (there is none for ${process.platform}/${process.arch} in some versions)`,
+        exitCode: ExitCode.Unavailable,
+        cause: error,
+      },
+    );
+  }
+}

@@ -1,0 +1,118 @@
+import { InferError } from '../core/errors.js';
+import { toBytes, toElements } from './layout.js';
+import type { ModelManifest } from './manifest.js';
+import { manifestError } from './manifest-error.js';
+import type { TensorSignature } from './signature.js';
+import { type DataType, elementCount, type Payload } from './tensor.js';
+
+const FLOATS: readonly DataType[] = ['float32', 'float64', 'float16'];
+
+/** How a model's raw outputs become those of its task; `signature` is what then is published. */
+export interface TaskPlan {
+  outputs: TensorSignature[];
+  apply(raw: Payload): Payload;
+}
+
+/**
+ * `classification`: `class` int32 [] and `confidence` float32 [] per row, from the scores output that
+ * the manifest names, else the first output of floats. `tensor` (the default): outputs as they are.
+ * @throws InferError MODEL_MANIFEST when the manifest names an output or labels that do not fit.
+ */
+export function planTask(manifest: ModelManifest, outputs: TensorSignature[], label: string): TaskPlan {
+  if (manifest.task !== 'classification') return { outputs, apply: (raw) => raw };
+  const scores = scoresOutput(manifest, outputs, label);
+  const classes = scores.shape.includes(null) ? undefined : elementCount(scores.shape as number[]);
+  const labels = manifest.labels?.length;
+  if (labels !== undefined && classes !== undefined && labels !== classes) {
+    throw manifestError(
+      label,
+      `field labels: ${labels} names, but output ${scores.name} has ${classes} classes`,
+    );
+  }
+  const softmaxed = manifest.scores !== 'probabilities';
+  const perRow = { shape: [], shared: false, batchAxis: scores.batchAxis, modelShape: [] };
+  return {
+    outputs: [
+      { name: 'class', type: 'int32', ...perRow },
+      { name: 'confidence', type: 'float32', ...perRow },
+    ],
+    apply: (raw) => classify(raw, scores.name, softmaxed),
+  };
+}
+
+function scoresOutput(
+  manifest: ModelManifest,
+  outputs: readonly TensorSignature[],
+  label: string,
+): TensorSignature {
+  const names = outputs.map((output) => output.name).join(', ');
+  const found =
+    manifest.output === undefined
+      ? outputs.find((output) => FLOATS.includes(output.type))
+      : outputs.find((output) => output.name === manifest.output);
+  if (found === undefined || !FLOATS.includes(found.type)) {
+    throw manifestError(
+      label,
+      `field output: ${manifest.output ?? 'none'} is no output of floats; the model's outputs are ${names}`,
+    );
+  }
+  return found;
+}
+
+/**
+ * Class and confidence of each row of one scores tensor (logits or probabilities, any row shape).
+ * @throws InferError RUN_FAILED when a row's scores hold NaN: there is no answer to give.
+ */
+export function classify(raw: Payload, output: string, softmaxed: boolean): Payload {
+  const tensor = raw.tensors.find((one) => one.name === output);
+  if (tensor === undefined) throw new InferError('RUN_FAILED', `the model gave no output ${output}`);
+  const scores = toNumbers(tensor.type, tensor.data);
+  const width = elementCount(tensor.shape);
+  const classes = new Int32Array(raw.rows);
+  const confidences = new Float32Array(raw.rows);
+  for (let row = 0; row < raw.rows; row++) {
+    const at = row * width;
+    let best = 0;
+    for (let i = 0; i < width; i++) {
+      const value = scores[at + i] as number;
+      if (Number.isNaN(value)) throw new InferError('RUN_FAILED', `output ${output} holds NaN`);
+      if (value > (scores[at + best] as number)) best = i;
+    }
+    const top = scores[at + best] as number;
+    classes[row] = best;
+    confidences[row] = softmaxed ? 1 / expSum(scores, at, width, top) : top;
+  }
+  return {
+    rows: raw.rows,
+    tensors: [
+      { name: 'class', type: 'int32', shape: [], data: toBytes(classes) },
+      { name: 'confidence', type: 'float32', shape: [], data: toBytes(confidences) },
+    ],
+  };
+}
+
+/** Sum of exp(score - top): at least 1 and never more than `width`, so no score can overflow it. */
+function expSum(scores: ArrayLike<number>, at: number, width: number, top: number): number {
+  let sum = 0;
+  for (let i = 0; i < width; i++) {
+    const score = scores[at + i] as number;
+    sum += score === top ? 1 : Math.exp(score - top);
+  }
+  return sum;
+}
+
+function toNumbers(type: DataType, data: Uint8Array): ArrayLike<number> {
+  const elements = toElements(type, data);
+  if (type !== 'float16') return elements as Float32Array;
+  return Float32Array.from(elements as Uint16Array, halfToNumber);
+}
+
+/** The number an IEEE 754 half of these 16 bits stands for. */
+export function halfToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}

@@ -1,0 +1,87 @@
+import { InferError, messageOf } from '../core/errors.js';
+import type { ExitCode } from '../core/exit-codes.js';
+import { failedRow, withRow } from './failed-row.js';
+import type { ModelFiles } from './repository.js';
+import type { LoadedModel, RunnerOptions } from './runner.js';
+import type { DataType, Payload, RowTensor } from './tensor.js';
+
+/** What a runner is told first; the manifest is parsed by the worker, which keeps zod out of the runner. */
+export type RunnerSettings = Pick<RunnerOptions, 'provider' | 'gpu' | 'requireGpu' | 'threads'>;
+
+/** Requests, headers of frames; answers carry the same `id`. */
+export type Request =
+  | { id: number; op: 'start'; settings: RunnerSettings }
+  | { id: number; op: 'load'; files: ModelFiles }
+  | { id: number; op: 'unload'; model: string }
+  | ({ id: number; op: 'run'; model: string } & WirePayload)
+  | { id: number; op: 'memory' }
+  | { id: number; op: 'stop' };
+
+export interface Reply {
+  id: number;
+  error?: WireError;
+  loaded?: LoadedModel;
+  bytes?: number;
+  runMs?: number;
+  outputs?: WirePayload;
+}
+
+export interface WireError {
+  code: string;
+  message: string;
+  hint?: string;
+  exitCode?: ExitCode;
+  row?: number;
+}
+
+export interface WirePayload {
+  rows: number;
+  tensors: { name: string; type: DataType; shape: number[]; shared?: true; bytes: number }[];
+}
+
+/** Tensors start at multiples of 8 in a body, so that every element type can be laid over it. */
+const ALIGN = 8;
+const PADDING = new Uint8Array(ALIGN);
+
+/** Describes payloads of one `shapeKey` as one, their bytes row after row and uncopied. */
+export function packPayloads(payloads: readonly Payload[]): { payload: WirePayload; parts: Uint8Array[] } {
+  const first = payloads[0];
+  if (first === undefined) throw new InferError('RUN_FAILED', 'a run needs at least one payload');
+  const parts: Uint8Array[] = [];
+  const tensors = first.tensors.map((tensor, index) => {
+    const pieces = tensor.shared
+      ? [tensor.data]
+      : payloads.map((payload) => (payload.tensors[index] as RowTensor).data);
+    let bytes = 0;
+    for (const piece of pieces) bytes += piece.byteLength;
+    parts.push(...pieces, PADDING.subarray(0, (ALIGN - (bytes % ALIGN)) % ALIGN));
+    const { name, type, shape } = tensor;
+    return { name, type, shape, ...(tensor.shared ? { shared: true as const } : {}), bytes };
+  });
+  return { payload: { rows: payloads.reduce((sum, one) => sum + one.rows, 0), tensors }, parts };
+}
+
+/** The payload of a frame, sharing memory with its body. */
+export function unpackPayload(payload: WirePayload, body: Buffer): Payload {
+  let at = 0;
+  const tensors = payload.tensors.map(({ bytes, ...tensor }): RowTensor => {
+    const data = body.subarray(at, at + bytes);
+    at += bytes + ((ALIGN - (bytes % ALIGN)) % ALIGN);
+    return { ...tensor, data };
+  });
+  return { rows: payload.rows, tensors };
+}
+
+export function toWireError(error: unknown): WireError {
+  const row = failedRow(error);
+  const place = row === undefined ? {} : { row };
+  if (!(error instanceof InferError)) return { code: 'RUN_FAILED', message: messageOf(error), ...place };
+  const { code, message, hint, exitCode } = error;
+  return { code, message, exitCode, ...(hint === undefined ? {} : { hint }), ...place };
+}
+
+export function fromWireError(error: WireError): InferError {
+  const { code, message, hint, exitCode, row } = error;
+  const restored = new InferError(code, message, { hint, exitCode });
+  return row === undefined ? restored : withRow(restored, row);
+}

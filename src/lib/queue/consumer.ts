@@ -1,0 +1,224 @@
+import type { Clock } from '../core/clock.js';
+import { type Priority, toBullPriority } from '../core/job.js';
+import { closeClient } from '../redis/connect.js';
+import type { RedisClient } from '../redis/types.js';
+import type { QueueConsumer, Settlement, TakenJob } from './broker.js';
+import { fromJobData, toJobData } from './job-data.js';
+import { STATS_BUCKET_MS } from './keys.js';
+import { encodeNotice } from './notice.js';
+import { QueueScripts } from './script-client.js';
+
+export interface ConsumerOptions {
+  prefix: string;
+  queue: string;
+  /** A `worker` connection, shared by all consumers of a process. */
+  client: RedisClient;
+  /** A `blocking` connection of this consumer alone. */
+  blocking: RedisClient;
+  workerId: string;
+  workerName: string;
+  lockMs: number;
+  /** Lost locks after which a job is failed as a poison pill. */
+  maxStalls: number;
+  /** Seconds a failed job (and its input, for retry) is kept. */
+  failedTtl: number;
+  clock: Clock;
+}
+
+/** Seconds a record outlives a result that is not stored, so that `result` can say what became of it. */
+const MIN_RECORD_TTL = 60;
+/** Extra seconds a chunk lives so that its group can end first; the group's end shortens it again. */
+const CHUNK_EXTRA_TTL = 86_400;
+/** Members of a finished-jobs index looked at in one sweep. */
+const SWEEP_WINDOW = 500;
+
+/** Seconds the record of an ended job is kept: as long as its result, a chunk's until its group is over. */
+export function recordTtl(job: Pick<TakenJob['spec'], 'resultTtl' | 'group'>): number {
+  return Math.max(job.resultTtl, MIN_RECORD_TTL) + (job.group === undefined ? 0 : CHUNK_EXTRA_TTL);
+}
+
+/** The worker's hold on one queue, by the scripts of `scripts.ts`. */
+export class BullConsumer implements QueueConsumer {
+  readonly queue: string;
+  private readonly scripts: QueueScripts;
+  private tokens = 0;
+  private nextDelayedAt = 0;
+  private sweepFrom = 0;
+  private closed = false;
+
+  constructor(private readonly options: ConsumerOptions) {
+    this.queue = options.queue;
+    this.scripts = new QueueScripts(options.client, options.prefix, options.queue);
+  }
+
+  async take(maxRows: number, moreUrgentThan?: Priority): Promise<TakenJob[]> {
+    const { clock, workerId, workerName, lockMs } = this.options;
+    const now = clock.now();
+    const token = `${workerId}:${++this.tokens}`;
+    const below = moreUrgentThan === undefined ? '' : toBullPriority(moreUrgentThan);
+    const reply = (await this.scripts.runBuffer(
+      'inferTake',
+      now,
+      token,
+      lockMs,
+      maxRows,
+      below,
+      workerName,
+    )) as (Buffer | number | null)[];
+    this.nextDelayedAt = Number(reply[0]);
+    const jobs: TakenJob[] = [];
+    for (let i = 1; i < reply.length; i += 7) {
+      const [id, data, timestamp, ats, atm, stc, ownInput] = reply.slice(i, i + 7);
+      const parsed = fromJobData(String(data), String(id), this.queue);
+      const spec = parsed?.spec ?? foreignSpec(String(id), this.queue);
+      jobs.push({
+        spec,
+        token,
+        // An empty input is how a lost or foreign one reaches the worker, which fails it by name.
+        input: parsed?.input ?? (Buffer.isBuffer(ownInput) ? ownInput : Buffer.alloc(0)),
+        submittedAt: Number(String(timestamp)),
+        takenAt: now,
+        attempt: Number(ats),
+        failures: Number(String(atm)),
+        stalls: Number(String(stc)),
+      });
+    }
+    return jobs;
+  }
+
+  async waitForWork(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || this.closed) return;
+    const now = this.options.clock.now();
+    const untilDelayed = this.nextDelayedAt > now ? this.nextDelayedAt - now : timeoutMs;
+    // Redis 6+ takes fractions of a second; 0 would mean "for ever".
+    const seconds = Math.max(0.01, Math.min(timeoutMs, untilDelayed) / 1000);
+    const woken = this.options.blocking.bzpopmin(`${this.scripts.base}marker`, seconds);
+    const aborted = new Promise<void>((resolve) => {
+      const stop = () => resolve();
+      signal.addEventListener('abort', stop, { once: true });
+      const off = () => {
+        signal.removeEventListener('abort', stop);
+        resolve();
+      };
+      woken.then(off, off);
+    });
+    await aborted;
+  }
+
+  async settle(settlements: Settlement[]): Promise<boolean[]> {
+    if (settlements.length === 0) return [];
+    const now = this.options.clock.now();
+    const args: (string | number | Uint8Array)[] = [Math.floor(now / STATS_BUCKET_MS)];
+    for (const settlement of settlements) args.push(...this.settleArgs(settlement));
+    const reply = (await this.scripts.run('inferSettle', now, ...args)) as number[];
+    return reply.map((ours) => ours === 1);
+  }
+
+  /** The 15 arguments of one job, in the order `SETTLE` documents. */
+  private settleArgs(settlement: Settlement): (string | number | Uint8Array)[] {
+    const { job, kind } = settlement;
+    const { spec } = job;
+    const failure = 'failure' in settlement ? settlement.failure : undefined;
+    const reason = failure === undefined ? '1' : failure.message;
+    const failureJson = failure === undefined ? '' : JSON.stringify(failure);
+    if (kind === 'release' || kind === 'retry') {
+      const delay = kind === 'retry' ? Math.round(settlement.delayMs) : 0;
+      return [spec.id, job.token, kind, reason, '', failureJson, '', '', 0, 0, '', '', 0, '', delay];
+    }
+    const result =
+      kind === 'completed' ? settlement.result : kind === 'failed' ? (settlement.partial ?? '') : '';
+    const keepResult = spec.resultTtl > 0 ? result : '';
+    const wanted = spec.reply !== undefined;
+    const notice = encodeNotice({
+      id: spec.id,
+      state: kind,
+      model: spec.model,
+      rows: spec.rows,
+      meta: settlement.meta,
+      ...(failure === undefined ? {} : { failure }),
+      size: keepResult.length,
+    });
+    // A failed job keeps its input for `retry`; any other drops the copy that rode in its data.
+    const data = kind === 'failed' ? '' : JSON.stringify(toJobData(spec, undefined));
+    const keep = kind === 'failed' ? this.options.failedTtl : recordTtl(spec);
+    const resultTtl =
+      spec.resultTtl === 0 ? 0 : spec.resultTtl + (spec.group === undefined ? 0 : CHUNK_EXTRA_TTL);
+    return [
+      spec.id,
+      job.token,
+      kind,
+      reason,
+      JSON.stringify(settlement.meta),
+      failureJson,
+      keepResult,
+      notice,
+      resultTtl,
+      keep,
+      wanted ? (spec.reply as string) : '',
+      spec.group?.id ?? '',
+      spec.rows,
+      data,
+      0,
+    ];
+  }
+
+  async renew(jobs: TakenJob[]): Promise<{ lost: TakenJob[]; cancelled: TakenJob[] }> {
+    if (jobs.length === 0) return { lost: [], cancelled: [] };
+    const args = jobs.flatMap((job) => [job.spec.id, job.token]);
+    const reply = (await this.scripts.run(
+      'inferRenew',
+      this.options.clock.now(),
+      this.options.lockMs,
+      ...args,
+    )) as number[];
+    return {
+      lost: jobs.filter((_, i) => reply[i] === 0),
+      cancelled: jobs.filter((_, i) => reply[i] === 2),
+    };
+  }
+
+  async recover(): Promise<{ requeued: string[]; poisoned: string[] }> {
+    const { maxStalls, failedTtl, clock } = this.options;
+    const message = `its worker died or lost it ${maxStalls} times while it ran`;
+    const failure = JSON.stringify({
+      code: 'POISON',
+      message,
+      hint: 'look at the worker log for how it died; infer retry ID runs it again',
+    });
+    const reply = (await this.scripts.run(
+      'inferRecover',
+      clock.now(),
+      maxStalls,
+      failure,
+      message,
+      failedTtl,
+    )) as string[];
+    const mid = reply.indexOf('');
+    return { requeued: reply.slice(0, mid), poisoned: reply.slice(mid + 1) };
+  }
+
+  async sweep(): Promise<number> {
+    const now = this.options.clock.now();
+    const removed = Number(await this.scripts.run('inferSweep', now, SWEEP_WINDOW, this.sweepFrom));
+    // Expired records are the oldest, mostly: stay at the front while that finds any, else walk on.
+    if (removed > 0) this.sweepFrom = 0;
+    else {
+      const size = await this.options.client.zcard(`${this.scripts.base}completed`);
+      this.sweepFrom = this.sweepFrom + SWEEP_WINDOW >= size ? 0 : this.sweepFrom + SWEEP_WINDOW;
+    }
+    return removed;
+  }
+
+  /** Ends a pending wait and passes its marker on, so that an idle worker is not left asleep. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await closeClient(this.options.blocking);
+    await this.scripts.run('inferTake', this.options.clock.now(), '-', 1, 0, '', '-').catch(() => undefined);
+  }
+}
+
+/** A job that other BullMQ code added: enough to fail it with a clear reason. */
+function foreignSpec(id: string, queue: string): TakenJob['spec'] {
+  return { id, queue, model: '', rows: 1, priority: 0, resultTtl: 3600 };
+}

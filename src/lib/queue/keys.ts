@@ -1,0 +1,45 @@
+/**
+ * Every Redis key infer owns or reads, one function each, its type beside it. `prefix` is the
+ * deployment's name (`infer` by default). Keys of one queue share the hash tag `{prefix:queue}`, so
+ * a queue lives in one Cluster slot and queues spread over shards; keys of the deployment as a
+ * whole share `{prefix}`.
+ */
+
+export function queueTag(prefix: string, queue: string): string {
+  return `{${prefix}:${queue}}`;
+}
+
+/** BullMQ's own keys: `<tag>:<queue>:<part>`; job hashes are `<base><id>`, locks `<base><id>:lock`. */
+export function bullBase(prefix: string, queue: string): string {
+  return `${queueTag(prefix, queue)}:${queue}:`;
+}
+
+/** STRING: a job's input envelope when too large to ride in job data. */
+export const inputKey = (tag: string, id: string): string => `${tag}:in:${id}`;
+/** STRING, EX result-ttl: a job's result envelope. */
+export const resultKey = (tag: string, id: string): string => `${tag}:res:${id}`;
+/** HASH: a bulk submission: model, rows, jobs, closed, rd (rows done), jc, jf (jobs completed, failed). */
+export const groupKey = (tag: string, id: string): string => `${tag}:grp:${id}`;
+/** LIST, EX: notices for one waiting client. */
+export const replyKey = (tag: string, client: string): string => `${tag}:reply:${client}`;
+/** HASH, EX: jobs and rows ended in one ten-second bucket: c, f, r. */
+export const statsKey = (tag: string, bucket: number): string => `${tag}:stats:${bucket}`;
+/** ZSETs by end time: states BullMQ has no set for. */
+export const expiredKey = (tag: string): string => `${tag}:expired`;
+export const cancelledKey = (tag: string): string => `${tag}:cancelled`;
+
+/** HASH queue name -> JSON `{maxPriority?}`: every queue that ever got a job. */
+export const queuesKey = (prefix: string): string => `{${prefix}}:queues`;
+/** ZSET worker id -> ms of its last heartbeat. */
+export const workersKey = (prefix: string): string => `{${prefix}}:workers`;
+/** STRING, PX: a worker's heartbeat record (JSON). */
+export const workerKey = (prefix: string, id: string): string => `{${prefix}}:worker:${id}`;
+/** HASH model name -> JSON signature, as the last worker to load it published it. */
+export const modelsKey = (prefix: string): string => `{${prefix}}:models`;
+/** STRING, PX: who holds a GPU of a host. */
+export const leaseKey = (prefix: string, host: string, gpu: string): string =>
+  `{${prefix}}:lease:${host}:${gpu}`;
+
+/** Length of a statistics bucket. Six make the minute that rates are taken over. */
+export const STATS_BUCKET_MS = 10_000;
+export const STATS_BUCKETS = 6;

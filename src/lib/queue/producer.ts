@@ -1,0 +1,157 @@
+import { Queue } from 'bullmq';
+import type { Clock } from '../core/clock.js';
+import { chunkId, type Priority, toBullPriority } from '../core/job.js';
+import type { RedisClient } from '../redis/types.js';
+import type { GroupRecord, NewJob, SubmittedJob } from './broker.js';
+import { INLINE_INPUT_BYTES, jobName, toJobData } from './job-data.js';
+import { groupKey, inputKey, queuesKey } from './keys.js';
+import { encodeNotice } from './notice.js';
+import { QueueScripts } from './script-client.js';
+
+/**
+ * Entries BullMQ's event stream keeps per queue. Its default of 10,000 with 4 events a job holds
+ * megabytes; every Queue that is opened rewrites this, so all of ours agree.
+ */
+const EVENTS_KEPT = 1000;
+/** Seconds an input outlives a submitter that dies between storing it and adding its job. */
+const ORPHAN_INPUT_TTL = 86_400;
+/** Seconds a group that is never closed (its submitter died) is kept. */
+const OPEN_GROUP_TTL = 7 * 86_400;
+
+export interface OpenGroup {
+  id: string;
+  queue: string;
+  model: string;
+  priority: Priority;
+  resultTtl: number;
+}
+
+/** The submitting side: BullMQ adds the jobs, our keys carry what is too large to ride along. */
+export class Producer {
+  private readonly queues = new Map<string, Queue>();
+  private readonly scripts = new Map<string, QueueScripts>();
+
+  constructor(
+    private readonly client: RedisClient,
+    private readonly prefix: string,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Adds jobs of one queue in one round trip (two when an input is large). `checkIds` asks first
+   * whether an id is there already: pass it for ids a caller chose, which may come twice.
+   */
+  async submit(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {
+    const { tag, base } = this.scriptsOf(queue);
+    const known = checkIds
+      ? await Promise.all(jobs.map((job) => this.client.exists(base + job.spec.id)))
+      : jobs.map(() => 0);
+    const fresh = jobs.filter((_, i) => known[i] === 0);
+    const large = fresh.filter((job) => job.input.byteLength > INLINE_INPUT_BYTES);
+    const stored = large.map((job) =>
+      this.client.set(inputKey(tag, job.spec.id), asBuffer(job.input), 'EX', ORPHAN_INPUT_TTL, 'NX'),
+    );
+    const added = this.queueOf(queue).addBulk(
+      fresh.map((job) => ({
+        name: jobName(job.spec),
+        data: toJobData(job.spec, job.input.byteLength > INLINE_INPUT_BYTES ? undefined : job.input),
+        opts: { jobId: job.spec.id, priority: toBullPriority(job.spec.priority) },
+      })),
+    );
+    await Promise.all([...stored, added]);
+    await Promise.all(large.map((job) => this.client.persist(inputKey(tag, job.spec.id))));
+    return jobs.map((job, i) => ({ id: job.spec.id, duplicate: known[i] === 1 }));
+  }
+
+  /** Names the queue to `inspect` and to id look-ups. Once a client and queue is enough. */
+  async registerQueue(queue: string): Promise<void> {
+    await this.client.hsetnx(queuesKey(this.prefix), queue, '{}');
+  }
+
+  async openGroup(group: OpenGroup): Promise<void> {
+    const key = groupKey(this.scriptsOf(group.queue).tag, group.id);
+    await this.client.hset(key, {
+      model: group.model,
+      priority: group.priority,
+      ttl: group.resultTtl,
+      timestamp: this.clock.now(),
+    });
+    await this.client.expire(key, OPEN_GROUP_TTL);
+  }
+
+  /** Rows and chunk jobs are final; answers true when all of them have ended already. */
+  async closeGroup(queue: string, id: string, rows: number, jobs: number): Promise<boolean> {
+    const done = await this.scriptsOf(queue).run('inferCloseGroup', this.clock.now(), id, rows, jobs);
+    return done === 1;
+  }
+
+  /**
+   * Cancels a job; undefined when it is unknown. `active` means its worker was asked and has not
+   * answered yet.
+   */
+  async cancel(queue: string, id: string): Promise<string | undefined> {
+    const message = 'cancelled on request';
+    const failure = { code: 'CANCELLED', message };
+    const notice = encodeNotice({ id, state: 'cancelled', failure });
+    const state = await this.scriptsOf(queue).run(
+      'inferCancel',
+      this.clock.now(),
+      id,
+      JSON.stringify(failure),
+      message,
+      3600,
+      notice,
+    );
+    return typeof state === 'string' ? state : undefined;
+  }
+
+  /** Cancels the chunks of a group that have not ended; answers how many of each state there are. */
+  async cancelGroup(group: GroupRecord): Promise<Record<string, number>> {
+    const states: Record<string, number> = {};
+    for (let index = 0; index < group.jobs; index++) {
+      const state = (await this.cancel(group.queue, chunkId(group.id, index))) ?? 'unknown';
+      states[state] = (states[state] ?? 0) + 1;
+    }
+    return states;
+  }
+
+  /** Pauses or resumes a queue: running jobs finish, nothing new starts. */
+  async setPaused(queue: string, paused: boolean): Promise<void> {
+    const bull = this.queueOf(queue);
+    await (paused ? bull.pause() : bull.resume());
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.queues.values()].map((queue) => queue.close().catch(() => undefined)));
+  }
+
+  private scriptsOf(queue: string): QueueScripts {
+    let scripts = this.scripts.get(queue);
+    if (scripts === undefined) {
+      scripts = new QueueScripts(this.client, this.prefix, queue);
+      this.scripts.set(queue, scripts);
+    }
+    return scripts;
+  }
+
+  private queueOf(name: string): Queue {
+    let queue = this.queues.get(name);
+    if (queue === undefined) {
+      queue = new Queue(name, {
+        connection: this.client,
+        prefix: this.scriptsOf(name).tag,
+        streams: { events: { maxLen: EVENTS_KEPT } },
+        // Version and eviction policy are ours to check and to word; BullMQ prints to the console.
+        skipVersionCheck: true,
+      });
+      // Without a listener BullMQ prints whole errors, arguments included, to the console.
+      queue.on('error', () => undefined);
+      this.queues.set(name, queue);
+    }
+    return queue;
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

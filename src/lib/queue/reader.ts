@@ -1,0 +1,151 @@
+import type { FailureRecord } from '../core/errors.js';
+import { fromBullPriority, type JobState, type Priority } from '../core/job.js';
+import type { RedisClient } from '../redis/types.js';
+import type { GroupRecord, JobRecord, ResultMeta } from './broker.js';
+import { fromJobData } from './job-data.js';
+import { bullBase, groupKey, queuesKey, queueTag, resultKey } from './keys.js';
+
+/** Names of all queues that ever got a job. */
+export async function listQueues(client: RedisClient, prefix: string): Promise<string[]> {
+  return (await client.hkeys(queuesKey(prefix))).sort();
+}
+
+/**
+ * Finds which queue holds a job or group: one EXISTS a queue, sent together. Ids do not name their
+ * queue, so that a caller's own ids work and a job may move. Undefined when unknown or expired.
+ */
+export async function locate(
+  client: RedisClient,
+  prefix: string,
+  id: string,
+  queues: readonly string[],
+): Promise<{ queue: string; kind: 'job' | 'group' } | undefined> {
+  const found = await Promise.all(
+    queues.map(async (queue) => {
+      const [job, group] = await Promise.all([
+        client.exists(bullBase(prefix, queue) + id),
+        client.exists(groupKey(queueTag(prefix, queue), id)),
+      ]);
+      if (job === 1) return { queue, kind: 'job' as const };
+      return group === 1 ? { queue, kind: 'group' as const } : undefined;
+    }),
+  );
+  return found.find((hit) => hit !== undefined);
+}
+
+const JOB_FIELDS = [
+  'data',
+  'timestamp',
+  'processedOn',
+  'finishedOn',
+  'ats',
+  'st',
+  'm',
+  'f',
+  'priority',
+  'name',
+  'failedReason',
+] as const;
+
+/** Everything known of one job; undefined when it is unknown or its record has expired. */
+export async function readJob(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  id: string,
+): Promise<JobRecord | undefined> {
+  const base = bullBase(prefix, queue);
+  const [fields, prioritized, delayed, completed, failed] = await Promise.all([
+    client.hmget(base + id, ...JOB_FIELDS),
+    client.zscore(`${base}prioritized`, id),
+    client.zscore(`${base}delayed`, id),
+    client.zscore(`${base}completed`, id),
+    client.zscore(`${base}failed`, id),
+  ]);
+  const [data, timestamp, processedOn, finishedOn, ats, st, meta, failure, bull, name, reason] = fields;
+  if (data === null || data === undefined) return undefined;
+  const parsed = fromJobData(data, id, queue);
+  const spec = parsed?.spec;
+  const state: JobState =
+    (st as JobState | null) ??
+    (prioritized !== null
+      ? 'waiting'
+      : delayed !== null
+        ? 'delayed'
+        : completed !== null
+          ? 'completed'
+          : failed !== null
+            ? 'failed'
+            : processedOn
+              ? 'active'
+              : 'waiting');
+  const failureRecord = failure
+    ? (JSON.parse(failure) as FailureRecord)
+    : reason
+      ? { code: 'FAILED', message: reason }
+      : undefined;
+  return {
+    id,
+    queue,
+    state,
+    model: spec?.model ?? name ?? '',
+    rows: spec?.rows ?? 1,
+    priority: spec?.priority ?? fromBullPriority(Number(bull ?? 0)),
+    submittedAt: Number(timestamp),
+    attempts: Number(ats ?? 0),
+    ...(processedOn ? { startedAt: Number(processedOn) } : {}),
+    ...(finishedOn ? { finishedAt: Number(finishedOn) } : {}),
+    ...(spec?.group === undefined ? {} : { group: spec.group }),
+    ...(failureRecord === undefined ? {} : { failure: failureRecord }),
+    ...(meta ? { meta: JSON.parse(meta) as ResultMeta } : {}),
+    // BullMQ's delayed score: milliseconds * 4096 + a counter.
+    ...(delayed === null ? {} : { runAt: Math.floor(Number(delayed) / 4096) }),
+  };
+}
+
+/** The stored result envelope; undefined when none was kept or it has expired. */
+export async function readResult(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  id: string,
+): Promise<Buffer | undefined> {
+  return (await client.getBuffer(resultKey(queueTag(prefix, queue), id))) ?? undefined;
+}
+
+/** A bulk submission as it stands; undefined when unknown or expired. */
+export async function readGroup(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  id: string,
+): Promise<GroupRecord | undefined> {
+  const fields = await client.hgetall(groupKey(queueTag(prefix, queue), id));
+  if (fields.model === undefined) return undefined;
+  const jobs = Number(fields.jobs ?? 0);
+  const jobsCompleted = Number(fields.jc ?? 0);
+  const jobsFailed = Number(fields.jf ?? 0);
+  const closed = fields.closed === '1';
+  const over = closed && jobsCompleted + jobsFailed >= jobs;
+  return {
+    id,
+    queue,
+    model: fields.model,
+    priority: Number(fields.priority) as Priority,
+    state: over
+      ? jobsFailed > 0
+        ? 'failed'
+        : 'completed'
+      : jobsCompleted + jobsFailed > 0
+        ? 'active'
+        : 'waiting',
+    rows: Number(fields.rows ?? 0),
+    jobs,
+    closed,
+    rowsDone: Number(fields.rd ?? 0),
+    jobsCompleted,
+    jobsFailed,
+    submittedAt: Number(fields.timestamp),
+    ...(fields.finishedOn === undefined ? {} : { finishedAt: Number(fields.finishedOn) }),
+  };
+}

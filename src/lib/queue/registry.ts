@@ -1,0 +1,87 @@
+import type { ModelSignature } from '../model/signature.js';
+import type { RedisClient } from '../redis/types.js';
+import type { WorkerRecord } from './broker.js';
+import { leaseKey, modelsKey, workerKey, workersKey } from './keys.js';
+
+/** Milliseconds a worker is believed alive after its last heartbeat; it beats every third of this. */
+export const HEARTBEAT_TTL_MS = 15_000;
+
+/** Writes a worker's heartbeat. The record expires by itself when the worker dies. */
+export async function beat(client: RedisClient, prefix: string, worker: WorkerRecord): Promise<void> {
+  await Promise.all([
+    client.set(workerKey(prefix, worker.id), JSON.stringify(worker), 'PX', HEARTBEAT_TTL_MS),
+    client.zadd(workersKey(prefix), String(worker.beatAt), worker.id),
+  ]);
+}
+
+/** Takes a worker off the register at its orderly end. */
+export async function removeWorker(client: RedisClient, prefix: string, id: string): Promise<void> {
+  await Promise.all([client.del(workerKey(prefix, id)), client.zrem(workersKey(prefix), id)]);
+}
+
+/** Drops register entries of workers that died without leaving; answers how many. */
+export async function forgetDeadWorkers(client: RedisClient, prefix: string, now: number): Promise<number> {
+  return client.zremrangebyscore(workersKey(prefix), '-inf', String(now - 20 * HEARTBEAT_TTL_MS));
+}
+
+/** Workers whose heartbeat lives, by name. */
+export async function listWorkers(client: RedisClient, prefix: string): Promise<WorkerRecord[]> {
+  const ids = await client.zrange(workersKey(prefix), '0', '-1');
+  const records = await Promise.all(ids.map((id) => client.get(workerKey(prefix, id))));
+  return records
+    .filter((json): json is string => json !== null)
+    .map((json) => JSON.parse(json) as WorkerRecord)
+    .sort((a, b) => a.name.localeCompare(b.name));
+}
+
+/** Publishes a loaded model, so that `submit` on any host refuses wrong input before queueing it. */
+export async function publishModel(
+  client: RedisClient,
+  prefix: string,
+  signature: ModelSignature,
+): Promise<void> {
+  await client.hset(modelsKey(prefix), signature.name, JSON.stringify(signature));
+}
+
+/** Signatures of every model a worker has published, by name. */
+export async function publishedModels(client: RedisClient, prefix: string): Promise<ModelSignature[]> {
+  const all = await client.hvals(modelsKey(prefix));
+  return all.map((json) => JSON.parse(json) as ModelSignature).sort((a, b) => a.name.localeCompare(b.name));
+}
+
+/** One published signature; undefined when no worker ever loaded a model of that name. */
+export async function publishedModel(
+  client: RedisClient,
+  prefix: string,
+  name: string,
+): Promise<ModelSignature | undefined> {
+  const json = await client.hget(modelsKey(prefix), name);
+  return json === null ? undefined : (JSON.parse(json) as ModelSignature);
+}
+
+/**
+ * Takes or renews the lease on a host's GPU for `holder`; answers who holds it. Two workers on one
+ * GPU share its memory, and the second usually dies of that: so one by default.
+ */
+export async function leaseGpu(
+  client: RedisClient,
+  prefix: string,
+  lease: { host: string; gpu: string; holder: string },
+): Promise<string> {
+  const key = leaseKey(prefix, lease.host, lease.gpu);
+  const taken = await client.set(key, lease.holder, 'PX', HEARTBEAT_TTL_MS, 'NX');
+  if (taken === 'OK') return lease.holder;
+  const holder = await client.get(key);
+  if (holder === lease.holder) await client.pexpire(key, HEARTBEAT_TTL_MS);
+  return holder ?? lease.holder;
+}
+
+/** Gives a lease back if `holder` still has it. */
+export async function releaseGpu(
+  client: RedisClient,
+  prefix: string,
+  lease: { host: string; gpu: string; holder: string },
+): Promise<void> {
+  const key = leaseKey(prefix, lease.host, lease.gpu);
+  if ((await client.get(key)) === lease.holder) await client.del(key);
+}

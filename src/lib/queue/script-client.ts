@@ -1,0 +1,58 @@
+import type { RedisClient } from '../redis/types.js';
+import { bullBase, queueTag } from './keys.js';
+import { CANCEL, CLOSE_GROUP, RECOVER, RENEW, SCRIPT_KEYS, SETTLE, SWEEP, TAKE, WATCH } from './scripts.js';
+
+const SCRIPTS = {
+  inferTake: TAKE,
+  inferSettle: SETTLE,
+  inferRenew: RENEW,
+  inferRecover: RECOVER,
+  inferCancel: CANCEL,
+  inferWatch: WATCH,
+  inferCloseGroup: CLOSE_GROUP,
+  inferSweep: SWEEP,
+} as const;
+
+export type ScriptName = keyof typeof SCRIPTS;
+type Argument = string | number | Uint8Array;
+type Runner = (...args: Argument[]) => Promise<unknown>;
+
+const prepared = new WeakSet<RedisClient>();
+
+/** One queue's scripts on one connection: keys and the three common arguments are filled in. */
+export class QueueScripts {
+  readonly tag: string;
+  readonly base: string;
+  private readonly keys: string[];
+
+  constructor(
+    readonly client: RedisClient,
+    prefix: string,
+    readonly queue: string,
+  ) {
+    this.tag = queueTag(prefix, queue);
+    this.base = bullBase(prefix, queue);
+    this.keys = SCRIPT_KEYS.map((part) => this.base + part);
+    if (!prepared.has(client)) {
+      prepared.add(client);
+      for (const [name, lua] of Object.entries(SCRIPTS)) {
+        client.defineCommand(name, { numberOfKeys: SCRIPT_KEYS.length, lua });
+      }
+    }
+  }
+
+  /** Runs a script; replies come as strings and numbers. */
+  run(name: ScriptName, now: number, ...args: Argument[]): Promise<unknown> {
+    return this.method(name)(...this.keys, this.base, this.tag, now, ...args);
+  }
+
+  /** The same with binary replies: every bulk string is a Buffer. */
+  runBuffer(name: ScriptName, now: number, ...args: Argument[]): Promise<unknown> {
+    return this.method(`${name}Buffer`)(...this.keys, this.base, this.tag, now, ...args);
+  }
+
+  private method(name: string): Runner {
+    const client = this.client as unknown as Record<string, Runner>;
+    return (client[name] as Runner).bind(client);
+  }
+}

@@ -1,0 +1,110 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { closeClient } from '../redis/connect.js';
+import type { RedisClient } from '../redis/types.js';
+import { queueTag, replyKey } from './keys.js';
+import { decodeNotice, type Notice } from './notice.js';
+
+/** Seconds one blocking read lasts; after each, waiters re-check their jobs, so a lost notice costs this. */
+const BLOCK_SECONDS = 2;
+const RETRY_MS = 200;
+
+export interface Heard {
+  notice: Notice;
+  result: Buffer | undefined;
+}
+
+/**
+ * Hears of ended jobs on one reply list a queue: one blocking connection serves any number of
+ * waits. (In a Cluster, one connection per queue waited on, because one BLPOP reads one slot.)
+ */
+export class Waiter {
+  private readonly waiting = new Map<string, Set<(heard: Heard | undefined) => void>>();
+  private readonly loops = new Map<string, Promise<void>>();
+  private readonly connections: RedisClient[] = [];
+  private wakeIdle: (() => void)[] = [];
+  private closed = false;
+
+  constructor(
+    private readonly clientId: string,
+    private readonly prefix: string,
+    private readonly openBlocking: () => Promise<RedisClient>,
+  ) {}
+
+  /** The list that a job of `queue` names for its notice to come here. */
+  listFor(queue: string): string {
+    return replyKey(queueTag(this.prefix, queue), this.clientId);
+  }
+
+  /**
+   * Resolves with the notice of `id`, or with undefined after about two seconds without one: time
+   * to re-check the job's state and to call again. Start listening before the job is submitted.
+   */
+  next(queue: string, id: string): Promise<Heard | undefined> {
+    const promise = new Promise<Heard | undefined>((resolve) => {
+      const set = this.waiting.get(id) ?? new Set();
+      set.add(resolve);
+      this.waiting.set(id, set);
+    });
+    if (!this.loops.has(queue)) this.loops.set(queue, this.listen(queue));
+    for (const wake of this.wakeIdle.splice(0)) wake();
+    return promise;
+  }
+
+  /** Nobody waits for `id` any more. */
+  forget(id: string): void {
+    for (const resolve of this.waiting.get(id) ?? []) resolve(undefined);
+    this.waiting.delete(id);
+  }
+
+  private async listen(queue: string): Promise<void> {
+    const list = this.listFor(queue);
+    let connection: RedisClient | undefined;
+    while (!this.closed) {
+      try {
+        if (connection === undefined) {
+          connection = await this.openBlocking();
+          if (this.closed) {
+            await closeClient(connection);
+            break;
+          }
+          this.connections.push(connection);
+        }
+        const reply = await connection.blpopBuffer(list, BLOCK_SECONDS);
+        if (reply === null) this.wakeAll();
+        else this.deliver(decodeNotice(reply[1]));
+      } catch {
+        if (this.closed) break;
+        this.wakeAll();
+        await delay(RETRY_MS);
+      }
+      if (this.waiting.size === 0 && !this.closed) await this.idle();
+    }
+  }
+
+  /** Nobody waits: no blocking read is sent until somebody does. */
+  private idle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.wakeIdle.push(resolve);
+    });
+  }
+
+  private deliver(heard: Heard): void {
+    const resolvers = this.waiting.get(heard.notice.id);
+    this.waiting.delete(heard.notice.id);
+    for (const resolve of resolvers ?? []) resolve(heard);
+  }
+
+  private wakeAll(): void {
+    const all = [...this.waiting.values()];
+    this.waiting.clear();
+    for (const resolvers of all) for (const resolve of resolvers) resolve(undefined);
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await Promise.all(this.connections.map((connection) => closeClient(connection)));
+    for (const wake of this.wakeIdle.splice(0)) wake();
+    this.wakeAll();
+    await Promise.all(this.loops.values());
+  }
+}

@@ -1,0 +1,292 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Cluster, Redis } from 'ioredis';
+import { InferError, messageOf } from '../core/errors.js';
+import { parseRedisUrl } from './address.js';
+import { explainRedisError } from './errors.js';
+import { clusterOptions, type OptionInput, type RetryState, redisOptions } from './options.js';
+import { ask } from './probe.js';
+import { type ConnectionSettings, readSecretFile } from './target.js';
+import type { ConnectionRole, RedisClient, RedisTarget } from './types.js';
+
+export { maskUrl } from './address.js';
+export { type ConnectionSettings, embeddedTargetOf, resolveTarget } from './target.js';
+
+export type ConnectionEvent =
+  /** The first connection could not be made and `waitForRedis` keeps trying; sent once. */
+  | { state: 'waiting'; error: InferError }
+  | { state: 'lost'; error: InferError | undefined }
+  | { state: 'back'; downMs: number };
+
+export interface ConnectOptions {
+  /** Keep trying when nothing answers yet. A wrong password or a peer that is no Redis still fails. */
+  waitForRedis?: boolean | undefined;
+  /** Ends the wait; `connect` then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Called once per outage, not once per attempt. */
+  onState?: ((event: ConnectionEvent) => void) | undefined;
+}
+
+interface Session {
+  target: RedisTarget;
+  role: ConnectionRole;
+  settings: ConnectionSettings;
+  retry: RetryState;
+  closing: boolean;
+}
+
+const sessions = new WeakMap<RedisClient, Session>();
+
+const CLUSTER_PROBE_MS = 500;
+
+/** Failures that no waiting will mend. */
+const PERMANENT = new Set([
+  'REDIS_AUTH',
+  'REDIS_PERMISSION',
+  'REDIS_PROTOCOL',
+  'REDIS_TLS',
+  'REDIS_SENTINEL',
+  'REDIS_CLUSTER',
+  'REDIS_DB',
+]);
+
+/**
+ * Opens a connection that has answered PING. The first connection fails within
+ * `settings.connectTimeoutMs` for every role, unless `waitForRedis`; after that `worker` and
+ * `blocking` connections come back by themselves for ever.
+ * The client always has an `error` listener, which keeps the last error for `explain`.
+ * @throws InferError as `explainRedisError` words it.
+ */
+export async function connect(
+  target: RedisTarget,
+  role: ConnectionRole,
+  settings: ConnectionSettings,
+  options: ConnectOptions = {},
+): Promise<RedisClient> {
+  options.signal?.throwIfAborted();
+  const retry: RetryState = {
+    first: true,
+    waitForRedis: options.waitForRedis === true && role !== 'command',
+    lastError: undefined,
+  };
+  const session: Session = { target, role, settings, retry, closing: false };
+  const client = createClient(session);
+  sessions.set(client, session);
+  watch(client, session, options.onState);
+  try {
+    await firstConnection(client, session, options.signal);
+  } catch (error) {
+    session.closing = true;
+    client.disconnect();
+    throw await clusterReason(session, error);
+  }
+  retry.first = false;
+  return client;
+}
+
+/** A second connection to the same place, in the same or another role. */
+export function connectLike(
+  client: RedisClient,
+  role?: ConnectionRole,
+  options: ConnectOptions = {},
+): Promise<RedisClient> {
+  const session = sessionOf(client);
+  return connect(session.target, role ?? session.role, session.settings, options);
+}
+
+/** The target a client of `connect` was made for. */
+export function targetOf(client: RedisClient): RedisTarget {
+  return sessionOf(client).target;
+}
+
+/** Words a failure of this client, with the last connection error as the reason where there is one. */
+export function explain(client: RedisClient, error: unknown): InferError {
+  const { target, settings, retry } = sessionOf(client);
+  return explainRedisError(error, target, {
+    inContainer: settings.inContainer,
+    lastError: retry.lastError,
+  });
+}
+
+/**
+ * QUIT, and if that takes longer than `deadlineMs`, just hang up. Never throws.
+ * A blocking connection is cut at once: its QUIT would queue behind the BLPOP.
+ */
+export async function closeClient(client: RedisClient, deadlineMs = 1000): Promise<void> {
+  const session = sessions.get(client);
+  if (session !== undefined) session.closing = true;
+  try {
+    if (client.status === 'ready' && session?.role !== 'blocking') {
+      await within(deadlineMs, client.quit());
+    }
+    const open = OPEN.has(client.status);
+    const ended = new Promise<void>((resolve) => client.once('end', () => resolve()));
+    client.disconnect();
+    // Bounded by `disconnectTimeout`, 250 ms, after which the socket is destroyed.
+    if (open) await within(300, ended);
+  } catch {
+    // Closing is best effort: the process or the server ends the socket anyway.
+  }
+}
+
+/** Waits for a promise to settle, at most `ms`, and leaves no timer that would hold the process. */
+async function within(ms: number, promise: Promise<unknown>): Promise<void> {
+  const timer = new AbortController();
+  const settled = promise.catch(() => undefined);
+  await Promise.race([settled, delay(ms, undefined, timer).catch(() => undefined)]);
+  timer.abort();
+}
+
+const OPEN = new Set<string>(['connecting', 'connect', 'ready', 'disconnecting']);
+
+function sessionOf(client: RedisClient): Session {
+  const session = sessions.get(client);
+  if (session === undefined) throw new TypeError('not a client made by connect()');
+  return session;
+}
+
+function createClient({ target, role, settings, retry }: Session): RedisClient {
+  const address = parseRedisUrl(target.url);
+  const input: OptionInput = {
+    address,
+    role,
+    connectTimeoutMs: settings.connectTimeoutMs,
+    sentinel: settings.sentinel,
+    ca:
+      settings.tlsCaFile === undefined || !address.tls
+        ? undefined
+        : readSecretFile(settings.tlsCaFile, 'REDIS_CA_FILE', 'certificate authority'),
+  };
+  // `as object`: the library's generic constructor types do not take exactOptionalPropertyTypes.
+  return address.kind === 'cluster'
+    ? new Cluster(address.endpoints, clusterOptions(input, retry) as object)
+    : new Redis(redisOptions(input, retry) as object);
+}
+
+const BARE = /^(Connection is closed|All sentinels are unreachable|Failed to refresh slots cache)/;
+
+/** A Cluster client keeps the socket's own error to itself: ask the first start node once more. */
+async function clusterReason({ target, settings }: Session, error: unknown): Promise<unknown> {
+  const { kind, endpoints } = parseRedisUrl(target.url);
+  const [node] = endpoints;
+  const vague = error instanceof InferError && error.code === 'REDIS_UNREACHABLE';
+  if (kind !== 'cluster' || node === undefined || !vague) return error;
+  const answer = await ask(node, 'PING', CLUSTER_PROBE_MS);
+  if (answer.kind !== 'absent') return error;
+  const reason = Object.assign(new Error(answer.code), { code: answer.code });
+  return explainRedisError(reason, target, { inContainer: settings.inContainer });
+}
+
+function watch(client: RedisClient, session: Session, onState: ConnectOptions['onState']): void {
+  const keep = (error: unknown): void => {
+    // These follow the real reason and must not hide it.
+    if (session.retry.lastError === undefined || !BARE.test(messageOf(error)))
+      session.retry.lastError = error;
+    if (session.retry.first && session.retry.waitForRedis && !told) {
+      told = true;
+      onState?.({ state: 'waiting', error: explain(client, error) });
+    }
+  };
+  let told = false;
+  let lostAt: number | undefined;
+  client.on('error', keep);
+  client.on('node error', keep);
+  client.on('sentinelError', keep);
+  client.on('close', () => {
+    if (session.retry.first || session.closing || lostAt !== undefined) return;
+    lostAt = performance.now();
+    const { lastError } = session.retry;
+    onState?.({
+      state: 'lost',
+      error: lastError === undefined ? undefined : explain(client, lastError),
+    });
+  });
+  client.on('ready', () => {
+    session.retry.lastError = undefined;
+    if (lostAt === undefined) return;
+    const downMs = performance.now() - lostAt;
+    lostAt = undefined;
+    onState?.({ state: 'back', downMs });
+  });
+}
+
+async function firstConnection(
+  client: RedisClient,
+  session: Session,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { retry, settings } = session;
+  const deadline = retry.waitForRedis ? Infinity : performance.now() + settings.connectTimeoutMs;
+  const failed = new AbortController();
+  const fail = (error: unknown): void => failed.abort(error);
+  const onError = (error: unknown): void => {
+    const explained = explain(client, error);
+    if (PERMANENT.has(explained.code)) fail(explained);
+  };
+  const onEnd = (): void => fail(explain(client, retry.lastError ?? new Error('Connection is closed.')));
+  const onAbort = (): void => fail(signal?.reason);
+  const timer = retry.waitForRedis
+    ? undefined
+    : setTimeout(() => fail(explain(client, timeoutReason(client, retry))), settings.connectTimeoutMs);
+  client.on('error', onError);
+  client.once('end', onEnd);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const aborted = new Promise<never>((_, reject) => {
+    failed.signal.addEventListener('abort', () => reject(failed.signal.reason), { once: true });
+  });
+  try {
+    await Promise.race([aborted, establish(client, deadline, retry.waitForRedis)]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+    client.off('error', onError);
+    client.off('end', onEnd);
+  }
+}
+
+async function establish(client: RedisClient, deadline: number, patient: boolean): Promise<void> {
+  // The promise of ioredis' own connect() says "Connection is closed." on the first failed try,
+  // while the retries go on: the events tell more.
+  const ready = new Promise<void>((resolve) => client.once('ready', () => resolve()));
+  client.connect().catch(() => undefined);
+  await ready;
+  for (;;) {
+    try {
+      await client.ping();
+      break;
+    } catch (error) {
+      const explained = explain(client, error);
+      // A user without the right to PING may still have all the rights that matter.
+      if (explained.code === 'REDIS_PERMISSION') break;
+      const passing = explained.code === 'REDIS_LOADING' || (patient && !PERMANENT.has(explained.code));
+      const over = client.status === 'end' || performance.now() + 100 > deadline;
+      if (!passing || over) throw explained;
+      await delay(100);
+    }
+  }
+  await checkReadinessFromNowOn(client);
+}
+
+/**
+ * With ioredis' ready check a reconnected worker keeps its commands until the server has loaded
+ * its data. It needs INFO, and without that right it writes to the console at every connection:
+ * so it is off at first, and switched on where INFO is allowed.
+ */
+async function checkReadinessFromNowOn(client: RedisClient): Promise<void> {
+  if (client.isCluster || sessionOf(client).role === 'command') return;
+  const allowed = await client.info('server').then(
+    () => true,
+    () => false,
+  );
+  (client as Redis).options.enableReadyCheck = allowed;
+}
+
+function timeoutReason(client: RedisClient, retry: RetryState): unknown {
+  if (retry.lastError !== undefined) return retry.lastError;
+  // `connect`: the socket is open and the handshake unanswered.
+  if (client.status === 'connect') return new Error('Socket timeout');
+  // A plain Redis port waits for the end of a line that a TLS greeting never holds.
+  const stream = client.isCluster ? undefined : (client as Redis).stream;
+  const greeted = stream !== undefined && 'encrypted' in stream && !stream.connecting;
+  const code = greeted ? 'ERR_TLS_HANDSHAKE_TIMEOUT' : 'ETIMEDOUT';
+  return Object.assign(new Error(`connect ${code}`), { code });
+}

@@ -1,0 +1,130 @@
+import type { ClusterOptions, RedisOptions } from 'ioredis';
+import type { RedisAddress } from './address.js';
+import type { ConnectionRole } from './types.js';
+
+/** What the retry decision of a connection hangs on; changes while the connection lives. */
+export interface RetryState {
+  /** True until the connection has been ready once. */
+  first: boolean;
+  /** Keep trying the first connection too. */
+  waitForRedis: boolean;
+  lastError: unknown;
+}
+
+export interface OptionInput {
+  address: RedisAddress;
+  role: ConnectionRole;
+  connectTimeoutMs: number;
+  /** PEM text of the certificate authority. */
+  ca?: string | undefined;
+  sentinel?: { username?: string | undefined; password?: string | undefined } | undefined;
+}
+
+/** A refused connection is tried 3 times in all: 0, 100 and 200 ms. */
+const FEW_RETRIES = 2;
+const FEW_RETRIES_DELAY_MS = 100;
+
+const LONG_RETRY_FIRST_MS = 50;
+const LONG_RETRY_MAX_MS = 2000;
+
+/** Commands of a CLI call answer in milliseconds: 5 s of silence with one pending is a dead peer. */
+const COMMAND_SOCKET_TIMEOUT_MS = 5000;
+/**
+ * For half-open connections (a host that vanished). Longer than any BZPOPMIN of ours or BullMQ's
+ * (5..10 s), since BullMQ duplicates a worker's connection, options included, to block on it.
+ */
+const WORKER_SOCKET_TIMEOUT_MS = 30_000;
+
+/**
+ * Delay in ms before attempt `times` + 1, or null to give up. Workers double from 50 ms to 2 s and
+ * take 50..100 % of it at random, so that a fleet does not reconnect in step.
+ */
+export function retryDelay(role: ConnectionRole, state: RetryState, times: number): number | null {
+  if (role === 'command' || (state.first && !state.waitForRedis)) {
+    // A peer that went silent will be silent again, at 5 s a try.
+    const silent = state.lastError instanceof Error && state.lastError.message.startsWith('Socket timeout');
+    return silent || times > FEW_RETRIES ? null : FEW_RETRIES_DELAY_MS;
+  }
+  const delay = Math.min(LONG_RETRY_FIRST_MS * 2 ** Math.min(times - 1, 10), LONG_RETRY_MAX_MS);
+  return Math.round(delay * (0.5 + Math.random() / 2));
+}
+
+/** After a failover the old primary answers READONLY; while it restarts, LOADING: reconnect, send again. */
+function resendElsewhere(error: Error): false | 2 {
+  return /(?:^|[ -])(?:READONLY|LOADING)\b/.test(error.message) ? 2 : false;
+}
+
+/** ioredis options of a single server, a unix socket or a Sentinel set-up. */
+export function redisOptions(input: OptionInput, state: RetryState): RedisOptions {
+  const { address } = input;
+  const retry = (times: number): number | null => retryDelay(input.role, state, times);
+  const options: RedisOptions = {
+    ...commonOptions(input),
+    db: address.db,
+    retryStrategy: retry,
+    enableOfflineQueue: true,
+    lazyConnect: true,
+    // Off for the first connection only, see `connect`.
+    enableReadyCheck: false,
+  };
+  if (address.kind === 'unix') return { ...options, path: address.path ?? '' };
+  if (address.kind === 'sentinel') {
+    return {
+      ...options,
+      sentinels: address.endpoints,
+      name: address.master ?? '',
+      sentinelRetryStrategy: retry,
+      sentinelCommandTimeout: input.connectTimeoutMs,
+      ...(input.sentinel?.username === undefined ? {} : { sentinelUsername: input.sentinel.username }),
+      ...(input.sentinel?.password === undefined ? {} : { sentinelPassword: input.sentinel.password }),
+      ...(address.tls ? { sentinelTLS: tlsOptions(input), enableTLSForSentinelMode: true } : {}),
+    };
+  }
+  const endpoint = address.endpoints[0] ?? { host: '127.0.0.1', port: 6379 };
+  return { ...options, host: endpoint.host, port: endpoint.port };
+}
+
+/** ioredis options of a Redis Cluster; its start nodes are `address.endpoints`. */
+export function clusterOptions(input: OptionInput, state: RetryState): ClusterOptions {
+  const patient = input.role !== 'command';
+  return {
+    lazyConnect: true,
+    enableOfflineQueue: true,
+    clusterRetryStrategy: (times) => retryDelay(input.role, state, times),
+    // A failover takes cluster-node-timeout (15 s by default) and a bit; ioredis' default of
+    // 16 x 100 ms would fail the commands of a worker long before. 300 x 200 ms is a minute.
+    ...(patient ? { maxRedirections: 300, retryDelayOnFailover: 200, retryDelayOnClusterDown: 200 } : {}),
+    slotsRefreshTimeout: input.connectTimeoutMs,
+    // Managed clusters (ElastiCache) have certificates for names, not addresses: never resolve.
+    ...(input.address.tls ? { dnsLookup: (name, done) => done(null, name) } : {}),
+    redisOptions: commonOptions(input),
+  };
+}
+
+function commonOptions(input: OptionInput) {
+  const { address, role } = input;
+  const socketTimeout =
+    role === 'command' ? COMMAND_SOCKET_TIMEOUT_MS : role === 'worker' ? WORKER_SOCKET_TIMEOUT_MS : undefined;
+  return {
+    // Later than our own deadline, which knows better how far the connection came.
+    connectTimeout: input.connectTimeoutMs + 500,
+    // A peer that ignores our FIN would keep a finished command alive for 2 s.
+    disconnectTimeout: 250,
+    // Never `20`, the default, on a worker: BullMQ stores a job that succeeded as failed when
+    // its completion runs into the limit.
+    maxRetriesPerRequest: role === 'command' ? 1 : null,
+    maxLoadingRetryTime: 500,
+    connectionName: `infer-${role}`,
+    // Two commands fewer per connection, and an error reply each on servers before 7.2.
+    disableClientInfo: true,
+    ...(role === 'command' ? {} : { reconnectOnError: resendElsewhere }),
+    ...(socketTimeout === undefined ? {} : { socketTimeout }),
+    ...(address.username === undefined ? {} : { username: address.username }),
+    ...(address.password === undefined ? {} : { password: address.password }),
+    ...(address.tls ? { tls: tlsOptions(input) } : {}),
+  };
+}
+
+function tlsOptions(input: OptionInput): { ca?: string } {
+  return input.ca === undefined ? {} : { ca: input.ca };
+}

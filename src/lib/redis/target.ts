@@ -1,0 +1,134 @@
+import { readFileSync } from 'node:fs';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { formatRedisUrl, labelOf, parseRedisUrl } from './address.js';
+import { embeddedPaths, startEmbedded, statusEmbedded } from './embedded.js';
+import { explainRedisError } from './errors.js';
+import { type Answer, ask } from './probe.js';
+import type { RedisTarget } from './types.js';
+
+export interface ConnectionSettings {
+  /** A Redis URL; without one, the default address or infer's own server is used. */
+  url?: string | undefined;
+  /** Where `url` was written; `flag` when not said. */
+  source?: 'flag' | 'env' | 'file' | undefined;
+  /** The password; wins over one in the URL. */
+  password?: string | undefined;
+  /** File whose first line is the password; wins over both others. */
+  passwordFile?: string | undefined;
+  /** PEM file of the authority that signed the server's certificate. */
+  tlsCaFile?: string | undefined;
+  /** Milliseconds within which a first connection is made, retries included. */
+  connectTimeoutMs: number;
+  /** infer's state directory; its own server lives in `redis/` below it. */
+  stateDir: string;
+  /** Whether infer's own server is started when there is no other. */
+  autostart: boolean;
+  /** Credentials of the sentinels themselves; those of Redis are in the URL. */
+  sentinel?: { username?: string | undefined; password?: string | undefined } | undefined;
+  /** Treat a `redis://` URL as the start node of a Redis Cluster. */
+  cluster?: boolean | undefined;
+  /** Whether localhost is a container's own; looked up when not given. */
+  inContainer?: boolean | undefined;
+}
+
+const DEFAULT_HOST = '127.0.0.1';
+const DEFAULT_PORT = 6379;
+/** Loopback refuses in under 1 ms; a Redis under load may take a while to answer PING. */
+const PROBE_TIMEOUT_MS = 1000;
+
+/**
+ * Where Redis is. A given URL is used as it is and never replaced by another. Without one: a Redis
+ * on 127.0.0.1:6379, else infer's own server, which is started if `autostart` says so.
+ * @throws InferError REDIS_URL, REDIS_PASSWORD_FILE (78), REDIS_AUTH (77), REDIS_UNREACHABLE,
+ * REDIS_SERVER_MISSING, REDIS_START_FAILED (69).
+ */
+export async function resolveTarget(settings: ConnectionSettings): Promise<RedisTarget> {
+  const password = readPassword(settings.passwordFile) ?? settings.password;
+  if (settings.url !== undefined) {
+    return makeTarget(settings.url, settings.source ?? 'flag', settings, password);
+  }
+  const answer = await ask({ host: DEFAULT_HOST, port: DEFAULT_PORT }, 'PING', PROBE_TIMEOUT_MS);
+  const wantsPassword = answer.kind === 'error' && answer.text.startsWith('NOAUTH');
+  // HTTP servers and silent ports are somebody else's.
+  if (isRedis(answer)) {
+    const target = makeTarget(`redis://${DEFAULT_HOST}:${DEFAULT_PORT}`, 'default', settings, password);
+    if (wantsPassword && password === undefined) {
+      throw explainRedisError(new Error(answer.text), target);
+    }
+    return target;
+  }
+  const status = await statusEmbedded(settings.stateDir);
+  if (status.running) return embeddedTarget(status.socket);
+  if (settings.autostart) return embeddedTarget((await startEmbedded(settings.stateDir)).socket);
+  throw new InferError(
+    'REDIS_UNREACHABLE',
+    `no Redis: none was named, nothing answers at ${DEFAULT_HOST}:${DEFAULT_PORT} and infer's own is not running`,
+    {
+      hint: 'run `infer redis start`, or name one with --redis or INFER_REDIS_URL',
+      exitCode: ExitCode.Unavailable,
+    },
+  );
+}
+
+function isRedis(answer: Answer): boolean {
+  if (answer.kind === 'reply') return answer.text === 'PONG';
+  return (
+    answer.kind === 'error' && /^(NOAUTH|LOADING|MASTERDOWN|MISCONF|NOPERM|BUSY|ERR)\b/.test(answer.text)
+  );
+}
+
+/** The target of infer's own server, running or not. */
+export function embeddedTargetOf(stateDir: string): RedisTarget {
+  return embeddedTarget(embeddedPaths(stateDir).socket);
+}
+
+function embeddedTarget(socket: string): RedisTarget {
+  const url = `unix://${encodeURI(socket).replaceAll('?', '%3F')}`;
+  return { url, label: `unix://${socket}`, source: 'embedded' };
+}
+
+function makeTarget(
+  url: string,
+  source: RedisTarget['source'],
+  settings: ConnectionSettings,
+  password: string | undefined,
+): RedisTarget {
+  const address = parseRedisUrl(url);
+  if (settings.cluster === true && address.kind === 'single') address.kind = 'cluster';
+  if (password !== undefined) address.password = password;
+  if (settings.tlsCaFile !== undefined && !address.tls && source !== 'default' && address.kind !== 'unix') {
+    throw new InferError(
+      'REDIS_URL',
+      `a certificate authority is given, but ${labelOf(address)} is not a TLS address`,
+      {
+        hint: 'write rediss:// instead of redis://',
+        exitCode: ExitCode.BadConfig,
+      },
+    );
+  }
+  return { url: formatRedisUrl(address), label: labelOf(address), source };
+}
+
+function readPassword(file: string | undefined): string | undefined {
+  if (file === undefined) return undefined;
+  const text = readSecretFile(file, 'REDIS_PASSWORD_FILE', 'password').split(/\r?\n/)[0] ?? '';
+  if (text !== '') return text;
+  throw new InferError('REDIS_PASSWORD_FILE', `the password file ${file} is empty`, {
+    hint: 'its first line is the password',
+    exitCode: ExitCode.BadConfig,
+  });
+}
+
+/** Text of a file that the settings name. @throws InferError `code` (exit 78). */
+export function readSecretFile(file: string, code: string, what: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+    throw new InferError(code, `the ${what} file ${file} cannot be read: ${reason}`, {
+      hint: 'check the path and its permissions',
+      exitCode: ExitCode.BadConfig,
+    });
+  }
+}

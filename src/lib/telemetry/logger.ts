@@ -1,0 +1,183 @@
+import { styleText } from 'node:util';
+import { type DestinationStream, type Logger as PinoLogger, pino } from 'pino';
+import { printable } from '../core/job.js';
+
+export type Logger = PinoLogger;
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+export interface LoggerOptions {
+  level: LogLevel;
+  /** Where lines go; standard error unless told. */
+  stream?: { write(text: string): unknown; isTTY?: boolean | undefined } | undefined;
+  /** Short lines for people instead of JSON; by default when the stream is a terminal. */
+  pretty?: boolean | undefined;
+  color?: boolean | undefined;
+  /** Fields of every line, such as the worker's id. */
+  base?: Record<string, unknown> | undefined;
+}
+
+/** Fields that may hold a payload or a secret: their values never reach a log line. */
+const REDACTED_KEY =
+  /^(?:.*(?:password|passwd|secret|token|authorization|cookie)|.*url|payload|data|input|inputs|output|outputs|result|rows_data|argv)$/i;
+const CREDENTIALS = /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi;
+const TEXT_MAX = 1000;
+const DEPTH_MAX = 4;
+const ITEMS_MAX = 50;
+
+/** Text fit for a log line: no control characters, no credentials of a URL, not endless. */
+export function logText(text: string): string {
+  const short = text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}…` : text;
+  return printable(short.replace(CREDENTIALS, '$1***@'));
+}
+
+function clean(value: unknown, depth: number): unknown {
+  if (typeof value === 'string') return logText(value);
+  if (typeof value === 'bigint') return value.toString();
+  if (typeof value !== 'object' || value === null) return value;
+  if (value instanceof Error) return cleanError(value);
+  if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
+  if (value instanceof Date) return value.toISOString();
+  if (depth >= DEPTH_MAX) return '[…]';
+  if (Array.isArray(value)) return value.slice(0, ITEMS_MAX).map((item) => clean(item, depth + 1));
+  return cleanFields(value, depth);
+}
+
+function cleanError(error: Error): Record<string, unknown> {
+  const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {};
+  return { type: error.name, ...code, message: logText(error.message) };
+}
+
+function cleanFields(fields: object, depth: number): Record<string, unknown> {
+  const out: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(fields)) {
+    out[logText(key)] =
+      REDACTED_KEY.test(key) && value !== undefined && value !== null
+        ? '[redacted]'
+        : clean(value, depth + 1);
+  }
+  return out;
+}
+
+/**
+ * A pino logger to standard error: JSON lines for machines, short lines for people. No worker
+ * threads: those would lose the last lines of a dying process and do not survive bundling.
+ */
+export function createLogger(options: LoggerOptions): Logger {
+  const stream = options.stream ?? process.stderr;
+  const prettyLines = options.pretty ?? stream.isTTY === true;
+  const destination: DestinationStream = prettyLines
+    ? { write: (line) => void stream.write(prettyLine(line, options.color ?? false)) }
+    : { write: (line) => void stream.write(line) };
+  const logger = pino(
+    {
+      level: options.level,
+      base: options.base === undefined ? null : cleanFields(options.base, 0),
+      timestamp: pino.stdTimeFunctions.isoTime,
+      messageKey: 'msg',
+      // pino's own serialiser would print the stack, which may quote arguments.
+      serializers: { err: (error: unknown) => clean(error, 0) },
+      formatters: {
+        level: (label) => ({ level: label }),
+        bindings: (bindings) => cleanFields(bindings, 0),
+        log: (fields) => cleanFields(fields, 0),
+      },
+      hooks: {
+        logMethod(args, method) {
+          const safe: unknown[] = args.map((arg) => (typeof arg === 'string' ? logText(arg) : arg));
+          const error = errorIn(safe[0]);
+          // Without a message pino takes the error's own, unmasked.
+          if (error !== undefined && safe.length === 1) safe.push(logText(error.message));
+          method.apply(this, safe as typeof args);
+        },
+      },
+    },
+    destination,
+  );
+  // pino does not apply the bindings formatter to children.
+  const { child } = logger;
+  logger.child = function cleanChild(this: Logger, bindings: Record<string, unknown>, childOptions?: object) {
+    return child.call(this, cleanFields(bindings, 0), childOptions as never);
+  } as typeof logger.child;
+  return logger;
+}
+
+function errorIn(first: unknown): Error | undefined {
+  if (first instanceof Error) return first;
+  const inner = typeof first === 'object' && first !== null && 'err' in first ? first.err : undefined;
+  return inner instanceof Error ? inner : undefined;
+}
+
+/** A logger that says nothing, for tests and light commands. */
+export function silentLogger(): Logger {
+  return pino({ level: 'silent' }, { write: () => undefined });
+}
+
+const LEVEL_FORMAT = {
+  trace: 'dim',
+  debug: 'dim',
+  info: 'green',
+  warn: 'yellow',
+  error: 'red',
+  fatal: 'red',
+} as const;
+
+function prettyLine(line: string, color: boolean): string {
+  let fields: Record<string, unknown>;
+  try {
+    fields = JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return line;
+  }
+  const { level, time, msg, ...rest } = fields;
+  const label = String(level ?? 'info');
+  const at = typeof time === 'string' ? new Date(time).toTimeString().slice(0, 8) : '';
+  const paint = (format: Parameters<typeof styleText>[0], text: string) =>
+    color ? styleText(format, text, { validateStream: false }) : text;
+  const level5 = paint(LEVEL_FORMAT[label as keyof typeof LEVEL_FORMAT] ?? 'green', label.padEnd(5));
+  const tail = Object.entries(rest)
+    .filter(([, value]) => value !== null && value !== undefined)
+    .map(([key, value]) => `${key}=${fieldText(value)}`)
+    .join(' ');
+  const head = `${paint('dim', at)} ${level5} ${String(msg ?? '')}`;
+  return tail === '' ? `${head}\n` : `${head}  ${paint('dim', tail)}\n`;
+}
+
+function fieldText(value: unknown): string {
+  if (typeof value === 'string') return /[\s"=]/.test(value) ? JSON.stringify(value) : value;
+  if (
+    typeof value === 'object' &&
+    value !== null &&
+    'message' in value &&
+    typeof value.message === 'string'
+  ) {
+    return JSON.stringify(value.message);
+  }
+  return JSON.stringify(value);
+}
+
+/** Says of an event that keeps happening whether it is time to log it again. */
+export interface RateLimiter {
+  /** The number of times `key` was held back since it was last let through, or undefined: stay silent. */
+  pass(key: string): number | undefined;
+}
+
+const KEYS_MAX = 1000;
+
+/** Once per `everyMs` for each key, so that a Redis that fails for an hour fills no disk. */
+export function rateLimiter(everyMs: number, now: () => number = Date.now): RateLimiter {
+  const seen = new Map<string, { at: number; held: number }>();
+  return {
+    pass(key) {
+      const last = seen.get(key);
+      const time = now();
+      if (last !== undefined && time - last.at < everyMs) {
+        last.held += 1;
+        return undefined;
+      }
+      // Keys may hold ids; forgetting all of them only repeats a line.
+      if (seen.size >= KEYS_MAX) seen.clear();
+      seen.set(key, { at: time, held: 0 });
+      return last?.held ?? 0;
+    },
+  };
+}

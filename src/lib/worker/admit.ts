@@ -1,0 +1,67 @@
+import { InferError } from '../core/errors.js';
+import { decodeEnvelope } from '../model/envelope.js';
+import type { ModelSignature } from '../model/signature.js';
+import { ELEMENT_BYTES, elementCount, type Payload, type RowTensor } from '../model/tensor.js';
+import type { TakenJob } from '../queue/broker.js';
+
+/**
+ * Opens a taken job's input and holds it against the model's signature: the submitter checked too,
+ * but perhaps against another version, and one bad row in a micro-batch would fail them all.
+ * @throws InferError INPUT_LOST, ENVELOPE, MODEL_UNKNOWN, INPUT_MISMATCH
+ */
+export function admit(job: TakenJob, signatures: ReadonlyMap<string, ModelSignature>): Payload {
+  const { spec } = job;
+  if (spec.model === '') {
+    throw new InferError('NOT_OURS', 'this job was not added by infer, so its input cannot be read', {
+      hint: 'add jobs with infer submit or InferClient',
+    });
+  }
+  const signature = signatures.get(spec.model);
+  if (signature === undefined) {
+    const known = [...signatures.keys()].join(', ') || 'none';
+    throw new InferError(
+      'MODEL_UNKNOWN',
+      `this worker does not serve model ${spec.model} (it serves: ${known})`,
+      {
+        hint: `start a worker with --model ${spec.model}, or give each set of models a queue of its own`,
+      },
+    );
+  }
+  if (job.input.byteLength === 0) {
+    throw new InferError('INPUT_LOST', 'its input is no longer in Redis', {
+      hint: 'submit it again; if Redis evicts keys, run infer redis-tune',
+    });
+  }
+  const { payload } = decodeEnvelope(job.input);
+  for (const wanted of signature.inputs) {
+    const tensor = payload.tensors.find((candidate) => candidate.name === wanted.name);
+    if (tensor === undefined) throw mismatch(`input ${wanted.name} is missing`);
+    const shapeFits =
+      tensor.shape.length === wanted.shape.length &&
+      wanted.shape.every((dim, axis) => dim === null || dim === tensor.shape[axis]);
+    if (tensor.type !== wanted.type || !shapeFits || Boolean(tensor.shared) !== wanted.shared) {
+      throw mismatch(
+        `input ${wanted.name} is ${tensor.type}[${tensor.shape.join(',')}] a row, the model takes ` +
+          `${wanted.type}[${wanted.shape.map((dim) => dim ?? '?').join(',')}]`,
+      );
+    }
+    checkBytes(tensor, payload.rows);
+  }
+  if (payload.tensors.length !== signature.inputs.length)
+    throw mismatch('it has inputs the model does not take');
+  return payload;
+}
+
+function checkBytes(tensor: RowTensor, rows: number): void {
+  if (tensor.type === 'string') return;
+  const bytes = elementCount(tensor.shape) * ELEMENT_BYTES[tensor.type] * (tensor.shared ? 1 : rows);
+  if (tensor.data.byteLength !== bytes) {
+    throw mismatch(`input ${tensor.name} has ${tensor.data.byteLength} bytes, its shape needs ${bytes}`);
+  }
+}
+
+function mismatch(why: string): InferError {
+  return new InferError('INPUT_MISMATCH', `the input does not fit the model: ${why}`, {
+    hint: 'the model may have changed since it was submitted: infer models',
+  });
+}

@@ -1,0 +1,201 @@
+import { hostname } from 'node:os';
+import { systemClock } from '../core/clock.js';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { newId } from '../core/job.js';
+import { startRunner } from '../model/process-runner.js';
+import type { LoadedModel, RunnerOptions } from '../model/runner.js';
+import { BullConsumer } from '../queue/consumer.js';
+import {
+  beat,
+  forgetDeadWorkers,
+  HEARTBEAT_TTL_MS,
+  leaseGpu,
+  publishModel,
+  releaseGpu,
+  removeWorker,
+} from '../queue/registry.js';
+import { type ConnectionEvent, type ConnectionSettings, closeClient, connect } from '../redis/connect.js';
+import type { RedisClient, RedisTarget } from '../redis/types.js';
+import type { Logger } from '../telemetry/logger.js';
+import { RunnerSlot } from './runner-slot.js';
+import { Upkeep } from './upkeep.js';
+import { Worker } from './worker.js';
+
+export interface WorkerConfig {
+  /** Shown name; `host-pid` unless the user gives one. */
+  name: string;
+  version: string;
+  prefix: string;
+  /** In order of urgency. */
+  queues: readonly string[];
+  /** Models to load, by name. */
+  models: readonly string[];
+  runner: RunnerOptions;
+  /** Runner processes. */
+  concurrency: number;
+  maxBatch: number | null;
+  batchWindowMs: number;
+  /** How long a lock outlives its last renewal: bounds how late a dead worker's jobs run again. */
+  lockMs: number;
+  /** Seconds a failed job is kept. */
+  failedTtl: number;
+  burst: boolean;
+  maxJobs: number | undefined;
+  /** Let several workers share one GPU. */
+  shareGpu: boolean;
+}
+
+/** A worker that is up: models loaded, registered, not yet taking jobs. */
+export interface RunningWorker {
+  readonly id: string;
+  readonly models: LoadedModel[];
+  /** Jobs it holds right now. */
+  readonly activeJobs: number;
+  /** Takes jobs until drained, left, or (burst, max jobs) done; then frees everything. */
+  run(): Promise<void>;
+  /** Finishes what has started, hands back the rest; after `timeoutMs` it leaves. */
+  drain(timeoutMs: number): void;
+  /** Hands everything back and kills the runners, mid-run or not. */
+  leave(): void;
+}
+
+/** A job that took its worker down, or hung it past its lock, this often is failed as poison. */
+const MAX_STALLS = 3;
+/** Locks are renewed, and lapsed ones looked for, every third of their time: two renewals may fail. */
+const RENEWALS_PER_LOCK = 3;
+const SWEEP_MS = 10_000;
+
+/** Brings up connections, runners and registration, in that order; on failure nothing is left behind. */
+export async function openWorker(
+  config: WorkerConfig,
+  redis: { target: RedisTarget; settings: ConnectionSettings; onState: (event: ConnectionEvent) => void },
+  log: Logger,
+): Promise<RunningWorker> {
+  const id = newId('j').replace(/^j/, 'w');
+  const cleanup: (() => Promise<unknown>)[] = [];
+  const undo = async () => {
+    for (const step of cleanup.splice(0).reverse()) await step().catch(() => undefined);
+  };
+  try {
+    const client = await connect(redis.target, 'worker', redis.settings, { onState: redis.onState });
+    cleanup.push(() => closeClient(client));
+    const lease = await takeLease(client, config, id);
+    if (lease !== undefined) cleanup.push(() => releaseGpu(client, config.prefix, lease));
+
+    const slots = Array.from(
+      { length: config.concurrency },
+      (_, index) => new RunnerSlot(index, startRunner, config.runner, config.models, log),
+    );
+    cleanup.push(() => Promise.all(slots.map((slot) => slot.stop())));
+    // One after the other: a model that cannot load should say so once, not once a runner.
+    let models: LoadedModel[] = [];
+    for (const slot of slots) models = await slot.open();
+    await Promise.all(models.map((model) => publishModel(client, config.prefix, model.signature)));
+
+    const consumers: BullConsumer[] = [];
+    for (const queue of config.queues) {
+      const blocking = await connect(redis.target, 'blocking', redis.settings);
+      const consumer = new BullConsumer({
+        prefix: config.prefix,
+        queue,
+        client,
+        blocking,
+        workerId: id,
+        workerName: config.name,
+        lockMs: config.lockMs,
+        maxStalls: MAX_STALLS,
+        failedTtl: config.failedTtl,
+        clock: systemClock,
+      });
+      consumers.push(consumer);
+      cleanup.push(() => consumer.close());
+    }
+    const worker = new Worker(
+      {
+        id,
+        name: config.name,
+        version: config.version,
+        gpu: config.runner.gpu ?? null,
+        maxBatch: config.maxBatch,
+        batchWindowMs: config.batchWindowMs,
+        lockMs: config.lockMs,
+        burst: config.burst,
+        maxJobs: config.maxJobs,
+      },
+      { consumers, slots, models, clock: systemClock, log },
+    );
+    const sendBeat = async () => {
+      const memory = await Promise.all(slots.map((slot) => slot.memory()));
+      const rssBytes = memory.reduce((sum, bytes) => sum + bytes, process.memoryUsage.rss());
+      await beat(client, config.prefix, { ...worker.heartbeat(), rssBytes });
+      if (lease !== undefined) await leaseGpu(client, config.prefix, lease);
+    };
+    await sendBeat();
+    cleanup.push(() => removeWorker(client, config.prefix, id));
+
+    const upkeep = new Upkeep(log);
+    upkeep.every(HEARTBEAT_TTL_MS / 3, 'heartbeat', sendBeat);
+    upkeep.every(config.lockMs / RENEWALS_PER_LOCK, 'locks', () => worker.renewLocks());
+    upkeep.every(config.lockMs / RENEWALS_PER_LOCK, 'recovery', () => recoverAll(consumers, log));
+    upkeep.every(SWEEP_MS, 'sweep', async () => {
+      await Promise.all(consumers.map((consumer) => consumer.sweep()));
+      await forgetDeadWorkers(client, config.prefix, Date.now());
+    });
+    cleanup.push(() => upkeep.stop());
+
+    const leave = () => {
+      // Hand back first: once the runners are gone their runs would count as crashes.
+      void worker.leave().then(() => Promise.all(slots.map((slot) => slot.kill())));
+    };
+    let drainTimer: NodeJS.Timeout | undefined;
+    return {
+      id,
+      models,
+      get activeJobs() {
+        return worker.heartbeat().active.length;
+      },
+      async run() {
+        try {
+          await worker.run();
+        } finally {
+          clearTimeout(drainTimer);
+          await undo();
+        }
+      },
+      drain(timeoutMs) {
+        worker.drain();
+        void sendBeat().catch(() => undefined);
+        drainTimer ??= setTimeout(() => {
+          log.warn({ timeoutMs }, 'drain time is over: handing back what still runs');
+          leave();
+        }, timeoutMs);
+      },
+      leave,
+    };
+  } catch (error) {
+    await undo();
+    throw error;
+  }
+}
+
+async function recoverAll(consumers: readonly BullConsumer[], log: Logger): Promise<void> {
+  for (const consumer of consumers) {
+    const { requeued, poisoned } = await consumer.recover();
+    for (const id of requeued)
+      log.warn({ id, queue: consumer.queue }, 'its worker is gone: back in the queue');
+    for (const id of poisoned) log.error({ id, queue: consumer.queue }, 'lost its worker too often: failed');
+  }
+}
+
+async function takeLease(client: RedisClient, config: WorkerConfig, id: string) {
+  const { gpu } = config.runner;
+  if (gpu === undefined || config.shareGpu) return undefined;
+  const lease = { host: hostname(), gpu, holder: `${config.name} ${id}` };
+  const holder = await leaseGpu(client, config.prefix, lease);
+  if (holder === lease.holder) return lease;
+  throw new InferError('GPU_IN_USE', `GPU ${gpu} of this host is in use by worker ${holder.split(' ')[0]}`, {
+    hint: 'give this worker another --gpu, stop that one, or share it on purpose with --share-gpu',
+    exitCode: ExitCode.Unavailable,
+  });
+}

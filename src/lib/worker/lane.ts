@@ -1,0 +1,96 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '../core/errors.js';
+import { Gate } from '../core/gate.js';
+import type { Priority } from '../core/job.js';
+import type { QueueConsumer, TakenJob } from '../queue/broker.js';
+import type { Logger } from '../telemetry/logger.js';
+
+/** Longest sleep on the marker: bounds how late a lost wake-up (or a resumed queue) is noticed. */
+const WAIT_MS = 5000;
+const BACKOFF_MIN_MS = 250;
+const BACKOFF_MAX_MS = 5000;
+
+export interface Intake {
+  /** Rows this lane may fetch now; 0 = its prefetch is full. */
+  room(lane: number): number;
+  admit(lane: number, jobs: TakenJob[]): void;
+}
+
+/**
+ * Feeds one queue's jobs to the batcher. States:
+ *
+ *   taking    a take script is under way
+ *   waiting   the queue was empty: asleep on its marker, so whatever comes is known at once
+ *   full      the next micro-batch is held already: what else waits stays in Redis, where other
+ *             workers can have it and urgent work can overtake it
+ *   backoff   Redis answered with an error; tries again after 0.25 s doubling to 5 s
+ */
+export class Lane {
+  state: 'taking' | 'waiting' | 'full' | 'backoff' = 'taking';
+  private readonly roomFreed = new Gate();
+  private backoffMs = BACKOFF_MIN_MS;
+  /** True after a take that found the queue empty (burst workers end on this). */
+  empty = false;
+
+  constructor(
+    readonly index: number,
+    readonly consumer: QueueConsumer,
+    private readonly intake: Intake,
+    private readonly signal: AbortSignal,
+    private readonly log: Logger,
+    private readonly onEmpty: () => void,
+  ) {}
+
+  async run(): Promise<void> {
+    while (!this.signal.aborted) {
+      const freed = this.roomFreed.wait();
+      const room = this.intake.room(this.index);
+      if (room <= 0) {
+        this.state = 'full';
+        await freed;
+        continue;
+      }
+      try {
+        this.state = 'taking';
+        const jobs = await this.consumer.take(room);
+        this.backoffMs = BACKOFF_MIN_MS;
+        this.intake.admit(this.index, jobs);
+        this.empty = jobs.length === 0;
+        if (jobs.length > 0) continue;
+        this.state = 'waiting';
+        this.onEmpty();
+        await this.consumer.waitForWork(WAIT_MS, this.signal);
+      } catch (error) {
+        if (this.signal.aborted) return;
+        await this.backOff(error);
+      }
+    }
+  }
+
+  /**
+   * Fetches what is more urgent than `floor` (anything, when undefined). Nothing is asked while the
+   * lane sleeps on its marker, because then its queue holds nothing that is not on its way.
+   */
+  async urge(floor: Priority | undefined, rows: number): Promise<void> {
+    if (this.state === 'waiting' || this.state === 'backoff' || this.signal.aborted) return;
+    try {
+      this.intake.admit(this.index, await this.consumer.take(rows, floor));
+    } catch (error) {
+      this.log.debug({ queue: this.consumer.queue, reason: messageOf(error) }, 'urgent look failed');
+    }
+  }
+
+  freeRoom(): void {
+    this.roomFreed.open();
+  }
+
+  private async backOff(error: unknown): Promise<void> {
+    this.state = 'backoff';
+    this.log.warn(
+      { queue: this.consumer.queue, reason: messageOf(error), retryMs: this.backoffMs },
+      'cannot take jobs, will try again',
+    );
+    await delay(this.backoffMs, undefined, { signal: this.signal }).catch(() => undefined);
+    this.backoffMs = Math.min(this.backoffMs * 2, BACKOFF_MAX_MS);
+  }
+}

@@ -1,0 +1,26 @@
+import type { JobSpec } from '../queue/broker.js';
+
+/** Tries a job gets in all unless it says otherwise, and the first delay between two. */
+export const DEFAULT_ATTEMPTS = 3;
+export const DEFAULT_RETRY_DELAY_MS = 5000;
+const MAX_RETRY_DELAY_MS = 3_600_000;
+
+/** Failures that another try may cure. A bad input or a model's own error fails the same way again. */
+const CURABLE = new Set(['RUNNER_DIED', 'DEVICE_ERROR', 'RUNNER_START']);
+
+/**
+ * Milliseconds until the next try of a job that failed, or undefined when it has failed for good.
+ * Exponential, times 0.5..1 so that jobs which failed together do not come back together (`random`
+ * in 0..1). Pure.
+ */
+export function retryDelay(
+  spec: Pick<JobSpec, 'attempts' | 'retryDelayMs'>,
+  failuresBefore: number,
+  code: string,
+  random: number,
+): number | undefined {
+  const tries = failuresBefore + 1;
+  if (!CURABLE.has(code) || tries >= (spec.attempts ?? DEFAULT_ATTEMPTS)) return undefined;
+  const base = (spec.retryDelayMs ?? DEFAULT_RETRY_DELAY_MS) * 2 ** failuresBefore;
+  return Math.round(Math.min(base, MAX_RETRY_DELAY_MS) * (0.5 + random / 2));
+}

@@ -1,0 +1,67 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '../core/errors.js';
+import { Gate } from '../core/gate.js';
+import type { QueueConsumer, Settlement } from '../queue/broker.js';
+import type { Logger } from '../telemetry/logger.js';
+
+/** Jobs ended in one script at most: about 2 ms of Redis time. */
+const BATCH = 128;
+const RETRY_MIN_MS = 100;
+const RETRY_MAX_MS = 5000;
+
+/**
+ * Ends jobs of one queue, in groups: while one script is under way, further outcomes gather for the
+ * next. An outcome is sent until Redis takes it; the lock decides whether it still counts.
+ */
+export class Settler {
+  private readonly pending: Settlement[] = [];
+  private working = false;
+  private readonly idle = new Gate();
+
+  constructor(
+    private readonly consumer: QueueConsumer,
+    private readonly log: Logger,
+    private readonly onSettled: (settlement: Settlement, ours: boolean) => void,
+  ) {}
+
+  push(settlement: Settlement): void {
+    this.pending.push(settlement);
+    if (this.working) return;
+    this.working = true;
+    // A microtask later, so that all jobs of one micro-batch go together.
+    queueMicrotask(() => void this.work());
+  }
+
+  get isIdle(): boolean {
+    return !this.working;
+  }
+
+  /** Resolves when everything pushed so far has been taken by Redis. */
+  async flushed(): Promise<void> {
+    while (this.working) await this.idle.wait();
+  }
+
+  private async work(): Promise<void> {
+    let retryMs = RETRY_MIN_MS;
+    while (this.pending.length > 0) {
+      const batch = this.pending.slice(0, BATCH);
+      try {
+        const ours = await this.consumer.settle(batch);
+        this.pending.splice(0, batch.length);
+        batch.forEach((settlement, i) => {
+          this.onSettled(settlement, ours[i] === true);
+        });
+        retryMs = RETRY_MIN_MS;
+      } catch (error) {
+        this.log.warn(
+          { queue: this.consumer.queue, jobs: batch.length, reason: messageOf(error), retryMs },
+          'cannot store outcomes, will try again',
+        );
+        await delay(retryMs);
+        retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
+      }
+    }
+    this.working = false;
+    this.idle.open();
+  }
+}

@@ -1,0 +1,352 @@
+import { hostname } from 'node:os';
+import type { Clock } from '../core/clock.js';
+import { type FailureRecord, toFailureRecord } from '../core/errors.js';
+import { Gate } from '../core/gate.js';
+import { encodeEnvelope } from '../model/envelope.js';
+import type { LoadedModel } from '../model/runner.js';
+import type { ModelSignature } from '../model/signature.js';
+import { shapeKey } from '../model/tensor.js';
+import type { QueueConsumer, ResultMeta, Settlement, TakenJob, WorkerRecord } from '../queue/broker.js';
+import type { Logger } from '../telemetry/logger.js';
+import { admit } from './admit.js';
+import { Dispatcher } from './dispatcher.js';
+import { HeldJob } from './held.js';
+import { Lane } from './lane.js';
+import { retryDelay } from './retry.js';
+import type { RunnerSlot } from './runner-slot.js';
+import { Settler } from './settler.js';
+
+/** Rows a run takes when neither the user nor the model says. */
+export const DEFAULT_MAX_BATCH = 32;
+
+export interface WorkerOptions {
+  id: string;
+  name: string;
+  version: string;
+  gpu: string | null;
+  maxBatch: number | null;
+  batchWindowMs: number;
+  lockMs: number;
+  /** End when the queues are empty. */
+  burst: boolean;
+  /** End after this many jobs. */
+  maxJobs: number | undefined;
+}
+
+export interface WorkerParts {
+  /** In order of urgency. */
+  consumers: QueueConsumer[];
+  slots: RunnerSlot[];
+  models: LoadedModel[];
+  clock: Clock;
+  log: Logger;
+  random?: () => number;
+}
+
+/**
+ * Takes jobs of its lanes, runs them in micro-batches and settles them. It owns no connection and
+ * starts no process: what it is given, its maker closes. Life: `run` until drained; `drain` stops
+ * taking and finishes what has started; `leave` hands everything back at once.
+ */
+export class Worker {
+  readonly startedAt: number;
+  state: WorkerRecord['state'] = 'ready';
+  private readonly dispatcher: Dispatcher;
+  private readonly lanes: Lane[];
+  private readonly settlers = new Map<string, Settler>();
+  private readonly held = new Map<TakenJob, HeldJob>();
+  private readonly signatures: Map<string, ModelSignature>;
+  private readonly stopTaking = new AbortController();
+  private readonly ended = new Gate();
+  private order = 0;
+  private prefetchRows = 1;
+  private accepted = 0;
+  private leaving = false;
+  private handingBack = false;
+  private counts = { done: 0, rows: 0, failed: 0 };
+
+  constructor(
+    readonly options: WorkerOptions,
+    private readonly parts: WorkerParts,
+  ) {
+    this.startedAt = parts.clock.now();
+    this.signatures = new Map(parts.models.map((model) => [model.signature.name, model.signature]));
+    this.prefetchRows = Math.max(1, ...[...this.signatures.values()].map((model) => this.capOf(model)));
+    this.dispatcher = new Dispatcher(
+      parts.slots,
+      options.batchWindowMs,
+      {
+        urge: (unit) => this.urge(unit),
+        mayStart: (job) => this.mayStart(job),
+        onCompleted: (job) => this.onCompleted(job),
+        onFailed: (job, error) => this.onFailed(job, error),
+        onCancelled: (job) => this.onCancelled(job),
+        onRoom: () => this.freeRoom(),
+      },
+      parts.clock,
+    );
+    for (const consumer of parts.consumers) {
+      this.settlers.set(
+        consumer.queue,
+        new Settler(consumer, parts.log, (settlement, ours) => this.onSettled(settlement, ours)),
+      );
+    }
+    this.lanes = parts.consumers.map(
+      (consumer, index) =>
+        new Lane(
+          index,
+          consumer,
+          { room: (lane) => this.room(lane), admit: (lane, jobs) => this.admitAll(lane, jobs) },
+          this.stopTaking.signal,
+          parts.log,
+          () => this.endBurst(),
+        ),
+    );
+  }
+
+  /** Works until drained or left. */
+  async run(): Promise<void> {
+    const dispatching = this.dispatcher.run();
+    const taking = Promise.all(this.lanes.map((lane) => lane.run()));
+    await taking;
+    while (this.held.size > 0 && !this.leaving) await this.ended.wait();
+    this.dispatcher.stop();
+    if (!this.leaving) await dispatching;
+    await Promise.all([...this.settlers.values()].map((settler) => settler.flushed()));
+  }
+
+  /** Takes nothing more, hands back what has not started, finishes what has. */
+  drain(): void {
+    this.handingBack = true;
+    this.stopAfterHeld();
+    this.handBack((job) => !job.started);
+    this.ended.open();
+  }
+
+  /** Hands everything back, started or not; the caller kills the runners. */
+  async leave(): Promise<void> {
+    this.leaving = true;
+    this.drain();
+    this.handBack(() => true);
+    this.ended.open();
+    await Promise.all([...this.settlers.values()].map((settler) => settler.flushed()));
+  }
+
+  /** Renews locks, then puts lost and abandoned jobs right; run it every third of the lock time. */
+  async renewLocks(): Promise<void> {
+    await Promise.all(
+      this.parts.consumers.map(async (consumer) => {
+        const mine = [...this.held.values()].filter(
+          (job) => job.job.spec.queue === consumer.queue && !job.over,
+        );
+        const { lost, cancelled } = await consumer.renew(mine.map((job) => job.job));
+        for (const job of lost) this.onLost(job);
+        for (const job of cancelled) this.onCancelRequested(job);
+      }),
+    );
+  }
+
+  heartbeat(): Omit<WorkerRecord, 'rssBytes'> {
+    const { options, parts } = this;
+    const now = parts.clock.now();
+    const devices = new Set(parts.models.map((model) => model.device));
+    return {
+      id: options.id,
+      name: options.name,
+      host: hostname(),
+      pid: process.pid,
+      version: options.version,
+      startedAt: this.startedAt,
+      beatAt: now,
+      state: this.state,
+      gpu: options.gpu,
+      device: [...devices].join(', ') || 'cpu',
+      queues: parts.consumers.map((consumer) => consumer.queue),
+      models: [...this.signatures.values()].map(({ name, version }) => ({ name, version })),
+      concurrency: parts.slots.length,
+      maxBatch: options.maxBatch,
+      batchWindowMs: options.batchWindowMs,
+      active: [...this.dispatcher.runningJobs].map((job) => ({
+        id: job.id,
+        queue: job.job.spec.queue,
+        model: job.job.spec.model,
+        rows: job.rows,
+        sinceMs: now - (job.startedAt ?? now),
+        attempt: job.job.attempt,
+      })),
+      jobsDone: this.counts.done,
+      rowsDone: this.counts.rows,
+      jobsFailed: this.counts.failed,
+      batches: this.dispatcher.stats.batches,
+    };
+  }
+
+  private capOf(signature: ModelSignature): number {
+    if (!signature.batchable) return 1;
+    const wanted = this.options.maxBatch ?? signature.maxBatch ?? DEFAULT_MAX_BATCH;
+    return Math.min(wanted, signature.maxBatch ?? wanted);
+  }
+
+  /** One micro-batch a runner is held ahead, counting only lanes as urgent as this one. */
+  private room(lane: number): number {
+    if (this.stopTaking.signal.aborted) return 0;
+    const rows = this.prefetchRows * this.parts.slots.length - this.dispatcher.rowsUpTo(lane);
+    const jobsLeft = (this.options.maxJobs ?? Number.POSITIVE_INFINITY) - this.accepted;
+    return Math.min(rows, jobsLeft);
+  }
+
+  private freeRoom(): void {
+    for (const lane of this.lanes) lane.freeRoom();
+  }
+
+  private admitAll(lane: number, jobs: TakenJob[]): void {
+    this.accepted += jobs.length;
+    for (const job of jobs) {
+      try {
+        const payload = admit(job, this.signatures);
+        const signature = this.signatures.get(job.spec.model) as ModelSignature;
+        const key = `${job.spec.model};${shapeKey(payload)}`;
+        const held = new HeldJob(job, payload, lane, this.order++, key, this.capOf(signature));
+        this.held.set(job, held);
+        this.dispatcher.add(held);
+      } catch (error) {
+        const now = this.parts.clock.now();
+        this.settle({
+          kind: 'failed',
+          job,
+          failure: toFailureRecord(error),
+          meta: this.metaOf(job, '', now, 0),
+        });
+      }
+    }
+    if (jobs.length > 0) this.dispatcher.wake();
+    if (this.handingBack) this.handBack((job) => !job.started);
+    if (this.accepted >= (this.options.maxJobs ?? Number.POSITIVE_INFINITY)) this.stopAfterHeld();
+  }
+
+  /** No more are taken, but what is held is finished. */
+  private stopAfterHeld(): void {
+    this.state = 'draining';
+    this.stopTaking.abort();
+    this.freeRoom();
+  }
+
+  private async urge(unit: HeldJob): Promise<void> {
+    await Promise.all(
+      this.lanes.slice(0, unit.lane + 1).map((lane) => {
+        const room = Math.max(0, this.prefetchRows - this.dispatcher.rowsUpTo(lane.index));
+        // In the unit's own lane even a full prefetch may be overtaken, by one micro-batch at most.
+        if (lane.index === unit.lane) return lane.urge(unit.priority, this.prefetchRows);
+        return room > 0 ? lane.urge(undefined, room) : undefined;
+      }),
+    );
+  }
+
+  private mayStart(job: HeldJob): boolean {
+    const { deadline } = job.job.spec;
+    if (deadline === undefined || this.parts.clock.now() <= deadline) return true;
+    const failure = { code: 'EXPIRED', message: 'it was not started before its deadline' };
+    this.end(job, (meta) => ({ kind: 'expired', job: job.job, failure, meta }));
+    return false;
+  }
+
+  private onCompleted(job: HeldJob): void {
+    this.end(job, (meta) => {
+      const result = job.job.spec.resultTtl === 0 ? new Uint8Array() : encodeEnvelope(job.outputs());
+      return { kind: 'completed', job: job.job, result, meta };
+    });
+  }
+
+  private onFailed(job: HeldJob, error: unknown): void {
+    const failure: FailureRecord = toFailureRecord(error);
+    const random = (this.parts.random ?? Math.random)();
+    const delayMs = retryDelay(job.job.spec, job.job.failures, failure.code, random);
+    this.end(job, (meta) =>
+      delayMs === undefined
+        ? { kind: 'failed', job: job.job, failure, meta }
+        : { kind: 'retry', job: job.job, failure, delayMs },
+    );
+  }
+
+  private onLost(taken: TakenJob): void {
+    const job = this.held.get(taken);
+    if (job === undefined || job.over) return;
+    job.lost = true;
+    this.forget(job);
+    this.parts.log.warn(
+      { id: job.id, queue: taken.spec.queue },
+      'lock lost: another worker has this job now',
+    );
+  }
+
+  private onCancelRequested(taken: TakenJob): void {
+    const job = this.held.get(taken);
+    if (job === undefined || job.over) return;
+    job.cancelled = true;
+    // A run in progress cannot be stopped: the dispatcher ends the job when its rows are done.
+    if (!this.dispatcher.runningJobs.has(job)) this.onCancelled(job);
+  }
+
+  private onCancelled(job: HeldJob): void {
+    const failure = { code: 'CANCELLED', message: 'cancelled on request' };
+    this.end(job, (meta) => ({ kind: 'cancelled', job: job.job, failure, meta }));
+  }
+
+  private handBack(matches: (job: HeldJob) => boolean): void {
+    for (const job of this.held.values()) {
+      if (!job.over && matches(job)) this.end(job, () => ({ kind: 'release', job: job.job }));
+    }
+  }
+
+  /** The one way a held job's outcome is decided: it leaves the batcher and goes to the settler. */
+  private end(job: HeldJob, settlement: (meta: ResultMeta) => Settlement): void {
+    const now = this.parts.clock.now();
+    const { runMs, device } = job;
+    this.forget(job);
+    this.settle(settlement(this.metaOf(job.job, device, job.startedAt ?? now, runMs)));
+  }
+
+  private forget(job: HeldJob): void {
+    job.over = true;
+    this.dispatcher.withdraw((other) => other === job);
+    this.held.delete(job.job);
+    this.ended.open();
+    this.endBurst();
+  }
+
+  private settle(settlement: Settlement): void {
+    (this.settlers.get(settlement.job.spec.queue) as Settler).push(settlement);
+  }
+
+  private metaOf(job: TakenJob, device: string, startedAt: number, runMs: number): ResultMeta {
+    const round = (ms: number) => Math.max(0, Math.round(ms * 1000) / 1000);
+    return {
+      worker: this.options.name,
+      device,
+      attempts: job.attempt,
+      queueMs: round(startedAt - job.submittedAt),
+      runMs: round(runMs),
+      totalMs: round(this.parts.clock.now() - job.submittedAt),
+    };
+  }
+
+  private onSettled(settlement: Settlement, ours: boolean): void {
+    const { job, kind } = settlement;
+    if (!ours) {
+      this.parts.log.warn({ id: job.spec.id, outcome: kind }, 'outcome refused: the lock had lapsed');
+      return;
+    }
+    if (kind === 'completed') {
+      this.counts.done += 1;
+      this.counts.rows += job.spec.rows;
+    } else if (kind === 'failed') {
+      this.counts.failed += 1;
+      this.parts.log.warn({ id: job.spec.id, code: settlement.failure.code }, settlement.failure.message);
+    }
+  }
+
+  private endBurst(): void {
+    if (this.options.burst && this.held.size === 0 && this.lanes.every((lane) => lane.empty))
+      this.stopAfterHeld();
+  }
+}

@@ -1,0 +1,159 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { breaches, type SourceFile } from './house.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+function repository(): SourceFile[] {
+  return ['bin', 'src', 'scripts', 'test', 'bench', 'examples'].flatMap((folder) => filesUnder(folder));
+}
+
+function filesUnder(folder: string): SourceFile[] {
+  let entries: ReturnType<typeof list>;
+  try {
+    entries = list(folder);
+  } catch {
+    return []; // bench/ and examples/ may hold no code, or not be there
+  }
+  return entries
+    .filter((entry) => entry.isFile() && /\.[mc]?[jt]s$/.test(entry.name))
+    .map((entry) => path.join(entry.parentPath, entry.name))
+    .filter((file) => !file.includes('node_modules') && !file.endsWith('floors.test.ts')) // holds planted breaches
+    .map((file) => ({
+      path: path.relative(root, file).replaceAll(path.sep, '/'),
+      text: readFileSync(file, 'utf8'),
+    }));
+}
+
+function list(folder: string) {
+  return readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true });
+}
+
+const lines = (count: number) => 'x;\n'.repeat(count);
+
+describe('the house', () => {
+  it('has no breach of its rules', () => {
+    expect(breaches(repository())).toEqual([]);
+  });
+
+  it('is looked at as a whole', () => {
+    const paths = repository().map((file) => file.path);
+    expect(paths).toEqual(expect.arrayContaining(['bin/run.js', 'src/lib/core/job.ts', 'scripts/setup.mjs']));
+  });
+});
+
+describe('the rules catch', () => {
+  it.each([
+    [
+      'an import that goes up',
+      'core/job.ts',
+      "import { x } from '../config/load.js';",
+      /imports go down only/,
+    ],
+    ['a type import that goes up', 'redis/a.ts', "import type { X } from '../queue/keys.js';", /down only/],
+    ['an import over several lines', 'core/a.ts', "import {\n  x,\n  y,\n} from '../cli/a.js';", /down only/],
+    ['a re-export that goes up', 'core/a.ts', "export * from '../worker/a.js';", /down only/],
+    ['an import for its effect', 'core/a.ts', "import '../worker/a.js';", /down only/],
+    ['a late import that goes up', 'core/a.ts', "const x = await import('../worker/a.js');", /down only/],
+    ['a type in place', 'core/a.ts', "type X = import('../worker/a.js').X;", /down only/],
+    ['neighbours on floor 1', 'telemetry/a.ts', "import { x } from '../config/a.js';", /down only/],
+    ['neighbours on floor 2', 'model/a.ts', "import { x } from '../redis/a.js';", /down only/],
+    ['queue that knows batch', 'queue/a.ts', "import { x } from '../batch/planner.js';", /down only/],
+    ['batch that knows queue', 'batch/a.ts', "import type { X } from '../queue/broker.js';", /down only/],
+    ['neighbours on floor 4', 'tune/a.ts', "import { x } from '../doctor/a.js';", /down only/],
+    ['lib that knows commands', 'cli/a.ts', "import X from '../../commands/submit.js';", /down only/],
+    ['worker on the read side', 'worker/a.ts', "import { x } from '../queue/inspector.js';", /hot path/],
+    ['the library entry inside', 'worker/a.ts', "import { x } from '../index.js';", /library entry/],
+    ['the library showing the terminal', 'index.ts', "export * from './cli/a.js';", /ends at floor 4/],
+    ['a folder without a floor', 'stuff/a.ts', '', /no floor/],
+    ['a file without a floor', 'a.ts', '', /no floor/],
+    ['ioredis outside redis/', 'queue/a.ts', "import { Redis } from 'ioredis';", /only src\/lib\/redis\//],
+    [
+      'a type of ioredis outside redis/',
+      'queue/a.ts',
+      "import type { Redis } from 'ioredis';",
+      /only src\/lib/,
+    ],
+    ['bullmq outside queue/', 'worker/a.ts', "import { Queue } from 'bullmq';", /only src\/lib\/queue\//],
+    [
+      'a part of bullmq',
+      'worker/a.ts',
+      "import { x } from 'bullmq/dist/esm/x.js';",
+      /only src\/lib\/queue\//,
+    ],
+    [
+      'onnxruntime elsewhere in model/',
+      'model/a.ts',
+      "import * as o from 'onnxruntime-node';",
+      /onnx-session/,
+    ],
+    ['a barrel', 'queue/index.ts', '', /barrel/],
+    ['process.env', 'worker/a.ts', 'const x = process.env.HOME;', /process\.env/],
+    [
+      'process.env in a template',
+      'worker/a.ts',
+      'const x = `' + '$' + '{process.env.HOME}`;',
+      /process\.env/,
+    ],
+    ['process.env by its name', 'worker/a.ts', "const x = process['env'];", /process\.env/],
+    ['process.env taken apart', 'worker/a.ts', 'const { env } = process;', /process\.env/],
+    ['process by import', 'worker/a.ts', "import { env } from 'node:process';", /use the global/],
+    ['process.exit', 'worker/a.ts', 'process.exit(1);', /ends the process/],
+    ['a signal', 'worker/a.ts', "process.once('SIGTERM', stop);", /hears signals/],
+    ['import.meta.url', 'worker/a.ts', 'const x = import.meta.url;', /a bundle moves it/],
+    ['a file that is too long', 'worker/a.ts', lines(351), /351 lines/],
+    ['a vague file', 'worker/utils.ts', '', /says nothing/],
+    ['a vague folder', 'worker/helpers/a.ts', '', /says nothing/],
+    ['a half vague file', 'worker/string-utils.ts', '', /says nothing/],
+    ['an import out of src', 'worker/a.ts', "import x from '../../../test/x.js';", /not in src/],
+    [
+      'an import out of the repository',
+      'worker/a.ts',
+      "import x from '../../../../x.js';",
+      /not in this repo/,
+    ],
+    ['an import from shared/', 'worker/a.ts', "import x from '../../../shared/x.js';", /not in this repo/],
+    ['an absolute import', 'worker/a.ts', "import x from '/x.js';", /not in this repo/],
+  ])('%s', (_, file, text, expected) => {
+    const found = breaches([{ path: `src/lib/${file}`, text }]);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatch(expected);
+  });
+
+  it('a command that is too long', () => {
+    expect(breaches([{ path: 'src/commands/a.ts', text: lines(141) }])).toHaveLength(1);
+  });
+
+  it('a test that reaches out of the repository', () => {
+    expect(breaches([{ path: 'test/unit/a.test.ts', text: "import x from '../../../x.js';" }])).toHaveLength(
+      1,
+    );
+  });
+});
+
+describe('the rules let pass', () => {
+  it.each([
+    ['an import that goes down', 'src/lib/worker/a.ts', "import { x } from '../queue/broker.js';"],
+    ['the same folder', 'src/lib/queue/a.ts', "import { x } from './keys.js';"],
+    ['the folder of a folder', 'src/lib/cli/output/table.ts', "import { x } from '../flags.js';"],
+    ['a command', 'src/commands/redis/status.ts', "import { x } from '../../lib/cli/base-command.js';"],
+    ['a topic of commands', 'src/commands/redis/index.ts', ''],
+    ['the library entry', 'src/lib/index.ts', "export { x } from './client/a.js';"],
+    ['gateways', 'src/lib/redis/connect.ts', "import { Redis } from 'ioredis';"],
+    ['the environment where settings are made', 'src/lib/config/load.ts', 'load(process.env);'],
+    ['signals in the runner', 'src/lib/model/runner-main.ts', "process.on('SIGINT', f);\nprocess.exit(1);"],
+    ['process as a default', 'src/lib/worker/a.ts', 'function f(source: S = process, n = 1) {}'],
+    ['a resolver of packages', 'src/lib/model/a.ts', 'createRequire(import.meta.url).resolve(x);'],
+    ['an exit code', 'src/lib/worker/a.ts', 'process.exitCode = 1;'],
+    [
+      'what is only said',
+      'src/lib/worker/a.ts',
+      "// process.env\n/* import 'bullmq' */\nthrow new Error('process.exit');",
+    ],
+    ['as long as allowed', 'src/lib/worker/a.ts', lines(350)],
+  ])('%s', (_, file, text) => {
+    expect(breaches([{ path: file, text }])).toEqual([]);
+  });
+});

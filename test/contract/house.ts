@@ -1,0 +1,163 @@
+import path from 'node:path';
+import { dynamicImports, imports, withoutComments, withoutStrings } from './source.js';
+
+/** A file of this repository, its path relative to the root. */
+export interface SourceFile {
+  path: string;
+  text: string;
+}
+
+/** Imports go down only. Folders that share a floor do not know one another. */
+const FLOORS: Readonly<Record<string, number>> = {
+  core: 0,
+  config: 1,
+  telemetry: 1,
+  redis: 2,
+  model: 2,
+  queue: 3,
+  batch: 3,
+  input: 3,
+  worker: 4,
+  client: 4,
+  scale: 4,
+  tune: 4,
+  doctor: 4,
+  bench: 4,
+  http: 4,
+  cli: 5,
+  commands: 6,
+};
+
+/** src/lib/index.ts shows programs everything but the terminal. */
+const LIBRARY_ENTRY = 'src/lib/index.ts';
+const LIBRARY_FLOOR = 4;
+
+/** The one place that may import a package: a file, or a folder and all below it. */
+const GATEWAYS: Readonly<Record<string, string>> = {
+  ioredis: 'src/lib/redis/',
+  bullmq: 'src/lib/queue/',
+  'onnxruntime-node': 'src/lib/model/onnx-session.ts',
+};
+
+/** Where the environment may be read, and why. */
+const ENVIRONMENT: Readonly<Record<string, string>> = {
+  'src/lib/config/load.ts': 'settings are made here, once',
+  'src/lib/model/process-runner.ts': 'hands it to the runner process, with the device pinned',
+  'src/lib/redis/embedded.ts': 'hands it to redis-server',
+};
+
+/** Where the process may be ended and signals be heard. */
+const PROCESS_OWNERS = ['src/lib/cli/', 'src/commands/', 'src/lib/model/runner-main.ts'];
+
+/** Who may ask for its own address: in a bundle that is a chunk's. (createRequire is fine anywhere.) */
+const SELF_AWARE = ['src/lib/model/package-root.ts', 'src/run.ts'];
+
+const MAX_LINES = 350;
+const MAX_COMMAND_LINES = 140;
+
+/** Every breach of the house rules, "path: what is wrong". */
+export function breaches(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) =>
+    [...placeBreaches(file), ...importBreaches(file), ...processBreaches(file), ...sizeBreaches(file)].map(
+      (breach) => `${file.path}: ${breach}`,
+    ),
+  );
+}
+
+function placeBreaches(file: SourceFile): string[] {
+  const found: string[] = [];
+  const vague = file.path.split('/').find((part) => /^(.*-)?(utils?|helpers?|common|misc)(\.|$)/.test(part));
+  if (vague) found.push(`"${vague}" says nothing: name it for what it decides`);
+  if (file.path.startsWith('src/lib/') && file.path !== LIBRARY_ENTRY) {
+    const folder = folderOf(file.path);
+    if (folder === undefined || FLOORS[folder] === undefined) found.push('has no floor');
+    if (path.posix.basename(file.path) === 'index.ts') found.push('no barrel index.ts inside lib');
+  }
+  return found;
+}
+
+function importBreaches(file: SourceFile): string[] {
+  return [...imports(file.text), ...dynamicImports(file.text)].flatMap((specifier) => {
+    if (!/^(\.|\/|file:)/.test(specifier)) return packageBreaches(file, specifier);
+    const target = path.posix.join(path.posix.dirname(file.path), specifier).replace(/\.js$/, '.ts');
+    if (!specifier.startsWith('.') || target.startsWith('..') || target.startsWith('shared/')) {
+      return [`imports ${specifier}, which is not in this repository`];
+    }
+    return file.path.startsWith('src/') ? floorBreaches(file.path, target) : [];
+  });
+}
+
+function packageBreaches(file: SourceFile, specifier: string): string[] {
+  if (!file.path.startsWith('src/')) return [];
+  if (/^(node:)?process$/.test(specifier))
+    return ['imports process: use the global, which these rules can see'];
+  const name = Object.keys(GATEWAYS).find(
+    (known) => specifier === known || specifier.startsWith(`${known}/`),
+  );
+  if (!name) return [];
+  const gateway = GATEWAYS[name] as string;
+  return file.path.startsWith(gateway) ? [] : [`imports ${name}: only ${gateway} may`];
+}
+
+function floorBreaches(from: string, target: string): string[] {
+  if (!target.startsWith('src/')) return [`imports ${target}, which is not in src`];
+  if (target === LIBRARY_ENTRY) return ['imports the library entry: import the module that has it'];
+  const [here, there] = [folderOf(from), folderOf(target)];
+  if (there === undefined) return [`imports ${target}, which has no floor`];
+  if (from === LIBRARY_ENTRY) {
+    return floorOf(there) > LIBRARY_FLOOR
+      ? [`imports ${there}/: the library ends at floor ${LIBRARY_FLOOR}`]
+      : [];
+  }
+  const found: string[] = [];
+  if (here !== there && floorOf(there) >= floorOf(here ?? '')) {
+    found.push(`imports ${there}/ (floor ${floorOf(there)}): imports go down only`);
+  }
+  if (here === 'worker' && /^src\/lib\/queue\/inspector\b/.test(target)) {
+    found.push('imports queue/inspector: the read side stays off the hot path');
+  }
+  return found;
+}
+
+function processBreaches(file: SourceFile): string[] {
+  if (!file.path.startsWith('src/')) return [];
+  const found: string[] = [];
+  const code = withoutStrings(file.text);
+  if (
+    /\bprocess(\.|\?\.)env\b|\bprocess\s*\[|\}\s*=\s*process\s*[;\n]/.test(code) &&
+    !(file.path in ENVIRONMENT)
+  ) {
+    found.push('reads process.env: take it from config');
+  }
+  const owner = PROCESS_OWNERS.some((place) => file.path.startsWith(place));
+  const signals = /\bprocess\.(on|once|addListener|prependListener)\(\s*['"`]SIG/.test(
+    withoutComments(file.text),
+  );
+  if (!owner && (signals || /\bprocess\.(exit|abort)\b(?!Code)/.test(code))) {
+    found.push('ends the process or hears signals: that is for cli/, commands/ and the runner');
+  }
+  if (
+    /(?<!createRequire\()\bimport\.meta\.(url|dirname|filename)\b/.test(code) &&
+    !SELF_AWARE.includes(file.path)
+  ) {
+    found.push('looks at import.meta: a bundle moves it, ask model/package-root.ts');
+  }
+  return found;
+}
+
+function sizeBreaches(file: SourceFile): string[] {
+  if (!/^(src|scripts)\//.test(file.path)) return [];
+  const lines = file.text.replace(/\n$/, '').split('\n').length;
+  const max = file.path.startsWith('src/commands/') ? MAX_COMMAND_LINES : MAX_LINES;
+  return lines > max ? [`${lines} lines, ${max} at most`] : [];
+}
+
+/** "queue" of src/lib/queue/keys.ts, "commands" of src/commands/submit.ts. */
+function folderOf(file: string): string | undefined {
+  return /^src\/(?:lib\/([^/]+)\/|(commands)\/)/.exec(file)?.slice(1).find(Boolean);
+}
+
+/** Nothing may import a folder that is not in the table. */
+function floorOf(folder: string): number {
+  return FLOORS[folder] ?? Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,116 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { failedRow } from '../../../src/lib/model/failed-row.js';
+import { readSignatures } from '../../../src/lib/model/probe-model.js';
+import { startRunner } from '../../../src/lib/model/process-runner.js';
+import type { Runner } from '../../../src/lib/model/runner.js';
+import type { Payload } from '../../../src/lib/model/tensor.js';
+import { decodeStrings } from '../../../src/lib/model/tensor.js';
+import * as onnx from '../../support/onnx-builder.js';
+import { output, payload, rowTensor } from './payloads.js';
+
+const dir = mkdtempSync(path.join(tmpdir(), 'infer-handlers-'));
+let runner: Runner;
+
+beforeAll(async () => {
+  runner = await startRunner({ provider: 'cpu', requireGpu: false, threads: 1, modelsDir: dir });
+});
+afterAll(async () => {
+  await runner?.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const run = async (model: string, ...parts: Payload[]) => (await runner.run({ model, parts })).outputs;
+
+describe('handlers', () => {
+  const json = (...rows: unknown[]) =>
+    payload(
+      rows.length,
+      rowTensor(
+        'json',
+        'string',
+        [],
+        rows.map((row) => JSON.stringify(row)),
+      ),
+    );
+  const withHandler = (name: string, code: string) =>
+    onnx.writeModel(
+      dir,
+      name,
+      onnx.doubler(2),
+      { handler: './handler.mjs' },
+      { files: { 'handler.mjs': code } },
+    );
+
+  it('pre and post carry JSON in and out', async () => {
+    withHandler(
+      'both',
+      `
+      export async function preprocess(row) { if (row.bad) throw new Error('no ' + row.bad); return { x: [row.a, row.b] }; }
+      export const postprocess = ({ y }, { model, signature }) => ({ model, sum: y.data[0] + y.data[1], shape: y.shape, input: signature.inputs[0].name });`,
+    );
+    const { signature } = await runner.load('both');
+    expect(signature).toMatchObject({
+      task: 'handler',
+      inputs: [{ name: 'json', type: 'string', shape: [] }],
+      outputs: [{ name: 'json' }],
+    });
+    const result = await run('both', json({ a: 1, b: 2 }), json({ a: 3, b: 4 }));
+    expect(
+      decodeStrings(result.tensors[0]?.data as Uint8Array).map((text) => JSON.parse(text) as unknown),
+    ).toEqual([
+      { model: 'both', sum: 8, shape: [2], input: 'x' },
+      { model: 'both', sum: 16, shape: [2], input: 'x' },
+    ]);
+    const error = await run('both', json({ a: 1, b: 2 }, { bad: 'cats' })).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ code: 'HANDLER_FAILED', message: "the model's handler failed: no cats" });
+    expect(failedRow(error)).toBe(1);
+  });
+
+  it('pre alone keeps the outputs of the task', async () => {
+    withHandler('pre', 'export default { preprocess: (row) => ({ x: row }) };');
+    expect((await runner.load('pre')).signature).toMatchObject({
+      task: 'tensor',
+      inputs: [{ name: 'json' }],
+      outputs: [{ name: 'y' }],
+    });
+    expect(output(await run('pre', json([1, 2], [3, 4])), 'y')).toEqual([3, 5, 7, 9]);
+  });
+
+  it('that do not load say why, exit 78', async () => {
+    withHandler('empty', 'export const other = 1;');
+    await expect(runner.load('empty')).rejects.toMatchObject({
+      code: 'HANDLER_LOAD',
+      exitCode: 78,
+      message: expect.stringContaining('neither'),
+    });
+    withHandler('broken', 'export function (');
+    await expect(runner.load('broken')).rejects.toMatchObject({ code: 'HANDLER_LOAD' });
+  });
+});
+
+it('reads signatures of a directory, bad models apart', async () => {
+  const own = mkdtempSync(path.join(tmpdir(), 'infer-read-'));
+  onnx.writeModel(own, 'good', onnx.adder());
+  onnx.writeModel(own, 'bad', Buffer.from('x'));
+  onnx.writeModel(
+    own,
+    'deadly',
+    onnx.adder(),
+    { handler: './handler.mjs' },
+    { files: { 'handler.mjs': 'process.exit(5);' } },
+  );
+  mkdirSync(path.join(own, 'no-model'));
+  writeFileSync(path.join(own, 'notes.txt'), '');
+  const readings = await readSignatures(own);
+  expect(
+    readings.map((one) => [one.name, 'error' in one ? one.error.code : one.loaded.signature.inputs.length]),
+  ).toEqual([
+    ['bad', 'MODEL_LOAD'],
+    ['deadly', 'RUNNER_DIED'],
+    ['good', 2],
+  ]);
+  rmSync(own, { recursive: true });
+});

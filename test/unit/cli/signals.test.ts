@@ -1,0 +1,48 @@
+import { EventEmitter } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { Interrupted, interruptible, onShutdown } from '../../../src/lib/cli/signals.js';
+
+const count = (source: EventEmitter) => source.listenerCount('SIGINT') + source.listenerCount('SIGTERM');
+
+describe('onShutdown', () => {
+  it('drains on the first signal, leaves on the second, once', () => {
+    const source = new EventEmitter();
+    let now = 0;
+    const seen: string[] = [];
+    const listener = onShutdown(
+      { drain: (signal) => seen.push(`drain ${signal}`), leave: (signal) => seen.push(`leave ${signal}`) },
+      source,
+      () => now,
+    );
+    source.emit('SIGTERM');
+    source.emit('SIGINT'); // the same press, passed on twice
+    now = 1000;
+    source.emit('SIGINT');
+    source.emit('SIGINT');
+    expect(seen).toEqual(['drain SIGTERM', 'leave SIGINT']);
+    expect(listener.signal).toBe('SIGTERM');
+    listener.dispose();
+    expect(count(source)).toBe(0);
+  });
+});
+
+describe('interruptible', () => {
+  it('aborts the work and rejects with the exit code of the signal', async () => {
+    const source = new EventEmitter();
+    const done = interruptible(
+      (signal) =>
+        new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('closed')))),
+      source,
+    );
+    source.emit('SIGTERM');
+    await expect(done).rejects.toMatchObject({ exitCode: 143 });
+    await expect(done).rejects.toBeInstanceOf(Interrupted);
+    expect(count(source)).toBe(0);
+  });
+
+  it('leaves no listeners after work that simply ends', async () => {
+    const source = new EventEmitter();
+    await expect(interruptible(async () => 7, source)).resolves.toBe(7);
+    expect(count(source)).toBe(0);
+  });
+});

@@ -1,0 +1,344 @@
+import { describe, expect, it } from 'vitest';
+import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { inspectView } from '../../../src/lib/cli/views/inspect-view.js';
+import { modelsView } from '../../../src/lib/cli/views/models-view.js';
+import { findProblems, type Overview, overviewJson } from '../../../src/lib/cli/views/overview.js';
+import { embeddedView } from '../../../src/lib/cli/views/redis-view.js';
+import { type JobResultJson, resultView } from '../../../src/lib/cli/views/result-view.js';
+import { afterSubmit, submitView } from '../../../src/lib/cli/views/submit-view.js';
+import { drainingLine, workerBanner } from '../../../src/lib/cli/views/worker-banner.js';
+import type { ModelSignature } from '../../../src/lib/model/signature.js';
+import type { WorkerRecord } from '../../../src/lib/queue/broker.js';
+
+const TTY = { tty: true, width: 120, paint: plain };
+const NOW = 1_700_000_000_000;
+
+const queue = (name: string, over: object = {}) => ({
+  name,
+  waiting: 0,
+  delayed: 0,
+  active: 0,
+  completed: 0,
+  failed: 0,
+  paused: false,
+  byPriority: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+  oldestMs: undefined,
+  ratePerSecond: null,
+  etaMs: null,
+  ...over,
+});
+
+const worker = (over: Partial<WorkerRecord> = {}): WorkerRecord => ({
+  id: 'w1',
+  name: 'w-1',
+  host: 'node1',
+  pid: 42,
+  version: '0.1.0',
+  startedAt: NOW - 60_000,
+  beatAt: NOW - 2000,
+  state: 'ready',
+  gpu: null,
+  device: 'cpu',
+  queues: ['realtime', 'batch'],
+  models: [{ name: 'digits', version: 1 }],
+  concurrency: 1,
+  maxBatch: null,
+  batchWindowMs: 0,
+  active: [],
+  jobsDone: 1200,
+  rowsDone: 1200,
+  jobsFailed: 0,
+  batches: 40,
+  rssBytes: 1,
+  ...over,
+});
+
+const redis = {
+  label: 'redis://127.0.0.1:6379',
+  source: 'default',
+  version: '7.2.4',
+  usedMemoryBytes: 1_572_864,
+  maxMemoryBytes: 0,
+  policy: 'noeviction',
+};
+
+const busy: Overview = {
+  redis,
+  queues: [
+    queue('realtime', {
+      waiting: 2,
+      completed: 10,
+      oldestMs: 12,
+      byPriority: [0, 0, 0, 0, 0, 0, 0, 0, 0, 2],
+    }),
+    queue('batch', {
+      waiting: 50_000,
+      failed: 3,
+      oldestMs: 200_000,
+      ratePerSecond: 250,
+      etaMs: 200_000,
+      byPriority: [50_000, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    }),
+  ],
+  workers: [worker()],
+};
+
+describe('inspect', () => {
+  it('is tables on a terminal', () => {
+    expect(inspectView(busy, TTY, NOW)).toEqual([
+      'Redis redis://127.0.0.1:6379 · 7.2.4 · 1.5 MB and no limit · noeviction',
+      '',
+      'Queues',
+      '┌──────────┬─────────┬────────┬─────────┬────────┬───────────┬────────┬───────┬────────┬─────────────┐',
+      '│ QUEUE    │ WAITING │ ACTIVE │ DELAYED │ FAILED │ COMPLETED │ OLDEST │  RATE │    ETA │ BY PRIORITY │',
+      '├──────────┼─────────┼────────┼─────────┼────────┼───────────┼────────┼───────┼────────┼─────────────┤',
+      '│ realtime │       2 │      0 │       0 │      0 │        10 │  12 ms │     - │      - │ 9:2         │',
+      '│ batch    │  50,000 │      0 │       0 │      3 │         0 │ 3m 20s │ 250/s │ 3m 20s │ 0:50000     │',
+      '└──────────┴─────────┴────────┴─────────┴────────┴───────────┴────────┴───────┴────────┴─────────────┘',
+      '',
+      'Workers',
+      '┌────────┬───────┬─────┬────────┬────────────────┬──────────┬───────┬────────┬───────┬──────┐',
+      '│ WORKER │ HOST  │ PID │ DEVICE │ QUEUES         │ MODELS   │ STATE │ ACTIVE │  DONE │ BEAT │',
+      '├────────┼───────┼─────┼────────┼────────────────┼──────────┼───────┼────────┼───────┼──────┤',
+      '│ w-1    │ node1 │  42 │ cpu    │ realtime,batch │ digits@1 │ ready │      0 │ 1,200 │  2 s │',
+      '└────────┴───────┴─────┴────────┴────────────────┴──────────┴───────┴────────┴───────┴──────┘',
+    ]);
+  });
+
+  it('fits 80 columns while nothing runs', () => {
+    const quiet: Overview = { redis, queues: [queue('default')], workers: [worker({ queues: ['default'] })] };
+    for (const line of inspectView(quiet, { ...TTY, width: 80 }, NOW))
+      expect(line.length).toBeLessThanOrEqual(80);
+  });
+
+  it('is plain digits and every column in a pipe', () => {
+    const lines = inspectView(busy, PIPED, NOW);
+    expect(lines[3]).toBe(
+      'QUEUE\tWAITING\tACTIVE\tDELAYED\tFAILED\tCOMPLETED\tOLDEST\tRATE\tETA\tBY PRIORITY',
+    );
+    expect(lines[5]).toBe('batch\t50000\t0\t0\t3\t0\t3m 20s\t250/s\t3m 20s\t0:50000');
+  });
+
+  it('says what is wrong and the command that mends it', () => {
+    const wrong: Overview = {
+      redis: { ...redis, usedMemoryBytes: 90, maxMemoryBytes: 100, policy: 'allkeys-lru' },
+      queues: [queue('batch', { waiting: 5 }), queue('slow', { paused: true })],
+      workers: [worker({ queues: ['realtime'] })],
+    };
+    expect(findProblems(wrong).map(({ code, fix }) => [code, fix])).toEqual([
+      ['QUEUE_UNSERVED', 'infer worker -Q batch'],
+      ['QUEUE_PAUSED', 'infer control resume slow'],
+      ['REDIS_MEMORY', 'infer redis-tune'],
+      ['REDIS_POLICY', 'infer redis-tune --apply'],
+    ]);
+    expect(inspectView({ ...wrong, workers: [] }, TTY, NOW).join('\n')).toContain(
+      'What is wrong right now\n! no worker is running and jobs wait in batch\n  Try: infer worker -Q batch',
+    );
+    expect(findProblems(busy)).toEqual([]);
+  });
+
+  it('neutralises what others wrote into Redis', () => {
+    const evil = inspectView({ redis, queues: [], workers: [worker({ name: 'x\u001b[2J' })] }, TTY, NOW);
+    expect(evil.join('')).not.toContain('\u001b');
+  });
+
+  it('has the documented JSON', () => {
+    const [realtime] = overviewJson(busy).queues;
+    expect(realtime).toEqual({
+      name: 'realtime',
+      waiting: 2,
+      active: 0,
+      delayed: 0,
+      failed: 0,
+      completed: 10,
+      paused: false,
+      oldestMs: 12,
+      ratePerSecond: null,
+      etaMs: null,
+      byPriority: [0, 0, 0, 0, 0, 0, 0, 0, 0, 2],
+    });
+    expect(overviewJson({ redis, queues: [queue('a')], workers: [] }).queues[0]?.oldestMs).toBeNull();
+    expect(overviewJson(busy).workers[0]).toMatchObject({
+      id: 'w1',
+      host: 'node1',
+      gpu: null,
+      models: [{ name: 'digits' }],
+    });
+  });
+});
+
+const signature: ModelSignature = {
+  name: 'digits',
+  version: 1,
+  task: 'classification',
+  batchable: true,
+  inputs: [
+    { name: 'pixels', type: 'float32', shape: [64], shared: false, batchAxis: 0, modelShape: ['n', 64] },
+  ],
+  outputs: [
+    {
+      name: 'probs',
+      type: 'float32',
+      shape: [null, 10],
+      shared: false,
+      batchAxis: 1,
+      modelShape: ['t', 'n', 10],
+    },
+  ],
+  sizeBytes: 154_834,
+  digest: 'abc',
+  warnings: ['batch axis could not be probed'],
+};
+
+describe('models', () => {
+  it('shows shapes with the batch axis where the model has it, and what could not be read', () => {
+    expect(modelsView([signature], [{ name: 'bad', message: 'no such file', hint: 'fix it' }], TTY)).toEqual([
+      '┌────────┬─────────┬──────────────────────────┬───────────────────────────┬────────────┬────────────────┬────────┐',
+      '│ NAME   │ VERSION │ INPUTS                   │ OUTPUTS                   │ BATCH AXIS │ TASK           │   SIZE │',
+      '├────────┼─────────┼──────────────────────────┼───────────────────────────┼────────────┼────────────────┼────────┤',
+      '│ digits │       1 │ pixels float32[batch,64] │ probs float32[?,batch,10] │          0 │ classification │ 151 KB │',
+      '└────────┴─────────┴──────────────────────────┴───────────────────────────┴────────────┴────────────────┴────────┘',
+      '',
+      '! digits: batch axis could not be probed',
+      '✗ bad: no such file',
+      '  Try: fix it',
+    ]);
+    expect(modelsView([signature], [], PIPED)[1]).toBe(
+      'digits\t1\tpixels float32[batch,64]\tprobs float32[?,batch,10]\t0\tclassification\t154834',
+    );
+  });
+});
+
+const done: JobResultJson = {
+  id: 'j1',
+  state: 'completed',
+  result: { class: 3, confidence: 0.9987, label: '3', device: 'cpu' },
+  attempts: 1,
+  worker: 'w-1',
+  device: 'cpu',
+  timing: { queueMs: 1.2, runMs: 0.85, totalMs: 4 },
+};
+
+describe('result', () => {
+  it('shows the class and where the time went', () => {
+    expect(resultView(done, TTY)).toEqual([
+      'class 3  confidence 99.87 %',
+      '',
+      'queue   1.2 ms',
+      'run     850 µs',
+      'total   4 ms',
+      'worker  w-1',
+      'device  cpu',
+    ]);
+  });
+
+  it('is the bare result in a pipe', () => {
+    expect(JSON.parse(resultView(done, PIPED).join('\n'))).toEqual(done.result);
+  });
+
+  it('tables several rows and says when there are more', () => {
+    const rows = Array.from({ length: 25 }, () => ({ class: 1, confidence: 0.5, label: 'cat' }));
+    const lines = resultView({ ...done, result: rows }, TTY);
+    expect(lines[3]).toBe('│   0 │     1 │ cat   │    50.00 % │');
+    expect(lines).toContain('and 5 more rows: see --json');
+  });
+
+  it('shows a failure with its fix', () => {
+    const { result: _, ...rest } = done;
+    const failed: JobResultJson = {
+      ...rest,
+      state: 'failed',
+      attempts: 3,
+      error: { code: 'TIME_LIMIT', message: 'ran\u001b too long', hint: 'raise it' },
+      timing: null,
+    };
+    expect(resultView(failed, TTY)).toEqual([
+      'j1 failed after 3 attempts',
+      'TIME_LIMIT ran\\x1b too long',
+      'Try: raise it',
+    ]);
+    expect(resultView({ ...rest, state: 'waiting' }, TTY)).toEqual(['j1 waiting']);
+  });
+});
+
+describe('submit', () => {
+  const job = { id: 'j1', queue: 'realtime', priority: 9, model: 'digits', rows: 1 };
+  const group = { group: 'g1', queue: 'batch', model: 'digits', rows: 50_000, jobs: 1563 };
+
+  it('is the id alone in a pipe or under --quiet', () => {
+    expect([submitView(job, PIPED), submitView(group, PIPED), submitView(job, TTY, true)]).toEqual([
+      ['j1'],
+      ['g1'],
+      ['j1'],
+    ]);
+  });
+
+  it('says what was submitted to a person', () => {
+    expect(submitView(job, TTY)).toEqual([
+      'j1',
+      'queue     realtime',
+      'model     digits',
+      'priority  9',
+      'rows      1',
+    ]);
+    expect(submitView(group, TTY)).toEqual([
+      'group g1',
+      'queue  batch',
+      'model  digits',
+      'rows   50,000 rows in 1,563 jobs',
+    ]);
+    expect(submitView({ ...job, duplicate: true }, TTY)[0]).toBe('j1 was there already, nothing was added');
+    expect(afterSubmit(group)).toBe('infer result g1 --wait');
+  });
+});
+
+describe('worker', () => {
+  it('says on start what it serves, with what, where', () => {
+    const banner = workerBanner(
+      {
+        name: 'w-1',
+        version: '0.1.0',
+        redisLabel: 'unix:///s/redis.sock',
+        redisSource: 'embedded',
+        queues: ['realtime', 'batch'],
+        models: [{ signature, device: 'cpu', loadMs: 31, fallback: 'libcudart.so.12 not found' }],
+        gpu: '0',
+        maxBatch: 32,
+        batchWindowMs: 5,
+        concurrency: 1,
+        threads: 2,
+        drainTimeoutMs: 30_000,
+      },
+      TTY,
+    );
+    expect(banner).toEqual([
+      'infer worker w-1 v0.1.0',
+      "  redis    unix:///s/redis.sock (infer's own)",
+      '  queues   realtime, then batch',
+      '  models   digits@1  pixels float32[batch,64]  loaded in 31 ms',
+      '  device   cpu (GPU 0 asked for)',
+      '  batches  up to 32 rows, waiting up to 5 ms for more',
+      '  runs     1 at a time, 2 threads each',
+      '! not on the GPU: libcudart.so.12 not found',
+      'ready Ctrl-C finishes the jobs at hand (30 s at most); again to leave now',
+    ]);
+    expect(drainingLine(3, 30_000)).toBe(
+      'stopping: finishing 3 jobs, 30 s at most; Ctrl-C again to leave now',
+    );
+  });
+});
+
+describe('redis status', () => {
+  it('shows where things are', () => {
+    const where = { socket: '/s/redis.sock', dir: '/s', logFile: '/s/redis.log' };
+    expect(embeddedView({ running: false, ...where }, TTY)).toEqual([
+      'state    not running',
+      'address  unix:///s/redis.sock',
+      'data     /s',
+      'log      /s/redis.log',
+    ]);
+    expect(
+      embeddedView({ running: true, pid: 7, usedMemory: 1024, maxMemory: 2048, ...where }, TTY),
+    ).toContain('memory   1 KB of 2 KB');
+  });
+});

@@ -1,0 +1,211 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadSettings, unknownInferVariables } from '../../../src/lib/config/load.js';
+import { SETTING_NAMES, settingOf } from '../../../src/lib/config/settings.js';
+import { closestWord } from '../../../src/lib/config/suggest.js';
+
+let home: string;
+let cwd: string;
+
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'infer-config-'));
+  cwd = join(home, 'project');
+  mkdirSync(cwd);
+});
+afterEach(() => rmSync(home, { recursive: true, force: true }));
+
+const load = (options: { flags?: object; env?: Record<string, string> } = {}) =>
+  loadSettings({ cwd, flags: options.flags ?? {}, env: { HOME: home, ...options.env } });
+const project = (config: unknown, name = 'infer.config.json') =>
+  writeFileSync(join(cwd, name), typeof config === 'string' ? config : JSON.stringify(config));
+const user = (config: unknown) => {
+  mkdirSync(join(home, '.config', 'infer'), { recursive: true });
+  writeFileSync(join(home, '.config', 'infer', 'config.json'), JSON.stringify(config));
+};
+
+describe('precedence', () => {
+  it('has defaults for everything that needs one', async () => {
+    const { values, sources, files } = await load();
+    expect(values).toMatchObject({
+      prefix: 'infer',
+      queue: 'default',
+      queues: ['default'],
+      resultTtl: 3600,
+      drainTimeout: 30_000,
+      lockTtl: 10_000,
+      batchWindow: 0,
+      concurrency: 1,
+      provider: 'auto',
+      logLevel: 'info',
+      requireGpu: false,
+      stateDir: join(home, '.local', 'state', 'infer'),
+      modelsDir: join(cwd, 'models'),
+    });
+    expect(values.redisUrl).toBeUndefined();
+    expect(sources.prefix).toEqual({ kind: 'default', label: 'default' });
+    expect(files).toEqual([]);
+  });
+
+  it('is flags, then environment, then project file, then user file', async () => {
+    user({ prefix: 'from-user', model: 'from-user', maxBatch: 4, queue: 'from-user' });
+    project({ prefix: 'from-project', model: 'from-project', maxBatch: 8 });
+    const env = { INFER_PREFIX: 'from-env', INFER_MODEL: 'from-env' };
+    const { values, sources, files } = await load({ flags: { prefix: 'from-flag' }, env });
+    expect(values).toMatchObject({
+      prefix: 'from-flag',
+      model: 'from-env',
+      maxBatch: 8,
+      queue: 'from-user',
+    });
+    expect(sources.prefix).toEqual({ kind: 'flag', label: '--prefix' });
+    expect(sources.model).toEqual({ kind: 'env', label: 'INFER_MODEL' });
+    expect(sources.maxBatch).toEqual({ kind: 'file', label: join(cwd, 'infer.config.json') });
+    expect(sources.queue.label).toBe(join(home, '.config', 'infer', 'config.json'));
+    expect(files).toHaveLength(2);
+  });
+
+  it.each([
+    ['.inferrc', '{"prefix":"found"}'],
+    ['package.json', '{"name":"x","infer":{"prefix":"found"}}'],
+    ['infer.config.mjs', 'export default { prefix: "found" }'],
+  ])('reads %s', async (name, content) => {
+    project(content, name);
+    expect((await load()).values.prefix).toBe('found');
+  });
+
+  it('finds the project file from a folder below', async () => {
+    project({ prefix: 'above', modelsDir: 'nets' });
+    const below = join(cwd, 'a', 'b');
+    mkdirSync(below, { recursive: true });
+    const { values } = await loadSettings({ cwd: below, env: { HOME: home } });
+    expect(values.prefix).toBe('above');
+    // A path in a file is relative to that file.
+    expect(values.modelsDir).toBe(join(cwd, 'nets'));
+  });
+
+  it('treats an empty variable as unset and does not read .env', async () => {
+    writeFileSync(join(cwd, '.env'), 'INFER_PREFIX=dotenv\n');
+    expect((await load({ env: { INFER_PREFIX: '' } })).values.prefix).toBe('infer');
+  });
+
+  it('reads durations, lists and booleans alike from text and files', async () => {
+    const env = { INFER_BATCH_WINDOW: '5ms', INFER_QUEUES: 'realtime, batch', INFER_REQUIRE_GPU: 'yes' };
+    const fromEnv = (await load({ env })).values;
+    project({ batchWindow: '5ms', queues: ['realtime', 'batch'], requireGpu: true, resultTtl: '1h' });
+    const fromFile = (await load()).values;
+    for (const values of [fromEnv, fromFile]) {
+      expect(values).toMatchObject({
+        batchWindow: 5,
+        queues: ['realtime', 'batch'],
+        requireGpu: true,
+        resultTtl: 3600,
+      });
+    }
+  });
+
+  it('is frozen, lists too', async () => {
+    const { values } = await load({ flags: { queues: ['a,b', 'a'] } });
+    expect(values.queues).toEqual(['a', 'b']);
+    expect(Object.isFrozen(values) && Object.isFrozen(values.queues)).toBe(true);
+  });
+
+  it('follows NO_COLOR unless it is empty, and CI and TERM', async () => {
+    expect((await load({ env: { NO_COLOR: '1' } })).values.noColor).toBe(true);
+    expect((await load({ env: { NO_COLOR: '' } })).values.noColor).toBe(false);
+    expect((await load({ env: { CI: 'true', TERM: 'dumb' } })).terminal).toEqual({ ci: true, dumb: true });
+    expect((await load({ env: { CI: 'false' } })).terminal).toEqual({ ci: false, dumb: false });
+  });
+
+  it('falls back to the models of the package', async () => {
+    mkdirSync(join(home, 'package', 'models'), { recursive: true });
+    const options = { cwd, env: { HOME: home }, packageRoot: join(home, 'package') };
+    expect((await loadSettings(options)).values.modelsDir).toBe(join(home, 'package', 'models'));
+    mkdirSync(join(cwd, 'models'));
+    expect((await loadSettings(options)).values.modelsDir).toBe(join(cwd, 'models'));
+  });
+});
+
+describe('errors', () => {
+  it('names the variable, the rule and the fix, exit 78', async () => {
+    await expect(load({ env: { INFER_CONCURRENCY: 'lots' } })).rejects.toMatchObject({
+      code: 'CONFIG',
+      exitCode: 78,
+      message: "INFER_CONCURRENCY: the value 'lots' is not a whole number of 1..256",
+      hint: 'INFER_CONCURRENCY=4',
+    });
+  });
+
+  it('suggests the option that was meant', async () => {
+    await expect(load({ env: { INFER_LOG_LEVEL: 'wran' } })).rejects.toMatchObject({
+      hint: 'INFER_LOG_LEVEL=warn',
+    });
+  });
+
+  it('is a usage error, exit 2, for a flag', async () => {
+    await expect(load({ flags: { maxBatch: '0' } })).rejects.toMatchObject({
+      code: 'USAGE',
+      exitCode: 2,
+      message: "--max-batch: the value '0' is not a whole number of 1..65536",
+    });
+  });
+
+  it('names the file and the key', async () => {
+    project({ lockTtl: '1ms' });
+    await expect(load()).rejects.toMatchObject({
+      exitCode: 78,
+      message: expect.stringMatching(/infer\.config\.json: 'lockTtl': the value '1ms' is not a duration/),
+    });
+  });
+
+  it('refuses unknown keys with a suggestion, and secrets in files', async () => {
+    project({ prefx: 'x' });
+    await expect(load()).rejects.toMatchObject({ exitCode: 78, hint: "did you mean 'prefix'?" });
+    project({ redisPassword: 'x' });
+    await expect(load()).rejects.toMatchObject({
+      exitCode: 78,
+      hint: expect.stringContaining('INFER_REDIS_PASSWORD'),
+    });
+  });
+
+  it('says so when a file is broken or is no object', async () => {
+    project('{ nope', 'infer.config.json');
+    await expect(load()).rejects.toMatchObject({ code: 'CONFIG', exitCode: 78 });
+    project('[1]', 'infer.config.json');
+    await expect(load()).rejects.toMatchObject({ code: 'CONFIG', exitCode: 78 });
+    await expect(load({ env: { INFER_CONFIG: 'missing.json' } })).rejects.toMatchObject({ code: 'CONFIG' });
+  });
+
+  it('never echoes a Redis URL or a password', async () => {
+    const bad = await load({ env: { INFER_REDIS_URL: 'http://u:hunter2@host' } }).catch(
+      (error: unknown) => error,
+    );
+    expect(String(bad)).toContain('INFER_REDIS_URL');
+    expect(JSON.stringify([String(bad), bad])).not.toContain('hunter2');
+  });
+});
+
+describe('the table', () => {
+  it('gives every setting a variable of its own and an example its rule accepts', () => {
+    expect(new Set(SETTING_NAMES.map((name) => settingOf(name).env)).size).toBe(SETTING_NAMES.length);
+    for (const name of SETTING_NAMES) {
+      const { rule, default: value } = settingOf(name);
+      expect(rule.read(rule.example), name).toBeDefined();
+      if (value !== undefined && typeof value !== 'number') expect(rule.read(value), name).toEqual(value);
+    }
+  });
+
+  it('finds variables nobody reads', () => {
+    const env = { INFER_REDIS_URI: 'x', INFER_PREFIX: 'x', INFER_QQQQQQQ: 'x', PATH: 'x' };
+    expect(unknownInferVariables(env)).toEqual([
+      { name: 'INFER_QQQQQQQ' },
+      { name: 'INFER_REDIS_URI', suggestion: 'INFER_REDIS_URL' },
+    ]);
+  });
+
+  it('suggests only near words', () => {
+    expect(closestWord('priorty', ['priority', 'prefix'])).toBe('priority');
+    expect(closestWord('zzz', ['priority', 'prefix'])).toBeUndefined();
+  });
+});

@@ -1,0 +1,289 @@
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Input, readInput } from '../../../src/lib/input/read.js';
+import { payloadFromValue } from '../../../src/lib/input/value.js';
+import { decodeStrings, type Payload } from '../../../src/lib/model/tensor.js';
+import {
+  digits,
+  failure,
+  floats,
+  input,
+  jsonModel,
+  model,
+  payloads,
+  readAll,
+  stream,
+  table,
+} from './signatures.js';
+
+const pair = model(input('x', 'float32', [2]));
+const texts = (payload: Payload) => decodeStrings(payload.tensors[0]?.data as Uint8Array);
+const read = (bytes: string | Uint8Array, signature = pair, options = {}): Promise<Input> =>
+  readInput({ stdin: stream(bytes) }, signature, options);
+
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'infer-input-'));
+});
+afterAll(async () => {
+  await rm(dir, { recursive: true, force: true });
+});
+
+describe('telling formats apart', () => {
+  it.each<[string, string, 'one' | 'many', number[]]>([
+    ['a row', '[1, 2]', 'one', [1, 2]],
+    ['a named row', '{"x": [1, 2]}\n', 'one', [1, 2]],
+    ['a pretty document', '{\n  "x": [\n    1,\n    2\n  ]\n}\n', 'one', [1, 2]],
+    ['a list of rows', '[[1, 2], [3, 4]]', 'many', [1, 2, 3, 4]],
+    ['a list with a row a line', '[\n[1, 2],\n[3, 4]\n]', 'many', [1, 2, 3, 4]],
+    ['a list of one row', '[[1, 2]]', 'one', [1, 2]],
+    ['NDJSON of lists', '[1, 2]\n[3, 4]', 'many', [1, 2, 3, 4]],
+    ['NDJSON with labels', '{"x": [1, 2], "label": 5}\n{"x": [3, 4]}\n', 'many', [1, 2, 3, 4]],
+    ['one line with a label', '{"x": [1, 2], "label": 5}\n', 'one', [1, 2]],
+    ['blank lines and CRLF', '\r\n\n[1, 2]\r\n  \r\n[3, 4]\r\n\n', 'many', [1, 2, 3, 4]],
+    ['a byte order mark', '\ufeff[1, 2]\n[3, 4]', 'many', [1, 2, 3, 4]],
+    ['a byte order mark on a document', '\ufeff[1, 2]', 'one', [1, 2]],
+    [
+      'an inference request',
+      '{"inputs":[{"name":"x","shape":[2,2],"datatype":"FP32","data":[1,2,3,4]}]}',
+      'many',
+      [1, 2, 3, 4],
+    ],
+  ])('%s', async (_, text, kind, expected) => {
+    for (const cut of [1, 5, 65_536]) {
+      const result = await readInput({ stdin: stream(text, cut) }, pair);
+      expect(result.kind).toBe(kind);
+      expect((await payloads(result)).flatMap((payload) => floats(payload))).toEqual(expected);
+    }
+  });
+
+  it('takes strings from a stream with an encoding', async () => {
+    const result = await readInput({ stdin: Readable.from(['[1,', ' 2]']) }, pair);
+    expect(result.kind).toBe('one');
+  });
+
+  it('knows the rows of a document, not of NDJSON', async () => {
+    expect(await read('[[1,2],[3,4]]')).toMatchObject({ rows: 2 });
+    expect(await read('[1,2]\n[3,4]')).toMatchObject({ rows: undefined });
+  });
+
+  it('reads JSON rows as the text they are', async () => {
+    expect(texts(await readAll('{"id": 9007199254740993}\n[1, 2]\n"x"', jsonModel))).toEqual([
+      '{"id": 9007199254740993}',
+      '[1, 2]',
+      '"x"',
+    ]);
+    expect(texts(await readAll('[{"a": "\u00e9"}, 2]', jsonModel))).toEqual(['{"a":"\u00e9"}', '2']);
+  });
+
+  it('keeps UTF-8 whole over any cut', async () => {
+    const model1 = model(input('t', 'string', []));
+    const words = ['gr\u00fc\u00df', '\u{1f600}', 'a'];
+    for (let cut = 1; cut < 12; cut++) {
+      expect(
+        texts(await readAll(words.map((word) => JSON.stringify(word)).join('\n'), model1, {}, cut)),
+      ).toEqual(words);
+    }
+  });
+});
+
+describe('properties', () => {
+  const rows = fc.array(
+    fc.tuple(
+      fc.float({ noNaN: true, noDefaultInfinity: true }).map((x) => x + 0),
+      fc.integer({ min: -9999, max: 9999 }),
+    ),
+    { minLength: 1, maxLength: 40 },
+  );
+  it('rows survive any cut of the stream and any chunking; NDJSON and JSON agree', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        rows,
+        fc.integer({ min: 1, max: 200 }),
+        fc.integer({ min: 1, max: 50 }),
+        async (values, cut, chunkRows) => {
+          const expected = payloadFromValue(values, pair);
+          const ndjson = values.map((row) => JSON.stringify({ label: 1, x: row })).join('\n');
+          for (const text of [ndjson, JSON.stringify(values), JSON.stringify({ x: values }, null, 1)]) {
+            const got = await readAll(
+              text,
+              pair,
+              { chunkRows, format: text === ndjson ? 'ndjson' : 'json' },
+              cut,
+            );
+            expect(got.rows).toBe(values.length);
+            expect(Buffer.compare(got.tensors[0]?.data as Buffer, expected.tensors[0]?.data as Buffer)).toBe(
+              0,
+            );
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('no chunk is over its limits', async () => {
+    const text = Array.from({ length: 100 }, (_, i) => `[${i},${i}]`).join('\n');
+    const chunks = await payloads(await read(text, pair, { chunkRows: 7, chunkBytes: 40 }));
+    expect(chunks.map((chunk) => chunk.rows)).toEqual(new Array(20).fill(5));
+    expect(await read('[1,2]\n[3,4]', pair, { chunkRows: 1 })).toMatchObject({ kind: 'many' });
+    expect(await read('[1,2]\n', pair, { chunkRows: 1, format: 'ndjson' })).toMatchObject({ kind: 'one' });
+  });
+});
+
+describe('a long stream', () => {
+  it('200 000 rows in flat memory', async () => {
+    const line = Buffer.from(`{"pixels":[${Array.from({ length: 64 }, (_, i) => i / 16)}],"label":2}\n`);
+    const block = Buffer.concat(Array.from({ length: 200 }, () => line));
+    const source = Readable.from(
+      (function* () {
+        for (let i = 0; i < 1000; i++) yield block;
+      })(),
+    );
+    const result = await readInput({ stdin: source }, digits);
+    if (result.kind === 'one') throw new Error('one row');
+    let rows = 0;
+    let most = 0;
+    const before = process.memoryUsage();
+    for await (const chunk of result.chunks) {
+      rows += chunk.rows;
+      if (rows % 25_600 === 0) {
+        const now = process.memoryUsage();
+        most = Math.max(most, now.heapUsed + now.arrayBuffers - before.heapUsed - before.arrayBuffers);
+      }
+    }
+    expect(rows).toBe(200_000);
+    // The rows are 51 MB of tensors and 60 MB of text; garbage waiting for collection is some of both.
+    expect(most).toBeLessThan(100e6);
+  }, 20_000);
+
+  it('stops its source when the reader leaves early', async () => {
+    let pulled = 0;
+    const source = Readable.from(
+      (function* () {
+        for (; pulled < 10_000; pulled++) yield Buffer.from('[1,2]\n'.repeat(1000));
+      })(),
+    );
+    const result = await readInput({ stdin: source }, pair);
+    if (result.kind === 'one') throw new Error('one row');
+    for await (const _ of result.chunks) break;
+    expect(source.destroyed).toBe(true);
+    expect(pulled).toBeLessThan(100);
+    await result.close();
+  });
+});
+
+describe('bad data (exit 65)', () => {
+  const bulk = `${'[1,2]\n'.repeat(300)}[1]\n[3,4]\n`;
+  it.each<[string, string | Uint8Array, string, string]>([
+    ['empty', '', 'INPUT_EMPTY', 'standard input is empty'],
+    ['blank', ' \n\r\n', 'INPUT_EMPTY', 'blank lines'],
+    ['empty list', '[]', 'INPUT_EMPTY', 'no rows'],
+    ['malformed document', '{\n "x": [1,\n  2,]\n}', 'INPUT_JSON', 'line 3, column 5: malformed JSON'],
+    ['cut document', '{"x": [1,', 'INPUT_JSON', 'line 1, column 10: malformed JSON: the text ends too soon'],
+    ['NaN', '[1, NaN]', 'INPUT_JSON', 'column 5: malformed JSON: NaN is not JSON'],
+    ['single quotes', "{'x': 1}", 'INPUT_JSON', 'double quotes'],
+    ['malformed line', '[1,2]\n\n[3,4\n', 'INPUT_JSON', 'line 3, column'],
+    ['malformed last line', '[1,2]\n[3 4]', 'INPUT_JSON', 'line 2, column 4'],
+    ['infinite', '[1, 1e999]', 'INPUT_VALUE', 'element 2 is infinite'],
+    ['null', '[1,2]\n[1,null]', 'INPUT_VALUE', 'line 2: element 2 is null'],
+    ['text', '[1,2]\n[1,"secret"]', 'INPUT_TYPE', 'line 2: element 2 is text'],
+    [
+      'wrong count in bulk',
+      bulk,
+      'INPUT_SHAPE',
+      "line 301: 1 number found; input 'x' of model digits takes 2",
+    ],
+    ['rows on a line', '[1,2]\n[[1,2],[3,4]]', 'INPUT_SHAPE', 'line 2: a list of shape 2 x 2'],
+    ['missing field', '{"x":[1,2]}\n{"y":[1,2]}', 'INPUT_NAMES', "line 2: no 'x' found"],
+    ['extra field in a document', '{"x":[1,2],\n"y":1}', 'INPUT_NAMES', "'y' is no input"],
+    ['prototype', '[1,2]\n{"__proto__":[1],"x":[1,2]}', 'INPUT_KEY', 'line 2'],
+    ['too deep', '['.repeat(100), 'INPUT_TOO_DEEP', '64 deep'],
+    ['too deep line', `[1,2]\n${'['.repeat(9000)}`, 'INPUT_TOO_DEEP', 'line 2'],
+    ['not UTF-8', Buffer.from('[1,2]\n["\xff\xfe", 2]\n', 'latin1'), 'INPUT_ENCODING', 'line 2'],
+    ['not UTF-8 at all', Buffer.from('[\n"\xff\xfe"]', 'latin1'), 'INPUT_ENCODING', 'UTF-8'],
+    ['binary', Buffer.from([1, 2, 0, 4, 5, 6, 200, 201, 0]), 'INPUT_FORMAT', 'binary data'],
+    ['gzip', Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0]), 'INPUT_FORMAT', 'gzip'],
+    ['npz', Buffer.from('PK\x03\x04aaaaaaa', 'latin1'), 'INPUT_FORMAT', '.npz'],
+    ['UTF-16', Buffer.from('\ufeff[1,2]', 'utf16le'), 'INPUT_FORMAT', 'UTF-16'],
+  ])('%s', async (_, bytes, code, words) => {
+    const error = await failure(async () => payloads(await read(bytes)));
+    expect(error.message).toContain(words);
+    expect([error.code, error.exitCode]).toEqual([code, 65]);
+    expect(`${error.message}${error.hint}`).not.toContain('secret');
+    expect(error.hint).toBeTruthy();
+  });
+
+  it('holds no more than it is allowed to', async () => {
+    const long = `[${'1, '.repeat(1000)}2]`;
+    for (const text of [long, `[1,2]\n${long}`, `[\n${long}]`]) {
+      const error = await failure(async () => payloads(await read(text, pair, { maxBytes: 100 })));
+      expect(error.code).toBe('INPUT_TOO_LARGE');
+    }
+  });
+
+  it('gives the chunks before a bad line', async () => {
+    const result = await read(bulk, pair);
+    const rows: number[] = [];
+    const error = await failure(async () => {
+      if (result.kind === 'many') for await (const chunk of result.chunks) rows.push(chunk.rows);
+    });
+    expect([rows, error.code]).toEqual([[256], 'INPUT_SHAPE']);
+  });
+
+  it('checks text, and tables row by row', async () => {
+    expect(
+      (await failure(() => readAll('{"age":1,"name":"a"}\n{"age":1,"name":"a\\u0000"}', table))).message,
+    ).toContain('line 2: element 1 is text with a NUL');
+    expect((await readAll('{"age":1,"name":"a"}\n{"name":"b","age":[2]}', table)).rows).toBe(2);
+    expect((await failure(() => readAll('{"a":1e999}\n{"a":1}', jsonModel))).message).toContain('line 1');
+  });
+});
+
+describe('files (exit 66)', () => {
+  it('reads a file and tells NDJSON from its name', async () => {
+    const path = join(dir, 'rows.ndjson');
+    await writeFile(path, '{"x":[1,2],"label":1}\n');
+    expect(await readInput({ path }, pair)).toMatchObject({ kind: 'one' });
+    await writeFile(join(dir, 'row.json'), '{"x":[1,2],"label":1}\n');
+    expect((await failure(() => readInput({ path: join(dir, 'row.json') }, pair))).code).toBe('INPUT_NAMES');
+  });
+
+  it('names similar files for one that is missing', async () => {
+    const error = await failure(() => readInput({ path: join(dir, 'row.ndjson') }, pair));
+    expect([error.code, error.exitCode]).toEqual(['INPUT_MISSING', 66]);
+    expect(error.hint).toContain('rows.ndjson');
+    expect((await failure(() => readInput({ path: join(dir, 'no', 'such') }, pair))).code).toBe(
+      'INPUT_MISSING',
+    );
+  });
+
+  it('refuses a directory and what it may not read', async () => {
+    const folder = await failure(() => readInput({ path: dir }, pair));
+    expect([folder.code, folder.exitCode]).toEqual(['INPUT_DIRECTORY', 66]);
+    const path = join(dir, 'closed.json');
+    await writeFile(path, '[1,2]');
+    await chmod(path, 0);
+    // Root reads anything.
+    if (process.getuid?.() !== 0) {
+      expect((await failure(() => readInput({ path }, pair))).exitCode).toBe(66);
+    }
+    const broken = new Readable({
+      read() {
+        this.destroy(new Error('pipe'));
+      },
+    });
+    expect((await failure(() => readInput({ stdin: broken }, pair))).code).toBe('INPUT_UNREADABLE');
+  });
+
+  it('the examples are what they say', async () => {
+    const example = (name: string) => readInput({ path: `examples/${name}` }, digits);
+    expect(JSON.parse(await readFile('examples/one-digit.json', 'utf8'))).toHaveLength(64);
+    expect(await example('one-digit.json')).toMatchObject({ kind: 'one', payload: { rows: 1 } });
+    expect(await example('oip-request.json')).toMatchObject({ kind: 'many', rows: 2 });
+  });
+});

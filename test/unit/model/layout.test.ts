@@ -1,0 +1,142 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { fromArray } from '../../../src/lib/model/from-array.js';
+import { fromModel, toBytes, toElements, toModel } from '../../../src/lib/model/layout.js';
+import type { TensorSignature } from '../../../src/lib/model/signature.js';
+import { classify, halfToNumber } from '../../../src/lib/model/tasks.js';
+import { elementCount, encodeStrings, type RowTensor } from '../../../src/lib/model/tensor.js';
+
+describe('rows first and back', () => {
+  it('is the identity for any shape, axis and number of rows', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 4 }),
+        fc.nat(4),
+        fc.integer({ min: 1, max: 5 }),
+        (shape, pick, rows) => {
+          const axis = pick % (shape.length + 1);
+          const values = Float32Array.from({ length: rows * elementCount(shape) }, (_, i) => i);
+          const tensor: RowTensor = { name: 't', type: 'float32', shape, data: toBytes(values) };
+          const host = toModel(tensor, rows, axis);
+          expect(host.dims[axis]).toBe(rows);
+          const back = fromModel('t', host, rows, axis);
+          expect(back.shape).toEqual(shape);
+          expect(toElements('float32', back.data)).toEqual(values);
+        },
+      ),
+    );
+  });
+
+  it('transposes along axis 1, strings too', () => {
+    const tensor: RowTensor = {
+      name: 't',
+      type: 'string',
+      shape: [2],
+      data: encodeStrings(['a0', 'a1', 'b0', 'b1']),
+    };
+    expect(toModel(tensor, 2, 1)).toEqual({ type: 'string', dims: [2, 2], data: ['a0', 'b0', 'a1', 'b1'] });
+  });
+
+  it('shares memory along axis 0', () => {
+    const data = toBytes(new Float32Array(6));
+    expect(
+      (toModel({ name: 't', type: 'float32', shape: [3], data }, 2, 0).data as Float32Array).buffer,
+    ).toBe(data.buffer);
+  });
+
+  it('refuses bytes that do not fill the shape, and strings with NUL', () => {
+    const data = toBytes(new Float32Array(5));
+    expect(() => toModel({ name: 't', type: 'float32', shape: [3], data }, 2, 0)).toThrow('holds 5 elements');
+    expect(() =>
+      toModel({ name: 't', type: 'string', shape: [], data: encodeStrings(['a\0b']) }, 1, 0),
+    ).toThrow('NUL');
+  });
+
+  it('names an output with another number of rows', () => {
+    expect(() => fromModel('y', { type: 'float32', dims: [3, 2], data: new Float32Array(6) }, 2, 0)).toThrow(
+      'should hold 2 row(s)',
+    );
+  });
+});
+
+describe('classify', () => {
+  const raw = (values: number[], rows: number) => ({
+    rows,
+    tensors: [
+      {
+        name: 's',
+        type: 'float32' as const,
+        shape: [values.length / rows],
+        data: toBytes(Float32Array.from(values)),
+      },
+    ],
+  });
+  const confidences = (values: number[], rows: number, softmax: boolean) => [
+    ...(toElements(
+      'float32',
+      classify(raw(values, rows), 's', softmax).tensors[1]?.data as Uint8Array,
+    ) as Float32Array),
+  ];
+
+  it('stays finite for scores that would overflow exp', () => {
+    expect(confidences([1000, 999, -1000], 1, true)[0]).toBeCloseTo(1 / (1 + Math.exp(-1)), 6);
+    expect(confidences([Infinity, 0], 1, true)).toEqual([1]);
+  });
+
+  it('takes probabilities as they are, row by row', () => {
+    expect(confidences([0.25, 0.75, 0.5, 0.5], 2, false)).toEqual([0.75, 0.5]);
+  });
+
+  it('fails a row of NaN instead of naming a class', () => {
+    expect(() => classify(raw([1, NaN], 1), 's', true)).toThrow('holds NaN');
+  });
+
+  it('reads halves', () => {
+    expect([0x3c00, 0xc000, 0x0001, 0x7bff].map(halfToNumber)).toEqual([1, -2, 2 ** -24, 65504]);
+  });
+});
+
+describe('fromArray', () => {
+  const input = (shape: (number | null)[], type: TensorSignature['type'] = 'float32'): TensorSignature => ({
+    name: 'x',
+    type,
+    shape,
+    shared: false,
+    batchAxis: 0,
+    modelShape: [],
+  });
+
+  it.each<[(number | null)[], unknown, number[]]>([
+    [
+      [2, 2],
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      [2, 2],
+    ],
+    [
+      [2, 2],
+      [1, 2, 3, 4],
+      [2, 2],
+    ],
+    [
+      [null, 2],
+      [1, 2, 3, 4],
+      [2, 2],
+    ],
+    [[null, null], { shape: [1, 4], data: new Float32Array([1, 2, 3, 4]) }, [1, 4]],
+    [[], 5, []],
+  ])('shape %j takes %j', (shape, value, expected) => {
+    expect(fromArray(input(shape), value).shape).toEqual(expected);
+  });
+
+  it('turns numbers to int64 and refuses what is no number', () => {
+    expect(toElements('int64', fromArray(input([2], 'int64'), [1, 2n]).data)).toEqual(
+      BigInt64Array.of(1n, 2n),
+    );
+    expect(() => fromArray(input([1]), ['7'])).toThrow('element 0 is not a number');
+    expect(() => fromArray(input([3]), [1, 2])).toThrow('needs shape [3]');
+    expect(() => fromArray(input([2, 2]), [[1, 2], [3]])).toThrow('needs shape [2,2]');
+  });
+});

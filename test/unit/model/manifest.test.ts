@@ -1,0 +1,49 @@
+import { expect, it } from 'vitest';
+import { parseManifest } from '../../../src/lib/model/manifest.js';
+
+it('accepts every field', () => {
+  const manifest = {
+    description: 'd',
+    task: 'classification',
+    labels: ['a', 'b'],
+    output: 'logits',
+    scores: 'probabilities',
+    inputs: { x: { batchAxis: 1, shape: [3, null] }, sr: { batchAxis: null } },
+    outputs: { y: { batchAxis: 0 } },
+    maxBatch: 8,
+    batchable: true,
+    warmup: { rows: [1, 8] },
+    handler: './handler.mjs',
+  };
+  expect(parseManifest(JSON.stringify(manifest), 'm/model.json')).toEqual(manifest);
+  expect(parseManifest('{}', 'm/model.json')).toEqual({});
+});
+
+it.each([
+  ['{"lables": []}', 'm/model.json: unknown field lables', "did you mean 'labels'?"],
+  [
+    '{"inputs": {"x": {"batchaxis": 0}}}',
+    'm/model.json: unknown field inputs.x.batchaxis',
+    "did you mean 'batchAxis'?",
+  ],
+  ['{"warmup": {"row": [1]}}', 'unknown field warmup.row', "did you mean 'rows'?"],
+  ['{"maxBatch": 0}', 'field maxBatch', undefined],
+  ['{"task": "magic"}', 'field task', undefined],
+  ['{"handler": "/etc/x.mjs"}', 'field handler: must be a path such as ./handler.mjs', undefined],
+  ['{"handler": "x.py"}', 'field handler', undefined],
+  ['[]', 'the whole file', undefined],
+  ['{,}', 'it is not JSON', undefined],
+])('refuses %s, naming file and field', (text, message, hint) => {
+  let caught: unknown;
+  try {
+    parseManifest(text, 'm/model.json');
+  } catch (error) {
+    caught = error;
+  }
+  expect(caught).toMatchObject({
+    code: 'MODEL_MANIFEST',
+    exitCode: 78,
+    message: expect.stringContaining(message),
+  });
+  if (hint !== undefined) expect(caught).toMatchObject({ hint: expect.stringContaining(hint) });
+});
