@@ -64,6 +64,7 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
     const banner = {
       ...config,
       gpu: config.runner.gpu ?? null,
+      gpuAsked: config.runner.gpu !== undefined || !['auto', 'cpu'].includes(config.runner.provider),
       redisLabel: target.label,
       redisSource: target.source,
       models: worker.models,

@@ -3,7 +3,7 @@ import { toBytes, toElements } from './layout.js';
 import type { ModelManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
 import type { TensorSignature } from './signature.js';
-import { type DataType, elementCount, type Payload } from './tensor.js';
+import { type DataType, elementCount, encodeStrings, type Payload, type RowTensor } from './tensor.js';
 
 const FLOATS: readonly DataType[] = ['float32', 'float64', 'float16'];
 
@@ -30,13 +30,15 @@ export function planTask(manifest: ModelManifest, outputs: TensorSignature[], la
     );
   }
   const softmaxed = manifest.scores !== 'probabilities';
+  const encoded = manifest.labels?.map((name) => encodeStrings([name]));
   const perRow = { shape: [], shared: false, batchAxis: scores.batchAxis, modelShape: [] };
   return {
     outputs: [
       { name: 'class', type: 'int32', ...perRow },
       { name: 'confidence', type: 'float32', ...perRow },
+      ...(manifest.labels === undefined ? [] : [{ name: 'label', type: 'string' as const, ...perRow }]),
     ],
-    apply: (raw) => classify(raw, scores.name, softmaxed),
+    apply: (raw) => classify(raw, scores.name, softmaxed, encoded),
   };
 }
 
@@ -60,10 +62,17 @@ function scoresOutput(
 }
 
 /**
- * Class and confidence of each row of one scores tensor (logits or probabilities, any row shape).
+ * Class, confidence and, with `labels` (each encoded alone), the label of each row of one scores tensor (logits or
+ * probabilities, any row shape). The label is stored with the result, so that it stays what it was
+ * when a later version of the model renames its classes.
  * @throws InferError RUN_FAILED when a row's scores hold NaN: there is no answer to give.
  */
-export function classify(raw: Payload, output: string, softmaxed: boolean): Payload {
+export function classify(
+  raw: Payload,
+  output: string,
+  softmaxed: boolean,
+  labels?: readonly Uint8Array[],
+): Payload {
   const tensor = raw.tensors.find((one) => one.name === output);
   if (tensor === undefined) throw new InferError('RUN_FAILED', `the model gave no output ${output}`);
   const scores = toNumbers(tensor.type, tensor.data);
@@ -82,13 +91,16 @@ export function classify(raw: Payload, output: string, softmaxed: boolean): Payl
     classes[row] = best;
     confidences[row] = softmaxed ? 1 / expSum(scores, at, width, top) : top;
   }
-  return {
-    rows: raw.rows,
-    tensors: [
-      { name: 'class', type: 'int32', shape: [], data: toBytes(classes) },
-      { name: 'confidence', type: 'float32', shape: [], data: toBytes(confidences) },
-    ],
-  };
+  const tensors: RowTensor[] = [
+    { name: 'class', type: 'int32', shape: [], data: toBytes(classes) },
+    { name: 'confidence', type: 'float32', shape: [], data: toBytes(confidences) },
+  ];
+  if (labels !== undefined) {
+    const unnamed = encodeStrings(['']);
+    const names = Array.from(classes, (index) => labels[index] ?? unnamed);
+    tensors.push({ name: 'label', type: 'string', shape: [], data: Buffer.concat(names) });
+  }
+  return { rows: raw.rows, tensors };
 }
 
 /** Sum of exp(score - top): at least 1 and never more than `width`, so no score can overflow it. */

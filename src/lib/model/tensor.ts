@@ -116,6 +116,23 @@ export function sliceRows(payload: Payload, from: number, to: number): Payload {
   return { rows: to - from, tensors };
 }
 
+/** A payload cut into consecutive pieces of `counts` rows, sharing memory with it. */
+export function splitRows(payload: Payload, counts: readonly number[]): Payload[] {
+  if (counts.length === 1) return [payload];
+  const offsets = payload.tensors.map((tensor) => (tensor.shared ? [] : rowOffsets(tensor, payload.rows)));
+  let from = 0;
+  return counts.map((rows) => {
+    const to = from + rows;
+    const tensors = payload.tensors.map((tensor, i) =>
+      tensor.shared
+        ? tensor
+        : { ...tensor, data: tensor.data.subarray(offsets[i]?.[from], offsets[i]?.[to]) },
+    );
+    from = to;
+    return { rows, tensors };
+  });
+}
+
 /** Payloads of equal `shapeKey` joined in order; shared tensors are taken from the first. */
 export function concatRows(parts: readonly Payload[]): Payload {
   const first = parts[0];

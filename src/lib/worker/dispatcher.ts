@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.js';
 import { InferError } from '../core/errors.js';
 import { Gate } from '../core/gate.js';
 import type { RunReply } from '../model/runner.js';
-import { sliceRows } from '../model/tensor.js';
+import { type Payload, splitRows } from '../model/tensor.js';
 import type { HeldJob } from './held.js';
 import type { RunnerSlot } from './runner-slot.js';
 
@@ -162,10 +162,12 @@ export class Dispatcher {
       for (const { unit } of batch.parts) this.inRun.delete(unit);
     }
     this.stats.rows += batch.rows;
-    let row = 0;
-    for (const { unit, from, rows } of batch.parts) {
-      const outputs = sliceRows(reply.outputs, row, row + rows);
-      row += rows;
+    const pieces = splitRows(
+      reply.outputs,
+      batch.parts.map((part) => part.rows),
+    );
+    for (const [i, { unit, from }] of batch.parts.entries()) {
+      const outputs = pieces[i] as Payload;
       if (unit.over) continue;
       if (unit.cancelled) {
         this.host.onCancelled(unit);

@@ -98,7 +98,7 @@ describe('streams', () => {
 
   it('prints only the document under --json, and keeps notes, warnings and exit code', async () => {
     const { stdout, stderr, exitCode } = await run(['--json']);
-    expect(JSON.parse(stdout)).toMatchObject({ queues: ['default'], prefix: 'infer' });
+    expect(JSON.parse(stdout)).toMatchObject({ queues: ['realtime', 'batch', 'default'], prefix: 'infer' });
     expect(stderr).toBe('a note\nWarning: a warning\n');
     expect(exitCode).toBe(1);
   });

@@ -303,6 +303,7 @@ describe('worker', () => {
         queues: ['realtime', 'batch'],
         models: [{ signature, device: 'cpu', loadMs: 31, fallback: 'libcudart.so.12 not found' }],
         gpu: '0',
+        gpuAsked: true,
         maxBatch: 32,
         batchWindowMs: 5,
         concurrency: 1,

@@ -30,8 +30,7 @@ describe('precedence', () => {
     const { values, sources, files } = await load();
     expect(values).toMatchObject({
       prefix: 'infer',
-      queue: 'default',
-      queues: ['default'],
+      queues: ['realtime', 'batch', 'default'],
       resultTtl: 3600,
       drainTimeout: 30_000,
       lockTtl: 10_000,

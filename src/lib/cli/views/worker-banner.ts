@@ -14,6 +14,8 @@ export interface WorkerBanner {
   queues: readonly string[];
   models: readonly LoadedModel[];
   gpu: string | null;
+  /** A GPU or its provider was named, so that ending on the CPU must be said. */
+  gpuAsked: boolean;
   /** Null: learned from run times. */
   maxBatch: number | null;
   batchWindowMs: number;
@@ -33,9 +35,9 @@ export function workerBanner(banner: WorkerBanner, { paint }: Pick<Layout, 'pain
     ['batches', batchText(banner)],
     ['runs', runsText(banner)],
   ];
-  const fallbacks = new Set(
-    banner.models.flatMap((model) => (model.fallback === undefined ? [] : [model.fallback])),
-  );
+  // Without a GPU asked for, running on the CPU is what was wanted, not news.
+  const reasons = banner.gpuAsked ? banner.models.map((model) => model.fallback) : [];
+  const fallbacks = new Set(reasons.filter((reason) => reason !== undefined));
   return [
     `${paint('bold', 'infer worker')} ${paint('bold', printable(banner.name))} ${paint('dim', `v${banner.version}`)}`,
     ...facts(rows, paint).map((line) => `  ${line}`),
