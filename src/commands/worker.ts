@@ -69,6 +69,7 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
       redisSource: target.source,
       models: worker.models,
       threads: config.runner.threads,
+      maxBatch: worker.maxBatch,
       drainTimeoutMs: drainTimeout,
     };
     for (const line of workerBanner(banner, { paint: this.paintError })) this.note(line);

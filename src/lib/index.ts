@@ -4,8 +4,15 @@
  *   const infer = await InferClient.connect();
  *   const answer = await infer.run(pixels, { model: 'digits', priority: 9 });
  */
-export { type ConnectOptions, InferClient } from './client/client.js';
-export type { GroupChunk, JobResult, SubmitOptions, SubmittedGroup, SubmittedJob } from './client/types.js';
+export { InferClient } from './client/client.js';
+export type {
+  ConnectOptions,
+  GroupChunk,
+  JobResult,
+  SubmitOptions,
+  SubmittedGroup,
+  SubmittedJob,
+} from './client/types.js';
 export type { WaitOptions } from './client/waiting.js';
 export { type FailureRecord, InferError } from './core/errors.js';
 export { ExitCode } from './core/exit-codes.js';

@@ -56,9 +56,12 @@ function origin(name: SettingName): string {
 export function settingsFromFlags(flags: Record<string, unknown>): Partial<Record<SettingName, unknown>> {
   const given: Partial<Record<SettingName, unknown>> = {};
   for (const name of SETTING_NAMES) {
-    const flag = settingOf(name).flag;
+    const { flag, rule } = settingOf(name);
+    const value = flag === undefined ? undefined : flags[flag];
+    // A command's own flag may share the name and take several: `worker --model a --model b`.
+    if (Array.isArray(value) && rule.list !== true) continue;
     // Only what was typed: settings flags have no oclif default.
-    if (flag !== undefined && flags[flag] !== undefined && flags[flag] !== false) given[name] = flags[flag];
+    if (value !== undefined && value !== false) given[name] = value;
   }
   return given;
 }

@@ -1,15 +1,13 @@
 import { loadSettings } from '../config/load.js';
 import { systemClock } from '../core/clock.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
-import { checkJobId, checkPriority, checkQueueName, idTime, newId, printable } from '../core/job.js';
-import { formatDuration } from '../core/units.js';
+import { checkQueueName, chunkId, newId } from '../core/job.js';
 import { payloadFromValue } from '../input/value.js';
 import { encodeEnvelope } from '../model/envelope.js';
 import { packageRoot } from '../model/package-root.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
-import type { GroupRecord, JobRecord, JobSpec } from '../queue/broker.js';
+import type { GroupRecord, JobRecord } from '../queue/broker.js';
 import { Producer } from '../queue/producer.js';
 import { listQueues, locate, readGroup, readJob, readResult } from '../queue/reader.js';
 import { listWorkers } from '../queue/registry.js';
@@ -29,7 +27,16 @@ import { groupChunks } from './group-reader.js';
 import { GroupWriter } from './group-writer.js';
 import { toJobResult } from './render.js';
 import { Signatures } from './signatures.js';
-import type { GroupChunk, JobResult, SubmitOptions, SubmittedGroup, SubmittedJob } from './types.js';
+import { queueFor, specOf } from './spec.js';
+import type {
+  ConnectOptions,
+  GroupChunk,
+  JobResult,
+  SubmitOptions,
+  SubmittedGroup,
+  SubmittedJob,
+} from './types.js';
+import { unknownId } from './unknown-id.js';
 import { deadlineOf, type GroupProgress, type WaitOptions, waitFor } from './waiting.js';
 
 export interface ClientConfig {
@@ -39,15 +46,6 @@ export interface ClientConfig {
   /** Seconds a result is kept unless a submit says otherwise. */
   resultTtl: number;
   redis: ConnectionSettings;
-}
-
-export interface ConnectOptions {
-  /** `redis://…`, `rediss://…`, `unix:///…` [INFER_REDIS_URL, the configuration file, or a local one]. */
-  redis?: string | undefined;
-  /** First part of every key [`infer`]. */
-  prefix?: string | undefined;
-  /** Seconds results are kept [3600]. */
-  resultTtl?: number | undefined;
 }
 
 /** How often `onProgress` is called. */
@@ -116,7 +114,8 @@ export class InferClient {
     options: SubmitOptions,
     how: { checkId: boolean; reply: string | undefined },
   ): Promise<SubmittedJob> {
-    const spec = this.specOf(payload, signature, options, how.reply);
+    const { resultTtl } = this.config;
+    const spec = specOf(payload.rows, signature, options, { resultTtl, reply: how.reply });
     const input = encodeEnvelope(payload);
     const [[added]] = await this.guard(
       Promise.all([
@@ -142,7 +141,7 @@ export class InferClient {
     options: SubmitOptions & WaitOptions,
     onSubmitted?: (job: SubmittedJob) => void,
   ): Promise<JobResult> {
-    const queue = this.queueFor(payload, options);
+    const queue = queueFor(payload.rows, options);
     const id = options.id ?? newId('j');
     // Listening starts before the job exists, so that its notice cannot come too early.
     const heard = this.waiter.next(queue, id);
@@ -169,21 +168,15 @@ export class InferClient {
   }
 
   /** A group to write chunks to: rows in any number, streamed. */
-  openGroup(signature: ModelSignature, options: SubmitOptions): Promise<GroupWriter> {
-    if (options.id !== undefined) checkJobId(options.id);
-    return this.guard(
-      GroupWriter.open(this.producer, {
-        id: options.id ?? newId('g'),
-        queue: checkQueueName(options.queue ?? 'batch'),
-        model: signature.name,
-        priority: checkPriority(options.priority ?? 0),
-        resultTtl: options.resultTtl ?? this.config.resultTtl,
-      }),
-    ).then(async (writer) => {
-      await this.register(writer.group.queue);
-      this.places.set(writer.group.id, writer.group.queue);
-      return writer;
-    });
+  async openGroup(signature: ModelSignature, options: SubmitOptions): Promise<GroupWriter> {
+    const { resultTtl } = this.config;
+    const id = options.id ?? newId('g');
+    const template = specOf(0, signature, { ...options, id, queue: options.queue ?? 'batch' }, { resultTtl });
+    this.places.set(id, template.queue);
+    const [writer] = await this.guard(
+      Promise.all([GroupWriter.open(this.producer, template), this.register(template.queue)]),
+    );
+    return writer;
   }
 
   /** Submits many rows as a group of chunk jobs. */
@@ -203,6 +196,8 @@ export class InferClient {
     const stored = ENDED.has(record.state)
       ? await readResult(this.redis, this.config.prefix, record.queue, id)
       : undefined;
+    // The record outlives a short-lived result: without it there is nothing to answer with.
+    if (record.state === 'completed' && stored === undefined && record.resultTtl !== 0) throw unknownId(id);
     return toJobResult(record, stored);
   }
 
@@ -245,7 +240,7 @@ export class InferClient {
   async group(id: string): Promise<GroupRecord> {
     const { queue } = await this.place(id, 'group');
     const group = await this.guard(readGroup(this.redis, this.config.prefix, queue, id));
-    if (group === undefined) throw unknown(id);
+    if (group === undefined) throw unknownId(id);
     return group;
   }
 
@@ -258,7 +253,7 @@ export class InferClient {
   async find(id: string): Promise<{ queue: string; kind: 'job' | 'group' }> {
     const queues = await this.guard(listQueues(this.redis, this.config.prefix));
     const place = await this.guard(locate(this.redis, this.config.prefix, id, queues));
-    if (place === undefined) throw unknown(id);
+    if (place === undefined) throw unknownId(id);
     this.places.set(id, place.queue);
     return place;
   }
@@ -274,13 +269,25 @@ export class InferClient {
       return (await this.group(id)).state;
     }
     const state = await this.guard(this.producer.cancel(place.queue, id));
-    if (state === undefined) throw unknown(id);
+    if (state === undefined) throw unknownId(id);
     return state;
   }
 
   private watch(queue: string, id: string, kind: 'job' | 'group') {
     const list = this.waiter.listFor(queue);
     return this.guard(watchEnd(this.redis, this.config.prefix, queue, id, list, kind));
+  }
+
+  /** Puts a failed job, or the failed jobs of a group, back to waiting; answers how many. */
+  async retry(id: string): Promise<{ queue: string; count: number }> {
+    const { queue, kind } = await this.find(id);
+    const ids = kind === 'job' ? [id] : chunkIds(await this.group(id));
+    return { queue, count: await this.guard(this.producer.retry(queue, ids)) };
+  }
+
+  /** Puts every failed job of a queue back to waiting; answers how many. */
+  async retryFailed(queue: string): Promise<number> {
+    return this.guard(this.producer.retryFailed(checkQueueName(queue)));
   }
 
   /** True when some live worker serves the queue. */
@@ -295,28 +302,6 @@ export class InferClient {
     await closeClient(this.redis);
   }
 
-  private specOf(
-    payload: Payload,
-    signature: ModelSignature,
-    options: SubmitOptions,
-    reply: string | undefined,
-  ): JobSpec {
-    return {
-      id: options.id === undefined ? newId('j') : checkJobId(options.id),
-      queue: this.queueFor(payload, options),
-      model: signature.name,
-      rows: payload.rows,
-      priority: checkPriority(options.priority ?? 0),
-      resultTtl: options.resultTtl ?? this.config.resultTtl,
-      ...(reply === undefined ? {} : { reply }),
-      ...(options.expiresMs === undefined ? {} : { deadline: Date.now() + options.expiresMs }),
-    };
-  }
-
-  private queueFor(payload: Payload, options: SubmitOptions): string {
-    return checkQueueName(options.queue ?? (payload.rows === 1 ? 'realtime' : 'batch'));
-  }
-
   private async register(queue: string): Promise<void> {
     if (this.registered.has(queue)) return;
     await this.producer.registerQueue(queue);
@@ -327,14 +312,14 @@ export class InferClient {
     const known = this.places.get(id);
     if (known !== undefined) return { queue: known };
     const place = await this.find(id);
-    if (place.kind !== kind) throw unknown(id);
+    if (place.kind !== kind) throw unknownId(id);
     return place;
   }
 
   private async record(id: string): Promise<JobRecord> {
     const { queue } = await this.place(id, 'job');
     const record = await this.guard(readJob(this.redis, this.config.prefix, queue, id));
-    if (record === undefined) throw unknown(id);
+    if (record === undefined) throw unknownId(id);
     return record;
   }
 
@@ -358,15 +343,6 @@ export class InferClient {
   }
 }
 
-function unknown(id: string): InferError {
-  const made = idTime(id);
-  const age = made === undefined ? '' : ` It was submitted ${formatDuration(Date.now() - made)} ago.`;
-  return new InferError(
-    'JOB_UNKNOWN',
-    `no job or group ${printable(id)}: unknown, or its result has expired.${age}`,
-    {
-      hint: 'results are kept for an hour unless --result-ttl says otherwise; infer inspect shows what is there',
-      exitCode: ExitCode.NoInput,
-    },
-  );
+function chunkIds(group: GroupRecord): string[] {
+  return Array.from({ length: group.jobs }, (_, index) => chunkId(group.id, index));
 }

@@ -1,8 +1,8 @@
 import { chunkId } from '../core/job.js';
 import { encodeEnvelope } from '../model/envelope.js';
 import type { Payload } from '../model/tensor.js';
-import type { NewJob } from '../queue/broker.js';
-import type { OpenGroup, Producer } from '../queue/producer.js';
+import type { JobSpec, NewJob } from '../queue/broker.js';
+import type { Producer } from '../queue/producer.js';
 import type { SubmittedGroup } from './types.js';
 
 /** Chunk jobs added in one round trip, and round trips under way: enough to hide the network, little to hold. */
@@ -19,12 +19,13 @@ export class GroupWriter {
 
   private constructor(
     private readonly producer: Producer,
-    readonly group: OpenGroup,
+    /** Every chunk's spec but for its id, rows and place; its id is the group's. */
+    private readonly template: JobSpec,
   ) {}
 
-  static async open(producer: Producer, group: OpenGroup): Promise<GroupWriter> {
-    await producer.openGroup(group);
-    return new GroupWriter(producer, group);
+  static async open(producer: Producer, template: JobSpec): Promise<GroupWriter> {
+    await producer.openGroup(template);
+    return new GroupWriter(producer, template);
   }
 
   get rowsWritten(): number {
@@ -33,16 +34,14 @@ export class GroupWriter {
 
   /** Queues a chunk; waits when enough is under way. */
   async write(payload: Payload): Promise<void> {
-    const { id, queue, model, priority, resultTtl } = this.group;
+    const { id } = this.template;
+    const { index, rows: firstRow } = this;
     this.pending.push({
       spec: {
-        id: chunkId(id, this.index),
-        queue,
-        model,
+        ...this.template,
+        id: chunkId(id, index),
         rows: payload.rows,
-        priority,
-        resultTtl,
-        group: { id, index: this.index, firstRow: this.rows },
+        group: { id, index, firstRow },
       },
       input: encodeEnvelope(payload),
     });
@@ -56,7 +55,7 @@ export class GroupWriter {
     await this.flush();
     await Promise.all(this.underWay);
     this.throwFailure();
-    const { id, queue, model, priority } = this.group;
+    const { id, queue, model, priority } = this.template;
     await this.producer.closeGroup(queue, id, this.rows, this.index);
     return { group: id, queue, priority, model, rows: this.rows, jobs: this.index };
   }
@@ -65,7 +64,7 @@ export class GroupWriter {
   async abandon(): Promise<void> {
     this.pending = [];
     await Promise.allSettled(this.underWay);
-    const { id, queue } = this.group;
+    const { id, queue } = this.template;
     for (let index = 0; index < this.index; index++) await this.producer.cancel(queue, chunkId(id, index));
     await this.producer.closeGroup(queue, id, this.rows, this.index);
   }
@@ -75,7 +74,7 @@ export class GroupWriter {
     this.pending = [];
     if (jobs.length > 0) {
       const add = this.producer
-        .submit(this.group.queue, jobs, false)
+        .submit(this.template.queue, jobs, false)
         .then(() => undefined)
         .catch((error: unknown) => {
           this.failure ??= error;

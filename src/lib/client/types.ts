@@ -15,6 +15,14 @@ export interface SubmitOptions {
   resultTtl?: number | undefined;
   /** Milliseconds from now after which a job that has not started expires. */
   expiresMs?: number | undefined;
+  /** Tries after the first, for failures that may go away [2]; a bad input is never tried again. */
+  retries?: number | undefined;
+  /** Milliseconds before the first retry; doubles each time [5000]. */
+  retryDelayMs?: number | undefined;
+  /** Milliseconds of run time after which the run is killed and the job fails [the worker's]. */
+  timeLimitMs?: number | undefined;
+  /** Milliseconds of run time after which a job stops between two runs, its rows so far kept [the worker's]. */
+  softTimeLimitMs?: number | undefined;
 }
 
 export interface SubmittedJob {
@@ -57,4 +65,13 @@ export interface GroupChunk {
   rows: number;
   values?: unknown[];
   error?: FailureRecord;
+}
+
+export interface ConnectOptions {
+  /** `redis://…`, `rediss://…`, `unix:///…` [INFER_REDIS_URL, the configuration file, or a local one]. */
+  redis?: string | undefined;
+  /** First part of every key [`infer`]. */
+  prefix?: string | undefined;
+  /** Seconds results are kept [3600]. */
+  resultTtl?: number | undefined;
 }

@@ -173,7 +173,7 @@ export const SETTINGS = {
     flag: 'max-batch',
     helpValue: '<rows>',
     doc: 'most rows in one run of the model',
-    defaultText: 'learned from the model and its run times',
+    defaultText: "the model's own, else 32",
     rule: integer(1, 65_536),
   } as Setting<number>,
   batchWindow: {

@@ -115,6 +115,8 @@ export interface JobRecord {
   group?: { id: string; index: number; firstRow: number };
   failure?: FailureRecord;
   meta?: ResultMeta;
+  /** Seconds its result is kept; 0 keeps none. The record itself is kept a minute at least. */
+  resultTtl?: number;
   /** For `delayed`: when it may run, ms since the epoch. */
   runAt?: number;
 }

@@ -1,8 +1,8 @@
 import { Queue } from 'bullmq';
 import type { Clock } from '../core/clock.js';
-import { chunkId, type Priority, toBullPriority } from '../core/job.js';
+import { chunkId, toBullPriority } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
-import type { GroupRecord, NewJob, SubmittedJob } from './broker.js';
+import type { GroupRecord, JobSpec, NewJob, SubmittedJob } from './broker.js';
 import { INLINE_INPUT_BYTES, jobName, toJobData } from './job-data.js';
 import { groupKey, inputKey, queuesKey } from './keys.js';
 import { encodeNotice } from './notice.js';
@@ -18,13 +18,8 @@ const ORPHAN_INPUT_TTL = 86_400;
 /** Seconds a group that is never closed (its submitter died) is kept. */
 const OPEN_GROUP_TTL = 7 * 86_400;
 
-export interface OpenGroup {
-  id: string;
-  queue: string;
-  model: string;
-  priority: Priority;
-  resultTtl: number;
-}
+/** Jobs put back in one script: about 5 ms of Redis time. */
+const RETRY_BATCH = 200;
 
 /** The submitting side: BullMQ adds the jobs, our keys carry what is too large to ride along. */
 export class Producer {
@@ -68,7 +63,7 @@ export class Producer {
     await this.client.hsetnx(queuesKey(this.prefix), queue, '{}');
   }
 
-  async openGroup(group: OpenGroup): Promise<void> {
+  async openGroup(group: Pick<JobSpec, 'id' | 'queue' | 'model' | 'priority' | 'resultTtl'>): Promise<void> {
     const key = groupKey(this.scriptsOf(group.queue).tag, group.id);
     await this.client.hset(key, {
       model: group.model,
@@ -113,6 +108,23 @@ export class Producer {
       states[state] = (states[state] ?? 0) + 1;
     }
     return states;
+  }
+
+  /** Puts failed jobs back to waiting at their own priority; answers how many were. */
+  async retry(queue: string, ids: readonly string[]): Promise<number> {
+    let retried = 0;
+    for (let from = 0; from < ids.length; from += RETRY_BATCH) {
+      const batch = ids.slice(from, from + RETRY_BATCH);
+      const reply = (await this.scriptsOf(queue).run('inferRetry', this.clock.now(), ...batch)) as number[];
+      retried += reply.filter((one) => one === 1).length;
+    }
+    return retried;
+  }
+
+  /** Every job that is in the failed set now, oldest failure first. */
+  async retryFailed(queue: string): Promise<number> {
+    const ids = await this.client.zrange(`${this.scriptsOf(queue).base}failed`, '0', '-1');
+    return this.retry(queue, ids);
   }
 
   /** Pauses or resumes a queue: running jobs finish, nothing new starts. */

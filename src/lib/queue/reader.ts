@@ -96,6 +96,7 @@ export async function readJob(
     ...(processedOn ? { startedAt: Number(processedOn) } : {}),
     ...(finishedOn ? { finishedAt: Number(finishedOn) } : {}),
     ...(spec?.group === undefined ? {} : { group: spec.group }),
+    ...(spec?.resultTtl === undefined ? {} : { resultTtl: spec.resultTtl }),
     ...(failureRecord === undefined ? {} : { failure: failureRecord }),
     ...(meta ? { meta: JSON.parse(meta) as ResultMeta } : {}),
     // BullMQ's delayed score: milliseconds * 4096 + a counter.

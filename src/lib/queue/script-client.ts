@@ -1,6 +1,7 @@
 import type { RedisClient } from '../redis/types.js';
 import { bullBase, queueTag } from './keys.js';
 import { CANCEL, CLOSE_GROUP, RECOVER, RENEW, SCRIPT_KEYS, SETTLE, SWEEP, TAKE, WATCH } from './scripts.js';
+import { EXPIRE_DUE, RETRY } from './scripts-terminal.js';
 
 const SCRIPTS = {
   inferTake: TAKE,
@@ -11,6 +12,8 @@ const SCRIPTS = {
   inferWatch: WATCH,
   inferCloseGroup: CLOSE_GROUP,
   inferSweep: SWEEP,
+  inferExpireDue: EXPIRE_DUE,
+  inferRetry: RETRY,
 } as const;
 
 export type ScriptName = keyof typeof SCRIPTS;

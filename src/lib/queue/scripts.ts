@@ -27,7 +27,7 @@ export const SCRIPT_KEYS = [
   'marker',
 ] as const;
 
-const PRELUDE = `
+export const PRELUDE = `
 local call = redis.call
 local wait, active, prioritized, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local completed, failed, events, meta, pc, marker = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]

@@ -1,4 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
+import { messageOf } from '../core/errors.js';
 import type { RedisClient } from './types.js';
 
 export type RedisFlavour = 'redis' | 'valkey' | 'dragonfly';
@@ -42,6 +43,25 @@ export async function readInfo(client: RedisClient): Promise<RedisFacts> {
   const master = cluster.nodes('master')[0];
   const text = await (master ?? cluster).info();
   return { ...parseInfo(text), nodes: cluster.nodes().length };
+}
+
+/**
+ * Memory alone, of the fullest master; undefined when this user may not ask. One short INFO section:
+ * cheap enough to ask every second.
+ */
+export async function readMemory(
+  client: RedisClient,
+): Promise<Pick<RedisFacts, 'usedMemory' | 'maxMemory'> | undefined> {
+  const nodes = client.isCluster ? (client as Cluster).nodes('master') : [client as Redis];
+  try {
+    const facts = (await Promise.all(nodes.map((node) => node.info('memory')))).map(parseInfo);
+    return facts.reduce((fullest, next) =>
+      (memoryHeadroom(next) ?? 1) < (memoryHeadroom(fullest) ?? 1) ? next : fullest,
+    );
+  } catch (error) {
+    if (messageOf(error).startsWith('NOPERM')) return undefined;
+    throw error;
+  }
 }
 
 /** Facts out of the text of an INFO reply; absent fields become 0, '' or the harmless value. */

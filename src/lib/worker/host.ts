@@ -50,6 +50,8 @@ export interface WorkerConfig {
 export interface RunningWorker {
   readonly id: string;
   readonly models: LoadedModel[];
+  /** Most rows in one run, of the model that takes most. */
+  readonly maxBatch: number;
   /** Jobs it holds right now. */
   readonly activeJobs: number;
   /** Takes jobs until drained, left, or (burst, max jobs) done; then frees everything. */
@@ -152,6 +154,7 @@ export async function openWorker(
     return {
       id,
       models,
+      maxBatch: worker.maxBatch,
       get activeJobs() {
         return worker.heartbeat().active.length;
       },

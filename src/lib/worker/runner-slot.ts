@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { InferError, messageOf } from '../core/errors.js';
+import { formatDuration } from '../core/units.js';
 import type {
   LoadedModel,
   Runner,
@@ -15,6 +16,25 @@ const RESTART_MAX_MS = 30_000;
 /** A runner that lived this long was healthy: the next crash restarts at once again. */
 const HEALTHY_MS = 30_000;
 
+/** Failures that leave no runner, or one that cannot be trusted: a CUDA context is lost after an error. */
+const REPLACED_AFTER = new Set(['RUNNER_DIED', 'TIME_LIMIT', 'RUN_ABORTED', 'DEVICE_ERROR']);
+
+/** ONNX Runtime's errors are text only; these words mean the device failed, not the input. */
+const DEVICE_WORDS =
+  /\b(?:CUDA|cuDNN|CUBLAS|HIP|WebGPU|Vulkan)\b|device (?:was )?lost|out of memory|bad_alloc/i;
+
+function deviceError(error: unknown): InferError | undefined {
+  if (!(error instanceof InferError) || error.code !== 'RUN_FAILED') return undefined;
+  if (!DEVICE_WORDS.test(error.message)) return undefined;
+  return new InferError('DEVICE_ERROR', error.message, { hint: error.hint, cause: error });
+}
+
+function timeLimit(ms: number): InferError {
+  return new InferError('TIME_LIMIT', `it ran longer than its time limit of ${formatDuration(ms)}`, {
+    hint: 'raise --time-limit on submit and worker, or make the input smaller',
+  });
+}
+
 /**
  * One runner process and its successors. A runner that dies is replaced with its models loaded,
  * after a pause that doubles while they keep dying young.
@@ -24,6 +44,11 @@ export class RunnerSlot {
   private startedAt = 0;
   private restartMs = 0;
   private stopped = false;
+  /** A runner that has not loaded its models yet. */
+  private loading: Runner | undefined;
+  private reviving: Promise<Runner> | undefined;
+  /** Why we killed the runner in the middle of a run. */
+  private endedBy: InferError | undefined;
   models = new Map<string, LoadedModel>();
 
   constructor(
@@ -37,17 +62,24 @@ export class RunnerSlot {
   /** Starts the first runner; errors (no GPU, corrupt model) reach the caller. */
   async open(): Promise<LoadedModel[]> {
     const runner = await this.start(this.options);
-    this.runner = runner;
-    this.startedAt = Date.now();
     const loaded: LoadedModel[] = [];
     try {
+      this.loading = runner;
       for (const name of this.names) loaded.push(await runner.load(name));
+      if (this.stopped) throw new InferError('RUNNER_DIED', 'the worker is stopping');
     } catch (error) {
       await runner.kill();
-      this.runner = undefined;
       throw error;
+    } finally {
+      this.loading = undefined;
     }
     this.models = new Map(loaded.map((model) => [model.signature.name, model]));
+    this.runner = runner;
+    this.startedAt = Date.now();
+    void runner.exited.then((exit) => {
+      // Died while it was idle: nobody's run failed, but the next one should not have to wait.
+      if (this.runner === runner) this.replace(runner, new InferError('RUNNER_DIED', exit.reason));
+    });
     return loaded;
   }
 
@@ -59,15 +91,35 @@ export class RunnerSlot {
     return this.runner?.pid;
   }
 
-  /** Runs a micro-batch; a dead runner is replaced first. */
-  async run(request: RunRequest): Promise<RunReply> {
+  /**
+   * Runs a micro-batch; a dead runner is replaced first. A run cannot be interrupted, so past
+   * `limitMs` (and on `abort`) its process is killed and a new one is started at once.
+   * @throws InferError TIME_LIMIT, RUN_ABORTED, DEVICE_ERROR, or what the runner says.
+   */
+  async run(request: RunRequest, limitMs?: number): Promise<RunReply> {
     const runner = this.runner ?? (await this.revive());
+    const timer = limitMs === undefined ? undefined : setTimeout(() => this.end(timeLimit(limitMs)), limitMs);
+    this.endedBy = undefined;
     try {
       return await runner.run(request);
     } catch (error) {
-      if (error instanceof InferError && error.code === 'RUNNER_DIED') this.buried(runner, error);
-      throw error;
+      const cause = this.endedBy ?? deviceError(error) ?? error;
+      if (cause instanceof InferError && REPLACED_AFTER.has(cause.code)) this.replace(runner, cause);
+      throw cause;
+    } finally {
+      clearTimeout(timer);
     }
+  }
+
+  /** Ends the run in progress, if any, by ending its process. */
+  abort(): void {
+    this.end(new InferError('RUN_ABORTED', 'the run was ended because a job in it was cancelled'));
+  }
+
+  private end(cause: InferError): void {
+    if (this.runner === undefined || this.endedBy !== undefined) return;
+    this.endedBy = cause;
+    void this.runner.kill();
   }
 
   async memory(): Promise<number> {
@@ -76,23 +128,38 @@ export class RunnerSlot {
 
   async stop(): Promise<void> {
     this.stopped = true;
-    await this.runner?.stop();
+    await Promise.all([this.runner?.stop(), this.loading?.kill()]);
   }
 
   /** Ends it even in the middle of a run. */
   async kill(): Promise<void> {
     this.stopped = true;
-    await this.runner?.kill();
+    await Promise.all([this.runner?.kill(), this.loading?.kill()]);
   }
 
-  private buried(runner: Runner, error: Error): void {
+  /** A dead or spoilt runner gives way to a new one, started now so that it is ready when work comes. */
+  private replace(runner: Runner, cause: InferError): void {
     if (this.runner === runner) this.runner = undefined;
-    const young = Date.now() - this.startedAt < HEALTHY_MS;
+    const crashed = cause.code === 'RUNNER_DIED';
+    const young = crashed && Date.now() - this.startedAt < HEALTHY_MS;
     this.restartMs = young ? Math.min(Math.max(this.restartMs * 2, RESTART_MIN_MS), RESTART_MAX_MS) : 0;
-    if (!this.stopped) this.log.error({ runner: this.index, reason: messageOf(error) }, 'runner died');
+    if (this.stopped) return;
+    this.log.error({ runner: this.index, code: cause.code, reason: cause.message }, 'runner replaced');
+    void runner
+      .kill()
+      .then(() => this.revive())
+      .catch(() => undefined);
   }
 
-  private async revive(): Promise<Runner> {
+  /** The successor; several callers share one start. */
+  private revive(): Promise<Runner> {
+    this.reviving ??= this.startAgain().finally(() => {
+      this.reviving = undefined;
+    });
+    return this.reviving;
+  }
+
+  private async startAgain(): Promise<Runner> {
     for (;;) {
       if (this.stopped) throw new InferError('RUNNER_DIED', 'the worker is stopping');
       if (this.restartMs > 0) await delay(this.restartMs);

@@ -59,7 +59,8 @@ export class Worker {
   private readonly stopTaking = new AbortController();
   private readonly ended = new Gate();
   private order = 0;
-  private prefetchRows = 1;
+  /** Most rows in one run, of the model that takes most: what is held ahead for each runner. */
+  readonly maxBatch: number;
   private accepted = 0;
   private leaving = false;
   private handingBack = false;
@@ -71,7 +72,7 @@ export class Worker {
   ) {
     this.startedAt = parts.clock.now();
     this.signatures = new Map(parts.models.map((model) => [model.signature.name, model.signature]));
-    this.prefetchRows = Math.max(1, ...[...this.signatures.values()].map((model) => this.capOf(model)));
+    this.maxBatch = Math.max(1, ...[...this.signatures.values()].map((model) => this.capOf(model)));
     this.dispatcher = new Dispatcher(
       parts.slots,
       options.batchWindowMs,
@@ -164,7 +165,7 @@ export class Worker {
       queues: parts.consumers.map((consumer) => consumer.queue),
       models: [...this.signatures.values()].map(({ name, version }) => ({ name, version })),
       concurrency: parts.slots.length,
-      maxBatch: options.maxBatch,
+      maxBatch: this.maxBatch,
       batchWindowMs: options.batchWindowMs,
       active: [...this.dispatcher.runningJobs].map((job) => ({
         id: job.id,
@@ -190,7 +191,7 @@ export class Worker {
   /** One micro-batch a runner is held ahead, counting only lanes as urgent as this one. */
   private room(lane: number): number {
     if (this.stopTaking.signal.aborted) return 0;
-    const rows = this.prefetchRows * this.parts.slots.length - this.dispatcher.rowsUpTo(lane);
+    const rows = this.maxBatch * this.parts.slots.length - this.dispatcher.rowsUpTo(lane);
     const jobsLeft = (this.options.maxJobs ?? Number.POSITIVE_INFINITY) - this.accepted;
     return Math.min(rows, jobsLeft);
   }
@@ -234,9 +235,9 @@ export class Worker {
   private async urge(unit: HeldJob): Promise<void> {
     await Promise.all(
       this.lanes.slice(0, unit.lane + 1).map((lane) => {
-        const room = Math.max(0, this.prefetchRows - this.dispatcher.rowsUpTo(lane.index));
+        const room = Math.max(0, this.maxBatch - this.dispatcher.rowsUpTo(lane.index));
         // In the unit's own lane even a full prefetch may be overtaken, by one micro-batch at most.
-        if (lane.index === unit.lane) return lane.urge(unit.priority, this.prefetchRows);
+        if (lane.index === unit.lane) return lane.urge(unit.priority, this.maxBatch);
         return room > 0 ? lane.urge(undefined, room) : undefined;
       }),
     );

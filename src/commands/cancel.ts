@@ -1,0 +1,54 @@
+import { Args } from '@oclif/core';
+import { BaseCommand } from '../lib/cli/base-command.js';
+import { waitFlag } from '../lib/cli/flags.js';
+import { interruptible } from '../lib/cli/signals.js';
+import type { InferClient } from '../lib/client/client.js';
+import { ExitCode } from '../lib/core/exit-codes.js';
+import { printable } from '../lib/core/job.js';
+
+interface CancelJson {
+  id: string;
+  kind: 'job' | 'group';
+  /** `active` when its worker was asked and has not let go of it yet. */
+  state: string;
+}
+
+/** Takes work back. */
+export default class Cancel extends BaseCommand<typeof Cancel> {
+  static override summary = 'cancel a job or a whole group';
+  static override description =
+    `A waiting job is cancelled at once. A running one is cancelled when its runner has stopped working on it: within about two seconds, if need be by ending the runner process; other jobs of the same run are run again.
+Exits 1 when it had ended already, 75 when it still runs.`;
+  static override examples = ['<%= config.bin %> cancel ID', '<%= config.bin %> cancel GROUP --wait'];
+  static override args = { id: Args.string({ required: true, description: 'id of a job or a group' }) };
+  static override flags = {
+    wait: waitFlag({ description: 'wait until a running job has stopped, 30s unless a time is given' }),
+  };
+
+  async run(): Promise<CancelJson> {
+    const { withClient } = await import('../lib/cli/open-client.js');
+    return interruptible((signal) => withClient(this.loaded, false, (client) => this.cancel(client, signal)));
+  }
+
+  private async cancel(client: InferClient, signal: AbortSignal): Promise<CancelJson> {
+    const { id } = this.args;
+    const { wait } = this.flags;
+    const { kind } = await client.find(id);
+    let state = await client.cancel(id);
+    if (wait !== undefined && (state === 'active' || state === 'waiting')) {
+      const limits = { timeoutMs: wait, signal };
+      state = (kind === 'job' ? await client.wait(id, limits) : await client.waitGroup(id, limits)).state;
+    }
+    const done = state === 'cancelled' || (kind === 'group' && state === 'failed');
+    await this.print(`${printable(id)} ${done ? 'cancelled' : state}`);
+    if (state === 'active' || state === 'waiting') {
+      this.note('its worker has been asked to stop it');
+      this.next(`infer result ${id} --wait`);
+      this.endWith(ExitCode.TryAgain);
+    } else if (!done) {
+      this.note(`it had ended already: ${state}`);
+      this.endWith(ExitCode.Negative);
+    }
+    return { id, kind, state };
+  }
+}

@@ -1,0 +1,67 @@
+import { Flags } from '@oclif/core';
+import { BaseCommand } from '../lib/cli/base-command.js';
+import { wholeFlag } from '../lib/cli/flags.js';
+import { interruptible } from '../lib/cli/signals.js';
+import { type DemoJson, demoView, keptView, tryNext } from '../lib/cli/views/demo-view.js';
+import { ExitCode } from '../lib/core/exit-codes.js';
+
+const DEFAULT_ROWS = 50_000;
+/** Fewer would not hold every test digit. */
+const MIN_ROWS = 397;
+
+/** The whole of infer at work, on the model and the digits that come with it. */
+export default class Demo extends BaseCommand<typeof Demo> {
+  static override summary = 'watch infer at work: a batch of real digits, and urgent ones that overtake it';
+  static override description =
+    `Starts a private Redis in a throw-away directory and a worker, sends the handwritten digits that come with infer as a batch, and meanwhile asks for single digits of priority 9. Prints accuracy, throughput and latency, all measured on the spot.
+With --redis or INFER_REDIS_URL it uses that server, under a prefix of its own whose keys it removes. Leaves nothing running unless --keep is given.
+Exits 1 when the worker's answers to a repeated digit differ.`;
+  static override examples = [
+    '<%= config.bin %> demo',
+    '<%= config.bin %> demo --rows 200000',
+    "<%= config.bin %> demo --json | jq '.latency.besideBatch.totalMs'",
+    '<%= config.bin %> demo --keep',
+  ];
+  static override flags = {
+    rows: wholeFlag({
+      min: MIN_ROWS,
+      description: `rows of the batch, rounded up to whole rounds of the ${MIN_ROWS} digits [default: ${DEFAULT_ROWS}]`,
+    }),
+    keep: Flags.boolean({ description: 'leave Redis and the worker running, and say how to end them' }),
+  };
+
+  async run(): Promise<DemoJson> {
+    const { Stage } = await import('../lib/cli/demo/stage.js');
+    const { tell } = await import('../lib/cli/demo/story.js');
+    const { invocation } = await import('../lib/cli/demo/invocation.js');
+    const { layout } = this;
+    const demo = await interruptible(async (signal) => {
+      const stage = new Stage(this.loaded);
+      try {
+        const figures = await tell(stage, {
+          rows: this.flags.rows ?? DEFAULT_ROWS,
+          signal,
+          progress: this.progress,
+          layout,
+          step: (text) => this.step(text),
+          show: (lines) => this.print(lines),
+        });
+        signal.throwIfAborted();
+        return { ...figures, kept: this.flags.keep ? stage.keep() : null };
+      } finally {
+        await stage.strike();
+      }
+    });
+    if (demo.kept === null) this.step('Stopped and removed all that was started.');
+    const call = invocation();
+    const given = this.loaded.sources.redisUrl.kind === 'flag' ? demo.redis.label : null;
+    const end = demo.kept === null ? [] : keptView(call, demo.kept, layout.paint);
+    await this.print(['', ...demoView(demo, layout), ...tryNext(call, demo, given, layout.paint), ...end]);
+    if (demo.accuracy.differing > 0) this.endWith(ExitCode.Negative);
+    return demo;
+  }
+
+  private step(text: string): void {
+    if (!this.jsonEnabled()) this.note(text);
+  }
+}

@@ -1,0 +1,127 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { InferClient } from '../../client/client.js';
+import type { JobResult, SubmittedGroup } from '../../client/types.js';
+import { InferError } from '../../core/errors.js';
+import type { ModelSignature } from '../../model/signature.js';
+import type { GroupRecord, WorkerRecord } from '../../queue/broker.js';
+import { snapshotQueues } from '../../queue/inspector.js';
+import { listWorkers } from '../../queue/registry.js';
+import { waitForGroup } from '../group-wait.js';
+import { ProgressBar, type ProgressTarget } from '../output/progress.js';
+import type { QueueOverview } from '../views/overview.js';
+import { type Digits, repeated } from './digits.js';
+import { type Sample, sampleOf } from './figures.js';
+
+export const MODEL = 'digits';
+const URGENT = 9;
+const ANSWER_WITHIN_MS = 60_000;
+/** Between two urgent requests: a person or a web page, not a second flood. */
+const PAUSE_MS = 5;
+/** The first answers open connections; they are shown, not measured. */
+const WARM_UP = 3;
+
+/** Queues and workers at one moment. */
+export interface Moment {
+  at: number;
+  queues: QueueOverview[];
+  workers: WorkerRecord[];
+}
+
+/** Asks for one digit as an API server would: priority 9, and waits for the answer. */
+export async function ask(
+  client: InferClient,
+  pixels: readonly number[] | undefined,
+  signal: AbortSignal,
+): Promise<{ result: JobResult; sample: Sample }> {
+  const started = performance.now();
+  const result = await client.run(pixels, {
+    model: MODEL,
+    priority: URGENT,
+    timeoutMs: ANSWER_WITHIN_MS,
+    signal,
+  });
+  if (result.state !== 'completed') {
+    throw new InferError(
+      'DEMO_JOB',
+      `a digit ended ${result.state}: ${result.error?.message ?? 'no reason'}`,
+    );
+  }
+  return { result, sample: sampleOf(result, performance.now() - started) };
+}
+
+/** Some digits one at a time to a worker that has nothing else to do. */
+export async function askAlone(
+  client: InferClient,
+  digits: Digits,
+  count: number,
+  signal: AbortSignal,
+): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  for (let at = 0; at < count + WARM_UP; at++) {
+    const { sample } = await ask(client, digits.pixels[at % digits.pixels.length], signal);
+    if (at >= WARM_UP) samples.push(sample);
+    await delay(PAUSE_MS, undefined, { signal });
+  }
+  return samples;
+}
+
+/** Streams the digits, again and again, into the queue `batch` as one group. */
+export async function submitBatch(
+  client: InferClient,
+  digits: Digits,
+  rounds: number,
+  signature: ModelSignature,
+  how: { target: ProgressTarget; signal: AbortSignal },
+): Promise<SubmittedGroup> {
+  const total = rounds * digits.labels.length;
+  const bar = new ProgressBar(how.target, { label: 'submitting', unit: 'rows', total });
+  const writer = await client.openGroup(signature, { model: MODEL, queue: 'batch', priority: 0 });
+  try {
+    for await (const chunk of repeated(digits, rounds, signature)) {
+      how.signal.throwIfAborted();
+      await writer.write(chunk);
+      bar.add(chunk.rows);
+    }
+    return await writer.close();
+  } finally {
+    bar.finish();
+  }
+}
+
+/** Urgent digits one at a time for as long as the batch is worked off. */
+export async function askBeside(
+  client: InferClient,
+  digits: Digits,
+  group: string,
+  how: { target: ProgressTarget; signal: AbortSignal },
+): Promise<{ ended: GroupRecord; samples: Sample[] }> {
+  const samples: Sample[] = [];
+  let over = false;
+  const batch = waitForGroup(client, group, { ...how, timeoutMs: undefined }).finally(() => {
+    over = true;
+  });
+  const urgent = async () => {
+    for (let at = 0; !over; at++) {
+      const { sample } = await ask(client, digits.pixels[at % digits.pixels.length], how.signal);
+      // One that was answered after the batch had ended was alone.
+      if (!over) samples.push(sample);
+      await delay(PAUSE_MS, undefined, { signal: how.signal });
+    }
+  };
+  const [ended] = await Promise.all([batch, urgent()]);
+  if (ended.state !== 'completed') {
+    throw new InferError('DEMO_JOB', `${ended.jobsFailed} jobs of the batch failed`);
+  }
+  return { ended, samples };
+}
+
+/** What `infer inspect` shows, less the rates: averages of a minute say nothing after a second. */
+export async function look(client: InferClient, prefix: string): Promise<Moment> {
+  const at = Date.now();
+  const [queues, workers] = await Promise.all([
+    snapshotQueues(client.redis, prefix, at, undefined),
+    listWorkers(client.redis, prefix),
+  ]);
+  const counts = queues.map((queue) => ({ ...queue, ratePerSecond: null, etaMs: null }));
+  return { at, queues: counts, workers };
+}

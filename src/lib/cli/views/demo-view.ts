@@ -1,0 +1,154 @@
+import type { JobResult } from '../../client/types.js';
+import { formatDuration } from '../../core/units.js';
+import type { Accuracy, Latency, Percentiles } from '../demo/figures.js';
+import type { Invocation } from '../demo/invocation.js';
+import type { Kept } from '../demo/stage.js';
+import { renderTable } from '../output/table.js';
+import { count, facts, heading, type Layout, type Paint } from '../output/text.js';
+
+/** The documented JSON of `demo`. */
+export interface DemoJson {
+  model: string;
+  device: string;
+  redis: { label: string; private: boolean };
+  batch: { group: string; rows: number; jobs: number; seconds: number; rowsPerSecond: number };
+  accuracy: Accuracy;
+  /** Priority 9, one row at a time. */
+  latency: { alone: Latency; besideBatch: Latency };
+  kept: Kept | null;
+}
+
+const SHADES = ['  ', '░░', '▒▒', '▓▓', '██'];
+const SIDE = 8;
+
+/** An 8x8 digit in shades of ink, and beside it what the model makes of it. */
+export function digitView(
+  pixels: readonly number[],
+  label: number,
+  answer: JobResult,
+  paint: Paint,
+): string[] {
+  const found = answer.result as { class: number; confidence: number };
+  const right = found.class === label;
+  const beside: Record<number, string> = {
+    2: `looks like a ${paint(['bold', right ? 'green' : 'red'], String(found.class))}, ${sureness(found.confidence)} sure`,
+    3: paint('dim', `it is a ${label}`),
+    4: paint('dim', `run in ${formatDuration(answer.timing?.runMs ?? 0)} on ${answer.device ?? 'cpu'}`),
+  };
+  return Array.from({ length: SIDE }, (_, row) => {
+    const line = pixels.slice(row * SIDE, (row + 1) * SIDE).map(shade);
+    return `  ${line.join('')}   ${beside[row] ?? ''}`.trimEnd();
+  });
+}
+
+function shade(ink: number): string {
+  return SHADES[Math.min(SHADES.length - 1, Math.round(ink * (SHADES.length - 1)))] as string;
+}
+
+/** What was measured; the same on a terminal and in a pipe, but for the table's borders. */
+export function demoView(demo: DemoJson, layout: Layout): string[] {
+  const { paint } = layout;
+  const { accuracy, batch, latency } = demo;
+  const same =
+    accuracy.differing === 0
+      ? ''
+      : paint('red', `; ${count(accuracy.differing)} rows answered differently later`);
+  return [
+    ...facts(
+      [
+        [
+          'accuracy',
+          `${paint(['bold', 'green'], percent(accuracy.share))}  ${accuracy.right} of ${accuracy.of} test digits right${same}`,
+        ],
+        [
+          'throughput',
+          `${paint(['bold', 'green'], `${count(batch.rowsPerSecond)} rows/s`)}  ${count(batch.rows)} rows in ${formatDuration(batch.seconds * 1000)} on ${demo.device}`,
+        ],
+      ],
+      paint,
+    ),
+    '',
+    heading('Latency of one priority-9 digit', paint),
+    ...latencyTable(latency, layout),
+  ];
+}
+
+function latencyTable({ alone, besideBatch }: DemoJson['latency'], layout: Layout): string[] {
+  const row = (name: string, times: Percentiles, samples: number) => [
+    name,
+    ...[times.p50, times.p90, times.p99].map((ms) => formatDuration(ms)),
+    count(samples),
+  ];
+  return renderTable(
+    [
+      { title: 'WHILE' },
+      { title: 'P50', align: 'right' },
+      { title: 'P90', align: 'right' },
+      { title: 'P99', align: 'right' },
+      { title: 'SAMPLES', align: 'right' },
+    ],
+    [
+      row('worker idle, end to end', alone.totalMs, alone.samples),
+      row('batch under way, end to end', besideBatch.totalMs, besideBatch.samples),
+      row('  of that in the queue', besideBatch.queueMs, besideBatch.samples),
+      row('  of that in the model', besideBatch.runMs, besideBatch.samples),
+    ],
+    layout,
+  );
+}
+
+/** Three commands that work from where the reader is; `redis` is what has to be named in them. */
+export function tryNext(
+  { infer, oneDigit }: Invocation,
+  demo: DemoJson,
+  redis: string | null,
+  paint: Paint,
+): string[] {
+  const { kept } = demo;
+  const server = kept?.redis ?? redis;
+  const prefix = kept === null || kept.stateDir !== null ? '' : ` --prefix ${kept.prefix}`;
+  const where = `${server === null ? '' : ` --redis ${server}`}${prefix}`;
+  const submit = `${infer} submit --priority 9 ${oneDigit} --wait${where}`;
+  const inspect: Command = [`${infer} inspect${where}`, 'queues and workers'];
+  const commands: Command[] =
+    kept === null
+      ? [
+          [`${infer} worker -Q realtime,batch${where}`, 'a worker that stays, until Ctrl-C'],
+          [submit, 'in another terminal: one answer'],
+          inspect,
+        ]
+      : [
+          [submit, 'one answer'],
+          [`${infer} result ${demo.batch.group} -o results.ndjson${where}`, "the batch's results"],
+          inspect,
+        ];
+  return ['', heading('Try next', paint), ...commandLines(commands, paint)];
+}
+
+/** What still runs after `--keep`, and how to end it. */
+export function keptView({ infer }: Invocation, kept: Kept, paint: Paint): string[] {
+  const commands: Command[] = [[`kill ${kept.workerPid}`, 'the worker']];
+  if (kept.stateDir !== null) {
+    commands.push([`INFER_STATE_DIR=${kept.stateDir} ${infer} redis stop`, 'its Redis']);
+  }
+  commands.push([`rm -r ${kept.dir}`, kept.stateDir === null ? 'the log' : 'its data and the log']);
+  const notes = kept.stateDir === null ? [`  keys of the prefix ${kept.prefix} stay in Redis`] : [];
+  return ['', heading('Still running; to end it', paint), ...commandLines(commands, paint), ...notes];
+}
+
+/** What to type, and what it is or does. */
+type Command = readonly [string, string];
+
+function commandLines(commands: readonly Command[], paint: Paint): string[] {
+  const width = Math.max(...commands.map(([command]) => command.length));
+  return commands.map(([command, why]) => `  ${paint('cyan', command.padEnd(width))}  ${paint('dim', why)}`);
+}
+
+/** Never rounded up to a certainty that no model has. */
+function sureness(confidence: number): string {
+  return percent(Math.floor(confidence * 10_000) / 10_000);
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(2)} %`;
+}

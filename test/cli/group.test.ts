@@ -1,0 +1,126 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { execa } from 'execa';
+import { beforeAll, expect, it } from 'vitest';
+import { ROOT, useInfer } from '../support/cli.js';
+import { DIGIT_ROWS, type DigitAnswer, DIGITS_FILE, digitLines } from '../support/digits.js';
+import { poison, writeModel } from '../support/onnx-builder.js';
+import { useRedis } from '../support/redis.js';
+
+const redis = useRedis({ port: true });
+const infer = useInfer(redis);
+/** The digits, ended, and what `result` printed of them. */
+let group = '';
+let rows = '';
+
+const submitAndWait = async (args: string[], stdin?: string): Promise<string> => {
+  const run = await infer.run(['submit', '-', '--quiet', ...args], { stdin: stdin ?? '' });
+  await infer.run(['result', run.stdout.trim(), '--wait', '--output', path.join(infer.dir, 'waited')]);
+  return run.stdout.trim();
+};
+
+beforeAll(async () => {
+  const models = path.join(infer.dir, 'models');
+  writeModel(models, 'poison', poison());
+  await infer.worker(['--name', 'digits']);
+  await infer.worker(['--name', 'poison', '--models', models, '-Q', 'poison']);
+  const submitted = await infer.run(['submit', DIGITS_FILE, '--wait', '1m', '--model', 'digits']);
+  group = submitted.stdout.trim();
+  expect([submitted.exitCode, group]).toEqual([0, expect.stringMatching(/^g[0-9a-z]{25}$/)]);
+  rows = (await infer.run(['result', group])).stdout;
+});
+
+it('result of a group: one line of NDJSON a row, in input order, as right as the model is', () => {
+  const answers = rows
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as DigitAnswer);
+  expect(answers).toHaveLength(397);
+  const right = answers.filter((answer, at) => answer.class === DIGIT_ROWS[at]?.label).length;
+  expect(((100 * right) / 397).toFixed(2)).toBe('98.99');
+  expect(answers.every((answer) => answer.device === 'cpu' && answer.label === String(answer.class))).toBe(true);
+});
+
+it('--output FILE holds the same lines, complete or not at all', async () => {
+  const file = infer.file('results.ndjson', 'old\n');
+  const unknown = await infer.run(['result', 'no-such-group', '--output', file]);
+  expect([unknown.exitCode, readFileSync(file, 'utf8')]).toEqual([66, 'old\n']);
+
+  const run = await infer.run(['result', group, '--output', file]);
+  expect([run.exitCode, run.stdout, run.stderr]).toEqual([0, "", ""]);
+  expect(readFileSync(file, 'utf8')).toBe(rows);
+  expect(readdirSync(infer.dir).filter((name) => name.includes('part'))).toEqual([]);
+});
+
+it('--output in a directory that is not there is refused (78) and leaves nothing', async () => {
+  const file = path.join(infer.dir, 'nowhere', 'results.ndjson');
+  const run = await infer.run(['result', group, '--output', file]);
+  expect(run.exitCode).toBe(78);
+  expect(run.stderr).toContain(`cannot write ${file}`);
+  expect(existsSync(path.dirname(file))).toBe(false);
+});
+
+it('--output - and a pipe are the same', async () => {
+  const run = await infer.run(['result', group, '--output', '-']);
+  expect([run.exitCode, run.stdout]).toEqual([0, rows]);
+});
+
+it('--json is the group with its results', async () => {
+  const run = await infer.run(['result', group, '--json']);
+  expect(run.json()).toMatchObject({
+    id: group,
+    queue: 'batch',
+    model: 'digits',
+    state: 'completed',
+    rows: 397,
+    rowsDone: 397,
+    jobsFailed: 0,
+    results: rows
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+  });
+});
+
+it('a group that has not ended: says how far it is, exit 75', async () => {
+  const submitted = await infer.run(['submit', DIGITS_FILE, '-Q', 'later', '--json', '--model', 'digits']);
+  const { group: id } = submitted.json<{ group: string }>();
+  expect(submitted.stderr).toContain('infer worker -Q later');
+  const run = await infer.run(['result', id]);
+  expect(run.exitCode).toBe(75);
+  expect(run.stdout).toMatch(/rows done\s+0 of 397/);
+  expect(run.stderr).toContain(`infer result ${id} --wait`);
+});
+
+it('a chunk that fails costs its own rows only: exit 3, the others in their places', async () => {
+  const lines = Array.from({ length: 600 }, (_, at) => JSON.stringify({ index: [at === 10 ? 99 : at % 4] }));
+  const id = await submitAndWait(['--model', 'poison', '-Q', 'poison'], lines.join('\n'));
+  const run = await infer.run(['result', id]);
+  expect(run.exitCode).toBe(3);
+  const answers = run.rows<Record<string, unknown>>();
+  expect(answers).toHaveLength(600);
+  const failed = answers.flatMap((answer, at) => ('error' in answer ? [at] : []));
+  expect(failed).toContain(10);
+  expect(failed.length).toBeLessThan(600);
+  answers.forEach((answer, at) => {
+    if ('error' in answer) expect(answer.error).toMatchObject({ code: expect.any(String) });
+    else expect(answer).toEqual({ y: [[10, 20, 30, 40][at % 4]] });
+  });
+});
+
+it('a reader that goes away ends the command quietly: infer result G | head -1', async () => {
+  const id = await submitAndWait(['--model', 'digits'], digitLines(4_000));
+  // 4,000 rows are more than a pipe holds, so the writer is at work when its reader leaves.
+  const script = '{ "$NODE" bin/run.js result "$ID"; echo "exit $?" >&2; } | head -1';
+  const env = {
+    PATH: process.env.PATH ?? '',
+    HOME: infer.dir,
+    INFER_STATE_DIR: path.join(infer.dir, 'state'),
+    INFER_REDIS_URL: redis.url,
+    NODE: process.execPath,
+    ID: id,
+  };
+  const run = await execa('sh', ['-c', script], { cwd: ROOT, env, extendEnv: false });
+  expect(run.stdout).toBe(rows.split('\n')[0]);
+  expect(run.stderr).toBe('exit 0');
+});

@@ -1,0 +1,125 @@
+import type { Clock } from '../../../src/lib/core/clock.js';
+import { newId } from '../../../src/lib/core/job.js';
+import type { JobRecord, JobSpec, ResultMeta, Settlement, TakenJob } from '../../../src/lib/queue/broker.js';
+import { BullConsumer, type ConsumerOptions } from '../../../src/lib/queue/consumer.js';
+import { bullBase, inputKey, queueTag, resultKey } from '../../../src/lib/queue/keys.js';
+import { Producer } from '../../../src/lib/queue/producer.js';
+import { readJob } from '../../../src/lib/queue/reader.js';
+import type { RedisClient } from '../../../src/lib/redis/types.js';
+import type { TestRedis } from '../../support/redis.js';
+
+export const PREFIX = 'test';
+
+export const META: ResultMeta = {
+  worker: 'w',
+  device: 'cpu',
+  attempts: 1,
+  queueMs: 1,
+  runMs: 2,
+  totalMs: 3,
+};
+export const FAILURE = { code: 'RUN_FAILED', message: 'the model says no' };
+
+let queues = 0;
+
+/** One queue of its own on a shared server, with a producer and as many consumers as a test wants. */
+export class QueueKit {
+  /** Added to the system clock by producer and consumers. */
+  offsetMs = 0;
+  readonly clock: Clock = { now: () => Date.now() + this.offsetMs };
+  readonly tag: string;
+  readonly base: string;
+  readonly producer: Producer;
+  private readonly consumers: BullConsumer[] = [];
+
+  private constructor(
+    private readonly redis: TestRedis,
+    readonly client: RedisClient,
+    readonly queue: string,
+  ) {
+    this.tag = queueTag(PREFIX, queue);
+    this.base = bullBase(PREFIX, queue);
+    this.producer = new Producer(client, PREFIX, this.clock);
+  }
+
+  static async open(redis: TestRedis): Promise<QueueKit> {
+    return new QueueKit(redis, await redis.client('command'), `q${++queues}`);
+  }
+
+  async consumer(more: Partial<ConsumerOptions> = {}): Promise<BullConsumer> {
+    const consumer = new BullConsumer({
+      prefix: PREFIX,
+      queue: this.queue,
+      client: await this.redis.client('worker'),
+      blocking: await this.redis.client('blocking'),
+      workerId: `w${this.consumers.length}`,
+      workerName: 'worker',
+      lockMs: 60_000,
+      maxStalls: 3,
+      failedTtl: 7200,
+      clock: this.clock,
+      ...more,
+    });
+    this.consumers.push(consumer);
+    return consumer;
+  }
+
+  spec(more: Partial<JobSpec> = {}): JobSpec {
+    return { id: newId('j'), queue: this.queue, model: 'm', rows: 1, priority: 0, resultTtl: 600, ...more };
+  }
+
+  /** Submits one job per entry, in order; answers the ids. */
+  async submit(...jobs: (Partial<JobSpec> & { input?: Uint8Array })[]): Promise<string[]> {
+    const made = jobs.map(({ input, ...more }) => ({
+      spec: this.spec(more),
+      input: input ?? Buffer.from('input'),
+    }));
+    await this.producer.submit(this.queue, made, false);
+    return made.map((job) => job.spec.id);
+  }
+
+  async record(id: string): Promise<JobRecord> {
+    const record = await readJob(this.client, PREFIX, this.queue, id);
+    if (record === undefined) throw new Error(`no record of ${id}`);
+    return record;
+  }
+
+  async states(ids: readonly string[]): Promise<string[]> {
+    return Promise.all(ids.map(async (id) => (await this.record(id)).state));
+  }
+
+  resultKey(id: string): string {
+    return resultKey(this.tag, id);
+  }
+
+  inputKey(id: string): string {
+    return inputKey(this.tag, id);
+  }
+
+  /** As a worker that died: the lock lapses now instead of in its time. */
+  async loseLock(id: string): Promise<void> {
+    await this.client.del(`${this.base}${id}:lock`);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.consumers.map((consumer) => consumer.close()));
+    await this.producer.close();
+  }
+}
+
+export const idsOf = (jobs: readonly TakenJob[]): string[] => jobs.map((job) => job.spec.id);
+
+export async function takeOne(consumer: BullConsumer): Promise<TakenJob> {
+  const [job] = await consumer.take(1);
+  if (job === undefined) throw new Error('nothing to take');
+  return job;
+}
+
+export const completed = (job: TakenJob, result: Uint8Array | string = 'result'): Settlement => ({
+  kind: 'completed',
+  job,
+  result: Buffer.from(result),
+  meta: META,
+});
+
+export const failed = (job: TakenJob): Settlement => ({ kind: 'failed', job, failure: FAILURE, meta: META });

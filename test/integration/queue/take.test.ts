@@ -1,0 +1,193 @@
+import { Queue } from 'bullmq';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { useRedis } from '../../support/redis.js';
+import { completed, failed, idsOf, QueueKit, takeOne } from './queue-kit.js';
+
+const redis = useRedis();
+const never = new AbortController().signal;
+let kit: QueueKit;
+beforeEach(async () => {
+  kit = await QueueKit.open(redis);
+});
+afterEach(() => kit.close());
+
+const LARGE = Buffer.alloc(5000, 7);
+
+describe('take', () => {
+  it('answers by priority, then first come first served, whatever the order of submission', async () => {
+    const consumer = await kit.consumer();
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 30 }),
+        fc.integer({ min: 1, max: 7 }),
+        async (priorities, step) => {
+          const ids = await kit.submit(...priorities.map((priority) => ({ priority })));
+          const expected = ids
+            .map((id, i) => ({ id, priority: priorities[i] as number, i }))
+            .sort((a, b) => b.priority - a.priority || a.i - b.i)
+            .map((job) => job.id);
+          const taken: string[] = [];
+          for (let jobs = await consumer.take(step); jobs.length > 0; jobs = await consumer.take(step)) {
+            expect(jobs.length).toBeLessThanOrEqual(step);
+            taken.push(...idsOf(jobs));
+            await consumer.settle(jobs.map((job) => completed(job)));
+          }
+          expect(taken).toEqual(expected);
+        },
+      ),
+      { numRuns: 15 },
+    );
+  });
+
+  it('takes only what is more urgent than asked', async () => {
+    const consumer = await kit.consumer();
+    const [, , five, nine] = await kit.submit({ priority: 0 }, { priority: 4 }, { priority: 5 }, { priority: 9 });
+    expect(idsOf(await consumer.take(10, 4))).toEqual([nine, five]);
+    expect(await consumer.take(10, 4)).toEqual([]);
+    expect(await consumer.take(10, 9)).toEqual([]);
+    expect(await consumer.take(10)).toHaveLength(2);
+  });
+
+  it('does not count a job pushed back in front of a priority as more urgent than it', async () => {
+    const consumer = await kit.consumer();
+    await kit.submit({ priority: 4 });
+    await consumer.settle([{ kind: 'release', job: await takeOne(consumer) }]);
+    expect(await consumer.take(10, 4)).toEqual([]);
+    expect(await consumer.take(10, 3)).toHaveLength(1);
+  });
+
+  it('stops at the rows asked for, and always takes one job', async () => {
+    const consumer = await kit.consumer();
+    const ids = await kit.submit({ rows: 3 }, { rows: 3 }, { rows: 3 }, { rows: 100 });
+    expect(idsOf(await consumer.take(4))).toEqual(ids.slice(0, 2));
+    expect(idsOf(await consumer.take(3))).toEqual(ids.slice(2, 3));
+    expect(idsOf(await consumer.take(1))).toEqual(ids.slice(3));
+  });
+
+  it('brings inputs of any bytes, small ones in the job and large ones in a key of their own', async () => {
+    const consumer = await kit.consumer();
+    const small = Buffer.from([0, 255, 128, 10]);
+    const [a, b] = await kit.submit({ input: small }, { input: LARGE });
+    expect(await kit.client.exists(kit.inputKey(a as string))).toBe(0);
+    expect(await kit.client.ttl(kit.inputKey(b as string))).toBe(-1);
+    const jobs = await consumer.take(2);
+    expect(jobs.map((job) => Buffer.from(job.input))).toEqual([small, LARGE]);
+    expect(jobs[0]).toMatchObject({ attempt: 1, failures: 0, stalls: 0, spec: { id: a, queue: kit.queue } });
+    await consumer.settle(jobs.map((job) => completed(job)));
+    expect(await kit.client.exists(kit.inputKey(b as string))).toBe(0);
+    expect(await kit.client.hget(kit.base + a, 'data')).not.toContain(small.toString('base64'));
+  });
+
+  it('keeps the input of a failed job for as long as the job, so that it can run again', async () => {
+    const consumer = await kit.consumer();
+    const [id] = await kit.submit({ input: LARGE });
+    await consumer.settle([failed(await takeOne(consumer))]);
+    expect(await kit.client.ttl(kit.inputKey(id as string))).toBeGreaterThan(7190);
+    expect(await kit.client.ttl(kit.base + id)).toBeGreaterThan(7190);
+  });
+
+  it('locks what it takes, with another token each time', async () => {
+    const consumer = await kit.consumer();
+    await kit.submit({}, {});
+    const first = await takeOne(consumer);
+    const second = await takeOne(consumer);
+    expect(first.token).not.toBe(second.token);
+    for (const job of [first, second]) {
+      expect(await kit.client.get(`${kit.base}${job.spec.id}:lock`)).toBe(job.token);
+      expect(await kit.client.pttl(`${kit.base}${job.spec.id}:lock`)).toBeGreaterThan(59_000);
+    }
+    expect(await kit.client.lrange(`${kit.base}active`, 0, -1)).toHaveLength(2);
+  });
+
+  it('hands the same job out once, whoever asks', async () => {
+    const consumers = await Promise.all([kit.consumer(), kit.consumer(), kit.consumer()]);
+    const ids = await kit.submit(...Array.from({ length: 60 }, () => ({})));
+    const taken = await Promise.all(
+      Array.from({ length: 30 }, (_, i) => (consumers[i % 3] as (typeof consumers)[0]).take(3)),
+    );
+    expect(taken.flatMap(idsOf).sort()).toEqual([...ids].sort());
+  });
+
+  it('adds the same id once', async () => {
+    const consumer = await kit.consumer();
+    const job = { spec: kit.spec({ id: 'order-1' }), input: Buffer.from('first') };
+    const again = { ...job, input: Buffer.from('second') };
+    expect(await kit.producer.submit(kit.queue, [job], true)).toEqual([{ id: 'order-1', duplicate: false }]);
+    expect(await kit.producer.submit(kit.queue, [again], true)).toEqual([{ id: 'order-1', duplicate: true }]);
+    await kit.producer.submit(kit.queue, [again], false);
+    const jobs = await consumer.take(10);
+    expect(jobs.map((one) => String(one.input))).toEqual(['first']);
+  });
+
+  it('takes nothing from a paused queue, and at once when it is resumed', async () => {
+    const consumer = await kit.consumer();
+    await kit.producer.setPaused(kit.queue, true);
+    await kit.submit({}, {});
+    expect(await consumer.take(10)).toEqual([]);
+    const asleep = performance.now();
+    const woken = consumer.waitForWork(20_000, never);
+    await kit.producer.setPaused(kit.queue, false);
+    await woken;
+    expect(performance.now() - asleep).toBeLessThan(2000);
+    expect(await consumer.take(10)).toHaveLength(2);
+  });
+
+  it('takes a job that other BullMQ code added, which can be failed cleanly', async () => {
+    const consumer = await kit.consumer();
+    const queue = new Queue(kit.queue, { connection: kit.client, prefix: kit.tag, skipVersionCheck: true });
+    await queue.add('theirs', { any: 'thing' });
+    await queue.add('theirs', 'text', { priority: 3 });
+    const jobs = await consumer.take(10);
+    expect(jobs.map((job) => [job.spec.model, job.input.length])).toEqual([
+      ['', 0],
+      ['', 0],
+    ]);
+    expect(await consumer.settle(jobs.map(failed))).toEqual([true, true]);
+    expect(await kit.states(idsOf(jobs))).toEqual(['failed', 'failed']);
+    await queue.close();
+  });
+});
+
+describe('waitForWork', () => {
+  it('wakes when a job comes', async () => {
+    const consumer = await kit.consumer();
+    expect(await consumer.take(1)).toEqual([]);
+    const woken = consumer.waitForWork(20_000, never);
+    await kit.submit({});
+    await woken;
+    expect(await consumer.take(1)).toHaveLength(1);
+  });
+
+  it('passes the wake-up on while work is left', async () => {
+    const [one, two] = [await kit.consumer(), await kit.consumer()];
+    const both = [one.waitForWork(20_000, never), two.waitForWork(20_000, never)];
+    await kit.submit({}, {});
+    await Promise.race(both);
+    expect(await one.take(1)).toHaveLength(1);
+    await Promise.all(both);
+    expect(await two.take(1)).toHaveLength(1);
+  });
+
+  it('ends with its signal, its time and its consumer', async () => {
+    const consumer = await kit.consumer();
+    await consumer.waitForWork(20, never);
+    const stop = new AbortController();
+    const waiting = consumer.waitForWork(20_000, stop.signal);
+    stop.abort();
+    await waiting;
+    await consumer.waitForWork(20_000, stop.signal);
+    await consumer.close();
+    await consumer.waitForWork(20_000, never);
+  });
+
+  it('leaves the wake-up to others when it closes', async () => {
+    const [leaving, staying] = [await kit.consumer(), await kit.consumer()];
+    await kit.submit({}, {});
+    await leaving.waitForWork(20_000, never);
+    await leaving.close();
+    const woken = staying.waitForWork(20_000, never);
+    await woken;
+    expect(await staying.take(1)).toHaveLength(1);
+  });
+});

@@ -1,0 +1,176 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa, type ResultPromise } from 'execa';
+import { afterAll, beforeAll } from 'vitest';
+import { startWorker, type TestWorker, type WorkerOptions } from './worker.js';
+
+/** The repository: where `bin/run.js`, `examples` and `models` are. */
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const BINARY = path.join(ROOT, 'bin/run.js');
+const TIMEOUT_MS = 25_000;
+
+export interface RunOptions {
+  /** URL of the server [the sandbox's]; null names none. */
+  redis?: string | null;
+  stdin?: string | Uint8Array;
+  cwd?: string;
+  env?: Record<string, string>;
+}
+
+export interface Outcome {
+  readonly exitCode: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Standard output, which must be one JSON document. */
+  json<T = Record<string, unknown>>(): T;
+  /** Standard output as NDJSON. */
+  rows<T = Record<string, unknown>>(): T[];
+}
+
+/** A started process whose end the caller awaits. */
+export type Started = ResultPromise<{ reject: false; all: true; extendEnv: false; buffer: true }>;
+
+export interface Sandbox {
+  /** A directory of this file's own, removed at its end. */
+  readonly dir: string;
+  /** Runs `infer` to its end. */
+  run(args: readonly string[], options?: RunOptions): Promise<Outcome>;
+  /** Starts `infer`; it is ended at the latest with the file. */
+  start(args: readonly string[], options?: RunOptions): Started;
+  /** Runs a module's source that may import `infer-queue`, as a program of its own. */
+  script(source: string, options?: RunOptions): Started;
+  /** Starts `infer worker` and waits until it says that it is ready. */
+  worker(args?: readonly string[], options?: RunOptions & WorkerOptions): Promise<TestWorker>;
+  /** Writes a file into the directory; answers its path. */
+  file(name: string, content: string | Uint8Array): string;
+}
+
+/**
+ * The built `infer` for the tests of one file: an environment without the caller's settings, a
+ * state directory of its own, and at the end the check that no process was left behind.
+ */
+export function useInfer(redis?: { readonly url: string }): Sandbox {
+  const mark = `infer-test-${randomUUID()}`;
+  const started = new Set<Started>();
+  const workers = new Set<TestWorker>();
+  let dir = '';
+
+  beforeAll(() => {
+    dir = mkdtempSync(path.join(tmpdir(), 'infer-cli-'));
+  });
+  afterAll(async () => {
+    await Promise.all([...workers].map((worker) => worker.stop()));
+    const unended = [...started].filter((child) => child.exitCode === null && child.signalCode === null);
+    for (const child of unended) child.kill('SIGKILL');
+    await Promise.all(unended);
+    const left = marked(mark);
+    for (const pid of left) process.kill(pid, 'SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+    if (left.length > 0) throw new Error(`${left.length} processes of this file were left running`);
+  });
+
+  const launch = (words: readonly string[], options: RunOptions): Started => {
+    const url = options.redis === undefined ? redis?.url : options.redis;
+    const child = execa(process.execPath, words, {
+      cwd: options.cwd ?? ROOT,
+      env: {
+        PATH: process.env.PATH ?? '',
+        HOME: dir,
+        LANG: 'C.UTF-8',
+        INFER_STATE_DIR: path.join(dir, 'state'),
+        TEST_MARK: mark,
+        ...(url === undefined || url === null ? {} : { INFER_REDIS_URL: url }),
+        ...options.env,
+      },
+      extendEnv: false,
+      reject: false,
+      all: true,
+      buffer: true,
+      stripFinalNewline: false,
+      ...(options.stdin === undefined ? { stdin: 'ignore' as const } : { input: options.stdin }),
+    });
+    started.add(child as unknown as Started);
+    void child.finally(() => started.delete(child as unknown as Started));
+    return child as unknown as Started;
+  };
+  const start: Sandbox['start'] = (args, options = {}) => launch([BINARY, ...args], options);
+
+  return {
+    get dir() {
+      return dir;
+    },
+    start,
+    run: async (args, options = {}) => {
+      const child = start(args, options);
+      const timer = setTimeout(() => child.kill('SIGKILL'), TIMEOUT_MS);
+      const { exitCode, stdout, stderr } = await child.finally(() => clearTimeout(timer));
+      return outcome(args, exitCode, String(stdout), String(stderr));
+    },
+    script: (source, options = {}) => launch(['--input-type=module', '-e', source], options),
+    worker: async (args = [], options = {}) => {
+      const worker = await startWorker(start(['worker', '--threads', '1', ...args], options), options);
+      workers.add(worker);
+      return worker;
+    },
+    file: (name, content) => {
+      const file = path.join(dir, name);
+      writeFileSync(file, content);
+      return file;
+    },
+  };
+}
+
+function outcome(
+  args: readonly string[],
+  exitCode: number | undefined,
+  stdout: string,
+  stderr: string,
+): Outcome {
+  const parse = (text: string): unknown => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw new Error(`infer ${args.join(' ')} (exit ${exitCode}) did not print JSON: ${stdout}${stderr}`);
+    }
+  };
+  return {
+    exitCode,
+    stdout,
+    stderr,
+    json: <T>() => parse(stdout) as T,
+    rows: <T>() =>
+      stdout
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => parse(line) as T),
+  };
+}
+
+/** Live processes whose environment holds the mark: also the runners that workers started. */
+function marked(mark: string): number[] {
+  if (!existsSync('/proc/self/environ')) return [];
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((name) => {
+      try {
+        return readFileSync(`/proc/${name}/environ`, 'latin1').includes(mark);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+/** Calls `look` until it answers something; for states that nothing announces. */
+export async function until<T>(look: () => Promise<T | undefined>, timeoutMs = 15_000): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (performance.now() > deadline) throw new Error('what was waited for did not come');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

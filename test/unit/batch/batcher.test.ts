@@ -1,0 +1,154 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Batcher, type MutableUnit } from '../../../src/lib/batch/batcher.js';
+import { byUrgency, type MicroBatch } from '../../../src/lib/batch/planner.js';
+import { unit, units } from './units.js';
+
+type Batch = MicroBatch<MutableUnit>;
+
+function take(batcher: Batcher<MutableUnit>, now = 0): Batch {
+  const next = batcher.next(now);
+  if (next === undefined || !('batch' in next)) throw new Error('expected a batch');
+  return next.batch;
+}
+
+const rowNames = (batch: Batch) =>
+  batch.parts.flatMap((part) =>
+    Array.from({ length: part.rows }, (_, i) => `${part.unit.order}/${part.from + i}`),
+  );
+
+describe('Batcher', () => {
+  it('hands every row out exactly once, and a row of a failed batch once more each time', () => {
+    const steps = fc.array(
+      fc.record({
+        kind: fc.constantFrom('add', 'run', 'run', 'halve', 'again', 'remove'),
+        pick: fc.nat({ max: 1000 }),
+      }),
+      { maxLength: 60 },
+    );
+    fc.assert(
+      fc.property(units, steps, (list, script) => {
+        const batcher = new Batcher<MutableUnit>(0);
+        const arrivals = list.map((one) => ({ ...one, remaining: one.rows }));
+        const added: MutableUnit[] = [];
+        const removed = new Set<number>();
+        const out = new Map<string, number>();
+        // Rows of failed batches, which must come out again.
+        const failed = new Set<string>();
+        const run = (fate: 'ok' | 'halve' | 'again'): void => {
+          if (batcher.isEmpty) {
+            expect(batcher.next(0)).toBeUndefined();
+            return;
+          }
+          const batch = take(batcher);
+          expect(batch.rows).toBe(rowNames(batch).length);
+          for (const row of rowNames(batch)) {
+            expect(removed.has(Number(row.split('/')[0]))).toBe(false);
+            expect(failed.has(row)).toBe(batch.reason === 'retry');
+            if (batch.reason === 'retry') failed.delete(row);
+            else out.set(row, (out.get(row) ?? 0) + 1);
+          }
+          if (fate === 'ok' || (fate === 'halve' && batch.parts.length < 2)) return;
+          for (const row of rowNames(batch)) failed.add(row);
+          batcher[fate](batch);
+        };
+        const remove = (pick: number): void => {
+          const victim = added[pick % added.length];
+          if (victim === undefined) return;
+          expect(batcher.remove((one) => one === victim).length).toBeLessThanOrEqual(1);
+          removed.add(victim.order);
+          for (const row of [...failed]) if (row.startsWith(`${victim.order}/`)) failed.delete(row);
+        };
+        for (const { kind, pick } of script) {
+          if (kind === 'add') {
+            const unit = arrivals[added.length];
+            if (unit !== undefined) {
+              added.push(unit);
+              batcher.add(unit);
+            }
+          } else if (kind === 'remove') remove(pick);
+          else run(kind === 'run' ? 'ok' : kind === 'halve' ? 'halve' : 'again');
+        }
+        while (!batcher.isEmpty) run('ok');
+
+        expect(failed.size).toBe(0);
+        expect([...out.values()].every((times) => times === 1)).toBe(true);
+        for (const { order, rows } of added) {
+          if (removed.has(order)) continue;
+          for (let row = 0; row < rows; row++) expect(out.get(`${order}/${row}`)).toBe(1);
+        }
+        expect(batcher.rowsUpTo(9)).toBe(0);
+      }),
+    );
+  });
+
+  it('starts every batch with the most urgent unit that waits', () => {
+    fc.assert(
+      fc.property(units, (list) => {
+        const batcher = new Batcher<MutableUnit>(0);
+        const waiting = new Set(list);
+        for (const one of list) batcher.add(one);
+        while (!batcher.isEmpty) {
+          const least = batcher.leastUrgentOfNext();
+          const batch = take(batcher);
+          for (const one of waiting) {
+            expect(byUrgency((batch.parts[0] as { unit: MutableUnit }).unit, one)).toBeLessThanOrEqual(0);
+          }
+          expect(least).toBe(batch.parts.map((part) => part.unit).sort(byUrgency).at(-1));
+          for (const { unit } of batch.parts) if (unit.remaining === 0) waiting.delete(unit);
+        }
+        expect(waiting.size).toBe(0);
+      }),
+    );
+  });
+
+  it('runs a halved batch alone and first, unless something more urgent waits', () => {
+    const batcher = new Batcher<MutableUnit>(0);
+    for (let order = 0; order < 4; order++) batcher.add(unit({ order, priority: 5, cap: 4 }));
+    batcher.halve(take(batcher));
+    batcher.add(unit({ order: 10, priority: 5, cap: 4 }));
+    batcher.add(unit({ order: 11, priority: 9, cap: 4, key: 'urgent' }));
+    expect(batcher.rowsUpTo(0)).toBe(6);
+    expect(rowNames(take(batcher))).toEqual(['11/0']);
+    const halves = [rowNames(take(batcher)), rowNames(take(batcher))];
+    expect(halves).toEqual([
+      ['0/0', '1/0'],
+      ['2/0', '3/0'],
+    ]);
+    expect(rowNames(take(batcher))).toEqual(['10/0']);
+    expect(batcher.isEmpty).toBe(true);
+  });
+
+  it('takes a unit out of halved batches too, and answers it once', () => {
+    const batcher = new Batcher<MutableUnit>(0);
+    const big = unit({ order: 0, rows: 6, cap: 4 });
+    batcher.add(unit({ order: 1, priority: 9, cap: 4 }));
+    batcher.add(big);
+    batcher.halve(take(batcher));
+    expect(batcher.remove((one) => one === big)).toEqual([big]);
+    expect(rowNames(take(batcher))).toEqual(['1/0']);
+    expect(batcher.isEmpty).toBe(true);
+  });
+
+  it('holds for the window from the oldest, but neither a full batch nor a halved one', () => {
+    const batcher = new Batcher<MutableUnit>(20);
+    batcher.add(unit({ order: 0, cap: 3, enqueuedAt: 100 }));
+    expect(batcher.next(105)).toEqual({ holdMs: 15 });
+    batcher.add(unit({ order: 1, cap: 3, enqueuedAt: 90, priority: 9 }));
+    expect(batcher.next(105)).toEqual({ holdMs: 5 });
+    const late = take(batcher, 110);
+    expect(late.reason).toBe('window');
+    batcher.halve(late);
+    expect(take(batcher, 110).reason).toBe('retry');
+    expect(take(batcher, 110).reason).toBe('retry');
+    batcher.add(unit({ order: 2, rows: 3, cap: 3, enqueuedAt: 200 }));
+    expect(take(batcher, 200).reason).toBe('full');
+  });
+
+  it('counts rows by lane', () => {
+    const batcher = new Batcher<MutableUnit>(0);
+    batcher.add(unit({ lane: 1, rows: 5, key: 'b' }));
+    batcher.add(unit({ lane: 0, rows: 2 }));
+    expect([batcher.rowsUpTo(0), batcher.rowsUpTo(1)]).toEqual([2, 7]);
+  });
+});

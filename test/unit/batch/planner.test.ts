@@ -1,0 +1,119 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { bisect, byUrgency, holdFor, planMicroBatch, type Unit } from '../../../src/lib/batch/planner.js';
+import { queueOf, unit, units } from './units.js';
+
+describe('byUrgency', () => {
+  it('is lane, then priority (9 first), then arrival', () => {
+    const sorted = [
+      unit({ lane: 0, priority: 9, order: 7 }),
+      unit({ lane: 0, priority: 1, order: 2 }),
+      unit({ lane: 0, priority: 1, order: 5 }),
+      unit({ lane: 1, priority: 9, order: 1 }),
+    ];
+    expect([...sorted].reverse().sort(byUrgency)).toEqual(sorted);
+  });
+
+  it('is a total order', () => {
+    const one = units.map((list) => list[0] as Unit);
+    fc.assert(
+      fc.property(one, one, one, (a, b, c) => {
+        expect(Math.sign(byUrgency(a, b))).toBe(-Math.sign(byUrgency(b, a)) + 0);
+        expect(byUrgency(a, a)).toBe(0);
+        if (byUrgency(a, b) === 0) {
+          expect([a.lane, a.priority, a.order]).toEqual([b.lane, b.priority, b.order]);
+        }
+        if (byUrgency(a, b) <= 0 && byUrgency(b, c) <= 0) expect(byUrgency(a, c)).toBeLessThanOrEqual(0);
+      }),
+    );
+  });
+});
+
+describe('planMicroBatch', () => {
+  it('is nothing of nothing', () => {
+    expect(planMicroBatch([])).toBeUndefined();
+  });
+
+  it('has one key, the cap, the most urgent unit, and skips nobody of its key', () => {
+    fc.assert(
+      fc.property(units, (list) => {
+        const waiting = queueOf(list);
+        const batch = planMicroBatch(waiting);
+        const first = waiting[0] as Unit;
+        if (batch === undefined) throw new Error('units wait and none was planned');
+        const { parts } = batch;
+        expect(new Set(parts.map((part) => part.unit.key))).toEqual(new Set([first.key]));
+        expect(batch.rows).toBe(parts.reduce((sum, part) => sum + part.rows, 0));
+        expect(batch.rows).toBeLessThanOrEqual(first.cap);
+        expect(parts[0]?.unit).toBe(first);
+        const sameKey = waiting.filter((one) => one.key === first.key);
+        expect(parts.map((part) => part.unit)).toEqual(sameKey.slice(0, parts.length));
+        for (const [i, part] of parts.entries()) {
+          expect(part.rows).toBeGreaterThan(0);
+          expect(part.from).toBe(part.unit.rows - part.unit.remaining);
+          if (i < parts.length - 1) expect(part.rows).toBe(part.unit.remaining);
+        }
+        // Work-conserving: short of the cap only when no row of the key is left out.
+        const available = sameKey.reduce((sum, one) => sum + one.remaining, 0);
+        expect(batch.rows).toBe(Math.min(available, first.cap));
+        expect(batch.reason).toBe(batch.rows === first.cap ? 'full' : 'idle');
+      }),
+    );
+  });
+
+  it('passes over another shape instead of stopping there', () => {
+    const batch = planMicroBatch([
+      unit({ key: 'a', order: 1, cap: 4 }),
+      unit({ key: 'b', order: 2, cap: 4 }),
+      unit({ key: 'a', order: 3, cap: 4 }),
+    ]);
+    expect(batch?.parts.map((part) => part.unit.order)).toEqual([1, 3]);
+  });
+
+  it('cuts a job larger than the cap, and goes on where it was', () => {
+    const big = unit({ rows: 10, remaining: 7, cap: 4 });
+    expect(planMicroBatch([big])?.parts).toEqual([{ unit: big, from: 3, rows: 4 }]);
+  });
+});
+
+describe('holdFor', () => {
+  it('never holds beyond the window from the oldest, nor a full batch', () => {
+    fc.assert(
+      fc.property(units, fc.integer({ min: 0, max: 500 }), fc.integer({ min: 0, max: 2000 }), (list, window, now) => {
+        const batch = planMicroBatch(queueOf(list));
+        if (batch === undefined) throw new Error('nothing planned');
+        const hold = holdFor(batch, window, now);
+        const oldest = Math.min(...batch.parts.map((part) => part.unit.enqueuedAt));
+        expect(hold).toBeGreaterThanOrEqual(0);
+        if (batch.reason === 'full' || window === 0) expect(hold).toBe(0);
+        else expect(now + hold).toBe(Math.max(now, oldest + window));
+      }),
+    );
+  });
+});
+
+describe('bisect', () => {
+  it('finds the culprit alone within log2 steps, and loses or repeats no part', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: 64 }), fc.nat(), (size, seed) => {
+        const culprit = seed % size;
+        const list = Array.from({ length: size }, (_, order) => unit({ order, cap: size }));
+        let batch = planMicroBatch(list) ?? { parts: [], rows: 0, reason: 'idle' as const };
+        let steps = 0;
+        while (batch.parts.length > 1) {
+          const halves = bisect(batch);
+          expect([...halves[0].parts, ...halves[1].parts]).toEqual(batch.parts);
+          for (const half of halves) {
+            expect(half.parts.length).toBeGreaterThan(0);
+            expect(half.rows).toBe(half.parts.length);
+            expect(half.reason).toBe('retry');
+          }
+          batch = halves.find((half) => half.parts.some((part) => part.unit.order === culprit)) ?? batch;
+          steps += 1;
+        }
+        expect(batch.parts.map((part) => part.unit.order)).toEqual([culprit]);
+        expect(steps).toBeLessThanOrEqual(Math.ceil(Math.log2(size)));
+      }),
+    );
+  });
+});

@@ -1,0 +1,93 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ExitCode } from '../../../src/lib/core/exit-codes.js';
+import {
+  checkJobId,
+  checkQueueName,
+  chunkId,
+  fromBullPriority,
+  idTime,
+  newId,
+  printable,
+  toBullPriority,
+} from '../../../src/lib/core/job.js';
+
+const usage = (code: string) => expect.objectContaining({ code, exitCode: ExitCode.Usage });
+
+describe('priority', () => {
+  it('maps 0..9 to 10..1: reversed, never none', () => {
+    expect([0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map(toBullPriority)).toEqual([10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
+  });
+
+  it('reverses the order and comes back', () => {
+    const priority = fc.integer({ min: 0, max: 9 });
+    fc.assert(
+      fc.property(priority, priority, (a, b) => {
+        expect(Math.sign(toBullPriority(a) - toBullPriority(b))).toBe(Math.sign(b - a));
+        expect(fromBullPriority(toBullPriority(a))).toBe(a);
+      }),
+    );
+  });
+
+  it.each([-1, 10, 0.5, Number.NaN, Number.POSITIVE_INFINITY, '5' as unknown as number])(
+    'refuses %s',
+    (value) => {
+      expect(() => toBullPriority(value)).toThrow(usage('PRIORITY_RANGE'));
+    },
+  );
+
+  it('reads priorities of other BullMQ code: none is the most urgent, a large number the least', () => {
+    expect(fromBullPriority(0)).toBe(9);
+    expect(fromBullPriority(11)).toBe(0);
+    expect(fromBullPriority(2 ** 21 - 1)).toBe(0);
+  });
+});
+
+describe('ids', () => {
+  it('sort by creation, are unique and may be used as BullMQ ids', () => {
+    const ids = Array.from({ length: 40_000 }, () => newId('j', 1_700_000_000_000));
+    expect([...ids].sort()).toEqual(ids);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const id of ids.slice(0, 100)) {
+      expect(checkJobId(id)).toBe(id);
+      expect(id).not.toMatch(/:|^\d+$/);
+    }
+  });
+
+  it('keep sorting when the clock goes back', () => {
+    const late = newId('j', 1_900_000_000_000);
+    expect(newId('j', 1_800_000_000_000) > late).toBe(true);
+  });
+
+  it('hold their time, chunks too', () => {
+    const now = 2_000_000_000_123;
+    const id = newId('g', now);
+    expect(idTime(id)).toBe(now);
+    expect(idTime(chunkId(id, 17))).toBe(now);
+    expect(checkJobId(chunkId(id, 17))).toBe(`${id}-17`);
+  });
+
+  it.each(['order-1', 'j123', '', 'i'.repeat(26), `${newId('j')}x`])('%s is not one of ours', (id) => {
+    expect(idTime(id)).toBeUndefined();
+  });
+
+  it.each(['', '1', '00', 'a:b', 'a b', '-a', '.a', 'a'.repeat(129), 'ä', 'a\n', 'a\u001b[31m'])(
+    'refuses the id %j',
+    (id) => {
+      expect(() => checkJobId(id)).toThrow(usage('JOB_ID'));
+    },
+  );
+
+  it.each(['order-1', 'A.b_c', '1a', 'a'.repeat(128)])('takes the id %s', (id) => {
+    expect(checkJobId(id)).toBe(id);
+  });
+
+  it.each(['', 'a:b', '{x}', 'a'.repeat(65), '-q', 'a\n'])('refuses the queue name %j', (name) => {
+    expect(() => checkQueueName(name)).toThrow(usage('QUEUE_NAME'));
+  });
+
+  it('shows no control character of a refused name', () => {
+    expect(() => checkQueueName('a\u001b[2J')).toThrow("'a\\x1b[2J'");
+    expect(printable('a\u0000\u007f\u009bß')).toBe('a\\x00\\x7f\\x9bß');
+  });
+});

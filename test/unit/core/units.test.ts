@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { badInput, InferError, toFailureRecord } from '../../../src/lib/core/errors.js';
+import { ExitCode } from '../../../src/lib/core/exit-codes.js';
+import { Gate } from '../../../src/lib/core/gate.js';
+import { formatBytes, formatDuration, parseBytes, parseDuration } from '../../../src/lib/core/units.js';
+
+describe('durations', () => {
+  it.each([
+    ['500ms', 500],
+    ['2s', 2000],
+    ['2 s', 2000],
+    ['1.5m', 90_000],
+    ['1h', 3_600_000],
+    ['7d', 604_800_000],
+    [' 3 ', 3000],
+    ['0', 0],
+  ])('%s is %d ms', (text, ms) => {
+    expect(parseDuration(text)).toBe(ms);
+  });
+
+  it.each(['', 's', '-1s', '1w', '1e3', '1s2', 'Infinity', '1,5s'])('refuses %j', (text) => {
+    expect(() => parseDuration(text)).toThrow(
+      expect.objectContaining({ code: 'DURATION', exitCode: ExitCode.Usage }),
+    );
+  });
+
+  it.each([
+    [0, '0 µs'],
+    [0.85, '850 µs'],
+    [12.34, '12.3 ms'],
+    [850, '850 ms'],
+    [4200, '4.2 s'],
+    [200_000, '3m 20s'],
+    [7_500_000, '2h 5m'],
+    [356_400_000, '4d 3h'],
+    [Number.NaN, '-'],
+    [Number.POSITIVE_INFINITY, '-'],
+  ])('shows %d as %s', (ms, text) => {
+    expect(formatDuration(ms)).toBe(text);
+  });
+
+  it('never shows a part at or above its unit', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1e10, noNaN: true }), (ms) => {
+        const text = formatDuration(ms);
+        expect(text).not.toMatch(/^(1000|\d{5,}) µs|^(1000|\d{4,}) ms|^60 s| 60s| 60m| 24h/);
+      }),
+    );
+  });
+});
+
+describe('sizes', () => {
+  it.each([
+    ['512', 512],
+    ['64kb', 65_536],
+    ['64 KB', 65_536],
+    ['1.5mb', 1_572_864],
+    ['2gb', 2_147_483_648],
+  ])('%s is %d bytes', (text, bytes) => {
+    expect(parseBytes(text)).toBe(bytes);
+  });
+
+  it.each(['', 'kb', '-1', '1kib', '1pb'])('refuses %j', (text) => {
+    expect(() => parseBytes(text)).toThrow(expect.objectContaining({ code: 'BYTES' }));
+  });
+
+  it('shows what it read, about', () => {
+    expect([0, 512, 1536, 1024 ** 2, 150 * 1024 ** 3].map(formatBytes)).toEqual([
+      '0 B',
+      '512 B',
+      '1.5 KB',
+      '1 MB',
+      '150 GB',
+    ]);
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 45 }), (bytes) => {
+        expect(Math.abs(parseBytes(formatBytes(bytes)) - bytes)).toBeLessThanOrEqual(bytes * 0.06);
+      }),
+    );
+  });
+});
+
+describe('errors', () => {
+  it('keep code, hint and place, and a record of them is short and without a stack', () => {
+    const error = badInput('X', 'is bad', { where: 'line 3', hint: 'fix it' });
+    expect(error).toMatchObject({ message: 'line 3: is bad', exitCode: ExitCode.BadInput });
+    expect(toFailureRecord(error)).toEqual({ code: 'X', message: 'line 3: is bad', hint: 'fix it' });
+    expect(toFailureRecord(new InferError('Y', 'm'))).toEqual({ code: 'Y', message: 'm' });
+    const long = toFailureRecord(new Error('z'.repeat(2000)));
+    expect(long).toEqual({ code: 'RUN_FAILED', message: 'z'.repeat(500) });
+    expect(toFailureRecord('thrown text', 'OWN')).toEqual({ code: 'OWN', message: 'thrown text' });
+  });
+});
+
+describe('gate', () => {
+  it('wakes all who wait, and nobody who comes later', async () => {
+    const gate = new Gate();
+    const both = Promise.all([gate.wait(), gate.wait()]);
+    gate.open();
+    await both;
+    let woken = false;
+    void gate.wait().then(() => {
+      woken = true;
+    });
+    await Promise.resolve();
+    expect(woken).toBe(false);
+    gate.open();
+    await Promise.resolve();
+    expect(woken).toBe(true);
+  });
+});

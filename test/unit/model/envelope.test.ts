@@ -1,0 +1,90 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { InferError } from '../../../src/lib/core/errors.js';
+import { ExitCode } from '../../../src/lib/core/exit-codes.js';
+import { decodeEnvelope, encodeEnvelope, envelopeParts } from '../../../src/lib/model/envelope.js';
+import { bytesOf, payloads } from './payloads.js';
+
+const PAYLOAD = {
+  rows: 2,
+  tensors: [{ name: 'x', type: 'float32' as const, shape: [1], data: Uint8Array.of(0, 0, 128, 63, 0, 0, 0, 64) }],
+};
+
+function withHeader(header: unknown, data = Buffer.alloc(8)): Buffer {
+  const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(json.length);
+  return Buffer.concat([length, json, data]);
+}
+
+const ENTRY = { name: 'x', datatype: 'FP32', shape: [1], binary_data_size: 8 };
+
+describe('envelope', () => {
+  it('comes back, at any offset of its memory, sharing it', () => {
+    fc.assert(
+      fc.property(payloads(), fc.nat({ max: 7 }), (payload, offset) => {
+        const bytes = encodeEnvelope(payload, { device: 'cpu' });
+        const memory = new Uint8Array(bytes.length + offset + 3);
+        memory.set(bytes, offset);
+        const view = memory.subarray(offset, offset + bytes.length);
+        const { payload: back, meta } = decodeEnvelope(view);
+        expect(back.rows).toBe(payload.rows);
+        expect(bytesOf(back)).toEqual(bytesOf(payload));
+        expect(meta).toEqual({ device: 'cpu' });
+        for (const tensor of back.tensors) {
+          if (tensor.data.byteLength > 0) expect(tensor.data.buffer).toBe(memory.buffer);
+        }
+      }),
+    );
+  });
+
+  it('is its parts in a row', () => {
+    expect(Buffer.concat(envelopeParts(PAYLOAD))).toEqual(encodeEnvelope(PAYLOAD));
+    expect(decodeEnvelope(encodeEnvelope(PAYLOAD)).meta).toEqual({});
+  });
+
+  it('cut at any byte, or longer, is refused as bad input', () => {
+    const bytes = encodeEnvelope(PAYLOAD);
+    const damaged = expect.objectContaining({ code: 'ENVELOPE', exitCode: ExitCode.BadInput });
+    for (let end = 0; end < bytes.length; end++) {
+      expect(() => decodeEnvelope(bytes.subarray(0, end))).toThrow(damaged);
+    }
+    expect(() => decodeEnvelope(Buffer.concat([bytes, Buffer.alloc(1)]))).toThrow(damaged);
+  });
+
+  it.each<[string, Buffer]>([
+    ['a header that is no JSON', withHeader('{"rows":')],
+    ['a header that is null', withHeader(null)],
+    ['a header that is a number', withHeader(7)],
+    ['no tensors', withHeader({ rows: 1 })],
+    ['tensors that are no list', withHeader({ rows: 1, tensors: 3 })],
+    ['a tensor that is null', withHeader({ rows: 1, tensors: [null] })],
+    ['an unknown type', withHeader({ rows: 1, tensors: [{ ...ENTRY, datatype: 'FP8' }] })],
+    ['a negative size', withHeader({ rows: 1, tensors: [{ ...ENTRY, binary_data_size: -8 }, ENTRY, ENTRY] })],
+    ['a size that is no number', withHeader({ rows: 1, tensors: [{ ...ENTRY, binary_data_size: '8' }] })],
+    ['no shape', withHeader({ rows: 1, tensors: [{ ...ENTRY, shape: undefined }] })],
+    ['a shape of text', withHeader({ rows: 1, tensors: [{ ...ENTRY, shape: ['2'] }] })],
+    ['rows that are no number', withHeader({ rows: 'two', tensors: [ENTRY] })],
+    ['negative rows', withHeader({ rows: -1, tensors: [ENTRY] })],
+    ['a name that is no text', withHeader({ rows: 1, tensors: [{ ...ENTRY, name: 5 }] })],
+  ])('with %s is refused as bad input', (_, bytes) => {
+    expect(() => decodeEnvelope(bytes)).toThrow(expect.objectContaining({ code: 'ENVELOPE' }));
+  });
+
+  it('with any byte altered is read or refused, never anything else', () => {
+    const bytes = encodeEnvelope(PAYLOAD);
+    fc.assert(
+      fc.property(fc.nat({ max: bytes.length - 1 }), fc.integer({ min: 1, max: 255 }), (at, flip) => {
+        const altered = Buffer.from(bytes);
+        altered[at] = (altered[at] as number) ^ flip;
+        try {
+          expect(Number.isInteger(decodeEnvelope(altered).payload.rows)).toBe(true);
+        } catch (error) {
+          expect(error).toBeInstanceOf(InferError);
+          expect(error).toMatchObject({ code: 'ENVELOPE' });
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});

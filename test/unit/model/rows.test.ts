@@ -1,0 +1,102 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { rowValues } from '../../../src/lib/model/rows.js';
+import { type DataType, encodeStrings, type RowTensor } from '../../../src/lib/model/tensor.js';
+
+function tensorOf(type: DataType, values: ArrayLike<number | bigint>, shape: number[] = []): RowTensor {
+  const arrays = {
+    float32: Float32Array,
+    float64: Float64Array,
+    int8: Int8Array,
+    uint8: Uint8Array,
+    int16: Int16Array,
+    uint16: Uint16Array,
+    int32: Int32Array,
+    uint32: Uint32Array,
+    int64: BigInt64Array,
+    uint64: BigUint64Array,
+    bool: Uint8Array,
+    float16: Uint16Array,
+  } as unknown as Record<string, { from(list: ArrayLike<number | bigint>): { buffer: ArrayBuffer } }>;
+  const { buffer } = (arrays[type] as (typeof arrays)[string]).from(values);
+  return { name: 'v', type, shape, data: new Uint8Array(buffer) };
+}
+
+const valuesOf = (tensor: RowTensor, rows: number) =>
+  rowValues({ rows, tensors: [tensor] }).map((row) => (row as { v: unknown }).v);
+
+const { NaN: NAN, POSITIVE_INFINITY: INF } = Number;
+
+describe('rowValues', () => {
+  it.each<[DataType, (number | bigint)[], unknown[]]>([
+    ['float32', [0.1, -1.5, NAN, INF, -INF], [0.1, -1.5, null, null, null]],
+    ['float64', [0.1, 1e300, NAN, -INF], [0.1, 1e300, null, null]],
+    ['float16', [0x3c00, 0xc000, 0x0001, 0x7bff, 0x7c00, 0x7e00], [1, -2, 2 ** -24, 65504, null, null]],
+    ['int8', [-128, 127], [-128, 127]],
+    ['uint8', [0, 255], [0, 255]],
+    ['int16', [-32768], [-32768]],
+    ['uint16', [65535], [65535]],
+    ['int32', [-(2 ** 31)], [-(2 ** 31)]],
+    ['uint32', [2 ** 32 - 1], [2 ** 32 - 1]],
+    ['int64', [5n, 2n ** 53n - 1n, 2n ** 53n, -(2n ** 63n)], [5, 2 ** 53 - 1, '9007199254740992', `${-(2n ** 63n)}`]],
+    ['uint64', [2n ** 64n - 1n, 1n], ['18446744073709551615', 1]],
+    ['bool', [0, 1, 2], [false, true, true]],
+  ])('reads %s', (type, raw, expected) => {
+    expect(valuesOf(tensorOf(type, raw), raw.length)).toEqual(expected);
+  });
+
+  it('shows a float32 by a short decimal that is the same float32', () => {
+    fc.assert(
+      fc.property(fc.float({ noNaN: true, noDefaultInfinity: true }), (value) => {
+        const shown = valuesOf(tensorOf('float32', [value]), 1)[0] as number;
+        expect(Math.fround(shown)).toBe(value);
+        expect(String(shown).length).toBeLessThanOrEqual(String(value).length);
+      }),
+    );
+    fc.assert(
+      fc.property(fc.integer({ min: -99_999, max: 99_999 }), (n) => {
+        expect(valuesOf(tensorOf('float32', [n / 1000]), 1)).toEqual([n / 1000]);
+      }),
+    );
+  });
+
+  it('nests by shape, scalars bare', () => {
+    const x = tensorOf('int8', [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], [2, 3]);
+    expect(valuesOf(x, 2)).toEqual([
+      [
+        [1, 2, 3],
+        [4, 5, 6],
+      ],
+      [
+        [7, 8, 9],
+        [10, 11, 12],
+      ],
+    ]);
+    expect(valuesOf(tensorOf('int8', [7, 8]), 2)).toEqual([7, 8]);
+  });
+
+  it('gives every row the shared value and its own strings, at any offset of memory', () => {
+    const text = encodeStrings(['a', 'ß€']);
+    const memory = new Uint8Array(text.length + 3);
+    memory.set(text, 3);
+    const rows = rowValues({
+      rows: 2,
+      tensors: [
+        { name: 'text', type: 'string', shape: [], data: memory.subarray(3) },
+        { ...tensorOf('int64', [9n]), name: 'rate', shared: true },
+      ],
+    });
+    expect(rows).toEqual([
+      { text: 'a', rate: 9 },
+      { text: 'ß€', rate: 9 },
+    ]);
+  });
+
+  it("takes a handler's answer as the row itself", () => {
+    const data = encodeStrings(['{"a":[1,null]}', '"text"']);
+    expect(rowValues({ rows: 2, tensors: [{ name: 'json', type: 'string', shape: [], data }] })).toEqual([
+      { a: [1, null] },
+      'text',
+    ]);
+  });
+});

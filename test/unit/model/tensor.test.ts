@@ -1,0 +1,123 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  concatRows,
+  type DataType,
+  decodeStrings,
+  ELEMENT_BYTES,
+  elementCount,
+  encodeStrings,
+  fromOipName,
+  OIP_NAMES,
+  type Payload,
+  type RowTensor,
+  rowOffsets,
+  shapeKey,
+  sliceRows,
+} from '../../../src/lib/model/tensor.js';
+import { bytesOf, payloads } from './payloads.js';
+
+describe('rows of a payload', () => {
+  it('cut anywhere and joined are what they were', () => {
+    fc.assert(
+      fc.property(payloads(), fc.array(fc.nat({ max: 20 }), { maxLength: 4 }), (payload, cuts) => {
+        const at = [0, ...cuts.map((cut) => cut % (payload.rows + 1)), payload.rows].sort((a, b) => a - b);
+        const parts = at.slice(1).map((to, i) => sliceRows(payload, at[i] as number, to));
+        expect(parts.map((part) => part.rows)).toEqual(at.slice(1).map((to, i) => to - (at[i] as number)));
+        const joined = concatRows(parts);
+        expect(joined.rows).toBe(payload.rows);
+        expect(bytesOf(joined)).toEqual(bytesOf(payload));
+        for (const part of parts) expect(shapeKey(part)).toBe(shapeKey(payload));
+      }),
+    );
+  });
+
+  it('are cut without a copy, and a shared tensor is never cut', () => {
+    const data = Float32Array.from([1, 2, 3, 4, 5, 6]);
+    const bytes = new Uint8Array(data.buffer);
+    const payload: Payload = {
+      rows: 3,
+      tensors: [
+        { name: 'x', type: 'float32', shape: [2], data: bytes },
+        { name: 'rate', type: 'int64', shape: [], shared: true, data: new Uint8Array(8) },
+      ],
+    };
+    const [x, rate] = sliceRows(payload, 1, 2).tensors as [RowTensor, RowTensor];
+    expect(x.data.buffer).toBe(bytes.buffer);
+    expect([x.data.byteOffset, x.data.byteLength]).toEqual([8, 8]);
+    expect(rate).toBe(payload.tensors[1]);
+    expect(sliceRows(payload, 0, 3)).toBe(payload);
+  });
+
+  it('begin where rowOffsets says', () => {
+    fc.assert(
+      fc.property(payloads(), (payload) => {
+        for (const tensor of payload.tensors.filter((one) => one.shared !== true)) {
+          const offsets = rowOffsets(tensor, payload.rows);
+          expect(offsets).toHaveLength(payload.rows + 1);
+          expect([offsets[0], offsets.at(-1)]).toEqual([0, tensor.data.byteLength]);
+        }
+      }),
+    );
+  });
+
+  it('of strings are as long as their text', () => {
+    const data = encodeStrings(['a', '', 'ßß', '€']);
+    expect(rowOffsets({ name: 't', type: 'string', shape: [2], data }, 2)).toEqual([0, 9, 24]);
+    expect(rowOffsets({ name: 't', type: 'string', shape: [], data }, 4)).toEqual([0, 5, 9, 17, 24]);
+  });
+
+  it('of nothing cannot be joined', () => {
+    expect(() => concatRows([])).toThrow('concatRows of nothing');
+  });
+});
+
+describe('shapeKey', () => {
+  const x: RowTensor = { name: 'x', type: 'float32', shape: [2], data: new Uint8Array(8) };
+  const key = (...tensors: RowTensor[]) => shapeKey({ rows: 1, tensors });
+
+  it('tells apart whatever must not share a run', () => {
+    const shared = { ...x, shared: true };
+    const keys = [
+      key(x),
+      key({ ...x, name: 'y' }),
+      key({ ...x, type: 'int32' }),
+      key({ ...x, shape: [1, 2] }),
+      key({ ...x, shape: [] }),
+      key(x, { ...x, name: 'y' }),
+      key(shared),
+      key({ ...shared, data: Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0) }),
+    ];
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(key({ ...x, data: new Uint8Array(16) })).toBe(key(x));
+  });
+});
+
+describe('strings', () => {
+  it('come back', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: 'grapheme' })), (values) => {
+        expect(decodeStrings(encodeStrings(values))).toEqual(values);
+      }),
+    );
+  });
+
+  it.each([[[1]], [[5, 0, 0, 0, 65]], [[255, 255, 255, 255]]])('refuses cut bytes %j', (bytes) => {
+    expect(() => decodeStrings(Uint8Array.from(bytes))).toThrow(
+      expect.objectContaining({ code: 'TENSOR_BYTES' }),
+    );
+  });
+});
+
+describe('types', () => {
+  it('have an Open Inference Protocol name each, and back', () => {
+    const types = Object.keys(ELEMENT_BYTES) as DataType[];
+    expect(new Set(Object.values(OIP_NAMES)).size).toBe(types.length);
+    for (const type of types) expect(fromOipName(OIP_NAMES[type])).toBe(type);
+    expect(fromOipName('FP8')).toBeUndefined();
+  });
+
+  it('count elements', () => {
+    expect([[], [3], [2, 3], [2, 0, 3]].map(elementCount)).toEqual([1, 3, 6, 0]);
+  });
+});

@@ -1,0 +1,43 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { retryDelay } from '../../../src/lib/worker/retry.js';
+
+describe('retryDelay', () => {
+  it.each<[string, { attempts?: number; retryDelayMs?: number }, number, string, number | undefined]>([
+    ['first failure of the default three', {}, 0, 'RUNNER_DIED', 5000],
+    ['second', {}, 1, 'RUNNER_DIED', 10_000],
+    ['third: for good', {}, 2, 'RUNNER_DIED', undefined],
+    ['a failing device', {}, 0, 'DEVICE_ERROR', 5000],
+    ['a runner that does not start', {}, 0, 'RUNNER_START', 5000],
+    ['the model itself fails', {}, 0, 'RUN_FAILED', undefined],
+    ['bad input', {}, 0, 'INPUT_MISMATCH', undefined],
+    ['one attempt asked for', { attempts: 1 }, 0, 'RUNNER_DIED', undefined],
+    ['five attempts', { attempts: 5 }, 3, 'RUNNER_DIED', 40_000],
+    ['five attempts, all used', { attempts: 5 }, 4, 'RUNNER_DIED', undefined],
+    ['own delay', { retryDelayMs: 100 }, 1, 'RUNNER_DIED', 200],
+    ['no delay', { retryDelayMs: 0 }, 1, 'RUNNER_DIED', 0],
+    ['at most an hour', { attempts: 100 }, 50, 'RUNNER_DIED', 3_600_000],
+  ])('%s', (_, spec, failures, code, expected) => {
+    expect(retryDelay(spec, failures, code, 1)).toBe(expected);
+  });
+
+  it('spreads over the upper half and ends after the attempts', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: 0, max: 25 }),
+        fc.integer({ min: 0, max: 60_000 }),
+        fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+        (attempts, failures, retryDelayMs, random) => {
+          const ms = retryDelay({ attempts, retryDelayMs }, failures, 'RUNNER_DIED', random);
+          if (failures + 1 >= attempts) expect(ms).toBeUndefined();
+          else {
+            const most = Math.min(retryDelayMs * 2 ** failures, 3_600_000);
+            expect(ms).toBeGreaterThanOrEqual(Math.floor(most / 2));
+            expect(ms).toBeLessThanOrEqual(most);
+          }
+        },
+      ),
+    );
+  });
+});
