@@ -6,7 +6,6 @@ import { resultView } from '../lib/cli/views/result-view.js';
 import { afterSubmit, submitView } from '../lib/cli/views/submit-view.js';
 import type { InferClient } from '../lib/client/client.js';
 import type { JobResult, SubmitOptions, SubmittedGroup, SubmittedJob } from '../lib/client/types.js';
-import { InferError } from '../lib/core/errors.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 import type { Input } from '../lib/input/read.js';
 import type { ModelSignature } from '../lib/model/signature.js';
@@ -31,7 +30,17 @@ Exits 1 when a job that was waited for failed, 65 on bad input (nothing of one r
     file: Args.string({ required: true, description: 'file of rows, or - for standard input' }),
   };
   static override flags = {
-    ...settingFlags('queue', 'model', 'modelsDir', 'resultTtl'),
+    ...settingFlags(
+      'queue',
+      'model',
+      'modelsDir',
+      'resultTtl',
+      'retries',
+      'retryDelay',
+      'timeLimit',
+      'softTimeLimit',
+    ),
+    'no-result': Flags.boolean({ description: 'keep no result: fire and forget' }),
     priority: priorityFlag(),
     id: Flags.string({ helpValue: '<id>', description: 'your own id: sent again, it is the same job' }),
     expires: durationFlag({ description: 'do not start it later than this from now' }),
@@ -55,9 +64,19 @@ Exits 1 when a job that was waited for failed, 65 on bad input (nothing of one r
   }
 
   private get options(): SubmitOptions {
-    const { queue, resultTtl } = this.settings;
-    const { priority, id, expires } = this.flags;
-    return { queue, resultTtl, priority, id, expiresMs: expires };
+    const { queue, resultTtl, retries, retryDelay, timeLimit, softTimeLimit } = this.settings;
+    const { priority, id, expires, 'no-result': noResult } = this.flags;
+    return {
+      queue,
+      priority,
+      id,
+      retries,
+      resultTtl: noResult ? 0 : resultTtl,
+      retryDelayMs: retryDelay,
+      expiresMs: expires,
+      timeLimitMs: timeLimit,
+      softTimeLimitMs: softTimeLimit,
+    };
   }
 
   private async submitOne(
@@ -90,12 +109,6 @@ Exits 1 when a job that was waited for failed, 65 on bad input (nothing of one r
     input: Input & { kind: 'many' },
     signal: AbortSignal,
   ): Promise<SubmitJson> {
-    if (this.flags.expires !== undefined) {
-      throw new InferError('EXPIRES_GROUP', '--expires is for single rows, and this file has many', {
-        hint: 'leave --expires out, or submit the rows one by one',
-        exitCode: ExitCode.Usage,
-      });
-    }
     const { ProgressBar } = await import('../lib/cli/output/progress.js');
     const bar = new ProgressBar(this.progress, { label: 'submitting', unit: 'rows', total: input.rows });
     const writer = await client.openGroup(signature, this.options);

@@ -11,8 +11,6 @@ import type { ConnectionEvent } from '../lib/redis/connect.js';
 import type { Logger } from '../lib/telemetry/logger.js';
 import type { WorkerConfig } from '../lib/worker/host.js';
 
-const FAILED_TTL_S = 7 * 86_400;
-
 /** Serves queues until told to stop. */
 export default class Worker extends BaseCommand<typeof Worker> {
   static override summary = 'run jobs of the given queues, each model loaded once';
@@ -28,7 +26,15 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
   ];
   static override flags = {
     ...settingFlags('queues', 'modelsDir', 'gpu', 'requireGpu', 'provider', 'maxBatch', 'batchWindow'),
-    ...settingFlags('concurrency', 'threads', 'drainTimeout', 'logLevel'),
+    ...settingFlags(
+      'concurrency',
+      'threads',
+      'timeLimit',
+      'softTimeLimit',
+      'drainTimeout',
+      'failedTtl',
+      'logLevel',
+    ),
     model: Flags.string({
       char: 'm',
       multiple: true,
@@ -118,7 +124,9 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
       maxBatch: settings.maxBatch ?? null,
       batchWindowMs: settings.batchWindow,
       lockMs: settings.lockTtl,
-      failedTtl: FAILED_TTL_S,
+      timeLimitMs: settings.timeLimit,
+      softTimeLimitMs: settings.softTimeLimit,
+      failedTtl: settings.failedTtl,
       burst: flags.burst,
       maxJobs: flags['max-jobs'],
       shareGpu: flags['share-gpu'],

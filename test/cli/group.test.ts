@@ -3,7 +3,7 @@ import path from 'node:path';
 import { execa } from 'execa';
 import { beforeAll, expect, it } from 'vitest';
 import { ROOT, useInfer } from '../support/cli.js';
-import { DIGIT_ROWS, type DigitAnswer, DIGITS_FILE, digitLines } from '../support/digits.js';
+import { DIGIT_ROWS, DIGITS_FILE, type DigitAnswer, digitLines } from '../support/digits.js';
 import { poison, writeModel } from '../support/onnx-builder.js';
 import { useRedis } from '../support/redis.js';
 
@@ -38,7 +38,9 @@ it('result of a group: one line of NDJSON a row, in input order, as right as the
   expect(answers).toHaveLength(397);
   const right = answers.filter((answer, at) => answer.class === DIGIT_ROWS[at]?.label).length;
   expect(((100 * right) / 397).toFixed(2)).toBe('98.99');
-  expect(answers.every((answer) => answer.device === 'cpu' && answer.label === String(answer.class))).toBe(true);
+  expect(answers.every((answer) => answer.device === 'cpu' && answer.label === String(answer.class))).toBe(
+    true,
+  );
 });
 
 it('--output FILE holds the same lines, complete or not at all', async () => {
@@ -47,7 +49,7 @@ it('--output FILE holds the same lines, complete or not at all', async () => {
   expect([unknown.exitCode, readFileSync(file, 'utf8')]).toEqual([66, 'old\n']);
 
   const run = await infer.run(['result', group, '--output', file]);
-  expect([run.exitCode, run.stdout, run.stderr]).toEqual([0, "", ""]);
+  expect([run.exitCode, run.stdout, run.stderr]).toEqual([0, '', '']);
   expect(readFileSync(file, 'utf8')).toBe(rows);
   expect(readdirSync(infer.dir).filter((name) => name.includes('part'))).toEqual([]);
 });

@@ -1,6 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { until, useInfer } from '../support/cli.js';
-import { DIGIT_ROWS, type Digit, type DigitAnswer, DIGITS_FILE, npyFile, ONE_DIGIT } from '../support/digits.js';
+import {
+  DIGIT_ROWS,
+  DIGITS_FILE,
+  type Digit,
+  type DigitAnswer,
+  npyFile,
+  ONE_DIGIT,
+} from '../support/digits.js';
 import { useRedis } from '../support/redis.js';
 
 const redis = useRedis({ port: true });
@@ -146,7 +153,11 @@ describe('forms of input', () => {
     ['an object of named inputs', JSON.stringify({ pixels: digit(0).pixels }), 1],
     ['named inputs of two rows', JSON.stringify({ pixels: two }), 2],
     ['an Open Inference Protocol request', JSON.stringify(oip), 2],
-    ['NDJSON objects with a further field', two.map((pixels) => JSON.stringify({ pixels, n: 1 })).join('\n'), 2],
+    [
+      'NDJSON objects with a further field',
+      two.map((pixels) => JSON.stringify({ pixels, n: 1 })).join('\n'),
+      2,
+    ],
     ['NDJSON arrays', `${two.map((pixels) => JSON.stringify(pixels)).join('\n')}\n`, 2],
     ['.npy', npyFile(two), 2],
   ])('%s', async (_, stdin, rows) => {

@@ -164,6 +164,18 @@ function marked(mark: string): number[] {
     .map(Number);
 }
 
+/** Resolves when a program's standard error holds `text`, or the program has ended. */
+export function says(program: Started, text: string): Promise<void> {
+  return new Promise((resolve) => {
+    let seen = '';
+    program.stderr?.on('data', (chunk: Buffer) => {
+      seen += chunk.toString();
+      if (seen.includes(text)) resolve();
+    });
+    void program.then(() => resolve());
+  });
+}
+
 /** Calls `look` until it answers something; for states that nothing announces. */
 export async function until<T>(look: () => Promise<T | undefined>, timeoutMs = 15_000): Promise<T> {
   const deadline = performance.now() + timeoutMs;

@@ -1,4 +1,4 @@
-import { bisect, byUrgency, holdFor, type MicroBatch, planMicroBatch, type Unit } from './planner.js';
+import { byUrgency, holdFor, type MicroBatch, planMicroBatch, type Unit } from './planner.js';
 
 /** A unit the batcher may count down as its rows are planned. */
 export type MutableUnit = { -readonly [K in keyof Unit]: Unit[K] };
@@ -86,14 +86,11 @@ export class Batcher<U extends MutableUnit> {
     return { batch };
   }
 
-  /** After a failed run of several jobs: both halves go out again, each alone. */
-  halve(batch: MicroBatch<U>): void {
-    this.retries.push(...bisect(batch));
-  }
-
-  /** After a failed run whose jobs are not to blame: the same batch goes out again. */
-  again(batch: MicroBatch<U>): void {
-    this.retries.push({ ...batch, reason: 'retry' });
+  /** After a failed run: its pieces go out again, each in a run of its own. */
+  retry(...batches: MicroBatch<U>[]): void {
+    for (const batch of batches) {
+      if (batch.parts.length > 0) this.retries.push({ ...batch, reason: 'retry' });
+    }
   }
 
   /** A halved batch goes first unless something more urgent waits. */

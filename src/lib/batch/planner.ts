@@ -73,13 +73,42 @@ export function holdFor<U extends Unit>(batch: MicroBatch<U>, windowMs: number, 
   return Math.max(0, oldest + windowMs - now);
 }
 
-/** A failed micro-batch of several jobs in two halves, each to run apart; the culprit ends up alone. */
+function retryOf<U extends Unit>(parts: Part<U>[]): MicroBatch<U> {
+  return { parts, rows: parts.reduce((sum, part) => sum + part.rows, 0), reason: 'retry' };
+}
+
+/**
+ * A failed micro-batch in two halves, each to run apart: by jobs while there are several, then by
+ * rows of the one job. The culprit ends up alone after log2(rows) steps.
+ */
 export function bisect<U extends Unit>(batch: MicroBatch<U>): [MicroBatch<U>, MicroBatch<U>] {
+  const [only] = batch.parts;
+  if (batch.parts.length === 1 && only !== undefined) {
+    const rows = Math.ceil(only.rows / 2);
+    const rest = { unit: only.unit, from: only.from + rows, rows: only.rows - rows };
+    return [retryOf([{ ...only, rows }]), retryOf([rest])];
+  }
   const middle = Math.ceil(batch.parts.length / 2);
-  const half = (parts: Part<U>[]): MicroBatch<U> => ({
-    parts,
-    rows: parts.reduce((sum, part) => sum + part.rows, 0),
-    reason: 'retry',
-  });
-  return [half(batch.parts.slice(0, middle)), half(batch.parts.slice(middle))];
+  return [retryOf(batch.parts.slice(0, middle)), retryOf(batch.parts.slice(middle))];
+}
+
+/** Row `row` of a micro-batch (from 0) apart from all its others, for a failure that names its row. */
+export function isolateRow<U extends Unit>(batch: MicroBatch<U>, row: number): MicroBatch<U>[] {
+  let start = 0;
+  const others: Part<U>[] = [];
+  let culprit: Part<U> | undefined;
+  for (const part of batch.parts) {
+    const at = row - start;
+    start += part.rows;
+    if (at < 0 || at >= part.rows) {
+      others.push(part);
+      continue;
+    }
+    const { unit, from, rows } = part;
+    culprit = { unit, from: from + at, rows: 1 };
+    if (at > 0) others.push({ unit, from, rows: at });
+    if (at + 1 < rows) others.push({ unit, from: from + at + 1, rows: rows - at - 1 });
+  }
+  if (culprit === undefined || others.length === 0) return bisect(batch);
+  return [retryOf([culprit]), retryOf(others)];
 }

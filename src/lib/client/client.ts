@@ -37,7 +37,7 @@ import type {
   SubmittedJob,
 } from './types.js';
 import { unknownId } from './unknown-id.js';
-import { deadlineOf, type GroupProgress, type WaitOptions, waitFor } from './waiting.js';
+import { deadlineOf, type GroupProgress, PROGRESS_MS, type WaitOptions, waitFor } from './waiting.js';
 
 export interface ClientConfig {
   prefix: string;
@@ -48,8 +48,6 @@ export interface ClientConfig {
   redis: ConnectionSettings;
 }
 
-/** How often `onProgress` is called. */
-const PROGRESS_MS = 400;
 const ENDED = new Set(['completed', 'failed', 'expired', 'cancelled']);
 
 /**
@@ -161,7 +159,9 @@ export class InferClient {
       throw error;
     }
     const deadline = deadlineOf(options.timeoutMs);
-    const told = await waitFor(heard, { id, deadline, signal: options.signal });
+    // At its own deadline the job's state is looked at: it may have expired with no worker about.
+    const limits = { id, deadline, signal: options.signal, tickMs: options.expiresMs };
+    const told = await waitFor(heard, limits);
     if (told !== undefined) return this.fromNotice(queue, told);
     const left = deadline === undefined ? undefined : deadline - Date.now();
     return this.wait(id, { ...options, timeoutMs: left });
@@ -210,6 +210,7 @@ export class InferClient {
     for (;;) {
       const { queue } = await this.place(id, 'job');
       const heard = this.waiter.next(queue, id);
+      await this.guard(this.producer.expireDue(queue));
       if ((await this.watch(queue, id, 'job')) !== 'pending') {
         this.waiter.forget(id);
         return this.result(id);

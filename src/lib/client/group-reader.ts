@@ -40,8 +40,8 @@ async function readChunk(
   ]);
   const firstRow = record?.group?.firstRow ?? 0;
   const rows = record?.rows ?? 0;
-  if (stored !== undefined && record?.state !== 'failed') {
-    const values = resultValues(stored, record?.meta?.device);
+  if (stored !== undefined) {
+    const values = resultValues(stored, record?.meta?.device, record?.failure);
     return { index, firstRow, rows: values.length, values };
   }
   const failure =

@@ -1,7 +1,7 @@
 import type { FailureRecord } from '../core/errors.js';
 import { decodeEnvelope } from '../model/envelope.js';
 import { rowValues } from '../model/rows.js';
-import type { JobRecord, ResultMeta } from '../queue/broker.js';
+import type { JobRecord, PartialMeta, ResultMeta } from '../queue/broker.js';
 import type { JobResult } from './types.js';
 
 /** What is known of an ended job, from its record or from the notice of its end. */
@@ -14,7 +14,7 @@ export type Ending = Pick<JobRecord, 'id' | 'queue' | 'model' | 'state' | 'rows'
 /** A job and its stored result as the documented `JobResult`. */
 export function toJobResult(ending: Ending, stored: Buffer | undefined): JobResult {
   const { meta, failure } = ending;
-  const values = stored === undefined ? undefined : resultValues(stored, meta?.device);
+  const values = stored === undefined ? undefined : resultValues(stored, meta?.device, failure);
   return {
     id: ending.id,
     queue: ending.queue,
@@ -31,13 +31,25 @@ export function toJobResult(ending: Ending, stored: Buffer | undefined): JobResu
   };
 }
 
-/** Row values of a stored result; a classification row also says which device decided. */
-export function resultValues(stored: Buffer, device: string | undefined): unknown[] {
-  const { payload } = decodeEnvelope(stored);
+/**
+ * Row values of a stored result; a classification row also says which device decided. Of a partial
+ * result: every row of the job, those without an output as `{error}`.
+ */
+export function resultValues(
+  stored: Buffer,
+  device: string | undefined,
+  failure?: FailureRecord | undefined,
+): unknown[] {
+  const { payload, meta } = decodeEnvelope(stored);
   const classes = payload.tensors.some((tensor) => tensor.name === 'class');
   const values = rowValues(payload);
   if (classes && device !== undefined) {
     for (const value of values) (value as Record<string, unknown>).device = device;
   }
-  return values;
+  if (meta.done === undefined) return values;
+  const { of, done, errors } = meta as unknown as PartialMeta;
+  const all: unknown[] = Array.from({ length: of }, (_, row) => ({ error: errors[row] ?? failure }));
+  let next = 0;
+  for (const [from, to] of done) for (let row = from; row < to; row++) all[row] = values[next++];
+  return all;
 }

@@ -11,6 +11,9 @@ export interface WaitOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** How often `onProgress` is called. */
+export const PROGRESS_MS = 400;
+
 export interface GroupProgress {
   onProgress?: ((group: GroupRecord) => void) | undefined;
 }

@@ -45,12 +45,13 @@ export function decodeEnvelope(bytes: Uint8Array): { payload: Payload; meta: Rec
   if (buffer.length < 4) throw corrupt('it is shorter than its length field');
   const headerEnd = 4 + buffer.readUInt32LE(0);
   if (headerEnd > buffer.length) throw corrupt('it ends inside its header');
-  let header: EnvelopeHeader;
+  let header: unknown;
   try {
-    header = JSON.parse(buffer.toString('utf8', 4, headerEnd)) as EnvelopeHeader;
+    header = JSON.parse(buffer.toString('utf8', 4, headerEnd));
   } catch {
     throw corrupt('its header is not JSON');
   }
+  if (!isHeader(header)) throw corrupt('its header is not of this form');
   let at = headerEnd;
   const tensors = header.tensors.map((entry): RowTensor => {
     const type: DataType | undefined = fromOipName(entry.datatype);
@@ -63,6 +64,24 @@ export function decodeEnvelope(bytes: Uint8Array): { payload: Payload; meta: Rec
   });
   if (at !== buffer.length) throw corrupt(`it has ${buffer.length - at} bytes too many`);
   return { payload: { rows: header.rows, tensors }, meta: header.meta ?? {} };
+}
+
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+
+function isHeader(value: unknown): value is EnvelopeHeader {
+  const { rows, tensors } = (value ?? {}) as Partial<EnvelopeHeader>;
+  return (
+    isCount(rows) &&
+    Array.isArray(tensors) &&
+    tensors.every(
+      (entry: EnvelopeHeader['tensors'][number] | null) =>
+        typeof entry?.name === 'string' &&
+        typeof entry.datatype === 'string' &&
+        isCount(entry.binary_data_size) &&
+        Array.isArray(entry.shape) &&
+        entry.shape.every(isCount),
+    )
+  );
 }
 
 function corrupt(why: string): Error {

@@ -21,7 +21,7 @@ export interface HandlerContext {
   model: string;
   /** The model's own inputs and outputs, before the handler. */
   signature: ModelSignature;
-  /** Aborted when the runner is told to stop. */
+  /** Aborted at the soft time limit of the jobs in the run, and when the runner is told to stop. */
   signal: AbortSignal;
 }
 

@@ -92,8 +92,19 @@ export class ModelHost {
     }
   }
 
-  /** One micro-batch, rows first in and out. @throws InferError RUN_FAILED, TENSOR_BYTES, HANDLER_FAILED. */
-  async run(payload: Payload): Promise<Payload> {
+  /**
+   * One micro-batch, rows first in and out; a handler's signal is aborted after `softMs`.
+   * @throws InferError RUN_FAILED, TENSOR_BYTES, HANDLER_FAILED.
+   */
+  async run(payload: Payload, softMs?: number): Promise<Payload> {
+    const context =
+      softMs === undefined
+        ? this.#context
+        : { ...this.#context, signal: AbortSignal.any([this.#context.signal, AbortSignal.timeout(softMs)]) };
+    return this.#run(payload, context);
+  }
+
+  async #run(payload: Payload, context: HandlerContext): Promise<Payload> {
     if (payload.rows < 1) throw new InferError('RUN_FAILED', 'a run needs at least one row');
     if (!this.#probed.batchable && payload.rows > 1) {
       throw new InferError(
@@ -101,8 +112,8 @@ export class ModelHost {
         `model ${this.#context.model} takes one row a run, not ${payload.rows}`,
       );
     }
-    if (this.#handler.preprocess === undefined) return this.#finish(await this.#infer(payload));
-    const rows = await preprocessRows(this.#handler, payload, this.#context);
+    if (this.#handler.preprocess === undefined) return this.#finish(await this.#infer(payload), context);
+    const rows = await preprocessRows(this.#handler, payload, context);
     const results: Payload[] = new Array(rows.length);
     for (const group of groupRows(rows)) {
       const outputs = splitRows(await this.#infer(group.payload));
@@ -110,8 +121,7 @@ export class ModelHost {
         results[place] = outputs[index] as Payload;
       });
     }
-    if (this.#handler.postprocess !== undefined)
-      return postprocessRows(this.#handler, results, this.#context);
+    if (this.#handler.postprocess !== undefined) return postprocessRows(this.#handler, results, context);
     if (new Set(results.map(shapeKey)).size > 1) {
       throw new InferError('RUN_FAILED', 'rows of one run gave outputs of different shapes', {
         hint: 'add a postprocess to the handler, or give every row one shape in preprocess',
@@ -124,9 +134,9 @@ export class ModelHost {
     return this.#session.release();
   }
 
-  #finish(outputs: Payload): Payload | Promise<Payload> {
+  #finish(outputs: Payload, context: HandlerContext): Payload | Promise<Payload> {
     if (this.#handler.postprocess === undefined) return this.#task.apply(outputs);
-    return postprocessRows(this.#handler, splitRows(outputs), this.#context);
+    return postprocessRows(this.#handler, splitRows(outputs), context);
   }
 
   async #infer(payload: Payload): Promise<Payload> {

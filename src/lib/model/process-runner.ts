@@ -132,7 +132,9 @@ class ProcessRunner implements Runner {
 
   async run(request: RunRequest): Promise<RunReply> {
     const { payload, parts } = packPayloads(request.parts);
-    const { reply, body } = await this.#call({ op: 'run', model: request.model, ...payload }, parts);
+    const { model, softMs } = request;
+    const limit = softMs === undefined ? {} : { softMs };
+    const { reply, body } = await this.#call({ op: 'run', model, ...limit, ...payload }, parts);
     const outputs = unpackPayload(reply.outputs ?? { rows: 0, tensors: [] }, body);
     return { outputs, runMs: reply.runMs ?? 0 };
   }

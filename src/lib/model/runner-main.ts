@@ -73,7 +73,7 @@ async function handle(request: Request, body: Buffer): Promise<[Reply, Uint8Arra
       const host = hosts.get(request.model);
       if (host === undefined) throw new InferError('RUN_FAILED', `model ${request.model} is not loaded`);
       const started = performance.now();
-      const outputs = await host.run(unpackPayload(request, body));
+      const outputs = await host.run(unpackPayload(request, body), request.softMs);
       const runMs = performance.now() - started;
       const { payload, parts } = packPayloads([outputs]);
       return [{ id, runMs, outputs: payload }, parts];

@@ -29,6 +29,8 @@ export interface RunRequest {
   model: string;
   /** Payloads of one `shapeKey`, at most `maxBatch` rows together. */
   parts: Payload[];
+  /** Milliseconds after which a handler's signal is aborted. */
+  softMs?: number | undefined;
 }
 
 export interface RunReply {

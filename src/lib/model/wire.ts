@@ -13,7 +13,7 @@ export type Request =
   | { id: number; op: 'start'; settings: RunnerSettings }
   | { id: number; op: 'load'; files: ModelFiles }
   | { id: number; op: 'unload'; model: string }
-  | ({ id: number; op: 'run'; model: string } & WirePayload)
+  | ({ id: number; op: 'run'; model: string; softMs?: number } & WirePayload)
   | { id: number; op: 'memory' }
   | { id: number; op: 'stop' };
 

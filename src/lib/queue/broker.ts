@@ -57,11 +57,28 @@ export interface TakenJob {
 /** How a worker ends its hold on a job. */
 export type Settlement =
   | { kind: 'completed'; job: TakenJob; result: Uint8Array; meta: ResultMeta }
-  | { kind: 'failed'; job: TakenJob; failure: FailureRecord; meta: ResultMeta; partial?: Uint8Array }
+  | {
+      kind: 'failed';
+      job: TakenJob;
+      failure: FailureRecord;
+      meta: ResultMeta;
+      /** Envelope of the rows that have an output, with `PartialMeta`, and how many those are. */
+      partial?: Uint8Array | undefined;
+      rowsDone?: number | undefined;
+    }
   | { kind: 'expired' | 'cancelled'; job: TakenJob; failure: FailureRecord; meta: ResultMeta }
   | { kind: 'retry'; job: TakenJob; failure: FailureRecord; delayMs: number }
   /** Back to its place in the queue as if never taken (shutdown, an innocent of a killed run). */
   | { kind: 'release'; job: TakenJob };
+
+/** `meta` of a stored partial result: which rows of how many it holds, and why others have none. */
+export interface PartialMeta {
+  of: number;
+  /** Ranges `[from, to)` of the rows, in the order of the stored outputs. */
+  done: [number, number][];
+  /** By row number. */
+  errors: Record<string, FailureRecord>;
+}
 
 /** Who ran it and how long it took; stored with the result. */
 export interface ResultMeta {
@@ -95,6 +112,8 @@ export interface QueueConsumer {
   renew(jobs: TakenJob[]): Promise<{ lost: TakenJob[]; cancelled: TakenJob[] }>;
   /** Puts jobs whose lock lapsed back in their place, or fails them as poison; answers both counts. */
   recover(): Promise<{ requeued: string[]; poisoned: string[] }>;
+  /** Ends jobs that were not started by their deadline; answers their ids. */
+  expireDue(): Promise<string[]>;
   /** Drops index entries of finished jobs whose record has expired; answers how many. */
   sweep(): Promise<number>;
   close(): Promise<void>;

@@ -3,6 +3,7 @@ import { type Priority, toBullPriority } from '../core/job.js';
 import { closeClient } from '../redis/connect.js';
 import type { RedisClient } from '../redis/types.js';
 import type { QueueConsumer, Settlement, TakenJob } from './broker.js';
+import { expireDue } from './deadlines.js';
 import { fromJobData, toJobData } from './job-data.js';
 import { STATS_BUCKET_MS } from './keys.js';
 import { encodeNotice } from './notice.js';
@@ -87,22 +88,32 @@ export class BullConsumer implements QueueConsumer {
   }
 
   async waitForWork(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted || this.closed) return;
-    const now = this.options.clock.now();
-    const untilDelayed = this.nextDelayedAt > now ? this.nextDelayedAt - now : timeoutMs;
+    const { clock } = this.options;
+    const end = clock.now() + timeoutMs;
+    let dueAt = this.nextDelayedAt > clock.now() ? this.nextDelayedAt : end;
+    while (!signal.aborted && !this.closed) {
+      const score = await this.popMarker(Math.min(end, dueAt) - clock.now(), signal);
+      if (score === undefined || score <= clock.now()) return;
+      // A delayed job's marker only tells when to look: every take puts it back, so returning for it
+      // would spin until that time.
+      dueAt = Math.min(dueAt, score);
+    }
+  }
+
+  /** The marker's score: 0 = work is there, else when a delayed job is due. Undefined: none came. */
+  private popMarker(ms: number, signal: AbortSignal): Promise<number | undefined> {
     // Redis 6+ takes fractions of a second; 0 would mean "for ever".
-    const seconds = Math.max(0.01, Math.min(timeoutMs, untilDelayed) / 1000);
+    const seconds = Math.max(0.01, ms / 1000);
     const woken = this.options.blocking.bzpopmin(`${this.scripts.base}marker`, seconds);
-    const aborted = new Promise<void>((resolve) => {
-      const stop = () => resolve();
-      signal.addEventListener('abort', stop, { once: true });
-      const off = () => {
+    return new Promise((resolve) => {
+      const done = (score?: number) => {
         signal.removeEventListener('abort', stop);
-        resolve();
+        resolve(score);
       };
-      woken.then(off, off);
+      const stop = () => done();
+      signal.addEventListener('abort', stop, { once: true });
+      woken.then((reply) => done(reply === null ? undefined : Number(reply[2])), stop);
     });
-    await aborted;
   }
 
   async settle(settlements: Settlement[]): Promise<boolean[]> {
@@ -156,7 +167,7 @@ export class BullConsumer implements QueueConsumer {
       keep,
       wanted ? (spec.reply as string) : '',
       spec.group?.id ?? '',
-      spec.rows,
+      kind === 'completed' ? spec.rows : kind === 'failed' ? (settlement.rowsDone ?? 0) : 0,
       data,
       0,
     ];
@@ -195,6 +206,10 @@ export class BullConsumer implements QueueConsumer {
     )) as string[];
     const mid = reply.indexOf('');
     return { requeued: reply.slice(0, mid), poisoned: reply.slice(mid + 1) };
+  }
+
+  expireDue(): Promise<string[]> {
+    return expireDue(this.scripts, this.options.clock.now());
   }
 
   async sweep(): Promise<number> {

@@ -24,6 +24,8 @@ export const groupKey = (tag: string, id: string): string => `${tag}:grp:${id}`;
 export const replyKey = (tag: string, client: string): string => `${tag}:reply:${client}`;
 /** HASH, EX: jobs and rows ended in one ten-second bucket: c, f, r. */
 export const statsKey = (tag: string, bucket: number): string => `${tag}:stats:${bucket}`;
+/** ZSET id -> ms: deadlines of jobs that have one; entries go when they are due. */
+export const deadlinesKey = (tag: string): string => `${tag}:deadlines`;
 /** ZSETs by end time: states BullMQ has no set for. */
 export const expiredKey = (tag: string): string => `${tag}:expired`;
 export const cancelledKey = (tag: string): string => `${tag}:cancelled`;

@@ -1,10 +1,13 @@
 import { Queue } from 'bullmq';
 import type { Clock } from '../core/clock.js';
 import { chunkId, toBullPriority } from '../core/job.js';
+import { explain } from '../redis/connect.js';
 import type { RedisClient } from '../redis/types.js';
+import { Admission } from './admission.js';
 import type { GroupRecord, JobSpec, NewJob, SubmittedJob } from './broker.js';
+import { expireDue } from './deadlines.js';
 import { INLINE_INPUT_BYTES, jobName, toJobData } from './job-data.js';
-import { groupKey, inputKey, queuesKey } from './keys.js';
+import { deadlinesKey, groupKey, inputKey, queuesKey } from './keys.js';
 import { encodeNotice } from './notice.js';
 import { QueueScripts } from './script-client.js';
 
@@ -25,18 +28,27 @@ const RETRY_BATCH = 200;
 export class Producer {
   private readonly queues = new Map<string, Queue>();
   private readonly scripts = new Map<string, QueueScripts>();
+  private readonly admission: Admission;
 
   constructor(
     private readonly client: RedisClient,
     private readonly prefix: string,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.admission = new Admission(client, clock);
+  }
 
   /**
    * Adds jobs of one queue in one round trip (two when an input is large). `checkIds` asks first
    * whether an id is there already: pass it for ids a caller chose, which may come twice.
+   * @throws InferError REDIS_FULL (75) above the high-water mark: nothing was added.
    */
-  async submit(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {
+  submit(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {
+    return this.worded(this.add(queue, jobs, checkIds));
+  }
+
+  private async add(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {
+    await this.admission.check();
     const { tag, base } = this.scriptsOf(queue);
     const known = checkIds
       ? await Promise.all(jobs.map((job) => this.client.exists(base + job.spec.id)))
@@ -53,9 +65,22 @@ export class Producer {
         opts: { jobId: job.spec.id, priority: toBullPriority(job.spec.priority) },
       })),
     );
-    await Promise.all([...stored, added]);
+    await Promise.all([...stored, added, ...this.noteDeadlines(tag, fresh)]);
     await Promise.all(large.map((job) => this.client.persist(inputKey(tag, job.spec.id))));
     return jobs.map((job, i) => ({ id: job.spec.id, duplicate: known[i] === 1 }));
+  }
+
+  /** Deadlines are also kept by time, so that a job expires on time with nobody free to take it. */
+  private noteDeadlines(tag: string, jobs: readonly NewJob[]): Promise<unknown>[] {
+    const due = jobs.filter((job) => job.spec.deadline !== undefined);
+    if (due.length === 0) return [];
+    const members = due.flatMap((job) => [String(job.spec.deadline), job.spec.id]);
+    return [this.client.zadd(deadlinesKey(tag), ...members)];
+  }
+
+  /** Ends jobs of a queue that are past their deadline. */
+  async expireDue(queue: string): Promise<void> {
+    await expireDue(this.scriptsOf(queue), this.clock.now());
   }
 
   /** Names the queue to `inspect` and to id look-ups. Once a client and queue is enough. */
@@ -76,8 +101,8 @@ export class Producer {
 
   /** Rows and chunk jobs are final; answers true when all of them have ended already. */
   async closeGroup(queue: string, id: string, rows: number, jobs: number): Promise<boolean> {
-    const done = await this.scriptsOf(queue).run('inferCloseGroup', this.clock.now(), id, rows, jobs);
-    return done === 1;
+    const closed = this.scriptsOf(queue).run('inferCloseGroup', this.clock.now(), id, rows, jobs);
+    return (await this.worded(closed)) === 1;
   }
 
   /**
@@ -88,14 +113,16 @@ export class Producer {
     const message = 'cancelled on request';
     const failure = { code: 'CANCELLED', message };
     const notice = encodeNotice({ id, state: 'cancelled', failure });
-    const state = await this.scriptsOf(queue).run(
-      'inferCancel',
-      this.clock.now(),
-      id,
-      JSON.stringify(failure),
-      message,
-      3600,
-      notice,
+    const state = await this.worded(
+      this.scriptsOf(queue).run(
+        'inferCancel',
+        this.clock.now(),
+        id,
+        JSON.stringify(failure),
+        message,
+        3600,
+        notice,
+      ),
     );
     return typeof state === 'string' ? state : undefined;
   }
@@ -135,6 +162,15 @@ export class Producer {
 
   async close(): Promise<void> {
     await Promise.all([...this.queues.values()].map((queue) => queue.close().catch(() => undefined)));
+  }
+
+  /** What Redis says, for people: whoever writes a group meets these errors one by one. */
+  private async worded<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      throw explain(this.client, error);
+    }
   }
 
   private scriptsOf(queue: string): QueueScripts {

@@ -1,7 +1,7 @@
 import type { RedisClient } from '../redis/types.js';
 import { bullBase, queueTag } from './keys.js';
-import { CANCEL, CLOSE_GROUP, RECOVER, RENEW, SCRIPT_KEYS, SETTLE, SWEEP, TAKE, WATCH } from './scripts.js';
-import { EXPIRE_DUE, RETRY } from './scripts-terminal.js';
+import { RECOVER, RENEW, SCRIPT_KEYS, SETTLE, SWEEP, TAKE } from './scripts.js';
+import { CANCEL, CLOSE_GROUP, EXPIRE_DUE, RETRY, WATCH } from './scripts-steer.js';
 
 const SCRIPTS = {
   inferTake: TAKE,

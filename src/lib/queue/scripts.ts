@@ -10,7 +10,8 @@
  * Figures: docs/architecture.md.
  *
  * Fields we add to a BullMQ job hash: st terminal state, tk token that ended it, m ResultMeta JSON,
- * f FailureRecord JSON, rl extra reply lists (space separated), cr cancel requested.
+ * f FailureRecord JSON, rl extra reply lists (space separated), cr cancel requested, pr rows done of
+ * a failed job.
  */
 
 /** KEYS of every script, in this order. */
@@ -36,6 +37,12 @@ local base, tag, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
 -- BullMQ's own formula: lower is sooner, first come first served within a priority.
 local function score(priority)
   return priority * 4294967296 + call('INCR', pc) % 4294967296
+end
+
+-- What a job's data says of it; {} for one that other BullMQ code added.
+local function specOf(data)
+  local ok, job = pcall(cjson.decode, data)
+  return ok and type(job) == 'table' and type(job.s) == 'table' and job.s or {}
 end
 
 -- In front of its priority, as BullMQ's pushBackJobWithPriority does; then wake an idle worker.
@@ -75,12 +82,8 @@ end
 local function endInGroup(group, rows, ok)
   local key = tag .. ':grp:' .. group
   if call('EXISTS', key) == 0 then return end
-  if ok then
-    call('HINCRBY', key, 'rd', rows)
-    call('HINCRBY', key, 'jc', 1)
-  else
-    call('HINCRBY', key, 'jf', 1)
-  end
+  call('HINCRBY', key, 'rd', rows)
+  call('HINCRBY', key, ok and 'jc' or 'jf', 1)
   local g = call('HMGET', key, 'closed', 'jobs', 'jc', 'jf')
   if g[1] == '1' and tonumber(g[3] or 0) + tonumber(g[4] or 0) >= tonumber(g[2]) then endGroup(group, key, tonumber(g[2])) end
 end
@@ -94,6 +97,7 @@ local function finish(j)
   if j.state == 'completed' then
     call('ZADD', completed, now, j.id)
     call('HSET', key, 'returnvalue', '1')
+    call('HDEL', key, 'f', 'failedReason')
   elseif j.state == 'failed' then
     call('ZADD', failed, now, j.id)
   else
@@ -104,6 +108,7 @@ local function finish(j)
   if j.data ~= '' then call('HSET', key, 'data', j.data) end
   if j.state == 'failed' then
     call('EXPIRE', tag .. ':in:' .. j.id, j.keep)
+    if j.rows > 0 then call('HSET', key, 'pr', j.rows) end
   else
     call('DEL', tag .. ':in:' .. j.id)
   end
@@ -269,14 +274,13 @@ for _, id in ipairs(call('LRANGE', active, 0, -1)) do
     local data = call('HGET', key, 'data')
     if data then
       local stalls = call('HINCRBY', key, 'stc', 1)
-      local ok, job = pcall(cjson.decode, data)
-      local spec = ok and type(job) == 'table' and job.s or nil
-      if spec and call('HEXISTS', key, 'cr') == 1 or stalls >= tonumber(ARGV[4]) and spec then
+      local spec = specOf(data)
+      if call('HEXISTS', key, 'cr') == 1 or stalls >= tonumber(ARGV[4]) then
         local state = stalls >= tonumber(ARGV[4]) and 'failed' or 'cancelled'
         local header = '{"id":' .. cjson.encode(id) .. ',"state":"' .. state .. '"}'
         finish({id = id, state = state, token = '', reason = ARGV[6], meta = '', failure = state == 'failed' and ARGV[5] or '',
           result = '', notice = struct.pack('<H', #header) .. header, ttl = 0, keep = tonumber(ARGV[7]),
-          reply = spec.reply or '', group = spec.group and spec.group.id or '', rows = spec.rows or 1, data = ''})
+          reply = spec.reply or '', group = spec.group and spec.group.id or '', rows = 0, data = ''})
         poisoned[#poisoned + 1] = id
       else
         pushBack(id)
@@ -288,55 +292,6 @@ end
 requeued[#requeued + 1] = ''
 for _, id in ipairs(poisoned) do requeued[#requeued + 1] = id end
 return requeued
-`;
-
-/**
- * Cancels a job. ARGV 4 id, 5 failure JSON, 6 message, 7 keep s, 8 notice header.
- * Output: the state after: 'cancelled', 'active' (its worker has been asked), a terminal state, or nil.
- */
-export const CANCEL = `${PRELUDE}
-local id = ARGV[4]
-local key = base .. id
-local job = call('HMGET', key, 'st', 'data')
-if not job[2] then return nil end
-if job[1] then return job[1] end
-local removed = call('ZREM', prioritized, id) + call('ZREM', delayed, id) + call('LREM', wait, 1, id)
-if removed == 0 then
-  call('HSET', key, 'cr', 1)
-  return 'active'
-end
-local spec = cjson.decode(job[2]).s
-finish({id = id, state = 'cancelled', token = '', reason = ARGV[6], meta = '', failure = ARGV[5], result = '',
-  notice = ARGV[8], ttl = 0, keep = tonumber(ARGV[7]), reply = spec.reply or '',
-  group = spec.group and spec.group.id or '', rows = spec.rows or 1, data = ''})
-return 'cancelled'
-`;
-
-/**
- * Adds a reply list to a job (or group) that has not ended. ARGV 4 id, 5 list, 6 'job' or 'group'.
- * Output: 1 registered, 0 already ended, -1 unknown.
- */
-export const WATCH = `${PRELUDE}
-local key = ARGV[6] == 'group' and tag .. ':grp:' .. ARGV[4] or base .. ARGV[4]
-if call('EXISTS', key) == 0 then return -1 end
-if call('HEXISTS', key, ARGV[6] == 'group' and 'finishedOn' or 'st') == 1 then return 0 end
-local lists = call('HGET', key, 'rl')
-if lists and string.find(lists, ARGV[5], 1, true) then return 1 end
-call('HSET', key, 'rl', lists and (lists .. ' ' .. ARGV[5]) or ARGV[5])
-return 1
-`;
-
-/**
- * Closes a group: its rows and jobs are final. ARGV 4 id, 5 rows, 6 jobs.
- * Output: 1 when every chunk had ended already.
- */
-export const CLOSE_GROUP = `${PRELUDE}
-local key = tag .. ':grp:' .. ARGV[4]
-call('HSET', key, 'rows', ARGV[5], 'jobs', ARGV[6], 'closed', '1')
-local g = call('HMGET', key, 'jc', 'jf')
-if tonumber(g[1] or 0) + tonumber(g[2] or 0) < tonumber(ARGV[6]) then return 0 end
-endGroup(ARGV[4], key, tonumber(ARGV[6]))
-return 1
 `;
 
 /**

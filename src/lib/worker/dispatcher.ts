@@ -1,11 +1,13 @@
 import { Batcher } from '../batch/batcher.js';
-import type { MicroBatch } from '../batch/planner.js';
+import { bisect, isolateRow, type MicroBatch, type Part } from '../batch/planner.js';
 import type { Clock } from '../core/clock.js';
-import { InferError } from '../core/errors.js';
+import { InferError, toFailureRecord } from '../core/errors.js';
 import { Gate } from '../core/gate.js';
+import { failedRow } from '../model/failed-row.js';
 import type { RunReply } from '../model/runner.js';
 import { type Payload, splitRows } from '../model/tensor.js';
 import type { HeldJob } from './held.js';
+import { isCurable } from './retry.js';
 import type { RunnerSlot } from './runner-slot.js';
 
 /** What the dispatcher asks of the worker around it. */
@@ -14,8 +16,12 @@ export interface DispatchHost {
   urge(unit: HeldJob): Promise<void>;
   /** False for a job that must not start any more (cancelled, past its deadline); the host has ended it. */
   mayStart(job: HeldJob): boolean;
-  onCompleted(job: HeldJob): void;
+  /** Every row has an output or an error of its own. */
+  onOver(job: HeldJob): void;
+  /** The job as a whole failed. */
   onFailed(job: HeldJob, error: unknown): void;
+  /** It reached its soft time limit between two runs. */
+  onSoftLimit(job: HeldJob): void;
   /** A cancelled job whose rows in the run are done now. */
   onCancelled(job: HeldJob): void;
   /** Rows left the batcher: lanes may fetch again. */
@@ -40,7 +46,7 @@ export class Dispatcher {
   private readonly quiet = new Gate();
   private running = 0;
   private stopping = false;
-  private readonly inRun = new Set<HeldJob>();
+  private readonly inRun = new Map<RunnerSlot, MicroBatch<HeldJob>>();
   readonly stats: BatchStats = { batches: 0, rows: 0, closed: { full: 0, idle: 0, window: 0, retry: 0 } };
 
   constructor(
@@ -79,7 +85,14 @@ export class Dispatcher {
 
   /** Jobs with rows in a run right now. */
   get runningJobs(): ReadonlySet<HeldJob> {
-    return this.inRun;
+    return new Set([...this.inRun.values()].flatMap((batch) => batch.parts.map((part) => part.unit)));
+  }
+
+  /** Ends the runs that hold rows of `job`; the other jobs in them run again at once. */
+  abortRunsOf(job: HeldJob): void {
+    for (const [slot, batch] of this.inRun) {
+      if (batch.parts.some((part) => part.unit === job)) slot.abort();
+    }
   }
 
   get isQuiet(): boolean {
@@ -141,55 +154,106 @@ export class Dispatcher {
     this.host.onRoom();
     const first = batch.parts[0];
     if (first === undefined) return;
-    const model = first.unit.job.spec.model;
+    batch.rows = batch.parts.reduce((sum, part) => sum + part.rows, 0);
+    const { model } = first.unit.job.spec;
     const now = this.clock.now();
     for (const { unit } of batch.parts) {
       unit.startedAt ??= now;
       unit.device = slot.deviceOf(model);
-      this.inRun.add(unit);
     }
     this.stats.batches += 1;
     this.stats.closed[batch.reason] += 1;
+    const limitMs = leastLeft(batch, 'hardMs');
     let reply: RunReply;
+    this.inRun.set(slot, batch);
     try {
       const parts = batch.parts.map(({ unit, from, rows }) => unit.rowsAt(from, rows));
-      reply = await slot.run({ model, parts });
+      reply = await slot.run({ model, parts, softMs: leastLeft(batch, 'softMs') }, limitMs);
       checkRows(reply, batch);
     } catch (error) {
-      this.onRunFailed(batch, error);
+      this.inRun.delete(slot);
+      this.onRunFailed(batch, error, limitMs ?? Number.POSITIVE_INFINITY);
+      this.host.onRoom();
       return;
-    } finally {
-      for (const { unit } of batch.parts) this.inRun.delete(unit);
     }
+    this.inRun.delete(slot);
     this.stats.rows += batch.rows;
-    const pieces = splitRows(
-      reply.outputs,
-      batch.parts.map((part) => part.rows),
-    );
+    const counts = batch.parts.map((part) => part.rows);
+    const pieces = splitRows(reply.outputs, counts);
     for (const [i, { unit, from }] of batch.parts.entries()) {
-      const outputs = pieces[i] as Payload;
       if (unit.over) continue;
-      if (unit.cancelled) {
-        this.host.onCancelled(unit);
-        continue;
-      }
       unit.runMs += reply.runMs;
-      if (unit.finish(from, outputs)) this.host.onCompleted(unit);
+      unit.finish(from, pieces[i] as Payload);
+      if (unit.cancelled) this.host.onCancelled(unit);
+      else if (unit.isOver) this.host.onOver(unit);
+      else if (unit.runMs >= (unit.limits.softMs ?? Number.POSITIVE_INFINITY)) this.host.onSoftLimit(unit);
     }
   }
 
-  private onRunFailed(batch: MicroBatch<HeldJob>, error: unknown): void {
-    batch.parts = batch.parts.filter(({ unit }) => !unit.over);
-    const alone = batch.parts.length === 1 ? batch.parts[0] : undefined;
-    if (alone !== undefined) {
-      const job = alone.unit;
-      this.batcher.remove((other) => other === job);
-      this.host.onFailed(job, error);
-    } else if (batch.parts.length > 1) {
-      this.batcher.halve(batch);
+  /**
+   * Finds who is to blame for a failed run. One row alone is: it fails. Else the batch is cut and
+   * its pieces run again, each alone: at the row the failure names, or in halves.
+   */
+  private onRunFailed(batch: MicroBatch<HeldJob>, error: unknown, limitMs: number): void {
+    for (const { unit } of batch.parts) {
+      if (unit.cancelled && !unit.over) this.host.onCancelled(unit);
     }
-    this.host.onRoom();
+    batch.parts = batch.parts.filter(({ unit }) => !unit.over);
+    batch.rows = batch.parts.reduce((sum, part) => sum + part.rows, 0);
+    const [only] = batch.parts;
+    if (only === undefined) return;
+    const code = error instanceof InferError ? error.code : 'RUN_FAILED';
+    if (code === 'RUN_ABORTED') this.batcher.retry(batch);
+    else if (code === 'TIME_LIMIT') this.onTimeLimit(batch, error, limitMs);
+    else if (batch.rows === 1) this.onRowFailed(only, error, code);
+    else {
+      const row = failedRow(error);
+      this.batcher.retry(...(row === undefined ? bisect(batch) : isolateRow(batch, row)));
+    }
   }
+
+  /** Jobs whose own limit was reached fail when they ran alone or were the only ones; else halves tell. */
+  private onTimeLimit(batch: MicroBatch<HeldJob>, error: unknown, limitMs: number): void {
+    const reached = batch.parts.filter(({ unit }) => left(unit, 'hardMs') <= limitMs);
+    if (reached.length > 1) {
+      this.batcher.retry(...bisect(batch));
+      return;
+    }
+    const innocent = batch.parts.filter((part) => !reached.includes(part));
+    for (const { unit } of reached) this.fail(unit, error);
+    this.batcher.retry({ parts: innocent, rows: 0, reason: 'retry' });
+  }
+
+  private onRowFailed(part: Part<HeldJob>, error: unknown, code: string): void {
+    const { unit, from } = part;
+    if (unit.rows === 1) {
+      this.fail(unit, error);
+      return;
+    }
+    if (isCurable(code) && unit.mayTryAgain(from)) {
+      this.batcher.retry({ parts: [part], rows: 1, reason: 'retry' });
+      return;
+    }
+    unit.failRow(from, toFailureRecord(error));
+    if (unit.isHopeless) this.fail(unit, error);
+    else if (unit.isOver) this.host.onOver(unit);
+  }
+
+  private fail(job: HeldJob, error: unknown): void {
+    this.batcher.remove((other) => other === job);
+    this.host.onFailed(job, error);
+  }
+}
+
+/** Milliseconds of run time a job has left under one of its limits. */
+function left(job: HeldJob, limit: 'hardMs' | 'softMs'): number {
+  return (job.limits[limit] ?? Number.POSITIVE_INFINITY) - job.runMs;
+}
+
+/** The least that any job of the batch has left, at least 1 ms; undefined without a limit. */
+function leastLeft(batch: MicroBatch<HeldJob>, limit: 'hardMs' | 'softMs'): number | undefined {
+  const ms = Math.min(...batch.parts.map((part) => left(part.unit, limit)));
+  return Number.isFinite(ms) ? Math.max(1, ms) : undefined;
 }
 
 /** A model that answers other than one output row a row would hand results to the wrong jobs. */

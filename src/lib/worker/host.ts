@@ -38,6 +38,9 @@ export interface WorkerConfig {
   batchWindowMs: number;
   /** How long a lock outlives its last renewal: bounds how late a dead worker's jobs run again. */
   lockMs: number;
+  /** Most milliseconds of run time a job may have; undefined = no limit. */
+  timeLimitMs: number | undefined;
+  softTimeLimitMs: number | undefined;
   /** Seconds a failed job is kept. */
   failedTtl: number;
   burst: boolean;
@@ -66,6 +69,8 @@ export interface RunningWorker {
 const MAX_STALLS = 3;
 /** Locks are renewed, and lapsed ones looked for, every third of their time: two renewals may fail. */
 const RENEWALS_PER_LOCK = 3;
+/** How often cancel requests (with the locks) and deadlines are looked at. */
+const LOOK_MS = 1000;
 const SWEEP_MS = 10_000;
 
 /** Brings up connections, runners and registration, in that order; on failure nothing is left behind. */
@@ -122,6 +127,8 @@ export async function openWorker(
         maxBatch: config.maxBatch,
         batchWindowMs: config.batchWindowMs,
         lockMs: config.lockMs,
+        timeLimitMs: config.timeLimitMs,
+        softTimeLimitMs: config.softTimeLimitMs,
         burst: config.burst,
         maxJobs: config.maxJobs,
       },
@@ -134,11 +141,17 @@ export async function openWorker(
       if (lease !== undefined) await leaseGpu(client, config.prefix, lease);
     };
     await sendBeat();
-    cleanup.push(() => removeWorker(client, config.prefix, id));
+    /** The one beat that no timer owns; a late one must not put a worker that has left back on the register. */
+    let lastBeat: Promise<void> = Promise.resolve();
+    cleanup.push(async () => {
+      await lastBeat;
+      await removeWorker(client, config.prefix, id);
+    });
 
     const upkeep = new Upkeep(log);
     upkeep.every(HEARTBEAT_TTL_MS / 3, 'heartbeat', sendBeat);
-    upkeep.every(config.lockMs / RENEWALS_PER_LOCK, 'locks', () => worker.renewLocks());
+    upkeep.every(Math.min(LOOK_MS, config.lockMs / RENEWALS_PER_LOCK), 'locks', () => worker.renewLocks());
+    upkeep.every(LOOK_MS, 'deadlines', () => Promise.all(consumers.map((consumer) => consumer.expireDue())));
     upkeep.every(config.lockMs / RENEWALS_PER_LOCK, 'recovery', () => recoverAll(consumers, log));
     upkeep.every(SWEEP_MS, 'sweep', async () => {
       await Promise.all(consumers.map((consumer) => consumer.sweep()));
@@ -168,7 +181,7 @@ export async function openWorker(
       },
       drain(timeoutMs) {
         worker.drain();
-        void sendBeat().catch(() => undefined);
+        lastBeat = sendBeat().catch(() => undefined);
         drainTimer ??= setTimeout(() => {
           log.warn({ timeoutMs }, 'drain time is over: handing back what still runs');
           leave();

@@ -8,6 +8,10 @@ const MAX_RETRY_DELAY_MS = 3_600_000;
 /** Failures that another try may cure. A bad input or a model's own error fails the same way again. */
 const CURABLE = new Set(['RUNNER_DIED', 'DEVICE_ERROR', 'RUNNER_START']);
 
+export function isCurable(code: string): boolean {
+  return CURABLE.has(code);
+}
+
 /**
  * Milliseconds until the next try of a job that failed, or undefined when it has failed for good.
  * Exponential, times 0.5..1 so that jobs which failed together do not come back together (`random`
@@ -20,7 +24,7 @@ export function retryDelay(
   random: number,
 ): number | undefined {
   const tries = failuresBefore + 1;
-  if (!CURABLE.has(code) || tries >= (spec.attempts ?? DEFAULT_ATTEMPTS)) return undefined;
+  if (!isCurable(code) || tries >= (spec.attempts ?? DEFAULT_ATTEMPTS)) return undefined;
   const base = (spec.retryDelayMs ?? DEFAULT_RETRY_DELAY_MS) * 2 ** failuresBefore;
   return Math.round(Math.min(base, MAX_RETRY_DELAY_MS) * (0.5 + random / 2));
 }

@@ -1,20 +1,17 @@
 import { hostname } from 'node:os';
 import type { Clock } from '../core/clock.js';
-import { type FailureRecord, toFailureRecord } from '../core/errors.js';
 import { Gate } from '../core/gate.js';
-import { encodeEnvelope } from '../model/envelope.js';
 import type { LoadedModel } from '../model/runner.js';
 import type { ModelSignature } from '../model/signature.js';
 import { shapeKey } from '../model/tensor.js';
-import type { QueueConsumer, ResultMeta, Settlement, TakenJob, WorkerRecord } from '../queue/broker.js';
+import type { QueueConsumer, TakenJob, WorkerRecord } from '../queue/broker.js';
 import type { Logger } from '../telemetry/logger.js';
 import { admit } from './admit.js';
 import { Dispatcher } from './dispatcher.js';
 import { HeldJob } from './held.js';
 import { Lane } from './lane.js';
-import { retryDelay } from './retry.js';
+import { Outcomes } from './outcomes.js';
 import type { RunnerSlot } from './runner-slot.js';
-import { Settler } from './settler.js';
 
 /** Rows a run takes when neither the user nor the model says. */
 export const DEFAULT_MAX_BATCH = 32;
@@ -27,11 +24,17 @@ export interface WorkerOptions {
   maxBatch: number | null;
   batchWindowMs: number;
   lockMs: number;
+  /** Milliseconds of run time a job may have; undefined = no limit. */
+  timeLimitMs?: number | undefined;
+  softTimeLimitMs?: number | undefined;
   /** End when the queues are empty. */
   burst: boolean;
   /** End after this many jobs. */
   maxJobs: number | undefined;
 }
+
+/** A cancelled job's run may end by itself this long before its process is ended, ms. */
+const CANCEL_GRACE_MS = 1000;
 
 export interface WorkerParts {
   /** In order of urgency. */
@@ -53,7 +56,7 @@ export class Worker {
   state: WorkerRecord['state'] = 'ready';
   private readonly dispatcher: Dispatcher;
   private readonly lanes: Lane[];
-  private readonly settlers = new Map<string, Settler>();
+  private readonly outcomes: Outcomes;
   private readonly held = new Map<TakenJob, HeldJob>();
   private readonly signatures: Map<string, ModelSignature>;
   private readonly stopTaking = new AbortController();
@@ -64,7 +67,6 @@ export class Worker {
   private accepted = 0;
   private leaving = false;
   private handingBack = false;
-  private counts = { done: 0, rows: 0, failed: 0 };
 
   constructor(
     readonly options: WorkerOptions,
@@ -79,19 +81,22 @@ export class Worker {
       {
         urge: (unit) => this.urge(unit),
         mayStart: (job) => this.mayStart(job),
-        onCompleted: (job) => this.onCompleted(job),
-        onFailed: (job, error) => this.onFailed(job, error),
-        onCancelled: (job) => this.onCancelled(job),
+        onOver: (job) => this.outcomes.over(job),
+        onSoftLimit: (job) => this.outcomes.softLimit(job),
+        onFailed: (job, error) => this.outcomes.failed(job, error),
+        onCancelled: (job) => this.outcomes.cancelled(job),
         onRoom: () => this.freeRoom(),
       },
       parts.clock,
     );
-    for (const consumer of parts.consumers) {
-      this.settlers.set(
-        consumer.queue,
-        new Settler(consumer, parts.log, (settlement, ours) => this.onSettled(settlement, ours)),
-      );
-    }
+    this.outcomes = new Outcomes({
+      workerName: options.name,
+      consumers: parts.consumers,
+      clock: parts.clock,
+      log: parts.log,
+      random: parts.random ?? Math.random,
+      forget: (job) => this.forget(job),
+    });
     this.lanes = parts.consumers.map(
       (consumer, index) =>
         new Lane(
@@ -113,7 +118,7 @@ export class Worker {
     while (this.held.size > 0 && !this.leaving) await this.ended.wait();
     this.dispatcher.stop();
     if (!this.leaving) await dispatching;
-    await Promise.all([...this.settlers.values()].map((settler) => settler.flushed()));
+    await this.outcomes.flushed();
   }
 
   /** Takes nothing more, hands back what has not started, finishes what has. */
@@ -130,7 +135,7 @@ export class Worker {
     this.drain();
     this.handBack(() => true);
     this.ended.open();
-    await Promise.all([...this.settlers.values()].map((settler) => settler.flushed()));
+    await this.outcomes.flushed();
   }
 
   /** Renews locks, then puts lost and abandoned jobs right; run it every third of the lock time. */
@@ -175,9 +180,9 @@ export class Worker {
         sinceMs: now - (job.startedAt ?? now),
         attempt: job.job.attempt,
       })),
-      jobsDone: this.counts.done,
-      rowsDone: this.counts.rows,
-      jobsFailed: this.counts.failed,
+      jobsDone: this.outcomes.counts.done,
+      rowsDone: this.outcomes.counts.rows,
+      jobsFailed: this.outcomes.counts.failed,
       batches: this.dispatcher.stats.batches,
     };
   }
@@ -186,6 +191,15 @@ export class Worker {
     if (!signature.batchable) return 1;
     const wanted = this.options.maxBatch ?? signature.maxBatch ?? DEFAULT_MAX_BATCH;
     return Math.min(wanted, signature.maxBatch ?? wanted);
+  }
+
+  /** A job's own limits, never above the worker's. */
+  private limitsOf({ spec }: TakenJob) {
+    const { timeLimitMs, softTimeLimitMs } = this.options;
+    return {
+      hardMs: least(spec.timeLimitMs, timeLimitMs),
+      softMs: least(spec.softTimeLimitMs, softTimeLimitMs),
+    };
   }
 
   /** One micro-batch a runner is held ahead, counting only lanes as urgent as this one. */
@@ -206,18 +220,15 @@ export class Worker {
       try {
         const payload = admit(job, this.signatures);
         const signature = this.signatures.get(job.spec.model) as ModelSignature;
-        const key = `${job.spec.model};${shapeKey(payload)}`;
-        const held = new HeldJob(job, payload, lane, this.order++, key, this.capOf(signature));
+        // A job that failed before runs alone: it may be what brought the run down.
+        const alone = job.failures + job.stalls > 0 ? `;alone ${job.spec.id}` : '';
+        const key = `${job.spec.model};${shapeKey(payload)}${alone}`;
+        const cap = this.capOf(signature);
+        const held = new HeldJob(job, payload, lane, this.order++, key, cap, this.limitsOf(job));
         this.held.set(job, held);
         this.dispatcher.add(held);
       } catch (error) {
-        const now = this.parts.clock.now();
-        this.settle({
-          kind: 'failed',
-          job,
-          failure: toFailureRecord(error),
-          meta: this.metaOf(job, '', now, 0),
-        });
+        this.outcomes.refuse(job, error);
       }
     }
     if (jobs.length > 0) this.dispatcher.wake();
@@ -246,27 +257,8 @@ export class Worker {
   private mayStart(job: HeldJob): boolean {
     const { deadline } = job.job.spec;
     if (deadline === undefined || this.parts.clock.now() <= deadline) return true;
-    const failure = { code: 'EXPIRED', message: 'it was not started before its deadline' };
-    this.end(job, (meta) => ({ kind: 'expired', job: job.job, failure, meta }));
+    this.outcomes.expired(job);
     return false;
-  }
-
-  private onCompleted(job: HeldJob): void {
-    this.end(job, (meta) => {
-      const result = job.job.spec.resultTtl === 0 ? new Uint8Array() : encodeEnvelope(job.outputs());
-      return { kind: 'completed', job: job.job, result, meta };
-    });
-  }
-
-  private onFailed(job: HeldJob, error: unknown): void {
-    const failure: FailureRecord = toFailureRecord(error);
-    const random = (this.parts.random ?? Math.random)();
-    const delayMs = retryDelay(job.job.spec, job.job.failures, failure.code, random);
-    this.end(job, (meta) =>
-      delayMs === undefined
-        ? { kind: 'failed', job: job.job, failure, meta }
-        : { kind: 'retry', job: job.job, failure, delayMs },
-    );
   }
 
   private onLost(taken: TakenJob): void {
@@ -284,27 +276,20 @@ export class Worker {
     const job = this.held.get(taken);
     if (job === undefined || job.over) return;
     job.cancelled = true;
-    // A run in progress cannot be stopped: the dispatcher ends the job when its rows are done.
-    if (!this.dispatcher.runningJobs.has(job)) this.onCancelled(job);
-  }
-
-  private onCancelled(job: HeldJob): void {
-    const failure = { code: 'CANCELLED', message: 'cancelled on request' };
-    this.end(job, (meta) => ({ kind: 'cancelled', job: job.job, failure, meta }));
+    if (!this.dispatcher.runningJobs.has(job)) {
+      this.outcomes.cancelled(job);
+      return;
+    }
+    // The dispatcher ends the job when its run is over; a long run is ended for it.
+    setTimeout(() => {
+      if (!job.over) this.dispatcher.abortRunsOf(job);
+    }, CANCEL_GRACE_MS).unref();
   }
 
   private handBack(matches: (job: HeldJob) => boolean): void {
     for (const job of this.held.values()) {
-      if (!job.over && matches(job)) this.end(job, () => ({ kind: 'release', job: job.job }));
+      if (!job.over && matches(job)) this.outcomes.release(job);
     }
-  }
-
-  /** The one way a held job's outcome is decided: it leaves the batcher and goes to the settler. */
-  private end(job: HeldJob, settlement: (meta: ResultMeta) => Settlement): void {
-    const now = this.parts.clock.now();
-    const { runMs, device } = job;
-    this.forget(job);
-    this.settle(settlement(this.metaOf(job.job, device, job.startedAt ?? now, runMs)));
   }
 
   private forget(job: HeldJob): void {
@@ -315,39 +300,12 @@ export class Worker {
     this.endBurst();
   }
 
-  private settle(settlement: Settlement): void {
-    (this.settlers.get(settlement.job.spec.queue) as Settler).push(settlement);
-  }
-
-  private metaOf(job: TakenJob, device: string, startedAt: number, runMs: number): ResultMeta {
-    const round = (ms: number) => Math.max(0, Math.round(ms * 1000) / 1000);
-    return {
-      worker: this.options.name,
-      device,
-      attempts: job.attempt,
-      queueMs: round(startedAt - job.submittedAt),
-      runMs: round(runMs),
-      totalMs: round(this.parts.clock.now() - job.submittedAt),
-    };
-  }
-
-  private onSettled(settlement: Settlement, ours: boolean): void {
-    const { job, kind } = settlement;
-    if (!ours) {
-      this.parts.log.warn({ id: job.spec.id, outcome: kind }, 'outcome refused: the lock had lapsed');
-      return;
-    }
-    if (kind === 'completed') {
-      this.counts.done += 1;
-      this.counts.rows += job.spec.rows;
-    } else if (kind === 'failed') {
-      this.counts.failed += 1;
-      this.parts.log.warn({ id: job.spec.id, code: settlement.failure.code }, settlement.failure.message);
-    }
-  }
-
   private endBurst(): void {
     if (this.options.burst && this.held.size === 0 && this.lanes.every((lane) => lane.empty))
       this.stopAfterHeld();
   }
+}
+
+function least(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }

@@ -42,7 +42,12 @@ describe('take', () => {
 
   it('takes only what is more urgent than asked', async () => {
     const consumer = await kit.consumer();
-    const [, , five, nine] = await kit.submit({ priority: 0 }, { priority: 4 }, { priority: 5 }, { priority: 9 });
+    const [, , five, nine] = await kit.submit(
+      { priority: 0 },
+      { priority: 4 },
+      { priority: 5 },
+      { priority: 9 },
+    );
     expect(idsOf(await consumer.take(10, 4))).toEqual([nine, five]);
     expect(await consumer.take(10, 4)).toEqual([]);
     expect(await consumer.take(10, 9)).toEqual([]);

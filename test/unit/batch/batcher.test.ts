@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Batcher, type MutableUnit } from '../../../src/lib/batch/batcher.js';
-import { byUrgency, type MicroBatch } from '../../../src/lib/batch/planner.js';
+import { bisect, byUrgency, type MicroBatch } from '../../../src/lib/batch/planner.js';
 import { unit, units } from './units.js';
 
 type Batch = MicroBatch<MutableUnit>;
@@ -50,7 +50,7 @@ describe('Batcher', () => {
           }
           if (fate === 'ok' || (fate === 'halve' && batch.parts.length < 2)) return;
           for (const row of rowNames(batch)) failed.add(row);
-          batcher[fate](batch);
+          batcher.retry(...(fate === 'halve' ? bisect(batch) : [batch]));
         };
         const remove = (pick: number): void => {
           const victim = added[pick % added.length];
@@ -94,7 +94,12 @@ describe('Batcher', () => {
           for (const one of waiting) {
             expect(byUrgency((batch.parts[0] as { unit: MutableUnit }).unit, one)).toBeLessThanOrEqual(0);
           }
-          expect(least).toBe(batch.parts.map((part) => part.unit).sort(byUrgency).at(-1));
+          expect(least).toBe(
+            batch.parts
+              .map((part) => part.unit)
+              .sort(byUrgency)
+              .at(-1),
+          );
           for (const { unit } of batch.parts) if (unit.remaining === 0) waiting.delete(unit);
         }
         expect(waiting.size).toBe(0);
@@ -105,7 +110,7 @@ describe('Batcher', () => {
   it('runs a halved batch alone and first, unless something more urgent waits', () => {
     const batcher = new Batcher<MutableUnit>(0);
     for (let order = 0; order < 4; order++) batcher.add(unit({ order, priority: 5, cap: 4 }));
-    batcher.halve(take(batcher));
+    batcher.retry(...bisect(take(batcher)));
     batcher.add(unit({ order: 10, priority: 5, cap: 4 }));
     batcher.add(unit({ order: 11, priority: 9, cap: 4, key: 'urgent' }));
     expect(batcher.rowsUpTo(0)).toBe(6);
@@ -124,7 +129,7 @@ describe('Batcher', () => {
     const big = unit({ order: 0, rows: 6, cap: 4 });
     batcher.add(unit({ order: 1, priority: 9, cap: 4 }));
     batcher.add(big);
-    batcher.halve(take(batcher));
+    batcher.retry(...bisect(take(batcher)));
     expect(batcher.remove((one) => one === big)).toEqual([big]);
     expect(rowNames(take(batcher))).toEqual(['1/0']);
     expect(batcher.isEmpty).toBe(true);
@@ -138,7 +143,7 @@ describe('Batcher', () => {
     expect(batcher.next(105)).toEqual({ holdMs: 5 });
     const late = take(batcher, 110);
     expect(late.reason).toBe('window');
-    batcher.halve(late);
+    batcher.retry(...bisect(late));
     expect(take(batcher, 110).reason).toBe('retry');
     expect(take(batcher, 110).reason).toBe('retry');
     batcher.add(unit({ order: 2, rows: 3, cap: 3, enqueuedAt: 200 }));

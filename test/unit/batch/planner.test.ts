@@ -79,15 +79,20 @@ describe('planMicroBatch', () => {
 describe('holdFor', () => {
   it('never holds beyond the window from the oldest, nor a full batch', () => {
     fc.assert(
-      fc.property(units, fc.integer({ min: 0, max: 500 }), fc.integer({ min: 0, max: 2000 }), (list, window, now) => {
-        const batch = planMicroBatch(queueOf(list));
-        if (batch === undefined) throw new Error('nothing planned');
-        const hold = holdFor(batch, window, now);
-        const oldest = Math.min(...batch.parts.map((part) => part.unit.enqueuedAt));
-        expect(hold).toBeGreaterThanOrEqual(0);
-        if (batch.reason === 'full' || window === 0) expect(hold).toBe(0);
-        else expect(now + hold).toBe(Math.max(now, oldest + window));
-      }),
+      fc.property(
+        units,
+        fc.integer({ min: 0, max: 500 }),
+        fc.integer({ min: 0, max: 2000 }),
+        (list, window, now) => {
+          const batch = planMicroBatch(queueOf(list));
+          if (batch === undefined) throw new Error('nothing planned');
+          const hold = holdFor(batch, window, now);
+          const oldest = Math.min(...batch.parts.map((part) => part.unit.enqueuedAt));
+          expect(hold).toBeGreaterThanOrEqual(0);
+          if (batch.reason === 'full' || window === 0) expect(hold).toBe(0);
+          else expect(now + hold).toBe(Math.max(now, oldest + window));
+        },
+      ),
     );
   });
 });

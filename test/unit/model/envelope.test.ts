@@ -7,7 +7,9 @@ import { bytesOf, payloads } from './payloads.js';
 
 const PAYLOAD = {
   rows: 2,
-  tensors: [{ name: 'x', type: 'float32' as const, shape: [1], data: Uint8Array.of(0, 0, 128, 63, 0, 0, 0, 64) }],
+  tensors: [
+    { name: 'x', type: 'float32' as const, shape: [1], data: Uint8Array.of(0, 0, 128, 63, 0, 0, 0, 64) },
+  ],
 };
 
 function withHeader(header: unknown, data = Buffer.alloc(8)): Buffer {

@@ -60,7 +60,12 @@ describe('notices', () => {
   it('carry a result whole', () => {
     fc.assert(
       fc.property(bytes, fc.string({ unit: 'binary' }), (result, message) => {
-        const sent = { id: 'a', state: 'failed' as const, failure: { code: 'X', message }, size: result.length };
+        const sent = {
+          id: 'a',
+          state: 'failed' as const,
+          failure: { code: 'X', message },
+          size: result.length,
+        };
         const heard = decodeNotice(Buffer.concat([encodeNotice(sent), result]));
         expect(heard.notice).toEqual(JSON.parse(JSON.stringify(sent)));
         expect(heard.result).toEqual(result);

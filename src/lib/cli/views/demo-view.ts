@@ -30,8 +30,9 @@ export function digitView(
 ): string[] {
   const found = answer.result as { class: number; confidence: number };
   const right = found.class === label;
+  const good = emphasis(paint);
   const beside: Record<number, string> = {
-    2: `looks like a ${paint(['bold', right ? 'green' : 'red'], String(found.class))}, ${sureness(found.confidence)} sure`,
+    2: `looks like a ${good(String(found.class), right ? 'green' : 'red')}, ${sureness(found.confidence)} sure`,
     3: paint('dim', `it is a ${label}`),
     4: paint('dim', `run in ${formatDuration(answer.timing?.runMs ?? 0)} on ${answer.device ?? 'cpu'}`),
   };
@@ -49,6 +50,7 @@ function shade(ink: number): string {
 export function demoView(demo: DemoJson, layout: Layout): string[] {
   const { paint } = layout;
   const { accuracy, batch, latency } = demo;
+  const good = emphasis(paint);
   const same =
     accuracy.differing === 0
       ? ''
@@ -58,11 +60,11 @@ export function demoView(demo: DemoJson, layout: Layout): string[] {
       [
         [
           'accuracy',
-          `${paint(['bold', 'green'], percent(accuracy.share))}  ${accuracy.right} of ${accuracy.of} test digits right${same}`,
+          `${good(percent(accuracy.share))}  ${accuracy.right} of ${accuracy.of} test digits right${same}`,
         ],
         [
           'throughput',
-          `${paint(['bold', 'green'], `${count(batch.rowsPerSecond)} rows/s`)}  ${count(batch.rows)} rows in ${formatDuration(batch.seconds * 1000)} on ${demo.device}`,
+          `${good(`${count(batch.rowsPerSecond)} rows/s`)}  ${count(batch.rows)} rows in ${formatDuration(batch.seconds * 1000)} on ${demo.device}`,
         ],
       ],
       paint,
@@ -95,6 +97,11 @@ function latencyTable({ alone, besideBatch }: DemoJson['latency'], layout: Layou
     ],
     layout,
   );
+}
+
+/** One style inside the other: Node 20's styleText colours pipes when given both at once. */
+function emphasis(paint: Paint): (text: string, colour?: 'green' | 'red') => string {
+  return (text, colour = 'green') => paint('bold', paint(colour, text));
 }
 
 /** Three commands that work from where the reader is; `redis` is what has to be named in them. */

@@ -1,0 +1,118 @@
+import { PRELUDE } from './scripts.js';
+
+/**
+ * Cancels a job. ARGV 4 id, 5 failure JSON, 6 message, 7 keep s, 8 notice header.
+ * Output: the state after: 'cancelled', 'active' (its worker has been asked), a terminal state, or nil.
+ */
+export const CANCEL = `${PRELUDE}
+local id = ARGV[4]
+local key = base .. id
+local job = call('HMGET', key, 'st', 'data')
+if not job[2] then return nil end
+if job[1] then return job[1] end
+local removed = call('ZREM', prioritized, id) + call('ZREM', delayed, id) + call('LREM', wait, 1, id)
+if removed == 0 then
+  -- Ended by a stock BullMQ worker.
+  if call('ZSCORE', completed, id) then return 'completed' end
+  if call('ZSCORE', failed, id) then return 'failed' end
+  call('HSET', key, 'cr', 1)
+  return 'active'
+end
+local spec = specOf(job[2])
+finish({id = id, state = 'cancelled', token = '', reason = ARGV[6], meta = '', failure = ARGV[5], result = '',
+  notice = ARGV[8], ttl = 0, keep = tonumber(ARGV[7]), reply = spec.reply or '',
+  group = spec.group and spec.group.id or '', rows = 0, data = ''})
+return 'cancelled'
+`;
+
+/**
+ * Adds a reply list to a job (or group) that has not ended. ARGV 4 id, 5 list, 6 'job' or 'group'.
+ * Output: 1 registered, 0 already ended, -1 unknown.
+ */
+export const WATCH = `${PRELUDE}
+local key = ARGV[6] == 'group' and tag .. ':grp:' .. ARGV[4] or base .. ARGV[4]
+if call('EXISTS', key) == 0 then return -1 end
+if call('HEXISTS', key, ARGV[6] == 'group' and 'finishedOn' or 'st') == 1 then return 0 end
+local lists = call('HGET', key, 'rl')
+if lists and string.find(' ' .. lists .. ' ', ' ' .. ARGV[5] .. ' ', 1, true) then return 1 end
+call('HSET', key, 'rl', lists and (lists .. ' ' .. ARGV[5]) or ARGV[5])
+return 1
+`;
+
+/**
+ * Closes a group: its rows and jobs are final. ARGV 4 id, 5 rows, 6 jobs.
+ * Output: 1 when every chunk had ended already.
+ */
+export const CLOSE_GROUP = `${PRELUDE}
+local key = tag .. ':grp:' .. ARGV[4]
+call('HSET', key, 'rows', ARGV[5], 'jobs', ARGV[6], 'closed', '1')
+local g = call('HMGET', key, 'jc', 'jf')
+if tonumber(g[1] or 0) + tonumber(g[2] or 0) < tonumber(ARGV[6]) then return 0 end
+endGroup(ARGV[4], key, tonumber(ARGV[6]))
+return 1
+`;
+
+/**
+ * Expires jobs that are past their deadline and have not started. ARGV 4 most to look at, 5 failure
+ * JSON, 6 message, 7 keep s. `<tag>:deadlines` is a ZSET id -> ms, written by the submitter.
+ * Output: expired ids.
+ */
+export const EXPIRE_DUE = `${PRELUDE}
+local out = {}
+local deadlines = tag .. ':deadlines'
+for _, id in ipairs(call('ZRANGEBYSCORE', deadlines, '-inf', now, 'LIMIT', 0, ARGV[4])) do
+  call('ZREM', deadlines, id)
+  local data = call('HGET', base .. id, 'data')
+  local removed = call('ZREM', prioritized, id) + call('ZREM', delayed, id)
+  if data and removed > 0 then
+    local spec = specOf(data)
+    local header = '{"id":' .. cjson.encode(id) .. ',"state":"expired"}'
+    finish({id = id, state = 'expired', token = '', reason = ARGV[6], meta = '', failure = ARGV[5], result = '',
+      notice = struct.pack('<H', #header) .. header, ttl = 0, keep = tonumber(ARGV[7]), reply = spec.reply or '',
+      group = spec.group and spec.group.id or '', rows = 0, data = ''})
+    out[#out + 1] = id
+  end
+end
+return out
+`;
+
+/**
+ * Puts ended jobs back to waiting at their own priority, with all their attempts before them.
+ * ARGV 4.. ids. Only failed ones still have their input; others are left alone.
+ * Output per id: 1 queued again, 0 not failed, -1 unknown.
+ */
+export const RETRY = `${PRELUDE}
+local out = {}
+for i = 4, #ARGV do
+  local id = ARGV[i]
+  local key = base .. id
+  local job = call('HMGET', key, 'st', 'data', 'priority', 'pr')
+  if not job[2] then
+    out[#out + 1] = -1
+  elseif job[1] ~= 'failed' then
+    out[#out + 1] = 0
+  else
+    call('ZREM', failed, id)
+    call('HDEL', key, 'st', 'tk', 'f', 'm', 'failedReason', 'finishedOn', 'cr', 'stc', 'pr', 'processedOn')
+    call('HSET', key, 'atm', 0, 'ats', 0)
+    call('PERSIST', key)
+    call('PERSIST', tag .. ':in:' .. id)
+    call('DEL', tag .. ':res:' .. id)
+    local group = specOf(job[2]).group
+    if group then
+      local gkey = tag .. ':grp:' .. group.id
+      if call('EXISTS', gkey) == 1 then
+        call('HINCRBY', gkey, 'jf', -1)
+        call('HINCRBY', gkey, 'rd', -(tonumber(job[4]) or 0))
+        call('HDEL', gkey, 'finishedOn')
+        call('PERSIST', gkey)
+      end
+    end
+    local priority = tonumber(job[3]) or 0
+    if priority == 0 then call('LPUSH', wait, id) else call('ZADD', prioritized, score(priority), id) end
+    if call('HEXISTS', meta, 'paused') == 0 then call('ZADD', marker, 0, '0') end
+    out[#out + 1] = 1
+  end
+end
+return out
+`;

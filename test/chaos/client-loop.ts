@@ -1,0 +1,232 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { payloadFromValue } from '../../src/lib/input/value.js';
+import type { InferClient, JobResult, Payload } from '../../src/lib/index.js';
+import type { HistoryWriter } from './history.js';
+import { inputOf } from './inputs.js';
+import type { Random } from './random.js';
+import type { ModelName, Work } from './records.js';
+import { visible } from './visible.js';
+
+export interface ClientPlan {
+  name: string;
+  seed: number;
+  /** Makes this client's rows its own: 0..15. */
+  number: number;
+  loops: number;
+  /** Mean pause of a loop between two operations, ms. */
+  pauseMs: number;
+  redis: string;
+  library: string;
+  history: string;
+  resultTtl: number;
+}
+
+type Submit = {
+  id: string;
+  work: Work;
+  priority: number;
+  queue: string;
+  resultTtl: number;
+  expiresMs?: number;
+};
+
+/** After this a client does not know what became of its call; the call itself goes on. */
+const UNKNOWN_AFTER_MS = 4000;
+const WAIT_MS = 6000;
+const RETRY_MS = 300;
+/** For a submit whose outcome is still unknown at the end; all faults are over by then. */
+const LAST_TRIES_MS = 20_000;
+const GROUP_ROWS = 600;
+const CHUNK_ROWS = 100;
+/** Ids kept for another read. */
+const KEPT = 300;
+
+/** Rows of one client; exact in a float32. */
+const ROWS_EACH = 1_000_000;
+
+/** One user of a client: submits, waits, reads again, cancels, by chance and one after another. */
+export class ClientLoop {
+  private readonly known: string[] = [];
+  private serial = 0;
+  private lastTry = Number.POSITIVE_INFINITY;
+
+  constructor(
+    private readonly client: InferClient,
+    private readonly history: HistoryWriter,
+    private readonly plan: ClientPlan,
+    private readonly index: number,
+    private readonly random: Random,
+    private readonly stop: AbortSignal,
+  ) {
+    stop.addEventListener('abort', () => {
+      this.lastTry = Date.now() + LAST_TRIES_MS;
+    });
+  }
+
+  async run(): Promise<void> {
+    const { random } = this;
+    while (!this.stop.aborted) {
+      const dice = random.next();
+      if (dice < 0.38) await this.submit(this.single());
+      else if (dice < 0.58) await this.submitAndWait(this.single());
+      else if (dice < 0.62) await this.submitTwice(this.single());
+      else if (dice < 0.67) await this.submit({ ...this.single(), expiresMs: random.int(1, 1500) });
+      else if (dice < 0.72) await this.submitAndCancel(this.single());
+      else if (dice < 0.74) await this.group();
+      else await this.readOne();
+      await delay(random.int(0, 2 * this.plan.pauseMs), undefined, { signal: this.stop }).catch(() => undefined);
+    }
+  }
+
+  private single(): Submit {
+    const { random } = this;
+    const model = random.pick<ModelName>(['digits', 'digits', 'slow', 'slow', 'echo', 'poison']);
+    const count = model !== 'poison' && random.chance(0.15) ? random.int(2, 90) : 1;
+    return {
+      id: this.newId('c'),
+      work: this.work(model, count),
+      priority: random.int(0, 9),
+      queue: random.pick(['realtime', 'batch']),
+      // Some want no result: their record goes after a minute, by rule.
+      resultTtl: random.chance(0.05) ? 0 : this.plan.resultTtl,
+    };
+  }
+
+  private newId(kind: string): string {
+    this.serial += 1;
+    return `${kind}${this.plan.number}-${this.index}-${this.serial}`;
+  }
+
+  /** Loops of a client take turns through its rows. */
+  private work(model: ModelName, count: number): Work {
+    const share = ROWS_EACH / this.plan.loops;
+    const from = Math.floor(this.index * share) + ((this.serial * 701) % Math.floor(share - GROUP_ROWS));
+    return { model, from: this.plan.number * ROWS_EACH + from, count };
+  }
+
+  /** Until it is known to be accepted, with the same id each time: that is what ids are for. */
+  private async submit(submit: Submit): Promise<boolean> {
+    const { id, work, resultTtl } = submit;
+    const noted = { id, work, resultTtl, ...(submit.expiresMs === undefined ? {} : { expires: true as const }) };
+    while (Date.now() < this.lastTry) {
+      this.history.add({ op: 'submit', type: 'invoke', ...noted });
+      try {
+        const job = await within(this.client.submit(inputOf(work), options(submit)));
+        this.history.add({ op: 'submit', type: 'ok', id, ...(job.duplicate ? { duplicate: true } : {}) });
+        this.remember(id);
+        return true;
+      } catch (error) {
+        this.history.add({ op: 'submit', type: 'info', id, code: codeOf(error) });
+        await delay(RETRY_MS);
+      }
+    }
+    return false;
+  }
+
+  /** One call for both; a wait that ends early says nothing about the job. */
+  private async submitAndWait(submit: Submit): Promise<void> {
+    const { id, work, resultTtl } = submit;
+    this.history.add({ op: 'submit', type: 'invoke', id, work, resultTtl });
+    try {
+      const job = await within(
+        this.client.run(inputOf(work), { ...options(submit), timeoutMs: WAIT_MS }),
+        WAIT_MS + UNKNOWN_AFTER_MS,
+      );
+      this.history.add({ op: 'submit', type: 'ok', id });
+      this.remember(id);
+      this.noteRead(job);
+    } catch (error) {
+      this.history.add({ op: 'submit', type: 'info', id, code: codeOf(error) });
+      await this.submit(submit);
+    }
+  }
+
+  /** The same id at the same time, as two impatient gateways would. */
+  private async submitTwice(submit: Submit): Promise<void> {
+    await Promise.all([this.submit(submit), this.submit(submit)]);
+  }
+
+  private async submitAndCancel(submit: Submit): Promise<void> {
+    if (!(await this.submit(submit))) return;
+    await delay(this.random.int(0, 30));
+    await this.cancel(submit.id);
+  }
+
+  private async cancel(id: string): Promise<void> {
+    this.history.add({ op: 'cancel', type: 'invoke', id });
+    try {
+      const state = await within(this.client.cancel(id));
+      this.history.add({ op: 'cancel', type: 'ok', id, state });
+    } catch (error) {
+      this.history.add({ op: 'cancel', type: 'info', id, code: codeOf(error) });
+    }
+  }
+
+  private async group(): Promise<void> {
+    const id = this.newId('g');
+    const work = this.work(this.random.pick<ModelName>(['digits', 'slow']), GROUP_ROWS);
+    const { resultTtl } = this.plan;
+    while (Date.now() < this.lastTry) {
+      this.history.add({ op: 'group', type: 'invoke', id, work, resultTtl, chunkRows: CHUNK_ROWS });
+      try {
+        const signature = await within(this.client.signatures.find(work.model));
+        const chunks = (async function* (): AsyncGenerator<Payload> {
+          for (let from = 0; from < work.count; from += CHUNK_ROWS) {
+            const count = Math.min(CHUNK_ROWS, work.count - from);
+            yield payloadFromValue(inputOf({ ...work, from: work.from + from, count }), signature);
+          }
+        })();
+        const group = await within(this.client.submitMany(chunks, signature, { id, resultTtl, queue: 'batch' }));
+        this.history.add({ op: 'group', type: 'ok', id, jobs: group.jobs });
+        break;
+      } catch (error) {
+        this.history.add({ op: 'group', type: 'info', id, code: codeOf(error) });
+        await delay(RETRY_MS);
+      }
+    }
+    if (this.random.chance(0.15)) await this.cancel(id);
+  }
+
+  private async readOne(): Promise<void> {
+    if (this.known.length === 0) return;
+    const id = this.random.pick(this.known);
+    try {
+      this.noteRead(await within(this.client.result(id)));
+    } catch (error) {
+      const gone = codeOf(error) === 'JOB_UNKNOWN';
+      this.history.add({ op: 'read', type: gone ? 'ok' : 'info', id, ...(gone ? { state: 'unknown' } : {}) });
+    }
+  }
+
+  private noteRead(job: JobResult): void {
+    this.history.add({ op: 'read', type: 'ok', id: job.id, ...visible(job) });
+  }
+
+  private remember(id: string): void {
+    this.known.push(id);
+    if (this.known.length > KEPT) this.known.splice(this.random.int(0, KEPT - 1), 1);
+  }
+}
+
+function options({ id, work, priority, queue, resultTtl, expiresMs }: Submit) {
+  return { id, model: work.model, priority, queue, resultTtl, expiresMs };
+}
+
+function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown }).code;
+  return typeof code === 'string' ? code : error instanceof Error ? error.message.slice(0, 120) : 'UNKNOWN';
+}
+
+/** Gives up waiting, not the call: exactly what makes an outcome unknown. */
+async function within<T>(call: Promise<T>, ms = UNKNOWN_AFTER_MS): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(Object.assign(new Error('no answer'), { code: 'NO_ANSWER' })), ms);
+  });
+  call.catch(() => undefined);
+  try {
+    return await Promise.race([call, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

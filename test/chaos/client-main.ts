@@ -1,0 +1,42 @@
+/**
+ * A client process: `node client-main.js '<ClientPlan as JSON>'`. Works until SIGTERM, then sees to
+ * it that every submit it began has a known outcome, and ends.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import type { InferClient } from '../../src/lib/index.js';
+import { ClientLoop, type ClientPlan } from './client-loop.js';
+import { HistoryWriter } from './history.js';
+import { random } from './random.js';
+
+const plan = JSON.parse(process.argv[2] as string) as ClientPlan;
+const { InferClient: Client } = (await import(
+  pathToFileURL(plan.library).href
+)) as typeof import('../../src/lib/index.js');
+
+const stopping = new AbortController();
+process.on('SIGTERM', () => stopping.abort());
+// A harness that was killed cannot send SIGTERM; its pipe closes.
+process.stdin.on('end', () => process.exit(1)).resume();
+
+async function open(): Promise<InferClient> {
+  for (;;) {
+    try {
+      return await Client.connect({ redis: plan.redis });
+    } catch (error) {
+      console.error(error instanceof Error ? error.message : error);
+      await delay(200);
+    }
+  }
+}
+
+const client = await open();
+const history = new HistoryWriter(plan.history, plan.name);
+const loops = Array.from(
+  { length: plan.loops },
+  (_, i) => new ClientLoop(client, history, plan, i, random(plan.seed * 31 + i), stopping.signal),
+);
+await Promise.all(loops.map((loop) => loop.run()));
+history.close();
+await client.close();
+process.exit(0);

@@ -1,0 +1,61 @@
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
+import { poison, slow, stringEcho, writeModel } from '../support/onnx-builder.js';
+import { random } from './random.js';
+import type { ModelName, Work } from './records.js';
+
+/** Rides in every text payload; no log line may hold it. */
+export const PAYLOAD_CANARY = 'canary-7c1f9e';
+/** An index no table has: the job fails, and the number must not show in a log either. */
+export const POISON_INDEX = 918_273_645;
+
+const PIXELS = 64;
+/** The slow model's table of one run takes about 5 ms a turn. */
+const TURNS = [0, 1, 4, 20];
+
+/** The real digits model, and three made for the purpose: one slow, one for text, one that may fail. */
+export function writeModels(root: string, dir: string): void {
+  cpSync(join(root, 'models/digits'), join(dir, 'digits'), { recursive: true });
+  writeModel(dir, 'slow', slow());
+  writeModel(dir, 'echo', stringEcho());
+  writeModel(dir, 'poison', poison());
+}
+
+/** Row `n` of digits: 64 grey values that no other row has. */
+export function pixels(n: number): Float32Array {
+  const chance = random(n * 7919 + 1);
+  return Float32Array.from({ length: PIXELS }, () => Math.fround(chance.next()));
+}
+
+/** Every seventh row of the poison model breaks its run. */
+export function poisonIndex(n: number): number {
+  return n % 7 === 0 ? POISON_INDEX : n % 4;
+}
+
+export function echoText(n: number): string {
+  return `${PAYLOAD_CANARY}-${n}`;
+}
+
+/** What a user would pass to `submit`. */
+export function inputOf(work: Work): unknown {
+  const row = ROWS[work.model];
+  if (work.count === 1) return single(work.model, row(work.from), work.from);
+  const rows = Array.from({ length: work.count }, (_, i) => row(work.from + i));
+  return work.model === 'slow' ? { x: rows, turns: [turns(work.from)] } : { [INPUTS[work.model]]: rows };
+}
+
+const INPUTS: Record<ModelName, string> = { digits: 'pixels', slow: 'x', echo: 'text', poison: 'index' };
+const ROWS: Record<ModelName, (n: number) => unknown[]> = {
+  digits: (n) => [...pixels(n)],
+  slow: (n) => [n, n % 1000],
+  echo: (n) => [echoText(n)],
+  poison: (n) => [poisonIndex(n)],
+};
+
+function single(model: ModelName, row: unknown[], n: number): unknown {
+  return model === 'slow' ? { x: row, turns: [turns(n)] } : { [INPUTS[model]]: row };
+}
+
+function turns(n: number): number {
+  return TURNS[n % TURNS.length] as number;
+}

@@ -1,0 +1,93 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { ask } from '../../src/lib/redis/probe.js';
+import { freePort } from './ports.js';
+
+const START_DEADLINE_MS = 15_000;
+
+/**
+ * A private server whose acknowledged writes survive `kill -9`: append-only file, synced at every
+ * write. (With `everysec`, the usual setting, up to a second of acknowledged jobs may be gone.)
+ */
+export class ChaosRedis {
+  private child: ChildProcess | undefined;
+
+  private constructor(
+    readonly port: number,
+    private readonly dir: string,
+    private readonly password: string,
+    readonly log: string,
+  ) {}
+
+  static async start(dir: string, password: string): Promise<ChaosRedis> {
+    const redis = new ChaosRedis(await freePort(), dir, password, join(dir, 'redis.log'));
+    await redis.launch();
+    return redis;
+  }
+
+  get pid(): number | undefined {
+    return this.child?.pid;
+  }
+
+  /** For the harness itself, past every proxy; waits out restarts. */
+  client(): Redis {
+    const client = new Redis({
+      port: this.port,
+      host: '127.0.0.1',
+      password: this.password,
+      connectionName: 'chaos-harness',
+      maxRetriesPerRequest: null,
+      retryStrategy: () => 100,
+    });
+    // Expected while faults are on; without a listener it would be printed.
+    client.on('error', () => undefined);
+    return client;
+  }
+
+  async launch(): Promise<void> {
+    const log = openSync(this.log, 'a');
+    const args = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.dir, '--save', ''];
+    // The password goes in by standard input: arguments show in every process list.
+    args.unshift('-');
+    args.push('--appendonly', 'yes', '--appendfsync', 'always', '--maxmemory-policy', 'noeviction');
+    const child = spawn('redis-server', args, { stdio: ['pipe', log, log] });
+    closeSync(log);
+    this.child = child;
+    let failure: Error | undefined;
+    child.once('error', (error) => {
+      failure = error;
+    });
+    child.stdin?.end(`requirepass ${this.password}\n`);
+    const deadline = Date.now() + START_DEADLINE_MS;
+    for (;;) {
+      const answer = await ask({ host: '127.0.0.1', port: this.port }, 'PING', 500);
+      if (answer.kind === 'error' && answer.text.includes('NOAUTH')) break;
+      if (failure !== undefined || child.exitCode !== null || Date.now() > deadline) {
+        throw new Error(`redis-server did not start: ${failure?.message ?? `see ${this.log}`}`);
+      }
+      await delay(20);
+    }
+    // It answers before its append-only file is read; ioredis is ready when the reading is done.
+    const client = this.client();
+    await client.ping();
+    client.disconnect();
+  }
+
+  /** SIGKILL, or SIGTERM for an orderly end; resolves when it is gone. */
+  async end(signal: NodeJS.Signals): Promise<void> {
+    const { child } = this;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill(signal);
+    await gone;
+  }
+
+  /** At once, for a harness that is being ended itself. */
+  killNow(): void {
+    this.child?.kill('SIGKILL');
+  }
+}

@@ -1,0 +1,87 @@
+import type { HistoryEvent, Work } from './records.js';
+
+/** What the clients asked for under one id: a job, or a chunk of a group. */
+export interface Submission {
+  id: string;
+  work: Work;
+  firstAt: number;
+  /** Some client was told that it is queued. */
+  accepted: boolean;
+  acceptedAt: number | undefined;
+  expires: boolean;
+  resultTtl: number;
+  cancelAsked: boolean;
+  /** A client was told that it is cancelled. */
+  cancelled: boolean;
+}
+
+/** The history by id; a group stands for its chunks. */
+export class Known {
+  readonly submissions = new Map<string, Submission>();
+  /** Acknowledged groups. */
+  readonly groups = new Map<string, { id: string; chunks: Submission[] }>();
+  private readonly chunksOf = new Map<string, Submission[]>();
+
+  constructor(history: readonly HistoryEvent[]) {
+    for (const event of history) {
+      if (event.op === 'submit') this.submit(event);
+      else if (event.op === 'group') this.group(event);
+      else if (event.op === 'cancel') this.cancel(event);
+    }
+  }
+
+  private submit(event: HistoryEvent): void {
+    if (event.type === 'invoke') this.add(event.id, event.work as Work, event);
+    else if (event.type === 'ok') this.accept(event.id, event.t);
+  }
+
+  private group(event: HistoryEvent): void {
+    const { id } = event;
+    if (event.type === 'invoke' && !this.chunksOf.has(id)) {
+      const { from, count, model } = event.work as Work;
+      const rows = event.chunkRows ?? count;
+      const chunks: Submission[] = [];
+      for (let first = 0; first < count; first += rows) {
+        const work = { model, from: from + first, count: Math.min(rows, count - first) };
+        chunks.push(this.add(`${id}-${chunks.length}`, work, event));
+      }
+      this.chunksOf.set(id, chunks);
+    } else if (event.type === 'ok') {
+      const chunks = this.chunksOf.get(id) ?? [];
+      for (const chunk of chunks) this.accept(chunk.id, event.t);
+      this.groups.set(id, { id, chunks });
+    }
+  }
+
+  private cancel(event: HistoryEvent): void {
+    const one = this.submissions.get(event.id);
+    // Of a group's answer only that it was asked counts: chunks that had ended stay as they are.
+    for (const chunk of one === undefined ? (this.chunksOf.get(event.id) ?? []) : [one]) chunk.cancelAsked = true;
+    if (one !== undefined && event.type === 'ok' && event.state === 'cancelled') one.cancelled = true;
+  }
+
+  private add(id: string, work: Work, event: HistoryEvent): Submission {
+    const there = this.submissions.get(id);
+    if (there !== undefined) return there;
+    const submission: Submission = {
+      id,
+      work,
+      firstAt: event.t,
+      accepted: false,
+      acceptedAt: undefined,
+      expires: event.expires === true,
+      resultTtl: event.resultTtl ?? 3600,
+      cancelAsked: false,
+      cancelled: false,
+    };
+    this.submissions.set(id, submission);
+    return submission;
+  }
+
+  private accept(id: string, t: number): void {
+    const submission = this.submissions.get(id);
+    if (submission === undefined) return;
+    submission.accepted = true;
+    submission.acceptedAt ??= t;
+  }
+}

@@ -1,0 +1,208 @@
+import { chmodSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { useInfer } from '../support/cli.js';
+import { npyFile } from '../support/digits.js';
+import { type ExpectedFailure, expectFailure } from '../support/failure.js';
+import { adder, doubler, tokens, writeModel } from '../support/onnx-builder.js';
+import { inspect } from '../support/overview.js';
+import { useRedis } from '../support/redis.js';
+
+const redis = useRedis({ port: true });
+const infer = useInfer(redis);
+
+beforeAll(async () => {
+  const models = path.join(infer.dir, 'models');
+  writeModel(models, 'doubler', doubler());
+  writeModel(models, 'adder', adder());
+  writeModel(models, 'tokens', tokens());
+  // Publishes what the models take, and is gone before anything is sent.
+  const worker = await infer.worker(['--models', models, '--burst']);
+  expect(await worker.exited).toBe(0);
+  expect((await inspect(infer)).queues.flatMap((queue) => queue.waiting)).not.toContain(1);
+});
+
+// Nothing of all that this file sends may be queued: `inspect` says so at its end.
+afterAll(async () => {
+  const { queues } = await inspect(infer);
+  for (const { waiting, active, delayed, completed } of queues) {
+    expect({ waiting, active, delayed, completed }).toEqual({
+      waiting: 0,
+      active: 0,
+      delayed: 0,
+      completed: 0,
+    });
+  }
+});
+
+const bad = (
+  message: string | RegExp,
+  fix: string | RegExp,
+  code: string | RegExp = /^INPUT_/,
+): ExpectedFailure => ({
+  exitCode: 65,
+  code,
+  message,
+  fix,
+});
+const send = (model: string, stdin: string | Uint8Array, expected: ExpectedFailure) =>
+  expectFailure(infer, ['submit', '-', '--model', model], expected, { stdin });
+const line = (...values: unknown[]): string => values.map((value) => JSON.stringify(value)).join('\n');
+
+describe('text that is not what it should be', () => {
+  it.each<[string, string, string | RegExp, string | RegExp]>([
+    ['malformed JSON', '{"x": [1, 2, 3, 4', /line 1, column \d+: malformed JSON/, 'jq . < FILE'],
+    ['a comma too many', '[1, 2,, 4]', /line 1, column 7: malformed JSON/, 'jq . < FILE'],
+    ['NaN, which is not JSON', '[1, 2, NaN, 4]', /line 1, column 8: .*NaN/, 'jq'],
+    ['nothing at all', '', /standard input (is empty|holds nothing)/, 'give one row or more'],
+    ['text', 'hello world', /malformed JSON/, 'jq'],
+  ])('%s', (_, stdin, message, fix) => send('doubler', stdin, bad(message, fix)));
+
+  it('malformed NDJSON names the line', () =>
+    send(
+      'doubler',
+      `${line([1, 2, 3, 4], [5, 6, 7, 8])}\n[9, 10, 11\n`,
+      bad(/line 3, column \d+: malformed JSON/, 'sed -n 3p FILE'),
+    ));
+
+  it('malformed NDJSON after a thousand good rows: those are taken back', () =>
+    send(
+      'doubler',
+      `${Array(1000).fill('[1,2,3,4]').join('\n')}\n{"x":\n`,
+      bad(/line 1001, column \d+: malformed JSON/, 'sed -n 1001p FILE'),
+    ));
+
+  it('a .npy file that ends too soon', () =>
+    send('doubler', npyFile([[1, 2, 3, 4]]).subarray(0, -3), bad(/\.npy|npy|ends|short/i, /./)));
+});
+
+describe('rows that do not fit the model', () => {
+  it.each<[string, string, string, string | RegExp, string | RegExp]>([
+    [
+      'too few numbers',
+      'doubler',
+      '[1, 2, 3]',
+      "3 numbers found; input 'x' of model doubler takes 4",
+      'shape [4]',
+    ],
+    ['too many numbers', 'doubler', '[1, 2, 3, 4, 5]', '5 numbers found', 'shape [4]'],
+    ['ragged rows', 'doubler', '[[1, 2, 3, 4], [5, 6, 7]]', /row [12].*3 numbers found/, 'shape [4]'],
+    [
+      'NDJSON: a row of the wrong shape',
+      'doubler',
+      line([1, 2, 3, 4], [1, 2]),
+      /line 2: 2 numbers found/,
+      'shape [4]',
+    ],
+    ['text where numbers belong', 'doubler', '["a", "b", "c", "d"]', /text/, /number|shape/],
+    ['a number written as text', 'doubler', '[1, 2, 3, "4"]', /text|"4"/, /./],
+    ['null among numbers', 'doubler', '[1, 2, null, 4]', /null/, /./],
+    ['true among numbers', 'doubler', '[1, 2, true, 4]', /true/, /./],
+    [
+      'a number beyond float32',
+      'doubler',
+      '[1, 2, 3, 1e300]',
+      'element 4 is too large for float32',
+      'scale the input',
+    ],
+    [
+      'a fraction where whole numbers belong',
+      'tokens',
+      '[1, 2.5, 3]',
+      'element 2 is not a whole number',
+      'round it first',
+    ],
+    ['an empty batch', 'doubler', '[]', 'an empty list holds no rows', 'give one row or more'],
+    ['a row of nothing', 'doubler', '[[]]', 'an empty list found', 'shape [4]'],
+    ['a lone number', 'doubler', '7', 'one number found', 'shape [4]'],
+    ['a missing input', 'adder', '{"a": [1, 2, 3]}', /no 'b' found; model adder takes/, 'add a field "b"'],
+    [
+      'NDJSON: a missing input',
+      'adder',
+      line({ a: [1, 2, 3], b: [1, 2, 3] }, { a: [1, 2, 3] }),
+      /line 2: .*'b'/,
+      /"b"/,
+    ],
+    ['a misspelt input', 'doubler', '{"xx": [1, 2, 3, 4]}', /no 'x' found/, "did you mean 'x'"],
+    ['an extra input', 'doubler', '{\n"x": [1, 2, 3, 4],\n"z": [1]}', "'z' is no input", /./],
+    ['inputs of different numbers of rows', 'adder', '{"a": [[1,2,3],[4,5,6]], "b": [[1,2,3]]}', /row/, /./],
+    ['a bare array for two inputs', 'adder', '[1, 2, 3]', /'a'.*'b'|a, b/, /./],
+  ])('%s', (_, model, stdin, message, fix) => send(model, stdin, bad(message, fix)));
+
+  it('NaN in a .npy file', () => send('doubler', npyFile([[1, 2, Number.NaN, 4]]), bad(/NaN/, /./)));
+
+  it('a .npy file of the wrong width', () => send('doubler', npyFile([[1, 2, 3]]), bad(/3/, /4/)));
+
+  it('an Open Inference Protocol request whose data is not what its shape says', () =>
+    send(
+      'doubler',
+      JSON.stringify({ inputs: [{ name: 'x', shape: [2, 4], datatype: 'FP32', data: [1, 2, 3] }] }),
+      bad(/3/, /./),
+    ));
+
+  it('an Open Inference Protocol request of the wrong type', () =>
+    send(
+      'doubler',
+      JSON.stringify({
+        inputs: [{ name: 'x', shape: [1, 4], datatype: 'BYTES', data: ['a', 'b', 'c', 'd'] }],
+      }),
+      bad(/BYTES|string|text/, /FP32|float32/),
+    ));
+});
+
+describe('files', () => {
+  const missing = (file: string, message: string | RegExp, fix: string | RegExp) =>
+    expectFailure(infer, ['submit', file, '--model', 'doubler'], { exitCode: 66, code: /./, message, fix });
+
+  it('one that is not there', () =>
+    missing('no-such.json', /there is no file .*no-such\.json/, 'check the path'));
+
+  it('a directory', () => missing(infer.dir, 'is a directory, not an input file', 'infer submit -'));
+
+  it.skipIf(process.getuid?.() === 0)('one that may not be read (root may read all)', () => {
+    const file = infer.file('secret.json', '[1,2,3,4]');
+    chmodSync(file, 0o000);
+    return missing(file, /may not be read|permission/i, /chmod|permission/);
+  });
+});
+
+describe('names and numbers', () => {
+  const row = ['submit', '-', '--model', 'doubler'];
+  const usage = (args: string[], message: string | RegExp, fix: string | RegExp, code = /./) =>
+    expectFailure(infer, [...row, ...args], { exitCode: 2, code, message, fix }, { stdin: '[1,2,3,4]' });
+
+  it('an unknown model: which was meant, and which there are', () =>
+    expectFailure(
+      infer,
+      ['submit', '-', '--model', 'dubler'],
+      {
+        exitCode: 66,
+        code: 'MODEL_UNKNOWN',
+        message: "no model is called 'dubler'",
+        fix: /did you mean doubler\?/,
+      },
+      { stdin: '[1,2,3,4]' },
+    ));
+
+  it('several models and none named', () =>
+    expectFailure(
+      infer,
+      ['submit', '-'],
+      { exitCode: 2, code: 'MODEL_NEEDED', message: 'there are several models: adder', fix: '--model adder' },
+      { stdin: '[1,2,3,4]' },
+    ));
+
+  it.each(['10', '-1', '99', '1.5', 'high'])('priority %s', (priority) =>
+    usage([`--priority=${priority}`], /0\.\.9/, '--priority 9', /^PRIORITY_RANGE$/),
+  );
+
+  it.each(['two words', 'a:b', '{a}', ''])('queue name %j', (queue) =>
+    usage([`--queue=${queue}`], /queue name/, '--queue realtime'),
+  );
+
+  it.each(['123', 'a b', 'a:b'])('id %j', (id) =>
+    usage(['--id', id], 'cannot be a job id', 'order-1234', /^JOB_ID$/),
+  );
+
+  it('a time that is none', () => usage(['--result-ttl', 'soon'], 'soon', /1h|time/));
+});

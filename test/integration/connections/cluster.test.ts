@@ -1,0 +1,88 @@
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { useInfer } from '../../support/cli.js';
+import { startCluster, type TestCluster } from '../../support/cluster.js';
+import { DIGIT_ROWS, digitLines, ONE_DIGIT } from '../../support/digits.js';
+import type { TestRedis } from '../../support/redis.js';
+import { walkTheRoad } from './road.js';
+
+let cluster: TestCluster;
+beforeAll(async () => {
+  cluster = await startCluster();
+});
+afterAll(async () => {
+  await cluster.stop();
+});
+// After the cluster's hooks: its processes end before the nodes do.
+const infer = useInfer();
+const env = (): Record<string, string> => ({ INFER_REDIS_URL: cluster.url });
+const worker = (lock = '2s') =>
+  infer.worker(['-Q', 'realtime,batch'], { env: { ...env(), INFER_LOCK_TTL: lock } });
+
+/** Says `[jobs, states]` when it is told to end; a job it waits for then still ends. */
+const PROGRAM = `import { InferClient } from 'infer-queue';
+  const row = JSON.parse(process.env.ROW), states = new Set();
+  let jobs = 0, over = false;
+  process.on('SIGTERM', () => { over = true; });
+  const client = await InferClient.connect();
+  while (!over) {
+    const result = await client.run(row, { queue: 'batch' });
+    states.add(result.state);
+    if (jobs++ === 0) console.log('first');
+  }
+  await client.close();
+  console.log(JSON.stringify([jobs, [...states]]));`;
+
+it('takes a job and a group all the way, each queue in a slot of its own', async () => {
+  const served = await worker();
+  await walkTheRoad(infer, { producer: env() });
+
+  const homes = await Promise.all(
+    ['realtime', 'batch'].map((queue) => cluster.nodeOf(`{infer:${queue}}:${queue}:completed`)),
+  );
+  for (const [index, queue] of ['realtime', 'batch'].entries()) {
+    const client = await (homes[index] as TestRedis).client();
+    expect(await client.zcard(`{infer:${queue}}:${queue}:completed`)).toBeGreaterThan(0);
+  }
+  expect(homes[0]?.port).not.toBe(homes[1]?.port);
+  expect(await served.stop()).toBe(0);
+  const workers = await (await cluster.nodeOf('{infer}:workers')).client();
+  expect(await workers.zcard('{infer}:workers')).toBe(0);
+  expect((await cluster.errors()).get('CROSSSLOT')).toBeUndefined();
+});
+
+it('works on through the death and return of the node that holds a queue', async () => {
+  const served = await worker();
+  const rows = infer.file('many.ndjson', digitLines(4000));
+  const submitted = await infer.run(['submit', rows, '-Q', 'batch', '--json'], { env: env() });
+  const { group } = submitted.json<{ group: string }>();
+  // A program that goes on submitting to that queue, before, during and after.
+  const program = infer.script(PROGRAM, { env: { ...env(), ROW: JSON.stringify(DIGIT_ROWS[0]?.pixels) } });
+  await once(program.stdout as Readable, 'data');
+
+  const node = await cluster.nodeOf('{infer:batch}');
+  await node.kill();
+  // Long enough that the others give it up: they answer CLUSTERDOWN from then on.
+  const [witness] = cluster.nodes.filter((other) => other !== node) as [TestRedis];
+  await cluster.says(witness, 'cluster_state:fail');
+  const refused = await infer.run(['submit', ONE_DIGIT, '-Q', 'batch', '--json'], { env: env() });
+  // 69 when its first PING went to the dead node.
+  expect([69, 75], refused.stdout).toContain(refused.exitCode);
+  expect(refused.stdout).toMatch(/"REDIS_(CLUSTER_DOWN|UNREACHABLE)"/);
+  await node.restart();
+  await cluster.whole();
+
+  program.kill('SIGTERM');
+  const { stdout, stderr } = await program;
+  expect(stderr).toBe('');
+  const [jobs, states] = JSON.parse(String(stdout).trim().split('\n').at(-1) ?? '') as [number, string[]];
+  expect(jobs).toBeGreaterThan(0);
+  expect(states).toEqual(['completed']);
+  const result = await infer.run(['result', group, '--wait', '20s', '--json'], { env: env() });
+  expect(result.exitCode, result.stdout).toBe(0);
+  expect(result.json()).toMatchObject({ state: 'completed', rowsDone: 4000, jobsFailed: 0 });
+  expect((await infer.run(['submit', ONE_DIGIT, '--wait'], { env: env() })).exitCode).toBe(0);
+  expect(await served.stop()).toBe(0);
+  expect((await cluster.errors()).get('CROSSSLOT')).toBeUndefined();
+});

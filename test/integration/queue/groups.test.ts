@@ -1,0 +1,198 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { chunkId, newId } from '../../../src/lib/core/job.js';
+import type { GroupRecord } from '../../../src/lib/queue/broker.js';
+import { decodeNotice } from '../../../src/lib/queue/notice.js';
+import { readGroup } from '../../../src/lib/queue/reader.js';
+import { Waiter } from '../../../src/lib/queue/waiter.js';
+import { watchEnd } from '../../../src/lib/queue/watch.js';
+import { useRedis } from '../../support/redis.js';
+import { completed, failed, PREFIX, QueueKit, takeOne } from './queue-kit.js';
+
+const redis = useRedis();
+let kit: QueueKit;
+beforeEach(async () => {
+  kit = await QueueKit.open(redis);
+});
+afterEach(() => kit.close());
+
+async function openGroup(chunks: number, resultTtl = 600): Promise<string> {
+  const id = newId('g');
+  await kit.producer.openGroup({ id, queue: kit.queue, model: 'm', priority: 3, resultTtl });
+  await kit.submit(
+    ...Array.from({ length: chunks }, (_, index) => ({
+      id: chunkId(id, index),
+      rows: 10,
+      resultTtl,
+      group: { id, index, firstRow: index * 10 },
+    })),
+  );
+  return id;
+}
+
+const group = async (id: string) => (await readGroup(kit.client, PREFIX, kit.queue, id)) as GroupRecord;
+const groupKey = (id: string) => `${kit.tag}:grp:${id}`;
+
+describe('group', () => {
+  it('counts its chunks, ends with the last and tells once', async () => {
+    const consumer = await kit.consumer();
+    const id = await openGroup(3);
+    const list = `${kit.tag}:reply:g`;
+    expect(await watchEnd(kit.client, PREFIX, kit.queue, id, list, 'group')).toBe('pending');
+    expect(await group(id)).toMatchObject({ state: 'waiting', closed: false, priority: 3, model: 'm' });
+    const jobs = await consumer.take(30);
+    await consumer.settle([completed(jobs[0] as never)]);
+    expect(await kit.producer.closeGroup(kit.queue, id, 30, 3)).toBe(false);
+    expect(await group(id)).toMatchObject({
+      state: 'active',
+      jobs: 3,
+      rows: 30,
+      rowsDone: 10,
+      jobsCompleted: 1,
+    });
+    await consumer.settle([failed(jobs[1] as never)]);
+    expect(await kit.client.llen(list)).toBe(0);
+    await consumer.settle([completed(jobs[2] as never)]);
+    const over = await group(id);
+    expect(over).toMatchObject({ state: 'failed', rowsDone: 20, jobsCompleted: 2, jobsFailed: 1 });
+    expect(over.finishedAt).toBeGreaterThan(0);
+    await consumer.settle([completed(jobs[2] as never)]);
+    expect(await kit.client.llen(list)).toBe(1);
+    expect(decodeNotice((await kit.client.lpopBuffer(list)) as Buffer).notice).toEqual({ id });
+    expect(await watchEnd(kit.client, PREFIX, kit.queue, id, list, 'group')).toBe('ended');
+  });
+
+  it('closed after its last chunk has ended is over at once', async () => {
+    const consumer = await kit.consumer();
+    const id = await openGroup(1);
+    await consumer.settle([completed(await takeOne(consumer))]);
+    expect((await group(id)).finishedAt).toBeUndefined();
+    expect(await kit.producer.closeGroup(kit.queue, id, 10, 1)).toBe(true);
+    expect(await group(id)).toMatchObject({ state: 'completed', rowsDone: 10 });
+  });
+
+  it('keeps results a day until its end, then for its own time', async () => {
+    const consumer = await kit.consumer();
+    const id = await openGroup(2, 600);
+    const jobs = await consumer.take(20);
+    await consumer.settle([completed(jobs[0] as never)]);
+    const first = kit.resultKey(chunkId(id, 0));
+    expect(await kit.client.ttl(first)).toBeGreaterThan(86_400);
+    await kit.producer.closeGroup(kit.queue, id, 20, 2);
+    await consumer.settle([completed(jobs[1] as never)]);
+    for (const key of [first, kit.resultKey(chunkId(id, 1)), groupKey(id)]) {
+      const ttl = await kit.client.ttl(key);
+      expect(ttl).toBeGreaterThan(590);
+      expect(ttl).toBeLessThanOrEqual(600);
+    }
+  });
+
+  it('whose submitter died is kept a week, and its chunks run', async () => {
+    const consumer = await kit.consumer();
+    const id = await openGroup(1);
+    expect(await kit.client.ttl(groupKey(id))).toBeGreaterThan(6 * 86_400);
+    await consumer.settle([completed(await takeOne(consumer))]);
+    expect(await group(id)).toMatchObject({ closed: false, jobsCompleted: 1 });
+    expect((await group(id)).finishedAt).toBeUndefined();
+  });
+
+  it('gone before its chunk ended does not come back', async () => {
+    const consumer = await kit.consumer();
+    const id = await openGroup(1);
+    await kit.client.del(groupKey(id));
+    await consumer.settle([completed(await takeOne(consumer))]);
+    expect(await kit.client.exists(groupKey(id))).toBe(0);
+    expect(await watchEnd(kit.client, PREFIX, kit.queue, id, 'x', 'group')).toBe('unknown');
+  });
+
+  it('is cancelled chunk by chunk, those that run after their worker hears of it', async () => {
+    const consumer = await kit.consumer();
+    const id = await openGroup(4);
+    await kit.producer.closeGroup(kit.queue, id, 40, 4);
+    const [done] = await consumer.take(10);
+    await consumer.settle([completed(done as never)]);
+    await consumer.take(10);
+    expect(await kit.producer.cancelGroup(await group(id))).toEqual({
+      completed: 1,
+      active: 1,
+      cancelled: 2,
+    });
+    expect(await group(id)).toMatchObject({ state: 'active', jobsCompleted: 1, jobsFailed: 2 });
+  });
+});
+
+describe('notices', () => {
+  it('bring the result along up to 64 KB', async () => {
+    const consumer = await kit.consumer();
+    const list = `${kit.tag}:reply:me`;
+    for (const [size, rides] of [
+      [65_536, true],
+      [65_537, false],
+      [0, false],
+    ] as const) {
+      const [id] = (await kit.submit({ reply: list })) as [string];
+      await consumer.settle([completed(await takeOne(consumer), Buffer.alloc(size, 1))]);
+      const { notice, result } = decodeNotice((await kit.client.lpopBuffer(list)) as Buffer);
+      expect(notice).toMatchObject({ id, state: 'completed', size, model: 'm', rows: 1 });
+      expect(result?.length).toBe(rides ? size : undefined);
+    }
+    expect(await kit.client.llen(list)).toBe(0);
+  });
+
+  it('do not outlive a waiter that is gone', async () => {
+    const consumer = await kit.consumer();
+    await kit.submit({ reply: `${kit.tag}:reply:gone` });
+    await consumer.settle([completed(await takeOne(consumer))]);
+    const ttl = await kit.client.ttl(`${kit.tag}:reply:gone`);
+    expect(ttl).toBeGreaterThan(0);
+    expect(ttl).toBeLessThanOrEqual(300);
+  });
+
+  it('reach lists that were registered late, each once', async () => {
+    const consumer = await kit.consumer();
+    const [id] = (await kit.submit({ reply: `${kit.tag}:reply:a` })) as [string];
+    const watch = (list: string) => watchEnd(kit.client, PREFIX, kit.queue, id, list, 'job');
+    const job = await takeOne(consumer);
+    for (const list of ['b', 'c', 'b']) expect(await watch(`${kit.tag}:reply:${list}`)).toBe('pending');
+    await consumer.settle([completed(job, 'yes')]);
+    for (const list of ['a', 'b', 'c']) {
+      const heard = await kit.client.lrangeBuffer(`${kit.tag}:reply:${list}`, 0, -1);
+      expect(heard.map((one) => String(decodeNotice(one).result))).toEqual(['yes']);
+    }
+    expect(await watch(`${kit.tag}:reply:d`)).toBe('ended');
+    expect(await watchEnd(kit.client, PREFIX, kit.queue, 'nobody', 'x', 'job')).toBe('unknown');
+  });
+
+  it('reach a list whose name begins another list', async () => {
+    const consumer = await kit.consumer();
+    const [id] = (await kit.submit({})) as [string];
+    for (const list of ['me2', 'me']) {
+      await watchEnd(kit.client, PREFIX, kit.queue, id, `${kit.tag}:reply:${list}`, 'job');
+    }
+    await consumer.settle([completed(await takeOne(consumer))]);
+    expect(await kit.client.llen(`${kit.tag}:reply:me`)).toBe(1);
+    expect(await kit.client.llen(`${kit.tag}:reply:me2`)).toBe(1);
+  });
+
+  it('are heard by a waiter, many waits on one connection', async () => {
+    const consumer = await kit.consumer();
+    let opened = 0;
+    const waiter = new Waiter('client', PREFIX, () => {
+      opened += 1;
+      return redis.client('blocking');
+    });
+    const reply = waiter.listFor(kit.queue);
+    const ids = Array.from({ length: 5 }, () => newId('j'));
+    const heard = ids.map((id) => waiter.next(kit.queue, id));
+    await kit.submit(...ids.map((id) => ({ id, reply })));
+    const jobs = await consumer.take(5);
+    await consumer.settle(jobs.map((job) => completed(job, job.spec.id)).reverse());
+    expect((await Promise.all(heard)).map((one) => String(one?.result))).toEqual(ids);
+    expect(opened).toBe(1);
+    const pending = waiter.next(kit.queue, 'never');
+    const forgotten = waiter.next(kit.queue, 'forgotten');
+    waiter.forget('forgotten');
+    expect(await forgotten).toBeUndefined();
+    await waiter.close();
+    expect(await pending).toBeUndefined();
+  });
+});

@@ -1,0 +1,190 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { snapshotQueue, snapshotQueues } from '../../../src/lib/queue/inspector.js';
+import { listQueues, locate, readGroup, readJob } from '../../../src/lib/queue/reader.js';
+import * as registry from '../../../src/lib/queue/registry.js';
+import { useRedis } from '../../support/redis.js';
+import { completed, FAILURE, failed, META, PREFIX, QueueKit, takeOne } from './queue-kit.js';
+
+const redis = useRedis();
+let kit: QueueKit;
+beforeEach(async () => {
+  kit = await QueueKit.open(redis);
+});
+afterEach(() => kit.close());
+
+describe('snapshotQueue', () => {
+  it('counts what Redis holds, with all states at once', async () => {
+    const consumer = await kit.consumer();
+    const before = Date.now();
+    await kit.submit(...Array.from({ length: 6 }, () => ({ priority: 9 })));
+    const jobs = (await consumer.take(6)) as never[];
+    const [a, b, c, d, e] = jobs as [never, never, never, never, never];
+    await consumer.settle([
+      completed(a),
+      completed(b),
+      failed(c),
+      { kind: 'retry', job: d, failure: FAILURE, delayMs: 60_000 },
+      { kind: 'expired', job: e, failure: FAILURE, meta: META },
+    ]);
+    await kit.submit({ priority: 0 }, { priority: 0 }, { priority: 4 });
+    await kit.producer.setPaused(kit.queue, true);
+    const snapshot = await snapshotQueue(kit.client, PREFIX, kit.queue, Date.now());
+    expect(snapshot).toMatchObject({
+      name: kit.queue,
+      waiting: 3,
+      active: 1,
+      delayed: 1,
+      completed: 2,
+      failed: 1,
+      paused: true,
+      byPriority: [2, 0, 0, 0, 1, 0, 0, 0, 0, 0],
+    });
+    expect(snapshot.oldestMs).toBeLessThanOrEqual(Date.now() - before);
+    // 2 completed, 1 failed and 1 expired have ended, over 50..60 s.
+    expect(snapshot.ratePerSecond).toBeGreaterThanOrEqual(4 / 60);
+    expect(snapshot.ratePerSecond).toBeLessThanOrEqual(4 / 50);
+    expect(snapshot.etaMs).toBeCloseTo((3 / (snapshot.ratePerSecond as number)) * 1000);
+  });
+
+  it('of an empty queue is nothing, and changes nothing', async () => {
+    const keys = await kit.client.dbsize();
+    expect(await snapshotQueue(kit.client, PREFIX, 'nobody', Date.now())).toMatchObject({
+      waiting: 0,
+      active: 0,
+      paused: false,
+      oldestMs: undefined,
+      ratePerSecond: null,
+      etaMs: null,
+    });
+    expect(await kit.client.dbsize()).toBe(keys);
+  });
+
+  it('takes the oldest of all priorities', async () => {
+    await kit.submit({ priority: 9 });
+    const [old] = await kit.submit({ priority: 2 });
+    const now = Date.now();
+    await kit.client.hset(kit.base + old, 'timestamp', now - 90_000);
+    const { oldestMs } = await snapshotQueue(kit.client, PREFIX, kit.queue, now);
+    expect(oldestMs).toBe(90_000);
+  });
+});
+
+describe('reader', () => {
+  it('finds jobs and groups of any queue, and reads every state', async () => {
+    const consumer = await kit.consumer();
+    await kit.producer.registerQueue(kit.queue);
+    await kit.producer.openGroup({ id: 'g1', queue: kit.queue, model: 'm', priority: 1, resultTtl: 60 });
+    const [id] = (await kit.submit({ priority: 7, model: 'digits', rows: 4 })) as [string];
+    const queues = await listQueues(kit.client, PREFIX);
+    expect(queues).toContain(kit.queue);
+    expect(await locate(kit.client, PREFIX, id, queues)).toEqual({ queue: kit.queue, kind: 'job' });
+    expect(await locate(kit.client, PREFIX, 'g1', queues)).toEqual({ queue: kit.queue, kind: 'group' });
+    expect(await locate(kit.client, PREFIX, 'none', queues)).toBeUndefined();
+    expect((await snapshotQueues(kit.client, PREFIX, Date.now())).map((one) => one.name)).toEqual(queues);
+
+    expect(await kit.record(id)).toMatchObject({
+      state: 'waiting',
+      priority: 7,
+      model: 'digits',
+      rows: 4,
+      attempts: 0,
+    });
+    await takeOne(consumer);
+    expect(await kit.record(id)).toMatchObject({
+      state: 'active',
+      attempts: 1,
+      startedAt: expect.any(Number),
+    });
+    expect(await readJob(kit.client, PREFIX, kit.queue, 'none')).toBeUndefined();
+    expect(await readGroup(kit.client, PREFIX, kit.queue, 'none')).toBeUndefined();
+  });
+
+  it('sees a job handed back as waiting again', async () => {
+    const consumer = await kit.consumer();
+    const [id] = (await kit.submit({})) as [string];
+    await consumer.settle([{ kind: 'release', job: await takeOne(consumer) }]);
+    expect(await kit.record(id)).toMatchObject({ state: 'waiting', attempts: 0 });
+  });
+});
+
+describe('sweep', () => {
+  it('drops the entries of expired records only', async () => {
+    const consumer = await kit.consumer();
+    const ids = (await kit.submit({}, {}, {}, {})) as [string, string, string, string];
+    const [a, b, c, d] = (await consumer.take(4)) as [never, never, never, never];
+    await consumer.settle([
+      completed(a),
+      completed(b),
+      failed(c),
+      { kind: 'cancelled', job: d, failure: FAILURE, meta: META },
+    ]);
+    expect(await consumer.sweep()).toBe(0);
+    await kit.client.del(kit.base + ids[0], kit.base + ids[3]);
+    expect(await consumer.sweep()).toBe(2);
+    expect(await kit.client.zrange(`${kit.base}completed`, 0, -1)).toEqual([ids[1]]);
+    expect(await kit.client.zrange(`${kit.base}failed`, 0, -1)).toEqual([ids[2]]);
+    expect(await kit.client.zcard(`${kit.tag}:cancelled`)).toBe(0);
+  });
+
+  it('reaches an expired record behind many that live', async () => {
+    const consumer = await kit.consumer();
+    const many = Array.from({ length: 1200 }, (_, i) => ({ priority: 0, id: `s-${i}` }));
+    const ids = await kit.submit(...many);
+    const jobs = await consumer.take(1200);
+    await consumer.settle(jobs.map((job) => completed(job, '')));
+    await kit.client.del(kit.base + ids[1100]);
+    let removed = 0;
+    for (let round = 0; round < 4; round++) removed += await consumer.sweep();
+    expect(removed).toBe(1);
+    expect(await kit.client.zcard(`${kit.base}completed`)).toBe(1199);
+  });
+});
+
+describe('registry', () => {
+  const lease = { host: 'h', gpu: '0' };
+
+  it('shows a worker while it beats and forgets it after', async () => {
+    const worker = { id: 'w1', name: 'zoe', beatAt: Date.now() } as never;
+    await registry.beat(kit.client, PREFIX, worker);
+    await registry.beat(kit.client, PREFIX, { id: 'w2', name: 'adam', beatAt: Date.now() } as never);
+    const names = async () => (await registry.listWorkers(kit.client, PREFIX)).map((one) => one.name);
+    expect(await names()).toEqual(['adam', 'zoe']);
+    const ttl = await kit.client.pttl(`{${PREFIX}}:worker:w1`);
+    expect(ttl).toBeGreaterThan(14_000);
+    await registry.removeWorker(kit.client, PREFIX, 'w1');
+    await kit.client.del(`{${PREFIX}}:worker:w2`);
+    expect(await names()).toEqual([]);
+    expect(await registry.forgetDeadWorkers(kit.client, PREFIX, Date.now())).toBe(0);
+    expect(await registry.forgetDeadWorkers(kit.client, PREFIX, Date.now() + 400_000)).toBe(1);
+  });
+
+  it('leases a GPU to one holder, who renews it and alone can give it back', async () => {
+    const [a, b] = [
+      { ...lease, holder: 'a' },
+      { ...lease, holder: 'b' },
+    ];
+    const key = `{${PREFIX}}:lease:h:0`;
+    expect(await registry.leaseGpu(kit.client, PREFIX, a)).toBe('a');
+    expect(await registry.leaseGpu(kit.client, PREFIX, b)).toBe('a');
+    expect(await registry.leaseGpu(kit.client, PREFIX, { ...b, gpu: '1' })).toBe('b');
+    await kit.client.pexpire(key, 1000);
+    await registry.leaseGpu(kit.client, PREFIX, b);
+    expect(await kit.client.pttl(key)).toBeLessThanOrEqual(1000);
+    await registry.leaseGpu(kit.client, PREFIX, a);
+    expect(await kit.client.pttl(key)).toBeGreaterThan(10_000);
+    await registry.releaseGpu(kit.client, PREFIX, b);
+    expect(await kit.client.get(key)).toBe('a');
+    await registry.releaseGpu(kit.client, PREFIX, a);
+    expect(await registry.leaseGpu(kit.client, PREFIX, b)).toBe('b');
+  });
+
+  it('publishes models, the newest of a name', async () => {
+    const model = (name: string, version: number) => ({ name, version }) as never;
+    for (const one of [model('b', 1), model('a', 1), model('a', 2)]) {
+      await registry.publishModel(kit.client, PREFIX, one);
+    }
+    expect(await registry.publishedModels(kit.client, PREFIX)).toEqual([model('a', 2), model('b', 1)]);
+    expect(await registry.publishedModel(kit.client, PREFIX, 'a')).toEqual(model('a', 2));
+    expect(await registry.publishedModel(kit.client, PREFIX, 'c')).toBeUndefined();
+  });
+});

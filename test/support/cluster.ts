@@ -1,0 +1,106 @@
+import { until } from './cli.js';
+import { startRedis, type TestRedis } from './redis.js';
+
+export interface TestCluster {
+  /** `redis-cluster://` with every node. */
+  readonly url: string;
+  readonly nodes: readonly TestRedis[];
+  /** The node that holds the slot of a key. */
+  nodeOf(key: string): Promise<TestRedis>;
+  /** Resolves when every node calls the cluster whole. */
+  whole(): Promise<void>;
+  /** Resolves when a line of the node's CLUSTER INFO is there. */
+  says(node: TestRedis, line: string): Promise<void>;
+  /** INFO errorstats of all nodes: how often each kind of error was answered. */
+  errors(): Promise<Map<string, number>>;
+  stop(): Promise<void>;
+}
+
+const SLOTS = 16_384;
+/** How fast a node is given up; Redis' own default is 15 s. */
+const NODE_TIMEOUT_MS = 1000;
+const START_TRIES = 10;
+
+/** Starts masters on free loopback ports, shares the slots out evenly and joins them. */
+export async function startCluster(size = 3): Promise<TestCluster> {
+  const started = await Promise.allSettled(Array.from({ length: size }, () => startNode()));
+  const nodes = started.flatMap((node) => (node.status === 'fulfilled' ? [node.value] : []));
+  const stop = async (): Promise<void> => {
+    await Promise.all(nodes.map((node) => node.stop()));
+  };
+  try {
+    for (const node of started) if (node.status === 'rejected') throw node.reason;
+    await join(nodes);
+    await whole(nodes);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    url: `redis-cluster://${nodes.map((node) => `127.0.0.1:${node.port}`).join(',')}`,
+    nodes,
+    nodeOf: async (key) => {
+      const slot = Number(await ask(nodes[0] as TestRedis, 'CLUSTER', 'KEYSLOT', key));
+      return nodes[Math.min(size - 1, Math.floor((slot * size) / SLOTS))] as TestRedis;
+    },
+    whole: () => whole(nodes),
+    says: async (node, line) => {
+      await until(async () => (await ask(node, 'CLUSTER', 'INFO')).includes(line) || undefined);
+    },
+    errors: async () => {
+      const texts = await Promise.all(nodes.map((node) => ask(node, 'INFO', 'errorstats')));
+      const counts = new Map<string, number>();
+      for (const [, name, count] of texts.join('\n').matchAll(/^errorstat_(\w+):count=(\d+)/gm))
+        counts.set(name as string, (counts.get(name as string) ?? 0) + Number(count));
+      return counts;
+    },
+    stop,
+  };
+}
+
+async function startNode(): Promise<TestRedis> {
+  const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', String(NODE_TIMEOUT_MS)];
+  for (let attempt = 1; ; attempt++) {
+    try {
+      // Append-only, so that a node that is killed comes back with its jobs.
+      return await startRedis({ port: true, args: [...args, '--appendonly', 'yes'] });
+    } catch (error) {
+      // The nodes' own bus listens 10,000 ports higher: too high, or taken.
+      if (attempt === START_TRIES) throw error;
+    }
+  }
+}
+
+async function join(nodes: readonly TestRedis[]): Promise<void> {
+  const [first, ...others] = nodes as [TestRedis, ...TestRedis[]];
+  await Promise.all(
+    nodes.map(async (node, index) => {
+      // One by one: ranges (ADDSLOTSRANGE) came with Redis 7.0.
+      const from = Math.ceil((index * SLOTS) / nodes.length);
+      const to = Math.ceil(((index + 1) * SLOTS) / nodes.length);
+      await ask(node, 'CLUSTER', 'ADDSLOTS', ...Array.from({ length: to - from }, (_, i) => from + i));
+      await ask(node, 'CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
+    }),
+  );
+  for (const node of others) await ask(first, 'CLUSTER', 'MEET', '127.0.0.1', node.port as number);
+}
+
+async function whole(nodes: readonly TestRedis[]): Promise<void> {
+  await until(async () => {
+    const infos = await Promise.all(nodes.map((node) => ask(node, 'CLUSTER', 'INFO').catch(() => '')));
+    const agreed = infos.every(
+      (info) => info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${nodes.length}`),
+    );
+    return agreed || undefined;
+  });
+}
+
+/** One command on a connection of its own: those of before a restart are of no use. */
+async function ask(node: TestRedis, command: string, ...args: (string | number)[]): Promise<string> {
+  const client = await node.client();
+  try {
+    return String(await client.call(command, ...args.map(String)));
+  } finally {
+    client.disconnect();
+  }
+}
