@@ -71,7 +71,8 @@ export function check(
     const [job, ...more] = jobs.get(submission.id) ?? [];
     if (more.length > 0) report('doubled-job', `${submission.id} is in ${more.length + 1} queues`);
     if (job === undefined || job.state === 'gone') {
-      const mayBeGone = submission.resultTtl === 0 && now - submission.firstAt > limits.shortestRecordS * 1000;
+      const mayBeGone =
+        submission.resultTtl === 0 && now - submission.firstAt > limits.shortestRecordS * 1000;
       if (job === undefined && mayBeGone && submission.accepted) retired += 1;
       else if (!mayBeGone && submission.accepted) report('lost', `${submission.id} was accepted and is gone`);
       if (submission.accepted || job !== undefined) expected += 1;
@@ -102,7 +103,13 @@ export function check(
 
 type Report = (name: ViolationName, detail: string) => void;
 
-function checkJob(submission: Submission, job: FinalJob, answer: AnswerOf, limits: Limits, report: Report): void {
+function checkJob(
+  submission: Submission,
+  job: FinalJob,
+  answer: AnswerOf,
+  limits: Limits,
+  report: Report,
+): void {
   const { id } = submission;
   const state = job.state ?? 'none';
   const [place, ...others] = job.places;
@@ -119,7 +126,8 @@ function checkJob(submission: Submission, job: FinalJob, answer: AnswerOf, limit
   if (state === 'completed') {
     if (job.executions < 1) report('unexplained-execution', `${id} is completed and never started`);
     if (submission.resultTtl > 0 && !job.hasResult) report('result-missing', id);
-  } else if (job.hasResult && state !== 'failed') report('result-changed', `${id} is ${state} and has a result`);
+  } else if (job.hasResult && state !== 'failed')
+    report('result-changed', `${id} is ${state} and has a result`);
   checkEnding(submission, job, answer, limits, report);
 }
 
@@ -133,7 +141,8 @@ function checkEnding(
 ): void {
   const { id } = submission;
   const { failureCode } = job;
-  if (job.state === 'expired' && !submission.expires) report('unasked-end', `${id} expired without a deadline`);
+  if (job.state === 'expired' && !submission.expires)
+    report('unasked-end', `${id} expired without a deadline`);
   if (job.state === 'cancelled' && !submission.cancelAsked) {
     report('unasked-end', `${id} was cancelled by nobody`);
   }
@@ -204,7 +213,10 @@ function checkGroups(known: Known, state: FinalState, jobs: Map<string, FinalJob
     }
     const ended = chunks.map((chunk) => jobs.get(chunk.id)?.[0]);
     const completed = ended.filter((job) => job?.state === 'completed').length;
-    const rows = chunks.reduce((sum, { work }, i) => sum + (ended[i]?.state === 'completed' ? work.count : 0), 0);
+    const rows = chunks.reduce(
+      (sum, { work }, i) => sum + (ended[i]?.state === 'completed' ? work.count : 0),
+      0,
+    );
     const fits =
       group.closed &&
       group.jobs === chunks.length &&

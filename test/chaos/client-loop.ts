@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { payloadFromValue } from '../../src/lib/input/value.js';
 import type { InferClient, JobResult, Payload } from '../../src/lib/index.js';
+import { payloadFromValue } from '../../src/lib/input/value.js';
 import type { HistoryWriter } from './history.js';
 import { inputOf } from './inputs.js';
 import type { Random } from './random.js';
@@ -74,7 +74,9 @@ export class ClientLoop {
       else if (dice < 0.72) await this.submitAndCancel(this.single());
       else if (dice < 0.74) await this.group();
       else await this.readOne();
-      await delay(random.int(0, 2 * this.plan.pauseMs), undefined, { signal: this.stop }).catch(() => undefined);
+      await delay(random.int(0, 2 * this.plan.pauseMs), undefined, { signal: this.stop }).catch(
+        () => undefined,
+      );
     }
   }
 
@@ -107,7 +109,12 @@ export class ClientLoop {
   /** Until it is known to be accepted, with the same id each time: that is what ids are for. */
   private async submit(submit: Submit): Promise<boolean> {
     const { id, work, resultTtl } = submit;
-    const noted = { id, work, resultTtl, ...(submit.expiresMs === undefined ? {} : { expires: true as const }) };
+    const noted = {
+      id,
+      work,
+      resultTtl,
+      ...(submit.expiresMs === undefined ? {} : { expires: true as const }),
+    };
     while (Date.now() < this.lastTry) {
       this.history.add({ op: 'submit', type: 'invoke', ...noted });
       try {
@@ -176,7 +183,9 @@ export class ClientLoop {
             yield payloadFromValue(inputOf({ ...work, from: work.from + from, count }), signature);
           }
         })();
-        const group = await within(this.client.submitMany(chunks, signature, { id, resultTtl, queue: 'batch' }));
+        const group = await within(
+          this.client.submitMany(chunks, signature, { id, resultTtl, queue: 'batch' }),
+        );
         this.history.add({ op: 'group', type: 'ok', id, jobs: group.jobs });
         break;
       } catch (error) {

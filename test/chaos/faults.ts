@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { heldBy } from './keyspace.js';
-import type { FaultProxy } from './proxy.js';
 import { signal } from './processes.js';
+import type { FaultProxy } from './proxy.js';
 import type { Random } from './random.js';
-import type { ChaosRedis } from './redis-server.js';
 import type { FaultRecord } from './records.js';
+import type { ChaosRedis } from './redis-server.js';
 import type { WorkerProcess } from './worker-process.js';
 
 export interface Victims {
@@ -66,8 +66,9 @@ const FAULTS = {
     await delay(ms);
     return { at: Date.now(), held: [], detail: `${ms} ms` };
   },
-  'memory-full': async ({ admin }, random) => {
-    const ms = random.int(1500, 3000);
+  'memory-full': async ({ admin, lockMs }, random) => {
+    // Longer than a lock: its renewal must work on a full server.
+    const ms = lockMs + random.int(500, 1500);
     await admin.config('SET', 'maxmemory', '1mb');
     await delay(ms);
     await admin.config('SET', 'maxmemory', '0');

@@ -10,8 +10,10 @@ export const PAYLOAD_CANARY = 'canary-7c1f9e';
 export const POISON_INDEX = 918_273_645;
 
 const PIXELS = 64;
-/** The slow model's table of one run takes about 5 ms a turn. */
+/** A turn of the slow model takes about 5 ms; the rare long run outlives a lock that is not renewed. */
 const TURNS = [0, 1, 4, 20];
+const LONG_TURNS = 400;
+const LONG_EVERY = 61;
 
 /** The real digits model, and three made for the purpose: one slow, one for text, one that may fail. */
 export function writeModels(root: string, dir: string): void {
@@ -57,5 +59,5 @@ function single(model: ModelName, row: unknown[], n: number): unknown {
 }
 
 function turns(n: number): number {
-  return TURNS[n % TURNS.length] as number;
+  return n % LONG_EVERY === 0 ? LONG_TURNS : (TURNS[n % TURNS.length] as number);
 }

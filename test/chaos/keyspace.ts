@@ -34,7 +34,11 @@ export async function heldBy(
 }
 
 /** Active jobs whose lock has lapsed or gone. */
-export async function unlockedActive(redis: Redis, prefix: string, queues: readonly string[]): Promise<string[]> {
+export async function unlockedActive(
+  redis: Redis,
+  prefix: string,
+  queues: readonly string[],
+): Promise<string[]> {
   const found: string[] = [];
   for (const queue of queues) {
     const base = bullBase(prefix, queue);
@@ -71,7 +75,11 @@ export async function allKeys(redis: Redis, prefix: string): Promise<string[]> {
 type QueueState = Pick<FinalState, 'jobs' | 'groups' | 'counts' | 'results' | 'locks'>;
 
 /** Everything Redis holds of the queues, read key by key and with no reader of infer's own. */
-export async function readQueues(redis: Redis, prefix: string, queues: readonly string[]): Promise<QueueState> {
+export async function readQueues(
+  redis: Redis,
+  prefix: string,
+  queues: readonly string[],
+): Promise<QueueState> {
   const keys = await allKeys(redis, prefix);
   const state: QueueState = {
     jobs: [],
@@ -84,7 +92,8 @@ export async function readQueues(redis: Redis, prefix: string, queues: readonly 
     const tag = queueTag(prefix, queue);
     const base = bullBase(prefix, queue);
     state.results.push(...idsBelow(keys, `${tag}:res:`));
-    for (const id of idsBelow(keys, `${tag}:grp:`)) state.groups.push(await readGroup(redis, `${tag}:grp:${id}`, id));
+    for (const id of idsBelow(keys, `${tag}:grp:`))
+      state.groups.push(await readGroup(redis, `${tag}:grp:${id}`, id));
     const places = await readPlaces(redis, prefix, queue, state.counts);
     const known = [...WAITING, ...ENDED, ...FIXED, 'active', 'delayed'];
     for (const id of idsBelow(keys, base)) {
@@ -118,10 +127,10 @@ async function readPlaces(
   };
   for (const list of ['wait', 'paused', 'active']) put(list, await redis.lrange(base + list, 0, -1));
   for (const set of ['prioritized', 'delayed', 'completed', 'failed']) {
-    put(set, await redis.zrange(base + set, 0, -1));
+    put(set, await redis.zrange(base + set, '0', '-1'));
   }
-  put('expired', await redis.zrange(expiredKey(tag), 0, -1));
-  put('cancelled', await redis.zrange(cancelledKey(tag), 0, -1));
+  put('expired', await redis.zrange(expiredKey(tag), '0', '-1'));
+  put('cancelled', await redis.zrange(cancelledKey(tag), '0', '-1'));
   return places;
 }
 

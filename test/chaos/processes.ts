@@ -31,6 +31,8 @@ export function signal(pid: number | undefined, name: NodeJS.Signals): void {
 
 /** Our own environment without settings of infer's that the user may have. */
 export function cleanEnvironment(more: Record<string, string>): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(INFER_|REDIS|NODE_OPTIONS|VITEST)/.test(name));
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !/^(INFER_|REDIS|NODE_OPTIONS|VITEST)/.test(name),
+  );
   return { ...Object.fromEntries(kept), ...more };
 }

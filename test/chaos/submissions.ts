@@ -56,7 +56,8 @@ export class Known {
   private cancel(event: HistoryEvent): void {
     const one = this.submissions.get(event.id);
     // Of a group's answer only that it was asked counts: chunks that had ended stay as they are.
-    for (const chunk of one === undefined ? (this.chunksOf.get(event.id) ?? []) : [one]) chunk.cancelAsked = true;
+    for (const chunk of one === undefined ? (this.chunksOf.get(event.id) ?? []) : [one])
+      chunk.cancelAsked = true;
     if (one !== undefined && event.type === 'ok' && event.state === 'cancelled') one.cancelled = true;
   }
 

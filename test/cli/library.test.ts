@@ -53,7 +53,7 @@ it('run answers with the result; many rows are an array in input order', async (
     });
   `);
   expect(one?.result).toMatchObject({ class: rows[0]?.label });
-  expect((many?.result as { class: number }[]).map((row) => row.class)).toEqual(rows.map((row) => row.label));
+  expect(many?.result).toMatchObject(rows.map((row) => ({ class: row.label })));
   expect(typed?.result).toEqual(one?.result);
 });
 

@@ -99,7 +99,7 @@ describe('one row', () => {
       return now.exitCode === 0 ? undefined : now;
     });
     expect(gone.exitCode).toBe(66);
-    expect(gone.stderr).toContain(`no job or group ${id}: unknown, or its result has expired.`);
+    expect(gone.stderr).toContain(`no job or group ${id}: unknown, or its result has expired`);
     expect(gone.stdout).toBe('');
   });
 });

@@ -1,5 +1,11 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Redis } from 'ioredis';
 import { until } from './cli.js';
-import { startRedis, type TestRedis } from './redis.js';
+import { freePort, startRedis, type TestRedis } from './redis.js';
 
 export interface TestCluster {
   /** `redis-cluster://` with every node. */
@@ -103,4 +109,66 @@ async function ask(node: TestRedis, command: string, ...args: (string | number)[
   } finally {
     client.disconnect();
   }
+}
+
+export interface TestSentinel {
+  /** `redis-sentinel://` with the master's name. */
+  readonly url: string;
+  /** Starts a failover; it is over when `master` answers another port. */
+  failover(): Promise<void>;
+  /** The master's port, as the sentinel sees it. */
+  master(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+/** One sentinel that alone decides, over a master whose replica is connected already. */
+export async function startSentinel(masterPort: number): Promise<TestSentinel> {
+  const dir = mkdtempSync(path.join(tmpdir(), 'infer-sentinel-'));
+  const port = await freePort();
+  const file = path.join(dir, 'sentinel.conf');
+  writeFileSync(
+    file,
+    `port ${port}
+bind 127.0.0.1
+dir ${dir}
+sentinel monitor main 127.0.0.1 ${masterPort} 1
+sentinel down-after-milliseconds main 1000
+sentinel failover-timeout main 10000
+`,
+  );
+  const child = spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' });
+  const cleanUp = (): void => void child.kill('SIGKILL');
+  process.once('exit', cleanUp);
+  const client = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 50 });
+  client.on('error', () => undefined);
+  const stop = async (): Promise<void> => {
+    client.disconnect();
+    process.off('exit', cleanUp);
+    const gone = child.exitCode === null ? once(child, 'exit') : undefined;
+    child.kill('SIGKILL');
+    await gone;
+    rmSync(dir, { recursive: true, force: true });
+  };
+  try {
+    // It asks the master for its replicas when it has just started.
+    await until(async () => {
+      const replicas = (await client.call('SENTINEL', 'REPLICAS', 'main')) as unknown[];
+      return replicas.length === 1 || undefined;
+    });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    url: `redis-sentinel://127.0.0.1:${port}/main`,
+    failover: async () => {
+      // NOGOODSLAVE until it has heard of the replica's state.
+      await until(() => client.call('SENTINEL', 'FAILOVER', 'main').catch(() => undefined));
+    },
+    master: async () => {
+      const address = (await client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'main')) as string[];
+      return Number(address[1]);
+    },
+    stop,
+  };
 }

@@ -10,6 +10,7 @@ import { INLINE_INPUT_BYTES, jobName, toJobData } from './job-data.js';
 import { deadlinesKey, groupKey, inputKey, queuesKey } from './keys.js';
 import { encodeNotice } from './notice.js';
 import { QueueScripts } from './script-client.js';
+import { untilLoaded } from './unloaded.js';
 
 /**
  * Entries BullMQ's event stream keeps per queue. Its default of 10,000 with 4 events a job holds
@@ -44,7 +45,8 @@ export class Producer {
    * @throws InferError REDIS_FULL (75) above the high-water mark: nothing was added.
    */
   submit(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {
-    return this.worded(this.add(queue, jobs, checkIds));
+    // Safe to repeat: a job of an id that is there is not added again.
+    return this.worded(untilLoaded(() => this.add(queue, jobs, checkIds)));
   }
 
   private async add(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {

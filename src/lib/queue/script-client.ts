@@ -2,6 +2,7 @@ import type { RedisClient } from '../redis/types.js';
 import { bullBase, queueTag } from './keys.js';
 import { RECOVER, RENEW, SCRIPT_KEYS, SETTLE, SWEEP, TAKE } from './scripts.js';
 import { CANCEL, CLOSE_GROUP, EXPIRE_DUE, RETRY, WATCH } from './scripts-steer.js';
+import { untilLoaded } from './unloaded.js';
 
 const SCRIPTS = {
   inferTake: TAKE,
@@ -46,16 +47,17 @@ export class QueueScripts {
 
   /** Runs a script; replies come as strings and numbers. */
   run(name: ScriptName, now: number, ...args: Argument[]): Promise<unknown> {
-    return this.method(name)(...this.keys, this.base, this.tag, now, ...args);
+    return this.send(name, now, args);
   }
 
   /** The same with binary replies: every bulk string is a Buffer. */
   runBuffer(name: ScriptName, now: number, ...args: Argument[]): Promise<unknown> {
-    return this.method(`${name}Buffer`)(...this.keys, this.base, this.tag, now, ...args);
+    return this.send(`${name}Buffer`, now, args);
   }
 
-  private method(name: string): Runner {
+  private send(method: string, now: number, args: Argument[]): Promise<unknown> {
     const client = this.client as unknown as Record<string, Runner>;
-    return (client[name] as Runner).bind(client);
+    const run = (client[method] as Runner).bind(client);
+    return untilLoaded(() => run(...this.keys, this.base, this.tag, now, ...args));
   }
 }

@@ -251,7 +251,8 @@ local out = {}
 for i = 5, #ARGV, 2 do
   local lock = base .. ARGV[i] .. ':lock'
   if call('GET', lock) == ARGV[i + 1] then
-    call('SET', lock, ARGV[i + 1], 'PX', ARGV[4])
+    -- Not SET: a full Redis refuses that, and every running job would lose its lock.
+    call('PEXPIRE', lock, ARGV[4])
     out[#out + 1] = call('HEXISTS', base .. ARGV[i], 'cr') == 1 and 2 or 1
   else
     out[#out + 1] = 0

@@ -50,7 +50,8 @@ export const REPLIES: readonly ReplyRule[] = [
     'Redis at {at} has no password, but one was given',
     'take the password out of the address',
   ),
-  { match: /^NOPERM\b|(?:^|[ -])NOPERM\b/, make: noPermission },
+  // What a script may not do is an ERR without the command's name on Redis 7.
+  { match: /(?:^|[ -])NOPERM\b|^ERR The user executing the script can't/, make: noPermission },
   rule(
     word('OOM'),
     'REDIS_FULL',
@@ -160,7 +161,10 @@ export const REPLIES: readonly ReplyRule[] = [
 
 function noPermission(at: string, text: string): Described {
   const command = /run the '([a-z|_-]{1,40})' command/i.exec(text)?.[1];
-  const keys = /access (?:one of )?the (keys|channels)|No permissions to access a (key|channel)/i.test(text);
+  const keys =
+    /access (?:one of )?the (keys|channels)|No permissions to access a (key|channel)|can't access at least one of the keys/i.test(
+      text,
+    );
   const what =
     command !== undefined
       ? `run ${command.replace('|', ' ').toUpperCase()}`

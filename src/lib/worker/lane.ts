@@ -68,11 +68,13 @@ export class Lane {
   }
 
   /**
-   * Fetches what is more urgent than `floor` (anything, when undefined). Nothing is asked while the
-   * lane sleeps on its marker, because then its queue holds nothing that is not on its way.
+   * Fetches what is more urgent than `floor` (anything, when undefined). A lane asleep on its marker
+   * holds nothing in Redis but what came this instant: it is asked for a less urgent lane's batch,
+   * side by side with that lane, and not for its own, which would cost a round trip a batch.
    */
   async urge(floor: Priority | undefined, rows: number): Promise<void> {
-    if (this.state === 'waiting' || this.state === 'backoff' || this.signal.aborted) return;
+    if (this.state === 'backoff' || this.signal.aborted) return;
+    if (this.state === 'waiting' && floor !== undefined) return;
     try {
       this.intake.admit(this.index, await this.consumer.take(rows, floor));
     } catch (error) {

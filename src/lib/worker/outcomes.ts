@@ -95,6 +95,11 @@ export class Outcomes {
     this.send({ kind: 'failed', job, failure: toFailureRecord(error), meta });
   }
 
+  /** A job that was taken and is one too many: it is not held. */
+  handBack(job: TakenJob): void {
+    this.send({ kind: 'release', job });
+  }
+
   /** Failed, with the rows that are done kept. */
   private failPartly(job: HeldJob, failure: FailureRecord): void {
     const partial = job.partial();
@@ -135,13 +140,11 @@ export class Outcomes {
       this.counts.rows += job.spec.rows;
     } else if (kind === 'failed') {
       this.counts.failed += 1;
-      log.warn({ id: job.spec.id, code: settlement.failure.code }, settlement.failure.message);
+      // The failure's own words are kept with the job: a model's may quote its input.
+      log.warn({ id: job.spec.id, code: settlement.failure.code }, 'job failed');
     } else if (kind === 'retry') {
       const { failure, delayMs } = settlement;
-      log.warn(
-        { id: job.spec.id, code: failure.code, retryMs: delayMs },
-        `will be tried again: ${failure.message}`,
-      );
+      log.warn({ id: job.spec.id, code: failure.code, retryMs: delayMs }, 'job failed, will be tried again');
     }
   }
 }

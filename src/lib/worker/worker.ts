@@ -215,8 +215,14 @@ export class Worker {
   }
 
   private admitAll(lane: number, jobs: TakenJob[]): void {
-    this.accepted += jobs.length;
+    const most = this.options.maxJobs ?? Number.POSITIVE_INFINITY;
     for (const job of jobs) {
+      // Lanes and the look for urgent jobs take side by side, so one of them may have brought too many.
+      if (this.accepted >= most) {
+        this.outcomes.handBack(job);
+        continue;
+      }
+      this.accepted += 1;
       try {
         const payload = admit(job, this.signatures);
         const signature = this.signatures.get(job.spec.model) as ModelSignature;
@@ -233,7 +239,7 @@ export class Worker {
     }
     if (jobs.length > 0) this.dispatcher.wake();
     if (this.handingBack) this.handBack((job) => !job.started);
-    if (this.accepted >= (this.options.maxJobs ?? Number.POSITIVE_INFINITY)) this.stopAfterHeld();
+    if (this.accepted >= most) this.stopAfterHeld();
   }
 
   /** No more are taken, but what is held is finished. */

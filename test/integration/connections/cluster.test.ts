@@ -5,7 +5,7 @@ import { useInfer } from '../../support/cli.js';
 import { startCluster, type TestCluster } from '../../support/cluster.js';
 import { DIGIT_ROWS, digitLines, ONE_DIGIT } from '../../support/digits.js';
 import type { TestRedis } from '../../support/redis.js';
-import { walkTheRoad } from './road.js';
+import { SUBMITTER, walkTheRoad } from './road.js';
 
 let cluster: TestCluster;
 beforeAll(async () => {
@@ -19,20 +19,6 @@ const infer = useInfer();
 const env = (): Record<string, string> => ({ INFER_REDIS_URL: cluster.url });
 const worker = (lock = '2s') =>
   infer.worker(['-Q', 'realtime,batch'], { env: { ...env(), INFER_LOCK_TTL: lock } });
-
-/** Says `[jobs, states]` when it is told to end; a job it waits for then still ends. */
-const PROGRAM = `import { InferClient } from 'infer-queue';
-  const row = JSON.parse(process.env.ROW), states = new Set();
-  let jobs = 0, over = false;
-  process.on('SIGTERM', () => { over = true; });
-  const client = await InferClient.connect();
-  while (!over) {
-    const result = await client.run(row, { queue: 'batch' });
-    states.add(result.state);
-    if (jobs++ === 0) console.log('first');
-  }
-  await client.close();
-  console.log(JSON.stringify([jobs, [...states]]));`;
 
 it('takes a job and a group all the way, each queue in a slot of its own', async () => {
   const served = await worker();
@@ -58,7 +44,9 @@ it('works on through the death and return of the node that holds a queue', async
   const submitted = await infer.run(['submit', rows, '-Q', 'batch', '--json'], { env: env() });
   const { group } = submitted.json<{ group: string }>();
   // A program that goes on submitting to that queue, before, during and after.
-  const program = infer.script(PROGRAM, { env: { ...env(), ROW: JSON.stringify(DIGIT_ROWS[0]?.pixels) } });
+  const program = infer.script(SUBMITTER, {
+    env: { ...env(), QUEUE: 'batch', ROW: JSON.stringify(DIGIT_ROWS[0]?.pixels) },
+  });
   await once(program.stdout as Readable, 'data');
 
   const node = await cluster.nodeOf('{infer:batch}');

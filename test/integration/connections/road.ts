@@ -44,17 +44,12 @@ export async function walkTheRoad(
   expect(result.rows()[0]).toMatchObject({ class: 2 });
 
   const waiting = await infer.run(['submit', ONE_DIGIT, '-Q', UNSERVED, '--json'], { env });
-  expect(await queueOf(infer, inspector, UNSERVED)).toMatchObject({ waiting: 1 });
+  const inspected = await infer.run(['inspect', '--json'], { env: inspector });
+  const { queues, workers } = inspected.json<{ queues: QueueJson[]; workers: unknown[] }>();
+  expect(workers).toHaveLength(1);
+  expect(queues.find(({ name }) => name === UNSERVED)).toMatchObject({ waiting: 1 });
+  expect(queues.find(({ name }) => name === 'realtime')).toMatchObject({ waiting: 0, completed: 1 });
   await cancel(infer, env, waiting.json<{ id: string }>().id);
-  expect(await queueOf(infer, inspector, UNSERVED)).toMatchObject({ waiting: 0 });
-  expect(await queueOf(infer, inspector, 'realtime')).toMatchObject({ waiting: 0, completed: 1 });
-}
-
-async function queueOf(infer: Sandbox, env: Env, name: string): Promise<QueueJson | undefined> {
-  const run = await infer.run(['inspect', '--json'], { env });
-  const overview = run.json<{ queues: QueueJson[]; workers: unknown[] }>();
-  expect(overview.workers).toHaveLength(1);
-  return overview.queues.find((queue) => queue.name === name);
 }
 
 /** Through the library, as a program would. */
@@ -66,3 +61,17 @@ async function cancel(infer: Sandbox, env: Env, id: string): Promise<void> {
   const { stdout, stderr } = await infer.script(program, { env });
   expect(`${stdout}${stderr}`).toBe('cancelled cancelled\n');
 }
+
+/** Submits rows one after the other to QUEUE; says `[jobs, states]` when it is told to end; a job it waits for then still ends. */
+export const SUBMITTER = `import { InferClient } from 'infer-queue';
+  const row = JSON.parse(process.env.ROW), states = new Set();
+  let jobs = 0, over = false;
+  process.on('SIGTERM', () => { over = true; });
+  const client = await InferClient.connect();
+  while (!over) {
+    const result = await client.run(row, { queue: process.env.QUEUE });
+    states.add(result.state);
+    if (jobs++ === 0) console.log('first');
+  }
+  await client.close();
+  console.log(JSON.stringify([jobs, [...states]]));`;

@@ -121,8 +121,8 @@ describe('sweep', () => {
     expect(await consumer.sweep()).toBe(0);
     await kit.client.del(kit.base + ids[0], kit.base + ids[3]);
     expect(await consumer.sweep()).toBe(2);
-    expect(await kit.client.zrange(`${kit.base}completed`, 0, -1)).toEqual([ids[1]]);
-    expect(await kit.client.zrange(`${kit.base}failed`, 0, -1)).toEqual([ids[2]]);
+    expect(await kit.client.zrange(`${kit.base}completed`, '0', '-1')).toEqual([ids[1]]);
+    expect(await kit.client.zrange(`${kit.base}failed`, '0', '-1')).toEqual([ids[2]]);
     expect(await kit.client.zcard(`${kit.tag}:cancelled`)).toBe(0);
   });
 

@@ -21,7 +21,7 @@ describe('Batcher', () => {
   it('hands every row out exactly once, and a row of a failed batch once more each time', () => {
     const steps = fc.array(
       fc.record({
-        kind: fc.constantFrom('add', 'run', 'run', 'halve', 'again', 'remove'),
+        kind: fc.constantFrom('add', 'run', 'run', 'halve', 'isolate', 'again', 'remove'),
         pick: fc.nat({ max: 1000 }),
       }),
       { maxLength: 60 },
@@ -35,7 +35,7 @@ describe('Batcher', () => {
         const out = new Map<string, number>();
         // Rows of failed batches, which must come out again.
         const failed = new Set<string>();
-        const run = (fate: 'ok' | 'halve' | 'again'): void => {
+        const run = (fate: 'ok' | 'halve' | 'isolate' | 'again'): void => {
           if (batcher.isEmpty) {
             expect(batcher.next(0)).toBeUndefined();
             return;
@@ -67,7 +67,7 @@ describe('Batcher', () => {
               batcher.add(unit);
             }
           } else if (kind === 'remove') remove(pick);
-          else run(kind === 'run' ? 'ok' : kind === 'halve' ? 'halve' : 'again');
+          else run(kind === 'run' ? 'ok' : kind);
         }
         while (!batcher.isEmpty) run('ok');
 

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bisect, byUrgency, holdFor, planMicroBatch, type Unit } from '../../../src/lib/batch/planner.js';
+import {
+  bisect,
+  byUrgency,
+  holdFor,
+  isolateRow,
+  type MicroBatch,
+  planMicroBatch,
+  type Unit,
+} from '../../../src/lib/batch/planner.js';
 import { queueOf, unit, units } from './units.js';
 
 describe('byUrgency', () => {
@@ -97,28 +105,70 @@ describe('holdFor', () => {
   });
 });
 
+/** `unit/row` of every row, in order of the run. */
+const rowsOf = (batch: MicroBatch<Unit>): string[] =>
+  batch.parts.flatMap((part) =>
+    Array.from({ length: part.rows }, (_, i) => `${part.unit.order}/${part.from + i}`),
+  );
+
+function planned(list: Unit[]): MicroBatch<Unit> {
+  const batch = planMicroBatch([...list].sort(byUrgency));
+  if (batch === undefined) throw new Error('nothing planned');
+  return batch;
+}
+
 describe('bisect', () => {
-  it('finds the culprit alone within log2 steps, and loses or repeats no part', () => {
+  it('finds the culprit row alone within log2 steps, and loses or repeats no row', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 2, max: 64 }), fc.nat(), (size, seed) => {
-        const culprit = seed % size;
-        const list = Array.from({ length: size }, (_, order) => unit({ order, cap: size }));
-        let batch = planMicroBatch(list) ?? { parts: [], rows: 0, reason: 'idle' as const };
+      fc.property(units, fc.nat(), (list, seed) => {
+        let batch = planned(list);
+        const culprit = rowsOf(batch)[seed % batch.rows] as string;
+        const most = Math.ceil(Math.log2(batch.parts.length)) + Math.ceil(Math.log2(batch.rows));
         let steps = 0;
-        while (batch.parts.length > 1) {
+        while (batch.rows > 1) {
           const halves = bisect(batch);
-          expect([...halves[0].parts, ...halves[1].parts]).toEqual(batch.parts);
+          expect(halves.flatMap(rowsOf)).toEqual(rowsOf(batch));
           for (const half of halves) {
-            expect(half.parts.length).toBeGreaterThan(0);
-            expect(half.rows).toBe(half.parts.length);
+            expect(half.rows).toBe(rowsOf(half).length);
+            expect(half.rows).toBeGreaterThan(0);
             expect(half.reason).toBe('retry');
           }
-          batch = halves.find((half) => half.parts.some((part) => part.unit.order === culprit)) ?? batch;
+          batch = halves.find((half) => rowsOf(half).includes(culprit)) as MicroBatch<Unit>;
           steps += 1;
         }
-        expect(batch.parts.map((part) => part.unit.order)).toEqual([culprit]);
-        expect(steps).toBeLessThanOrEqual(Math.ceil(Math.log2(size)));
+        expect(rowsOf(batch)).toEqual([culprit]);
+        expect(steps).toBeLessThanOrEqual(most);
       }),
     );
+  });
+
+  it('parts jobs before it parts rows', () => {
+    const list = [unit({ order: 0, rows: 6, cap: 8 }), unit({ order: 1, rows: 2, cap: 8 })];
+    expect(bisect(planned(list)).map((half) => half.rows)).toEqual([6, 2]);
+  });
+});
+
+describe('isolateRow', () => {
+  it('puts the named row alone and all others together, whatever the row', () => {
+    fc.assert(
+      fc.property(units, fc.nat(), (list, seed) => {
+        const batch = planned(list);
+        fc.pre(batch.rows > 1);
+        const all = rowsOf(batch);
+        const row = seed % batch.rows;
+        const pieces = isolateRow(batch, row);
+        expect(pieces).toHaveLength(2);
+        expect(rowsOf(pieces[0] as MicroBatch<Unit>)).toEqual([all[row]]);
+        expect(rowsOf(pieces[1] as MicroBatch<Unit>)).toEqual(all.filter((_, i) => i !== row));
+        for (const piece of pieces) expect(piece.rows).toBe(rowsOf(piece).length);
+      }),
+    );
+  });
+
+  it('halves when the row is not in the batch', () => {
+    const batch = planned([unit({ rows: 4 })]);
+    for (const row of [-1, 4, 99]) {
+      expect(isolateRow(batch, row).map(rowsOf)).toEqual(bisect(batch).map(rowsOf));
+    }
   });
 });

@@ -53,7 +53,8 @@ describe('rowValues', () => {
     fc.assert(
       fc.property(fc.float({ noNaN: true, noDefaultInfinity: true }), (value) => {
         const shown = valuesOf(tensorOf('float32', [value]), 1)[0] as number;
-        expect(Math.fround(shown)).toBe(value);
+        // By value: JSON has no -0.
+        expect(Math.fround(shown) === value).toBe(true);
         expect(String(shown).length).toBeLessThanOrEqual(String(value).length);
       }),
     );

@@ -32,7 +32,7 @@ export async function tell(stage: Stage, teller: Teller): Promise<Omit<DemoJson,
       : `Redis: ${client.target.label}, keys under ${stage.prefix}`,
   );
   const began = Date.now();
-  const args = ['-Q', 'realtime,batch', '--name', 'demo'];
+  const args = ['-Q', 'realtime,batch', '--model', MODEL, '--name', 'demo'];
   const worker = await stage.openWorker(args, teller.signal);
   const took = formatDuration(Date.now() - began);
   teller.step(`Worker: up in ${took}, model ${MODEL} loaded once, on ${worker.device}`);

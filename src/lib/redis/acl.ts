@@ -1,0 +1,50 @@
+export type AclRole = 'producer' | 'worker' | 'inspector';
+
+/** Every connection: a sign of life, its name, memory and readiness, and the map of a Cluster. */
+const CONNECTION = ['ping', 'info', 'client|setname', 'cluster|slots', 'cluster|info'];
+
+/** What `infer inspect` and `infer models` read with; no scripts, since EVAL counts its keys as written. */
+const LOOK = [
+  ...['get', 'exists', 'hexists', 'hget', 'hmget', 'hkeys', 'hvals', 'lindex', 'llen'],
+  ...['zcard', 'zcount', 'zrange', 'zrangebyscore'],
+];
+
+/** What the scripts of submitting, cancelling and retrying do, BullMQ's of adding a job among them. */
+const SUBMIT = [
+  ...['eval', 'evalsha', 'blpop', 'del', 'expire', 'hdel', 'hgetall', 'hincrby', 'hmset', 'hset', 'hsetnx'],
+  ...['incr', 'lpush', 'lrem', 'persist', 'rpush', 'sadd', 'scard', 'set', 'xadd', 'zadd', 'zrem'],
+  ...['zrevrangebyscore', 'zscore'],
+];
+
+/** What taking, ending and recovering jobs does, and the register of workers. */
+const SERVE = [
+  ...['eval', 'evalsha', 'bzpopmin', 'del', 'expire', 'hdel', 'hincrby', 'hset', 'incr', 'lpush', 'lrange'],
+  ...['lrem', 'persist', 'pexpire', 'rpop', 'rpush', 'set', 'xadd', 'zadd', 'zpopmin', 'zrem'],
+  ...['zremrangebyscore', 'zscore'],
+];
+
+const COMMANDS: Record<AclRole, readonly string[]> = {
+  producer: [...LOOK, ...SUBMIT],
+  worker: [...LOOK, ...SERVE],
+  inspector: LOOK,
+};
+
+/**
+ * What a Redis user needs for a role and no more, as arguments of `ACL SETUSER name reset on
+ * >password …`; needs Redis 7.0 or newer. Producers and workers run Lua, within these keys and
+ * commands. A database other than 0 needs `+select` as well.
+ * @param prefix the deployment's name, `infer` by default.
+ */
+export function aclRules(role: AclRole, prefix: string): string[] {
+  // Braces are literal in Redis' patterns; these are not.
+  const name = prefix.replace(/[\\*?[\]]/g, '\\$&');
+  const keys = role === 'inspector' ? '%R~' : '~';
+  const commands = [...new Set([...CONNECTION, ...COMMANDS[role]])].sort();
+  return [
+    'resetchannels',
+    `${keys}{${name}:*}:*`,
+    `${keys}{${name}}:*`,
+    '-@all',
+    ...commands.map((command) => `+${command}`),
+  ];
+}

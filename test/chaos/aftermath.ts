@@ -1,0 +1,143 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import type { Redis } from 'ioredis';
+import { workersKey } from '../../src/lib/queue/keys.js';
+import { PREFIX, QUEUES, usedMemory } from './chaos.js';
+import { HistoryWriter, readHistories } from './history.js';
+import { PAYLOAD_CANARY, POISON_INDEX } from './inputs.js';
+import { allKeys, readQueues, retire } from './keyspace.js';
+import type { FinalState } from './records.js';
+import type { ChaosRedis } from './redis-server.js';
+import { Known } from './submissions.js';
+import { visible } from './visible.js';
+import type { Watcher } from './watcher.js';
+import type { WorkerProcess } from './worker-process.js';
+
+export interface Scene {
+  redis: ChaosRedis;
+  admin: Redis;
+  workers: readonly WorkerProcess[];
+  library: string;
+  dir: string;
+  env: Record<string, string>;
+  password: string;
+  resultTtl: number;
+  histories: string[];
+  watcher: Watcher;
+  memoryBefore: number;
+}
+
+const DRAIN_MS = 20_000;
+/** A runner whose worker was killed notices its closed pipe; a run in progress ends first. */
+const ORPHAN_MS = 5000;
+const READS_AT_ONCE = 32;
+
+/** Looks at everything once more, stops the workers, and writes down what is left of the run. */
+export async function aftermath(scene: Scene): Promise<{ final: FinalState; refused: number }> {
+  const { admin, workers, watcher } = scene;
+  await readAllAgain(scene);
+  for (const worker of workers) worker.noteChildren();
+  await Promise.all(workers.map((worker) => worker.drain(DRAIN_MS, false)));
+  const queues = await readQueues(admin, PREFIX, QUEUES);
+  const registry = await readRegistry(admin, workers, watcher);
+  const connections = await strangers(admin);
+  const processes = await survivors(workers);
+  const immortal = await retire(admin, PREFIX, QUEUES);
+  await admin.script('FLUSH');
+  const memory = { before: scene.memoryBefore, after: await usedMemory(admin) };
+  await scene.redis.end('SIGTERM');
+  const logs = readdirSync(scene.dir).filter((name) => name.endsWith('.log'));
+  const texts = logs.map((name) => ({ name, text: readFileSync(join(scene.dir, name), 'utf8') }));
+  const secrets = [scene.password, PAYLOAD_CANARY, String(POISON_INDEX)];
+  const leaks = texts.flatMap(({ name, text }) =>
+    text
+      .split('\n')
+      .filter((line) => secrets.some((secret) => line.includes(secret)))
+      .slice(0, 3)
+      .map((line) => `${name}: ${line.slice(0, 300)}`),
+  );
+  const refused = texts.reduce((sum, { text }) => sum + text.split('outcome refused').length - 1, 0);
+  const unlocked = [...watcher.unlocked].map(([id, ms]) => ({ id, ms }));
+  return {
+    final: { ...queues, ...registry, unlocked, processes, connections, immortal, leaks, memory },
+    refused,
+  };
+}
+
+/** As a user with a new client would: every id that may be there. */
+async function readAllAgain(scene: Scene): Promise<void> {
+  const { InferClient } = (await import(
+    pathToFileURL(scene.library).href
+  )) as typeof import('../../src/lib/index.js');
+  const ids = [...new Known(readHistories(scene.histories)).submissions.keys()];
+  const path = join(scene.dir, 'last.ndjson');
+  const history = new HistoryWriter(path, 'last');
+  scene.histories.push(path);
+  const url = `redis://:${scene.password}@127.0.0.1:${scene.redis.port}`;
+  const client = await InferClient.connect({ redis: url, prefix: PREFIX });
+  try {
+    while (ids.length > 0) {
+      await Promise.all(
+        ids.splice(0, READS_AT_ONCE).map(async (id) => {
+          try {
+            history.add({ op: 'read', type: 'ok', id, ...visible(await client.result(id)) });
+          } catch (error) {
+            if ((error as { code?: string }).code !== 'JOB_UNKNOWN') throw error;
+            history.add({ op: 'read', type: 'ok', id, state: 'unknown' });
+          }
+        }),
+      );
+    }
+  } finally {
+    await client.close();
+    history.close();
+  }
+}
+
+/** Heartbeats and leases that are left; those of a worker that was killed expire by themselves. */
+async function readRegistry(
+  admin: Redis,
+  workers: readonly WorkerProcess[],
+  watcher: Watcher,
+): Promise<Pick<FinalState, 'heartbeats' | 'leases'>> {
+  const killed = new Set(workers.flatMap((worker) => [...worker.killed]));
+  const excused = (id: string): boolean => killed.has(watcher.workers.get(id) ?? -1);
+  const keys = await allKeys(admin, PREFIX);
+  const heartbeats = new Set(await admin.zrange(workersKey(PREFIX), '0', '-1'));
+  for (const key of keys) {
+    const id = key.startsWith(`{${PREFIX}}:worker:`) ? key.split(':').at(-1) : undefined;
+    if (id !== undefined) heartbeats.add(id);
+  }
+  const leases: string[] = [];
+  for (const key of keys.filter((name) => name.startsWith(`{${PREFIX}}:lease:`))) {
+    const holder = await admin.get(key);
+    const id = holder?.split(' ')[1] ?? '';
+    if (!excused(id)) leases.push(`lease ${key} of ${holder}`);
+  }
+  return {
+    heartbeats: [...heartbeats].filter((id) => !excused(id)).map((id) => `heartbeat of ${id}`),
+    leases,
+  };
+}
+
+/** Connections that are not the harness's own. */
+async function strangers(admin: Redis): Promise<string[]> {
+  const list = String(await admin.call('CLIENT', 'LIST', 'TYPE', 'normal'));
+  return list
+    .split('\n')
+    .filter((line) => line !== '' && !line.includes('name=chaos-harness'))
+    .map((line) => `connection ${/name=\S*/.exec(line)?.[0]} ${/addr=\S*/.exec(line)?.[0]}`);
+}
+
+async function survivors(workers: readonly WorkerProcess[]): Promise<string[]> {
+  const deadline = Date.now() + ORPHAN_MS;
+  for (;;) {
+    const left = workers.flatMap((worker) =>
+      worker.alive().map((pid) => `${pid} of worker ${worker.plan.name}`),
+    );
+    if (left.length === 0 || Date.now() > deadline) return left;
+    await delay(100);
+  }
+}

@@ -1,0 +1,243 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { aftermath } from './aftermath.js';
+import { check, type Limits, type Violation } from './checker.js';
+import type { ClientPlan } from './client-loop.js';
+import { buildClient, ClientProcess } from './client-process.js';
+import { FAULT_KINDS, type FaultKind, injure, schedule, type Victims } from './faults.js';
+import { readHistories } from './history.js';
+import { writeModels } from './inputs.js';
+import { unended } from './keyspace.js';
+import { Oracle } from './oracle.js';
+import { FaultProxy } from './proxy.js';
+import { random } from './random.js';
+import type { FaultRecord, FinalState, HistoryEvent } from './records.js';
+import { ChaosRedis } from './redis-server.js';
+import { Watcher } from './watcher.js';
+import { WorkerProcess } from './worker-process.js';
+
+export interface ChaosOptions {
+  /** Of the repository, with `dist` built. */
+  root: string;
+  seed: number;
+  /** Faults come until this has passed, or `rounds` of them. */
+  minutes?: number | undefined;
+  rounds?: number | undefined;
+  faults?: readonly FaultKind[] | undefined;
+  workers?: number | undefined;
+  clients?: number | undefined;
+  /** Keeps the folder of logs and histories. */
+  keep?: boolean | undefined;
+  print(line: string): void;
+}
+
+export interface ChaosReport {
+  violations: Violation[];
+  faults: FaultRecord[];
+  history: HistoryEvent[];
+  state: FinalState;
+  /** Outcomes that Redis refused because another worker had the job. */
+  refused: number;
+  dir: string | undefined;
+}
+
+export const QUEUES = ['realtime', 'batch'];
+export const PREFIX = 'chaos';
+const LOCK_MS = 2000;
+const LOOPS = 4;
+const PAUSE_MS = 60;
+const CALM_MS = 3000;
+/** After a fault: a lock's time and two looks for lapsed ones. */
+const SETTLE_MS = 1500;
+const DRAINED_MS = 90_000;
+const CLIENT_STOP_MS = 40_000;
+
+const LIMITS: Limits = {
+  memorySlack: 1_000_000,
+  unlockedMs: 2500,
+  shortestRecordS: 60,
+  maxLapses: 3,
+  maxAttempts: 3,
+};
+
+/** One run: bring up, disturb, heal, wait, look, check. Nothing of it is left afterwards. */
+export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  const dir = mkdtempSync(join(tmpdir(), 'infer-chaos-'));
+  const last: (() => void)[] = [];
+  const endAll = (): void => {
+    for (const end of last.splice(0).reverse()) end();
+    if (!options.keep) rmSync(dir, { recursive: true, force: true });
+  };
+  // Ctrl-C or a test runner that gives up must leave no process behind either.
+  process.once('exit', endAll);
+  try {
+    return await new Run(options, dir, last).run();
+  } finally {
+    endAll();
+    process.off('exit', endAll);
+  }
+}
+
+class Run {
+  private readonly random;
+  private readonly password: string;
+  private readonly env: Record<string, string>;
+  private readonly resultTtl: number;
+  private workers: WorkerProcess[] = [];
+  private clients: ClientProcess[] = [];
+  private readonly faults: FaultRecord[] = [];
+  private readonly histories: string[] = [];
+
+  constructor(
+    private readonly options: ChaosOptions,
+    private readonly dir: string,
+    private readonly last: (() => void)[],
+  ) {
+    this.random = random(options.seed);
+    this.password = `secret-${options.seed}-5d0e7b`;
+    this.resultTtl = Math.max(3600, Math.ceil((options.minutes ?? 0) * 120));
+    this.env = {
+      INFER_PREFIX: PREFIX,
+      INFER_LOCK_TTL: `${LOCK_MS}ms`,
+      INFER_REDIS_PASSWORD: this.password,
+      INFER_STATE_DIR: join(dir, 'state'),
+    };
+  }
+
+  async run(): Promise<ChaosReport> {
+    const { root, print } = this.options;
+    const models = join(this.dir, 'models');
+    mkdirSync(models);
+    writeModels(root, models);
+    const program = await buildClient(root);
+    this.last.push(() => program.remove());
+    const redis = await ChaosRedis.start(this.dir, this.password);
+    this.last.push(() => redis.killNow());
+    const admin = redis.client();
+    this.last.push(() => admin.disconnect());
+    const memoryBefore = await usedMemory(admin);
+    const proxies = {
+      clients: await FaultProxy.open(redis.port),
+      workers: await FaultProxy.open(redis.port),
+    };
+
+    this.workers = this.planWorkers(redis.port, proxies.workers.port).map(
+      (plan) => new WorkerProcess(plan, { root, dir: this.dir, models, env: this.env }),
+    );
+    for (const worker of this.workers) this.last.push(() => worker.killNow());
+    await Promise.all(this.workers.map((worker) => worker.start()));
+    this.startClients(program.file, proxies.clients.port);
+    print(`${this.workers.length} workers ready, ${this.clients.length} clients at work`);
+
+    const watcher = new Watcher(admin, PREFIX, QUEUES);
+    watcher.start();
+    const { workers } = this;
+    await this.disturb(
+      { prefix: PREFIX, queues: QUEUES, lockMs: LOCK_MS, redis, admin, workers, proxies },
+      watcher,
+    );
+    await this.bringToRest(admin);
+    await watcher.stop();
+
+    const state = await aftermath({
+      redis,
+      admin,
+      workers,
+      library: join(root, 'dist/lib/index.js'),
+      dir: this.dir,
+      env: this.env,
+      password: this.password,
+      resultTtl: this.resultTtl,
+      histories: this.histories,
+      watcher,
+      memoryBefore,
+    });
+    await Promise.all([proxies.clients.close(), proxies.workers.close()]);
+    const history = readHistories(this.histories);
+    const works = history.flatMap((event) => (event.work === undefined ? [] : [event.work]));
+    const oracle = await Oracle.of(root, works);
+    const violations = check(history, state.final, oracle.answer, LIMITS, Date.now());
+    const dir = this.options.keep ? this.dir : undefined;
+    return { violations, faults: this.faults, history, state: state.final, refused: state.refused, dir };
+  }
+
+  /** One past the proxy, one behind it that holds a GPU's lease, and one for the batch lane alone. */
+  private planWorkers(direct: number, proxied: number) {
+    const small = ['--threads', '1', '--provider', 'cpu'];
+    const plans = [
+      { name: 'one', queues: ['realtime', 'batch'], flags: small, port: direct },
+      { name: 'two', queues: ['realtime', 'batch'], flags: [...small, '--gpu', '0'], port: proxied },
+      { name: 'three', queues: ['batch'], flags: small, port: direct },
+    ];
+    return plans.slice(0, this.options.workers ?? 3);
+  }
+
+  private startClients(program: string, port: number): void {
+    const { seed, root, clients = 2 } = this.options;
+    for (let number = 1; number <= clients; number++) {
+      const name = `client-${number}`;
+      const plan: ClientPlan = {
+        name,
+        seed: seed * 101 + number,
+        number,
+        loops: LOOPS,
+        pauseMs: PAUSE_MS,
+        redis: `redis://127.0.0.1:${port}`,
+        library: join(root, 'dist/lib/index.js'),
+        history: join(this.dir, `${name}.ndjson`),
+        resultTtl: this.resultTtl,
+      };
+      const client = new ClientProcess(program, plan, { dir: this.dir, env: this.env });
+      this.last.push(() => client.killNow());
+      this.clients.push(client);
+      this.histories.push(plan.history);
+    }
+  }
+
+  private async disturb(victims: Victims, watcher: Watcher): Promise<void> {
+    const { minutes = 1, rounds, faults = FAULT_KINDS, print } = this.options;
+    const begin = Date.now();
+    const end = rounds === undefined ? begin + minutes * 60_000 : Number.POSITIVE_INFINITY;
+    await delay(CALM_MS);
+    for (const kind of schedule(faults, this.random)) {
+      if (this.faults.length >= (rounds ?? Number.POSITIVE_INFINITY) || Date.now() + CALM_MS > end) break;
+      const at = ((Date.now() - begin) / 1000).toFixed(1).padStart(6);
+      watcher.calm = false;
+      const fault = await injure(kind, victims, this.random);
+      this.faults.push(fault);
+      print(`${at} s  ${kind.padEnd(14)} ${fault.detail}`);
+      await delay(Math.max(SETTLE_MS, LOCK_MS + SETTLE_MS - (Date.now() - fault.at)));
+      watcher.calm = true;
+      await delay(this.random.int(CALM_MS / 2, CALM_MS));
+    }
+  }
+
+  /** All faults are healed: clients learn the outcome of what they began, workers end what there is. */
+  private async bringToRest(admin: ReturnType<ChaosRedis['client']>): Promise<void> {
+    const { print } = this.options;
+    const stopped = await Promise.all(this.clients.map((client) => client.stop(CLIENT_STOP_MS)));
+    stopped.forEach((well, i) => {
+      if (!well) print(`client-${i + 1} did not end by itself`);
+    });
+    await Promise.all(this.workers.map((worker) => worker.ready()));
+    const deadline = Date.now() + DRAINED_MS;
+    while ((await unended(admin, PREFIX, QUEUES)) > 0 && Date.now() < deadline) await delay(100);
+  }
+}
+
+const MEMORY_MS = 5000;
+
+/** After the server has done its housekeeping: it frees and shrinks some things a little later. */
+export async function usedMemory(admin: ReturnType<ChaosRedis['client']>): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (const end = Date.now() + MEMORY_MS; Date.now() < end; await delay(250)) {
+    await admin.call('MEMORY', 'PURGE');
+    const used = Number(/used_memory:(\d+)/.exec(await admin.info('memory'))?.[1]);
+    const settled = Math.abs(used - least) < 4096;
+    least = Math.min(least, used);
+    if (settled) break;
+  }
+  return least;
+}

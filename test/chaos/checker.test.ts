@@ -1,0 +1,302 @@
+import { describe, expect, it } from 'vitest';
+import { check, type Limits, type ViolationName } from './checker.js';
+import { FAULT_KINDS, schedule } from './faults.js';
+import { random } from './random.js';
+import type { Answer, FinalJob, FinalState, HistoryEvent } from './records.js';
+import { recoveries } from './recovery.js';
+
+const LIMITS: Limits = {
+  memorySlack: 1000,
+  unlockedMs: 1000,
+  shortestRecordS: 60,
+  maxLapses: 3,
+  maxAttempts: 3,
+};
+const answer = (model: string, row: number): Answer | undefined =>
+  model === 'poison' && row === 7 ? undefined : [row, row % 10];
+
+interface Run {
+  history: HistoryEvent[];
+  state: FinalState;
+}
+
+let clock = 0;
+function event(fields: Pick<HistoryEvent, 'op' | 'type' | 'id'> & Partial<HistoryEvent>): HistoryEvent {
+  return { t: ++clock, process: 'client', ...fields };
+}
+
+function job(id: string, fields: Partial<FinalJob> = {}): FinalJob {
+  const state = fields.state ?? 'completed';
+  return {
+    id,
+    queue: 'realtime',
+    state,
+    places: [state],
+    locked: false,
+    hasResult: state === 'completed',
+    executions: 1,
+    settled: 1,
+    lapses: 0,
+    failureCode: undefined,
+    worker: 'one',
+    finishedOn: 1000,
+    ...fields,
+  };
+}
+
+const submit = (id: string, from: number, more: Partial<HistoryEvent> = {}): HistoryEvent[] => [
+  event({
+    op: 'submit',
+    type: 'invoke',
+    id,
+    work: { model: 'slow', from, count: 1 },
+    resultTtl: 3600,
+    ...more,
+  }),
+  event({ op: 'submit', type: 'ok', id }),
+];
+const read = (id: string, from: number, more: Partial<HistoryEvent> = {}): HistoryEvent =>
+  event({
+    op: 'read',
+    type: 'ok',
+    id,
+    state: 'completed',
+    digest: id,
+    answers: [[from, from % 10]],
+    ...more,
+  });
+
+/** A small run with everything in it: a retry, a lapse, a group, a cancel, a deadline, a bad input. */
+function good(): Run {
+  const history = [
+    ...submit('plain', 1),
+    ...submit('twice', 2),
+    ...submit('twice', 2),
+    event({ op: 'submit', type: 'invoke', id: 'maybe', work: { model: 'slow', from: 3, count: 1 } }),
+    event({ op: 'submit', type: 'info', id: 'maybe', code: 'NO_ANSWER' }),
+    event({ op: 'submit', type: 'invoke', id: 'never', work: { model: 'slow', from: 4, count: 1 } }),
+    event({ op: 'submit', type: 'info', id: 'never', code: 'NO_ANSWER' }),
+    ...submit('late', 5, { expires: true }),
+    ...submit('unwanted', 6),
+    event({ op: 'cancel', type: 'invoke', id: 'unwanted' }),
+    event({ op: 'cancel', type: 'ok', id: 'unwanted', state: 'cancelled' }),
+    ...submit('bad', 7, { work: { model: 'poison', from: 7, count: 1 } }),
+    ...submit('brief', 8, { resultTtl: 0 }),
+    event({
+      op: 'group',
+      type: 'invoke',
+      id: 'g',
+      work: { model: 'slow', from: 20, count: 5 },
+      chunkRows: 3,
+    }),
+    event({ op: 'group', type: 'ok', id: 'g', jobs: 2 }),
+    read('plain', 1),
+    read('twice', 2),
+    read('plain', 1),
+  ];
+  const state: FinalState = {
+    jobs: [
+      job('plain'),
+      job('twice', { executions: 3, settled: 2, lapses: 1 }),
+      job('maybe'),
+      job('late', { state: 'expired', executions: 0, settled: 0 }),
+      job('unwanted', { state: 'cancelled', executions: 0, settled: 0 }),
+      job('bad', { state: 'failed', failureCode: 'RUN_FAILED' }),
+      job('g-0', { queue: 'batch' }),
+      job('g-1', { queue: 'batch' }),
+    ],
+    groups: [{ id: 'g', closed: true, jobs: 2, completed: 2, failed: 0, rowsDone: 5 }],
+    counts: { waiting: 0, delayed: 0, active: 0, terminal: 8 },
+    results: ['plain', 'twice', 'maybe', 'g-0', 'g-1'],
+    unlocked: [{ id: 'twice', ms: 600 }],
+    processes: [],
+    heartbeats: [],
+    leases: [],
+    locks: [],
+    connections: [],
+    immortal: [],
+    leaks: [],
+    memory: { before: 5000, after: 5200 },
+  };
+  return { history, state };
+}
+
+function names({ history, state }: Run): ViolationName[] {
+  const found = check(history, state, answer, LIMITS, clock + 3_600_000);
+  return [...new Set(found.map(({ name }) => name))].sort();
+}
+
+const one = (run: Run, id: string): FinalJob => run.state.jobs.find((each) => each.id === id) as FinalJob;
+const change = (id: string, fields: Partial<FinalJob>) => (run: Run) =>
+  void Object.assign(one(run, id), fields);
+const left = (fields: Partial<FinalState>) => (run: Run) => void Object.assign(run.state, fields);
+
+describe('the checker', () => {
+  it('passes a run in which every promise held', () => {
+    expect(names(good())).toEqual([]);
+  });
+
+  it.each<[string, (run: Run) => void, ViolationName[]]>([
+    [
+      'a dropped job',
+      (run) => {
+        run.state.jobs = run.state.jobs.filter(({ id }) => id !== 'plain');
+        run.state.counts.terminal -= 1;
+      },
+      ['conservation', 'lost'],
+    ],
+    ['a job that is nowhere but in its record', change('plain', { state: undefined, places: [] }), ['lost']],
+    [
+      'an accepted job that a client was told is unknown',
+      (run) => run.history.push(read('plain', 1, { state: 'unknown' })),
+      ['lost'],
+    ],
+    ['a job that never ends', change('plain', { state: undefined, places: ['prioritized'], hasResult: false }), ['stuck']],
+    ['a job in two states', change('plain', { places: ['completed', 'failed'] }), ['two-states']],
+    ['an index that says another state', change('plain', { places: ['cancelled'] }), ['two-states']],
+    ['a doubled job', (run) => run.state.jobs.push(job('plain', { queue: 'batch' })), ['doubled-job']],
+    [
+      'an id twice in a list',
+      change('plain', { places: ['completed', 'completed'] }),
+      ['doubled-job', 'two-states'],
+    ],
+    [
+      'a doubled result',
+      (run) => run.history.push(read('twice', 2, { digest: 'another' })),
+      ['result-changed'],
+    ],
+    [
+      'an end that is taken back',
+      (run) => run.history.push(read('plain', 1, { state: 'active', digest: 'a' })),
+      ['result-changed'],
+    ],
+    [
+      'a cancelled job that completed',
+      change('unwanted', {
+        state: 'completed',
+        places: ['completed'],
+        hasResult: true,
+        executions: 1,
+        settled: 1,
+      }),
+      ['result-changed'],
+    ],
+    ['a wrong answer', (run) => run.history.push(read('maybe', 4)), ['wrong-answer']],
+    [
+      'an answer to another row of the job',
+      (run) =>
+        run.history.push(
+          read('g-0', 0, {
+            answers: [
+              [20, 0],
+              [22, 2],
+              [21, 1],
+            ],
+          }),
+        ),
+      ['wrong-answer'],
+    ],
+    ['an answer for too few rows', (run) => run.history.push(read('g-1', 23)), ['wrong-answer']],
+    ['an answer to a bad input', (run) => run.history.push(read('bad', 7)), ['wrong-answer']],
+    ['a completed job without a result', change('plain', { hasResult: false }), ['result-missing']],
+    ['an execution that nothing explains', change('plain', { executions: 2 }), ['unexplained-execution']],
+    [
+      'a result without an execution',
+      change('plain', { executions: 0, settled: 0 }),
+      ['unexplained-execution'],
+    ],
+    [
+      'a good input that failed',
+      change('plain', { state: 'failed', places: ['failed'], failureCode: 'RUN_FAILED' }),
+      ['unasked-end'],
+    ],
+    [
+      'poison after one crash',
+      change('plain', { state: 'failed', places: ['failed'], failureCode: 'POISON', settled: 0, lapses: 1 }),
+      ['unasked-end'],
+    ],
+    [
+      'an expiry without a deadline',
+      change('plain', { state: 'expired', places: ['expired'], hasResult: false }),
+      ['unasked-end'],
+    ],
+    [
+      'a cancel that nobody asked for',
+      change('plain', { state: 'cancelled', places: ['cancelled'], hasResult: false }),
+      ['unasked-end'],
+    ],
+    [
+      'a job that nobody submitted',
+      (run) => {
+        run.state.jobs.push(job('ghost'));
+        run.state.counts.terminal += 1;
+      },
+      ['conservation', 'unknown-result'],
+    ],
+    ['a result of an id that nobody submitted', (run) => run.state.results.push('ghost'), ['unknown-result']],
+    [
+      'active without a lock at the end',
+      change('plain', { state: undefined, places: ['active'], hasResult: false }),
+      ['active-without-lock', 'stuck'],
+    ],
+    [
+      'active without a lock for too long',
+      left({ unlocked: [{ id: 'plain', ms: 1001 }] }),
+      ['active-without-lock'],
+    ],
+    [
+      'a sum that does not fit',
+      left({ counts: { waiting: 0, delayed: 1, active: 0, terminal: 8 } }),
+      ['conservation'],
+    ],
+    [
+      'a group that counts a chunk twice',
+      (run) => Object.assign(run.state.groups[0] as object, { completed: 3, rowsDone: 8 }),
+      ['group-miscounted'],
+    ],
+    ['a group that is gone', left({ groups: [] }), ['lost']],
+    ['a leaked canary', left({ leaks: ['worker-one.log: canary'] }), ['leaked-canary']],
+    ['a process that lives on', left({ processes: ['123 of worker one'] }), ['left-running']],
+    ['a heartbeat that is left', left({ heartbeats: ['heartbeat of w1'] }), ['left-leased']],
+    ['a GPU that is still leased', left({ leases: ['lease of w1'] }), ['left-leased']],
+    ['a connection that is left', left({ connections: ['connection of w1'] }), ['left-leased']],
+    ['keys that never expire', left({ immortal: ['in:plain'] }), ['left-keys']],
+    ['memory that grew', left({ memory: { before: 5000, after: 6001 } }), ['memory']],
+  ])('reports %s by name', (_, plant, expected) => {
+    const run = good();
+    plant(run);
+    expect(names(run)).toEqual(expected);
+  });
+});
+
+describe('a run', () => {
+  it('has the same faults in the same order for the same seed', () => {
+    const first = (seed: number) => {
+      const kinds = schedule(FAULT_KINDS, random(seed));
+      return Array.from({ length: 30 }, () => kinds.next().value);
+    };
+    expect(first(42)).toEqual(first(42));
+    expect(first(42)).not.toEqual(first(43));
+    expect(new Set(first(42).slice(0, FAULT_KINDS.length)).size).toBe(FAULT_KINDS.length);
+  });
+
+  it('counts recovery until the jobs in hand had ended, else until the next completion', () => {
+    const jobs = [
+      job('held', { finishedOn: 9000 }),
+      job('before', { finishedOn: 4000 }),
+      job('next', { finishedOn: 5500, worker: 'two' }),
+      job('own', { finishedOn: 6000 }),
+    ];
+    const faults = [
+      { kind: 'worker-kill', at: 5000, detail: '', held: ['held'] },
+      { kind: 'redis-kill', at: 5000, detail: '', held: [] },
+      { kind: 'runner-kill', at: 5000, detail: '', held: [], worker: 'one' },
+      { kind: 'runner-kill', at: 9500, detail: '', held: [] },
+    ];
+    expect(recoveries(faults, jobs)).toEqual([
+      { kind: 'redis-kill', seconds: [0.5] },
+      { kind: 'runner-kill', seconds: [1, null] },
+      { kind: 'worker-kill', seconds: [4] },
+    ]);
+  });
+});

@@ -1,0 +1,139 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type AclRole, aclRules } from '../../../src/lib/redis/acl.js';
+import { closeClient, connect, explain } from '../../../src/lib/redis/connect.js';
+import { denials, setUser } from '../../support/acl.js';
+import { type Outcome, ROOT, useInfer } from '../../support/cli.js';
+import { ONE_DIGIT } from '../../support/digits.js';
+import { useRedis } from '../../support/redis.js';
+import type { TestWorker } from '../../support/worker.js';
+import { walkTheRoad } from './road.js';
+
+const redis = useRedis({ port: true });
+const infer = useInfer();
+const ROLES: readonly AclRole[] = ['producer', 'worker', 'inspector'];
+const CANARY = 'c4n4ry-p4ss';
+const passwordOf = (role: AclRole): string => `${CANARY}-${role}-@:/%`;
+const address = (role: AclRole) => ({ INFER_REDIS_URL: `redis://${role}@127.0.0.1:${redis.port}` });
+const env = (role: AclRole) => ({ ...address(role), INFER_REDIS_PASSWORD: passwordOf(role) });
+let worker: TestWorker;
+
+beforeAll(async () => {
+  for (const role of ROLES) await setUser(redis, role, passwordOf(role), aclRules(role, 'infer'));
+  const file = infer.file('password', `${passwordOf('worker')}\n`);
+  worker = await infer.worker(['-Q', 'realtime,batch'], {
+    env: { ...address('worker'), INFER_REDIS_PASSWORD_FILE: file, INFER_LOCK_TTL: '1s' },
+  });
+});
+
+describe('least-privilege users', () => {
+  it('do all their work without one denial', async () => {
+    await walkTheRoad(infer, { producer: env('producer'), inspector: env('inspector') });
+    const run = (...args: string[]): Promise<Outcome> => infer.run(args, { env: env('producer') });
+    for (const duplicate of [undefined, true]) {
+      const again = await run('submit', ONE_DIGIT, '--id', 'mine', '--json');
+      expect(again.json().duplicate).toBe(duplicate);
+    }
+    expect((await run('result', 'mine', '--wait')).exitCode).toBe(0);
+    await run('submit', ONE_DIGIT, '-Q', 'unserved', '--expires', '1ms');
+    expect((await run('retry', '--failed', '-Q', 'batch')).exitCode).toBe(0);
+    expect((await infer.run(['models', '--json'], { env: env('inspector') })).exitCode).toBe(0);
+    expect(await denials(redis)).toEqual([]);
+  });
+
+  it('the worker may run every command of our scripts', () => {
+    const folder = `${ROOT}/src/lib/queue`;
+    const files = readdirSync(folder).filter((name) => name.startsWith('scripts'));
+    const text = files.map((name) => readFileSync(`${folder}/${name}`, 'utf8')).join('\n');
+    const used = new Set([...text.matchAll(/\bcall\('(\w+)'/g)].map(([, name]) => `+${name?.toLowerCase()}`));
+    expect(used.size).toBeGreaterThan(20);
+    const allowed = new Set(aclRules('worker', 'infer'));
+    expect([...used].filter((rule) => !allowed.has(rule))).toEqual([]);
+  });
+
+  it('the inspector cannot submit, and is told what it lacks', async () => {
+    const run = await infer.run(['submit', ONE_DIGIT], { env: env('inspector') });
+    expect(run.exitCode).toBe(77);
+    expect(run.stderr).toMatch(/may not run (EVAL|EVALSHA|HSETNX|HSET|SET|HMSET)\b/);
+    expect(run.stderr).toMatch(/ACL SETUSER <user> \+\w+/);
+    expect((await denials(redis)).length).toBeGreaterThan(0);
+  });
+
+  it('the producer cannot flush, look around or touch other keys', async () => {
+    const admin = await redis.client();
+    const url = new URL(redis.url);
+    const secret = encodeURIComponent(passwordOf('producer'));
+    const target = {
+      url: `redis://producer:${secret}@${url.host}`,
+      label: redis.url,
+      source: 'flag' as const,
+    };
+    const client = await connect(target, 'command', redis.settings());
+    await admin.set('{infer:x', '1');
+    for (const words of [
+      ['FLUSHALL'],
+      ['KEYS', '*'],
+      ['CONFIG', 'GET', '*'],
+      ['ACL', 'LIST'],
+      ['GET', '{other:realtime}:res:1'],
+      ['SET', '{infer:x', '2'],
+      ['SET', 'infer:realtime', '1'],
+      ['EVAL', "return redis.call('SET', 'elsewhere', 1)", '0'],
+      ['EVAL', "return redis.call('FLUSHALL')", '0'],
+    ]) {
+      const [command, ...args] = words as [string, ...string[]];
+      const error: unknown = await client.call(command, ...args).catch((reason: unknown) => reason);
+      expect(error, words.join(' ')).toBeInstanceOf(Error);
+      expect(explain(client, error)).toMatchObject({ code: 'REDIS_PERMISSION', exitCode: 77 });
+    }
+    await closeClient(client);
+    await denials(redis);
+  });
+
+  it.each([
+    ['a password that is wrong', { INFER_REDIS_PASSWORD: `${CANARY}-wrong` }, /refused the user or password/],
+    ['a file that is not there', { INFER_REDIS_PASSWORD_FILE: '/nowhere/secret' }, /cannot be read: ENOENT/],
+  ])('%s is said in plain words', async (_, more, message) => {
+    const run = await infer.run(['inspect'], { env: { ...address('inspector'), ...more } });
+    expect(run.exitCode).toBeGreaterThanOrEqual(77);
+    expect(run.stderr).toMatch(message);
+    expect(`${run.stdout}${run.stderr}`).not.toContain(CANARY);
+  });
+
+  it('no password is in an argument, a log, an error or what inspect says', async () => {
+    const outputs = await Promise.all([
+      infer.run(['inspect'], { env: env('inspector') }),
+      infer.run(['inspect', '--json'], { env: env('inspector') }),
+      infer.run(['submit', ONE_DIGIT], { env: { ...env('inspector'), INFER_DEBUG: '1' } }),
+      infer.run(['inspect'], {
+        env: { INFER_REDIS_URL: `redis://worker:${CANARY}%@127.0.0.1:${redis.port}`, INFER_DEBUG: '1' },
+      }),
+    ]);
+    if (existsSync('/proc/self/cmdline')) {
+      expect(readFileSync(`/proc/${worker.pid}/cmdline`, 'latin1')).not.toContain(CANARY);
+      for (const pid of childrenOf(worker.pid)) {
+        expect(readFileSync(`/proc/${pid}/cmdline`, 'latin1')).not.toContain(CANARY);
+        const environment = readFileSync(`/proc/${pid}/environ`, 'latin1');
+        expect(environment).toContain('PATH=');
+        expect(environment).not.toMatch(/INFER_REDIS|127\.0\.0\.1/);
+      }
+    }
+    expect(await worker.stop()).toBe(0);
+    const said = outputs.map(({ stdout, stderr }) => stdout + stderr).join('\n') + worker.stderr;
+    expect(said).toContain(`redis://127.0.0.1:${redis.port}`);
+    expect(said).not.toContain(CANARY);
+  });
+});
+
+function childrenOf(parent: number): string[] {
+  const children = readdirSync('/proc').filter((pid) => {
+    try {
+      const stat = /^\d+$/.test(pid) ? readFileSync(`/proc/${pid}/stat`, 'utf8') : '';
+      return Number(stat.slice(stat.lastIndexOf(')') + 4).split(' ')[0]) === parent;
+    } catch {
+      return false;
+    }
+  });
+  expect(children.length).toBeGreaterThan(0);
+  return children;
+}

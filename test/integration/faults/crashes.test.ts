@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest';
+import { payloadFromValue } from '../../../src/lib/input/value.js';
+import { doubler, poison, writeModel } from '../../support/onnx-builder.js';
+import { useRedis } from '../../support/redis.js';
+import { useFaults } from './fault-kit.js';
+
+/** Ends its own process, the way a crash in native code would, for the rows that ask for it. */
+const HANDLER = `
+export function preprocess(row) {
+  if (row.do === 'exit') process.exit(3);
+  if (row.do === 'segfault') process.kill(process.pid, 'SIGSEGV');
+  if (row.do === 'throw') throw new Error('no such word');
+  return { x: [row.n, row.n, row.n, row.n] };
+}`;
+
+const redis = useRedis();
+const kit = useFaults(redis, ['poison', 'fragile'], (dir) => {
+  writeModel(dir, 'poison', poison());
+  writeModel(dir, 'fragile', doubler(), { handler: './handler.mjs' }, { files: { 'handler.mjs': HANDLER } });
+});
+const fragile = { model: 'fragile', retryDelayMs: 50, retries: 1 };
+
+async function group(model: string, values: unknown[], chunk: number) {
+  const signature = await kit.client.signatures.find(model);
+  async function* chunks() {
+    for (let i = 0; i < values.length; i += chunk)
+      yield payloadFromValue(values.slice(i, i + chunk), signature);
+  }
+  return kit.client.submitMany(chunks(), signature);
+}
+
+describe('a job that crashes its runner', () => {
+  it('fails alone after its attempts with the exit code named; innocents and the worker live', async () => {
+    const jobs = [];
+    for (let i = 0; i < 8; i++) {
+      jobs.push(await kit.client.submit(i === 5 ? { do: 'exit' } : { n: i }, fragile));
+    }
+    await kit.worker();
+    const results = await Promise.all(jobs.map((job) => kit.client.wait(job.id, { timeoutMs: 30_000 })));
+    expect(results.map((result) => result.state)).toEqual(
+      jobs.map((_, i) => (i === 5 ? 'failed' : 'completed')),
+    );
+    expect(results[5]?.error).toMatchObject({ code: 'RUNNER_DIED' });
+    expect(results[5]?.error?.message).toContain('exit code 3');
+    expect(results[5]?.attempts).toBe(2);
+    expect((await kit.client.run({ n: 1 }, fragile)).state).toBe('completed');
+  });
+
+  it('names the signal of a segmentation fault', async () => {
+    await kit.worker();
+    const result = await kit.client.run({ do: 'segfault' }, { ...fragile, retries: 0 });
+    expect(result.error?.message).toContain('SIGSEGV');
+  });
+
+  it("reports a handler's own error and tries it only once", async () => {
+    await kit.worker();
+    const result = await kit.client.run({ do: 'throw' }, fragile);
+    expect(result).toMatchObject({ state: 'failed', attempts: 1, error: { code: 'HANDLER_FAILED' } });
+    expect(result.error?.message).toContain('no such word');
+  });
+});
+
+describe('a poisoned row', () => {
+  it('fails alone in a chunk: the other rows keep their results, in input order', async () => {
+    await kit.worker();
+    const index = Array.from({ length: 60 }, (_, i) => [i === 17 || i === 40 ? 9999 : i % 4]);
+    const { group: id } = await group('poison', index, 30);
+    const ended = await kit.client.waitGroup(id, { timeoutMs: 30_000 });
+    expect(ended).toMatchObject({ state: 'failed', jobsFailed: 2, rows: 60, rowsDone: 58 });
+    const values: unknown[] = [];
+    for await (const chunk of kit.client.groupChunks(ended)) values.push(...(chunk.values ?? []));
+    expect(values).toHaveLength(60);
+    expect(values[0]).toEqual({ y: [10] });
+    expect(values[59]).toEqual({ y: [40] });
+    expect(values[17]).toMatchObject({ error: { code: 'RUN_FAILED' } });
+    expect(values[40]).toMatchObject({ error: { code: 'RUN_FAILED' } });
+    expect(values.filter((value) => (value as { y?: unknown }).y !== undefined)).toHaveLength(58);
+  });
+
+  it('that crashes the runner fails alone too', async () => {
+    await kit.worker();
+    const rows = Array.from({ length: 16 }, (_, n) => (n === 3 ? { do: 'exit' } : { n }));
+    const { group: id } = await group('fragile', rows, 16);
+    const ended = await kit.client.waitGroup(id, { timeoutMs: 30_000 });
+    expect(ended).toMatchObject({ state: 'failed', rowsDone: 15 });
+  });
+
+  it('is not hunted row by row when every row fails', async () => {
+    await kit.worker();
+    const { group: id } = await group(
+      'poison',
+      Array.from({ length: 64 }, () => [9999]),
+      64,
+    );
+    const ended = await kit.client.waitGroup(id, { timeoutMs: 30_000 });
+    expect(ended).toMatchObject({ state: 'failed', rowsDone: 0 });
+  });
+});
+
+describe('the failed set', () => {
+  it('runs a failed job again at its own priority, with its input', async () => {
+    const worker = await kit.worker();
+    const failed = await kit.client.run([9999], { model: 'poison', priority: 4 });
+    expect(failed.state).toBe('failed');
+    worker.leave();
+    await kit.stopWorkers();
+    expect(await kit.client.retry(failed.id)).toEqual({ queue: 'realtime', count: 1 });
+    expect((await kit.client.result(failed.id)).state).toBe('waiting');
+    await kit.worker();
+    const again = await kit.client.wait(failed.id, { timeoutMs: 20_000 });
+    expect(again).toMatchObject({ state: 'failed', attempts: 1 });
+    expect(await kit.client.retryFailed('realtime')).toBeGreaterThan(0);
+    const ok = await kit.client.run([1], { model: 'poison' });
+    expect(await kit.client.retry(ok.id)).toMatchObject({ count: 0 });
+  });
+});

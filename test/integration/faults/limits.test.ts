@@ -1,0 +1,126 @@
+import { describe, expect, it } from 'vitest';
+import { slow, writeModel } from '../../support/onnx-builder.js';
+import { useRedis } from '../../support/redis.js';
+import { until, useFaults } from './fault-kit.js';
+
+const redis = useRedis();
+const kit = useFaults(redis, ['slow'], (dir) => writeModel(dir, 'slow', slow()));
+/** About five seconds a run: far beyond every limit below, so that only the limit can end it. */
+const LONG = 1000;
+const row = (turns: number) => ({ x: [1, 2], turns: [turns] });
+
+async function active(id: string): Promise<void> {
+  await until(async () => ((await kit.client.result(id)).state === 'active' ? true : undefined));
+}
+
+describe('time limits', () => {
+  it('kills a run past the hard limit, fails that job by name, and works on', async () => {
+    await kit.worker({ timeLimitMs: 500 });
+    const hung = kit.client.run(row(LONG), { model: 'slow' });
+    const after = kit.client.run(row(0), { model: 'slow' });
+    const failed = await hung;
+    expect(failed.state).toBe('failed');
+    expect(failed.error?.code).toBe('TIME_LIMIT');
+    expect(failed.error?.message).toContain('500 ms');
+    expect((await after).state).toBe('completed');
+  });
+
+  it("takes a job's own limit when it is lower than the worker's, and never a higher one", async () => {
+    await kit.worker({ timeLimitMs: 600 });
+    const low = await kit.client.run(row(LONG), { model: 'slow', timeLimitMs: 200 });
+    expect(low.error?.message).toContain('200 ms');
+    const high = await kit.client.run(row(LONG), { model: 'slow', timeLimitMs: 60_000 });
+    expect(high.error?.message).toContain('600 ms');
+  });
+
+  it('runs the innocent jobs of a killed micro-batch again', async () => {
+    const jobs = [];
+    // One limit of its own among three that would wait for ever: `turns` is equal, so they share a run.
+    for (const timeLimitMs of [undefined, 300, undefined]) {
+      jobs.push(await kit.client.submit(row(100), { model: 'slow', timeLimitMs }));
+    }
+    await kit.worker();
+    const results = await Promise.all(jobs.map((job) => kit.client.wait(job.id, { timeoutMs: 20_000 })));
+    expect(results.map((result) => result.state)).toEqual(['completed', 'failed', 'completed']);
+    expect(results[1]?.error?.code).toBe('TIME_LIMIT');
+  });
+
+  it('stops at the soft limit between two runs and keeps the rows done', async () => {
+    await kit.worker({ maxBatch: 2, softTimeLimitMs: 100 });
+    const rows = { x: Array.from({ length: 40 }, (_, i) => [i, i]), turns: [20] };
+    const result = await kit.client.run(rows, { model: 'slow', queue: 'batch' });
+    expect(result.state).toBe('failed');
+    expect(result.error?.code).toBe('SOFT_TIME_LIMIT');
+    const values = result.result as ({ y: number[] } | { error: { code: string } })[];
+    expect(values).toHaveLength(40);
+    expect(values[0]).toEqual({ y: [0, 0] });
+    expect(values.at(-1)).toMatchObject({ error: { code: 'SOFT_TIME_LIMIT' } });
+  });
+});
+
+describe('cancel', () => {
+  it('takes back a waiting job at once and tells its waiter', async () => {
+    const job = await kit.client.submit(row(0), { model: 'slow' });
+    const waiting = kit.client.wait(job.id, { timeoutMs: 5000 });
+    expect(await kit.client.cancel(job.id)).toBe('cancelled');
+    expect((await waiting).state).toBe('cancelled');
+    expect(await kit.client.cancel(job.id)).toBe('cancelled');
+  });
+
+  it('ends a running job by ending its run, and the others of that run complete', async () => {
+    const long = await kit.client.submit(row(200), { model: 'slow' });
+    const other = await kit.client.submit(row(200), { model: 'slow' });
+    await kit.worker();
+    await active(long.id);
+    const started = Date.now();
+    expect(await kit.client.cancel(long.id)).toBe('active');
+    const ended = await kit.client.wait(long.id, { timeoutMs: 20_000 });
+    expect(ended.state).toBe('cancelled');
+    expect(Date.now() - started).toBeLessThan(15_000);
+    expect((await kit.client.wait(other.id, { timeoutMs: 20_000 })).state).toBe('completed');
+  });
+
+  it('cancels a whole group', async () => {
+    const signature = await kit.client.signatures.find('slow');
+    async function* chunks() {
+      for (let i = 0; i < 3; i++) {
+        const { payloadFromValue } = await import('../../../src/lib/input/value.js');
+        yield payloadFromValue(
+          {
+            x: [
+              [i, i],
+              [i, i],
+            ],
+            turns: [0],
+          },
+          signature,
+        );
+      }
+    }
+    const { group } = await kit.client.submitMany(chunks(), signature);
+    expect(await kit.client.cancel(group)).toBe('failed');
+    const codes = [];
+    for await (const chunk of kit.client.groupChunks(await kit.client.group(group)))
+      codes.push(chunk.error?.code);
+    expect(codes).toEqual(['CANCELLED', 'CANCELLED', 'CANCELLED']);
+  });
+});
+
+describe('deadlines', () => {
+  it('expires a job that nobody started, and tells its waiter at once', async () => {
+    const started = Date.now();
+    const result = await kit.client.run(row(0), { model: 'slow', queue: 'deserted', expiresMs: 300 });
+    expect(result.state).toBe('expired');
+    expect(result.error?.code).toBe('EXPIRED');
+    expect(Date.now() - started).toBeLessThan(3000);
+  });
+
+  it('never runs a job past its deadline behind a long one', async () => {
+    await kit.worker();
+    const long = await kit.client.submit(row(100), { model: 'slow' });
+    await active(long.id);
+    const late = await kit.client.run(row(0), { model: 'slow', expiresMs: 50, timeoutMs: 20_000 });
+    expect(late.state).toBe('expired');
+    expect((await kit.client.wait(long.id, { timeoutMs: 20_000 })).state).toBe('completed');
+  });
+});

@@ -1,0 +1,195 @@
+import { InferError } from '../../../src/lib/core/errors.js';
+import { decodeEnvelope, encodeEnvelope } from '../../../src/lib/model/envelope.js';
+import type { LoadedModel, Runner, RunReply, RunRequest } from '../../../src/lib/model/runner.js';
+import type { Payload } from '../../../src/lib/model/tensor.js';
+import type { JobSpec } from '../../../src/lib/queue/broker.js';
+import { readResult } from '../../../src/lib/queue/reader.js';
+import { silentLogger } from '../../../src/lib/telemetry/logger.js';
+import { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
+import { Worker, type WorkerOptions } from '../../../src/lib/worker/worker.js';
+import type { TestRedis } from '../../support/redis.js';
+import { PREFIX, QueueKit } from '../queue/queue-kit.js';
+
+/** One micro-batch in the runner's hands: the test says when and how it ends. */
+export interface Run {
+  /** The x of every row, in order. */
+  readonly xs: number[];
+  /** Answers x + 0.5 for every row. */
+  finish(): void;
+  fail(error: Error): void;
+}
+
+const x = {
+  name: 'x',
+  type: 'float32',
+  shape: [1],
+  shared: false,
+  batchAxis: 0,
+  modelShape: ['b', 1],
+} as const;
+const tensor = { ...x, shape: [1], modelShape: ['b', 1] };
+
+function model(batchable: boolean): LoadedModel {
+  return {
+    signature: {
+      name: 'm',
+      version: 1,
+      task: 'tensor',
+      batchable,
+      inputs: [tensor],
+      outputs: [{ ...tensor, name: 'y' }],
+      sizeBytes: 1,
+      digest: '0',
+      warnings: [],
+    },
+    device: 'cpu',
+    loadMs: 0,
+  };
+}
+
+function floats(name: string, values: readonly number[]): Payload {
+  const data = new Uint8Array(Float32Array.from(values).buffer);
+  return { rows: values.length, tensors: [{ name, type: 'float32', shape: [1], data }] };
+}
+
+function valuesOf(payload: Payload): number[] {
+  const data = Buffer.from(payload.tensors[0]?.data ?? []);
+  return Array.from({ length: payload.rows }, (_, i) => data.readFloatLE(i * 4));
+}
+
+export const died = () => new InferError('RUNNER_DIED', 'killed by SIGSEGV');
+
+/** A runner whose every run waits for the test; counts how often it was started. */
+export class HeldRunner {
+  starts = 0;
+  readonly all: number[][] = [];
+  private readonly runs: Run[] = [];
+  private readonly waiting: ((run: Run) => void)[] = [];
+  /** Set: runs end by themselves, with this error if it answers one. */
+  auto: ((xs: number[]) => Error | undefined) | undefined;
+
+  /** The next run that starts (or has, and was not asked for). */
+  next(): Promise<Run> {
+    const run = this.runs.shift();
+    if (run !== undefined) return Promise.resolve(run);
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  start = async (): Promise<Runner> => {
+    this.starts += 1;
+    return {
+      pid: 1,
+      exited: new Promise(() => undefined),
+      load: async () => model(true),
+      unload: async () => undefined,
+      run: (request) => this.run(request),
+      memory: async () => 0,
+      stop: async () => undefined,
+      kill: async () => undefined,
+    };
+  };
+
+  private run({ parts }: RunRequest): Promise<RunReply> {
+    const xs = parts.flatMap(valuesOf);
+    this.all.push(xs);
+    return new Promise((resolve, reject) => {
+      const finish = () =>
+        resolve({
+          outputs: floats(
+            'y',
+            xs.map((value) => value + 0.5),
+          ),
+          runMs: 1,
+        });
+      const run: Run = { xs, finish, fail: reject };
+      if (this.auto !== undefined) {
+        const error = this.auto(xs);
+        if (error === undefined) finish();
+        else reject(error);
+        return;
+      }
+      const waiter = this.waiting.shift();
+      if (waiter === undefined) this.runs.push(run);
+      else waiter(run);
+    });
+  }
+}
+
+let nextX = 0;
+
+/** A worker on real Redis with a held runner; lanes are queues in order of urgency. */
+export class WorkerKit {
+  readonly runner = new HeldRunner();
+  private running: { worker: Worker; done: Promise<void> } | undefined;
+
+  private constructor(readonly lanes: QueueKit[]) {}
+
+  static async open(redis: TestRedis, lanes = 1): Promise<WorkerKit> {
+    return new WorkerKit(await Promise.all(Array.from({ length: lanes }, () => QueueKit.open(redis))));
+  }
+
+  async start(more: Partial<WorkerOptions> = {}, batchable = true): Promise<Worker> {
+    const loaded = model(batchable);
+    const slot = new RunnerSlot(
+      0,
+      this.runner.start,
+      { provider: 'cpu', requireGpu: false, threads: 1, modelsDir: '' },
+      ['m'],
+      silentLogger(),
+    );
+    await slot.open();
+    const worker = new Worker(
+      {
+        id: 'w',
+        name: 'w',
+        version: '0',
+        gpu: null,
+        maxBatch: 4,
+        batchWindowMs: 0,
+        lockMs: 60_000,
+        burst: false,
+        maxJobs: undefined,
+        ...more,
+      },
+      {
+        consumers: await Promise.all(this.lanes.map((lane) => lane.consumer())),
+        slots: [slot],
+        models: [loaded],
+        clock: (this.lanes[0] as QueueKit).clock,
+        log: silentLogger(),
+      },
+    );
+    this.running = { worker, done: worker.run() };
+    return worker;
+  }
+
+  /** Submits a job of `rows` rows to a lane; its rows' x are whole numbers that no other job has. */
+  async submit(
+    lane: number,
+    priority = 0,
+    rows = 1,
+    more: Partial<JobSpec> = {},
+  ): Promise<{ id: string; xs: number[] }> {
+    const xs = Array.from({ length: rows }, () => ++nextX);
+    const input = encodeEnvelope(floats('x', xs));
+    const [id] = await (this.lanes[lane] as QueueKit).submit({ priority, rows, ...more, input });
+    return { id: id as string, xs };
+  }
+
+  async result(lane: number, id: string): Promise<number[] | undefined> {
+    const { client, queue } = this.lanes[lane] as QueueKit;
+    const bytes = await readResult(client, PREFIX, queue, id);
+    return bytes === undefined ? undefined : valuesOf(decodeEnvelope(bytes).payload);
+  }
+
+  /** The end of the worker's `run`. */
+  get ended(): Promise<void> {
+    return (this.running as { done: Promise<void> }).done;
+  }
+
+  async close(): Promise<void> {
+    this.runner.auto ??= () => undefined;
+    await this.running?.worker.leave();
+    await Promise.all(this.lanes.map((lane) => lane.close()));
+  }
+}
