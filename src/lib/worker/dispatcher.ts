@@ -253,7 +253,7 @@ function left(job: HeldJob, limit: 'hardMs' | 'softMs'): number {
 /** The least that any job of the batch has left, at least 1 ms; undefined without a limit. */
 function leastLeft(batch: MicroBatch<HeldJob>, limit: 'hardMs' | 'softMs'): number | undefined {
   const ms = Math.min(...batch.parts.map((part) => left(part.unit, limit)));
-  return Number.isFinite(ms) ? Math.max(1, ms) : undefined;
+  return Number.isFinite(ms) ? Math.max(1, Math.ceil(ms)) : undefined;
 }
 
 /** A model that answers other than one output row a row would hand results to the wrong jobs. */

@@ -51,6 +51,13 @@ describe('least-privilege users', () => {
     expect([...used].filter((rule) => !allowed.has(rule))).toEqual([]);
   });
 
+  it('are in the documents as they are here', () => {
+    const document = readFileSync(`${ROOT}/docs/connections.md`, 'utf8');
+    for (const role of ROLES) {
+      expect(document).toContain(`reset on >CHANGE-ME ${aclRules(role, 'infer').join(' ')}\n`);
+    }
+  });
+
   it('the inspector cannot submit, and is told what it lacks', async () => {
     const run = await infer.run(['submit', ONE_DIGIT], { env: env('inspector') });
     expect(run.exitCode).toBe(77);

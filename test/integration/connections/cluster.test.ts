@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type AclRole, aclRules } from '../../../src/lib/redis/acl.js';
+import { denials, setUser } from '../../support/acl.js';
 import { useInfer } from '../../support/cli.js';
 import { startCluster, type TestCluster } from '../../support/cluster.js';
 import { DIGIT_ROWS, digitLines, ONE_DIGIT } from '../../support/digits.js';
@@ -17,12 +19,16 @@ afterAll(async () => {
 // After the cluster's hooks: its processes end before the nodes do.
 const infer = useInfer();
 const env = (): Record<string, string> => ({ INFER_REDIS_URL: cluster.url });
-const worker = (lock = '2s') =>
-  infer.worker(['-Q', 'realtime,batch'], { env: { ...env(), INFER_LOCK_TTL: lock } });
 
 it('takes a job and a group all the way, each queue in a slot of its own', async () => {
-  const served = await worker();
-  await walkTheRoad(infer, { producer: env() });
+  // With the least-privilege users, which a Cluster asks for commands of its own.
+  const as = (role: AclRole) => ({ INFER_REDIS_URL: cluster.url.replace('://', `://${role}:secret@`) });
+  for (const role of ['producer', 'worker', 'inspector'] as const) {
+    for (const node of cluster.nodes) await setUser(node, role, 'secret', aclRules(role, 'infer'));
+  }
+  const served = await infer.worker(['-Q', 'realtime,batch'], { env: as('worker') });
+  await walkTheRoad(infer, { producer: as('producer'), inspector: as('inspector') });
+  for (const node of cluster.nodes) expect(await denials(node)).toEqual([]);
 
   const homes = await Promise.all(
     ['realtime', 'batch'].map((queue) => cluster.nodeOf(`{infer:${queue}}:${queue}:completed`)),
@@ -39,7 +45,7 @@ it('takes a job and a group all the way, each queue in a slot of its own', async
 });
 
 it('works on through the death and return of the node that holds a queue', async () => {
-  const served = await worker();
+  const served = await infer.worker(['-Q', 'realtime,batch'], { env: { ...env(), INFER_LOCK_TTL: '2s' } });
   const rows = infer.file('many.ndjson', digitLines(4000));
   const submitted = await infer.run(['submit', rows, '-Q', 'batch', '--json'], { env: env() });
   const { group } = submitted.json<{ group: string }>();

@@ -13,7 +13,7 @@ let sentinel: TestSentinel;
 const ROWS = 4000;
 
 beforeAll(async () => {
-  master = await startRedis({ port: true });
+  master = await startRedis({ port: true, args: ['--repl-diskless-sync-delay', '0'] });
   replica = await startRedis({ port: true, args: ['--replicaof', '127.0.0.1', String(master.port)] });
   const client = await replica.client();
   await until(async () => (await client.info('replication')).includes('master_link_status:up') || undefined);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { InferClient } from '../../../src/lib/client/client.js';
-import { silentLogger } from '../../../src/lib/telemetry/logger.js';
+import { createLogger, silentLogger } from '../../../src/lib/telemetry/logger.js';
 import { openWorker, type RunningWorker, type WorkerConfig } from '../../../src/lib/worker/host.js';
 import type { TestRedis } from '../../support/redis.js';
 
@@ -50,7 +50,7 @@ export class FaultKit {
         ...more,
       },
       target,
-      silentLogger(),
+      process.env.DBG ? createLogger({level:'debug'}) : silentLogger(),
     );
     this.running.push({ worker, ended: worker.run() });
     return worker;

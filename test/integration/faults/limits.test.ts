@@ -5,8 +5,8 @@ import { until, useFaults } from './fault-kit.js';
 
 const redis = useRedis();
 const kit = useFaults(redis, ['slow'], (dir) => writeModel(dir, 'slow', slow()));
-/** About five seconds a run: far beyond every limit below, so that only the limit can end it. */
-const LONG = 1000;
+/** About six seconds a run (2 ms a turn): far beyond every limit below, so that only the limit can end it. */
+const LONG = 3000;
 const row = (turns: number) => ({ x: [1, 2], turns: [turns] });
 
 async function active(id: string): Promise<void> {
@@ -37,7 +37,7 @@ describe('time limits', () => {
     const jobs = [];
     // One limit of its own among three that would wait for ever: `turns` is equal, so they share a run.
     for (const timeLimitMs of [undefined, 300, undefined]) {
-      jobs.push(await kit.client.submit(row(100), { model: 'slow', timeLimitMs }));
+      jobs.push(await kit.client.submit(row(300), { model: 'slow', timeLimitMs }));
     }
     await kit.worker();
     const results = await Promise.all(jobs.map((job) => kit.client.wait(job.id, { timeoutMs: 20_000 })));
@@ -68,8 +68,8 @@ describe('cancel', () => {
   });
 
   it('ends a running job by ending its run, and the others of that run complete', async () => {
-    const long = await kit.client.submit(row(200), { model: 'slow' });
-    const other = await kit.client.submit(row(200), { model: 'slow' });
+    const long = await kit.client.submit(row(2000), { model: 'slow' });
+    const other = await kit.client.submit(row(2000), { model: 'slow' });
     await kit.worker();
     await active(long.id);
     const started = Date.now();
@@ -117,7 +117,7 @@ describe('deadlines', () => {
 
   it('never runs a job past its deadline behind a long one', async () => {
     await kit.worker();
-    const long = await kit.client.submit(row(100), { model: 'slow' });
+    const long = await kit.client.submit(row(400), { model: 'slow' });
     await active(long.id);
     const late = await kit.client.run(row(0), { model: 'slow', expiresMs: 50, timeoutMs: 20_000 });
     expect(late.state).toBe('expired');
