@@ -72,7 +72,7 @@ Exits 1 when it failed, 3 when part of a group did, 66 when the id is unknown or
   private async group(client: InferClient, signal: AbortSignal): Promise<ResultJson | undefined> {
     const { id } = this.args;
     const { wait, output } = this.flags;
-    const { waitForGroup } = await import('../lib/cli/group-wait.js');
+    const { waitForGroup } = await import('../lib/cli/group-progress.js');
     const { writeRows } = await import('../lib/cli/result-output.js');
     const group =
       wait === undefined

@@ -51,11 +51,13 @@ Exits 1 when a job that was waited for failed, 65 on bad input (nothing of one r
     const { file } = this.args;
     if (file === '-' && process.stdin.isTTY) this.note('reading from the terminal, end with Ctrl-D');
     const { withClient } = await import('../lib/cli/open-client.js');
-    const { readInput } = await import('../lib/input/read.js');
+    const { checkInput, readInput } = await import('../lib/input/read.js');
+    const source = file === '-' ? { stdin: process.stdin } : { path: file };
+    await checkInput(source);
     return interruptible((signal) =>
       withClient(this.loaded, true, async (client) => {
         const signature = await client.signatures.find(this.settings.model);
-        const input = await readInput(file === '-' ? { stdin: process.stdin } : { path: file }, signature);
+        const input = await readInput(source, signature);
         return input.kind === 'one'
           ? this.submitOne(client, signature, input, signal)
           : this.submitMany(client, signature, input, signal);
@@ -109,36 +111,17 @@ Exits 1 when a job that was waited for failed, 65 on bad input (nothing of one r
     input: Input & { kind: 'many' },
     signal: AbortSignal,
   ): Promise<SubmitJson> {
-    const { ProgressBar } = await import('../lib/cli/output/progress.js');
-    const bar = new ProgressBar(this.progress, { label: 'submitting', unit: 'rows', total: input.rows });
-    const writer = await client.openGroup(signature, this.options);
-    let group: SubmittedGroup;
-    try {
-      for await (const chunk of input.chunks) {
-        signal.throwIfAborted();
-        await writer.write(chunk);
-        bar.add(chunk.rows);
-      }
-      group = await writer.close();
-    } catch (error) {
-      // What was queued before a bad row is taken back, so that a corrected file can be sent whole.
-      await writer.abandon();
-      throw error;
-    } finally {
-      bar.finish();
-    }
+    const { submitGroup, waitForGroup } = await import('../lib/cli/group-progress.js');
+    const target = this.progress;
+    const group = await submitGroup(client, signature, input, { submit: this.options, target, signal });
     await this.print(submitView(group, this.layout, this.quiet));
     await this.warnWithoutWorker(client, group.queue);
     if (this.flags.wait === undefined) {
       this.next(afterSubmit(group));
       return group;
     }
-    const { waitForGroup } = await import('../lib/cli/group-wait.js');
-    const ended = await waitForGroup(client, group.group, {
-      target: this.progress,
-      timeoutMs: this.flags.wait,
-      signal,
-    });
+    const limits = { target, timeoutMs: this.flags.wait, signal };
+    const ended = await waitForGroup(client, group.group, limits);
     this.next(`infer result ${group.group} --output results.ndjson`);
     if (ended.state !== 'completed')
       this.endWith(ended.jobsCompleted > 0 ? ExitCode.Partial : ExitCode.Negative);

@@ -1,15 +1,11 @@
-import { availableParallelism, hostname } from 'node:os';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { settingFlags, wholeFlag } from '../lib/cli/flags.js';
 import { startSpinner } from '../lib/cli/output/progress.js';
 import { onShutdown } from '../lib/cli/signals.js';
 import { drainingLine, workerBanner } from '../lib/cli/views/worker-banner.js';
-import { InferError } from '../lib/core/errors.js';
-import { ExitCode } from '../lib/core/exit-codes.js';
 import type { ConnectionEvent } from '../lib/redis/connect.js';
 import type { Logger } from '../lib/telemetry/logger.js';
-import type { WorkerConfig } from '../lib/worker/host.js';
 
 /** Serves queues until told to stop. */
 export default class Worker extends BaseCommand<typeof Worker> {
@@ -52,9 +48,10 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
   async run(): Promise<{ worker: string } | undefined> {
     const { createLogger } = await import('../lib/telemetry/logger.js');
     const { openWorker } = await import('../lib/worker/host.js');
+    const { workerConfig } = await import('../lib/cli/worker-config.js');
     const { resolveTarget } = await import('../lib/redis/connect.js');
-    const { connectionSettings } = await import('../lib/redis/from-settings.js');
-    const config = await this.workerConfig();
+    const { connectionSettings, resultSettings } = await import('../lib/redis/from-settings.js');
+    const config = workerConfig(this.settings, this.flags, this.config.version);
     const log = createLogger({ level: this.settings.logLevel, base: { worker: config.name } });
     const settings = connectionSettings(this.loaded, true);
     const spinner = await startSpinner('connecting and loading models', this.progress);
@@ -62,7 +59,11 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
     let worker: Awaited<ReturnType<typeof openWorker>>;
     try {
       target = await resolveTarget(settings);
-      worker = await openWorker(config, { target, settings, onState: (event) => logState(log, event) }, log);
+      worker = await openWorker(
+        config,
+        { target, settings, results: resultSettings(this.loaded), onState: (event) => logState(log, event) },
+        log,
+      );
     } finally {
       spinner.stop();
     }
@@ -92,45 +93,6 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
       shutdown.dispose();
     }
     return { worker: config.name };
-  }
-
-  private async workerConfig(): Promise<WorkerConfig> {
-    const { findModel, listModels } = await import('../lib/model/repository.js');
-    const { settings, flags } = this;
-    const { modelsDir, concurrency } = settings;
-    const models = flags.model ?? listModels(modelsDir).map((model) => model.name);
-    for (const name of models) findModel(modelsDir, name);
-    if (models.length === 0) {
-      throw new InferError('NO_MODELS', `there is no model in ${modelsDir}`, {
-        hint: 'put one at models/<name>/1/model.onnx, or name another directory with --models',
-        exitCode: ExitCode.NoInput,
-      });
-    }
-    const cores = Math.max(1, Math.floor((availableParallelism() - 1) / concurrency));
-    return {
-      name: flags.name ?? `${hostname()}-${process.pid}`,
-      version: this.config.version,
-      prefix: settings.prefix,
-      queues: settings.queues,
-      models,
-      runner: {
-        provider: settings.provider,
-        gpu: settings.gpu,
-        requireGpu: settings.requireGpu,
-        threads: settings.threads ?? cores,
-        modelsDir,
-      },
-      concurrency,
-      maxBatch: settings.maxBatch ?? null,
-      batchWindowMs: settings.batchWindow,
-      lockMs: settings.lockTtl,
-      timeLimitMs: settings.timeLimit,
-      softTimeLimitMs: settings.softTimeLimit,
-      failedTtl: settings.failedTtl,
-      burst: flags.burst,
-      maxJobs: flags['max-jobs'],
-      shareGpu: flags['share-gpu'],
-    };
   }
 }
 

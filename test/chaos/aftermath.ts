@@ -45,7 +45,9 @@ export async function aftermath(scene: Scene): Promise<{ final: FinalState; refu
   const connections = await strangers(admin);
   const processes = await survivors(workers);
   const immortal = await retire(admin, PREFIX, QUEUES);
+  // Both are bounded, and no data: scripts by their number, the log by its length.
   await admin.script('FLUSH');
+  await admin.slowlog('RESET');
   const memory = { before: scene.memoryBefore, after: await usedMemory(admin) };
   await scene.redis.end('SIGTERM');
   const logs = readdirSync(scene.dir).filter((name) => name.endsWith('.log'));

@@ -145,13 +145,21 @@ describe('the checker', () => {
       },
       ['conservation', 'lost'],
     ],
-    ['a job that is nowhere but in its record', change('plain', { state: undefined, places: [] }), ['lost']],
+    [
+      'a job that is nowhere but in its record',
+      change('plain', { state: undefined, places: [], hasResult: false }),
+      ['lost'],
+    ],
     [
       'an accepted job that a client was told is unknown',
       (run) => run.history.push(read('plain', 1, { state: 'unknown' })),
       ['lost'],
     ],
-    ['a job that never ends', change('plain', { state: undefined, places: ['prioritized'], hasResult: false }), ['stuck']],
+    [
+      'a job that never ends',
+      change('plain', { state: undefined, places: ['prioritized'], hasResult: false }),
+      ['stuck'],
+    ],
     ['a job in two states', change('plain', { places: ['completed', 'failed'] }), ['two-states']],
     ['an index that says another state', change('plain', { places: ['cancelled'] }), ['two-states']],
     ['a doubled job', (run) => run.state.jobs.push(job('plain', { queue: 'batch' })), ['doubled-job']],
@@ -293,7 +301,7 @@ describe('a run', () => {
       { kind: 'runner-kill', at: 5000, detail: '', held: [], worker: 'one' },
       { kind: 'runner-kill', at: 9500, detail: '', held: [] },
     ];
-    expect(recoveries(faults, jobs)).toEqual([
+    expect(recoveries(faults, jobs, [])).toEqual([
       { kind: 'redis-kill', seconds: [0.5] },
       { kind: 'runner-kill', seconds: [1, null] },
       { kind: 'worker-kill', seconds: [4] },

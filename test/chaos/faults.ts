@@ -86,10 +86,10 @@ const FAULTS = {
     misbehave(victims, random, victims.lockMs + random.int(0, 2000), 'silence', { kind: 'blackhole' }),
   'net-halfopen': (victims, random) =>
     misbehave(victims, random, random.int(1000, 3000), 'no answers', { kind: 'halfopen' }),
-  'net-reset': async ({ proxies }, random) => {
+  'net-reset': async (victims, random) => {
     const side = random.pick(['clients', 'workers'] as const);
-    const reset = proxies[side].reset();
-    return { at: Date.now(), held: [], detail: `${reset} connections of ${side}` };
+    const reset = victims.proxies[side].reset();
+    return { at: Date.now(), held: [], ...hit(victims, side), detail: `${reset} connections of ${side}` };
   },
 } satisfies Record<string, Fault>;
 
@@ -118,16 +118,22 @@ async function restartRedis(redis: ChaosRedis, how: NodeJS.Signals, awayMs: numb
   return { at: Date.now(), held: [], detail: `away for ${awayMs} ms` };
 }
 
+/** Whose work shows that a fault of the network is over. */
+function hit({ workers, proxies }: Victims, side: 'clients' | 'workers'): Partial<Injury> {
+  if (side === 'clients') return { clients: true };
+  return { worker: workers.find(({ plan }) => plan.port === proxies.workers.port)?.plan.name };
+}
+
 async function misbehave(
-  { proxies }: Victims,
+  victims: Victims,
   random: Random,
   ms: number,
   what: string,
   mode: Parameters<FaultProxy['set']>[0],
 ): Promise<Injury> {
   const side = random.pick(['clients', 'workers'] as const);
-  proxies[side].set(mode);
+  victims.proxies[side].set(mode);
   await delay(ms);
-  proxies[side].set({ kind: 'pass' });
-  return { at: Date.now(), held: [], detail: `${side}: ${what} for ${ms} ms` };
+  victims.proxies[side].set({ kind: 'pass' });
+  return { at: Date.now(), held: [], ...hit(victims, side), detail: `${side}: ${what} for ${ms} ms` };
 }

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { expireDue } from '../../src/lib/queue/deadlines.js';
 import {
   bullBase,
   cancelledKey,
@@ -13,6 +14,8 @@ import type { FinalGroup, FinalJob, FinalState } from './records.js';
 
 const WAITING = ['wait', 'paused', 'prioritized'];
 const ENDED = ['completed', 'failed', 'expired', 'cancelled'];
+/** Further ahead than any deadline of a run. */
+const FAR_AHEAD_MS = 86_400_000;
 /** Parts of a queue that are there for good, and small whatever the number of jobs. */
 const FIXED = ['meta', 'events', 'pc', 'marker', 'id', 'stalled-check'];
 
@@ -178,7 +181,7 @@ function idsBelow(keys: readonly string[], start: string): string[] {
 }
 
 /**
- * Lets time pass: everything that has an expiry goes, then the workers' own sweep runs to its end.
+ * Lets time pass: everything that has an expiry goes, then the workers' own chores run to their end.
  * Answers the keys that are left and should not be.
  */
 export async function retire(redis: Redis, prefix: string, queues: readonly string[]): Promise<string[]> {
@@ -187,6 +190,7 @@ export async function retire(redis: Redis, prefix: string, queues: readonly stri
   }
   for (const queue of queues) {
     const scripts = new QueueScripts(redis, prefix, queue);
+    await expireDue(scripts, Date.now() + FAR_AHEAD_MS);
     while (Number(await scripts.run('inferSweep', Date.now(), 500, 0)) > 0);
   }
   const fixed = new Set([queuesKey(prefix), modelsKey(prefix), workersKey(prefix)]);

@@ -15,8 +15,6 @@ export type ModelName = 'digits' | 'slow' | 'echo' | 'poison';
 /** A row's answer in the simplest form that tells two rows apart. */
 export type Answer = (number | string)[];
 
-export type Outcome = 'completed' | 'failed' | 'expired' | 'cancelled';
-
 /**
  * One line of the history. `invoke` comes before an operation and exactly one of the others after:
  * `ok` it happened, `fail` it did not and never will, `info` nobody can tell (a lost connection).
@@ -103,4 +101,6 @@ export interface FaultRecord {
   held: string[];
   /** Worker whose next completion shows recovery; any worker's when undefined. */
   worker?: string | undefined;
+  /** It hit the clients: what they are next told shows recovery. */
+  clients?: true | undefined;
 }

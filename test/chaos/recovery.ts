@@ -1,4 +1,4 @@
-import type { FaultRecord, FinalJob } from './records.js';
+import type { FaultRecord, FinalJob, HistoryEvent } from './records.js';
 
 export interface Recovery {
   kind: string;
@@ -8,9 +8,14 @@ export interface Recovery {
 
 /**
  * How long until work went on: for jobs that were in hand, until the last of them had ended;
- * else until the next completion (of the worker that was hit, where only its own shows it).
+ * else until the next completion (of the worker that was hit, where only its own shows it), or until
+ * a client gets an answer.
  */
-export function recoveries(faults: readonly FaultRecord[], jobs: readonly FinalJob[]): Recovery[] {
+export function recoveries(
+  faults: readonly FaultRecord[],
+  jobs: readonly FinalJob[],
+  history: readonly HistoryEvent[],
+): Recovery[] {
   const byId = new Map(jobs.map((job) => [job.id, job]));
   const completions = jobs
     .filter((job) => job.state === 'completed' && job.finishedOn !== undefined)
@@ -22,7 +27,8 @@ export function recoveries(faults: readonly FaultRecord[], jobs: readonly FinalJ
         (job.finishedOn as number) >= fault.at && (fault.worker === undefined || job.worker === fault.worker),
     );
     const held = fault.held.map((id) => byId.get(id)?.finishedOn ?? 0);
-    const until = held.length > 0 ? Math.max(...held) : next?.finishedOn;
+    const told = history.find((event) => event.type === 'ok' && event.t >= fault.at)?.t;
+    const until = held.length > 0 ? Math.max(...held) : fault.clients ? told : next?.finishedOn;
     const seconds = until === undefined ? null : Math.max(0, until - fault.at) / 1000;
     all.set(fault.kind, [...(all.get(fault.kind) ?? []), seconds]);
   }

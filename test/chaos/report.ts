@@ -19,7 +19,7 @@ export function summary({ history, state, faults, refused, violations }: ChaosRe
     `groups       ${known.groups.size}`,
     `ended        ${of('completed')} completed, ${of('failed')} failed, ${of('expired')} expired, ${of('cancelled')} cancelled`,
     `executions   ${executions}, ${again} of them again (${lapses} lost locks, ${retries} retries), ${refused} outcomes refused`,
-    ...recoveries(faults, state.jobs).map(
+    ...recoveries(faults, state.jobs, history).map(
       ({ kind, seconds }) =>
         `recovery     ${kind.padEnd(14)} ${seconds.map((s) => (s === null ? '-' : `${s.toFixed(2)} s`)).join(', ')}`,
     ),

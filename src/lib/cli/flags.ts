@@ -83,7 +83,7 @@ export const priorityFlag = Flags.custom<Priority>({
 });
 
 /** Queues to act on, such as `-Q realtime,batch`. Not a setting: nothing is assumed when absent. */
-export const queuesFlag = Flags.custom<string>({
+const queuesFlag = Flags.custom<string>({
   char: 'Q',
   aliases: ['queue', 'queues'],
   helpValue: '<names>',
@@ -129,7 +129,7 @@ export function wholeFlag(options: {
 /** Flags whose value may be left out, and what stands for it then. */
 const optionalValues = new WeakMap<object, string>();
 
-export const DEFAULT_WAIT = '30s';
+const DEFAULT_WAIT = '30s';
 
 /**
  * `--wait`, `--wait 30s`, `--wait=30s`, and `--wait data.json` where the file stays an argument:

@@ -1,15 +1,16 @@
 import { InferClient } from '../client/client.js';
 import type { LoadedSettings } from '../config/load.js';
-import { connectionSettings } from '../redis/from-settings.js';
+import { connectionSettings, resultSettings } from '../redis/from-settings.js';
 
 /**
  * A client by the command's settings. `autostart` brings up infer's own Redis when there is no
  * other: for commands that put work in, not for those that only look.
  */
-export async function openClient(loaded: LoadedSettings, autostart: boolean): Promise<InferClient> {
+async function openClient(loaded: LoadedSettings, autostart: boolean): Promise<InferClient> {
   const { prefix, modelsDir, resultTtl } = loaded.values;
   const redis = connectionSettings(loaded, autostart);
-  return InferClient.open({ prefix, modelsDir, resultTtl, redis });
+  const resultRedis = resultSettings(loaded);
+  return InferClient.open({ prefix, modelsDir, resultTtl, redis, resultRedis });
 }
 
 /** Runs `work` with a client and closes it, however that ends. */

@@ -10,7 +10,7 @@ export interface SignalSource {
   off(signal: StopSignal, listener: () => void): unknown;
 }
 
-export function signalExitCode(signal: StopSignal): ExitCode {
+function signalExitCode(signal: StopSignal): ExitCode {
   return signal === 'SIGINT' ? ExitCode.Interrupted : ExitCode.Terminated;
 }
 

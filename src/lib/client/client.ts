@@ -9,20 +9,14 @@ import type { ModelSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
 import type { GroupRecord, JobRecord } from '../queue/broker.js';
 import { Producer } from '../queue/producer.js';
-import { listQueues, locate, readGroup, readJob, readResult } from '../queue/reader.js';
+import { listQueues, locate, readGroup, readJob } from '../queue/reader.js';
 import { listWorkers } from '../queue/registry.js';
 import { type Heard, Waiter } from '../queue/waiter.js';
 import { watchEnd } from '../queue/watch.js';
-import {
-  type ConnectionSettings,
-  closeClient,
-  connect,
-  connectLike,
-  explain,
-  resolveTarget,
-} from '../redis/connect.js';
-import { connectionSettings } from '../redis/from-settings.js';
+import { connectLike, explain } from '../redis/connect.js';
+import { connectionSettings, resultSettings } from '../redis/from-settings.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
+import { type ClientConfig, type Connections, openConnections } from './connections.js';
 import { groupChunks } from './group-reader.js';
 import { GroupWriter } from './group-writer.js';
 import { toJobResult } from './render.js';
@@ -39,15 +33,6 @@ import type {
 import { unknownId } from './unknown-id.js';
 import { deadlineOf, type GroupProgress, PROGRESS_MS, type WaitOptions, waitFor } from './waiting.js';
 
-export interface ClientConfig {
-  prefix: string;
-  /** Where to look for a model no worker has published; undefined = nowhere. */
-  modelsDir: string | undefined;
-  /** Seconds a result is kept unless a submit says otherwise. */
-  resultTtl: number;
-  redis: ConnectionSettings;
-}
-
 const ENDED = new Set(['completed', 'failed', 'expired', 'cancelled']);
 
 /**
@@ -61,11 +46,17 @@ export class InferClient {
   private readonly registered = new Set<string>();
   private readonly places = new Map<string, string>();
 
+  /** For tools that look closer than this class does. */
+  readonly redis: RedisClient;
+  readonly target: RedisTarget;
+
   private constructor(
-    readonly redis: RedisClient,
-    readonly target: RedisTarget,
+    private readonly connections: Connections,
     private readonly config: ClientConfig,
   ) {
+    const { redis } = connections;
+    this.redis = redis;
+    this.target = connections.target;
     this.producer = new Producer(redis, config.prefix, systemClock);
     this.signatures = new Signatures(redis, config.prefix, config.modelsDir);
     this.waiter = new Waiter(newId('j'), config.prefix, () => connectLike(redis, 'blocking'));
@@ -81,13 +72,13 @@ export class InferClient {
     const loaded = await loadSettings({ flags, packageRoot: root });
     const { prefix, modelsDir, resultTtl } = loaded.values;
     const redis = connectionSettings(loaded, true);
-    return InferClient.open({ prefix, modelsDir, resultTtl, redis }, 'worker');
+    const resultRedis = resultSettings(loaded);
+    return InferClient.open({ prefix, modelsDir, resultTtl, redis, resultRedis }, 'worker');
   }
 
   /** @throws InferError REDIS_… (69, 77) naming the server and the fix. */
   static async open(config: ClientConfig, role: 'command' | 'worker' = 'command'): Promise<InferClient> {
-    const target = await resolveTarget(config.redis);
-    return new InferClient(await connect(target, role, config.redis), target, config);
+    return new InferClient(await openConnections(config, role), config);
   }
 
   /** Queues one job: an array of numbers, nested arrays, named inputs or typed arrays; see docs/input. */
@@ -194,7 +185,7 @@ export class InferClient {
   async result(id: string): Promise<JobResult> {
     const record = await this.record(id);
     const stored = ENDED.has(record.state)
-      ? await readResult(this.redis, this.config.prefix, record.queue, id)
+      ? await this.guard(this.connections.results.read(record.queue, id, record.endedBy ?? ''))
       : undefined;
     // The record outlives a short-lived result: without it there is nothing to answer with.
     if (record.state === 'completed' && stored === undefined && record.resultTtl !== 0) throw unknownId(id);
@@ -247,7 +238,7 @@ export class InferClient {
 
   /** Chunks of a group in input order, fetched as they are read. */
   groupChunks(group: GroupRecord): AsyncGenerator<GroupChunk> {
-    return groupChunks(this.redis, this.config.prefix, group);
+    return groupChunks(this.redis, this.config.prefix, group, this.connections.results);
   }
 
   /** What an id names, and where. @throws InferError JOB_UNKNOWN (66). */
@@ -300,7 +291,7 @@ export class InferClient {
   async close(): Promise<void> {
     await this.waiter.close();
     await this.producer.close();
-    await closeClient(this.redis);
+    await this.connections.close();
   }
 
   private async register(queue: string): Promise<void> {

@@ -1,6 +1,9 @@
+import { InferError } from '../core/errors.js';
 import { chunkId } from '../core/job.js';
 import type { GroupRecord } from '../queue/broker.js';
-import { readJob, readResult } from '../queue/reader.js';
+import { readJob } from '../queue/reader.js';
+import type { ResultSource } from '../queue/result-store.js';
+import { explain } from '../redis/connect.js';
 import type { RedisClient } from '../redis/types.js';
 import { resultValues } from './render.js';
 import type { GroupChunk } from './types.js';
@@ -13,17 +16,22 @@ export async function* groupChunks(
   client: RedisClient,
   prefix: string,
   group: GroupRecord,
+  results: ResultSource,
 ): AsyncGenerator<GroupChunk> {
   const ahead: Promise<GroupChunk>[] = [];
   let next = 0;
   for (let index = 0; index < group.jobs; index++) {
     while (next < group.jobs && next < index + AHEAD) {
-      const chunk = readChunk(client, prefix, group, next++);
+      const chunk = readChunk(client, prefix, group, results, next++);
       // Awaited in its turn; a failure before that must not count as unhandled.
       chunk.catch(() => undefined);
       ahead.push(chunk);
     }
-    yield await (ahead.shift() as Promise<GroupChunk>);
+    try {
+      yield await (ahead.shift() as Promise<GroupChunk>);
+    } catch (error) {
+      throw error instanceof InferError ? error : explain(client, error);
+    }
   }
 }
 
@@ -31,13 +39,12 @@ async function readChunk(
   client: RedisClient,
   prefix: string,
   group: GroupRecord,
+  results: ResultSource,
   index: number,
 ): Promise<GroupChunk> {
   const id = chunkId(group.id, index);
-  const [record, stored] = await Promise.all([
-    readJob(client, prefix, group.queue, id),
-    readResult(client, prefix, group.queue, id),
-  ]);
+  const record = await readJob(client, prefix, group.queue, id);
+  const stored = await results.read(group.queue, id, record?.endedBy ?? '');
   const firstRow = record?.group?.firstRow ?? 0;
   const rows = record?.rows ?? 0;
   if (stored !== undefined) {

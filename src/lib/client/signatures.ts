@@ -5,7 +5,8 @@ import { printable } from '../core/job.js';
 import { readSignatures } from '../model/probe-model.js';
 import { listModels } from '../model/repository.js';
 import type { ModelSignature } from '../model/signature.js';
-import { publishedModel, publishedModels } from '../queue/registry.js';
+import { listWorkers, publishedModel, publishedModels } from '../queue/registry.js';
+import { explain } from '../redis/connect.js';
 import type { RedisClient } from '../redis/types.js';
 
 /** Milliseconds a looked-up signature is trusted: a worker may load a new version meanwhile. */
@@ -26,6 +27,14 @@ export class Signatures {
 
   /** @throws InferError MODEL_UNKNOWN (66), MODEL_NEEDED (2) when there are several and none was named. */
   async find(name: string | undefined): Promise<ModelSignature> {
+    try {
+      return await this.look(name);
+    } catch (error) {
+      throw error instanceof InferError ? error : explain(this.client, error);
+    }
+  }
+
+  private async look(name: string | undefined): Promise<ModelSignature> {
     const wanted = name ?? (await this.onlyModel());
     const known = this.known.get(wanted);
     if (known !== undefined && Date.now() - known.at < FRESH_MS) return known.signature;
@@ -35,9 +44,15 @@ export class Signatures {
     return signature;
   }
 
+  /** The one model that live workers serve; else the one here; else the one ever published. */
   private async onlyModel(): Promise<string> {
+    const workers = await listWorkers(this.client, this.prefix);
+    const served = [...new Set(workers.flatMap((worker) => worker.models.map((model) => model.name)))];
+    if (served.length === 1) return served[0] as string;
+    const local = this.localNames();
+    if (served.length === 0 && local.length === 1) return local[0] as string;
     const published = await publishedModels(this.client, this.prefix);
-    const names = [...new Set([...published.map((model) => model.name), ...this.localNames()])].sort();
+    const names = [...new Set([...served, ...local, ...published.map((model) => model.name)])].sort();
     if (names.length === 1) return names[0] as string;
     if (names.length === 0) {
       throw new InferError('MODEL_UNKNOWN', 'there is no model: no worker has loaded one and none is here', {

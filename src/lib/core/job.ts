@@ -8,7 +8,7 @@ export type JobState = 'waiting' | 'delayed' | 'active' | TerminalState;
 /** 0..9, 9 is most urgent; what users type. BullMQ's own number is the reverse, see `toBullPriority`. */
 export type Priority = number;
 
-export const MIN_PRIORITY = 0;
+const MIN_PRIORITY = 0;
 export const MAX_PRIORITY = 9;
 
 /**

@@ -38,6 +38,14 @@ export type Input =
     };
 
 /**
+ * Whether a source can be read, before anything else is asked of the user.
+ * @throws InferError INPUT_MISSING, INPUT_DIRECTORY, INPUT_UNREADABLE (66).
+ */
+export async function checkInput(source: InputSource): Promise<void> {
+  if ('path' in source) await (await openBytes(source)).close();
+}
+
+/**
  * Reads the rows of a file or stream for a model. NDJSON and .npy are read as they are consumed, in
  * flat memory; a JSON document is checked whole before its first row is handed out.
  * @throws InferError INPUT_MISSING, INPUT_DIRECTORY, INPUT_UNREADABLE (exit 66) and INPUT_* (exit 65),

@@ -136,6 +136,8 @@ export interface JobRecord {
   meta?: ResultMeta;
   /** Seconds its result is kept; 0 keeps none. The record itself is kept a minute at least. */
   resultTtl?: number;
+  /** Token of the hold that ended it; names its result in a results Redis. */
+  endedBy?: string;
   /** For `delayed`: when it may run, ms since the epoch. */
   runAt?: number;
 }

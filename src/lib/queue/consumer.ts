@@ -7,6 +7,7 @@ import { expireDue } from './deadlines.js';
 import { fromJobData, toJobData } from './job-data.js';
 import { STATS_BUCKET_MS } from './keys.js';
 import { encodeNotice } from './notice.js';
+import type { ResultStore } from './result-store.js';
 import { QueueScripts } from './script-client.js';
 
 export interface ConsumerOptions {
@@ -24,6 +25,8 @@ export interface ConsumerOptions {
   /** Seconds a failed job (and its input, for retry) is kept. */
   failedTtl: number;
   clock: Clock;
+  /** A Redis for results alone; else they go beside the jobs. */
+  results?: ResultStore | undefined;
 }
 
 /** Seconds a record outlives a result that is not stored, so that `result` can say what became of it. */
@@ -36,6 +39,19 @@ const SWEEP_WINDOW = 500;
 /** Seconds the record of an ended job is kept: as long as its result, a chunk's until its group is over. */
 export function recordTtl(job: Pick<TakenJob['spec'], 'resultTtl' | 'group'>): number {
   return Math.max(job.resultTtl, MIN_RECORD_TTL) + (job.group === undefined ? 0 : CHUNK_EXTRA_TTL);
+}
+
+const NO_BYTES = new Uint8Array();
+
+function resultOf(settlement: Settlement): Uint8Array {
+  if (settlement.kind === 'completed') return settlement.result;
+  return settlement.kind === 'failed' ? (settlement.partial ?? NO_BYTES) : NO_BYTES;
+}
+
+/** Seconds a result is stored; a chunk's until its group is over, whose end shortens it. */
+function storedTtl(spec: Pick<TakenJob['spec'], 'resultTtl' | 'group'>): number {
+  if (spec.resultTtl === 0) return 0;
+  return spec.resultTtl + (spec.group === undefined ? 0 : CHUNK_EXTRA_TTL);
 }
 
 /** The worker's hold on one queue, by the scripts of `scripts.ts`. */
@@ -119,6 +135,8 @@ export class BullConsumer implements QueueConsumer {
   async settle(settlements: Settlement[]): Promise<boolean[]> {
     if (settlements.length === 0) return [];
     const now = this.options.clock.now();
+    // The result first, then the commit: a completed job always has its result.
+    await Promise.all(settlements.map((settlement) => this.storeApart(settlement)));
     const args: (string | number | Uint8Array)[] = [Math.floor(now / STATS_BUCKET_MS)];
     for (const settlement of settlements) args.push(...this.settleArgs(settlement));
     const reply = (await this.scripts.run('inferSettle', now, ...args)) as number[];
@@ -136,9 +154,8 @@ export class BullConsumer implements QueueConsumer {
       const delay = kind === 'retry' ? Math.round(settlement.delayMs) : 0;
       return [spec.id, job.token, kind, reason, '', failureJson, '', '', 0, 0, '', '', 0, '', delay];
     }
-    const result =
-      kind === 'completed' ? settlement.result : kind === 'failed' ? (settlement.partial ?? '') : '';
-    const keepResult = spec.resultTtl > 0 ? result : '';
+    const result = spec.resultTtl > 0 ? resultOf(settlement) : NO_BYTES;
+    const apart = this.options.results !== undefined;
     const wanted = spec.reply !== undefined;
     const notice = encodeNotice({
       id: spec.id,
@@ -147,13 +164,11 @@ export class BullConsumer implements QueueConsumer {
       rows: spec.rows,
       meta: settlement.meta,
       ...(failure === undefined ? {} : { failure }),
-      size: keepResult.length,
+      size: result.byteLength,
     });
     // A failed job keeps its input for `retry`; any other drops the copy that rode in its data.
     const data = kind === 'failed' ? '' : JSON.stringify(toJobData(spec, undefined));
     const keep = kind === 'failed' ? this.options.failedTtl : recordTtl(spec);
-    const resultTtl =
-      spec.resultTtl === 0 ? 0 : spec.resultTtl + (spec.group === undefined ? 0 : CHUNK_EXTRA_TTL);
     return [
       spec.id,
       job.token,
@@ -161,9 +176,9 @@ export class BullConsumer implements QueueConsumer {
       reason,
       JSON.stringify(settlement.meta),
       failureJson,
-      keepResult,
+      apart ? '' : result,
       notice,
-      resultTtl,
+      storedTtl(spec),
       keep,
       wanted ? (spec.reply as string) : '',
       spec.group?.id ?? '',
@@ -171,6 +186,15 @@ export class BullConsumer implements QueueConsumer {
       data,
       0,
     ];
+  }
+
+  /** With a results Redis of its own, a result goes there. */
+  private async storeApart(settlement: Settlement): Promise<void> {
+    const { results } = this.options;
+    const { spec, token } = settlement.job;
+    const result = resultOf(settlement);
+    if (results === undefined || spec.resultTtl === 0 || result.byteLength === 0) return;
+    await results.put(spec.queue, spec.id, token, result, storedTtl(spec));
   }
 
   async renew(jobs: TakenJob[]): Promise<{ lost: TakenJob[]; cancelled: TakenJob[] }> {

@@ -48,10 +48,13 @@ export async function snapshotQueue(
   ]);
   byPriority[MAX_PRIORITY] = (byPriority[MAX_PRIORITY] as number) + wait;
   const waiting = byPriority.reduce((sum, count) => sum + count, 0);
-  const jobsEnded = ended.reduce((sum, [c, f]) => sum + Number(c ?? 0) + Number(f ?? 0), 0);
-  // The newest bucket is only partly over, so it counts with its own length.
-  const seconds = ((STATS_BUCKETS - 1) * STATS_BUCKET_MS + (now % STATS_BUCKET_MS)) / 1000;
-  const rate = jobsEnded === 0 ? null : jobsEnded / seconds;
+  const perBucket = ended.map(([c, f]) => Number(c ?? 0) + Number(f ?? 0));
+  const jobsEnded = perBucket.reduce((sum, count) => sum + count, 0);
+  // Over the minute, or since the bucket in which work began: a queue that has just started would
+  // else seem slow. The newest bucket is only partly over.
+  const started = perBucket.findLastIndex((count) => count > 0);
+  const seconds = (started * STATS_BUCKET_MS + (now % STATS_BUCKET_MS)) / 1000;
+  const rate = jobsEnded === 0 ? null : jobsEnded / Math.max(1, seconds);
   return {
     name,
     waiting,

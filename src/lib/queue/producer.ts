@@ -8,7 +8,6 @@ import type { GroupRecord, JobSpec, NewJob, SubmittedJob } from './broker.js';
 import { expireDue } from './deadlines.js';
 import { INLINE_INPUT_BYTES, jobName, toJobData } from './job-data.js';
 import { deadlinesKey, groupKey, inputKey, queuesKey } from './keys.js';
-import { encodeNotice } from './notice.js';
 import { QueueScripts } from './script-client.js';
 import { untilLoaded } from './unloaded.js';
 
@@ -114,17 +113,8 @@ export class Producer {
   async cancel(queue: string, id: string): Promise<string | undefined> {
     const message = 'cancelled on request';
     const failure = { code: 'CANCELLED', message };
-    const notice = encodeNotice({ id, state: 'cancelled', failure });
     const state = await this.worded(
-      this.scriptsOf(queue).run(
-        'inferCancel',
-        this.clock.now(),
-        id,
-        JSON.stringify(failure),
-        message,
-        3600,
-        notice,
-      ),
+      this.scriptsOf(queue).run('inferCancel', this.clock.now(), id, JSON.stringify(failure), message, 3600),
     );
     return typeof state === 'string' ? state : undefined;
   }

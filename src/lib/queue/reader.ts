@@ -3,7 +3,7 @@ import { fromBullPriority, type JobState, type Priority } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
 import type { GroupRecord, JobRecord, ResultMeta } from './broker.js';
 import { fromJobData } from './job-data.js';
-import { bullBase, groupKey, queuesKey, queueTag, resultKey } from './keys.js';
+import { bullBase, groupKey, queuesKey, queueTag } from './keys.js';
 
 /** Names of all queues that ever got a job. */
 export async function listQueues(client: RedisClient, prefix: string): Promise<string[]> {
@@ -45,6 +45,7 @@ const JOB_FIELDS = [
   'priority',
   'name',
   'failedReason',
+  'tk',
 ] as const;
 
 /** Everything known of one job; undefined when it is unknown or its record has expired. */
@@ -62,7 +63,8 @@ export async function readJob(
     client.zscore(`${base}completed`, id),
     client.zscore(`${base}failed`, id),
   ]);
-  const [data, timestamp, processedOn, finishedOn, ats, st, meta, failure, bull, name, reason] = fields;
+  const [data, timestamp, processedOn, finishedOn, ats, st, meta, failure, bull, name, reason, token] =
+    fields;
   if (data === null || data === undefined) return undefined;
   const parsed = fromJobData(data, id, queue);
   const spec = parsed?.spec;
@@ -92,6 +94,7 @@ export async function readJob(
     rows: spec?.rows ?? 1,
     priority: spec?.priority ?? fromBullPriority(Number(bull ?? 0)),
     submittedAt: Number(timestamp),
+    ...(token ? { endedBy: token } : {}),
     attempts: Number(ats ?? 0),
     ...(processedOn ? { startedAt: Number(processedOn) } : {}),
     ...(finishedOn ? { finishedAt: Number(finishedOn) } : {}),
@@ -102,16 +105,6 @@ export async function readJob(
     // BullMQ's delayed score: milliseconds * 4096 + a counter.
     ...(delayed === null ? {} : { runAt: Math.floor(Number(delayed) / 4096) }),
   };
-}
-
-/** The stored result envelope; undefined when none was kept or it has expired. */
-export async function readResult(
-  client: RedisClient,
-  prefix: string,
-  queue: string,
-  id: string,
-): Promise<Buffer | undefined> {
-  return (await client.getBuffer(resultKey(queueTag(prefix, queue), id))) ?? undefined;
 }
 
 /** A bulk submission as it stands; undefined when unknown or expired. */

@@ -3,8 +3,8 @@ import type { RedisClient } from '../redis/types.js';
 import type { WorkerRecord } from './broker.js';
 import { leaseKey, modelsKey, workerKey, workersKey } from './keys.js';
 
-/** Milliseconds a worker is believed alive after its last heartbeat; it beats every third of this. */
-export const HEARTBEAT_TTL_MS = 15_000;
+/** Milliseconds a worker is believed alive after its last heartbeat; it beats every second. */
+const HEARTBEAT_TTL_MS = 15_000;
 
 /** Writes a worker's heartbeat. The record expires by itself when the worker dies. */
 export async function beat(client: RedisClient, prefix: string, worker: WorkerRecord): Promise<void> {

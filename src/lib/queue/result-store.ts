@@ -1,5 +1,23 @@
 import type { RedisClient } from '../redis/types.js';
-import { queueTag } from './keys.js';
+import { queueTag, resultKey } from './keys.js';
+
+/** Where stored results are read from. */
+export interface ResultSource {
+  /** The envelope; undefined when none was kept or it has expired. `token` is the hold that ended the job. */
+  read(queue: string, id: string, token: string): Promise<Buffer | undefined>;
+}
+
+/** Results in the broker itself, written by the settle script in the step that ends the job. */
+export class BrokerResults implements ResultSource {
+  constructor(
+    private readonly client: RedisClient,
+    private readonly prefix: string,
+  ) {}
+
+  async read(queue: string, id: string): Promise<Buffer | undefined> {
+    return (await this.client.getBuffer(resultKey(queueTag(this.prefix, queue), id))) ?? undefined;
+  }
+}
 
 /**
  * Results in a Redis of their own (`resultUrl`): large or long-lived results then cannot fill the
@@ -7,23 +25,24 @@ import { queueTag } from './keys.js';
  * under its own token and the job's record names the token that won: a stale worker's result can
  * never be seen, nor overwrite the one that is.
  */
-export class ResultStore {
+export class ResultStore implements ResultSource {
   constructor(
     private readonly client: RedisClient,
     private readonly prefix: string,
   ) {}
 
-  /** STRING, EX ttl. `ttl` in seconds. */
+  /** STRING, EX ttl. */
   private key(queue: string, id: string, token: string): string {
-    return `${queueTag(this.prefix, queue)}:res:${id}:${token}`;
+    return `${resultKey(queueTag(this.prefix, queue), id)}:${token}`;
   }
 
+  /** `ttl` in seconds. */
   async put(queue: string, id: string, token: string, result: Uint8Array, ttl: number): Promise<void> {
     const bytes = Buffer.from(result.buffer, result.byteOffset, result.byteLength);
     await this.client.set(this.key(queue, id, token), bytes, 'EX', ttl);
   }
 
-  async get(queue: string, id: string, token: string): Promise<Buffer | undefined> {
+  async read(queue: string, id: string, token: string): Promise<Buffer | undefined> {
     return (await this.client.getBuffer(this.key(queue, id, token))) ?? undefined;
   }
 }

@@ -1,7 +1,7 @@
 import { PRELUDE } from './scripts.js';
 
 /**
- * Cancels a job. ARGV 4 id, 5 failure JSON, 6 message, 7 keep s, 8 notice header.
+ * Cancels a job. ARGV 4 id, 5 failure JSON, 6 message, 7 keep s.
  * Output: the state after: 'cancelled', 'active' (its worker has been asked), a terminal state, or nil.
  */
 export const CANCEL = `${PRELUDE}
@@ -18,10 +18,7 @@ if removed == 0 then
   call('HSET', key, 'cr', 1)
   return 'active'
 end
-local spec = specOf(job[2])
-finish({id = id, state = 'cancelled', token = '', reason = ARGV[6], meta = '', failure = ARGV[5], result = '',
-  notice = ARGV[8], ttl = 0, keep = tonumber(ARGV[7]), reply = spec.reply or '',
-  group = spec.group and spec.group.id or '', rows = 0, data = ''})
+finishUnheld(id, job[2], 'cancelled', ARGV[5], ARGV[6], tonumber(ARGV[7]))
 return 'cancelled'
 `;
 
@@ -65,11 +62,7 @@ for _, id in ipairs(call('ZRANGEBYSCORE', deadlines, '-inf', now, 'LIMIT', 0, AR
   local data = call('HGET', base .. id, 'data')
   local removed = call('ZREM', prioritized, id) + call('ZREM', delayed, id)
   if data and removed > 0 then
-    local spec = specOf(data)
-    local header = '{"id":' .. cjson.encode(id) .. ',"state":"expired"}'
-    finish({id = id, state = 'expired', token = '', reason = ARGV[6], meta = '', failure = ARGV[5], result = '',
-      notice = struct.pack('<H', #header) .. header, ttl = 0, keep = tonumber(ARGV[7]), reply = spec.reply or '',
-      group = spec.group and spec.group.id or '', rows = 0, data = ''})
+    finishUnheld(id, data, 'expired', ARGV[5], ARGV[6], tonumber(ARGV[7]))
     out[#out + 1] = id
   end
 end

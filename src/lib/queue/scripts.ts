@@ -45,6 +45,11 @@ local function specOf(data)
   return ok and type(job) == 'table' and type(job.s) == 'table' and job.s or {}
 end
 
+-- Job data without the input that rode in it. Numbers keep 14 digits, enough for milliseconds.
+local function withoutInput(spec)
+  return spec.model and cjson.encode({s = spec}) or ''
+end
+
 -- In front of its priority, as BullMQ's pushBackJobWithPriority does; then wake an idle worker.
 local function pushBack(id)
   local priority = tonumber(call('HGET', base .. id, 'priority')) or 0
@@ -121,6 +126,25 @@ local function finish(j)
   if j.group ~= '' then endInGroup(j.group, j.rows, j.state == 'completed') end
   local field = j.state == 'completed' and 'returnvalue' or 'failedReason'
   call('XADD', events, 'MAXLEN', '~', 1000, '*', 'event', j.state, 'jobId', j.id, field, j.reason, 'prev', 'active')
+end
+
+-- Ends a job that no worker holds. Only a failed one keeps its input, for retry.
+local function finishUnheld(id, data, state, failure, reason, keep)
+  local spec = specOf(data)
+  local why = failure ~= '' and ',"failure":' .. failure or ''
+  local header = '{"id":' .. cjson.encode(id) .. ',"state":"' .. state .. '"' .. why .. '}'
+  finish({id = id, state = state, token = '', reason = reason, meta = '', failure = failure, result = '',
+    notice = struct.pack('<H', #header) .. header, ttl = 0, keep = keep, reply = spec.reply or '',
+    group = spec.group and spec.group.id or '', rows = 0, data = state == 'failed' and '' or withoutInput(spec)})
+end
+
+-- A job that is no longer held and whose submitter wants it gone ends instead of waiting again.
+local function endIfUnwanted(id)
+  local key = base .. id
+  if call('HEXISTS', key, 'cr') == 0 then return false end
+  local message = 'cancelled on request'
+  finishUnheld(id, call('HGET', key, 'data'), 'cancelled', '{"code":"CANCELLED","message":"' .. message .. '"}', message, 3600)
+  return true
 end
 `;
 
@@ -204,7 +228,9 @@ for i = 5, #ARGV, 15 do
   else
     call('DEL', key .. ':lock')
     call('LREM', active, -1, id)
-    if kind == 'release' then
+    if (kind == 'release' or kind == 'retry') and endIfUnwanted(id) then
+      call('HSET', key, 'tk', token)
+    elseif kind == 'release' then
       call('HINCRBY', key, 'ats', -1)
       call('HSET', key, 'tk', token)
       pushBack(id)
@@ -275,13 +301,10 @@ for _, id in ipairs(call('LRANGE', active, 0, -1)) do
     local data = call('HGET', key, 'data')
     if data then
       local stalls = call('HINCRBY', key, 'stc', 1)
-      local spec = specOf(data)
-      if call('HEXISTS', key, 'cr') == 1 or stalls >= tonumber(ARGV[4]) then
-        local state = stalls >= tonumber(ARGV[4]) and 'failed' or 'cancelled'
-        local header = '{"id":' .. cjson.encode(id) .. ',"state":"' .. state .. '"}'
-        finish({id = id, state = state, token = '', reason = ARGV[6], meta = '', failure = state == 'failed' and ARGV[5] or '',
-          result = '', notice = struct.pack('<H', #header) .. header, ttl = 0, keep = tonumber(ARGV[7]),
-          reply = spec.reply or '', group = spec.group and spec.group.id or '', rows = 0, data = ''})
+      if endIfUnwanted(id) then
+        -- It had been asked for: neither back in the queue nor poison.
+      elseif stalls >= tonumber(ARGV[4]) then
+        finishUnheld(id, data, 'failed', ARGV[5], ARGV[6], tonumber(ARGV[7]))
         poisoned[#poisoned + 1] = id
       else
         pushBack(id)

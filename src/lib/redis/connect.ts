@@ -8,7 +8,6 @@ import { ask } from './probe.js';
 import { type ConnectionSettings, readSecretFile } from './target.js';
 import type { ConnectionRole, RedisClient, RedisTarget } from './types.js';
 
-export { maskUrl } from './address.js';
 export { type ConnectionSettings, embeddedTargetOf, resolveTarget } from './target.js';
 
 export type ConnectionEvent =
@@ -91,11 +90,6 @@ export function connectLike(
 ): Promise<RedisClient> {
   const session = sessionOf(client);
   return connect(session.target, role ?? session.role, session.settings, options);
-}
-
-/** The target a client of `connect` was made for. */
-export function targetOf(client: RedisClient): RedisTarget {
-  return sessionOf(client).target;
 }
 
 /** Words a failure of this client, with the last connection error as the reason where there is one. */

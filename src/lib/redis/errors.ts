@@ -76,7 +76,7 @@ export function explainRedisError(error: unknown, target: Where, context: Explai
 }
 
 /** What is shown of a driver's message: one line, no arguments, no control characters, 200 characters. */
-export function cleanMessage(error: unknown): string {
+function cleanMessage(error: unknown): string {
   const line = messageOf(error).split(/\r?\n/)[0] ?? '';
   return printable(line.replace(/,? with args beginning with:.*$/i, '')).slice(0, 200);
 }

@@ -23,3 +23,18 @@ export function connectionSettings(loaded: LoadedSettings, autostart: boolean): 
     autostart,
   };
 }
+
+/** The Redis for results alone (`INFER_RESULT_URL`); undefined when they stay in the broker. */
+export function resultSettings(loaded: LoadedSettings): ConnectionSettings | undefined {
+  const { resultUrl, redisCaFile, stateDir } = loaded.values;
+  if (resultUrl === undefined) return undefined;
+  const { kind } = loaded.sources.resultUrl;
+  return {
+    url: resultUrl,
+    ...(kind === 'default' ? {} : { source: kind }),
+    ...(redisCaFile === undefined ? {} : { tlsCaFile: redisCaFile }),
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    stateDir,
+    autostart: false,
+  };
+}

@@ -57,7 +57,7 @@ export const REPLIES: readonly ReplyRule[] = [
     'REDIS_FULL',
     TryAgain,
     'Redis at {at} is out of memory and takes no new work',
-    'wait for workers to catch up, or raise maxmemory: `infer redis-tune` shows what uses it',
+    'wait for workers to catch up (infer inspect), or raise maxmemory',
   ),
   rule(
     word('LOADING'),
@@ -85,7 +85,7 @@ export const REPLIES: readonly ReplyRule[] = [
     'REDIS_MISCONF',
     TryAgain,
     'Redis at {at} cannot write to its disk and refuses changes',
-    "free space on the server's disk and look at its log; `infer redis-tune` checks it",
+    "free space on the server's disk and look at its log",
   ),
   rule(
     word('NOREPLICAS'),

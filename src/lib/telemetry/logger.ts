@@ -25,7 +25,7 @@ const DEPTH_MAX = 4;
 const ITEMS_MAX = 50;
 
 /** Text fit for a log line: no control characters, no credentials of a URL, not endless. */
-export function logText(text: string): string {
+function logText(text: string): string {
   const short = text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}…` : text;
   return printable(short.replace(CREDENTIALS, '$1***@'));
 }

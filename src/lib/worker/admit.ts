@@ -29,7 +29,7 @@ export function admit(job: TakenJob, signatures: ReadonlyMap<string, ModelSignat
   }
   if (job.input.byteLength === 0) {
     throw new InferError('INPUT_LOST', 'its input is no longer in Redis', {
-      hint: 'submit it again; if Redis evicts keys, run infer redis-tune',
+      hint: 'submit it again; if Redis evicts keys, set its maxmemory-policy to noeviction',
     });
   }
   const { payload } = decodeEnvelope(job.input);

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../core/clock.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
@@ -9,13 +10,19 @@ import { BullConsumer } from '../queue/consumer.js';
 import {
   beat,
   forgetDeadWorkers,
-  HEARTBEAT_TTL_MS,
   leaseGpu,
   publishModel,
   releaseGpu,
   removeWorker,
 } from '../queue/registry.js';
-import { type ConnectionEvent, type ConnectionSettings, closeClient, connect } from '../redis/connect.js';
+import { ResultStore } from '../queue/result-store.js';
+import {
+  type ConnectionEvent,
+  type ConnectionSettings,
+  closeClient,
+  connect,
+  resolveTarget,
+} from '../redis/connect.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
 import type { Logger } from '../telemetry/logger.js';
 import { RunnerSlot } from './runner-slot.js';
@@ -49,6 +56,14 @@ export interface WorkerConfig {
   shareGpu: boolean;
 }
 
+export interface WorkerRedis {
+  target: RedisTarget;
+  settings: ConnectionSettings;
+  /** A Redis for results alone. */
+  results?: ConnectionSettings | undefined;
+  onState: (event: ConnectionEvent) => void;
+}
+
 /** A worker that is up: models loaded, registered, not yet taking jobs. */
 export interface RunningWorker {
   readonly id: string;
@@ -72,17 +87,22 @@ const RENEWALS_PER_LOCK = 3;
 /** How often cancel requests (with the locks) and deadlines are looked at. */
 const LOOK_MS = 1000;
 const SWEEP_MS = 10_000;
+/** Freshness of `inspect`: one small write a second and worker. */
+const BEAT_MS = 1000;
+/** Longest wait for Redis when leaving, and for any one step of the clean-up. */
+const LEAVE_MS = 2000;
+const STEP_MS = 6000;
 
 /** Brings up connections, runners and registration, in that order; on failure nothing is left behind. */
 export async function openWorker(
   config: WorkerConfig,
-  redis: { target: RedisTarget; settings: ConnectionSettings; onState: (event: ConnectionEvent) => void },
+  redis: WorkerRedis,
   log: Logger,
 ): Promise<RunningWorker> {
   const id = newId('j').replace(/^j/, 'w');
   const cleanup: (() => Promise<unknown>)[] = [];
   const undo = async () => {
-    for (const step of cleanup.splice(0).reverse()) await step().catch(() => undefined);
+    for (const step of cleanup.splice(0).reverse()) await atMost(STEP_MS, step());
   };
   try {
     const client = await connect(redis.target, 'worker', redis.settings, { onState: redis.onState });
@@ -100,6 +120,7 @@ export async function openWorker(
     for (const slot of slots) models = await slot.open();
     await Promise.all(models.map((model) => publishModel(client, config.prefix, model.signature)));
 
+    const results = await openResults(redis, config.prefix, cleanup);
     const consumers: BullConsumer[] = [];
     for (const queue of config.queues) {
       const blocking = await connect(redis.target, 'blocking', redis.settings);
@@ -114,6 +135,7 @@ export async function openWorker(
         maxStalls: MAX_STALLS,
         failedTtl: config.failedTtl,
         clock: systemClock,
+        results,
       });
       consumers.push(consumer);
       cleanup.push(() => consumer.close());
@@ -149,7 +171,7 @@ export async function openWorker(
     });
 
     const upkeep = new Upkeep(log);
-    upkeep.every(HEARTBEAT_TTL_MS / 3, 'heartbeat', sendBeat);
+    upkeep.every(BEAT_MS, 'heartbeat', sendBeat);
     upkeep.every(Math.min(LOOK_MS, config.lockMs / RENEWALS_PER_LOCK), 'locks', () => worker.renewLocks());
     upkeep.every(LOOK_MS, 'deadlines', () => Promise.all(consumers.map((consumer) => consumer.expireDue())));
     upkeep.every(config.lockMs / RENEWALS_PER_LOCK, 'recovery', () => recoverAll(consumers, log));
@@ -159,9 +181,17 @@ export async function openWorker(
     });
     cleanup.push(() => upkeep.stop());
 
-    const leave = () => {
-      // Hand back first: once the runners are gone their runs would count as crashes.
-      void worker.leave().then(() => Promise.all(slots.map((slot) => slot.kill())));
+    let left: (() => void) | undefined;
+    const hasLeft = new Promise<void>((resolve) => {
+      left = resolve;
+    });
+    const leave = async () => {
+      // Hand back first: once the runners are gone their runs would count as crashes. A Redis that is
+      // away cannot be told; the locks lapse then.
+      await atMost(LEAVE_MS, worker.leave());
+      worker.abandon();
+      await Promise.all(slots.map((slot) => slot.kill()));
+      left?.();
     };
     let drainTimer: NodeJS.Timeout | undefined;
     return {
@@ -173,7 +203,7 @@ export async function openWorker(
       },
       async run() {
         try {
-          await worker.run();
+          await Promise.race([worker.run(), hasLeft]);
         } finally {
           clearTimeout(drainTimer);
           await undo();
@@ -184,15 +214,36 @@ export async function openWorker(
         lastBeat = sendBeat().catch(() => undefined);
         drainTimer ??= setTimeout(() => {
           log.warn({ timeoutMs }, 'drain time is over: handing back what still runs');
-          leave();
+          void leave();
         }, timeoutMs);
       },
-      leave,
+      leave: () => void leave(),
     };
   } catch (error) {
     await undo();
     throw error;
   }
+}
+
+async function openResults(
+  redis: WorkerRedis,
+  prefix: string,
+  cleanup: (() => Promise<unknown>)[],
+): Promise<ResultStore | undefined> {
+  if (redis.results === undefined) return undefined;
+  const client = await connect(await resolveTarget(redis.results), 'worker', redis.results);
+  cleanup.push(() => closeClient(client));
+  return new ResultStore(client, prefix);
+}
+
+/** Waits for work to end, but no longer than `ms`; a failure is as good as an end. */
+async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  const timer = new AbortController();
+  await Promise.race([
+    work.catch(() => undefined),
+    delay(ms, undefined, { signal: timer.signal }).catch(() => undefined),
+  ]);
+  timer.abort();
 }
 
 async function recoverAll(consumers: readonly BullConsumer[], log: Logger): Promise<void> {

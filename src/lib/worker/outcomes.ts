@@ -38,6 +38,10 @@ export class Outcomes {
     await Promise.all([...this.settlers.values()].map((settler) => settler.flushed()));
   }
 
+  abandon(): void {
+    for (const settler of this.settlers.values()) settler.abandon();
+  }
+
   /** Every row has an output or an error: completed, or failed with the others' rows kept. */
   over(job: HeldJob): void {
     const error = job.firstError;

@@ -1,8 +1,8 @@
 import type { JobSpec } from '../queue/broker.js';
 
 /** Tries a job gets in all unless it says otherwise, and the first delay between two. */
-export const DEFAULT_ATTEMPTS = 3;
-export const DEFAULT_RETRY_DELAY_MS = 5000;
+const DEFAULT_ATTEMPTS = 3;
+const DEFAULT_RETRY_DELAY_MS = 5000;
 const MAX_RETRY_DELAY_MS = 3_600_000;
 
 /** Failures that another try may cure. A bad input or a model's own error fails the same way again. */

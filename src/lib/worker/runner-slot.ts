@@ -13,8 +13,11 @@ import type { Logger } from '../telemetry/logger.js';
 
 const RESTART_MIN_MS = 100;
 const RESTART_MAX_MS = 30_000;
-/** A runner that lived this long was healthy: the next crash restarts at once again. */
-const HEALTHY_MS = 30_000;
+/**
+ * Deaths without a good run in between after which restarts slow down. Isolating one crashing row of
+ * a 256-row chunk takes about ten.
+ */
+const FREE_DEATHS = 12;
 
 /** Failures that leave no runner, or one that cannot be trusted: a CUDA context is lost after an error. */
 const REPLACED_AFTER = new Set(['RUNNER_DIED', 'TIME_LIMIT', 'RUN_ABORTED', 'DEVICE_ERROR']);
@@ -29,6 +32,10 @@ function deviceError(error: unknown): InferError | undefined {
   return new InferError('DEVICE_ERROR', error.message, { hint: error.hint, cause: error });
 }
 
+function backOff(times: number): number {
+  return Math.min(RESTART_MIN_MS * 2 ** times, RESTART_MAX_MS);
+}
+
 function timeLimit(ms: number): InferError {
   return new InferError('TIME_LIMIT', `it ran longer than its time limit of ${formatDuration(ms)}`, {
     hint: 'raise --time-limit on submit and worker, or make the input smaller',
@@ -41,7 +48,8 @@ function timeLimit(ms: number): InferError {
  */
 export class RunnerSlot {
   private runner: Runner | undefined;
-  private startedAt = 0;
+  /** Since the last run that ended well. */
+  private deaths = 0;
   private restartMs = 0;
   private stopped = false;
   /** A runner that has not loaded its models yet. */
@@ -75,7 +83,6 @@ export class RunnerSlot {
     }
     this.models = new Map(loaded.map((model) => [model.signature.name, model]));
     this.runner = runner;
-    this.startedAt = Date.now();
     void runner.exited.then((exit) => {
       // Died while it was idle: nobody's run failed, but the next one should not have to wait.
       if (this.runner === runner) this.replace(runner, new InferError('RUNNER_DIED', exit.reason));
@@ -101,7 +108,9 @@ export class RunnerSlot {
     const timer = limitMs === undefined ? undefined : setTimeout(() => this.end(timeLimit(limitMs)), limitMs);
     this.endedBy = undefined;
     try {
-      return await runner.run(request);
+      const reply = await runner.run(request);
+      this.deaths = 0;
+      return reply;
     } catch (error) {
       const cause = this.endedBy ?? deviceError(error) ?? error;
       if (cause instanceof InferError && REPLACED_AFTER.has(cause.code)) this.replace(runner, cause);
@@ -139,10 +148,10 @@ export class RunnerSlot {
 
   /** A dead or spoilt runner gives way to a new one, started now so that it is ready when work comes. */
   private replace(runner: Runner, cause: InferError): void {
-    if (this.runner === runner) this.runner = undefined;
-    const crashed = cause.code === 'RUNNER_DIED';
-    const young = crashed && Date.now() - this.startedAt < HEALTHY_MS;
-    this.restartMs = young ? Math.min(Math.max(this.restartMs * 2, RESTART_MIN_MS), RESTART_MAX_MS) : 0;
+    if (this.runner !== runner) return;
+    this.runner = undefined;
+    if (cause.code === 'RUNNER_DIED') this.deaths += 1;
+    this.restartMs = this.deaths <= FREE_DEATHS ? 0 : backOff(this.deaths - FREE_DEATHS);
     if (this.stopped) return;
     this.log.error({ runner: this.index, code: cause.code, reason: cause.message }, 'runner replaced');
     void runner

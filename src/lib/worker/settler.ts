@@ -16,6 +16,7 @@ const RETRY_MAX_MS = 5000;
 export class Settler {
   private readonly pending: Settlement[] = [];
   private working = false;
+  private abandoned = false;
   private readonly idle = new Gate();
 
   constructor(
@@ -41,9 +42,15 @@ export class Settler {
     while (this.working) await this.idle.wait();
   }
 
+  /** Gives up what Redis has not taken: the locks of those jobs lapse, and others run them. */
+  abandon(): void {
+    this.pending.length = 0;
+    this.abandoned = true;
+  }
+
   private async work(): Promise<void> {
     let retryMs = RETRY_MIN_MS;
-    while (this.pending.length > 0) {
+    while (this.pending.length > 0 && !this.abandoned) {
       const batch = this.pending.slice(0, BATCH);
       try {
         const ours = await this.consumer.settle(batch);
@@ -53,6 +60,7 @@ export class Settler {
         });
         retryMs = RETRY_MIN_MS;
       } catch (error) {
+        if (this.abandoned) break;
         this.log.warn(
           { queue: this.consumer.queue, jobs: batch.length, reason: messageOf(error), retryMs },
           'cannot store outcomes, will try again',

@@ -14,7 +14,7 @@ import { Outcomes } from './outcomes.js';
 import type { RunnerSlot } from './runner-slot.js';
 
 /** Rows a run takes when neither the user nor the model says. */
-export const DEFAULT_MAX_BATCH = 32;
+const DEFAULT_MAX_BATCH = 32;
 
 export interface WorkerOptions {
   id: string;
@@ -136,6 +136,11 @@ export class Worker {
     this.handBack(() => true);
     this.ended.open();
     await this.outcomes.flushed();
+  }
+
+  /** Sends nothing more: for a Redis that is away at the end. */
+  abandon(): void {
+    this.outcomes.abandon();
   }
 
   /** Renews locks, then puts lost and abandoned jobs right; run it every third of the lock time. */

@@ -3,8 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { InferClient } from '../../../src/lib/client/client.js';
-import { createLogger, silentLogger } from '../../../src/lib/telemetry/logger.js';
-import { openWorker, type RunningWorker, type WorkerConfig } from '../../../src/lib/worker/host.js';
+import { silentLogger } from '../../../src/lib/telemetry/logger.js';
+import {
+  openWorker,
+  type RunningWorker,
+  type WorkerConfig,
+  type WorkerRedis,
+} from '../../../src/lib/worker/host.js';
 import type { TestRedis } from '../../support/redis.js';
 
 /** A client, a models directory and in-process workers with real runner processes, on one Redis. */
@@ -27,8 +32,13 @@ export class FaultKit {
     });
   }
 
-  async worker(more: Partial<WorkerConfig> = {}): Promise<RunningWorker> {
-    const target = { target: this.redis.target, settings: this.redis.settings(), onState: () => undefined };
+  async worker(more: Partial<WorkerConfig> = {}, where: Partial<WorkerRedis> = {}): Promise<RunningWorker> {
+    const target = {
+      target: this.redis.target,
+      settings: this.redis.settings(),
+      onState: () => undefined,
+      ...where,
+    };
     const worker = await openWorker(
       {
         name: 'w',
@@ -50,7 +60,7 @@ export class FaultKit {
         ...more,
       },
       target,
-      process.env.DBG ? createLogger({level:'debug'}) : silentLogger(),
+      silentLogger(),
     );
     this.running.push({ worker, ended: worker.run() });
     return worker;

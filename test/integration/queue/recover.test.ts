@@ -80,7 +80,11 @@ describe('recover', () => {
     expect(record).toMatchObject({ state: 'failed', attempts: 3, failure: { code: 'POISON' } });
     for (const reply of [list, late]) {
       const notice = await kit.client.lpopBuffer(reply);
-      expect(decodeNotice(notice as Buffer).notice).toEqual({ id, state: 'failed' });
+      expect(decodeNotice(notice as Buffer).notice).toMatchObject({
+        id,
+        state: 'failed',
+        failure: { code: 'POISON' },
+      });
     }
     expect(await consumer.take(1)).toEqual([]);
     expect(await kit.client.ttl(kit.base + id)).toBeGreaterThan(7000);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { expiredKey } from '../../../src/lib/queue/keys.js';
-import { readResult } from '../../../src/lib/queue/reader.js';
+import { BrokerResults } from '../../../src/lib/queue/result-store.js';
 import { useRedis } from '../../support/redis.js';
 import { completed, FAILURE, failed, idsOf, META, PREFIX, QueueKit, takeOne } from './queue-kit.js';
 
@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => kit.close());
 
-const result = async (id: string) => String(await readResult(kit.client, PREFIX, kit.queue, id));
+const result = async (id: string) => String(await new BrokerResults(kit.client, PREFIX).read(kit.queue, id));
 
 describe('settle', () => {
   it('stores result and record with the end, for exactly their time', async () => {

@@ -3,7 +3,7 @@ import { decodeEnvelope, encodeEnvelope } from '../../../src/lib/model/envelope.
 import type { LoadedModel, Runner, RunReply, RunRequest } from '../../../src/lib/model/runner.js';
 import type { Payload } from '../../../src/lib/model/tensor.js';
 import type { JobSpec } from '../../../src/lib/queue/broker.js';
-import { readResult } from '../../../src/lib/queue/reader.js';
+import { BrokerResults } from '../../../src/lib/queue/result-store.js';
 import { silentLogger } from '../../../src/lib/telemetry/logger.js';
 import { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
 import { Worker, type WorkerOptions } from '../../../src/lib/worker/worker.js';
@@ -60,7 +60,7 @@ function valuesOf(payload: Payload): number[] {
 export const died = () => new InferError('RUNNER_DIED', 'killed by SIGSEGV');
 
 /** A runner whose every run waits for the test; counts how often it was started. */
-export class HeldRunner {
+class HeldRunner {
   starts = 0;
   readonly all: number[][] = [];
   private readonly runs: Run[] = [];
@@ -178,7 +178,7 @@ export class WorkerKit {
 
   async result(lane: number, id: string): Promise<number[] | undefined> {
     const { client, queue } = this.lanes[lane] as QueueKit;
-    const bytes = await readResult(client, PREFIX, queue, id);
+    const bytes = await new BrokerResults(client, PREFIX).read(queue, id);
     return bytes === undefined ? undefined : valuesOf(decodeEnvelope(bytes).payload);
   }
 

@@ -127,9 +127,9 @@ describe('inspect', () => {
     };
     expect(findProblems(wrong).map(({ code, fix }) => [code, fix])).toEqual([
       ['QUEUE_UNSERVED', 'infer worker -Q batch'],
-      ['QUEUE_PAUSED', 'infer control resume slow'],
-      ['REDIS_MEMORY', 'infer redis-tune'],
-      ['REDIS_POLICY', 'infer redis-tune --apply'],
+      ['QUEUE_PAUSED', "resume it with BullMQ: new Queue('slow').resume()"],
+      ['REDIS_MEMORY', 'wait for workers to catch up, keep results shorter, or raise maxmemory'],
+      ['REDIS_POLICY', 'redis-cli CONFIG SET maxmemory-policy noeviction'],
     ]);
     expect(inspectView({ ...wrong, workers: [] }, TTY, NOW).join('\n')).toContain(
       'What is wrong right now\n! no worker is running and jobs wait in batch\n  Try: infer worker -Q batch',

@@ -6,7 +6,7 @@ import type { ModelSignature } from '../../model/signature.js';
 import type { GroupRecord, WorkerRecord } from '../../queue/broker.js';
 import { snapshotQueues } from '../../queue/inspector.js';
 import { listWorkers } from '../../queue/registry.js';
-import { waitForGroup } from '../group-wait.js';
+import { waitForGroup } from '../group-progress.js';
 import { ProgressBar, type ProgressTarget } from '../output/progress.js';
 import type { QueueOverview } from '../views/overview.js';
 import { type Digits, repeated } from './digits.js';

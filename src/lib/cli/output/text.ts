@@ -24,8 +24,11 @@ export function painter(stream: OutputStream, color: boolean): Paint {
   // styleText throws at anything that is no stream, such as a collector of lines.
   if (!color || !(stream instanceof Stream)) return plain;
   const target = stream as unknown as NodeJS.WritableStream;
+  const one = (text: string, format: Extract<Format, string>) =>
+    styleText(format, text, { stream: target, validateStream: true });
+  // One by one: given a list, Node 20's styleText does not look at the stream.
   return (format, text) =>
-    text === '' ? '' : styleText(format, text, { stream: target, validateStream: true });
+    text === '' ? '' : [format].flat().reduce((out, each) => one(out, each as never), text);
 }
 
 /** Columns of a terminal; 0 and unknown (a pty without a size, a pipe) count as no limit. */

@@ -61,7 +61,7 @@ export function inspectView(overview: Overview, layout: Layout, now: number): st
   ];
 }
 
-export function redisLine(redis: RedisOverview, { paint }: Layout): string {
+function redisLine(redis: RedisOverview, { paint }: Layout): string {
   const limit = redis.maxMemoryBytes > 0 ? `of ${formatBytes(redis.maxMemoryBytes)}` : 'and no limit';
   const parts = [
     redis.source === 'embedded' ? `${printable(redis.label)} (infer's own)` : printable(redis.label),
@@ -111,7 +111,7 @@ export function workerTable(workers: readonly WorkerRecord[], layout: Layout, no
 }
 
 /** `9:2 0:50000`, most urgent first; only priorities that have jobs. */
-export function priorities(byPriority: readonly number[]): string {
+function priorities(byPriority: readonly number[]): string {
   return (
     byPriority
       .map((jobs, priority) => ({ jobs, priority }))

@@ -93,7 +93,7 @@ export function findProblems({ redis, queues, workers }: Overview): Problem[] {
     problems.push({
       code: 'QUEUE_PAUSED',
       message: `queue ${queue.name} is paused`,
-      fix: `infer control resume ${queue.name}`,
+      fix: `resume it with BullMQ: new Queue('${queue.name}').resume()`,
     });
   }
   problems.push(...redisProblems(redis));
@@ -107,14 +107,14 @@ function redisProblems(redis: RedisOverview): Problem[] {
     problems.push({
       code: 'REDIS_MEMORY',
       message: `Redis is ${Math.round(share * 100)} % full: new jobs are refused above 80 %`,
-      fix: 'infer redis-tune',
+      fix: 'wait for workers to catch up, keep results shorter, or raise maxmemory',
     });
   }
   if (redis.policy !== '' && redis.policy !== 'noeviction') {
     problems.push({
       code: 'REDIS_POLICY',
       message: `Redis may drop jobs when it is full: maxmemory-policy is ${redis.policy}`,
-      fix: 'infer redis-tune --apply',
+      fix: 'redis-cli CONFIG SET maxmemory-policy noeviction',
     });
   }
   return problems;

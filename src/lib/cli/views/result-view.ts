@@ -92,7 +92,7 @@ function failureView(job: JobResultJson, error: FailureRecord, layout: Layout): 
 }
 
 /** Where the time went and who did it. */
-export function timingView(job: JobResultJson, { paint }: Layout): string[] {
+function timingView(job: JobResultJson, { paint }: Layout): string[] {
   const rows: [string, string][] = [];
   if (job.timing !== null) {
     const { queueMs, runMs, totalMs } = job.timing;

@@ -1,0 +1,54 @@
+import type { InferClient } from '../client/client.js';
+import type { SubmitOptions, SubmittedGroup } from '../client/types.js';
+import type { Input } from '../input/read.js';
+import type { ModelSignature } from '../model/signature.js';
+import type { GroupRecord } from '../queue/broker.js';
+import { ProgressBar, type ProgressTarget } from './output/progress.js';
+
+/**
+ * Submits chunks as a group with a bar of the rows queued. What was queued before a bad row (or a
+ * signal) is taken back, so that a corrected file can be sent whole.
+ */
+export async function submitGroup(
+  client: InferClient,
+  signature: ModelSignature,
+  input: Input & { kind: 'many' },
+  options: { submit: SubmitOptions; target: ProgressTarget; signal: AbortSignal },
+): Promise<SubmittedGroup> {
+  const bar = new ProgressBar(options.target, { label: 'submitting', unit: 'rows', total: input.rows });
+  const writer = await client.openGroup(signature, options.submit);
+  try {
+    for await (const chunk of input.chunks) {
+      options.signal.throwIfAborted();
+      await writer.write(chunk);
+      bar.add(chunk.rows);
+    }
+    return await writer.close();
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  } finally {
+    bar.finish();
+  }
+}
+
+/** Waits for a group with a bar of the rows done. */
+export async function waitForGroup(
+  client: InferClient,
+  id: string,
+  options: { target: ProgressTarget; timeoutMs: number | undefined; signal: AbortSignal },
+): Promise<GroupRecord> {
+  const bar = new ProgressBar(options.target, { label: 'running', unit: 'rows' });
+  try {
+    return await client.waitGroup(id, {
+      timeoutMs: options.timeoutMs,
+      signal: options.signal,
+      onProgress: (group) => {
+        if (group.closed) bar.setTotal(group.rows);
+        bar.set(group.rowsDone);
+      },
+    });
+  } finally {
+    bar.finish();
+  }
+}

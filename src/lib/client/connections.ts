@@ -1,0 +1,45 @@
+import { BrokerResults, type ResultSource, ResultStore } from '../queue/result-store.js';
+import { type ConnectionSettings, closeClient, connect, resolveTarget } from '../redis/connect.js';
+import type { RedisClient, RedisTarget } from '../redis/types.js';
+
+export interface ClientConfig {
+  prefix: string;
+  /** Where to look for a model no worker has published; undefined = nowhere. */
+  modelsDir: string | undefined;
+  /** Seconds a result is kept unless a submit says otherwise. */
+  resultTtl: number;
+  redis: ConnectionSettings;
+  /** A Redis for results alone. */
+  resultRedis?: ConnectionSettings | undefined;
+}
+
+/** What a client talks to. */
+export interface Connections {
+  redis: RedisClient;
+  target: RedisTarget;
+  results: ResultSource;
+  close(): Promise<void>;
+}
+
+/** @throws InferError REDIS_… (69, 77) naming the server and the fix; nothing is left open then. */
+export async function openConnections(
+  config: ClientConfig,
+  role: 'command' | 'worker',
+): Promise<Connections> {
+  const { prefix, resultRedis } = config;
+  const target = await resolveTarget(config.redis);
+  const redis = await connect(target, role, config.redis);
+  if (resultRedis === undefined) {
+    return { redis, target, results: new BrokerResults(redis, prefix), close: () => closeClient(redis) };
+  }
+  try {
+    const apart = await connect(await resolveTarget(resultRedis), role, resultRedis);
+    const close = async () => {
+      await Promise.all([closeClient(apart), closeClient(redis)]);
+    };
+    return { redis, target, results: new ResultStore(apart, prefix), close };
+  } catch (error) {
+    await closeClient(redis);
+    throw error;
+  }
+}
