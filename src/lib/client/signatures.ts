@@ -44,13 +44,12 @@ export class Signatures {
     return signature;
   }
 
-  /** The one model that live workers serve; else the one here; else the one ever published. */
+  /** The one model that live workers serve; else the only one that is here or was ever published. */
   private async onlyModel(): Promise<string> {
     const workers = await listWorkers(this.client, this.prefix);
     const served = [...new Set(workers.flatMap((worker) => worker.models.map((model) => model.name)))];
     if (served.length === 1) return served[0] as string;
     const local = this.localNames();
-    if (served.length === 0 && local.length === 1) return local[0] as string;
     const published = await publishedModels(this.client, this.prefix);
     const names = [...new Set([...served, ...local, ...published.map((model) => model.name)])].sort();
     if (names.length === 1) return names[0] as string;
