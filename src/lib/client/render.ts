@@ -8,6 +8,7 @@ import type { JobResult } from './types.js';
 export type Ending = Pick<JobRecord, 'id' | 'queue' | 'model' | 'state' | 'rows'> & {
   attempts: number;
   failure?: FailureRecord | undefined;
+  runAt?: number | undefined;
   meta?: ResultMeta | undefined;
 };
 
@@ -24,6 +25,7 @@ export function toJobResult(ending: Ending, stored: Buffer | undefined): JobResu
       ? {}
       : { result: values.length === 1 && ending.rows === 1 ? values[0] : values }),
     ...(failure === undefined || ending.state === 'completed' ? {} : { error: failure }),
+    ...(ending.runAt === undefined ? {} : { nextRunAt: ending.runAt }),
     attempts: meta?.attempts ?? ending.attempts,
     worker: meta?.worker ?? null,
     device: meta?.device ?? null,

@@ -51,7 +51,10 @@ export interface JobResult {
   model: string;
   state: JobState;
   result?: unknown;
+  /** Why it failed; of a job that will be tried again, why it failed last. */
   error?: FailureRecord;
+  /** When a delayed job will be tried (again), ms since the epoch. */
+  nextRunAt?: number;
   attempts: number;
   worker: string | null;
   device: string | null;

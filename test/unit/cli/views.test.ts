@@ -343,3 +343,22 @@ describe('redis status', () => {
     ).toContain('memory   1 KB of 2 KB');
   });
 });
+
+describe('a job that will be tried again', () => {
+  it('says when, how often it was tried and why it failed last', () => {
+    const job = {
+      id: 'j1',
+      state: 'delayed' as const,
+      error: { code: 'RUNNER_DIED', message: 'killed by SIGKILL' },
+      nextRunAt: 6000,
+      attempts: 1,
+      worker: null,
+      device: null,
+      timing: null,
+    };
+    expect(resultView(job, PIPED, 2000)).toEqual([
+      'j1 delayed for 4 s more, 1 attempt so far',
+      'RUNNER_DIED killed by SIGKILL (last attempt)',
+    ]);
+  });
+});

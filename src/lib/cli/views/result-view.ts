@@ -12,6 +12,7 @@ export interface JobResultJson {
   /** One row's result, or an array in input order. */
   result?: unknown;
   error?: FailureRecord;
+  nextRunAt?: number;
   attempts: number;
   worker: string | null;
   device: string | null;
@@ -33,8 +34,9 @@ const CLASS_COLUMNS: Column[] = [
 const ROWS_SHOWN = 20;
 
 /** One job for a person. In a pipe: the bare result as JSON, so that `infer result ID | jq` works. */
-export function resultView(job: JobResultJson, layout: Layout): string[] {
+export function resultView(job: JobResultJson, layout: Layout, now = Date.now()): string[] {
   if (!layout.tty && job.state === 'completed') return [jsonText(job.result ?? null)];
+  if (job.state === 'delayed') return delayedView(job, layout, now);
   if (job.error !== undefined) return failureView(job, job.error, layout);
   if (job.state !== 'completed') return [stateLine(job, layout)];
   return [...payloadView(job.result, layout), '', ...timingView(job, layout)];
@@ -43,6 +45,21 @@ export function resultView(job: JobResultJson, layout: Layout): string[] {
 function stateLine(job: JobResultJson, { paint }: Layout): string {
   const format = job.state === 'completed' ? 'green' : job.state === 'failed' ? 'red' : 'yellow';
   return `${printable(job.id)} ${paint(format, job.state)}`;
+}
+
+/** Waiting for its next try: when that is, and why the last one failed. */
+function delayedView(job: JobResultJson, layout: Layout, now: number): string[] {
+  const { paint } = layout;
+  const wait =
+    job.nextRunAt === undefined ? '' : ` for ${formatDuration(Math.max(0, job.nextRunAt - now))} more`;
+  const tries = job.attempts > 0 ? `, ${plural(job.attempts, 'attempt')} so far` : '';
+  const last =
+    job.error === undefined
+      ? []
+      : [
+          `${paint('red', printable(job.error.code))} ${printable(job.error.message)} ${paint('dim', '(last attempt)')}`,
+        ];
+  return [`${stateLine(job, layout)}${wait}${tries}`, ...last];
 }
 
 function payloadView(result: unknown, layout: Layout): string[] {
