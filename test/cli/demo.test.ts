@@ -8,8 +8,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { accuracyOf, percentiles } from '../../src/lib/cli/demo/figures.js';
 import { invocation } from '../../src/lib/cli/demo/invocation.js';
 import type { DemoJson } from '../../src/lib/cli/views/demo-view.js';
+import { isAlive } from '../../src/lib/core/process-alive.js';
 import { packageRoot } from '../../src/lib/model/package-root.js';
-import { isAlive } from '../../src/lib/redis/start-lock.js';
 import { useRedis } from '../support/redis.js';
 
 const BINARY = join(packageRoot(), 'bin', 'run.js');

@@ -59,29 +59,43 @@ export async function publishedModel(
   return json === null ? undefined : (JSON.parse(json) as ModelSignature);
 }
 
+/** Who may have a GPU of a host; `pid` lets the next worker there see that a holder is dead. */
+export interface GpuLease {
+  host: string;
+  gpu: string;
+  worker: string;
+  id: string;
+  pid: number;
+}
+
 /**
- * Takes or renews the lease on a host's GPU for `holder`; answers who holds it. Two workers on one
- * GPU share its memory, and the second usually dies of that: so one by default.
+ * Takes or renews the lease on a host's GPU; answers who holds it. Two workers on one GPU share its
+ * memory, and the second usually dies of that: so one by default. `isAlive` tells of a process of
+ * this host: what a dead one holds is taken over at once and not after 15 seconds.
  */
 export async function leaseGpu(
   client: RedisClient,
   prefix: string,
-  lease: { host: string; gpu: string; holder: string },
-): Promise<string> {
+  lease: GpuLease,
+  isAlive: (pid: number) => boolean,
+): Promise<GpuLease> {
   const key = leaseKey(prefix, lease.host, lease.gpu);
-  const taken = await client.set(key, lease.holder, 'PX', HEARTBEAT_TTL_MS, 'NX');
-  if (taken === 'OK') return lease.holder;
-  const holder = await client.get(key);
-  if (holder === lease.holder) await client.pexpire(key, HEARTBEAT_TTL_MS);
-  return holder ?? lease.holder;
+  const value = JSON.stringify(lease);
+  const taken = await client.set(key, value, 'PX', HEARTBEAT_TTL_MS, 'NX');
+  if (taken === 'OK') return lease;
+  const current = await client.get(key);
+  const holder = current === null ? lease : (JSON.parse(current) as GpuLease);
+  if (holder.id === lease.id) await client.pexpire(key, HEARTBEAT_TTL_MS);
+  else if (!isAlive(holder.pid)) {
+    await client.set(key, value, 'PX', HEARTBEAT_TTL_MS);
+    return lease;
+  }
+  return holder;
 }
 
-/** Gives a lease back if `holder` still has it. */
-export async function releaseGpu(
-  client: RedisClient,
-  prefix: string,
-  lease: { host: string; gpu: string; holder: string },
-): Promise<void> {
+/** Gives a lease back if it is still this worker's. */
+export async function releaseGpu(client: RedisClient, prefix: string, lease: GpuLease): Promise<void> {
   const key = leaseKey(prefix, lease.host, lease.gpu);
-  if ((await client.get(key)) === lease.holder) await client.del(key);
+  const current = await client.get(key);
+  if (current !== null && (JSON.parse(current) as GpuLease).id === lease.id) await client.del(key);
 }

@@ -9,7 +9,7 @@
  * pausing, delaying and reading stay BullMQ's; a stock BullMQ worker can still serve our queues.
  * Figures: docs/architecture.md.
  *
- * Fields we add to a BullMQ job hash: st terminal state, tk token that ended it, m ResultMeta JSON,
+ * Fields we add to a BullMQ job hash: ht token of the last hold, st terminal state, tk token that ended it, m ResultMeta JSON,
  * f FailureRecord JSON, rl extra reply lists (space separated), cr cancel requested, pr rows done of
  * a failed job.
  */
@@ -128,6 +128,15 @@ local function finish(j)
   call('XADD', events, 'MAXLEN', '~', 1000, '*', 'event', j.state, 'jobId', j.id, field, j.reason, 'prev', 'active')
 end
 
+-- Whether a hold still counts: its lock lives; or it lapsed (Redis was away longer than the lock)
+-- and nobody has noticed, so that work done meanwhile is not thrown away.
+local function holds(id, token)
+  local key = base .. id
+  local lock = call('GET', key .. ':lock')
+  if lock then return lock == token end
+  return call('HGET', key, 'ht') == token and call('LPOS', active, id) ~= false
+end
+
 -- Ends a job that no worker holds. Only a failed one keeps its input, for retry.
 local function finishUnheld(id, data, state, failure, reason, keep)
   local spec = specOf(data)
@@ -187,7 +196,7 @@ while rows < want do
   if job[2] then
     call('LPUSH', active, id)
     call('SET', key .. ':lock', token, 'PX', lockMs)
-    call('HSET', key, 'processedOn', now, 'pb', worker)
+    call('HSET', key, 'processedOn', now, 'pb', worker, 'ht', token)
     local n = #out
     out[n + 1] = id
     out[n + 2] = job[2]
@@ -222,7 +231,7 @@ local out, done, bad, rowsDone = {}, 0, 0, 0
 for i = 5, #ARGV, 15 do
   local id, token, kind = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local key = base .. id
-  if call('GET', key .. ':lock') ~= token then
+  if not holds(id, token) then
     -- A settle sent again after a lost connection finds its own work done.
     out[#out + 1] = call('HGET', key, 'tk') == token and 1 or 0
   else
@@ -276,9 +285,9 @@ export const RENEW = `${PRELUDE}
 local out = {}
 for i = 5, #ARGV, 2 do
   local lock = base .. ARGV[i] .. ':lock'
-  if call('GET', lock) == ARGV[i + 1] then
-    -- Not SET: a full Redis refuses that, and every running job would lose its lock.
-    call('PEXPIRE', lock, ARGV[4])
+  if holds(ARGV[i], ARGV[i + 1]) then
+    -- Not SET where it can be helped: a full Redis refuses that, and every running job would lose its lock.
+    if call('PEXPIRE', lock, ARGV[4]) == 0 then call('SET', lock, ARGV[i + 1], 'PX', ARGV[4]) end
     out[#out + 1] = call('HEXISTS', base .. ARGV[i], 'cr') == 1 and 2 or 1
   else
     out[#out + 1] = 0

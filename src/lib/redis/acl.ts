@@ -19,7 +19,7 @@ const SUBMIT = [
 /** What taking, ending and recovering jobs does, and the register of workers. */
 const SERVE = [
   ...['eval', 'evalsha', 'bzpopmin', 'del', 'expire', 'hdel', 'hincrby', 'hset', 'incr', 'lpush', 'lrange'],
-  ...['lrem', 'persist', 'pexpire', 'rpop', 'rpush', 'set', 'xadd', 'zadd', 'zpopmin', 'zrem'],
+  ...['lpos', 'lrem', 'persist', 'pexpire', 'rpop', 'rpush', 'set', 'xadd', 'zadd', 'zpopmin', 'zrem'],
   ...['zremrangebyscore', 'zscore'],
 ];
 

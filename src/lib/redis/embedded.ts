@@ -12,11 +12,12 @@ import {
 import { totalmem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { isAlive } from '../core/process-alive.js';
 import { notAnswering, serverMissing, startFailed, stopFailed } from './embedded-errors.js';
 import { type EmbeddedPaths, embeddedPaths, preparePrivateDirs } from './embedded-files.js';
 import { parseInfo } from './info.js';
 import { type Answer, ask } from './probe.js';
-import { type HeldLock, isAlive, takeLock } from './start-lock.js';
+import { type HeldLock, takeLock } from './start-lock.js';
 
 export { type EmbeddedPaths, embeddedPaths } from './embedded-files.js';
 

@@ -30,10 +30,10 @@ const LONG_RETRY_MAX_MS = 2000;
 /** Commands of a CLI call answer in milliseconds: 5 s of silence with one pending is a dead peer. */
 const COMMAND_SOCKET_TIMEOUT_MS = 5000;
 /**
- * For half-open connections (a host that vanished). Longer than any BZPOPMIN of ours or BullMQ's
- * (5..10 s), since BullMQ duplicates a worker's connection, options included, to block on it.
+ * For half-open connections (a host that vanished, a firewall that forgot us): no error ever comes
+ * of those. Longer than any blocking read of ours, 5 s, and as long as a lock by default.
  */
-const WORKER_SOCKET_TIMEOUT_MS = 30_000;
+const WORKER_SOCKET_TIMEOUT_MS = 10_000;
 
 /**
  * Delay in ms before attempt `times` + 1, or null to give up. Workers double from 50 ms to 2 s and
@@ -49,9 +49,24 @@ export function retryDelay(role: ConnectionRole, state: RetryState, times: numbe
   return Math.round(delay * (0.5 + Math.random() / 2));
 }
 
-/** After a failover the old primary answers READONLY; while it restarts, LOADING: reconnect, send again. */
-function resendElsewhere(error: Error): false | 2 {
-  return /(?:^|[ -])(?:READONLY|LOADING)\b/.test(error.message) ? 2 : false;
+const ELSEWHERE_EVERY_MS = 1000;
+/** Replies that came with the first READONLY belong to the same look elsewhere. */
+const SAME_LOOK_MS = 50;
+
+/**
+ * After a failover the old primary answers READONLY; while it restarts, LOADING: reconnect, send
+ * again. Once a second at most: a server that stays a replica would be reconnected to without end.
+ * The errors between reach the caller, which has a back-off of its own.
+ */
+function resendElsewhere(): (error: Error) => false | 2 {
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  return (error) => {
+    if (!/(?:^|[ -])(?:READONLY|LOADING)\b/.test(error.message)) return false;
+    const ago = performance.now() - lookedAt;
+    if (ago >= SAME_LOOK_MS && ago < ELSEWHERE_EVERY_MS) return false;
+    if (ago >= ELSEWHERE_EVERY_MS) lookedAt = performance.now();
+    return 2;
+  };
 }
 
 /** ioredis options of a single server, a unix socket or a Sentinel set-up. */
@@ -103,8 +118,7 @@ export function clusterOptions(input: OptionInput, state: RetryState): ClusterOp
 
 function commonOptions(input: OptionInput) {
   const { address, role } = input;
-  const socketTimeout =
-    role === 'command' ? COMMAND_SOCKET_TIMEOUT_MS : role === 'worker' ? WORKER_SOCKET_TIMEOUT_MS : undefined;
+  const socketTimeout = role === 'command' ? COMMAND_SOCKET_TIMEOUT_MS : WORKER_SOCKET_TIMEOUT_MS;
   return {
     // Later than our own deadline, which knows better how far the connection came.
     connectTimeout: input.connectTimeoutMs + 500,
@@ -117,8 +131,8 @@ function commonOptions(input: OptionInput) {
     connectionName: `infer-${role}`,
     // Two commands fewer per connection, and an error reply each on servers before 7.2.
     disableClientInfo: true,
-    ...(role === 'command' ? {} : { reconnectOnError: resendElsewhere }),
-    ...(socketTimeout === undefined ? {} : { socketTimeout }),
+    ...(role === 'command' ? {} : { reconnectOnError: resendElsewhere() }),
+    socketTimeout,
     ...(address.username === undefined ? {} : { username: address.username }),
     ...(address.password === undefined ? {} : { password: address.password }),
     ...(address.tls ? { tls: tlsOptions(input) } : {}),

@@ -3,6 +3,7 @@ import { linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } f
 import { setTimeout as delay } from 'node:timers/promises';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
+import { isAlive } from '../core/process-alive.js';
 
 /** Held while a server is started or stopped, which takes 10..30 s at most: older is left over. */
 const STALE_AFTER_MS = 60_000;
@@ -43,23 +44,6 @@ export async function takeLock(file: string, timeoutMs: number): Promise<HeldLoc
       if (stillHeld()) rmSync(file, { force: true });
     },
   };
-}
-
-/** Whether a process of this id runs. A zombie (its parent has not collected it) counts as gone. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-  try {
-    // In containers whose pid 1 collects nobody, a server that ended stays a zombie for ever.
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat[stat.lastIndexOf(')') + 2] !== 'Z';
-  } catch {
-    // No /proc (macOS), or it ended just now: the next look tells.
-    return true;
-  }
 }
 
 function tryLock(file: string, token: string): boolean {

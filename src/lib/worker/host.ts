@@ -4,6 +4,7 @@ import { systemClock } from '../core/clock.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { newId } from '../core/job.js';
+import { isAlive } from '../core/process-alive.js';
 import { startRunner } from '../model/process-runner.js';
 import type { LoadedModel, RunnerOptions } from '../model/runner.js';
 import { BullConsumer } from '../queue/consumer.js';
@@ -24,7 +25,7 @@ import {
   resolveTarget,
 } from '../redis/connect.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
-import type { Logger } from '../telemetry/logger.js';
+import { type Logger, rateLimiter } from '../telemetry/logger.js';
 import { RunnerSlot } from './runner-slot.js';
 import { Upkeep } from './upkeep.js';
 import { Worker } from './worker.js';
@@ -92,6 +93,8 @@ const BEAT_MS = 1000;
 /** Longest wait for Redis when leaving, and for any one step of the clean-up. */
 const LEAVE_MS = 2000;
 const STEP_MS = 6000;
+/** Redis coming and going is told this often at most. */
+const STATE_EVERY_MS = 10_000;
 
 /** Brings up connections, runners and registration, in that order; on failure nothing is left behind. */
 export async function openWorker(
@@ -105,7 +108,13 @@ export async function openWorker(
     for (const step of cleanup.splice(0).reverse()) await atMost(STEP_MS, step());
   };
   try {
-    const client = await connect(redis.target, 'worker', redis.settings, { onState: redis.onState });
+    let backAt = 0;
+    const tell = calmed(redis.onState);
+    const onState = (event: ConnectionEvent) => {
+      if (event.state === 'back') backAt = Date.now();
+      tell(event);
+    };
+    const client = await connect(redis.target, 'worker', redis.settings, { onState });
     cleanup.push(() => closeClient(client));
     const lease = await takeLease(client, config, id);
     if (lease !== undefined) cleanup.push(() => releaseGpu(client, config.prefix, lease));
@@ -160,7 +169,7 @@ export async function openWorker(
       const memory = await Promise.all(slots.map((slot) => slot.memory()));
       const rssBytes = memory.reduce((sum, bytes) => sum + bytes, process.memoryUsage.rss());
       await beat(client, config.prefix, { ...worker.heartbeat(), rssBytes });
-      if (lease !== undefined) await leaseGpu(client, config.prefix, lease);
+      if (lease !== undefined) await leaseGpu(client, config.prefix, lease, isAlive);
     };
     await sendBeat();
     /** The one beat that no timer owns; a late one must not put a worker that has left back on the register. */
@@ -174,7 +183,10 @@ export async function openWorker(
     upkeep.every(BEAT_MS, 'heartbeat', sendBeat);
     upkeep.every(Math.min(LOOK_MS, config.lockMs / RENEWALS_PER_LOCK), 'locks', () => worker.renewLocks());
     upkeep.every(LOOK_MS, 'deadlines', () => Promise.all(consumers.map((consumer) => consumer.expireDue())));
-    upkeep.every(config.lockMs / RENEWALS_PER_LOCK, 'recovery', () => recoverAll(consumers, log));
+    upkeep.every(config.lockMs / RENEWALS_PER_LOCK, 'recovery', async () => {
+      // After an outage every worker first gets the time to renew: what it holds is not lost.
+      if (Date.now() - backAt >= config.lockMs) await recoverAll(consumers, log);
+    });
     upkeep.every(SWEEP_MS, 'sweep', async () => {
       await Promise.all(consumers.map((consumer) => consumer.sweep()));
       await forgetDeadWorkers(client, config.prefix, Date.now());
@@ -249,19 +261,32 @@ async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
 async function recoverAll(consumers: readonly BullConsumer[], log: Logger): Promise<void> {
   for (const consumer of consumers) {
     const { requeued, poisoned } = await consumer.recover();
-    for (const id of requeued)
-      log.warn({ id, queue: consumer.queue }, 'its worker is gone: back in the queue');
+    const [first] = requeued;
+    if (first !== undefined) {
+      const jobs = requeued.length;
+      log.warn({ queue: consumer.queue, jobs, first }, 'the worker of jobs is gone: back in the queue');
+    }
     for (const id of poisoned) log.error({ id, queue: consumer.queue }, 'lost its worker too often: failed');
   }
+}
+
+/** Tells of an outage once in ten seconds at most, and of an end only where its beginning was told. */
+function calmed(onState: WorkerRedis['onState']): WorkerRedis['onState'] {
+  const limiter = rateLimiter(STATE_EVERY_MS);
+  let told = false;
+  return (event) => {
+    if (event.state === 'lost') told = limiter.pass('lost') !== undefined;
+    if (told || event.state === 'waiting') onState(event);
+  };
 }
 
 async function takeLease(client: RedisClient, config: WorkerConfig, id: string) {
   const { gpu } = config.runner;
   if (gpu === undefined || config.shareGpu) return undefined;
-  const lease = { host: hostname(), gpu, holder: `${config.name} ${id}` };
-  const holder = await leaseGpu(client, config.prefix, lease);
-  if (holder === lease.holder) return lease;
-  throw new InferError('GPU_IN_USE', `GPU ${gpu} of this host is in use by worker ${holder.split(' ')[0]}`, {
+  const lease = { host: hostname(), gpu, worker: config.name, id, pid: process.pid };
+  const holder = await leaseGpu(client, config.prefix, lease, isAlive);
+  if (holder.id === lease.id) return lease;
+  throw new InferError('GPU_IN_USE', `GPU ${gpu} of this host is in use by worker ${holder.worker}`, {
     hint: 'give this worker another --gpu, stop that one, or share it on purpose with --share-gpu',
     exitCode: ExitCode.Unavailable,
   });

@@ -4,6 +4,7 @@ import { Gate } from '../core/gate.js';
 import type { Priority } from '../core/job.js';
 import type { QueueConsumer, TakenJob } from '../queue/broker.js';
 import type { Logger } from '../telemetry/logger.js';
+import { Trouble } from './trouble.js';
 
 /** Longest sleep on the marker: bounds how late a lost wake-up (or a resumed queue) is noticed. */
 const WAIT_MS = 5000;
@@ -29,6 +30,7 @@ export class Lane {
   state: 'taking' | 'waiting' | 'full' | 'backoff' = 'taking';
   private readonly roomFreed = new Gate();
   private backoffMs = BACKOFF_MIN_MS;
+  private readonly trouble: Trouble;
   /** True after a take that found the queue empty (burst workers end on this). */
   empty = false;
 
@@ -39,7 +41,9 @@ export class Lane {
     private readonly signal: AbortSignal,
     private readonly log: Logger,
     private readonly onEmpty: () => void,
-  ) {}
+  ) {
+    this.trouble = new Trouble(log);
+  }
 
   async run(): Promise<void> {
     while (!this.signal.aborted) {
@@ -88,10 +92,7 @@ export class Lane {
 
   private async backOff(error: unknown): Promise<void> {
     this.state = 'backoff';
-    this.log.warn(
-      { queue: this.consumer.queue, reason: messageOf(error), retryMs: this.backoffMs },
-      'cannot take jobs, will try again',
-    );
+    this.trouble.say('cannot take jobs, will try again', error, { queue: this.consumer.queue });
     await delay(this.backoffMs, undefined, { signal: this.signal }).catch(() => undefined);
     this.backoffMs = Math.min(this.backoffMs * 2, BACKOFF_MAX_MS);
   }

@@ -153,11 +153,14 @@ export class RunnerSlot {
     if (cause.code === 'RUNNER_DIED') this.deaths += 1;
     this.restartMs = this.deaths <= FREE_DEATHS ? 0 : backOff(this.deaths - FREE_DEATHS);
     if (this.stopped) return;
-    this.log.error({ runner: this.index, code: cause.code, reason: cause.message }, 'runner replaced');
-    void runner
-      .kill()
-      .then(() => this.revive())
-      .catch(() => undefined);
+    void this.succeed(runner, cause.code).catch(() => undefined);
+  }
+
+  private async succeed(runner: Runner, code: string): Promise<void> {
+    const [{ reason }] = await Promise.all([runner.exited, runner.kill()]);
+    // The process's own last words stay with the job: they may quote its input.
+    this.log.error({ runner: this.index, code, reason }, 'runner replaced');
+    await this.revive();
   }
 
   /** The successor; several callers share one start. */

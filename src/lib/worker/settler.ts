@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { messageOf } from '../core/errors.js';
 import { Gate } from '../core/gate.js';
 import type { QueueConsumer, Settlement } from '../queue/broker.js';
 import type { Logger } from '../telemetry/logger.js';
+import { Trouble } from './trouble.js';
 
 /** Jobs ended in one script at most: about 2 ms of Redis time. */
 const BATCH = 128;
@@ -18,12 +18,15 @@ export class Settler {
   private working = false;
   private abandoned = false;
   private readonly idle = new Gate();
+  private readonly trouble: Trouble;
 
   constructor(
     private readonly consumer: QueueConsumer,
-    private readonly log: Logger,
+    log: Logger,
     private readonly onSettled: (settlement: Settlement, ours: boolean) => void,
-  ) {}
+  ) {
+    this.trouble = new Trouble(log);
+  }
 
   push(settlement: Settlement): void {
     this.pending.push(settlement);
@@ -61,10 +64,10 @@ export class Settler {
         retryMs = RETRY_MIN_MS;
       } catch (error) {
         if (this.abandoned) break;
-        this.log.warn(
-          { queue: this.consumer.queue, jobs: batch.length, reason: messageOf(error), retryMs },
-          'cannot store outcomes, will try again',
-        );
+        this.trouble.say('cannot store outcomes, will try again', error, {
+          queue: this.consumer.queue,
+          jobs: batch.length,
+        });
         await delay(retryMs);
         retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
       }

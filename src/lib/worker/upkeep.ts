@@ -1,12 +1,16 @@
-import { messageOf } from '../core/errors.js';
 import type { Logger } from '../telemetry/logger.js';
+import { Trouble } from './trouble.js';
 
 /** Chores that repeat until stopped; a slow one is never started twice at the same time. */
 export class Upkeep {
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly underWay = new Set<Promise<void>>();
 
-  constructor(private readonly log: Logger) {}
+  private readonly trouble: Trouble;
+
+  constructor(log: Logger) {
+    this.trouble = new Trouble(log);
+  }
 
   every(ms: number, name: string, chore: () => Promise<unknown>): void {
     let busy = false;
@@ -15,7 +19,7 @@ export class Upkeep {
       busy = true;
       const work = chore()
         .catch((error: unknown) => {
-          this.log.warn({ chore: name, reason: messageOf(error) }, 'upkeep failed, will try again');
+          this.trouble.say(`${name} failed, will try again`, error, {});
         })
         .then(() => {
           busy = false;

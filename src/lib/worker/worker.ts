@@ -151,7 +151,7 @@ export class Worker {
           (job) => job.job.spec.queue === consumer.queue && !job.over,
         );
         const { lost, cancelled } = await consumer.renew(mine.map((job) => job.job));
-        for (const job of lost) this.onLost(job);
+        this.onLost(consumer.queue, lost);
         for (const job of cancelled) this.onCancelRequested(job);
       }),
     );
@@ -272,14 +272,17 @@ export class Worker {
     return false;
   }
 
-  private onLost(taken: TakenJob): void {
-    const job = this.held.get(taken);
-    if (job === undefined || job.over) return;
-    job.lost = true;
-    this.forget(job);
+  private onLost(queue: string, lost: readonly TakenJob[]): void {
+    const jobs = lost.map((taken) => this.held.get(taken)).filter((job) => job !== undefined && !job.over);
+    for (const job of jobs as HeldJob[]) {
+      job.lost = true;
+      this.forget(job);
+    }
+    const [first] = jobs;
+    if (first === undefined) return;
     this.parts.log.warn(
-      { id: job.id, queue: taken.spec.queue },
-      'lock lost: another worker has this job now',
+      { queue, jobs: jobs.length, first: first.id },
+      'locks lost: these jobs are run again',
     );
   }
 

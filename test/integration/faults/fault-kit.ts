@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { InferClient } from '../../../src/lib/client/client.js';
-import { silentLogger } from '../../../src/lib/telemetry/logger.js';
+import { type Logger, silentLogger } from '../../../src/lib/telemetry/logger.js';
 import {
   openWorker,
   type RunningWorker,
@@ -32,7 +32,11 @@ export class FaultKit {
     });
   }
 
-  async worker(more: Partial<WorkerConfig> = {}, where: Partial<WorkerRedis> = {}): Promise<RunningWorker> {
+  async worker(
+    more: Partial<WorkerConfig> = {},
+    where: Partial<WorkerRedis> = {},
+    log: Logger = silentLogger(),
+  ): Promise<RunningWorker> {
     const target = {
       target: this.redis.target,
       settings: this.redis.settings(),
@@ -60,7 +64,7 @@ export class FaultKit {
         ...more,
       },
       target,
-      silentLogger(),
+      log,
     );
     this.running.push({ worker, ended: worker.run() });
     return worker;

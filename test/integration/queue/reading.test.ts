@@ -141,8 +141,6 @@ describe('sweep', () => {
 });
 
 describe('registry', () => {
-  const lease = { host: 'h', gpu: '0' };
-
   it('shows a worker while it beats and forgets it after', async () => {
     const worker = { id: 'w1', name: 'zoe', beatAt: Date.now() } as never;
     await registry.beat(kit.client, PREFIX, worker);
@@ -159,23 +157,29 @@ describe('registry', () => {
   });
 
   it('leases a GPU to one holder, who renews it and alone can give it back', async () => {
+    const where = { host: 'h', gpu: '0' };
     const [a, b] = [
-      { ...lease, holder: 'a' },
-      { ...lease, holder: 'b' },
+      { ...where, worker: 'a', id: 'wa', pid: 1 },
+      { ...where, worker: 'b', id: 'wb', pid: 2 },
     ];
     const key = `{${PREFIX}}:lease:h:0`;
-    expect(await registry.leaseGpu(kit.client, PREFIX, a)).toBe('a');
-    expect(await registry.leaseGpu(kit.client, PREFIX, b)).toBe('a');
-    expect(await registry.leaseGpu(kit.client, PREFIX, { ...b, gpu: '1' })).toBe('b');
+    const alive = (_pid: number) => true;
+    const take = async (lease: typeof a, isAlive = alive) =>
+      (await registry.leaseGpu(kit.client, PREFIX, lease, isAlive)).worker;
+    expect(await take(a)).toBe('a');
+    expect(await take(b)).toBe('a');
+    expect(await take({ ...b, gpu: '1' })).toBe('b');
     await kit.client.pexpire(key, 1000);
-    await registry.leaseGpu(kit.client, PREFIX, b);
+    await take(b);
     expect(await kit.client.pttl(key)).toBeLessThanOrEqual(1000);
-    await registry.leaseGpu(kit.client, PREFIX, a);
+    await take(a);
     expect(await kit.client.pttl(key)).toBeGreaterThan(10_000);
     await registry.releaseGpu(kit.client, PREFIX, b);
-    expect(await kit.client.get(key)).toBe('a');
+    expect(await take(b)).toBe('a');
     await registry.releaseGpu(kit.client, PREFIX, a);
-    expect(await registry.leaseGpu(kit.client, PREFIX, b)).toBe('b');
+    expect(await take(b)).toBe('b');
+    // The holder's process is gone: no need to wait for its lease to lapse.
+    expect(await take(a, (pid) => pid !== 2)).toBe('a');
   });
 
   it('publishes models, the newest of a name', async () => {

@@ -19,6 +19,7 @@ describe('renew', () => {
     const jobs = await consumer.take(3);
     await kit.client.pexpire(`${kit.base}${held}:lock`, 5000);
     await kit.loseLock(lost);
+    await (await kit.consumer()).recover();
     expect(await kit.producer.cancel(kit.queue, unwanted)).toBe('active');
     const answer = await consumer.renew(jobs);
     expect([idsOf(answer.lost), idsOf(answer.cancelled)]).toEqual([[lost], [unwanted]]);
@@ -26,6 +27,18 @@ describe('renew', () => {
     expect(await kit.client.pttl(`${kit.base}${unwanted}:lock`)).toBeGreaterThan(45_000);
     expect(await kit.client.exists(`${kit.base}${lost}:lock`)).toBe(0);
     expect(await consumer.renew([])).toEqual({ lost: [], cancelled: [] });
+  });
+});
+
+describe('a lock that lapsed while Redis was away', () => {
+  it('is renewed as long as nobody has taken the job from its holder', async () => {
+    const [holder, other] = [await kit.consumer({ lockMs: 50_000 }), await kit.consumer()];
+    const [id] = (await kit.submit({})) as [string];
+    const job = await takeOne(holder);
+    await kit.loseLock(id);
+    expect(await holder.renew([job])).toEqual({ lost: [], cancelled: [] });
+    expect(await kit.client.pttl(`${kit.base}${id}:lock`)).toBeGreaterThan(45_000);
+    expect(await other.recover()).toEqual({ requeued: [], poisoned: [] });
   });
 });
 

@@ -44,9 +44,9 @@ describe('settle', () => {
     const [id] = (await kit.submit({})) as [string];
     const lost = await takeOne(slow);
     await kit.loseLock(id);
+    await quick.recover();
     expect(await slow.settle([completed(lost, 'too late')])).toEqual([false]);
     expect(await kit.client.exists(kit.resultKey(id))).toBe(0);
-    await quick.recover();
     const again = await takeOne(quick);
     expect(again).toMatchObject({ attempt: 2, stalls: 1 });
     expect(await slow.settle([completed(lost, 'too late')])).toEqual([false]);
@@ -58,6 +58,16 @@ describe('settle', () => {
     expect(await result(id)).toBe('good');
     expect(await kit.states([id])).toEqual(['completed']);
     expect(await kit.client.zcard(`${kit.base}prioritized`)).toBe(0);
+  });
+
+  it('takes the outcome of a lapsed lock while nobody has noticed: the work is not thrown away', async () => {
+    const consumer = await kit.consumer();
+    const [id] = (await kit.submit({})) as [string];
+    const job = await takeOne(consumer);
+    await kit.loseLock(id);
+    expect(await consumer.settle([completed(job, 'in time')])).toEqual([true]);
+    expect(await result(id)).toBe('in time');
+    expect(await kit.states([id])).toEqual(['completed']);
   });
 
   it('sent again after a lost connection changes nothing and answers the same', async () => {
@@ -83,6 +93,7 @@ describe('settle', () => {
     const ids = await kit.submit(...Array.from({ length: 9 }, () => ({})));
     const jobs = await consumer.take(9);
     await Promise.all([ids[2], ids[5]].map((id) => kit.loseLock(id as string)));
+    await (await kit.consumer()).recover();
     const answers = await consumer.settle(jobs.map((job) => completed(job)));
     expect(answers).toEqual(ids.map((_, i) => i !== 2 && i !== 5));
   });

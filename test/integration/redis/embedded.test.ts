@@ -20,6 +20,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { buildSync } from 'esbuild';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isAlive } from '../../../src/lib/core/process-alive.js';
 import { closeClient, connect, embeddedTargetOf, resolveTarget } from '../../../src/lib/redis/connect.js';
 import {
   embeddedPaths,
@@ -28,7 +29,7 @@ import {
   statusEmbedded,
   stopEmbedded,
 } from '../../../src/lib/redis/embedded.js';
-import { isAlive, takeLock } from '../../../src/lib/redis/start-lock.js';
+import { takeLock } from '../../../src/lib/redis/start-lock.js';
 import type { RedisClient } from '../../../src/lib/redis/types.js';
 
 const run = promisify(execFile);

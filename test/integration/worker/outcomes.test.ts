@@ -163,8 +163,8 @@ describe('a held job', () => {
     const worker = await kit.start();
     const run = await kit.runner.next();
     await queue.loseLock(job.id);
-    await worker.renewLocks();
     expect((await other.recover()).requeued).toEqual([job.id]);
+    await worker.renewLocks();
     run.finish();
     // It may be the same worker that takes it again, under another lock.
     const again = await kit.runner.next();

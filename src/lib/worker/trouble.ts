@@ -1,0 +1,26 @@
+import { messageOf } from '../core/errors.js';
+import { type Logger, rateLimiter } from '../telemetry/logger.js';
+
+const EVERY_MS = 60_000;
+
+/** The kind of an error: the first word of a server's reply (`OOM`, `READONLY`), else its beginning. */
+function kindOf(reason: string): string {
+  return /^-?([A-Z]{2,})\b/.exec(reason)?.[1] ?? reason.slice(0, 24);
+}
+
+/**
+ * Words for what fails and is tried again until it works: each kind once a minute with how often it
+ * came, so that a Redis that is full or away for an hour fills neither a disk nor a screen.
+ */
+export class Trouble {
+  private readonly limiter = rateLimiter(EVERY_MS);
+
+  constructor(private readonly log: Logger) {}
+
+  say(what: string, error: unknown, fields: Record<string, unknown>): void {
+    const reason = messageOf(error);
+    const held = this.limiter.pass(`${what} ${kindOf(reason)}`);
+    if (held === undefined) return;
+    this.log.warn({ ...fields, reason, ...(held > 0 ? { alike: held } : {}) }, what);
+  }
+}
