@@ -21,7 +21,16 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
     '<%= config.bin %> worker -Q batch --burst',
   ];
   static override flags = {
-    ...settingFlags('queues', 'modelsDir', 'gpu', 'requireGpu', 'provider', 'maxBatch', 'batchWindow'),
+    ...settingFlags(
+      'queues',
+      'modelsDir',
+      'gpu',
+      'requireGpu',
+      'provider',
+      'maxBatch',
+      'latencyTarget',
+      'batchWindow',
+    ),
     ...settingFlags(
       'concurrency',
       'threads',
@@ -76,7 +85,6 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
       redisSource: target.source,
       models: worker.models,
       threads: config.runner.threads,
-      maxBatch: worker.maxBatch,
       drainTimeoutMs: drainTimeout,
     };
     for (const line of workerBanner(banner, { paint: this.paintError })) this.note(line);

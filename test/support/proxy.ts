@@ -6,7 +6,7 @@ interface Link {
 }
 
 /** A network between clients and a Redis on a port of this host, which a test can make misbehave. */
-export class Proxy {
+export class FaultyNetwork {
   private readonly links = new Set<Link>();
   private readonly stranded = new Set<Link>();
   private mode: 'pass' | 'silent' | 'deaf' = 'pass';
@@ -16,12 +16,12 @@ export class Proxy {
     readonly port: number,
   ) {}
 
-  static async open(targetPort: number): Promise<Proxy> {
+  static async open(targetPort: number): Promise<FaultyNetwork> {
     const listener = createServer();
     await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
-    const proxy = new Proxy(listener, (listener.address() as { port: number }).port);
-    listener.on('connection', (client) => proxy.accept(client, targetPort));
-    return proxy;
+    const network = new FaultyNetwork(listener, (listener.address() as { port: number }).port);
+    listener.on('connection', (client) => network.accept(client, targetPort));
+    return network;
   }
 
   get url(): string {
@@ -64,7 +64,7 @@ export class Proxy {
     await new Promise<void>((resolve) => this.listener.close(() => resolve()));
   }
 
-  private set(mode: Proxy['mode']): void {
+  private set(mode: FaultyNetwork['mode']): void {
     this.mode = mode;
     for (const link of this.links) this.steer(link);
   }

@@ -25,7 +25,8 @@ export async function submitGroup(
     }
     return await writer.close();
   } catch (error) {
-    await writer.abandon();
+    // Whatever stops this too is less telling than what stopped the submit.
+    await writer.abandon().catch(() => undefined);
     throw error;
   } finally {
     bar.finish();

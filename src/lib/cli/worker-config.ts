@@ -45,6 +45,7 @@ export function workerConfig(settings: Settings, flags: WorkerFlags, version: st
     },
     concurrency,
     maxBatch: settings.maxBatch ?? null,
+    latencyTargetMs: settings.latencyTarget,
     batchWindowMs: settings.batchWindow,
     lockMs: settings.lockTtl,
     timeLimitMs: settings.timeLimit,

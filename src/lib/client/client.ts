@@ -19,6 +19,7 @@ import type { RedisClient, RedisTarget } from '../redis/types.js';
 import { type ClientConfig, type Connections, openConnections } from './connections.js';
 import { groupChunks } from './group-reader.js';
 import { GroupWriter } from './group-writer.js';
+import { Places } from './places.js';
 import { toJobResult } from './render.js';
 import { Signatures } from './signatures.js';
 import { queueFor, specOf } from './spec.js';
@@ -44,7 +45,7 @@ export class InferClient {
   private readonly producer: Producer;
   private readonly waiter: Waiter;
   private readonly registered = new Set<string>();
-  private readonly places = new Map<string, string>();
+  private readonly places = new Places();
 
   /** For tools that look closer than this class does. */
   readonly redis: RedisClient;
@@ -170,15 +171,20 @@ export class InferClient {
     return writer;
   }
 
-  /** Submits many rows as a group of chunk jobs. */
+  /** Submits many rows as a group of chunk jobs; a chunk that fails takes those before it back. */
   async submitMany(
     chunks: AsyncIterable<Payload>,
     signature: ModelSignature,
     options: SubmitOptions = {},
   ): Promise<SubmittedGroup> {
     const writer = await this.openGroup(signature, options);
-    for await (const chunk of chunks) await this.guard(writer.write(chunk));
-    return this.guard(writer.close());
+    try {
+      for await (const chunk of chunks) await this.guard(writer.write(chunk));
+      return await this.guard(writer.close());
+    } catch (error) {
+      await writer.abandon().catch(() => undefined);
+      throw error;
+    }
   }
 
   /** How a job stands, with its result when it has one. @throws InferError JOB_UNKNOWN (66). */
@@ -231,6 +237,7 @@ export class InferClient {
 
   async group(id: string): Promise<GroupRecord> {
     const { queue } = await this.place(id, 'group');
+    await this.guard(this.producer.expireDue(queue));
     const group = await this.guard(readGroup(this.redis, this.config.prefix, queue, id));
     if (group === undefined) throw unknownId(id);
     return group;
@@ -310,6 +317,8 @@ export class InferClient {
 
   private async record(id: string): Promise<JobRecord> {
     const { queue } = await this.place(id, 'job');
+    // With no worker about, nobody else ends it at its deadline.
+    await this.guard(this.producer.expireDue(queue));
     const record = await this.guard(readJob(this.redis, this.config.prefix, queue, id));
     if (record === undefined) throw unknownId(id);
     return record;

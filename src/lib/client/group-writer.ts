@@ -60,13 +60,17 @@ export class GroupWriter {
     return { group: id, queue, priority, model, rows: this.rows, jobs: this.index };
   }
 
-  /** Gives up: chunks that have not started are cancelled, and the group ends with what has run. */
+  /** Gives up: chunks that have not ended are cancelled, and the group ends with what has run. */
   async abandon(): Promise<void> {
     this.pending = [];
     await Promise.allSettled(this.underWay);
     const { id, queue } = this.template;
-    for (let index = 0; index < this.index; index++) await this.producer.cancel(queue, chunkId(id, index));
-    await this.producer.closeGroup(queue, id, this.rows, this.index);
+    let queued = 0;
+    for (let index = 0; index < this.index; index++) {
+      if ((await this.producer.cancel(queue, chunkId(id, index))) !== undefined) queued += 1;
+    }
+    // Only chunks that are there can end, and a group waits for all it counts.
+    await this.producer.closeGroup(queue, id, this.rows, queued);
   }
 
   private async flush(): Promise<void> {

@@ -3,15 +3,22 @@
  * at the condition, then await: a change in between is not missed.
  */
 export class Gate {
-  private waiters: (() => void)[] = [];
+  // One promise for all: a loop that looks often between two changes would else pile them up.
+  private next: { promise: Promise<void>; resolve: () => void } | undefined;
 
   wait(): Promise<void> {
-    return new Promise((resolve) => {
-      this.waiters.push(resolve);
-    });
+    if (this.next === undefined) {
+      let resolve: () => void = () => undefined;
+      const promise = new Promise<void>((done) => {
+        resolve = done;
+      });
+      this.next = { promise, resolve };
+    }
+    return this.next.promise;
   }
 
   open(): void {
-    for (const wake of this.waiters.splice(0)) wake();
+    this.next?.resolve();
+    this.next = undefined;
   }
 }

@@ -186,7 +186,8 @@ export interface WorkerRecord {
   gpu: string | null;
   device: string;
   queues: string[];
-  models: { name: string; version: number }[];
+  /** `batch`: rows that run together now, as told or learned. */
+  models: { name: string; version: number; batch: number }[];
   concurrency: number;
   maxBatch: number | null;
   batchWindowMs: number;

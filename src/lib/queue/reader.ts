@@ -74,9 +74,10 @@ export async function readJob(
       ? 'waiting'
       : delayed !== null
         ? 'delayed'
-        : completed !== null
+        : // Without its end in the fields it ended between two of these reads: they are still of its run.
+          completed !== null && finishedOn
           ? 'completed'
-          : failed !== null
+          : failed !== null && finishedOn
             ? 'failed'
             : processedOn
               ? 'active'

@@ -24,6 +24,8 @@ export interface DispatchHost {
   onSoftLimit(job: HeldJob): void;
   /** A cancelled job whose rows in the run are done now. */
   onCancelled(job: HeldJob): void;
+  /** A run of `rows` rows of a model took `ms`. */
+  onRan(model: string, rows: number, ms: number): void;
   /** Rows left the batcher: lanes may fetch again. */
   onRoom(): void;
 }
@@ -178,6 +180,7 @@ export class Dispatcher {
     }
     this.inRun.delete(slot);
     this.stats.rows += batch.rows;
+    this.host.onRan(model, batch.rows, reply.runMs);
     const counts = batch.parts.map((part) => part.rows);
     const pieces = splitRows(reply.outputs, counts);
     for (const [i, { unit, from }] of batch.parts.entries()) {

@@ -38,12 +38,17 @@ export class HeldJob implements MutableUnit {
     readonly lane: number,
     readonly order: number,
     readonly key: string,
-    readonly cap: number,
+    /** Most rows in one run now; a learned size changes while the job waits. */
+    private readonly capNow: () => number,
     /** Milliseconds of run time; undefined = no limit. */
     readonly limits: { hardMs?: number | undefined; softMs?: number | undefined } = {},
   ) {
     this.rows = payload.rows;
     this.remaining = payload.rows;
+  }
+
+  get cap(): number {
+    return this.capNow();
   }
 
   get priority(): number {

@@ -43,6 +43,7 @@ export interface WorkerConfig {
   /** Runner processes. */
   concurrency: number;
   maxBatch: number | null;
+  latencyTargetMs: number;
   batchWindowMs: number;
   /** How long a lock outlives its last renewal: bounds how late a dead worker's jobs run again. */
   lockMs: number;
@@ -69,8 +70,6 @@ export interface WorkerRedis {
 export interface RunningWorker {
   readonly id: string;
   readonly models: LoadedModel[];
-  /** Most rows in one run, of the model that takes most. */
-  readonly maxBatch: number;
   /** Jobs it holds right now. */
   readonly activeJobs: number;
   /** Takes jobs until drained, left, or (burst, max jobs) done; then frees everything. */
@@ -156,6 +155,7 @@ export async function openWorker(
         version: config.version,
         gpu: config.runner.gpu ?? null,
         maxBatch: config.maxBatch,
+        latencyTargetMs: config.latencyTargetMs,
         batchWindowMs: config.batchWindowMs,
         lockMs: config.lockMs,
         timeLimitMs: config.timeLimitMs,
@@ -209,7 +209,6 @@ export async function openWorker(
     return {
       id,
       models,
-      maxBatch: worker.maxBatch,
       get activeJobs() {
         return worker.heartbeat().active.length;
       },

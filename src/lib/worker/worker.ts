@@ -7,21 +7,22 @@ import { shapeKey } from '../model/tensor.js';
 import type { QueueConsumer, TakenJob, WorkerRecord } from '../queue/broker.js';
 import type { Logger } from '../telemetry/logger.js';
 import { admit } from './admit.js';
+import { BatchSizes } from './batch-sizes.js';
 import { Dispatcher } from './dispatcher.js';
 import { HeldJob } from './held.js';
 import { Lane } from './lane.js';
 import { Outcomes } from './outcomes.js';
 import type { RunnerSlot } from './runner-slot.js';
 
-/** Rows a run takes when neither the user nor the model says. */
-const DEFAULT_MAX_BATCH = 32;
-
 export interface WorkerOptions {
   id: string;
   name: string;
   version: string;
   gpu: string | null;
+  /** Most rows in one run; null = learned from run times. */
   maxBatch: number | null;
+  /** Longest run in ms that a learned size may take: what an urgent row may have to wait for. */
+  latencyTargetMs: number;
   batchWindowMs: number;
   lockMs: number;
   /** Milliseconds of run time a job may have; undefined = no limit. */
@@ -62,8 +63,7 @@ export class Worker {
   private readonly stopTaking = new AbortController();
   private readonly ended = new Gate();
   private order = 0;
-  /** Most rows in one run, of the model that takes most: what is held ahead for each runner. */
-  readonly maxBatch: number;
+  readonly sizes: BatchSizes;
   private accepted = 0;
   private leaving = false;
   private handingBack = false;
@@ -74,7 +74,7 @@ export class Worker {
   ) {
     this.startedAt = parts.clock.now();
     this.signatures = new Map(parts.models.map((model) => [model.signature.name, model.signature]));
-    this.maxBatch = Math.max(1, ...[...this.signatures.values()].map((model) => this.capOf(model)));
+    this.sizes = new BatchSizes(this.signatures.values(), options.maxBatch, options.latencyTargetMs);
     this.dispatcher = new Dispatcher(
       parts.slots,
       options.batchWindowMs,
@@ -85,6 +85,7 @@ export class Worker {
         onSoftLimit: (job) => this.outcomes.softLimit(job),
         onFailed: (job, error) => this.outcomes.failed(job, error),
         onCancelled: (job) => this.outcomes.cancelled(job),
+        onRan: (model, rows, ms) => this.sizes.record(model, rows, ms),
         onRoom: () => this.freeRoom(),
       },
       parts.clock,
@@ -173,9 +174,13 @@ export class Worker {
       gpu: options.gpu,
       device: [...devices].join(', ') || 'cpu',
       queues: parts.consumers.map((consumer) => consumer.queue),
-      models: [...this.signatures.values()].map(({ name, version }) => ({ name, version })),
+      models: [...this.signatures.values()].map(({ name, version }) => ({
+        name,
+        version,
+        batch: this.sizes.of(name),
+      })),
       concurrency: parts.slots.length,
-      maxBatch: this.maxBatch,
+      maxBatch: this.sizes.largest,
       batchWindowMs: options.batchWindowMs,
       active: [...this.dispatcher.runningJobs].map((job) => ({
         id: job.id,
@@ -192,12 +197,6 @@ export class Worker {
     };
   }
 
-  private capOf(signature: ModelSignature): number {
-    if (!signature.batchable) return 1;
-    const wanted = this.options.maxBatch ?? signature.maxBatch ?? DEFAULT_MAX_BATCH;
-    return Math.min(wanted, signature.maxBatch ?? wanted);
-  }
-
   /** A job's own limits, never above the worker's. */
   private limitsOf({ spec }: TakenJob) {
     const { timeLimitMs, softTimeLimitMs } = this.options;
@@ -210,7 +209,7 @@ export class Worker {
   /** One micro-batch a runner is held ahead, counting only lanes as urgent as this one. */
   private room(lane: number): number {
     if (this.stopTaking.signal.aborted) return 0;
-    const rows = this.maxBatch * this.parts.slots.length - this.dispatcher.rowsUpTo(lane);
+    const rows = this.sizes.largest * this.parts.slots.length - this.dispatcher.rowsUpTo(lane);
     const jobsLeft = (this.options.maxJobs ?? Number.POSITIVE_INFINITY) - this.accepted;
     return Math.min(rows, jobsLeft);
   }
@@ -230,11 +229,10 @@ export class Worker {
       this.accepted += 1;
       try {
         const payload = admit(job, this.signatures);
-        const signature = this.signatures.get(job.spec.model) as ModelSignature;
         // A job that failed before runs alone: it may be what brought the run down.
         const alone = job.failures + job.stalls > 0 ? `;alone ${job.spec.id}` : '';
         const key = `${job.spec.model};${shapeKey(payload)}${alone}`;
-        const cap = this.capOf(signature);
+        const cap = this.sizes.capFor(job.spec.model, payload);
         const held = new HeldJob(job, payload, lane, this.order++, key, cap, this.limitsOf(job));
         this.held.set(job, held);
         this.dispatcher.add(held);
@@ -257,9 +255,9 @@ export class Worker {
   private async urge(unit: HeldJob): Promise<void> {
     await Promise.all(
       this.lanes.slice(0, unit.lane + 1).map((lane) => {
-        const room = Math.max(0, this.maxBatch - this.dispatcher.rowsUpTo(lane.index));
+        const room = Math.max(0, this.sizes.largest - this.dispatcher.rowsUpTo(lane.index));
         // In the unit's own lane even a full prefetch may be overtaken, by one micro-batch at most.
-        if (lane.index === unit.lane) return lane.urge(unit.priority, this.maxBatch);
+        if (lane.index === unit.lane) return lane.urge(unit.priority, this.sizes.largest);
         return room > 0 ? lane.urge(undefined, room) : undefined;
       }),
     );

@@ -53,6 +53,7 @@ export class FaultKit {
         runner: { provider: 'cpu', requireGpu: false, threads: 1, modelsDir: this.modelsDir },
         concurrency: 1,
         maxBatch: null,
+        latencyTargetMs: 20,
         batchWindowMs: 0,
         lockMs: 3000,
         timeLimitMs: undefined,

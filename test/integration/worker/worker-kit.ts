@@ -145,6 +145,7 @@ export class WorkerKit {
         version: '0',
         gpu: null,
         maxBatch: 4,
+        latencyTargetMs: 20,
         batchWindowMs: 0,
         lockMs: 60_000,
         burst: false,

@@ -40,7 +40,7 @@ const worker = (over: Partial<WorkerRecord> = {}): WorkerRecord => ({
   gpu: null,
   device: 'cpu',
   queues: ['realtime', 'batch'],
-  models: [{ name: 'digits', version: 1 }],
+  models: [{ name: 'digits', version: 1, batch: 64 }],
   concurrency: 1,
   maxBatch: null,
   batchWindowMs: 0,
@@ -97,11 +97,11 @@ describe('inspect', () => {
       '└──────────┴─────────┴────────┴─────────┴────────┴───────────┴────────┴───────┴────────┴─────────────┘',
       '',
       'Workers',
-      '┌────────┬───────┬─────┬────────┬────────────────┬──────────┬───────┬────────┬───────┬──────┐',
-      '│ WORKER │ HOST  │ PID │ DEVICE │ QUEUES         │ MODELS   │ STATE │ ACTIVE │  DONE │ BEAT │',
-      '├────────┼───────┼─────┼────────┼────────────────┼──────────┼───────┼────────┼───────┼──────┤',
-      '│ w-1    │ node1 │  42 │ cpu    │ realtime,batch │ digits@1 │ ready │      0 │ 1,200 │  2 s │',
-      '└────────┴───────┴─────┴────────┴────────────────┴──────────┴───────┴────────┴───────┴──────┘',
+      '┌────────┬───────┬─────┬────────┬────────────────┬─────────────┬───────┬────────┬───────┬──────┐',
+      '│ WORKER │ HOST  │ PID │ DEVICE │ QUEUES         │ MODELS      │ STATE │ ACTIVE │  DONE │ BEAT │',
+      '├────────┼───────┼─────┼────────┼────────────────┼─────────────┼───────┼────────┼───────┼──────┤',
+      '│ w-1    │ node1 │  42 │ cpu    │ realtime,batch │ digits@1×64 │ ready │      0 │ 1,200 │  2 s │',
+      '└────────┴───────┴─────┴────────┴────────────────┴─────────────┴───────┴────────┴───────┴──────┘',
     ]);
   });
 
@@ -305,6 +305,7 @@ describe('worker', () => {
         gpu: '0',
         gpuAsked: true,
         maxBatch: 32,
+        latencyTargetMs: 20,
         batchWindowMs: 5,
         concurrency: 1,
         threads: 2,

@@ -92,6 +92,8 @@ export class ProgressBar {
   readonly #startedAt: number;
   #total: number | undefined;
   #done = 0;
+  /** What was done before the first look: not of this bar's time. */
+  #doneBefore: number | undefined;
   #lastAt: number;
   #lastShare = 0;
   #drawn = false;
@@ -116,10 +118,13 @@ export class ProgressBar {
   }
 
   add(units: number): void {
+    this.#doneBefore ??= 0;
     this.set(this.#done + units);
   }
 
+  /** Called first with what had been done before, for work that was under way already. */
   set(done: number): void {
+    this.#doneBefore ??= done;
     this.#done = done;
     if (!this.#target.shown || this.#ended) return;
     const now = this.#now();
@@ -169,8 +174,9 @@ export class ProgressBar {
 
   #pace(): string {
     const elapsed = this.#now() - this.#startedAt;
-    if (elapsed < 500 || this.#done === 0) return '';
-    const perSecond = (this.#done / elapsed) * 1000;
+    const done = this.#done - (this.#doneBefore ?? 0);
+    if (elapsed < 500 || done <= 0) return '';
+    const perSecond = (done / elapsed) * 1000;
     const rate = perSecond >= 10 ? count(perSecond) : perSecond.toFixed(1);
     const left = this.#total === undefined ? undefined : ((this.#total - this.#done) / perSecond) * 1000;
     const eta = left === undefined || left <= 0 ? '' : `, ${formatDuration(Math.max(1000, left))} left`;

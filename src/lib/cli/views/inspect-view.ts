@@ -98,7 +98,7 @@ export function workerTable(workers: readonly WorkerRecord[], layout: Layout, no
       worker.gpu ?? '-',
       worker.device,
       worker.queues.join(','),
-      worker.models.map(({ name, version }) => `${name}@${version}`).join(',') || '-',
+      worker.models.map(({ name, version, batch }) => `${name}@${version}×${batch}`).join(',') || '-',
       worker.state === 'ready'
         ? { text: 'ready', format: 'green' }
         : { text: worker.state, format: 'yellow' },

@@ -18,6 +18,7 @@ export interface WorkerBanner {
   gpuAsked: boolean;
   /** Null: learned from run times. */
   maxBatch: number | null;
+  latencyTargetMs: number;
   batchWindowMs: number;
   concurrency: number;
   threads?: number | undefined;
@@ -65,7 +66,9 @@ function deviceText(banner: WorkerBanner): string {
 
 function batchText(banner: WorkerBanner): string {
   const rows =
-    banner.maxBatch === null ? 'as many rows as pay off' : `up to ${plural(banner.maxBatch, 'row')}`;
+    banner.maxBatch === null
+      ? `as many rows as pay off within ${formatDuration(banner.latencyTargetMs)}`
+      : `up to ${plural(banner.maxBatch, 'row')}`;
   const window =
     banner.batchWindowMs > 0
       ? `waiting up to ${formatDuration(banner.batchWindowMs)} for more`

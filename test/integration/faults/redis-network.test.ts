@@ -1,0 +1,91 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, describe, expect, it } from 'vitest';
+import { FaultyNetwork } from '../../support/proxy.js';
+import { useRedis } from '../../support/redis.js';
+import { LINES_A_MINUTE, loggedWorker, measured, row, useOutage } from './outage-kit.js';
+
+const redis = useRedis({ port: true });
+const outage = useOutage(redis);
+const { kit } = outage;
+const networks: FaultyNetwork[] = [];
+
+async function newNetwork(): Promise<FaultyNetwork> {
+  const network = await FaultyNetwork.open(redis.port as number);
+  networks.push(network);
+  return network;
+}
+
+async function behind(network: FaultyNetwork, queue = 'realtime') {
+  const target = { url: network.url, label: network.url, source: 'flag' as const };
+  const settings = redis.settings({ url: network.url });
+  return loggedWorker(kit, { lockMs: 10_000, queues: [queue] }, { target, settings });
+}
+
+afterAll(async () => {
+  for (const network of networks) network.pass();
+  await kit.stopWorkers();
+  await Promise.all(networks.map((network) => network.close()));
+});
+
+describe('a worker whose network fails', () => {
+  it('reset: the run is committed once, the next job taken at once', async () => {
+    const network = await newNetwork();
+    const lines = await behind(network);
+    const id = await outage.inFlight();
+    network.reset();
+    expect(await outage.end(id)).toMatchObject({ state: 'completed', attempts: 1 });
+    network.reset();
+    const ended = await outage.end(await outage.submit(0));
+    expect(ended.state).toBe('completed');
+    measured('connections reset, a job after', ended.seconds);
+    await outage.clean();
+    expect(lines.troubles.length).toBeLessThan(LINES_A_MINUTE);
+  });
+
+  it('silent for a while: the run is committed once when the network is back', async () => {
+    const network = await newNetwork();
+    const lines = await behind(network);
+    const id = await outage.inFlight();
+    network.silence();
+    await delay(2000);
+    network.pass();
+    const ended = await outage.end(id);
+    expect(ended).toMatchObject({ state: 'completed', attempts: 1 });
+    measured('black hole of 2 s, the run that was on', ended.seconds);
+    await outage.clean();
+    expect(lines.troubles.length).toBeLessThan(LINES_A_MINUTE);
+  });
+});
+
+/** Side by side: they wait for time-outs. */
+describe.concurrent('silence', () => {
+  it('a worker finds connections dead that ended without a word, idle ones too', async () => {
+    const queue = 'stranded';
+    const network = await newNetwork();
+    const lines = await behind(network, queue);
+    await outage.end(await outage.submit(0, undefined, queue));
+    network.strand();
+    const ended = await outage.end(await outage.submit(0, undefined, queue));
+    expect(ended).toMatchObject({ state: 'completed', attempts: 1 });
+    measured('connections dead without a word, a job after', ended.seconds);
+    expect(ended.seconds).toBeLessThan(20);
+    expect(lines.troubles.length).toBeLessThan(LINES_A_MINUTE);
+  });
+
+  it('a client is told within seconds; what arrived all the same is not a second job', async () => {
+    const id = 'sent-into-the-dark';
+    const queue = 'dark';
+    const network = await newNetwork();
+    await kit.worker({ queues: [queue] });
+    const from = performance.now();
+    await outage.with(async (client) => {
+      await client.signatures.find('slow');
+      network.deafen();
+      const sent = client.submit(row(0), { model: 'slow', id, queue });
+      await expect(sent).rejects.toMatchObject({ code: 'REDIS_TIMEOUT', exitCode: 69 });
+    }, network.url);
+    expect((performance.now() - from) / 1000).toBeLessThan(15);
+    expect(await outage.submit(0, id, queue)).toBe(id);
+    expect(await outage.end(id)).toMatchObject({ state: 'completed', attempts: 1 });
+  });
+});
