@@ -18,7 +18,7 @@ export default class Cancel extends BaseCommand<typeof Cancel> {
   static override summary = 'cancel a job or a whole group';
   static override description =
     `A waiting job is cancelled at once. A running one is cancelled when its runner has stopped working on it: within about two seconds, if need be by ending the runner process; other jobs of the same run are run again.
-Exits 1 when it had ended already, 75 when it still runs.`;
+Exits 1 when it had ended otherwise, 75 when it still runs.`;
   static override examples = ['<%= config.bin %> cancel ID', '<%= config.bin %> cancel GROUP --wait'];
   static override args = { id: Args.string({ required: true, description: 'id of a job or a group' }) };
   static override flags = {

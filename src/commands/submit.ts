@@ -23,7 +23,7 @@ Exits 1 when a job that was waited for failed, 65 on bad input (nothing of one r
     '<%= config.bin %> submit --priority 9 examples/one-digit.json',
     '<%= config.bin %> submit --wait examples/one-digit.json',
     '<%= config.bin %> submit examples/digits.ndjson --model digits',
-    'cat rows.ndjson | <%= config.bin %> submit - --quiet',
+    '$ cat rows.ndjson | <%= config.bin %> submit - --quiet',
     '<%= config.bin %> submit order.json --id order-1234 --result-ttl 1d',
   ];
   static override args = {

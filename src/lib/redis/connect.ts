@@ -254,6 +254,8 @@ async function establish(client: RedisClient, deadline: number, patient: boolean
       const passing = explained.code === 'REDIS_LOADING' || (patient && !PERMANENT.has(explained.code));
       const over = client.status === 'end' || performance.now() + 100 > deadline;
       if (!passing || over) throw explained;
+      // Should the deadline come first, this is the reason and not a peer that is silent.
+      sessionOf(client).retry.lastError = error;
       await delay(100);
     }
   }

@@ -57,8 +57,7 @@ describe('a worker whose network fails', () => {
   });
 });
 
-/** Side by side: they wait for time-outs. */
-describe.concurrent('silence', () => {
+describe('silence', () => {
   it('a worker finds connections dead that ended without a word, idle ones too', async () => {
     const queue = 'stranded';
     const network = await newNetwork();

@@ -61,7 +61,7 @@ describe('Redis ends under a run', () => {
       prefix: 'faults',
       modelsDir: undefined,
       resultTtl: 60,
-      redis: redis.settings({ connectTimeoutMs: 1000 }),
+      redis: redis.settings({ connectTimeoutMs: 1500 }),
     }).then(
       (client) => client.close().then(() => undefined),
       (error: unknown) => error,

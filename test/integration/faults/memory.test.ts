@@ -1,0 +1,143 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { payloadFromValue } from '../../../src/lib/input/value.js';
+import { until as untilState, useInfer } from '../../support/cli.js';
+import { useRedis } from '../../support/redis.js';
+import { until } from './fault-kit.js';
+import { LINES_A_MINUTE, loggedWorker, measured, PREFIX, row, useOutage } from './outage-kit.js';
+
+const redis = useRedis({ port: true });
+const results = useRedis({ port: true });
+const outage = useOutage(redis);
+const { kit } = outage;
+const infer = useInfer(redis);
+const MB = 1024 * 1024;
+/** A limit may not be a whole number of megabytes above what is used: room for a test's own work. */
+const LIMIT = 40 * MB;
+const REFUSED = { code: 'REDIS_FULL', exitCode: 75 };
+
+/** Fills Redis to a share of its limit with keys that are no jobs. */
+async function fill(share: number): Promise<void> {
+  await outage.redisClient.config('SET', 'maxmemory', String(LIMIT));
+  for (let i = 0; ; i++) {
+    const info = await outage.redisClient.info('memory');
+    const used = Number(/used_memory:(\d+)/.exec(info)?.[1]);
+    const missing = LIMIT * share - used;
+    if (missing <= 0) return;
+    await outage.redisClient.set(`filler:${i}`, Buffer.alloc(Math.min(MB, Math.ceil(missing))));
+  }
+}
+
+async function empty(): Promise<void> {
+  await outage.redisClient.config('SET', 'maxmemory', '0');
+  const keys = await outage.redisClient.keys('filler:*');
+  if (keys.length > 0) await outage.redisClient.del(...keys);
+}
+
+describe('admission', () => {
+  it('submit ends with 75 and the numbers at 80 %, and works when memory is free again', async () => {
+    const args = ['submit', '-', '--model', 'slow', '--prefix', PREFIX, '--models', kit.modelsDir];
+    const stdin = JSON.stringify(row(0));
+    try {
+      await fill(0.82);
+      const run = await infer.run(args, { stdin });
+      expect([run.exitCode, run.stdout]).toEqual([75, '']);
+      expect(run.stderr).toMatch(
+        /Redis is full: \d+(\.\d)? MB of 40 MB used \(8\d %\), and new work is taken up to 80 %/,
+      );
+      expect(run.stderr).toContain('Try: ');
+      const json = await infer.run([...args, '--json'], { stdin });
+      expect(json.json()).toMatchObject({ ok: false, error: REFUSED });
+    } finally {
+      await empty();
+    }
+    expect((await infer.run([...args, '--quiet'], { stdin })).exitCode).toBe(0);
+    await kit.worker({ burst: true });
+    await untilState(async () =>
+      (await outage.redisClient.keys('*:active')).length === 0 ? true : undefined,
+    );
+  });
+
+  it('midway through a group: what was queued is taken back, and that is said', async () => {
+    const signature = await outage.with((client) => client.signatures.find('slow'));
+    await outage.with(async (client) => {
+      const writer = await client.openGroup(signature, { queue: 'batch' });
+      const chunk = payloadFromValue(row(0), signature);
+      try {
+        for (let i = 0; i < 64; i++) await writer.write(chunk);
+        await fill(0.85);
+        const overfull = async () => {
+          for (let i = 0; i < 10_000; i++) await writer.write(chunk);
+        };
+        await expect(overfull()).rejects.toMatchObject(REFUSED);
+        await writer.abandon();
+      } finally {
+        await empty();
+      }
+    });
+    await outage.clean();
+    expect(await outage.redisClient.zcard(`{${PREFIX}:batch}:cancelled`)).toBeGreaterThanOrEqual(48);
+  });
+
+  it('the command takes a file back that does not fit', async () => {
+    const line = `${JSON.stringify(row(0))}\n`;
+    try {
+      await fill(0.79);
+      // What a file this large puts into Redis is more than the rest.
+      const file = infer.file('many.ndjson', line.repeat(60_000));
+      const args = ['submit', file, '--model', 'slow', '--prefix', PREFIX, '--models', kit.modelsDir];
+      const run = await infer.run([...args, '-Q', 'file'], { env: { INFER_LOG_LEVEL: 'debug' } });
+      expect(run.exitCode).toBe(75);
+      expect(run.stderr).toContain('Redis is full');
+    } finally {
+      await empty();
+    }
+    await outage.clean();
+  });
+});
+
+describe('a worker whose Redis is full', () => {
+  it('loses nothing, spins nowhere, and goes on by itself when memory is free', async () => {
+    const lines = await loggedWorker(kit, { queues: ['realtime', 'batch', 'default'] });
+    const running = await outage.inFlight();
+    const waiting = await Promise.all([1, 2, 3].map(() => outage.submit(0, undefined, 'batch')));
+    try {
+      await fill(1.02);
+      const refused = outage.with((client) => client.submit(row(0), { model: 'slow' }));
+      await expect(refused).rejects.toMatchObject(REFUSED);
+      const before = Number(
+        /total_commands_processed:(\d+)/.exec(await outage.redisClient.info('stats'))?.[1],
+      );
+      await delay(2500);
+      const after = Number(
+        /total_commands_processed:(\d+)/.exec(await outage.redisClient.info('stats'))?.[1],
+      );
+      expect(after - before).toBeLessThan(500);
+    } finally {
+      await empty();
+    }
+    const ended = await outage.end(running);
+    expect(ended).toMatchObject({ state: 'completed', attempts: 1 });
+    for (const id of waiting) expect((await outage.end(id)).state).toBe('completed');
+    const fresh = await outage.end(await outage.submit(0));
+    measured('memory free again, a job after', fresh.seconds);
+    await outage.clean();
+    expect(lines.troubles.length).toBeLessThan(LINES_A_MINUTE);
+  });
+
+  it('a result that cannot be stored is kept and stored later; its job does not fail', async () => {
+    const lines = await loggedWorker(kit, {}, { results: results.settings() });
+    const full = await results.client('worker');
+    await full.config('SET', 'maxmemory', '1');
+    const ids = await Promise.all([outage.submit(0), outage.submit(0)]);
+    await until(async () => (lines.text.includes('cannot store outcomes') ? true : undefined));
+    await delay(1500);
+    for (const id of ids) expect((await outage.with((client) => client.result(id))).state).toBe('active');
+    await full.config('SET', 'maxmemory', '0');
+    const ended = await Promise.all(ids.map((id) => outage.end(id)));
+    for (const result of ended) expect(result).toMatchObject({ state: 'completed', attempts: 1 });
+    measured('results Redis free again', Math.max(...ended.map((result) => result.seconds)));
+    expect((await full.keys('*:res:*')).length).toBe(2);
+    expect(lines.troubles.length).toBeLessThan(LINES_A_MINUTE);
+  });
+});
