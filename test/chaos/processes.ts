@@ -1,13 +1,10 @@
-import { execFileSync } from 'node:child_process';
+import { processTable } from '../support/process-table.js';
 
 /** Ids of a process's children; none once it is gone. */
 export function childrenOf(pid: number): number[] {
-  const table = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' });
-  return table
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/).map(Number))
-    .filter(([, parent]) => parent === pid)
-    .map(([child]) => child as number);
+  return processTable()
+    .filter(({ parent }) => parent === pid)
+    .map((row) => row.pid);
 }
 
 export function isAlive(pid: number): boolean {

@@ -45,7 +45,8 @@ describe('no Redis at the URL', () => {
   );
 
   it('localhost: reminds that inside a container it is the container', async () => {
-    const run = await infer.run(submit, { redis: `redis://localhost:${closed}` });
+    const env = { KUBERNETES_SERVICE_HOST: '10.0.0.1' };
+    const run = await infer.run(submit, { redis: `redis://localhost:${closed}`, env });
     expect([run.exitCode, run.stdout]).toEqual([69, '']);
     expect(run.stderr).toContain(`localhost:${closed}`);
     expect(run.stderr).toMatch(/inside a container/i);

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { invocation } from '../../src/lib/cli/demo/invocation.js';
 import type { DemoJson } from '../../src/lib/cli/views/demo-view.js';
 import { isAlive } from '../../src/lib/core/process-alive.js';
 import { packageRoot } from '../../src/lib/model/package-root.js';
+import { processTable } from '../support/process-table.js';
 import { useRedis } from '../support/redis.js';
 
 const BINARY = join(packageRoot(), 'bin', 'run.js');
@@ -72,8 +73,9 @@ function leftovers(): string[] {
 }
 
 function processesOf(dir: string): string[] {
-  const { stdout } = spawnSync('ps', ['axeww', '-o', 'pid,args'], { encoding: 'utf8' });
-  return stdout.split('\n').filter((line) => line.includes(dir));
+  return processTable()
+    .filter(({ pid, text }) => pid !== process.pid && text.includes(dir))
+    .map(({ pid, text }) => `${pid} ${text}`);
 }
 
 describe('infer demo', () => {

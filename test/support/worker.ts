@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { stripVTControlCharacters } from 'node:util';
 import type { Started } from './cli.js';
 
@@ -80,4 +81,23 @@ export async function startWorker(child: Started, options: WorkerOptions = {}): 
       return exited.finally(() => clearTimeout(timer));
     },
   };
+}
+
+/** Processes that a process has started; of a worker, its runners. Empty where there is no /proc. */
+export function childrenOf(pid: number): number[] {
+  try {
+    const pids = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return pids.split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+/** Whether a process is there, a dead one that nobody has waited for not counted. */
+export function lives(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
 }

@@ -1,5 +1,6 @@
 import type { InferClient } from '../client/client.js';
 import type { SubmitOptions, SubmittedGroup } from '../client/types.js';
+import { InferError } from '../core/errors.js';
 import type { Input } from '../input/read.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { GroupRecord } from '../queue/broker.js';
@@ -26,11 +27,25 @@ export async function submitGroup(
     return await writer.close();
   } catch (error) {
     // Whatever stops this too is less telling than what stopped the submit.
-    await writer.abandon().catch(() => undefined);
-    throw error;
+    const takenBack = await writer.abandon().then(
+      () => true,
+      () => false,
+    );
+    throw takenBack ? fullOf(error, writer.rowsWritten) : error;
   } finally {
     bar.finish();
   }
+}
+
+/** That Redis is full, with what became of the rows that went in before. */
+function fullOf(error: unknown, rows: number): unknown {
+  if (!(error instanceof InferError) || error.code !== 'REDIS_FULL' || rows === 0) return error;
+  const { message, hint, exitCode } = error;
+  return new InferError(error.code, `${message}; the ${rows} rows sent before that were taken back`, {
+    hint,
+    exitCode,
+    cause: error,
+  });
 }
 
 /** Waits for a group with a bar of the rows done. */
@@ -39,7 +54,7 @@ export async function waitForGroup(
   id: string,
   options: { target: ProgressTarget; timeoutMs: number | undefined; signal: AbortSignal },
 ): Promise<GroupRecord> {
-  const bar = new ProgressBar(options.target, { label: 'running', unit: 'rows' });
+  const bar = new ProgressBar(options.target, { label: 'running', unit: 'rows', joins: true });
   try {
     return await client.waitGroup(id, {
       timeoutMs: options.timeoutMs,

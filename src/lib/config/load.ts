@@ -27,6 +27,8 @@ export interface LoadedSettings {
   readonly sources: Readonly<Record<SettingName, Source>>;
   readonly files: readonly string[];
   readonly terminal: TerminalFacts;
+  /** Kubernetes sets a variable in its containers; others leave a file, see redis/errors. */
+  readonly kubernetes: boolean;
 }
 
 export interface LoadOptions {
@@ -70,6 +72,7 @@ export async function loadSettings(options: LoadOptions = {}): Promise<LoadedSet
     sources: Object.freeze(sources as Record<SettingName, Source>),
     files: Object.freeze(files.map((file) => file.path)),
     terminal: Object.freeze({ ci: isCi(env), dumb: env.TERM === 'dumb' }),
+    kubernetes: (env.KUBERNETES_SERVICE_HOST ?? '') !== '',
   });
 }
 

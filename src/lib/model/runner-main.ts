@@ -1,4 +1,5 @@
 import { Socket } from 'node:net';
+import { Worker as Thread } from 'node:worker_threads';
 import { InferError, messageOf } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { type Frame, FrameReader, writeFrame } from './frames.js';
@@ -18,6 +19,19 @@ import {
  * decides what they mean, so a drain can finish; only SIGKILL ends a runner from outside.
  */
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+
+/**
+ * A run blocks this thread, so the end of the pipe goes unheard until it is over: another thread
+ * looks whether the worker lives. Else a killed worker's run would hold the device for as long as it takes.
+ */
+const WATCH_WORKER = `
+const { workerData } = require('node:worker_threads');
+setInterval(() => { if (process.ppid !== workerData) process.kill(process.pid, 'SIGKILL'); }, 1000);`;
+new Thread(WATCH_WORKER, {
+  eval: true,
+  workerData: process.ppid,
+  resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 1, codeRangeSizeMb: 4 },
+}).unref();
 
 const PIPE_FD = 3;
 const pipe = new Socket({ fd: PIPE_FD, readable: true, writable: true });

@@ -11,24 +11,30 @@ import type { RedisClient } from '../redis/types.js';
  * could not be worked off.
  */
 const HIGH_WATER = 0.8;
-/** One INFO a second at most, however many submits. */
+/** One INFO a second, however many submits. */
 const FRESH_MS = 1000;
+/** And one whenever this client alone has added this share of maxmemory: a bulk submit is quick. */
+const FRESH_SHARE = 0.05;
 
 /** Refuses new work before Redis would have to refuse everything. */
 export class Admission {
   private checkedAt = Number.NEGATIVE_INFINITY;
   private refusal: InferError | undefined;
+  private allowance = Number.POSITIVE_INFINITY;
+  private addedBytes = 0;
 
   constructor(
     private readonly client: RedisClient,
     private readonly clock: Clock,
   ) {}
 
-  /** @throws InferError REDIS_FULL (exit 75) with the numbers. */
-  async check(): Promise<void> {
+  /** @throws InferError REDIS_FULL (exit 75) with the numbers; else `bytes` count as added. */
+  async check(bytes: number): Promise<void> {
     const now = this.clock.now();
-    if (now - this.checkedAt >= FRESH_MS) {
+    this.addedBytes += bytes;
+    if (now - this.checkedAt >= FRESH_MS || this.addedBytes > this.allowance) {
       this.checkedAt = now;
+      this.addedBytes = bytes;
       this.refusal = await this.look();
     }
     if (this.refusal !== undefined) throw this.refusal;
@@ -37,6 +43,8 @@ export class Admission {
   private async look(): Promise<InferError | undefined> {
     const facts = await readMemory(this.client);
     const headroom = facts === undefined ? undefined : memoryHeadroom(facts);
+    this.allowance =
+      headroom === undefined ? Number.POSITIVE_INFINITY : FRESH_SHARE * (facts?.maxMemory ?? 0);
     if (facts === undefined || headroom === undefined || 1 - headroom < HIGH_WATER) return undefined;
     const used = `${formatBytes(facts.usedMemory)} of ${formatBytes(facts.maxMemory)}`;
     return new InferError(

@@ -21,6 +21,9 @@ const ORPHAN_INPUT_TTL = 86_400;
 /** Seconds a group that is never closed (its submitter died) is kept. */
 const OPEN_GROUP_TTL = 7 * 86_400;
 
+/** About what Redis holds of a job besides its input. */
+const JOB_BYTES = 1024;
+
 /** Jobs put back in one script: about 5 ms of Redis time. */
 const RETRY_BATCH = 200;
 
@@ -49,7 +52,7 @@ export class Producer {
   }
 
   private async add(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {
-    await this.admission.check();
+    await this.admission.check(jobs.reduce((sum, job) => sum + job.input.byteLength + JOB_BYTES, 0));
     const { tag, base } = this.scriptsOf(queue);
     const known = checkIds
       ? await Promise.all(jobs.map((job) => this.client.exists(base + job.spec.id)))

@@ -32,6 +32,8 @@ if call('EXISTS', key) == 0 then return -1 end
 if call('HEXISTS', key, ARGV[6] == 'group' and 'finishedOn' or 'st') == 1 then return 0 end
 local lists = call('HGET', key, 'rl')
 if lists and string.find(' ' .. lists .. ' ', ' ' .. ARGV[5] .. ' ', 1, true) then return 1 end
+-- HDEL first: a full Redis refuses a script whose first write needs memory, and nobody could wait.
+call('HDEL', key, 'rl')
 call('HSET', key, 'rl', lists and (lists .. ' ' .. ARGV[5]) or ARGV[5])
 return 1
 `;
@@ -42,6 +44,8 @@ return 1
  */
 export const CLOSE_GROUP = `${PRELUDE}
 local key = tag .. ':grp:' .. ARGV[4]
+-- HDEL first: a full Redis refuses a script whose first write needs memory.
+call('HDEL', key, 'closed')
 call('HSET', key, 'rows', ARGV[5], 'jobs', ARGV[6], 'closed', '1')
 local g = call('HMGET', key, 'jc', 'jf')
 if tonumber(g[1] or 0) + tonumber(g[2] or 0) < tonumber(ARGV[6]) then return 0 end
@@ -96,7 +100,8 @@ for i = 4, #ARGV do
       local gkey = tag .. ':grp:' .. group.id
       if call('EXISTS', gkey) == 1 then
         call('HINCRBY', gkey, 'jf', -1)
-        call('HINCRBY', gkey, 'rd', -(tonumber(job[4]) or 0))
+        -- Not -(...): Lua would send "-0", which is no integer to Redis.
+        call('HINCRBY', gkey, 'rd', 0 - (tonumber(job[4]) or 0))
         call('HDEL', gkey, 'finishedOn')
         call('PERSIST', gkey)
       end

@@ -21,6 +21,7 @@ export function connectionSettings(loaded: LoadedSettings, autostart: boolean): 
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     stateDir,
     autostart,
+    ...(loaded.kubernetes ? { inContainer: true } : {}),
   };
 }
 

@@ -91,7 +91,8 @@ const SWEEP_MS = 10_000;
 const BEAT_MS = 1000;
 /** Longest wait for Redis when leaving, and for any one step of the clean-up. */
 const LEAVE_MS = 2000;
-const STEP_MS = 6000;
+/** The same for a Redis that is known to be away, or that a step before has waited for in vain. */
+const AWAY_MS = 500;
 /** Redis coming and going is told this often at most. */
 const STATE_EVERY_MS = 10_000;
 
@@ -103,14 +104,19 @@ export async function openWorker(
 ): Promise<RunningWorker> {
   const id = newId('j').replace(/^j/, 'w');
   const cleanup: (() => Promise<unknown>)[] = [];
+  let backAt = 0;
+  let awaySince: number | undefined;
+  const patience = () => (awaySince === undefined ? LEAVE_MS : AWAY_MS);
   const undo = async () => {
-    for (const step of cleanup.splice(0).reverse()) await atMost(STEP_MS, step());
+    for (const step of cleanup.splice(0).reverse()) {
+      if (!(await atMost(patience(), step()))) awaySince ??= Date.now();
+    }
   };
   try {
-    let backAt = 0;
     const tell = calmed(redis.onState);
     const onState = (event: ConnectionEvent) => {
       if (event.state === 'back') backAt = Date.now();
+      awaySince = event.state === 'lost' ? (awaySince ?? Date.now()) : undefined;
       tell(event);
     };
     const client = await connect(redis.target, 'worker', redis.settings, { onState });
@@ -200,12 +206,21 @@ export async function openWorker(
     const leave = async () => {
       // Hand back first: once the runners are gone their runs would count as crashes. A Redis that is
       // away cannot be told; the locks lapse then.
-      await atMost(LEAVE_MS, worker.leave());
+      await atMost(patience(), worker.leave());
       worker.abandon();
       await Promise.all(slots.map((slot) => slot.kill()));
       left?.();
     };
     let drainTimer: NodeJS.Timeout | undefined;
+    let awayTimer: NodeJS.Timeout | undefined;
+    /** All runs are over, and Redis has been away for so long that what they brought is not waited with. */
+    const leaveIfAway = () => {
+      if (awaySince === undefined || Date.now() - awaySince < LEAVE_MS) return;
+      if (worker.heartbeat().active.length > 0) return;
+      clearInterval(awayTimer);
+      log.warn('Redis is away: jobs not yet handed back are free when their locks lapse');
+      void leave();
+    };
     return {
       id,
       models,
@@ -217,12 +232,14 @@ export async function openWorker(
           await Promise.race([worker.run(), hasLeft]);
         } finally {
           clearTimeout(drainTimer);
+          clearInterval(awayTimer);
           await undo();
         }
       },
       drain(timeoutMs) {
         worker.drain();
         lastBeat = sendBeat().catch(() => undefined);
+        awayTimer ??= setInterval(leaveIfAway, AWAY_MS);
         drainTimer ??= setTimeout(() => {
           log.warn({ timeoutMs }, 'drain time is over: handing back what still runs');
           void leave();
@@ -247,14 +264,18 @@ async function openResults(
   return new ResultStore(client, prefix);
 }
 
-/** Waits for work to end, but no longer than `ms`; a failure is as good as an end. */
-async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+/** Waits for work to end, but no longer than `ms`; a failure is as good as an end. False: it goes on. */
+async function atMost(ms: number, work: Promise<unknown>): Promise<boolean> {
   const timer = new AbortController();
-  await Promise.race([
-    work.catch(() => undefined),
-    delay(ms, undefined, { signal: timer.signal }).catch(() => undefined),
+  const ended = await Promise.race([
+    work.then(
+      () => true,
+      () => true,
+    ),
+    delay(ms, false, { signal: timer.signal }).catch(() => false),
   ]);
   timer.abort();
+  return ended;
 }
 
 async function recoverAll(consumers: readonly BullConsumer[], log: Logger): Promise<void> {

@@ -84,8 +84,9 @@ export class RunnerSlot {
     this.models = new Map(loaded.map((model) => [model.signature.name, model]));
     this.runner = runner;
     void runner.exited.then((exit) => {
-      // Died while it was idle: nobody's run failed, but the next one should not have to wait.
-      if (this.runner === runner) this.replace(runner, new InferError('RUNNER_DIED', exit.reason));
+      // Died while it was idle: nobody's run failed, but the next one should not have to wait. One that
+      // we ended in a run is no death: its run says why.
+      if (this.runner === runner && this.endedBy === undefined) this.replace(runner, new InferError('RUNNER_DIED', exit.reason));
     });
     return loaded;
   }
@@ -117,6 +118,7 @@ export class RunnerSlot {
       throw cause;
     } finally {
       clearTimeout(timer);
+      this.endedBy = undefined;
     }
   }
 
@@ -181,6 +183,7 @@ export class RunnerSlot {
         this.log.info({ runner: this.index, pid: this.pid, ms: Date.now() - started }, 'runner restarted');
         return this.runner as unknown as Runner;
       } catch (error) {
+        if (this.stopped) throw error;
         this.restartMs = Math.min(Math.max(this.restartMs * 2, RESTART_MIN_MS), RESTART_MAX_MS);
         this.log.error(
           { runner: this.index, reason: messageOf(error), retryMs: this.restartMs },

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { InferClient } from '../../../src/lib/client/client.js';
 import type { JobResult } from '../../../src/lib/client/types.js';
 import { bullBase } from '../../../src/lib/queue/keys.js';
+import type { ConnectionSettings } from '../../../src/lib/redis/connect.js';
 import type { RedisClient } from '../../../src/lib/redis/types.js';
 import { keepLog, type LogLines } from '../../support/log-lines.js';
 import { slow, writeModel } from '../../support/onnx-builder.js';
@@ -16,10 +17,16 @@ export const LINES_A_MINUTE = 20;
 
 export const row = (turns: number) => ({ x: [1, 2], turns: [turns] });
 /** A run of one to five seconds, by what else the machine does. */
-export const SECONDS = 800;
+export const SECONDS = 500;
 
-export const clientOf = (kit: FaultKit, redis: TestRedis, url?: string): Promise<InferClient> =>
+export const clientOf = (
+  kit: FaultKit,
+  redis: TestRedis,
+  url?: string,
+  resultRedis?: ConnectionSettings,
+): Promise<InferClient> =>
   InferClient.open({
+    resultRedis,
     prefix: PREFIX,
     modelsDir: kit.modelsDir,
     resultTtl: 600,

@@ -104,6 +104,19 @@ describe('group', () => {
     expect(await watchEnd(kit.client, PREFIX, kit.queue, id, 'x', 'group')).toBe('unknown');
   });
 
+  it('goes on with the chunks of it that are retried, with rows done or none', async () => {
+    const consumer = await kit.consumer();
+    const id = await openGroup(2);
+    await kit.producer.closeGroup(kit.queue, id, 20, 2);
+    const jobs = await consumer.take(20);
+    await consumer.settle([failed(jobs[0] as never), { ...failed(jobs[1] as never), rowsDone: 4 } as never]);
+    expect(await group(id)).toMatchObject({ state: 'failed', rowsDone: 4, jobsFailed: 2 });
+    expect(await kit.producer.retry(kit.queue, [chunkId(id, 0), chunkId(id, 1)])).toBe(2);
+    expect(await group(id)).toMatchObject({ state: 'waiting', rowsDone: 0, jobsFailed: 0 });
+    await consumer.settle((await consumer.take(20)).map((job) => completed(job)));
+    expect(await group(id)).toMatchObject({ state: 'completed', rowsDone: 20, jobsCompleted: 2 });
+  });
+
   it('is cancelled chunk by chunk, those that run after their worker hears of it', async () => {
     const consumer = await kit.consumer();
     const id = await openGroup(4);

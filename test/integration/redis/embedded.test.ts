@@ -31,6 +31,7 @@ import {
 } from '../../../src/lib/redis/embedded.js';
 import { takeLock } from '../../../src/lib/redis/start-lock.js';
 import type { RedisClient } from '../../../src/lib/redis/types.js';
+import { processTable } from '../../support/process-table.js';
 
 const run = promisify(execFile);
 let stateDir: string;
@@ -51,11 +52,9 @@ afterEach(async () => {
 
 /** Every redis-server whose working directory this is: how many servers share one data directory. */
 function serversIn(dir: string): number[] {
-  return execFileSync('ps', ['-eo', 'pid=,comm='], { encoding: 'utf8' })
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/))
-    .filter(([, name]) => name?.includes('redis'))
-    .map(([pid]) => Number(pid))
+  return processTable()
+    .filter(({ name }) => name.includes('redis'))
+    .map(({ pid }) => pid)
     .filter((pid) => {
       try {
         return isAlive(pid) && cwdOf(pid) === dir;
@@ -101,9 +100,7 @@ describe('start, status, stop', () => {
     expect(lstatSync(dir).mode & 0o777).toBe(0o700);
     expect(lstatSync(first.socket).mode & 0o777).toBe(0o700);
     // Own session: the terminal's Ctrl-C goes to the foreground group only.
-    expect(execFileSync('ps', ['-o', 'pgid=', '-p', String(first.pid)], { encoding: 'utf8' }).trim()).toBe(
-      String(first.pid),
-    );
+    expect(processTable().find(({ pid }) => pid === first.pid)?.group).toBe(first.pid);
     expect(listeningPorts(first.pid)).toEqual([]);
     await withClient(async (client) => {
       await client.set('k', 'v');

@@ -136,6 +136,20 @@ describe('progress', () => {
     ...over,
   });
 
+  it('that joins work under way counts its pace from there', () => {
+    const { written, stream } = sink();
+    let now = 0;
+    const options = { label: 'running', unit: 'rows', total: 1000, joins: true, now: () => now };
+    const bar = new ProgressBar(target(stream), options);
+    bar.set(500);
+    now = 1000;
+    bar.set(600);
+    expect(written).toEqual([
+      'running 50% 500 of 1,000 rows\n',
+      'running 60% 600 of 1,000 rows, 100 rows/s, 4 s left\n',
+    ]);
+  });
+
   it('off a terminal is a line each 10 % or 5 s', () => {
     let now = 0;
     const { stream, written } = sink();

@@ -75,6 +75,8 @@ export interface ProgressBarOptions {
   /** What is counted: `rows`. */
   unit: string;
   total?: number | undefined;
+  /** The work may be under way already: what the first call counts is not of this bar's time. */
+  joins?: boolean | undefined;
   now?: (() => number) | undefined;
 }
 
@@ -92,7 +94,6 @@ export class ProgressBar {
   readonly #startedAt: number;
   #total: number | undefined;
   #done = 0;
-  /** What was done before the first look: not of this bar's time. */
   #doneBefore: number | undefined;
   #lastAt: number;
   #lastShare = 0;
@@ -118,13 +119,11 @@ export class ProgressBar {
   }
 
   add(units: number): void {
-    this.#doneBefore ??= 0;
     this.set(this.#done + units);
   }
 
-  /** Called first with what had been done before, for work that was under way already. */
   set(done: number): void {
-    this.#doneBefore ??= done;
+    this.#doneBefore ??= this.#options.joins === true ? done : 0;
     this.#done = done;
     if (!this.#target.shown || this.#ended) return;
     const now = this.#now();

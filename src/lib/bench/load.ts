@@ -1,0 +1,193 @@
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { type Figures, meanBatch, type ScenarioName, Tally } from './figures.js';
+import { poissonArrivals, type Random } from './random.js';
+import type { Target } from './target.js';
+
+/**
+ * As near to its moment as a timer can send, early or late: an arrival sent within it counts from
+ * its sending, a later one from when it should have been sent.
+ */
+const TIMER_MS = 1;
+/** After an open loop's last arrival, answers are waited for this long at least. */
+const GRACE_MS = 2000;
+/** Answers may come this much slower than requests before a rate counts as not kept up. */
+const KEPT_UP = 0.95;
+/** Between two urgent requests beside a batch: a web page, not a second flood. */
+const PAUSE_MS = 5;
+
+/** `concurrency` requests under way at all times, for `durationMs`. */
+export async function closedLoop(
+  target: Target,
+  options: { concurrency: number; durationMs: number; signal: AbortSignal },
+): Promise<Figures> {
+  const { concurrency, durationMs, signal } = options;
+  const tally = new Tally();
+  const before = await target.work();
+  const started = performance.now();
+  let row = 0;
+  const lane = async () => {
+    while (performance.now() - started < durationMs) {
+      signal.throwIfAborted();
+      tally.add(await target.run(row++, false));
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, lane));
+  const ms = performance.now() - started;
+  const mean = meanBatch(before, await target.work());
+  const load = concurrency === 1 ? 'one at a time' : `${concurrency} at a time`;
+  return tally.figures(
+    { scenario: 'idle', load, concurrency },
+    { rows: tally.count, ms, of: 'rows', meanBatch: mean },
+  );
+}
+
+/**
+ * Rows queued and then worked off. Where work can be held, nothing starts before the last is queued
+ * and time runs from there; else from the first, queueing included.
+ */
+export async function backlog(
+  target: Target,
+  options: { scenario: ScenarioName; kind: 'singles' | 'group'; rows: number; signal: AbortSignal },
+): Promise<Figures> {
+  const { scenario, kind, rows, signal } = options;
+  const before = await target.work();
+  const queueing = performance.now();
+  const release = await target.hold?.();
+  let started = queueing;
+  const queued = await target.queueRows(kind, rows);
+  if (release !== undefined) {
+    started = performance.now();
+    await release();
+  }
+  await queued.ended;
+  const ms = performance.now() - started;
+  signal.throwIfAborted();
+  const tally = new Tally();
+  for (const outcome of await queued.outcomes()) tally.add(outcome);
+  const mean = meanBatch(before, await target.work());
+  const what = kind === 'singles' ? 'single rows' : `rows in ${number(queued.jobs)} chunks`;
+  return tally.figures(
+    { scenario, load: `${number(rows)} ${what}` },
+    { rows, ms, of: kind === 'singles' ? 'rows' : 'chunks', meanBatch: mean },
+  );
+}
+
+/** Urgent rows, one at a time, for as long as a batch of `rows` rows is worked off: both figures. */
+export async function besideBatch(
+  target: Target,
+  options: { rows: number; signal: AbortSignal },
+): Promise<[urgent: Figures, batch: Figures]> {
+  const { rows, signal } = options;
+  const before = await target.work();
+  const release = await target.hold?.();
+  const started = release === undefined ? performance.now() : undefined;
+  const queued = await target.queueRows('group', rows);
+  await release?.();
+  const urgent = new Tally();
+  const from = performance.now();
+  let over = false;
+  const batchEnd = queued.ended.then(() => {
+    over = true;
+    return performance.now();
+  });
+  const ask = async () => {
+    for (let row = 0; !over; row++) {
+      signal.throwIfAborted();
+      const outcome = await target.run(row, true);
+      // One that was answered after the batch had ended was alone.
+      if (!over) urgent.add(outcome);
+      await delay(PAUSE_MS, undefined, { signal });
+    }
+  };
+  const [endedAt] = await Promise.all([batchEnd, ask()]);
+  const batch = new Tally();
+  for (const outcome of await queued.outcomes()) batch.add(outcome);
+  const mean = meanBatch(before, await target.work());
+  return [
+    urgent.figures(
+      { scenario: 'mixed', load: 'priority 9 beside a batch' },
+      { rows: urgent.count, ms: endedAt - from, of: 'rows', meanBatch: mean },
+    ),
+    batch.figures(
+      { scenario: 'mixed', load: `the batch of ${number(rows)}` },
+      { rows, ms: endedAt - (started ?? from), of: 'chunks', meanBatch: mean },
+    ),
+  ];
+}
+
+/**
+ * Requests at Poisson arrivals that do not wait for answers. Latency counts from when a request
+ * should have been sent, so neither a slow system nor a busy load generator hides time.
+ */
+export async function openLoop(
+  target: Target,
+  options: { rate: number; durationMs: number; random: Random; signal: AbortSignal },
+): Promise<Figures> {
+  const { rate, durationMs, random, signal } = options;
+  const tally = new Tally();
+  const before = await target.work();
+  const underWay = new Map<number, { dueAt: number; done: Promise<void> }>();
+  const started = performance.now();
+  let sent = 0;
+  let lastAnswer = started;
+  let broken: { error: unknown } | undefined;
+  const send = (row: number, due: number) => {
+    const now = performance.now();
+    const lateMs = now - due;
+    const dueAt = lateMs <= TIMER_MS ? now : due;
+    const done = target
+      .run(row, false)
+      .then((outcome) => {
+        if (!underWay.delete(row)) return;
+        lastAnswer = performance.now();
+        tally.add({ ...outcome, totalMs: lastAnswer - dueAt });
+      })
+      .catch((error: unknown) => {
+        broken ??= { error };
+      });
+    underWay.set(row, { dueAt, done });
+  };
+  for (const at of poissonArrivals(rate, durationMs, random)) {
+    await until(started + at);
+    signal.throwIfAborted();
+    if (broken !== undefined) throw broken.error;
+    send(sent++, started + at);
+  }
+  const windowMs = Math.max(durationMs, performance.now() - started);
+  const grace = new AbortController();
+  const answered = Promise.all([...underWay.values()].map((one) => one.done));
+  const late = delay(Math.max(GRACE_MS, durationMs), undefined, {
+    signal: AbortSignal.any([grace.signal, signal]),
+  }).catch(() => undefined);
+  await Promise.race([answered, late]);
+  grace.abort();
+  signal.throwIfAborted();
+  if (broken !== undefined) throw broken.error;
+  const answers = tally.count;
+  const now = performance.now();
+  // Still without an answer: at least this slow, and counted so.
+  for (const { dueAt } of underWay.values()) {
+    tally.add({ ok: false, error: 'UNANSWERED', queueMs: now - dueAt, runMs: 0, totalMs: now - dueAt });
+  }
+  const unanswered = underWay.size;
+  underWay.clear();
+  const ms = unanswered > 0 ? now - started : Math.max(lastAnswer - started, windowMs);
+  const keptUp =
+    unanswered === 0 && answers / Math.max(lastAnswer - started, 1) >= KEPT_UP * (sent / windowMs);
+  const mean = meanBatch(before, await target.work());
+  return tally.figures(
+    { scenario: 'sweep', load: `${number(rate)} a second`, rate, keptUp },
+    { rows: answers, ms, of: 'rows', meanBatch: mean },
+  );
+}
+
+/** Sleeps until within a timer's accuracy of `at`; always lets answers in, also when it is late. */
+async function until(at: number): Promise<void> {
+  const waitMs = at - performance.now();
+  if (waitMs >= TIMER_MS) await delay(Math.floor(waitMs));
+  else await nextTurn();
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en-US');
+}

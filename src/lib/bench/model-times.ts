@@ -1,0 +1,104 @@
+import type { Runner } from '../model/runner.js';
+import { concatRows, type Payload, sliceRows } from '../model/tensor.js';
+import { roundMs } from './percentiles.js';
+
+/** One size of micro-batch on one number of threads. */
+export interface ModelTime {
+  threads: number;
+  batch: number;
+  /** Runs measured. */
+  runs: number;
+  /** Median ms inside the model's process. */
+  runMs: number;
+  /** Median ms as the worker sees it: with the way there and back. */
+  callMs: number;
+  /** Rows a second at `callMs`. */
+  rowsPerSecond: number;
+  /** Rows a second against those of the smallest size on the same threads. */
+  speedUp: number;
+}
+
+export interface MeasureOptions {
+  model: string;
+  threads: number;
+  /** Rows a run, smallest first. */
+  batches: readonly number[];
+  /** Rows to run, over and over. */
+  rows: Payload;
+  /** A size is measured for this long, and for 5 runs at least, unless a run takes seconds. */
+  durationMs: number;
+  /** A run slower than this ends the series: larger ones only take longer. */
+  enoughMs: number;
+  signal: AbortSignal;
+}
+
+const WARM_UP_RUNS = 2;
+const LEAST_RUNS = 5;
+const MOST_RUNS = 2000;
+/** However slow a model is, a size is measured no longer than this. */
+const PATIENCE_MS = 10_000;
+
+/** Measures one size after the other on a runner that has the model loaded. */
+export async function* measureModel(runner: Runner, options: MeasureOptions): AsyncGenerator<ModelTime> {
+  let smallest: number | undefined;
+  for (const batch of options.batches) {
+    const { runs, runMs, callMs } = await measureBatch(runner, options, batch);
+    const perSecond = (batch / callMs) * 1000;
+    smallest ??= perSecond;
+    yield {
+      threads: options.threads,
+      batch,
+      runs,
+      runMs: roundMs(runMs),
+      callMs: roundMs(callMs),
+      rowsPerSecond: Math.round(perSecond * 10) / 10,
+      speedUp: Math.round((perSecond / smallest) * 100) / 100,
+    };
+    if (runMs > options.enoughMs) return;
+  }
+}
+
+async function measureBatch(runner: Runner, options: MeasureOptions, batch: number) {
+  const { model, durationMs, signal } = options;
+  const parts = [rowsOf(options.rows, batch)];
+  const run: number[] = [];
+  const call: number[] = [];
+  const began = performance.now();
+  let from = began;
+  for (let at = 0; at < WARM_UP_RUNS + MOST_RUNS; at++) {
+    signal.throwIfAborted();
+    const sent = performance.now();
+    const reply = await runner.run({ model, parts });
+    const now = performance.now();
+    // One that takes so long needs no warm-up: it was its own.
+    if (at < WARM_UP_RUNS && now - began < PATIENCE_MS) {
+      from = now;
+      continue;
+    }
+    run.push(reply.runMs);
+    call.push(now - sent);
+    if (now - from >= durationMs && run.length >= LEAST_RUNS) break;
+    if (now - began >= PATIENCE_MS) break;
+  }
+  return { runs: run.length, runMs: median(run), callMs: median(call) };
+}
+
+/** So many rows: the given ones over and over. */
+function rowsOf(rows: Payload, count: number): Payload {
+  const times = Math.ceil(count / rows.rows);
+  return sliceRows(concatRows(Array.from({ length: times }, () => rows)), 0, count);
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  if (sorted.length % 2 === 1) return sorted[Math.floor(middle)] as number;
+  return ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2;
+}
+
+/** Sizes worth measuring when none are named: doubling up to `most`, and `most` itself. */
+export function doublings(most: number): number[] {
+  const sizes: number[] = [];
+  for (let size = 1; size < most; size *= 2) sizes.push(size);
+  return [...sizes, most];
+}

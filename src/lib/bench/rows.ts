@@ -1,0 +1,104 @@
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { CODECS, INTEGER_BOUNDS } from '../input/elements.js';
+import { JSON_TENSOR, type ModelSignature, type TensorSignature } from '../model/signature.js';
+import {
+  type DataType,
+  ELEMENT_BYTES,
+  elementCount,
+  encodeStrings,
+  type Payload,
+  type RowTensor,
+  sliceRows,
+} from '../model/tensor.js';
+import type { Random } from './random.js';
+
+/** Rows to send over and over. */
+export interface RowPool {
+  /** Where they come from, in words. */
+  source: string;
+  /** Each row as a payload of its own. */
+  singles: Payload[];
+  /** The same rows in chunks, as a group has them. */
+  chunks: Payload[];
+}
+
+const POOL_ROWS = 256;
+const POOL_BYTES = 1024 * 1024;
+/** Size of a dimension that the model leaves open. */
+const OPEN_DIM = 8;
+/** Integers stay below this where the type can hold more: token and category ids usually start small. */
+const INTEGER_END = 100;
+const WORD_LETTERS = 8;
+
+export function poolOf(source: string, chunks: readonly Payload[]): RowPool {
+  const singles = chunks.flatMap((chunk) =>
+    Array.from({ length: chunk.rows }, (_, row) => sliceRows(chunk, row, row + 1)),
+  );
+  return { source, singles, chunks: [...chunks] };
+}
+
+/** `rows` rows of the pool's chunks, over and over; the last chunk is cut to fit. */
+export function* chunksOf(pool: RowPool, rows: number): Generator<Payload> {
+  for (let left = rows, at = 0; left > 0; at++) {
+    const chunk = pool.chunks[at % pool.chunks.length] as Payload;
+    yield sliceRows(chunk, 0, Math.min(left, chunk.rows));
+    left -= chunk.rows;
+  }
+}
+
+/**
+ * Random rows of the types and shapes that a model takes: numbers in [0, 1), integers below 100,
+ * words of eight letters, 8 wherever a dimension is open. At most 256 rows and 1 MiB.
+ * @throws InferError BENCH_DATA (2) for a model that takes JSON, whose fields nobody can guess.
+ */
+export function randomRows(signature: ModelSignature, random: Random, rows = POOL_ROWS): Payload {
+  const { inputs, name } = signature;
+  if (inputs.length === 1 && inputs[0]?.name === JSON_TENSOR && inputs[0].type === 'string') {
+    throw new InferError('BENCH_DATA', `model '${name}' takes JSON, for which no rows can be made up`, {
+      hint: '--data FILE, with rows it understands',
+      exitCode: ExitCode.Usage,
+    });
+  }
+  const rowBytes = inputs.reduce((sum, input) => sum + (input.shared ? 0 : bytesOf(input)), 0);
+  const fitting = Math.max(1, Math.min(rows, Math.floor(POOL_BYTES / Math.max(1, rowBytes))));
+  return { rows: fitting, tensors: inputs.map((input) => randomTensor(input, fitting, random)) };
+}
+
+function shapeOf(input: TensorSignature): number[] {
+  return input.shape.map((dim) => dim ?? OPEN_DIM);
+}
+
+function bytesOf(input: TensorSignature): number {
+  const each = input.type === 'string' ? 4 + WORD_LETTERS : ELEMENT_BYTES[input.type];
+  return elementCount(shapeOf(input)) * each;
+}
+
+function randomTensor(input: TensorSignature, rows: number, random: Random): RowTensor {
+  const { name, type, shared } = input;
+  const shape = shapeOf(input);
+  const count = elementCount(shape) * (shared ? 1 : rows);
+  const data = type === 'string' ? randomWords(count, random) : randomElements(type, count, random);
+  return { name, type, shape, data, ...(shared ? { shared: true } : {}) };
+}
+
+function randomElements(type: Exclude<DataType, 'string'>, count: number, random: Random): Uint8Array {
+  const codec = CODECS[type];
+  const array = codec.allocate(count);
+  const value = valueOf(type, random);
+  for (let at = 0; at < count; at++) codec.write(array, at, [value()]);
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+function valueOf(type: DataType, random: Random): () => number | boolean {
+  if (type === 'bool') return () => random() < 0.5;
+  if (type.startsWith('float')) return random;
+  const end = Math.min(INTEGER_END, (INTEGER_BOUNDS[type]?.[1] ?? INTEGER_END) + 1);
+  return () => Math.floor(random() * end);
+}
+
+function randomWords(count: number, random: Random): Uint8Array {
+  const letter = () => String.fromCharCode(97 + Math.floor(random() * 26));
+  const word = () => Array.from({ length: WORD_LETTERS }, letter).join('');
+  return encodeStrings(Array.from({ length: count }, word));
+}

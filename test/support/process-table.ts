@@ -1,0 +1,39 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+export interface ProcessRow {
+  pid: number;
+  parent: number;
+  group: number;
+  /** Short name, as the kernel has it. */
+  name: string;
+  /** Arguments and environment, joined: for looking for a path or a mark. */
+  text: string;
+}
+
+/** Every process of this machine, from /proc: a minimal Debian has no `ps`. Linux only, like the tests that use it. */
+export function processTable(): ProcessRow[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+        const close = stat.lastIndexOf(')');
+        const [, parent, group] = stat.slice(close + 2).split(' ');
+        const text = ['cmdline', 'environ']
+          .map((file) => readFileSync(`/proc/${name}/${file}`, 'utf8'))
+          .join('\0');
+        return [
+          {
+            pid: Number(name),
+            parent: Number(parent),
+            group: Number(group),
+            name: stat.slice(stat.indexOf('(') + 1, close),
+            text: text.replaceAll('\0', ' '),
+          },
+        ];
+      } catch {
+        // It ended while we looked, or is another user's.
+        return [];
+      }
+    });
+}
