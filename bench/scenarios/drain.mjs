@@ -5,6 +5,8 @@ import { compare } from '../lib/stats.mjs';
 
 export const title = 'drain: single-row digits jobs with priorities 0 to 9, waiting; jobs a second';
 
+const NAIVE = new URL('../baselines/naive-worker.mjs', import.meta.url);
+
 /** @param {import('../lib/place.mjs').Place} place @param {import('../lib/sizes.mjs').Amount} amount */
 export async function run(place, amount) {
   const jobs = sizeOf(amount, { usual: 20_000, perSecond: 500 });
@@ -19,7 +21,7 @@ export async function run(place, amount) {
   ];
   for (const concurrency of [1, 32]) {
     const lane = new Lane(place, server, `naive-${concurrency}`, 'naive');
-    await place.baseline('naive-worker.mjs', {
+    await place.baseline(NAIVE, {
       socket: server.socket,
       queue: lane.name,
       model: DIGITS,

@@ -7,6 +7,8 @@ import { compare, percentile } from '../lib/stats.mjs';
 
 export const title = 'latency: submit to result in one client process, one at a time, idle; ms';
 
+const NAIVE = new URL('../baselines/naive-worker.mjs', import.meta.url);
+
 /** @param {import('../lib/place.mjs').Place} place @param {import('../lib/sizes.mjs').Amount} amount */
 export async function run(place, amount) {
   const calls = sizeOf(amount, { usual: 500, perSecond: 100 });
@@ -15,7 +17,7 @@ export async function run(place, amount) {
   await place.worker(server.url, ['-Q', 'realtime']);
   const lane = new Lane(place, server, 'naive', 'naive');
   const setup = { socket: server.socket, queue: 'naive', model: DIGITS, concurrency: 1 };
-  await place.baseline('naive-worker.mjs', setup);
+  await place.baseline(NAIVE, setup);
   const events = new QueueEvents('naive', { connection: { path: server.socket } });
   place.closers.push(() => events.close());
   await events.waitUntilReady();

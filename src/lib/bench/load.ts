@@ -1,7 +1,7 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { type Figures, meanBatch, type ScenarioName, Tally } from './figures.js';
 import { poissonArrivals, type Random } from './random.js';
-import type { Target } from './target.js';
+import type { Outcome, Target } from './target.js';
 
 /**
  * As near to its moment as a timer can send, early or late: an arrival sent within it counts from
@@ -53,17 +53,14 @@ export async function backlog(
   const before = await target.work();
   const queueing = performance.now();
   const release = await target.hold?.();
-  let started = queueing;
   const queued = await target.queueRows(kind, rows);
-  if (release !== undefined) {
-    started = performance.now();
-    await release();
-  }
+  const started = release === undefined ? queueing : performance.now();
+  const releasedAt = release === undefined ? undefined : Date.now();
+  await release?.();
   await queued.ended;
   const ms = performance.now() - started;
   signal.throwIfAborted();
-  const tally = new Tally();
-  for (const outcome of await queued.outcomes()) tally.add(outcome);
+  const tally = tallyOf(await queued.outcomes(), releasedAt);
   const mean = meanBatch(before, await target.work());
   const what = kind === 'singles' ? 'single rows' : `rows in ${number(queued.jobs)} chunks`;
   return tally.figures(
@@ -82,6 +79,7 @@ export async function besideBatch(
   const release = await target.hold?.();
   const started = release === undefined ? performance.now() : undefined;
   const queued = await target.queueRows('group', rows);
+  const releasedAt = release === undefined ? undefined : Date.now();
   await release?.();
   const urgent = new Tally();
   const from = performance.now();
@@ -100,8 +98,7 @@ export async function besideBatch(
     }
   };
   const [endedAt] = await Promise.all([batchEnd, ask()]);
-  const batch = new Tally();
-  for (const outcome of await queued.outcomes()) batch.add(outcome);
+  const batch = tallyOf(await queued.outcomes(), releasedAt);
   const mean = meanBatch(before, await target.work());
   return [
     urgent.figures(
@@ -113,6 +110,17 @@ export async function besideBatch(
       { rows, ms: endedAt - (started ?? from), of: 'chunks', meanBatch: mean },
     ),
   ];
+}
+
+/** Outcomes less the time they were held back for. @param releasedAt ms since the epoch. */
+function tallyOf(outcomes: readonly Outcome[], releasedAt: number | undefined): Tally {
+  const tally = new Tally();
+  for (const outcome of outcomes) {
+    const heldMs = Math.max(0, (releasedAt ?? 0) - (outcome.queuedAt ?? Number.POSITIVE_INFINITY));
+    const queueMs = Math.max(0, outcome.queueMs - heldMs);
+    tally.add({ ...outcome, queueMs, totalMs: Math.max(0, outcome.totalMs - heldMs) });
+  }
+  return tally;
 }
 
 /**

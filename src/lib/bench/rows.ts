@@ -85,12 +85,12 @@ function randomTensor(input: TensorSignature, rows: number, random: Random): Row
 function randomElements(type: Exclude<DataType, 'string'>, count: number, random: Random): Uint8Array {
   const codec = CODECS[type];
   const array = codec.allocate(count);
-  const value = valueOf(type, random);
+  const value = randomValue(type, random);
   for (let at = 0; at < count; at++) codec.write(array, at, [value()]);
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
 
-function valueOf(type: DataType, random: Random): () => number | boolean {
+function randomValue(type: DataType, random: Random): () => number | boolean {
   if (type === 'bool') return () => random() < 0.5;
   if (type.startsWith('float')) return random;
   const end = Math.min(INTEGER_END, (INTEGER_BOUNDS[type]?.[1] ?? INTEGER_END) + 1);

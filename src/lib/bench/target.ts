@@ -9,6 +9,8 @@ export interface Outcome {
   runMs: number;
   /** As the client sees it: from before the submit to the answer in hand. */
   totalMs: number;
+  /** When it was queued, ms since the epoch; for work that was held back. */
+  queuedAt?: number;
 }
 
 /** Work that was queued to be worked off. */

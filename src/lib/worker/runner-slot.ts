@@ -86,7 +86,8 @@ export class RunnerSlot {
     void runner.exited.then((exit) => {
       // Died while it was idle: nobody's run failed, but the next one should not have to wait. One that
       // we ended in a run is no death: its run says why.
-      if (this.runner === runner && this.endedBy === undefined) this.replace(runner, new InferError('RUNNER_DIED', exit.reason));
+      if (this.runner === runner && this.endedBy === undefined)
+        this.replace(runner, new InferError('RUNNER_DIED', exit.reason));
     });
     return loaded;
   }

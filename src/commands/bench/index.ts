@@ -1,0 +1,99 @@
+import { Flags } from '@oclif/core';
+import { SCENARIOS, type ScenarioName } from '../../lib/bench/figures.js';
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { benchPlan, rangeFlag } from '../../lib/cli/bench/plan.js';
+import { durationFlag, settingFlags, wholeFlag } from '../../lib/cli/flags.js';
+import { interruptible } from '../../lib/cli/signals.js';
+import {
+  type BenchJson,
+  benchView,
+  bestRateText,
+  errorText,
+  missedText,
+} from '../../lib/cli/views/bench-view.js';
+import { ExitCode } from '../../lib/core/exit-codes.js';
+
+/** Puts load on a set-up and says what it takes. */
+export default class Bench extends BaseCommand<typeof Bench> {
+  static override summary = 'measure latency and throughput of workers, or of a private set-up';
+  static override description =
+    `Loads the configured Redis and its workers. When no worker there serves the model, or with --private, it starts a Redis and a worker of its own, and leaves nothing of them.
+
+idle: one row at a time (or as many as --concurrency says), each sent when the one before is answered
+drain: single rows queued, then worked off
+bulk: rows queued as one group
+mixed: rows of priority 9, one at a time, while a batch of priority 0 is worked off
+sweep: rows at rising rates that do not wait for answers, until they are not kept up or p99 leaves --latency-threshold
+
+Exits 1 when a request failed, or p99 of idle or mixed is over --latency-threshold.`;
+  static override examples = [
+    '<%= config.bin %> bench',
+    '<%= config.bin %> bench --private --scenario idle --concurrency 1:8',
+    '<%= config.bin %> bench --scenario sweep --rate 100:2000:100 --latency-threshold 20ms',
+    '<%= config.bin %> bench --model digits --data examples/digits.ndjson --rows 50000 --scenario bulk',
+    "<%= config.bin %> bench --json | jq '.results[] | {scenario, rowsPerSecond}'",
+  ];
+  static override flags = {
+    ...settingFlags('model', 'modelsDir', 'queue'),
+    scenario: Flags.string({
+      char: 's',
+      multiple: true,
+      multipleNonGreedy: true,
+      delimiter: ',',
+      options: [...SCENARIOS],
+      description: 'what to measure; repeat for more [default: idle,drain,bulk,mixed]',
+    }),
+    private: Flags.boolean({ description: 'use a Redis and a worker of its own whatever runs' }),
+    duration: durationFlag({ description: 'time of each closed loop and each rate [default: 5s]' }),
+    rows: wholeFlag({
+      min: 1,
+      max: 10_000_000,
+      description: 'rows of drain, bulk and mixed [default: about --duration of work]',
+    }),
+    concurrency: rangeFlag({
+      helpValue: '<from:to:step>',
+      description: 'requests under way at a time, of idle: 4, 1:8 or 2:16:2',
+      example: '--concurrency 1:8',
+      whole: true,
+    }),
+    rate: rangeFlag({
+      helpValue: '<from:to:step>',
+      description: 'requests a second, of sweep [default: doubling from 50]',
+      example: '--rate 50:500:50',
+      whole: false,
+    }),
+    'latency-threshold': durationFlag({ description: 'longest p99 of one row that is good enough' }),
+    data: Flags.string({
+      helpValue: '<file>',
+      description: 'file of input rows [default: made up by --seed; the digits that come with infer]',
+    }),
+    seed: wholeFlag({ min: 0, max: 2 ** 31, description: 'of made-up rows and arrivals [default: 1]' }),
+  };
+
+  async run(): Promise<BenchJson> {
+    const plan = benchPlan({ ...this.flags, scenario: this.flags.scenario as ScenarioName[] | undefined });
+    const { data } = this.flags;
+    if (data !== undefined) await (await import('../../lib/input/read.js')).checkInput({ path: data });
+    const { runBench } = await import('../../lib/cli/bench/run-bench.js');
+    const { missed } = await import('../../lib/cli/bench/scenarios.js');
+    const bench = await interruptible((signal) =>
+      runBench(this.loaded, plan, {
+        alone: this.flags.private,
+        file: data,
+        signal,
+        step: (text) => {
+          if (!this.jsonEnabled()) this.note(text);
+        },
+      }),
+    );
+    const { layout } = this;
+    await this.print(layout.tty ? ['', ...benchView(bench, layout)] : benchView(bench, layout));
+    if (!layout.tty && bench.bestRate !== undefined && !this.jsonEnabled()) this.note(bestRateText(bench));
+    const over = missed(bench.results, plan.thresholdMs);
+    for (const one of over) this.warn(missedText(one, plan.thresholdMs ?? 0));
+    const failed = bench.results.filter((one) => one.errors > 0 && one.scenario !== 'sweep');
+    if (failed.length > 0) this.warn(errorText(failed));
+    if (over.length > 0 || failed.length > 0) this.endWith(ExitCode.Negative);
+    return bench;
+  }
+}

@@ -1,0 +1,71 @@
+import { Args, Flags } from '@oclif/core';
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { rangeFlag } from '../../lib/cli/bench/plan.js';
+import { durationFlag, settingFlags, wholeFlag } from '../../lib/cli/flags.js';
+import { interruptible } from '../../lib/cli/signals.js';
+import { adviceText, type BenchModelJson, benchModelView } from '../../lib/cli/views/bench-view.js';
+
+const DURATION_MS = 300;
+const SEED = 1;
+
+/** How long a model takes by rows a run: whether batching pays. */
+export default class BenchModel extends BaseCommand<typeof BenchModel> {
+  static override summary = 'measure a model by batch size and threads, and advise --max-batch';
+  static override description =
+    `Runs the model in a process of its own, as a worker does, without Redis. Shows the median time of a run and rows a second for each size, and advises the largest size that still pays: at least 10 % more rows a second than the size before, within --latency-target, since an urgent row may have to wait for one run.
+A worker without --max-batch learns the same from its own runs.`;
+  static override examples = [
+    '<%= config.bin %> bench model digits',
+    '<%= config.bin %> bench model digits --threads 1,2 --batch 1,8,64',
+    "<%= config.bin %> bench model digits --json | jq '.best.maxBatch'",
+  ];
+  static override args = {
+    name: Args.string({ required: true, description: 'model of the models directory' }),
+  };
+  static override flags = {
+    ...settingFlags('modelsDir', 'provider', 'gpu', 'requireGpu', 'latencyTarget'),
+    threads: rangeFlag({
+      helpValue: '<n,n,…>',
+      description: 'CPU threads of a run, each measured [default: as a worker]',
+      example: '--threads 1,2',
+      whole: true,
+    }),
+    batch: rangeFlag({
+      helpValue: '<n,n,…>',
+      description: 'rows of a run [default: doubling from 1 while that is of use]',
+      example: '--batch 1,2,4,8',
+      whole: true,
+    }),
+    duration: durationFlag({ description: 'time of each size [default: 300ms]' }),
+    data: Flags.string({
+      helpValue: '<file>',
+      description: 'file of input rows [default: made up by --seed; the digits that come with infer]',
+    }),
+    seed: wholeFlag({ min: 0, max: 2 ** 31, description: 'of made-up rows [default: 1]' }),
+  };
+
+  async run(): Promise<BenchModelJson> {
+    const { threads, batch, duration, data, seed } = this.flags;
+    if (data !== undefined) await (await import('../../lib/input/read.js')).checkInput({ path: data });
+    const { benchModel } = await import('../../lib/cli/bench/bench-model.js');
+    const bench = await interruptible((signal) =>
+      benchModel(this.settings, {
+        name: this.args.name,
+        threads,
+        batches: batch,
+        durationMs: duration ?? DURATION_MS,
+        file: data,
+        seed: seed ?? SEED,
+        signal,
+        step: (text) => {
+          if (!this.jsonEnabled()) this.note(text);
+        },
+      }),
+    );
+    const { layout } = this;
+    if (bench.fallback !== null) this.warn(`not on the device asked for: ${bench.fallback}`);
+    await this.print(benchModelView(bench, layout));
+    if (!layout.tty && !this.jsonEnabled()) this.note(adviceText(bench));
+    return bench;
+  }
+}

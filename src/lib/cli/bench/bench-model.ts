@@ -1,0 +1,141 @@
+import { availableParallelism } from 'node:os';
+import { adviseBatch } from '../../bench/advice.js';
+import { doublings, type ModelTime, measureModel } from '../../bench/model-times.js';
+import type { Settings } from '../../config/settings.js';
+import { InferError } from '../../core/errors.js';
+import { ExitCode } from '../../core/exit-codes.js';
+import { startRunner } from '../../model/process-runner.js';
+import { findModel } from '../../model/repository.js';
+import type { LoadedModel, Runner } from '../../model/runner.js';
+import { concatRows, type Payload, shapeKey } from '../../model/tensor.js';
+import type { BenchModelJson } from '../views/bench-view.js';
+import { rowPool } from './input-rows.js';
+
+export interface ModelBenchPlan {
+  name: string;
+  /** Threads of a run, each measured with a runner of its own; without them, as a worker would. */
+  threads: readonly number[] | undefined;
+  /** Rows a run; without them, doubling while that is of use. */
+  batches: readonly number[] | undefined;
+  /** ms that each size is measured for. */
+  durationMs: number;
+  file: string | undefined;
+  seed: number;
+  signal: AbortSignal;
+  step(text: string): void;
+}
+
+/** What a worker's learned size never exceeds either. */
+const MOST_ROWS = 1024;
+/** Sizes whose input is larger are left out, in bytes. */
+const MOST_BYTES = 16 * 1024 * 1024;
+/** Sizes that take this many latency targets are of no use to anybody. */
+const ENOUGH_TARGETS = 4;
+
+/** Runs the model by itself, without Redis or worker, at growing sizes of micro-batch. */
+export async function benchModel(settings: Settings, plan: ModelBenchPlan): Promise<BenchModelJson> {
+  const { modelsDir, latencyTarget } = settings;
+  findModel(modelsDir, plan.name);
+  const threads = plan.threads ?? [settings.threads ?? Math.max(1, availableParallelism() - 1)];
+  const times: ModelTime[] = [];
+  let loaded: LoadedModel | undefined;
+  for (const count of threads) {
+    plan.signal.throwIfAborted();
+    await withRunner(settings, count, async (runner) => {
+      loaded = await runner.load(plan.name);
+      times.push(...(await measureOn(runner, loaded, { ...plan, count, latencyTarget })));
+    });
+  }
+  if (loaded === undefined) throw new Error('no number of threads was measured');
+  const { signature, device, fallback } = loaded;
+  const advice = threads.map((count) => ({
+    threads: count,
+    ...(adviseBatch(
+      times.filter((time) => time.threads === count),
+      latencyTarget,
+    ) ?? { maxBatch: 1, because: 'largest-measured' as const }),
+  }));
+  const best = advice.reduce((a, b) => (speedAt(times, b) > speedAt(times, a) ? b : a));
+  return {
+    model: signature.name,
+    version: signature.version,
+    device,
+    fallback: fallback ?? null,
+    batchable: signature.batchable,
+    latencyTargetMs: latencyTarget,
+    times,
+    advice,
+    best: { threads: best.threads, maxBatch: best.maxBatch, because: best.because },
+  };
+}
+
+async function withRunner(
+  settings: Settings,
+  threads: number,
+  work: (runner: Runner) => Promise<void>,
+): Promise<void> {
+  const { provider, gpu, requireGpu, modelsDir } = settings;
+  const runner = await startRunner({ provider, gpu, requireGpu, threads, modelsDir });
+  try {
+    await work(runner);
+  } finally {
+    await runner.stop();
+  }
+}
+
+async function measureOn(
+  runner: Runner,
+  { signature }: LoadedModel,
+  plan: ModelBenchPlan & { count: number; latencyTarget: number },
+): Promise<ModelTime[]> {
+  const pool = await rowPool(signature, plan);
+  const rows = alike(pool.chunks);
+  const rowBytes = rows.tensors.reduce((sum, { data }) => sum + data.byteLength, 0) / rows.rows;
+  const most = Math.min(
+    signature.maxBatch ?? MOST_ROWS,
+    MOST_ROWS,
+    Math.max(1, Math.floor(MOST_BYTES / rowBytes)),
+  );
+  const batches = plan.batches ?? (signature.batchable ? doublings(most) : [1]);
+  checkBatches(batches, signature);
+  const words = plan.count === 1 ? '1 thread' : `${plan.count} threads`;
+  plan.step(`${signature.name} on ${words}, rows: ${pool.source} ...`);
+  const times: ModelTime[] = [];
+  const measured = measureModel(runner, {
+    model: signature.name,
+    threads: plan.count,
+    batches,
+    rows,
+    durationMs: plan.durationMs,
+    enoughMs: plan.batches === undefined ? plan.latencyTarget * ENOUGH_TARGETS : Number.POSITIVE_INFINITY,
+    signal: plan.signal,
+  });
+  for await (const time of measured) times.push(time);
+  return times;
+}
+
+function checkBatches(
+  batches: readonly number[],
+  { name, batchable, maxBatch }: LoadedModel['signature'],
+): void {
+  const most = batchable ? maxBatch : 1;
+  const over = batches.find((batch) => batch > (most ?? Number.POSITIVE_INFINITY));
+  if (over === undefined) return;
+  const why = batchable ? `takes ${most} rows a run at most` : 'takes one row a run';
+  throw new InferError('BENCH_BATCH', `model '${name}' ${why}: --batch ${over} is too large`, {
+    hint: `--batch ${batches.filter((batch) => batch <= (most ?? 1)).join(',') || '1'}`,
+    exitCode: ExitCode.Usage,
+  });
+}
+
+/** Rows that can run together: those of the first row's shape. */
+function alike(chunks: readonly Payload[]): Payload {
+  const key = shapeKey(chunks[0] as Payload);
+  return concatRows(chunks.filter((chunk) => shapeKey(chunk) === key));
+}
+
+function speedAt(times: readonly ModelTime[], advice: { threads: number; maxBatch: number }): number {
+  const { threads, maxBatch } = advice;
+  const at = times.find((time) => time.threads === threads && time.batch === maxBatch);
+  return at?.rowsPerSecond ?? 0;
+}

@@ -1,0 +1,86 @@
+import { Flags, type Interfaces } from '@oclif/core';
+import type { ScenarioName } from '../../bench/figures.js';
+import { parseRange, parseWholeNumbers } from '../../bench/range.js';
+import { InferError } from '../../core/errors.js';
+import { ExitCode } from '../../core/exit-codes.js';
+import type { Plan } from './scenarios.js';
+
+const DURATION_MS = 5000;
+const SEED = 1;
+const DEFAULT_SCENARIOS: readonly ScenarioName[] = ['idle', 'drain', 'bulk', 'mixed'];
+const MOST_AT_A_TIME = 10_000;
+
+/** What was typed. */
+export interface BenchFlags {
+  scenario?: ScenarioName[] | undefined;
+  duration?: number | undefined;
+  rows?: number | undefined;
+  concurrency?: number[] | undefined;
+  rate?: number[] | undefined;
+  'latency-threshold'?: number | undefined;
+  seed?: number | undefined;
+}
+
+/** Numbers of `4`, `1:8` or `50:500:50`; whole ones also as `1,2,4`. */
+export function rangeFlag(options: {
+  helpValue: string;
+  description: string;
+  /** How to write it, for those who wrote it otherwise. */
+  example: string;
+  whole: boolean;
+}): Interfaces.OptionFlag<number[] | undefined> {
+  const { helpValue, description, example, whole } = options;
+  const flag = Flags.custom<number[]>({
+    helpValue,
+    description,
+    parse: async (input) => (whole ? parseWholeNumbers(input, example) : parseRange(input, example)),
+  });
+  return flag() as Interfaces.OptionFlag<number[] | undefined>;
+}
+
+/**
+ * What to measure. A flag of one scenario chooses that scenario when none is named.
+ * @throws InferError USAGE (2) for flags that nothing chosen would look at.
+ */
+export function benchPlan(flags: BenchFlags): Plan {
+  const { scenario, concurrency, rate, rows, 'latency-threshold': thresholdMs } = flags;
+  const durationMs = flags.duration ?? DURATION_MS;
+  if (durationMs < 1) throw usage('--duration is above 0', '--duration 5s');
+  const scenarios = scenario ?? chosenBy(concurrency, rate);
+  const has = (...names: ScenarioName[]) => names.some((name) => scenarios.includes(name));
+  if (concurrency !== undefined && !has('idle')) throw idleFlag('--concurrency', 'idle');
+  if (rate !== undefined && !has('sweep')) throw idleFlag('--rate', 'sweep');
+  if (rows !== undefined && !has('drain', 'bulk', 'mixed')) throw idleFlag('--rows', 'drain, bulk or mixed');
+  if (thresholdMs !== undefined && !has('idle', 'mixed', 'sweep'))
+    throw idleFlag('--latency-threshold', 'idle, mixed or sweep');
+  const many = concurrency?.find((one) => one > MOST_AT_A_TIME);
+  if (many !== undefined) throw usage(`--concurrency ${many} is over ${MOST_AT_A_TIME}`, '--concurrency 1:8');
+  return {
+    scenarios: [...new Set(scenarios)],
+    concurrencies: concurrency ?? [1],
+    rates: rate,
+    durationMs,
+    rows,
+    seed: flags.seed ?? SEED,
+    thresholdMs,
+  };
+}
+
+function chosenBy(concurrency: unknown, rate: unknown): readonly ScenarioName[] {
+  if (concurrency === undefined && rate === undefined) return DEFAULT_SCENARIOS;
+  return [
+    ...(concurrency === undefined ? [] : ['idle' as const]),
+    ...(rate === undefined ? [] : ['sweep' as const]),
+  ];
+}
+
+function idleFlag(flag: string, scenarios: string): InferError {
+  return usage(
+    `${flag} is for the scenario ${scenarios}, which is not asked for`,
+    `--scenario ${scenarios.split(/,? /)[0]}`,
+  );
+}
+
+function usage(message: string, hint: string): InferError {
+  return new InferError('USAGE', message, { hint, exitCode: ExitCode.Usage });
+}

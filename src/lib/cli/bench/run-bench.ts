@@ -1,0 +1,56 @@
+import type { LoadedSettings } from '../../config/load.js';
+import type { BenchJson } from '../views/bench-view.js';
+import { ClientTarget } from './client-target.js';
+import { rowPool } from './input-rows.js';
+import { type Plan, runScenarios } from './scenarios.js';
+import { openSetup } from './setup.js';
+
+/** Opens a set-up, loads it as planned and leaves nothing of it behind, however it ends. */
+export async function runBench(
+  loaded: LoadedSettings,
+  plan: Plan,
+  options: { alone: boolean; file: string | undefined; signal: AbortSignal; step(text: string): void },
+): Promise<BenchJson> {
+  const { signal, step } = options;
+  const setup = await openSetup(loaded, options);
+  let target: ClientTarget | undefined;
+  let done = false;
+  try {
+    const pool = await rowPool(setup.signature, { file: options.file, seed: plan.seed });
+    const { signature, label, isPrivate, workers, queues } = setup;
+    const device = [...new Set(workers.map((worker) => worker.device))].join(', ');
+    step(
+      `Model ${signature.name} on ${device}, ${isPrivate ? 'private Redis' : label}, rows: ${pool.source}`,
+    );
+    target = new ClientTarget(setup, pool);
+    const work = runScenarios(target, plan, { signal, step });
+    // Whoever loses the race fails when the set-up is closed, and nobody listens any more.
+    work.catch(() => undefined);
+    const report = await Promise.race([work, setup.failed, aborted(signal)]);
+    done = true;
+    return {
+      model: signature.name,
+      device,
+      redis: { label, private: isPrivate },
+      workers: workers.length,
+      queues: [...new Set([queues.single, queues.group])],
+      rows: pool.source,
+      seed: plan.seed,
+      durationMs: plan.durationMs,
+      thresholdMs: plan.thresholdMs ?? null,
+      ...report,
+    };
+  } finally {
+    if (!done) await target?.abandon().catch(() => undefined);
+    await setup.close();
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  const end = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason as Error);
+    else signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+  end.catch(() => undefined);
+  return end;
+}
