@@ -1,6 +1,6 @@
 // Head-to-head benchmarks: node bench/run.mjs [name...] [--seconds N | --jobs N] [--full] [--celery]
 // [--json] [--profile DIR]. What each measures: bench/README.md.
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -105,6 +105,7 @@ async function main() {
   const { names, amount, json, profileDir } = readArguments();
   // The reader's own settings would change what is measured.
   for (const name of Object.keys(process.env)) if (name.startsWith('INFER_')) delete process.env[name];
+  if (profileDir !== undefined) mkdirSync(profileDir, { recursive: true });
   const facts = await inPlace(undefined, machine);
   const reports = [];
   if (!json)

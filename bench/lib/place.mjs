@@ -12,6 +12,7 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const INFER = join(ROOT, 'bin', 'run.js');
 export const DIGITS = join(ROOT, 'models', 'digits', '1', 'model.onnx');
 
+const PROFILER = new URL('./profiler.mjs', import.meta.url);
 const START_MS = 30_000;
 const STOP_MS = 10_000;
 
@@ -80,7 +81,7 @@ export class Place {
     const profile =
       this.profileDir === undefined
         ? {}
-        : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${this.profileDir}`.replaceAll('\\', '/') };
+        : { NODE_OPTIONS: `--import ${PROFILER}`, BENCH_PROFILE_DIR: this.profileDir };
     const child = this.spawn(process.execPath, [INFER, ...options], {
       env: { ...cleanEnv(), ...profile },
       stdio: ['ignore', 'ignore', 'pipe'],

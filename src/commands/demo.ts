@@ -33,7 +33,7 @@ Exits 1 when the worker's answers to a repeated digit differ.`;
   async run(): Promise<DemoJson> {
     const { Stage } = await import('../lib/cli/demo/stage.js');
     const { tell } = await import('../lib/cli/demo/story.js');
-    const { invocation } = await import('../lib/cli/demo/invocation.js');
+    const { invocation } = await import('../lib/cli/invocation.js');
     const { layout } = this;
     const demo = await interruptible(async (signal) => {
       const stage = new Stage(this.loaded);

@@ -2,6 +2,7 @@ import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { durationFlag, priorityFlag, settingFlags, waitFlag } from '../lib/cli/flags.js';
 import { interruptible } from '../lib/cli/signals.js';
+import { groupView } from '../lib/cli/views/group-view.js';
 import { resultView } from '../lib/cli/views/result-view.js';
 import { afterSubmit, submitView } from '../lib/cli/views/submit-view.js';
 import type { InferClient } from '../lib/client/client.js';
@@ -30,16 +31,8 @@ Exits 1 when a job that was waited for failed, 65 on bad input (nothing of one r
     file: Args.string({ required: true, description: 'file of rows, or - for standard input' }),
   };
   static override flags = {
-    ...settingFlags(
-      'queue',
-      'model',
-      'modelsDir',
-      'resultTtl',
-      'retries',
-      'retryDelay',
-      'timeLimit',
-      'softTimeLimit',
-    ),
+    ...settingFlags('queue', 'model', 'modelsDir', 'resultTtl'),
+    ...settingFlags('retries', 'retryDelay', 'timeLimit', 'softTimeLimit'),
     'no-result': Flags.boolean({ description: 'keep no result: fire and forget' }),
     priority: priorityFlag(),
     id: Flags.string({ helpValue: '<id>', description: 'your own id: sent again, it is the same job' }),
@@ -113,7 +106,12 @@ Exits 1 when a job that was waited for failed, 65 on bad input (nothing of one r
   ): Promise<SubmitJson> {
     const { submitGroup, waitForGroup } = await import('../lib/cli/group-progress.js');
     const target = this.progress;
-    const group = await submitGroup(client, signature, input, { submit: this.options, target, signal });
+    const group = await submitGroup(client, signature, input, {
+      submit: this.options,
+      target,
+      signal,
+      note: (text) => this.note(text),
+    });
     await this.print(submitView(group, this.layout, this.quiet));
     await this.warnWithoutWorker(client, group.queue);
     if (this.flags.wait === undefined) {
@@ -122,6 +120,7 @@ Exits 1 when a job that was waited for failed, 65 on bad input (nothing of one r
     }
     const limits = { target, timeoutMs: this.flags.wait, signal };
     const ended = await waitForGroup(client, group.group, limits);
+    if (this.layout.tty) await this.print(groupView(ended, this.layout));
     this.next(`infer result ${group.group} --output results.ndjson`);
     if (ended.state !== 'completed')
       this.endWith(ended.jobsCompleted > 0 ? ExitCode.Partial : ExitCode.Negative);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { accuracyOf, percentiles } from '../../src/lib/cli/demo/figures.js';
-import { invocation } from '../../src/lib/cli/demo/invocation.js';
+import { invocation } from '../../src/lib/cli/invocation.js';
 import type { DemoJson } from '../../src/lib/cli/views/demo-view.js';
 import { isAlive } from '../../src/lib/core/process-alive.js';
 import { packageRoot } from '../../src/lib/model/package-root.js';

@@ -91,7 +91,7 @@ it('a group that has not ended: says how far it is, exit 75', async () => {
   const run = await infer.run(['result', id]);
   expect(run.exitCode).toBe(75);
   expect(run.stdout).toMatch(/rows done\s+0 of 397/);
-  expect(run.stderr).toContain(`infer result ${id} --wait`);
+  expect(run.stderr).toContain(`result ${id} --wait`);
 });
 
 it('a chunk that fails costs its own rows only: exit 3, the others in their places', async () => {

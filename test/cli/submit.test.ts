@@ -26,7 +26,7 @@ describe('one row', () => {
     const id = submitted.stdout.trim();
     expect(id).toMatch(JOB_ID);
     expect(submitted.stdout).toBe(`${id}\n`);
-    expect(submitted.stderr).toBe(`Next: infer result ${id} --wait\n`);
+    expect(submitted.stderr).toMatch(new RegExp(`^Next: \\S+ result ${id} --wait\n$`));
 
     const result = await infer.run(['result', id, '--wait']);
     expect(result.exitCode).toBe(0);

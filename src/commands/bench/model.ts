@@ -63,7 +63,9 @@ A worker without --max-batch learns the same from its own runs.`;
       }),
     );
     const { layout } = this;
-    if (bench.fallback !== null) this.warn(`not on the device asked for: ${bench.fallback}`);
+    // Without a GPU asked for, running on the CPU is what was wanted, not news.
+    const asked = this.settings.gpu !== undefined || !['auto', 'cpu'].includes(this.settings.provider);
+    if (bench.fallback !== null && asked) this.warn(`not on the device asked for: ${bench.fallback}`);
     await this.print(benchModelView(bench, layout));
     if (!layout.tty && !this.jsonEnabled()) this.note(adviceText(bench));
     return bench;

@@ -32,9 +32,7 @@ export interface MeasureOptions {
   signal: AbortSignal;
 }
 
-const WARM_UP_RUNS = 2;
 const LEAST_RUNS = 5;
-const MOST_RUNS = 2000;
 /** However slow a model is, a size is measured no longer than this. */
 const PATIENCE_MS = 10_000;
 
@@ -42,7 +40,7 @@ const PATIENCE_MS = 10_000;
 export async function* measureModel(runner: Runner, options: MeasureOptions): AsyncGenerator<ModelTime> {
   let smallest: number | undefined;
   for (const batch of options.batches) {
-    const { runs, runMs, callMs } = await measureBatch(runner, options, batch);
+    const { runs, runMs, callMs } = await measureBatch(runner, options, batch, smallest === undefined);
     const perSecond = (batch / callMs) * 1000;
     smallest ??= perSecond;
     yield {
@@ -58,27 +56,27 @@ export async function* measureModel(runner: Runner, options: MeasureOptions): As
   }
 }
 
-async function measureBatch(runner: Runner, options: MeasureOptions, batch: number) {
+async function measureBatch(runner: Runner, options: MeasureOptions, batch: number, first: boolean) {
   const { model, durationMs, signal } = options;
   const parts = [rowsOf(options.rows, batch)];
   const run: number[] = [];
   const call: number[] = [];
+  // The first size also pays for the compilers of both processes, which take their time.
+  const warmUpMs = first ? durationMs : durationMs / 5;
   const began = performance.now();
-  let from = began;
-  for (let at = 0; at < WARM_UP_RUNS + MOST_RUNS; at++) {
+  let from: number | undefined;
+  for (;;) {
     signal.throwIfAborted();
     const sent = performance.now();
     const reply = await runner.run({ model, parts });
     const now = performance.now();
-    // One that takes so long needs no warm-up: it was its own.
-    if (at < WARM_UP_RUNS && now - began < PATIENCE_MS) {
-      from = now;
-      continue;
-    }
-    run.push(reply.runMs);
-    call.push(now - sent);
-    if (now - from >= durationMs && run.length >= LEAST_RUNS) break;
-    if (now - began >= PATIENCE_MS) break;
+    // A run that tries all patience needs no warm-up: it was its own.
+    const tired = now - began >= PATIENCE_MS;
+    if (from !== undefined || tired) {
+      run.push(reply.runMs);
+      call.push(now - sent);
+    } else if (now - began >= warmUpMs) from = now;
+    if (tired || (from !== undefined && now - from >= durationMs && run.length >= LEAST_RUNS)) break;
   }
   return { runs: run.length, runMs: median(run), callMs: median(call) };
 }

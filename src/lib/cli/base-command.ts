@@ -4,6 +4,7 @@ import type { Settings } from '../config/settings.js';
 import type { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { completeOptionalValues, settingFlag, settingsFromFlags } from './flags.js';
+import { invocation } from './invocation.js';
 import { describeError, type ErrorJson, errorJson, errorLines } from './output/error.js';
 import { jsonText, NdjsonWriter, writeText } from './output/json.js';
 import type { ProgressTarget } from './output/progress.js';
@@ -77,7 +78,10 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   /** The hint after a success, `Next: infer result … --wait`; only where a person reads. */
   protected next(command: string): void {
-    if (!this.quiet && !this.jsonEnabled()) this.note(nextCommand(command, this.paintError));
+    if (this.quiet || this.jsonEnabled()) return;
+    // From a clone, `infer` alone would not be found.
+    const typed = command.replace(/^infer(?= )/, invocation().infer);
+    this.note(nextCommand(typed, this.paintError));
   }
 
   /** Lines of a view to standard output; nothing under `--json`, where `run` returns the data. */

@@ -14,10 +14,14 @@ export async function submitGroup(
   client: InferClient,
   signature: ModelSignature,
   input: Input & { kind: 'many' },
-  options: { submit: SubmitOptions; target: ProgressTarget; signal: AbortSignal },
+  options: { submit: SubmitOptions; target: ProgressTarget; signal: AbortSignal; note(text: string): void },
 ): Promise<SubmittedGroup> {
   const bar = new ProgressBar(options.target, { label: 'submitting', unit: 'rows', total: input.rows });
   const writer = await client.openGroup(signature, options.submit);
+  if (writer.isDuplicate) {
+    await input.close();
+    return client.duplicateGroup(options.submit.id ?? '');
+  }
   try {
     for await (const chunk of input.chunks) {
       options.signal.throwIfAborted();
@@ -31,20 +35,21 @@ export async function submitGroup(
       () => true,
       () => false,
     );
-    throw takenBack ? fullOf(error, writer.rowsWritten) : error;
+    const rows = writer.rowsWritten;
+    if (!takenBack || rows === 0) throw error;
+    if (error instanceof InferError) throw withTakenBack(error, rows);
+    options.note(`the ${rows} rows sent before this were taken back`);
+    throw error;
   } finally {
     bar.finish();
   }
 }
 
-/** That Redis is full, with what became of the rows that went in before. */
-function fullOf(error: unknown, rows: number): unknown {
-  if (!(error instanceof InferError) || error.code !== 'REDIS_FULL' || rows === 0) return error;
-  const { message, hint, exitCode } = error;
-  return new InferError(error.code, `${message}; the ${rows} rows sent before that were taken back`, {
+/** What stopped a submit, with what became of the rows that went in before. */
+function withTakenBack({ code, message, hint, exitCode }: InferError, rows: number): InferError {
+  return new InferError(code, `${message}; the ${rows} rows sent before that were taken back`, {
     hint,
     exitCode,
-    cause: error,
   });
 }
 

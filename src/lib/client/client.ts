@@ -1,6 +1,5 @@
 import { loadSettings } from '../config/load.js';
 import { systemClock } from '../core/clock.js';
-import { InferError } from '../core/errors.js';
 import { checkQueueName, chunkId, newId } from '../core/job.js';
 import { payloadFromValue } from '../input/value.js';
 import { encodeEnvelope } from '../model/envelope.js';
@@ -9,16 +8,18 @@ import type { ModelSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
 import type { GroupRecord, JobRecord } from '../queue/broker.js';
 import { Producer } from '../queue/producer.js';
-import { listQueues, locate, readGroup, readJob } from '../queue/reader.js';
+import { readGroup, readJob } from '../queue/reader.js';
 import { listWorkers } from '../queue/registry.js';
 import { type Heard, Waiter } from '../queue/waiter.js';
 import { watchEnd } from '../queue/watch.js';
-import { connectLike, explain } from '../redis/connect.js';
+import { connectLike } from '../redis/connect.js';
 import { connectionSettings, resultSettings } from '../redis/from-settings.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
+import { worded } from '../redis/worded.js';
 import { type ClientConfig, type Connections, openConnections } from './connections.js';
 import { groupChunks } from './group-reader.js';
 import { GroupWriter } from './group-writer.js';
+import { refuseTaken } from './id-taken.js';
 import { Places } from './places.js';
 import { toJobResult } from './render.js';
 import { Signatures } from './signatures.js';
@@ -45,7 +46,7 @@ export class InferClient {
   private readonly producer: Producer;
   private readonly waiter: Waiter;
   private readonly registered = new Set<string>();
-  private readonly places = new Places();
+  private readonly places: Places;
 
   /** For tools that look closer than this class does. */
   readonly redis: RedisClient;
@@ -59,6 +60,7 @@ export class InferClient {
     this.redis = redis;
     this.target = connections.target;
     this.producer = new Producer(redis, config.prefix, systemClock);
+    this.places = new Places(redis, config.prefix);
     this.signatures = new Signatures(redis, config.prefix, config.modelsDir);
     this.waiter = new Waiter(newId('j'), config.prefix, () => connectLike(redis, 'blocking'));
   }
@@ -107,6 +109,7 @@ export class InferClient {
     const { resultTtl } = this.config;
     const spec = specOf(payload.rows, signature, options, { resultTtl, reply: how.reply });
     const input = encodeEnvelope(payload);
+    if (how.checkId) await this.refuse(spec.id, { queue: spec.queue, kind: 'job' });
     const [[added]] = await this.guard(
       Promise.all([
         this.producer.submit(spec.queue, [{ spec, input }], how.checkId),
@@ -164,6 +167,8 @@ export class InferClient {
     const { resultTtl } = this.config;
     const id = options.id ?? newId('g');
     const template = specOf(0, signature, { ...options, id, queue: options.queue ?? 'batch' }, { resultTtl });
+    const { queue } = template;
+    if (options.id !== undefined) await this.refuse(id, { queue, kind: 'group' });
     this.places.set(id, template.queue);
     const [writer] = await this.guard(
       Promise.all([GroupWriter.open(this.producer, template), this.register(template.queue)]),
@@ -172,12 +177,19 @@ export class InferClient {
   }
 
   /** Submits many rows as a group of chunk jobs; a chunk that fails takes those before it back. */
+  /** A group that was submitted before, as its submit answered. */
+  async duplicateGroup(id: string): Promise<SubmittedGroup> {
+    const { queue, priority, model, rows, jobs } = await this.group(id);
+    return { group: id, queue, priority, model, rows, jobs, duplicate: true };
+  }
+
   async submitMany(
     chunks: AsyncIterable<Payload>,
     signature: ModelSignature,
     options: SubmitOptions = {},
   ): Promise<SubmittedGroup> {
     const writer = await this.openGroup(signature, options);
+    if (writer.isDuplicate) return this.duplicateGroup(options.id ?? '');
     try {
       for await (const chunk of chunks) await this.guard(writer.write(chunk));
       return await this.guard(writer.close());
@@ -205,7 +217,7 @@ export class InferClient {
   async wait(id: string, options: WaitOptions = {}): Promise<JobResult> {
     const deadline = deadlineOf(options.timeoutMs);
     for (;;) {
-      const { queue } = await this.place(id, 'job');
+      const { queue } = await this.places.of(id, 'job');
       const heard = this.waiter.next(queue, id);
       await this.guard(this.producer.expireDue(queue));
       if ((await this.watch(queue, id, 'job')) !== 'pending') {
@@ -222,7 +234,7 @@ export class InferClient {
     const deadline = deadlineOf(options.timeoutMs);
     const tickMs = options.onProgress === undefined ? undefined : PROGRESS_MS;
     for (;;) {
-      const { queue } = await this.place(id, 'group');
+      const { queue } = await this.places.of(id, 'group');
       const heard = this.waiter.next(queue, id);
       await this.watch(queue, id, 'group');
       const group = await this.group(id);
@@ -236,7 +248,7 @@ export class InferClient {
   }
 
   async group(id: string): Promise<GroupRecord> {
-    const { queue } = await this.place(id, 'group');
+    const { queue } = await this.places.of(id, 'group');
     await this.guard(this.producer.expireDue(queue));
     const group = await this.guard(readGroup(this.redis, this.config.prefix, queue, id));
     if (group === undefined) throw unknownId(id);
@@ -249,12 +261,8 @@ export class InferClient {
   }
 
   /** What an id names, and where. @throws InferError JOB_UNKNOWN (66). */
-  async find(id: string): Promise<{ queue: string; kind: 'job' | 'group' }> {
-    const queues = await this.guard(listQueues(this.redis, this.config.prefix));
-    const place = await this.guard(locate(this.redis, this.config.prefix, id, queues));
-    if (place === undefined) throw unknownId(id);
-    this.places.set(id, place.queue);
-    return place;
+  find(id: string): Promise<{ queue: string; kind: 'job' | 'group' }> {
+    return this.places.find(id);
   }
 
   /**
@@ -301,22 +309,18 @@ export class InferClient {
     await this.connections.close();
   }
 
+  private refuse(id: string, wanted: { queue: string; kind: 'job' | 'group' }): Promise<void> {
+    return this.guard(refuseTaken(this.redis, this.config.prefix, id, wanted));
+  }
+
   private async register(queue: string): Promise<void> {
     if (this.registered.has(queue)) return;
     await this.producer.registerQueue(queue);
     this.registered.add(queue);
   }
 
-  private async place(id: string, kind: 'job' | 'group'): Promise<{ queue: string }> {
-    const known = this.places.get(id);
-    if (known !== undefined) return { queue: known };
-    const place = await this.find(id);
-    if (place.kind !== kind) throw unknownId(id);
-    return place;
-  }
-
   private async record(id: string): Promise<JobRecord> {
-    const { queue } = await this.place(id, 'job');
+    const { queue } = await this.places.of(id, 'job');
     // With no worker about, nobody else ends it at its deadline.
     await this.guard(this.producer.expireDue(queue));
     const record = await this.guard(readJob(this.redis, this.config.prefix, queue, id));
@@ -333,14 +337,8 @@ export class InferClient {
     return toJobResult({ ...ending, model: notice.model ?? '', rows: notice.rows ?? 1 }, result);
   }
 
-  /** Words what Redis said for people. */
-  private async guard<T>(work: Promise<T>): Promise<T> {
-    try {
-      return await work;
-    } catch (error) {
-      if (error instanceof InferError) throw error;
-      throw explain(this.redis, error);
-    }
+  private guard<T>(work: Promise<T>): Promise<T> {
+    return worded(this.redis, work);
   }
 }
 

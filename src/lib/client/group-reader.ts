@@ -1,10 +1,9 @@
-import { InferError } from '../core/errors.js';
 import { chunkId } from '../core/job.js';
 import type { GroupRecord } from '../queue/broker.js';
 import { readJob } from '../queue/reader.js';
 import type { ResultSource } from '../queue/result-store.js';
-import { explain } from '../redis/connect.js';
 import type { RedisClient } from '../redis/types.js';
+import { worded } from '../redis/worded.js';
 import { resultValues } from './render.js';
 import type { GroupChunk } from './types.js';
 
@@ -27,11 +26,7 @@ export async function* groupChunks(
       chunk.catch(() => undefined);
       ahead.push(chunk);
     }
-    try {
-      yield await (ahead.shift() as Promise<GroupChunk>);
-    } catch (error) {
-      throw error instanceof InferError ? error : explain(client, error);
-    }
+    yield await worded(client, ahead.shift() as Promise<GroupChunk>);
   }
 }
 

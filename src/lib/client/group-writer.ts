@@ -1,4 +1,6 @@
-import { chunkId } from '../core/job.js';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { chunkId, printable } from '../core/job.js';
 import { encodeEnvelope } from '../model/envelope.js';
 import type { Payload } from '../model/tensor.js';
 import type { JobSpec, NewJob } from '../queue/broker.js';
@@ -21,11 +23,26 @@ export class GroupWriter {
     private readonly producer: Producer,
     /** Every chunk's spec but for its id, rows and place; its id is the group's. */
     private readonly template: JobSpec,
+    /** The group is there and complete: there is nothing to write. */
+    readonly isDuplicate: boolean,
+    /** Some chunks may be there already, from a submitter that died. */
+    private readonly resumes: boolean,
   ) {}
 
+  /** @throws InferError ID_TAKEN (2) when a group of this id was taken back: its chunks cannot run again. */
   static async open(producer: Producer, template: JobSpec): Promise<GroupWriter> {
-    await producer.openGroup(template);
-    return new GroupWriter(producer, template);
+    const found = await producer.openGroup(template);
+    if (found === 'abandoned') {
+      throw new InferError(
+        'ID_TAKEN',
+        `${printable(template.id)} was taken back before all its rows were sent`,
+        {
+          hint: 'send the rows under another --id',
+          exitCode: ExitCode.Usage,
+        },
+      );
+    }
+    return new GroupWriter(producer, template, found === 'closed', found === 'open');
   }
 
   get rowsWritten(): number {
@@ -71,15 +88,21 @@ export class GroupWriter {
     }
     // Only chunks that are there can end, and a group waits for all it counts.
     await this.producer.closeGroup(queue, id, this.rows, queued);
+    await this.producer.markAbandoned(queue, id);
   }
 
   private async flush(): Promise<void> {
     const jobs = this.pending;
     this.pending = [];
     if (jobs.length > 0) {
-      const add = this.producer
-        .submit(this.template.queue, jobs, false)
-        .then(() => undefined)
+      const { queue, id } = this.template;
+      const add = Promise.all([
+        this.producer.submit(queue, jobs, this.resumes),
+        this.producer.noteChunks(queue, id, this.index),
+      ])
+        .then(([, cancelled]) => {
+          if (cancelled) throw new InferError('CANCELLED', `group ${printable(id)} was cancelled`);
+        })
         .catch((error: unknown) => {
           this.failure ??= error;
         })

@@ -1,10 +1,38 @@
+import { listQueues, locate } from '../queue/reader.js';
+import type { RedisClient } from '../redis/types.js';
+import { worded } from '../redis/worded.js';
+import { unknownId } from './unknown-id.js';
+
 const MOST = 10_000;
 
 /** Queues of the ids this client met lately; bounded, as an API server submits without end. */
 export class Places {
   private readonly queues = new Map<string, string>();
 
-  get(id: string): string | undefined {
+  constructor(
+    private readonly redis: RedisClient,
+    private readonly prefix: string,
+  ) {}
+
+  /** What an id names, and where. @throws InferError JOB_UNKNOWN (66). */
+  async find(id: string): Promise<{ queue: string; kind: 'job' | 'group' }> {
+    const queues = await worded(this.redis, listQueues(this.redis, this.prefix));
+    const place = await worded(this.redis, locate(this.redis, this.prefix, id, queues));
+    if (place === undefined) throw unknownId(id);
+    this.set(id, place.queue);
+    return place;
+  }
+
+  /** The queue of a job (or group): remembered, else looked up. @throws InferError JOB_UNKNOWN (66). */
+  async of(id: string, kind: 'job' | 'group'): Promise<{ queue: string }> {
+    const known = this.get(id);
+    if (known !== undefined) return { queue: known };
+    const place = await this.find(id);
+    if (place.kind !== kind) throw unknownId(id);
+    return place;
+  }
+
+  private get(id: string): string | undefined {
     return this.queues.get(id);
   }
 

@@ -6,8 +6,8 @@ import { readSignatures } from '../model/probe-model.js';
 import { listModels } from '../model/repository.js';
 import type { ModelSignature } from '../model/signature.js';
 import { listWorkers, publishedModel, publishedModels } from '../queue/registry.js';
-import { explain } from '../redis/connect.js';
 import type { RedisClient } from '../redis/types.js';
+import { worded } from '../redis/worded.js';
 
 /** Milliseconds a looked-up signature is trusted: a worker may load a new version meanwhile. */
 const FRESH_MS = 30_000;
@@ -26,12 +26,8 @@ export class Signatures {
   ) {}
 
   /** @throws InferError MODEL_UNKNOWN (66), MODEL_NEEDED (2) when there are several and none was named. */
-  async find(name: string | undefined): Promise<ModelSignature> {
-    try {
-      return await this.look(name);
-    } catch (error) {
-      throw error instanceof InferError ? error : explain(this.client, error);
-    }
+  find(name: string | undefined): Promise<ModelSignature> {
+    return worded(this.client, this.look(name));
   }
 
   private async look(name: string | undefined): Promise<ModelSignature> {

@@ -42,6 +42,8 @@ export interface SubmittedGroup {
   model: string;
   rows: number;
   jobs: number;
+  /** True when a group of this id was there already, complete: nothing was added. */
+  duplicate?: true;
 }
 
 /** How a job stands or ended. `result` is one row's value, or an array in input order. */

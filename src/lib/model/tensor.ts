@@ -1,4 +1,4 @@
-import { badInput } from '../core/errors.js';
+import { badInput, InferError } from '../core/errors.js';
 
 /** Element types, named as ONNX Runtime names them. `string` elements are UTF-8. */
 export type DataType =
@@ -133,11 +133,26 @@ export function splitRows(payload: Payload, counts: readonly number[]): Payload[
   });
 }
 
+function layoutOf(tensor: RowTensor | undefined): string {
+  return tensor === undefined ? '' : `${tensor.name} ${tensor.type} ${tensor.shape.join()}`;
+}
+
 /** Payloads of equal `shapeKey` joined in order; shared tensors are taken from the first. */
 export function concatRows(parts: readonly Payload[]): Payload {
   const first = parts[0];
   if (first === undefined) throw new Error('concatRows of nothing');
   if (parts.length === 1) return first;
+  if (
+    parts.some((part) => part.tensors.some((tensor, i) => layoutOf(tensor) !== layoutOf(first.tensors[i])))
+  ) {
+    throw new InferError(
+      'OUTPUT_SHAPES',
+      'its rows have outputs of different shapes, which cannot be one result',
+      {
+        hint: 'submit rows of one shape together, or bring outputs to one shape in a postprocess handler',
+      },
+    );
+  }
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);
   const tensors = first.tensors.map((tensor, index) =>
     tensor.shared

@@ -1,8 +1,8 @@
 import { Queue } from 'bullmq';
 import type { Clock } from '../core/clock.js';
 import { chunkId, toBullPriority } from '../core/job.js';
-import { explain } from '../redis/connect.js';
 import type { RedisClient } from '../redis/types.js';
+import { worded } from '../redis/worded.js';
 import { Admission } from './admission.js';
 import type { GroupRecord, JobSpec, NewJob, SubmittedJob } from './broker.js';
 import { expireDue } from './deadlines.js';
@@ -48,7 +48,10 @@ export class Producer {
    */
   submit(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {
     // Safe to repeat: a job of an id that is there is not added again.
-    return this.worded(untilLoaded(() => this.add(queue, jobs, checkIds)));
+    return worded(
+      this.client,
+      untilLoaded(() => this.add(queue, jobs, checkIds)),
+    );
   }
 
   private async add(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {
@@ -92,21 +95,40 @@ export class Producer {
     await this.client.hsetnx(queuesKey(this.prefix), queue, '{}');
   }
 
-  async openGroup(group: Pick<JobSpec, 'id' | 'queue' | 'model' | 'priority' | 'resultTtl'>): Promise<void> {
+  /**
+   * Begins a group. `open` when one of this id was begun and not closed (its submitter died, say: the
+   * same rows may be sent again), `closed` when it is complete, `abandoned` when it was taken back.
+   */
+  async openGroup(
+    group: Pick<JobSpec, 'id' | 'queue' | 'model' | 'priority' | 'resultTtl'>,
+  ): Promise<'new' | 'open' | 'closed' | 'abandoned'> {
     const key = groupKey(this.scriptsOf(group.queue).tag, group.id);
-    await this.client.hset(key, {
-      model: group.model,
-      priority: group.priority,
-      ttl: group.resultTtl,
-      timestamp: this.clock.now(),
-    });
+    if ((await this.client.hsetnx(key, 'timestamp', this.clock.now())) === 0) {
+      const [closed, abandoned] = await this.client.hmget(key, 'closed', 'abandoned');
+      return abandoned === '1' ? 'abandoned' : closed === '1' ? 'closed' : 'open';
+    }
+    await this.client.hset(key, { model: group.model, priority: group.priority, ttl: group.resultTtl });
     await this.client.expire(key, OPEN_GROUP_TTL);
+    return 'new';
+  }
+
+  /** Notes how many chunks were added so far; answers true when somebody cancelled the group. */
+  async noteChunks(queue: string, id: string, added: number): Promise<boolean> {
+    const key = groupKey(this.scriptsOf(queue).tag, id);
+    const noted = Promise.all([this.client.hset(key, 'added', added), this.client.hexists(key, 'cr')]);
+    const [, cancelled] = await worded(this.client, noted);
+    return cancelled === 1;
+  }
+
+  /** Marks a group as taken back by its submitter. */
+  async markAbandoned(queue: string, id: string): Promise<void> {
+    await worded(this.client, this.client.hset(groupKey(this.scriptsOf(queue).tag, id), 'abandoned', '1'));
   }
 
   /** Rows and chunk jobs are final; answers true when all of them have ended already. */
   async closeGroup(queue: string, id: string, rows: number, jobs: number): Promise<boolean> {
     const closed = this.scriptsOf(queue).run('inferCloseGroup', this.clock.now(), id, rows, jobs);
-    return (await this.worded(closed)) === 1;
+    return (await worded(this.client, closed)) === 1;
   }
 
   /**
@@ -116,7 +138,8 @@ export class Producer {
   async cancel(queue: string, id: string): Promise<string | undefined> {
     const message = 'cancelled on request';
     const failure = { code: 'CANCELLED', message };
-    const state = await this.worded(
+    const state = await worded(
+      this.client,
       this.scriptsOf(queue).run('inferCancel', this.clock.now(), id, JSON.stringify(failure), message, 3600),
     );
     return typeof state === 'string' ? state : undefined;
@@ -125,6 +148,11 @@ export class Producer {
   /** Cancels the chunks of a group that have not ended; answers how many of each state there are. */
   async cancelGroup(group: GroupRecord): Promise<Record<string, number>> {
     const states: Record<string, number> = {};
+    // Its submitter, if it is still at work, stops at this.
+    await worded(
+      this.client,
+      this.client.hset(groupKey(this.scriptsOf(group.queue).tag, group.id), 'cr', '1'),
+    );
     for (let index = 0; index < group.jobs; index++) {
       const state = (await this.cancel(group.queue, chunkId(group.id, index))) ?? 'unknown';
       states[state] = (states[state] ?? 0) + 1;
@@ -157,15 +185,6 @@ export class Producer {
 
   async close(): Promise<void> {
     await Promise.all([...this.queues.values()].map((queue) => queue.close().catch(() => undefined)));
-  }
-
-  /** What Redis says, for people: whoever writes a group meets these errors one by one. */
-  private async worded<T>(work: Promise<T>): Promise<T> {
-    try {
-      return await work;
-    } catch (error) {
-      throw explain(this.client, error);
-    }
   }
 
   private scriptsOf(queue: string): QueueScripts {

@@ -117,7 +117,7 @@ export async function readGroup(
 ): Promise<GroupRecord | undefined> {
   const fields = await client.hgetall(groupKey(queueTag(prefix, queue), id));
   if (fields.model === undefined) return undefined;
-  const jobs = Number(fields.jobs ?? 0);
+  const jobs = Number(fields.jobs ?? fields.added ?? 0);
   const jobsCompleted = Number(fields.jc ?? 0);
   const jobsFailed = Number(fields.jf ?? 0);
   const closed = fields.closed === '1';

@@ -84,7 +84,9 @@ export async function leaseGpu(
   const taken = await client.set(key, value, 'PX', HEARTBEAT_TTL_MS, 'NX');
   if (taken === 'OK') return lease;
   const current = await client.get(key);
-  const holder = current === null ? lease : (JSON.parse(current) as GpuLease);
+  // It lapsed between the two commands: try again.
+  if (current === null) return leaseGpu(client, prefix, lease, isAlive);
+  const holder = JSON.parse(current) as GpuLease;
   if (holder.id === lease.id) await client.pexpire(key, HEARTBEAT_TTL_MS);
   else if (!isAlive(holder.pid)) {
     await client.set(key, value, 'PX', HEARTBEAT_TTL_MS);

@@ -79,7 +79,18 @@ return out
  * Output per id: 1 queued again, 0 not failed, -1 unknown.
  */
 export const RETRY = `${PRELUDE}
-local out = {}
+local out, kept = {}, {}
+
+-- The group is not over any more: its other chunks' results wait for the new end, with a day's grace.
+local function keepResults(group, gkey)
+  if kept[group] then return end
+  kept[group] = true
+  local g = call('HMGET', gkey, 'ttl', 'jobs')
+  for n = 0, math.min(tonumber(g[2] or 0), 20000) - 1 do
+    call('EXPIRE', tag .. ':res:' .. group .. '-' .. n, tonumber(g[1] or 3600) + 86400)
+  end
+end
+
 for i = 4, #ARGV do
   local id = ARGV[i]
   local key = base .. id
@@ -104,6 +115,7 @@ for i = 4, #ARGV do
         call('HINCRBY', gkey, 'rd', 0 - (tonumber(job[4]) or 0))
         call('HDEL', gkey, 'finishedOn')
         call('PERSIST', gkey)
+        keepResults(group.id, gkey)
       end
     end
     local priority = tonumber(job[3]) or 0

@@ -181,16 +181,27 @@ export class Dispatcher {
     this.inRun.delete(slot);
     this.stats.rows += batch.rows;
     this.host.onRan(model, batch.rows, reply.runMs);
-    const counts = batch.parts.map((part) => part.rows);
-    const pieces = splitRows(reply.outputs, counts);
-    for (const [i, { unit, from }] of batch.parts.entries()) {
-      if (unit.over) continue;
-      unit.runMs += reply.runMs;
-      unit.finish(from, pieces[i] as Payload);
-      if (unit.cancelled) this.host.onCancelled(unit);
-      else if (unit.isOver) this.host.onOver(unit);
-      else if (unit.runMs >= (unit.limits.softMs ?? Number.POSITIVE_INFINITY)) this.host.onSoftLimit(unit);
+    const pieces = splitRows(
+      reply.outputs,
+      batch.parts.map((part) => part.rows),
+    );
+    for (const [i, part] of batch.parts.entries()) {
+      if (part.unit.over) continue;
+      try {
+        this.onRowsDone(part, pieces[i] as Payload, reply.runMs);
+      } catch (failure) {
+        // Results that cannot be put together are this job's failure, not the worker's.
+        this.fail(part.unit, failure);
+      }
     }
+  }
+
+  private onRowsDone({ unit, from }: Part<HeldJob>, outputs: Payload, runMs: number): void {
+    unit.runMs += runMs;
+    unit.finish(from, outputs);
+    if (unit.cancelled) this.host.onCancelled(unit);
+    else if (unit.isOver) this.host.onOver(unit);
+    else if (unit.runMs >= (unit.limits.softMs ?? Number.POSITIVE_INFINITY)) this.host.onSoftLimit(unit);
   }
 
   /**

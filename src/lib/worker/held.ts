@@ -119,7 +119,13 @@ export class HeldJob implements MutableUnit {
   /** What is stored of a job that failed half way: the rows done, which they are, and the others' errors. */
   partial(): Uint8Array | undefined {
     if (this.done.length === 0) return undefined;
-    const outputs = this.outputs();
+    let outputs: Payload;
+    try {
+      outputs = this.outputs();
+    } catch {
+      // Rows of different shapes cannot be kept together; the failure says so.
+      return undefined;
+    }
     const meta: PartialMeta = {
       of: this.rows,
       done: this.done.map(({ from, outputs: { rows } }) => [from, from + rows]),

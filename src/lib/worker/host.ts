@@ -225,7 +225,7 @@ export async function openWorker(
       id,
       models,
       get activeJobs() {
-        return worker.heartbeat().active.length;
+        return worker.heldJobs;
       },
       async run() {
         try {

@@ -38,6 +38,11 @@ export class Outcomes {
     await Promise.all([...this.settlers.values()].map((settler) => settler.flushed()));
   }
 
+  /** Jobs of a queue that have ended here and not yet in Redis. */
+  unsettled(queue: string): TakenJob[] {
+    return this.settlers.get(queue)?.unsettled ?? [];
+  }
+
   abandon(): void {
     for (const settler of this.settlers.values()) settler.abandon();
   }
@@ -46,10 +51,9 @@ export class Outcomes {
   over(job: HeldJob): void {
     const error = job.firstError;
     if (error === undefined) {
-      this.end(job, (meta) => {
-        const result = job.job.spec.resultTtl === 0 ? new Uint8Array() : encodeEnvelope(job.outputs());
-        return { kind: 'completed', job: job.job, result, meta };
-      });
+      // Before the job is let go: this may fail, and the job must then still be there to fail with it.
+      const result = job.job.spec.resultTtl === 0 ? new Uint8Array() : encodeEnvelope(job.outputs());
+      this.end(job, (meta) => ({ kind: 'completed', job: job.job, result, meta }));
       return;
     }
     const { code, message } = error.failure;

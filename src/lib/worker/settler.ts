@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Gate } from '../core/gate.js';
-import type { QueueConsumer, Settlement } from '../queue/broker.js';
+import type { QueueConsumer, Settlement, TakenJob } from '../queue/broker.js';
 import type { Logger } from '../telemetry/logger.js';
 import { Trouble } from './trouble.js';
 
@@ -38,6 +38,11 @@ export class Settler {
 
   get isIdle(): boolean {
     return !this.working;
+  }
+
+  /** Jobs whose outcome Redis has not taken yet: their locks must live until it has. */
+  get unsettled(): TakenJob[] {
+    return this.pending.map((settlement) => settlement.job);
   }
 
   /** Resolves when everything pushed so far has been taken by Redis. */

@@ -122,6 +122,11 @@ export class Worker {
     await this.outcomes.flushed();
   }
 
+  /** Jobs in its hands: taken, and not settled yet. */
+  get heldJobs(): number {
+    return this.held.size;
+  }
+
   /** Takes nothing more, hands back what has not started, finishes what has. */
   drain(): void {
     this.handingBack = true;
@@ -151,7 +156,8 @@ export class Worker {
         const mine = [...this.held.values()].filter(
           (job) => job.job.spec.queue === consumer.queue && !job.over,
         );
-        const { lost, cancelled } = await consumer.renew(mine.map((job) => job.job));
+        const unsettled = this.outcomes.unsettled(consumer.queue);
+        const { lost, cancelled } = await consumer.renew([...mine.map((job) => job.job), ...unsettled]);
         this.onLost(consumer.queue, lost);
         for (const job of cancelled) this.onCancelRequested(job);
       }),

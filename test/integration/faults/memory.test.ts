@@ -11,6 +11,7 @@ const results = useRedis({ port: true });
 const outage = useOutage(redis);
 const { kit } = outage;
 const infer = useInfer(redis);
+const LOCK_MS = 1000;
 const REFUSED = { code: 'REDIS_FULL', exitCode: 75 };
 
 beforeAll(async () => {
@@ -54,6 +55,7 @@ describe('admission', () => {
   it('midway through a group: what was queued is taken back, and that is said', async () => {
     const signature = await outage.with((client) => client.signatures.find('slow'));
     await outage.with(async (client) => {
+      await fill(0.5);
       const writer = await client.openGroup(signature, { queue: 'batch' });
       const chunk = payloadFromValue(row(0), signature);
       try {
@@ -119,12 +121,13 @@ describe('a worker whose Redis is full', () => {
   });
 
   it('a result that cannot be stored is kept and stored later; its job does not fail', async () => {
-    const lines = await loggedWorker(kit, {}, { results: results.settings() });
+    const lines = await loggedWorker(kit, { lockMs: LOCK_MS }, { results: results.settings() });
     const full = await results.client('worker');
     await full.config('SET', 'maxmemory', '1');
     const ids = await Promise.all([outage.submit(0), outage.submit(0)]);
     await until(async () => (lines.text.includes('cannot store outcomes') ? true : undefined));
-    await delay(1500);
+    // A lock that nobody renews would be gone by then, and the jobs run again.
+    await delay(2 * LOCK_MS);
     for (const id of ids) expect((await outage.with((client) => client.result(id))).state).toBe('active');
     await full.config('SET', 'maxmemory', '0');
     const client = await clientOf(kit, redis, undefined, results.settings());

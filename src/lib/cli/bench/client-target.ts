@@ -25,6 +25,8 @@ export class ClientTarget implements Target {
   /** What may be left behind when stopped half-way. */
   private readonly unended = new Set<string>();
   private readonly groups = new Set<string>();
+  private queueing: Promise<unknown> | undefined;
+  private stopped = false;
 
   constructor(
     private readonly setup: Setup,
@@ -37,6 +39,7 @@ export class ClientTarget implements Target {
   async run(row: number, urgent: boolean): Promise<Outcome> {
     const { client, signature, queues } = this.setup;
     const id = newId('j');
+    this.throwIfStopped();
     this.unended.add(id);
     const started = performance.now();
     const result = await client.runPayload(this.single(row), signature, {
@@ -50,7 +53,9 @@ export class ClientTarget implements Target {
   }
 
   queueRows(kind: 'singles' | 'group', rows: number): Promise<Backlog> {
-    return kind === 'singles' ? this.queueSingles(rows) : this.queueGroup(rows);
+    const queued = kind === 'singles' ? this.queueSingles(rows) : this.queueGroup(rows);
+    this.queueing = queued;
+    return queued;
   }
 
   async work(): Promise<Work | undefined> {
@@ -71,11 +76,18 @@ export class ClientTarget implements Target {
 
   /** Takes back what still waits; for a running set-up, which must not work for nobody. */
   async abandon(): Promise<void> {
+    this.stopped = true;
     if (this.setup.isPrivate) return;
+    // What was on its way must be there to be taken back.
+    await this.queueing?.catch(() => undefined);
     const ids = [...this.groups, ...this.unended];
     await inTurns(ids.length, async (at) => {
       await this.setup.client.cancel(ids[at] as string).catch(() => undefined);
     });
+  }
+
+  private throwIfStopped(): void {
+    if (this.stopped) throw new Error('the bench was stopped');
   }
 
   private single(row: number): Payload {
@@ -86,9 +98,10 @@ export class ClientTarget implements Target {
   private async queueSingles(rows: number): Promise<Backlog> {
     const { client, signature, queues } = this.setup;
     const ids = Array.from({ length: rows }, () => newId('j'));
-    for (const id of ids) this.unended.add(id);
     await inTurns(rows, async (at) => {
+      this.throwIfStopped();
       const options = { id: ids[at] as string, queue: queues.single, resultTtl: BENCH_RESULT_TTL_S };
+      this.unended.add(options.id);
       await client.submitPayload(this.single(at), signature, options);
     });
     // All of one priority, so the last is among the last to end.
@@ -101,7 +114,15 @@ export class ClientTarget implements Target {
     const id = newId('g');
     this.groups.add(id);
     const writer = await client.openGroup(signature, { id, queue: queues.group, priority: 0 });
-    for (const chunk of chunksOf(this.pool, rows)) await writer.write(chunk);
+    try {
+      for (const chunk of chunksOf(this.pool, rows)) {
+        this.throwIfStopped();
+        await writer.write(chunk);
+      }
+    } catch (error) {
+      await writer.abandon().catch(() => undefined);
+      throw error;
+    }
     const { jobs } = await writer.close();
     const ids = Array.from({ length: jobs }, (_, index) => chunkId(id, index));
     const ended = client.waitGroup(id).then(() => {

@@ -26,9 +26,10 @@ export interface Report {
 
 /** Without `--rows`: enough for a steady state, and the most that the figures gain from. */
 const ROWS = { singles: [32, 20_000], group: [64, 200_000], mixed: [64, 100_000] } as const;
-/** Rows of the trial group that tells how fast the model is, and about how long it may take. */
+/** Rows of the first trial group, which tells how fast the model is, and about how long one may take. */
 const TRIAL_ROWS = [16, 2048] as const;
-const TRIAL_MS = 2000;
+const TRIAL_MS = 1200;
+const TRIAL_GROWTH = 4;
 const WARM_UP_MS = 300;
 const LEAST_SINGLES = 3;
 
@@ -94,12 +95,14 @@ async function warmUp(target: Target, signal: AbortSignal): Promise<number> {
     await target.run(rows++, false);
   }
   const eachMs = (performance.now() - started) / rows;
-  const trialRows = within(TRIAL_ROWS, TRIAL_MS / eachMs);
-  const began = performance.now();
-  const trial = await target.queueRows('group', trialRows);
-  await trial.ended;
-  signal.throwIfAborted();
-  return (trialRows / (performance.now() - began)) * 1000;
+  for (let trialRows = within(TRIAL_ROWS, TRIAL_MS / eachMs); ; trialRows *= TRIAL_GROWTH) {
+    const began = performance.now();
+    const trial = await target.queueRows('group', trialRows);
+    await trial.ended;
+    signal.throwIfAborted();
+    const tookMs = performance.now() - began;
+    if (tookMs >= TRIAL_MS / TRIAL_GROWTH || trialRows >= ROWS.group[1]) return (trialRows / tookMs) * 1000;
+  }
 }
 
 function within([least, most]: readonly [number, number], rows: number): number {

@@ -6,7 +6,7 @@ import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import { type ChartPoint, latencyChart } from '../bench/chart.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
-import { count, heading, type Layout, plural } from '../output/text.js';
+import { count, heading, type Layout, type Paint, plural } from '../output/text.js';
 
 /** The documented JSON of `bench`. */
 export interface BenchJson {
@@ -40,40 +40,46 @@ export interface BenchModelJson {
   best: Advice & { threads: number };
 }
 
-const COLUMNS: Column[] = [
-  { title: 'SCENARIO' },
-  { title: 'LOAD' },
-  { title: 'ROWS/S', align: 'right' },
-  { title: 'MEAN BATCH', align: 'right' },
-  { title: 'ERRORS', align: 'right' },
-  { title: 'OF' },
-  { title: 'P50', align: 'right' },
-  { title: 'P90', align: 'right' },
-  { title: 'P99', align: 'right' },
-  { title: 'P99.9', align: 'right' },
-];
+const PIPE_COLUMNS: Column[] = columnsOf('SCENARIO LOAD', 'ROWS/S BATCH ERRORS', 'OF', 'P50 P90 P99 P99.9');
+const THROUGHPUT: Column[] = columnsOf('SCENARIO LOAD', 'ROWS/S BATCH ERRORS SECONDS');
+const LATENCY: Column[] = columnsOf('LOAD OF', 'P50 P90 P99 P99.9');
 
-/** Every load in three lines (total, queue, run), in a pipe as in a terminal; the chart only in a terminal. */
+/** Titles by word, to the left and to the right in turn. */
+function columnsOf(...titles: string[]): Column[] {
+  return titles.flatMap((words, at) =>
+    words
+      .split(' ')
+      .map((title) => ({ title, align: at % 2 === 0 ? ('left' as const) : ('right' as const) })),
+  );
+}
+
+/**
+ * In a pipe one table, three lines for each load (total, queue, run); in a terminal two that fit
+ * 80 columns, and the chart of a sweep.
+ */
 export function benchView(bench: BenchJson, layout: Layout): string[] {
+  const { results } = bench;
+  if (!layout.tty) return renderTable(PIPE_COLUMNS, results.flatMap(pipeRows), layout);
   const { paint } = layout;
-  const lines = renderTable(COLUMNS, bench.results.flatMap(rowsOf), layout);
-  const failed = bench.results.filter((one) => one.errors > 0);
-  const errors = failed.map((one) => {
-    const codes = Object.entries(one.errorCodes).map(([code, times]) => `${printable(code)} ${count(times)}`);
-    return `${paint('red', '!')} ${one.scenario}, ${one.load}: ${codes.join(', ')}`;
-  });
-  if (!layout.tty) return lines;
-  const sweep = bench.results.filter((one) => one.scenario === 'sweep');
+  const sweep = results.filter((one) => one.scenario === 'sweep');
   const chart = latencyChart(sweep.flatMap(pointOf), {
     width: Math.min(layout.width, 120),
     thresholdMs: bench.thresholdMs ?? undefined,
   });
   return [
-    ...lines,
-    ...errors,
+    ...renderTable(THROUGHPUT, results.map(throughputRow), layout),
+    ...results.filter((one) => one.errors > 0).map((one) => errorLine(one, paint)),
+    '',
+    heading('Latency of a row, or of a chunk of a group', paint),
+    ...renderTable(LATENCY, results.flatMap(latencyRows), layout),
     ...(chart.length === 0 ? [] : ['', heading('Latency over rate', paint), ...chart]),
     ...(sweep.length === 0 ? [] : ['', paint('bold', bestRateText(bench))]),
   ];
+}
+
+function errorLine({ scenario, load, errorCodes }: Figures, paint: Paint): string {
+  const codes = Object.entries(errorCodes).map(([code, times]) => `${printable(code)} ${count(times)}`);
+  return `${paint('red', '!')} ${scenario}, ${load}: ${codes.join(', ')}`;
 }
 
 /** What the sweep found, in words. */
@@ -83,23 +89,28 @@ export function bestRateText({ bestRate, thresholdMs }: BenchJson): string {
   return `Kept up${within}: ${count(bestRate)} requests a second.`;
 }
 
-function rowsOf(one: Figures): Cell[][] {
+function throughputRow(one: Figures): Cell[] {
   const kept = one.keptUp === false ? ', not kept up' : '';
   const errors: Cell = one.errors > 0 ? { text: count(one.errors), format: 'red' } : '0';
   const mean = one.meanBatch === null ? '-' : one.meanBatch.toFixed(1);
-  const unit = one.samples.of === 'chunks' ? ' of a chunk' : '';
+  return [one.scenario, `${one.load}${kept}`, count(one.rowsPerSecond), mean, errors, one.seconds.toFixed(1)];
+}
+
+function latencyRows(one: Figures): Cell[][] {
   return [
-    [
-      one.scenario,
-      `${one.load}${kept}`,
-      count(one.rowsPerSecond),
-      mean,
-      errors,
-      `total${unit}`,
-      ...times(one.totalMs),
-    ],
-    [one.scenario, '', '', '', '', 'queue', ...times(one.queueMs)],
-    [one.scenario, '', '', '', '', 'run', ...times(one.runMs)],
+    [one.load, 'total', ...times(one.totalMs)],
+    ['', 'queue', ...times(one.queueMs)],
+    ['', 'run', ...times(one.runMs)],
+  ];
+}
+
+function pipeRows(one: Figures): Cell[][] {
+  const head = throughputRow(one).slice(0, -1);
+  const of = one.samples.of === 'chunks' ? ' of a chunk' : '';
+  return [
+    [...head, `total${of}`, ...times(one.totalMs)],
+    [...head, `queue${of}`, ...times(one.queueMs)],
+    [...head, `run${of}`, ...times(one.runMs)],
   ];
 }
 

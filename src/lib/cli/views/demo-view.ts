@@ -1,8 +1,8 @@
 import type { JobResult } from '../../client/types.js';
 import { formatDuration } from '../../core/units.js';
 import type { Accuracy, Latency, Percentiles } from '../demo/figures.js';
-import type { Invocation } from '../demo/invocation.js';
 import type { Kept } from '../demo/stage.js';
+import type { Invocation } from '../invocation.js';
 import { renderTable } from '../output/table.js';
 import { count, facts, heading, type Layout, type Paint } from '../output/text.js';
 

@@ -34,6 +34,9 @@ const WORKER_COLUMNS: Column[] = [
 
 const STALE_BEAT_MS = 10_000;
 
+/** Beats come every second: this many missed is no chance. */
+const SILENT_MS = 5000;
+
 /** Redis, what is wrong, queues and workers: `infer inspect` in a terminal or a pipe. */
 export function inspectView(overview: Overview, layout: Layout, now: number): string[] {
   const { paint } = layout;
@@ -88,6 +91,12 @@ export function queueTable(queues: readonly QueueOverview[], layout: Layout): st
   return renderTable(...withoutEmpty(QUEUE_COLUMNS, rows, ['RATE', 'ETA', 'BY PRIORITY'], layout), layout);
 }
 
+/** A worker that beats no more is listed until its record expires: it may be hung, or gone. */
+function stateCell(worker: WorkerRecord, ageMs: number): Cell {
+  if (ageMs > SILENT_MS) return { text: 'silent', format: 'red' };
+  return { text: worker.state, format: worker.state === 'ready' ? 'green' : 'yellow' };
+}
+
 export function workerTable(workers: readonly WorkerRecord[], layout: Layout, now: number): string[] {
   const rows = workers.map((worker): Cell[] => {
     const age = Math.max(0, now - worker.beatAt);
@@ -99,9 +108,7 @@ export function workerTable(workers: readonly WorkerRecord[], layout: Layout, no
       worker.device,
       worker.queues.join(','),
       worker.models.map(({ name, version, batch }) => `${name}@${version}×${batch}`).join(',') || '-',
-      worker.state === 'ready'
-        ? { text: 'ready', format: 'green' }
-        : { text: worker.state, format: 'yellow' },
+      stateCell(worker, age),
       number(worker.active.length, layout),
       number(worker.jobsDone, layout),
       age > STALE_BEAT_MS ? { text: formatDuration(age), format: 'red' } : formatDuration(age),

@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { basename, isAbsolute, join, relative, sep } from 'node:path';
-import { packageRoot } from '../../model/package-root.js';
+import { packageRoot } from '../model/package-root.js';
 
 /** How this person can call infer and name its files, from where they are. */
 export interface Invocation {

@@ -1,0 +1,24 @@
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { printable } from '../core/job.js';
+import { listQueues, locate } from '../queue/reader.js';
+import type { RedisClient } from '../redis/types.js';
+
+/**
+ * A caller's id names one thing. In its own queue, sending it again is the same job; elsewhere, or
+ * as a group where it was a job, it would be a second thing of that name.
+ * @throws InferError ID_TAKEN (2)
+ */
+export async function refuseTaken(
+  client: RedisClient,
+  prefix: string,
+  id: string,
+  wanted: { queue: string; kind: 'job' | 'group' },
+): Promise<void> {
+  const found = await locate(client, prefix, id, await listQueues(client, prefix));
+  if (found === undefined || (found.queue === wanted.queue && found.kind === wanted.kind)) return;
+  throw new InferError('ID_TAKEN', `${printable(id)} is a ${found.kind} in queue ${found.queue} already`, {
+    hint: `send it to the same queue (-Q ${found.queue}) to mean the same ${found.kind}, or take another --id`,
+    exitCode: ExitCode.Usage,
+  });
+}

@@ -1,0 +1,12 @@
+import { InferError } from '../core/errors.js';
+import { explain } from './connect.js';
+import type { RedisClient } from './types.js';
+
+/** Awaits work on a client of `connect`; what Redis says is put in words for people. */
+export async function worded<T>(client: RedisClient, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw error instanceof InferError ? error : explain(client, error);
+  }
+}
