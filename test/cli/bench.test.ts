@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { BenchJson, BenchModelJson } from '../../src/lib/cli/views/bench-view.js';
+import { bullBase } from '../../src/lib/queue/keys.js';
 import { says, until, useInfer } from '../support/cli.js';
 import { DIGITS_FILE } from '../support/digits.js';
 import { useRedis } from '../support/redis.js';
@@ -109,7 +110,7 @@ describe('infer bench, running', () => {
 
   async function waiting(): Promise<number> {
     const client = await redis.client();
-    return client.zcard('{infer:realtime}:prioritized');
+    return client.zcard(`${bullBase('infer', 'realtime')}prioritized`);
   }
 
   it('names the server that does not answer and never replaces it', async () => {

@@ -37,7 +37,7 @@ export async function sweep(target: Target, options: SweepOptions): Promise<Figu
 }
 
 /** Whether a step was kept up, within the threshold and without an error. */
-export function holds(step: Figures, thresholdMs: number | undefined): boolean {
+function holds(step: Figures, thresholdMs: number | undefined): boolean {
   if (step.keptUp === false || step.errors > 0) return false;
   return thresholdMs === undefined || (step.totalMs?.p99 ?? 0) <= thresholdMs;
 }
