@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 
 /**
@@ -8,6 +7,8 @@ import type { Writable } from 'node:stream';
 const PREFIX_BYTES = 12;
 /** A header names tensors, never holds them; more than this is a damaged stream. */
 const MAX_HEADER_BYTES = 64 * 1024 * 1024;
+/** Up to here a frame is copied into one write: a vectored write of many small parts costs more. */
+const JOIN_BYTES = 64 * 1024;
 const HIGH = 2 ** 32;
 
 export interface Frame {
@@ -96,20 +97,30 @@ export async function writeFrame(
   prefix.writeUInt32LE(json.length, 0);
   prefix.writeUInt32LE(bodyBytes % HIGH, 4);
   prefix.writeUInt32LE(Math.floor(bodyBytes / HIGH), 8);
-  stream.cork();
-  stream.write(prefix);
-  let roomy = stream.write(json);
-  for (const part of parts) if (part.byteLength > 0) roomy = stream.write(part);
-  stream.uncork();
-  if (roomy) return;
-  const stop = new AbortController();
-  const closed = once(stream, 'close', { signal: stop.signal }).then(() => {
-    throw new Error('stream closed before the frame was written');
-  });
-  try {
-    await Promise.race([once(stream, 'drain', { signal: stop.signal }), closed]);
-  } finally {
-    stop.abort();
-    closed.catch(() => {});
+  const all = [prefix, json, ...parts];
+  if (bodyBytes <= JOIN_BYTES) {
+    if (stream.write(Buffer.concat(all))) return;
+  } else {
+    stream.cork();
+    let roomy = true;
+    for (const part of all) if (part.byteLength > 0) roomy = stream.write(part);
+    stream.uncork();
+    if (roomy) return;
   }
+  await drained(stream);
+}
+
+/** Resolves when the stream takes more, rejects when it closes first. */
+function drained(stream: Writable): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = (settle: () => void) => {
+      stream.off('drain', onDrain);
+      stream.off('close', onClose);
+      settle();
+    };
+    const onDrain = () => done(resolve);
+    const onClose = () => done(() => reject(new Error('stream closed before the frame was written')));
+    stream.once('drain', onDrain);
+    stream.once('close', onClose);
+  });
 }

@@ -96,6 +96,8 @@ export interface ResultMeta {
 /** One worker's hold on one queue. Every call is one Redis script unless said otherwise. */
 export interface QueueConsumer {
   readonly queue: string;
+  /** Whether the last `take` left jobs waiting: if not, the next may sleep first. */
+  readonly more: boolean;
   /**
    * Takes jobs, most urgent first, until `maxRows` rows are held or nothing is left (at least one
    * job if there is one). With `moreUrgentThan`, only jobs of a higher priority are taken.

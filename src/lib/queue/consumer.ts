@@ -60,6 +60,7 @@ export class BullConsumer implements QueueConsumer {
   private readonly scripts: QueueScripts;
   private tokens = 0;
   private nextDelayedAt = 0;
+  more = false;
   private sweepFrom = 0;
   private closed = false;
 
@@ -83,8 +84,9 @@ export class BullConsumer implements QueueConsumer {
       workerName,
     )) as (Buffer | number | null)[];
     this.nextDelayedAt = Number(reply[0]);
+    this.more = reply[1] === 1;
     const jobs: TakenJob[] = [];
-    for (let i = 1; i < reply.length; i += 7) {
+    for (let i = 2; i < reply.length; i += 7) {
       const [id, data, timestamp, ats, atm, stc, ownInput] = reply.slice(i, i + 7);
       const parsed = fromJobData(String(data), String(id), this.queue);
       const spec = parsed?.spec ?? foreignSpec(String(id), this.queue);

@@ -1,4 +1,4 @@
-import { Queue } from 'bullmq';
+import { type JobsOptions, Queue } from 'bullmq';
 import type { Clock } from '../core/clock.js';
 import { chunkId, toBullPriority } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
@@ -65,7 +65,8 @@ export class Producer {
     const stored = large.map((job) =>
       this.client.set(inputKey(tag, job.spec.id), asBuffer(job.input), 'EX', ORPHAN_INPUT_TTL, 'NX'),
     );
-    const added = this.queueOf(queue).addBulk(
+    const added = addAll(
+      this.queueOf(queue),
       fresh.map((job) => ({
         name: jobName(job.spec),
         data: toJobData(job.spec, job.input.byteLength > INLINE_INPUT_BYTES ? undefined : job.input),
@@ -216,4 +217,14 @@ export class Producer {
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Adds jobs in one round trip; one alone is spared the transaction that many come in. */
+async function addAll(
+  queue: Queue,
+  jobs: { name: string; data: object; opts: JobsOptions }[],
+): Promise<void> {
+  const [only] = jobs;
+  if (only !== undefined && jobs.length === 1) await queue.add(only.name, only.data, only.opts);
+  else if (jobs.length > 0) await queue.addBulk(jobs);
 }

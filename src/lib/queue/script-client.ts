@@ -1,6 +1,7 @@
 import type { RedisClient } from '../redis/types.js';
 import { bullBase, queueTag } from './keys.js';
-import { RECOVER, RENEW, SCRIPT_KEYS, SETTLE, SWEEP, TAKE } from './scripts.js';
+import { RECOVER, RENEW, SETTLE, SWEEP, TAKE } from './scripts.js';
+import { SCRIPT_KEYS } from './scripts-prelude.js';
 import { CANCEL, CLOSE_GROUP, EXPIRE_DUE, RETRY, WATCH } from './scripts-steer.js';
 import { untilLoaded } from './unloaded.js';
 

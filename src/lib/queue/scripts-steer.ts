@@ -1,4 +1,4 @@
-import { PRELUDE } from './scripts.js';
+import { PRELUDE } from './scripts-prelude.js';
 
 /**
  * Cancels a job. ARGV 4 id, 5 failure JSON, 6 message, 7 keep s.

@@ -59,8 +59,9 @@ export class Lane {
         const jobs = await this.consumer.take(room);
         this.backoffMs = BACKOFF_MIN_MS;
         this.intake.admit(this.index, jobs);
-        this.empty = jobs.length === 0;
-        if (jobs.length > 0) continue;
+        this.empty = !this.consumer.more;
+        // A take that left nothing needs no second one to find that out.
+        if (this.consumer.more) continue;
         this.state = 'waiting';
         this.onEmpty();
         await this.consumer.waitForWork(WAIT_MS, this.signal);
@@ -72,13 +73,11 @@ export class Lane {
   }
 
   /**
-   * Fetches what is more urgent than `floor` (anything, when undefined). A lane asleep on its marker
-   * holds nothing in Redis but what came this instant: it is asked for a less urgent lane's batch,
-   * side by side with that lane, and not for its own, which would cost a round trip a batch.
+   * Fetches what is more urgent than `floor` (anything, when undefined). Also of a lane asleep on its
+   * marker: what came this instant is in Redis, and news of it on its way.
    */
   async urge(floor: Priority | undefined, rows: number): Promise<void> {
     if (this.state === 'backoff' || this.signal.aborted) return;
-    if (this.state === 'waiting' && floor !== undefined) return;
     try {
       this.intake.admit(this.index, await this.consumer.take(rows, floor));
     } catch (error) {

@@ -32,8 +32,9 @@ export class Settler {
     this.pending.push(settlement);
     if (this.working) return;
     this.working = true;
-    // A microtask later, so that all jobs of one micro-batch go together.
-    queueMicrotask(() => void this.work());
+    // After this turn of the event loop: all jobs of one micro-batch go together, and behind the look
+    // for more urgent work, which holds up the next run.
+    setImmediate(() => void this.work());
   }
 
   get isIdle(): boolean {

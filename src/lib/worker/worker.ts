@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { Clock } from '../core/clock.js';
 import { Gate } from '../core/gate.js';
+import { MAX_PRIORITY } from '../core/job.js';
 import type { LoadedModel } from '../model/runner.js';
 import type { ModelSignature } from '../model/signature.js';
 import { shapeKey } from '../model/tensor.js';
@@ -66,6 +67,8 @@ export class Worker {
   readonly sizes: BatchSizes;
   private accepted = 0;
   private leaving = false;
+  /** A job that lost its worker before: while it is here nothing waits beside it. */
+  private suspect: HeldJob | undefined;
   private handingBack = false;
 
   constructor(
@@ -214,7 +217,7 @@ export class Worker {
 
   /** One micro-batch a runner is held ahead, counting only lanes as urgent as this one. */
   private room(lane: number): number {
-    if (this.stopTaking.signal.aborted) return 0;
+    if (this.stopTaking.signal.aborted || this.suspect !== undefined) return 0;
     const rows = this.sizes.largest * this.parts.slots.length - this.dispatcher.rowsUpTo(lane);
     const jobsLeft = (this.options.maxJobs ?? Number.POSITIVE_INFINITY) - this.accepted;
     return Math.min(rows, jobsLeft);
@@ -228,7 +231,7 @@ export class Worker {
     const most = this.options.maxJobs ?? Number.POSITIVE_INFINITY;
     for (const job of jobs) {
       // Lanes and the look for urgent jobs take side by side, so one of them may have brought too many.
-      if (this.accepted >= most) {
+      if (this.accepted >= most || this.suspect !== undefined) {
         this.outcomes.handBack(job);
         continue;
       }
@@ -241,6 +244,7 @@ export class Worker {
         const cap = this.sizes.capFor(job.spec.model, payload);
         const held = new HeldJob(job, payload, lane, this.order++, key, cap, this.limitsOf(job));
         this.held.set(job, held);
+        if (job.stalls > 0) this.quarantine(held);
         this.dispatcher.add(held);
       } catch (error) {
         this.outcomes.refuse(job, error);
@@ -249,6 +253,15 @@ export class Worker {
     if (jobs.length > 0) this.dispatcher.wake();
     if (this.handingBack) this.handBack((job) => !job.started);
     if (this.accepted >= most) this.stopAfterHeld();
+  }
+
+  /**
+   * A job whose worker died may have killed it, and may do so again: what waits beside it goes back
+   * first, or it would be counted as lost too, and in the end as poison, without ever having run.
+   */
+  private quarantine(job: HeldJob): void {
+    this.suspect = job;
+    this.handBack((other) => other !== job && !other.started);
   }
 
   /** No more are taken, but what is held is finished. */
@@ -263,7 +276,9 @@ export class Worker {
       this.lanes.slice(0, unit.lane + 1).map((lane) => {
         const room = Math.max(0, this.sizes.largest - this.dispatcher.rowsUpTo(lane.index));
         // In the unit's own lane even a full prefetch may be overtaken, by one micro-batch at most.
-        if (lane.index === unit.lane) return lane.urge(unit.priority, this.sizes.largest);
+        if (lane.index === unit.lane) {
+          return unit.priority < MAX_PRIORITY ? lane.urge(unit.priority, this.sizes.largest) : undefined;
+        }
         return room > 0 ? lane.urge(undefined, room) : undefined;
       }),
     );
@@ -314,6 +329,10 @@ export class Worker {
     job.over = true;
     this.dispatcher.withdraw((other) => other === job);
     this.held.delete(job.job);
+    if (this.suspect === job) {
+      this.suspect = undefined;
+      this.freeRoom();
+    }
     this.ended.open();
     this.endBurst();
   }

@@ -175,6 +175,25 @@ describe('a held job', () => {
     expect(await queue.record(job.id)).toMatchObject({ attempts: 2 });
   });
 
+  it('that lost its worker before runs with nothing held beside it', async () => {
+    const [dead, alive] = [await queue.consumer(), await queue.consumer()];
+    const suspect = await kit.submit(0);
+    await dead.take(1);
+    await queue.loseLock(suspect.id);
+    expect((await alive.recover()).requeued).toEqual([suspect.id]);
+    const others = [await kit.submit(0), await kit.submit(0)];
+    await kit.start();
+    const run = await kit.runner.next();
+    expect(run.xs).toEqual(suspect.xs);
+    // Were it to kill this worker too, the others would not have been there to be counted as lost.
+    await expect.poll(() => queue.client.llen(`${queue.base}active`)).toBe(1);
+    run.finish();
+    const next = await kit.runner.next();
+    expect(next.xs).toEqual(others.flatMap((job) => job.xs));
+    next.finish();
+    await expect.poll(() => state(others[1]?.id ?? '')).toBe('completed');
+  });
+
   it('that waits is cancelled at the next renewal, one that runs after its run', async () => {
     const running = await kit.submit(0, 0, 4);
     const held = await kit.submit(0, 0, 1);

@@ -1,0 +1,150 @@
+/** KEYS of every script, in this order. */
+export const SCRIPT_KEYS = [
+  'wait',
+  'active',
+  'prioritized',
+  'delayed',
+  'completed',
+  'failed',
+  'events',
+  'meta',
+  'pc',
+  'marker',
+] as const;
+
+export const PRELUDE = `
+local call = redis.call
+local wait, active, prioritized, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local completed, failed, events, meta, pc, marker = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local base, tag, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
+
+-- BullMQ's own formula: lower is sooner, first come first served within a priority.
+local function score(priority)
+  return priority * 4294967296 + call('INCR', pc) % 4294967296
+end
+
+-- What a job's data says of it; {} for one that other BullMQ code added.
+local function specOf(data)
+  local ok, job = pcall(cjson.decode, data)
+  return ok and type(job) == 'table' and type(job.s) == 'table' and job.s or {}
+end
+
+-- Job data without the input that rode in it. Numbers keep 14 digits, enough for milliseconds.
+local function withoutInput(spec)
+  return spec.model and cjson.encode({s = spec}) or ''
+end
+
+-- In front of its priority, as BullMQ's pushBackJobWithPriority does; then wake an idle worker.
+local function pushBack(id)
+  local priority = tonumber(call('HGET', base .. id, 'priority')) or 0
+  if priority == 0 then
+    call('RPUSH', wait, id)
+  else
+    call('ZADD', prioritized, priority * 4294967296, id)
+  end
+  if call('HEXISTS', meta, 'paused') == 0 then call('ZADD', marker, 0, '0') end
+end
+
+local function tell(list, notice)
+  call('RPUSH', list, notice)
+  call('EXPIRE', list, 300)
+end
+
+-- A group's results live until its ttl after the LAST chunk, or a long one would lose its first
+-- rows before its end; chunks outlive their own end by a day for that. 20,000 chunks (5 million
+-- rows) take about 20 ms here; beyond that the day's bound holds.
+local function endGroup(group, key, jobs)
+  local g = call('HMGET', key, 'ttl', 'rl')
+  local ttl = math.max(tonumber(g[1] or 3600), 60)
+  call('HSET', key, 'finishedOn', now)
+  call('EXPIRE', key, ttl)
+  for i = 0, math.min(jobs, 20000) - 1 do
+    call('EXPIRE', tag .. ':res:' .. group .. '-' .. i, ttl)
+  end
+  if g[2] then
+    local header = '{"id":"' .. group .. '"}'
+    for list in string.gmatch(g[2], '%S+') do tell(list, struct.pack('<H', #header) .. header) end
+  end
+end
+
+-- Counts a chunk's end in its group; the last one ends the group.
+local function endInGroup(group, rows, ok)
+  local key = tag .. ':grp:' .. group
+  if call('EXISTS', key) == 0 then return end
+  call('HINCRBY', key, 'rd', rows)
+  call('HINCRBY', key, ok and 'jc' or 'jf', 1)
+  local g = call('HMGET', key, 'closed', 'jobs', 'jc', 'jf')
+  if g[1] == '1' and tonumber(g[3] or 0) + tonumber(g[4] or 0) >= tonumber(g[2]) then endGroup(group, key, tonumber(g[2])) end
+end
+
+-- The one place where a job reaches a terminal state. j: id, state, token, reason, meta, failure,
+-- result, notice, ttl (s, 0 = keep no result), keep (s), reply, group, rows, tried (it failed before),
+-- data (job data without its input, or '' to leave it).
+local function finish(j)
+  local key = base .. j.id
+  local extra = call('HGET', key, 'rl')
+  local fields = {'st', j.state, 'tk', j.token, 'm', j.meta, 'finishedOn', now}
+  local function set(name, value)
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+  if j.state == 'completed' then
+    call('ZADD', completed, now, j.id)
+    set('returnvalue', '1')
+    if j.tried then call('HDEL', key, 'f', 'failedReason') end
+  elseif j.state == 'failed' then
+    call('ZADD', failed, now, j.id)
+  else
+    call('ZADD', tag .. ':' .. j.state, now, j.id)
+  end
+  if j.failure ~= '' then
+    set('f', j.failure)
+    set('failedReason', j.reason)
+  end
+  if j.data ~= '' then set('data', j.data) end
+  call('HSET', key, unpack(fields))
+  if j.state == 'failed' then
+    call('EXPIRE', tag .. ':in:' .. j.id, j.keep)
+    if j.rows > 0 then call('HSET', key, 'pr', j.rows) end
+  else
+    call('DEL', tag .. ':in:' .. j.id)
+  end
+  call('EXPIRE', key, j.keep)
+  if j.result ~= '' and j.ttl > 0 then call('SET', tag .. ':res:' .. j.id, j.result, 'EX', j.ttl) end
+  if j.reply ~= '' then tell(j.reply, j.notice) end
+  if extra then
+    for list in string.gmatch(extra, '%S+') do tell(list, j.notice) end
+  end
+  if j.group ~= '' then endInGroup(j.group, j.rows, j.state == 'completed') end
+  local field = j.state == 'completed' and 'returnvalue' or 'failedReason'
+  call('XADD', events, 'MAXLEN', '~', 1000, '*', 'event', j.state, 'jobId', j.id, field, j.reason, 'prev', 'active')
+end
+
+-- Whether a hold still counts: its lock lives; or it lapsed (Redis was away longer than the lock)
+-- and nobody has noticed, so that work done meanwhile is not thrown away.
+local function holds(id, token)
+  local key = base .. id
+  local lock = call('GET', key .. ':lock')
+  if lock then return lock == token end
+  return call('HGET', key, 'ht') == token and call('LPOS', active, id) ~= false
+end
+
+-- Ends a job that no worker holds. Only a failed one keeps its input, for retry.
+local function finishUnheld(id, data, state, failure, reason, keep)
+  local spec = specOf(data)
+  local why = failure ~= '' and ',"failure":' .. failure or ''
+  local header = '{"id":' .. cjson.encode(id) .. ',"state":"' .. state .. '"' .. why .. '}'
+  finish({id = id, state = state, token = '', reason = reason, meta = '', failure = failure, result = '',
+    notice = struct.pack('<H', #header) .. header, ttl = 0, keep = keep, reply = spec.reply or '',
+    group = spec.group and spec.group.id or '', rows = 0, data = state == 'failed' and '' or withoutInput(spec)})
+end
+
+-- A job that is no longer held and whose submitter wants it gone ends instead of waiting again.
+local function endIfUnwanted(id)
+  local key = base .. id
+  if call('HEXISTS', key, 'cr') == 0 then return false end
+  local message = 'cancelled on request'
+  finishUnheld(id, call('HGET', key, 'data'), 'cancelled', '{"code":"CANCELLED","message":"' .. message .. '"}', message, 3600)
+  return true
+end
+`;
