@@ -5,20 +5,24 @@ const SAMPLES = 3;
 /** Weight of the newest run in the moving average. */
 const NEWEST = 0.3;
 /**
- * Time a micro-batch costs beside its run: taking and settling jobs, the look for urgent work, the
- * pipe. About 1 ms on loopback. It is what larger batches save with a model that gains nothing itself.
+ * Time a micro-batch costs beside its run, before it was measured: taking and settling jobs, the look
+ * for urgent work, the pipe. It is what larger batches save with a model that gains nothing itself.
  */
 const OVERHEAD_MS = 1;
 /** A doubled batch must carry this much more a second to be worth the wait it adds to urgent work. */
 const WORTH = 1.1;
+/** A half batch that takes this share of the whole one's time says that rows cost next to nothing. */
+const FREE = 0.8;
+/** Above a run that cannot be shortened, the budget leaves this much room. */
+const LENIENT = 1.2;
 /** Judged runs after which a size that did not pay is tried again: machines and inputs change. */
 const FORGET_AFTER = 200;
 
 /**
  * Finds how many rows of one model to run together, from the run times seen: doubles while that
  * carries at least 10 % more rows a second and a run stays within the latency budget, since an urgent
- * row may have to wait for one run; halves when a run leaves the budget. Only full runs count. No
- * clock, no IO.
+ * row may have to wait for one run; halves when a run leaves the budget, unless halving does not
+ * shorten it. Only full runs count. No clock, no IO.
  */
 export class BatchSizer {
   private rows: number;
@@ -28,6 +32,9 @@ export class BatchSizer {
   /** Sizes from here on did not pay or took too long. */
   private ceiling = Number.POSITIVE_INFINITY;
   private judged = 0;
+  /** The budget in force: more than was asked where no size can keep that. */
+  private budget: number;
+  private overheadMs = OVERHEAD_MS;
 
   /**
    * @param max rows a run may have at most.
@@ -38,6 +45,7 @@ export class BatchSizer {
     private readonly budgetMs: number,
   ) {
     this.rows = Math.min(START_ROWS, max);
+    this.budget = budgetMs;
   }
 
   get size(): number {
@@ -49,8 +57,9 @@ export class BatchSizer {
     return this.times.get(this.rows);
   }
 
-  /** A run of `rows` rows took `ms`. */
-  record(rows: number, ms: number): void {
+  /** A run of `rows` rows took `ms`, and what is beside it (where that was seen) `overheadMs`. */
+  record(rows: number, ms: number, overheadMs?: number): void {
+    if (overheadMs !== undefined) this.overheadMs += NEWEST * (overheadMs - this.overheadMs);
     if (rows !== this.rows) return;
     const before = this.times.get(rows);
     const average = before === undefined ? ms : before + NEWEST * (ms - before);
@@ -63,27 +72,44 @@ export class BatchSizer {
 
   private judge(ms: number): void {
     this.judged += 1;
-    if (this.judged % FORGET_AFTER === 0) this.ceiling = Number.POSITIVE_INFINITY;
+    if (this.judged % FORGET_AFTER === 0) {
+      this.ceiling = Number.POSITIVE_INFINITY;
+      this.budget = this.budgetMs;
+    }
     const { rows } = this;
     const half = Math.max(1, Math.floor(rows / 2));
-    const halfMs = this.times.get(half);
-    const tooLong = ms > this.budgetMs;
-    const idle = halfMs !== undefined && half < rows && perMs(rows, ms) < WORTH * perMs(half, halfMs);
-    if ((tooLong || idle) && rows > 1) {
-      this.ceiling = rows;
-      this.rows = half;
-      // Longer than it was: what was measured of smaller sizes is out of date too.
-      if (tooLong) this.times.clear();
+    const double = Math.min(rows * 2, this.max);
+    const doubleMs = this.times.get(double);
+    if (double > rows && doubleMs !== undefined && doubleMs > this.budget && ms >= FREE * doubleMs) {
+      // Halving did not help: rows are nearly free, and a run takes this long whatever its size.
+      this.budget = doubleMs * LENIENT;
+      this.ceiling = Number.POSITIVE_INFINITY;
+      this.move(double);
       return;
     }
-    const double = Math.min(rows * 2, this.max);
-    // Twice the rows take at most about twice the time.
-    if (double === rows || double >= this.ceiling || ms * (double / rows) > this.budgetMs) return;
-    this.rows = double;
-    this.times.delete(double);
+    const halfMs = this.times.get(half);
+    const tooLong = ms > this.budget;
+    const idle =
+      halfMs !== undefined && half < rows && this.perMs(rows, ms) < WORTH * this.perMs(half, halfMs);
+    if ((tooLong || idle) && rows > 1) {
+      this.ceiling = rows;
+      // Longer than it was: what was measured of smaller sizes is out of date too.
+      if (tooLong) for (const size of this.times.keys()) if (size < rows) this.times.delete(size);
+      this.rows = half;
+      return;
+    }
+    if (double === rows || double >= this.ceiling) return;
+    // By what the last doubling cost; without one, twice the rows take twice the time at most.
+    const perRow = halfMs === undefined ? ms / rows : Math.max(0, ms - halfMs) / (rows - half || 1);
+    if (ms + perRow * (double - rows) <= this.budget) this.move(double);
   }
-}
 
-function perMs(rows: number, ms: number): number {
-  return rows / (ms + OVERHEAD_MS);
+  private move(rows: number): void {
+    this.rows = rows;
+    this.times.delete(rows);
+  }
+
+  private perMs(rows: number, ms: number): number {
+    return rows / (ms + this.overheadMs);
+  }
 }

@@ -199,4 +199,6 @@ export interface WorkerRecord {
   jobsFailed: number;
   batches: number;
   rssBytes: number;
+  /** Longest delay of the main process's event loop since the last beat, ms. */
+  loopLagMs: number;
 }

@@ -7,6 +7,7 @@ import { expireDue } from './deadlines.js';
 import { fromJobData, toJobData } from './job-data.js';
 import { STATS_BUCKET_MS } from './keys.js';
 import { encodeNotice } from './notice.js';
+import { packFields } from './pack.js';
 import type { ResultStore } from './result-store.js';
 import { QueueScripts } from './script-client.js';
 
@@ -140,13 +141,13 @@ export class BullConsumer implements QueueConsumer {
     // The result first, then the commit: a completed job always has its result.
     await Promise.all(settlements.map((settlement) => this.storeApart(settlement)));
     const args: (string | number | Uint8Array)[] = [Math.floor(now / STATS_BUCKET_MS)];
-    for (const settlement of settlements) args.push(...this.settleArgs(settlement));
+    for (const settlement of settlements) args.push(packFields(this.settleFields(settlement)));
     const reply = (await this.scripts.run('inferSettle', now, ...args)) as number[];
     return reply.map((ours) => ours === 1);
   }
 
-  /** The 15 arguments of one job, in the order `SETTLE` documents. */
-  private settleArgs(settlement: Settlement): (string | number | Uint8Array)[] {
+  /** The 15 fields of one job, in the order `SETTLE` documents. */
+  private settleFields(settlement: Settlement): (string | number | Uint8Array)[] {
     const { job, kind } = settlement;
     const { spec } = job;
     const failure = 'failure' in settlement ? settlement.failure : undefined;
@@ -158,16 +159,19 @@ export class BullConsumer implements QueueConsumer {
     }
     const result = spec.resultTtl > 0 ? resultOf(settlement) : NO_BYTES;
     const apart = this.options.results !== undefined;
-    const wanted = spec.reply !== undefined;
-    const notice = encodeNotice({
-      id: spec.id,
-      state: kind,
-      model: spec.model,
-      rows: spec.rows,
-      meta: settlement.meta,
-      ...(failure === undefined ? {} : { failure }),
-      size: result.byteLength,
-    });
+    // Who asked later than at submit is told the bare end, and reads the rest.
+    const notice =
+      spec.reply === undefined
+        ? ''
+        : encodeNotice({
+            id: spec.id,
+            state: kind,
+            model: spec.model,
+            rows: spec.rows,
+            meta: settlement.meta,
+            ...(failure === undefined ? {} : { failure }),
+            size: result.byteLength,
+          });
     // A failed job keeps its input for `retry`; any other drops the copy that rode in its data.
     const data = kind === 'failed' ? '' : JSON.stringify(toJobData(spec, undefined));
     const keep = kind === 'failed' ? this.options.failedTtl : recordTtl(spec);
@@ -182,7 +186,7 @@ export class BullConsumer implements QueueConsumer {
       notice,
       storedTtl(spec),
       keep,
-      wanted ? (spec.reply as string) : '',
+      spec.reply ?? '',
       spec.group?.id ?? '',
       kind === 'completed' ? spec.rows : kind === 'failed' ? (settlement.rowsDone ?? 0) : 0,
       data,

@@ -77,6 +77,25 @@ local function endInGroup(group, rows, ok)
   if g[1] == '1' and tonumber(g[3] or 0) + tonumber(g[4] or 0) >= tonumber(g[2]) then endGroup(group, key, tonumber(g[2])) end
 end
 
+-- A notice that says no more than how a job ended.
+local function bareNotice(id, state, failure)
+  local why = failure ~= '' and ',"failure":' .. failure or ''
+  local header = '{"id":' .. cjson.encode(id) .. ',"state":"' .. state .. '"' .. why .. '}'
+  return struct.pack('<H', #header) .. header
+end
+
+-- The 15 fields that pack.ts put in one argument.
+local packFormat = '<' .. string.rep('I4', 15)
+local function unpackFields(packed)
+  local sizes = {struct.unpack(packFormat, packed)}
+  local fields, at = {}, 61
+  for i = 1, 15 do
+    fields[i] = string.sub(packed, at, at + sizes[i] - 1)
+    at = at + sizes[i]
+  end
+  return fields
+end
+
 -- The one place where a job reaches a terminal state. j: id, state, token, reason, meta, failure,
 -- result, notice, ttl (s, 0 = keep no result), keep (s), reply, group, rows, tried (it failed before),
 -- data (job data without its input, or '' to leave it).
@@ -113,7 +132,8 @@ local function finish(j)
   if j.result ~= '' and j.ttl > 0 then call('SET', tag .. ':res:' .. j.id, j.result, 'EX', j.ttl) end
   if j.reply ~= '' then tell(j.reply, j.notice) end
   if extra then
-    for list in string.gmatch(extra, '%S+') do tell(list, j.notice) end
+    local notice = j.notice ~= '' and j.notice or bareNotice(j.id, j.state, '')
+    for list in string.gmatch(extra, '%S+') do tell(list, notice) end
   end
   if j.group ~= '' then endInGroup(j.group, j.rows, j.state == 'completed') end
   local field = j.state == 'completed' and 'returnvalue' or 'failedReason'
@@ -132,10 +152,8 @@ end
 -- Ends a job that no worker holds. Only a failed one keeps its input, for retry.
 local function finishUnheld(id, data, state, failure, reason, keep)
   local spec = specOf(data)
-  local why = failure ~= '' and ',"failure":' .. failure or ''
-  local header = '{"id":' .. cjson.encode(id) .. ',"state":"' .. state .. '"' .. why .. '}'
   finish({id = id, state = state, token = '', reason = reason, meta = '', failure = failure, result = '',
-    notice = struct.pack('<H', #header) .. header, ttl = 0, keep = keep, reply = spec.reply or '',
+    notice = bareNotice(id, state, failure), ttl = 0, keep = keep, reply = spec.reply or '',
     group = spec.group and spec.group.id or '', rows = 0, data = state == 'failed' and '' or withoutInput(spec)})
 end
 

@@ -82,14 +82,15 @@ return out
 `;
 
 /**
- * Ends holds. ARGV 4 statistics bucket, then 15 per job: id, token, kind, reason, meta, failure,
+ * Ends holds. ARGV 4 statistics bucket, then per job 15 fields packed as one (pack.ts): id, token, kind, reason, meta, failure,
  * result, notice header, ttl, keep, reply, group, rows, data, delay ms.
  * Output: 1 (ours, applied now or before) or 0 (lost) per job.
  */
 export const SETTLE = `${PRELUDE}
 local out, done, bad, rowsDone = {}, 0, 0, 0
-for i = 5, #ARGV, 15 do
-  local id, token, kind = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+for i = 5, #ARGV do
+  local f = unpackFields(ARGV[i])
+  local id, token, kind = f[1], f[2], f[3]
   local key = base .. id
   if not holds(id, token) then
     -- Sent again after a lost connection, it finds its own work done.
@@ -97,16 +98,17 @@ for i = 5, #ARGV, 15 do
   else
     call('DEL', key .. ':lock')
     call('LREM', active, -1, id)
-    if (kind == 'release' or kind == 'retry') and endIfUnwanted(id) then
-      call('HSET', key, 'tk', token)
-    elseif kind == 'release' then
+    if kind == 'release' then
+      -- It has not run: as if never taken.
       call('HINCRBY', key, 'ats', -1)
       call('HSET', key, 'tk', token)
-      pushBack(id)
+      if not endIfUnwanted(id) then pushBack(id) end
+    elseif kind == 'retry' and endIfUnwanted(id) then
+      call('HSET', key, 'tk', token)
     elseif kind == 'retry' then
       call('HINCRBY', key, 'atm', 1)
-      call('HSET', key, 'tk', token, 'f', ARGV[i + 5], 'failedReason', ARGV[i + 3])
-      local delay = tonumber(ARGV[i + 14])
+      call('HSET', key, 'tk', token, 'f', f[6], 'failedReason', f[4])
+      local delay = tonumber(f[15])
       if delay <= 0 then
         pushBack(id)
       else
@@ -117,14 +119,14 @@ for i = 5, #ARGV, 15 do
       end
     else
       local tries = call('HINCRBY', key, 'atm', 1)
-      local rows = tonumber(ARGV[i + 12])
-      local result = ARGV[i + 6]
-      local notice = ARGV[i + 7]
+      local rows = tonumber(f[13])
+      local result = f[7]
+      local notice = f[8]
       -- Up to 64 KB the result rides along, which saves the waiter a round trip.
-      if #result <= 65536 then notice = notice .. result end
-      finish({id = id, state = kind, token = token, tried = tries > 1, reason = ARGV[i + 3], meta = ARGV[i + 4],
-        failure = ARGV[i + 5], result = result, notice = notice, ttl = tonumber(ARGV[i + 8]),
-        keep = tonumber(ARGV[i + 9]), reply = ARGV[i + 10], group = ARGV[i + 11], rows = rows, data = ARGV[i + 13]})
+      if notice ~= '' and #result <= 65536 then notice = notice .. result end
+      finish({id = id, state = kind, token = token, tried = tries > 1, reason = f[4], meta = f[5],
+        failure = f[6], result = result, notice = notice, ttl = tonumber(f[9]),
+        keep = tonumber(f[10]), reply = f[11], group = f[12], rows = rows, data = f[14]})
       if kind == 'completed' then done = done + 1; rowsDone = rowsDone + rows else bad = bad + 1 end
     end
     out[#out + 1] = 1

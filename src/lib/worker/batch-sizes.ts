@@ -35,8 +35,8 @@ export class BatchSizes {
     return () => Math.min(this.of(model), fits);
   }
 
-  record(model: string, rows: number, ms: number): void {
-    this.sizers.get(model)?.record(rows, ms);
+  record(model: string, rows: number, ms: number, overheadMs: number | undefined): void {
+    this.sizers.get(model)?.record(rows, ms, overheadMs);
   }
 
   /** Of the model that takes most: what is held ahead for each runner. */

@@ -24,8 +24,8 @@ export interface DispatchHost {
   onSoftLimit(job: HeldJob): void;
   /** A cancelled job whose rows in the run are done now. */
   onCancelled(job: HeldJob): void;
-  /** A run of `rows` rows of a model took `ms`. */
-  onRan(model: string, rows: number, ms: number): void;
+  /** A run took `ms`; `overheadMs` beside it since the run before, when that was just before. */
+  onRan(model: string, rows: number, ms: number, overheadMs: number | undefined): void;
   /** Rows left the batcher: lanes may fetch again. */
   onRoom(): void;
 }
@@ -47,6 +47,8 @@ export class Dispatcher {
   private readonly work = new Gate();
   private readonly quiet = new Gate();
   private running = 0;
+  /** When each runner's last run ended, while it has been busy since. */
+  private readonly lastEnd = new Map<RunnerSlot, number>();
   private stopping = false;
   private readonly inRun = new Map<RunnerSlot, MicroBatch<HeldJob>>();
   readonly stats: BatchStats = { batches: 0, rows: 0, closed: { full: 0, idle: 0, window: 0, retry: 0 } };
@@ -117,6 +119,7 @@ export class Dispatcher {
       const woken = this.work.wait();
       if (this.batcher.isEmpty) {
         cameFromIdle = true;
+        this.lastEnd.delete(slot);
         await woken;
         continue;
       }
@@ -174,13 +177,22 @@ export class Dispatcher {
       checkRows(reply, batch);
     } catch (error) {
       this.inRun.delete(slot);
+      this.lastEnd.delete(slot);
       this.onRunFailed(batch, error, limitMs ?? Number.POSITIVE_INFINITY);
       this.host.onRoom();
       return;
     }
     this.inRun.delete(slot);
     this.stats.rows += batch.rows;
-    this.host.onRan(model, batch.rows, reply.runMs);
+    const end = performance.now();
+    const previous = this.lastEnd.get(slot);
+    this.host.onRan(
+      model,
+      batch.rows,
+      reply.runMs,
+      previous === undefined ? undefined : end - previous - reply.runMs,
+    );
+    this.lastEnd.set(slot, end);
     const pieces = splitRows(
       reply.outputs,
       batch.parts.map((part) => part.rows),

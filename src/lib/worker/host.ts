@@ -26,6 +26,7 @@ import {
 } from '../redis/connect.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
 import { type Logger, rateLimiter } from '../telemetry/logger.js';
+import { LoopLag } from '../telemetry/loop-lag.js';
 import { RunnerSlot } from './runner-slot.js';
 import { Upkeep } from './upkeep.js';
 import { Worker } from './worker.js';
@@ -171,10 +172,12 @@ export async function openWorker(
       },
       { consumers, slots, models, clock: systemClock, log },
     );
+    const lag = new LoopLag();
+    cleanup.push(async () => lag.stop());
     const sendBeat = async () => {
       const memory = await Promise.all(slots.map((slot) => slot.memory()));
       const rssBytes = memory.reduce((sum, bytes) => sum + bytes, process.memoryUsage.rss());
-      await beat(client, config.prefix, { ...worker.heartbeat(), rssBytes });
+      await beat(client, config.prefix, { ...worker.heartbeat(), rssBytes, loopLagMs: lag.takeMax() });
       if (lease !== undefined) await leaseGpu(client, config.prefix, lease, isAlive);
     };
     await sendBeat();

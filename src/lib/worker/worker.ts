@@ -88,7 +88,7 @@ export class Worker {
         onSoftLimit: (job) => this.outcomes.softLimit(job),
         onFailed: (job, error) => this.outcomes.failed(job, error),
         onCancelled: (job) => this.outcomes.cancelled(job),
-        onRan: (model, rows, ms) => this.sizes.record(model, rows, ms),
+        onRan: (...run) => this.sizes.record(...run),
         onRoom: () => this.freeRoom(),
       },
       parts.clock,
@@ -167,7 +167,7 @@ export class Worker {
     );
   }
 
-  heartbeat(): Omit<WorkerRecord, 'rssBytes'> {
+  heartbeat(): Omit<WorkerRecord, 'rssBytes' | 'loopLagMs'> {
     const { options, parts } = this;
     const now = parts.clock.now();
     const devices = new Set(parts.models.map((model) => model.device));

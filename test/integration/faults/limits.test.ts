@@ -1,10 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { slow, writeModel } from '../../support/onnx-builder.js';
+import { doubler, slow, writeModel } from '../../support/onnx-builder.js';
 import { useRedis } from '../../support/redis.js';
 import { until, useFaults } from './fault-kit.js';
 
 const redis = useRedis();
-const kit = useFaults(redis, ['slow'], (dir) => writeModel(dir, 'slow', slow()));
+/** Works on a row until it is told to stop. */
+const HANDLER = `
+export async function preprocess(row, { signal }) {
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  throw new Error('stopped: ' + signal.reason.name);
+}`;
+const kit = useFaults(redis, ['slow', 'patient'], (dir) => {
+  writeModel(dir, 'slow', slow());
+  writeModel(dir, 'patient', doubler(), { handler: './handler.mjs' }, { files: { 'handler.mjs': HANDLER } });
+});
 /** About six seconds a run (2 ms a turn): far beyond every limit below, so that only the limit can end it. */
 const LONG = 3000;
 const row = (turns: number) => ({ x: [1, 2], turns: [turns] });
@@ -43,6 +52,13 @@ describe('time limits', () => {
     const results = await Promise.all(jobs.map((job) => kit.client.wait(job.id, { timeoutMs: 20_000 })));
     expect(results.map((result) => result.state)).toEqual(['completed', 'failed', 'completed']);
     expect(results[1]?.error?.code).toBe('TIME_LIMIT');
+  });
+
+  it("aborts a handler's signal at the soft limit", async () => {
+    await kit.worker({ softTimeLimitMs: 150 });
+    const result = await kit.client.run({ n: 1 }, { model: 'patient' });
+    expect(result.error).toMatchObject({ code: 'HANDLER_FAILED' });
+    expect(result.error?.message).toContain('stopped: TimeoutError');
   });
 
   it('stops at the soft limit between two runs and keeps the rows done', async () => {

@@ -50,6 +50,7 @@ const worker = (over: Partial<WorkerRecord> = {}): WorkerRecord => ({
   jobsFailed: 0,
   batches: 40,
   rssBytes: 1,
+  loopLagMs: 1,
   ...over,
 });
 
