@@ -17,7 +17,7 @@ export default class Retry extends BaseCommand<typeof Retry> {
   static override summary = 'run failed jobs again, each at its own priority';
   static override description =
     `Puts a failed job, the failed jobs of a group, or with --failed every failed job of the queues back to waiting, with all their attempts before them.
-Failed jobs and their input are kept for a week. Exits 1 when a job named had not failed, 66 when it is unknown.`;
+Failed jobs and their input are kept for a week, unless their worker was started with another --failed-ttl. Exits 1 when a job named had not failed, 66 when it is unknown.`;
   static override examples = [
     '<%= config.bin %> retry ID',
     '<%= config.bin %> retry GROUP',

@@ -176,13 +176,13 @@ export class InferClient {
     return writer;
   }
 
-  /** Submits many rows as a group of chunk jobs; a chunk that fails takes those before it back. */
   /** A group that was submitted before, as its submit answered. */
   async duplicateGroup(id: string): Promise<SubmittedGroup> {
     const { queue, priority, model, rows, jobs } = await this.group(id);
     return { group: id, queue, priority, model, rows, jobs, duplicate: true };
   }
 
+  /** Submits many rows as a group of chunk jobs; a chunk that fails takes those before it back. */
   async submitMany(
     chunks: AsyncIterable<Payload>,
     signature: ModelSignature,

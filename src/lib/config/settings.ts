@@ -49,7 +49,7 @@ const MODEL = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const redisRule = text('a Redis URL (redis://, rediss:// or unix://)', 'redis://127.0.0.1:6379', REDIS_URL);
 
 /**
- * THE table of settings: flags, the environment, configuration files, `--help` and `infer doctor`
+ * THE table of settings: flags, the environment, configuration files, and `--help`
  * are all made from it. A new setting is one entry here.
  */
 export const SETTINGS = {

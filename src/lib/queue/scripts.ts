@@ -4,15 +4,15 @@ import { PRELUDE } from './scripts-prelude.js';
  * The worker's side of the queue as Lua scripts over BullMQ's own data layout (bullmq 6.7: job
  * hashes, `prioritized` and `delayed` sorted sets, `active` list, `<id>:lock`, `marker`).
  *
- * Why not BullMQ's Worker: it runs one script per job and takes one job per script, so Redis is
- * busy at about 6,600 jobs/s, a freed slot cannot ask "anything more urgent than this?", a result
+ * Why not BullMQ's Worker: it runs one script per job and takes one job per script, which bounds the
+ * rate, a freed slot cannot ask "anything more urgent than this?", a result
  * cannot be written in the same step as the completion, and jobs recovered from a dead worker lose
  * their priority. These scripts take and end many jobs at once and do each of those. Adding,
  * pausing, delaying and reading stay BullMQ's; a stock BullMQ worker can still serve our queues.
  * Figures: docs/architecture.md.
  *
- * Fields we add to a BullMQ job hash: ht token of the last hold, st terminal state, tk token that ended it, m ResultMeta JSON,
- * f FailureRecord JSON, rl extra reply lists (space separated), cr cancel requested, pr rows done of
+ * Fields we add to a BullMQ job hash: ht token of the last hold, st terminal state, tk token that
+ * ended it, m ResultMeta JSON, f FailureRecord JSON, rl extra reply lists (space separated), cr cancel requested, pr rows done of
  * a failed job.
  */
 

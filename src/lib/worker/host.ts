@@ -83,7 +83,7 @@ export interface RunningWorker {
 
 /** A job that took its worker down, or hung it past its lock, this often is failed as poison. */
 const MAX_STALLS = 3;
-/** Locks are renewed, and lapsed ones looked for, every third of their time: two renewals may fail. */
+/** Locks are renewed every second, or this often in their time where that is sooner; lapsed ones are looked for this often. */
 const RENEWALS_PER_LOCK = 3;
 /** How often cancel requests (with the locks) and deadlines are looked at. */
 const LOOK_MS = 1000;

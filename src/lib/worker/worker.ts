@@ -152,7 +152,7 @@ export class Worker {
     this.outcomes.abandon();
   }
 
-  /** Renews locks, then puts lost and abandoned jobs right; run it every third of the lock time. */
+  /** Renews locks, then puts lost and abandoned jobs right; run it several times in the lock's time. */
   async renewLocks(): Promise<void> {
     await Promise.all(
       this.parts.consumers.map(async (consumer) => {

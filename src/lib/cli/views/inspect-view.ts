@@ -91,6 +91,15 @@ export function queueTable(queues: readonly QueueOverview[], layout: Layout): st
   return renderTable(...withoutEmpty(QUEUE_COLUMNS, rows, ['RATE', 'ETA', 'BY PRIORITY'], layout), layout);
 }
 
+/** Columns below which the rows of a batch would push the table out of its frame. */
+const WIDE = 120;
+
+/** `digits@1×256`: name, version and, where there is room, how many rows run together now. */
+function modelText(model: WorkerRecord['models'][number], { width }: Layout): string {
+  const batch = width >= WIDE ? `×${model.batch}` : '';
+  return `${model.name}@${model.version}${batch}`;
+}
+
 /** A worker that beats no more is listed until its record expires: it may be hung, or gone. */
 function stateCell(worker: WorkerRecord, ageMs: number): Cell {
   if (ageMs > SILENT_MS) return { text: 'silent', format: 'red' };
@@ -107,7 +116,7 @@ export function workerTable(workers: readonly WorkerRecord[], layout: Layout, no
       worker.gpu ?? '-',
       worker.device,
       worker.queues.join(','),
-      worker.models.map(({ name, version, batch }) => `${name}@${version}×${batch}`).join(',') || '-',
+      worker.models.map((model) => modelText(model, layout)).join(',') || '-',
       stateCell(worker, age),
       number(worker.active.length, layout),
       number(worker.jobsDone, layout),
