@@ -1,23 +1,13 @@
+import type { JobResult } from '../../client/types.js';
 import type { FailureRecord } from '../../core/errors.js';
-import { type JobState, printable } from '../../core/job.js';
+import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import { jsonText } from '../output/json.js';
 import { type Column, renderTable } from '../output/table.js';
 import { count, facts, type Layout, plural } from '../output/text.js';
 
-/** The documented JSON of `result` and `submit --wait`. */
-export interface JobResultJson {
-  id: string;
-  state: JobState;
-  /** One row's result, or an array in input order. */
-  result?: unknown;
-  error?: FailureRecord;
-  nextRunAt?: number;
-  attempts: number;
-  worker: string | null;
-  device: string | null;
-  timing: { queueMs: number; runMs: number; totalMs: number } | null;
-}
+/** What the view needs of a result. */
+export type JobResultJson = Omit<JobResult, 'queue' | 'model'>;
 
 interface ClassRow {
   class: number;

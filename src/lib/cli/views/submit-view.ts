@@ -1,32 +1,11 @@
-import { type Priority, printable } from '../../core/job.js';
+import type { SubmittedGroup, SubmittedJob } from '../../client/types.js';
+import { printable } from '../../core/job.js';
 import { facts, type Layout, plural } from '../output/text.js';
 
-/** The documented JSON of `submit` for one job. */
-export interface SubmittedJson {
-  id: string;
-  queue: string;
-  priority: Priority;
-  model: string;
-  rows: number;
-  /** Present and true when a job of this id was there already. */
-  duplicate?: true;
-}
-
-/** The documented JSON of `submit` for a file of many rows. */
-export interface SubmittedGroupJson {
-  group: string;
-  queue: string;
-  model: string;
-  rows: number;
-  jobs: number;
-}
+type Submitted = SubmittedJob | Omit<SubmittedGroup, 'priority'>;
 
 /** In a pipe only the id, so that `id=$(infer submit x.json)` works without a flag. */
-export function submitView(
-  submitted: SubmittedJson | SubmittedGroupJson,
-  layout: Layout,
-  quiet = false,
-): string[] {
+export function submitView(submitted: Submitted, layout: Layout, quiet = false): string[] {
   const id = 'group' in submitted ? submitted.group : submitted.id;
   if (quiet || !layout.tty) return [printable(id)];
   const { paint } = layout;
@@ -46,6 +25,6 @@ export function submitView(
 }
 
 /** The command that shows what became of it. */
-export function afterSubmit(submitted: SubmittedJson | SubmittedGroupJson): string {
+export function afterSubmit(submitted: Submitted): string {
   return `infer result ${'group' in submitted ? submitted.group : submitted.id} --wait`;
 }
