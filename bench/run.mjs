@@ -11,6 +11,7 @@ import * as celery from './scenarios/celery.mjs';
 import * as compute from './scenarios/compute.mjs';
 import * as drain from './scenarios/drain.mjs';
 import * as growth from './scenarios/growth.mjs';
+import * as large from './scenarios/large.mjs';
 import * as latency from './scenarios/latency.mjs';
 import * as memory from './scenarios/memory.mjs';
 import * as mixed from './scenarios/mixed.mjs';
@@ -18,7 +19,7 @@ import * as startup from './scenarios/startup.mjs';
 import * as submit from './scenarios/submit.mjs';
 
 /** @type {Record<string, {title: string, run: (place: Place, amount: Amount) => Promise<Report>}>} */
-const BENCHMARKS = { drain, bulk, latency, mixed, compute, submit, startup, memory, growth, celery };
+const BENCHMARKS = { drain, bulk, latency, mixed, compute, large, submit, startup, memory, growth, celery };
 /** Needs Debian packages. */
 const OPTIONAL = ['celery'];
 

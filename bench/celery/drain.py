@@ -1,33 +1,35 @@
-"""Queues jobs with priorities 0 to 9, then times a solo worker on them; prints jobs a second."""
+"""Queues jobs with priorities 0 to 9, then times a solo worker on them; prints tasks a second.
+Arguments: jobs, name of the task, rows a task.
+"""
 import json
 import sys
-import threading
-import time
 from pathlib import Path
 
-from celery.signals import task_postrun
-from tasks import app, classify
+import tasks
+from celery.worker import state
 
-jobs = int(sys.argv[1])
+jobs, name, size = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 examples = Path(__file__).parents[2] / "examples" / "digits.ndjson"
 rows = [json.loads(line)["pixels"] for line in examples.read_text().splitlines()]
-# 0 is the most urgent on Celery's Redis transport.
-for i in range(jobs):
-    classify.apply_async((rows[i % len(rows)],), priority=9 - i % 10)
-
-worker = app.Worker(pool="solo", loglevel="ERROR", without_gossip=True, without_mingle=True, without_heartbeat=True)
-seen = {"jobs": 0, "first": 0.0}
-
-
-@task_postrun.connect
-def count(**_):
-    seen["jobs"] += 1
-    # From the end of the first: neither start nor warm-up of the worker counts.
-    if seen["jobs"] == 1:
-        seen["first"] = time.monotonic()
-    if seen["jobs"] == jobs:
-        print((jobs - 1) / (time.monotonic() - seen["first"]), flush=True)
-        threading.Thread(target=worker.stop, daemon=True).start()
+task = getattr(tasks, name)
+with tasks.app.pool.acquire() as connection, tasks.app.amqp.Producer(connection) as producer:
+    for i in range(jobs):
+        some = [rows[(i * size + row) % len(rows)] for row in range(size)]
+        # 0 is the most urgent on Celery's Redis transport.
+        task.apply_async((some[0] if size == 1 else some,), producer=producer, priority=9 - i % 10)
 
 
-worker.start()
+def stop():
+    state.should_stop = 0
+
+
+tasks.progress.jobs = jobs
+tasks.progress.stop = stop
+worker = tasks.app.Worker(
+    pool="solo", concurrency=1, loglevel="ERROR", without_gossip=True, without_mingle=True, without_heartbeat=True
+)
+try:
+    worker.start()
+finally:
+    # Celery's banner is on standard output too, so the rate goes last; sys.stdout is a log by now.
+    print(tasks.progress.rate, file=sys.__stdout__, flush=True)

@@ -77,7 +77,10 @@ export class GroupWriter {
     return { group: id, queue, priority, model, rows: this.rows, jobs: this.index };
   }
 
-  /** Gives up: chunks that have not ended are cancelled, and the group ends with what has run. */
+  /**
+   * Gives up: chunks that have not ended are cancelled. If none has run, the group is forgotten, and
+   * may be sent again under its id; else it ends with what has run.
+   */
   async abandon(): Promise<void> {
     this.pending = [];
     await Promise.allSettled(this.underWay);
@@ -86,9 +89,9 @@ export class GroupWriter {
     for (let index = 0; index < this.index; index++) {
       if ((await this.producer.cancel(queue, chunkId(id, index))) !== undefined) queued += 1;
     }
+    if (await this.producer.forgetGroup(queue, id, this.index)) return;
     // Only chunks that are there can end, and a group waits for all it counts.
-    await this.producer.closeGroup(queue, id, this.rows, queued);
-    await this.producer.markAbandoned(queue, id);
+    await this.producer.closeGroup(queue, id, this.rows, queued, true);
   }
 
   private async flush(): Promise<void> {

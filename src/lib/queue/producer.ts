@@ -121,14 +121,22 @@ export class Producer {
     return cancelled === 1;
   }
 
-  /** Marks a group as taken back by its submitter. */
-  async markAbandoned(queue: string, id: string): Promise<void> {
-    await worded(this.client, this.client.hset(groupKey(this.scriptsOf(queue).tag, id), 'abandoned', '1'));
+  /** Forgets a group that was taken back before any of its chunks ran; false when some did. */
+  async forgetGroup(queue: string, id: string, chunks: number): Promise<boolean> {
+    const forgotten = this.scriptsOf(queue).run('inferForgetGroup', this.clock.now(), id, chunks);
+    return (await worded(this.client, forgotten)) === 1;
   }
 
   /** Rows and chunk jobs are final; answers true when all of them have ended already. */
-  async closeGroup(queue: string, id: string, rows: number, jobs: number): Promise<boolean> {
-    const closed = this.scriptsOf(queue).run('inferCloseGroup', this.clock.now(), id, rows, jobs);
+  async closeGroup(
+    queue: string,
+    id: string,
+    rows: number,
+    jobs: number,
+    abandoned = false,
+  ): Promise<boolean> {
+    const flag = abandoned ? '1' : '';
+    const closed = this.scriptsOf(queue).run('inferCloseGroup', this.clock.now(), id, rows, jobs, flag);
     return (await worded(this.client, closed)) === 1;
   }
 

@@ -2,7 +2,7 @@ import type { RedisClient } from '../redis/types.js';
 import { bullBase, queueTag } from './keys.js';
 import { RECOVER, RENEW, SETTLE, SWEEP, TAKE } from './scripts.js';
 import { SCRIPT_KEYS } from './scripts-prelude.js';
-import { CANCEL, CLOSE_GROUP, EXPIRE_DUE, RETRY, WATCH } from './scripts-steer.js';
+import { CANCEL, CLOSE_GROUP, EXPIRE_DUE, FORGET_GROUP, RETRY, WATCH } from './scripts-steer.js';
 import { untilLoaded } from './unloaded.js';
 
 const SCRIPTS = {
@@ -13,6 +13,7 @@ const SCRIPTS = {
   inferCancel: CANCEL,
   inferWatch: WATCH,
   inferCloseGroup: CLOSE_GROUP,
+  inferForgetGroup: FORGET_GROUP,
   inferSweep: SWEEP,
   inferExpireDue: EXPIRE_DUE,
   inferRetry: RETRY,

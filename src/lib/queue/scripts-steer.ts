@@ -39,14 +39,14 @@ return 1
 `;
 
 /**
- * Closes a group: its rows and jobs are final. ARGV 4 id, 5 rows, 6 jobs.
+ * Closes a group: its rows and jobs are final. ARGV 4 id, 5 rows, 6 jobs, 7 '1' when it was taken back.
  * Output: 1 when every chunk had ended already.
  */
 export const CLOSE_GROUP = `${PRELUDE}
 local key = tag .. ':grp:' .. ARGV[4]
 -- HDEL first: a full Redis refuses a script whose first write needs memory.
 call('HDEL', key, 'closed')
-call('HSET', key, 'rows', ARGV[5], 'jobs', ARGV[6], 'closed', '1')
+call('HSET', key, 'rows', ARGV[5], 'jobs', ARGV[6], 'closed', '1', 'abandoned', ARGV[7])
 local g = call('HMGET', key, 'jc', 'jf')
 if tonumber(g[1] or 0) + tonumber(g[2] or 0) < tonumber(ARGV[6]) then return 0 end
 endGroup(ARGV[4], key, tonumber(ARGV[6]))
@@ -125,4 +125,24 @@ for i = 4, #ARGV do
   end
 end
 return out
+`;
+
+/**
+ * Forgets a group whose submit was taken back before any of it ran, as if it had never been sent, so
+ * that it can be sent again under its id. Only deletes, so a full Redis takes it too. ARGV 4 id,
+ * 5 chunks sent. Output: 1 forgotten, 0 some chunk has run or runs: nothing was changed.
+ */
+export const FORGET_GROUP = `${PRELUDE}
+local group, count = ARGV[4], tonumber(ARGV[5])
+for n = 0, count - 1 do
+  local key = base .. group .. '-' .. n
+  if call('EXISTS', key) == 1 and call('HGET', key, 'st') ~= 'cancelled' then return 0 end
+end
+for n = 0, count - 1 do
+  local id = group .. '-' .. n
+  call('ZREM', tag .. ':cancelled', id)
+  call('DEL', base .. id, tag .. ':in:' .. id)
+end
+call('DEL', tag .. ':grp:' .. group)
+return 1
 `;

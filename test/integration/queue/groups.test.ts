@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { GroupWriter } from '../../../src/lib/client/group-writer.js';
 import { chunkId, newId } from '../../../src/lib/core/job.js';
 import type { GroupRecord } from '../../../src/lib/queue/broker.js';
 import { decodeNotice } from '../../../src/lib/queue/notice.js';
@@ -7,6 +8,8 @@ import { Waiter } from '../../../src/lib/queue/waiter.js';
 import { watchEnd } from '../../../src/lib/queue/watch.js';
 import { useRedis } from '../../support/redis.js';
 import { completed, failed, PREFIX, QueueKit, takeOne } from './queue-kit.js';
+
+const ROW = { rows: 1, tensors: [] };
 
 const redis = useRedis();
 let kit: QueueKit;
@@ -207,5 +210,36 @@ describe('notices', () => {
     expect(await forgotten).toBeUndefined();
     await waiter.close();
     expect(await pending).toBeUndefined();
+  });
+});
+
+describe('a group that was taken back', () => {
+  it('before any of it ran is forgotten, so that it can be sent again under its id', async () => {
+    const id = 'again';
+    const template = { id, queue: kit.queue, model: 'm', priority: 0, resultTtl: 60, rows: 0 };
+    const writer = await GroupWriter.open(kit.producer, template);
+    await writer.write(ROW);
+    await writer.abandon();
+    expect(await kit.client.keys(`*${id}*`)).toEqual([]);
+    expect(await kit.client.zcard(`${kit.tag}:cancelled`)).toBe(0);
+    const second = await GroupWriter.open(kit.producer, template);
+    expect(second.isDuplicate).toBe(false);
+    await second.write(ROW);
+    expect(await second.close()).toMatchObject({ group: id, rows: 1, jobs: 1 });
+    expect((await GroupWriter.open(kit.producer, template)).isDuplicate).toBe(true);
+  });
+
+  it('after some of it ran ends with that, and its id is not taken twice', async () => {
+    const id = 'half';
+    const template = { id, queue: kit.queue, model: 'm', priority: 9, resultTtl: 60, rows: 0 };
+    const writer = await GroupWriter.open(kit.producer, template);
+    for (let n = 0; n < 16; n++) await writer.write(ROW);
+    const consumer = await kit.consumer();
+    const first = await takeOne(consumer);
+    await consumer.settle([completed(first)]);
+    await writer.abandon();
+    const group = await readGroup(kit.client, PREFIX, kit.queue, id);
+    expect(group).toMatchObject({ closed: true, jobsCompleted: 1, jobsFailed: 15, state: 'failed' });
+    await expect(GroupWriter.open(kit.producer, template)).rejects.toMatchObject({ code: 'ID_TAKEN' });
   });
 });

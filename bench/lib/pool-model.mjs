@@ -1,0 +1,49 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+const FLOAT = 1;
+const IR_VERSION = 8;
+const OPSET = 13;
+
+/** @param {number} value @returns {Buffer} */
+function varint(value) {
+  const bytes = [];
+  let rest = value;
+  for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) bytes.push((rest & 0x7f) | 0x80);
+  return Buffer.from([...bytes, rest]);
+}
+
+/** @param {number} field @param {number} value */
+const int = (field, value) => Buffer.concat([varint(field << 3), varint(value)]);
+/** @param {number} field @param {(Buffer | string)[]} parts */
+const block = (field, ...parts) => {
+  const body = Buffer.concat(parts.map((part) => Buffer.from(part)));
+  return Buffer.concat([varint((field << 3) | 2), varint(body.length), body]);
+};
+
+/** ValueInfoProto: a float32 tensor; a string is an open dimension. @param {string} name @param {(number | string)[]} dims */
+function value(name, dims) {
+  const shape = dims.map((dim) => block(1, typeof dim === 'number' ? int(1, dim) : block(2, dim)));
+  return Buffer.concat([block(1, name), block(2, block(1, int(1, FLOAT), block(2, ...shape)))]);
+}
+
+/**
+ * Writes `<models>/<name>/1/model.onnx`: the mean of each channel of an image, `image` float32 [N, ...shape]
+ * to `mean` [N, channels, 1, 1]. It reads its input once and does nothing else, so carrying the input is
+ * what is measured.
+ * @param {string} models @param {string} name @param {number[]} shape channels, height, width
+ */
+export function writePoolModel(models, name, shape) {
+  const node = block(1, block(1, 'image'), block(2, 'mean'), block(4, 'GlobalAveragePool'));
+  const graph = block(
+    7,
+    node,
+    block(2, name),
+    block(11, value('image', ['N', ...shape])),
+    block(12, value('mean', ['N', shape[0] ?? 1, 1, 1])),
+  );
+  const file = join(models, name, '1', 'model.onnx');
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, Buffer.concat([int(1, IR_VERSION), graph, block(8, block(1, ''), int(2, OPSET))]));
+  return file;
+}
