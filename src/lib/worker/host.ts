@@ -228,7 +228,7 @@ export async function openWorker(
       id,
       models,
       get activeJobs() {
-        return worker.heldJobs;
+        return worker.startedJobs;
       },
       async run() {
         try {

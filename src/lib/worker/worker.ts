@@ -125,9 +125,9 @@ export class Worker {
     await this.outcomes.flushed();
   }
 
-  /** Jobs in its hands: taken, and not settled yet. */
-  get heldJobs(): number {
-    return this.held.size;
+  /** Jobs it has begun and not ended: what a drain waits for. */
+  get startedJobs(): number {
+    return [...this.held.values()].filter((job) => job.started).length;
   }
 
   /** Takes nothing more, hands back what has not started, finishes what has. */

@@ -17,7 +17,7 @@ export const LINES_A_MINUTE = 20;
 
 export const row = (turns: number) => ({ x: [1, 2], turns: [turns] });
 /** A run of one to five seconds, by what else the machine does. */
-export const SECONDS = 500;
+const SECONDS = 500;
 
 export const clientOf = (
   kit: FaultKit,

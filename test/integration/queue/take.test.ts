@@ -196,3 +196,15 @@ describe('waitForWork', () => {
     expect(await staying.take(1)).toHaveLength(1);
   });
 });
+
+describe('large inputs', () => {
+  it('are taken by 16 MB at a time, and one at least', async () => {
+    const consumer = await kit.consumer();
+    const input = new Uint8Array(6 * 1024 * 1024);
+    await kit.submit({ input }, { input }, { input }, { input });
+    expect(await consumer.take(100)).toHaveLength(3);
+    expect(consumer.more).toBe(true);
+    expect(await consumer.take(100)).toHaveLength(1);
+    expect(consumer.more).toBe(false);
+  });
+});
