@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { ask } from '../../src/lib/redis/probe.js';
-import { freePort } from './ports.js';
+import { freePort } from '../support/ports.js';
 
 const START_DEADLINE_MS = 15_000;
 

@@ -5,7 +5,8 @@ import { ONE_DIGIT } from '../support/digits.js';
 import { expectFailure } from '../support/failure.js';
 import { doubler, writeModel } from '../support/onnx-builder.js';
 import { inspect } from '../support/overview.js';
-import { freePort, useRedis } from '../support/redis.js';
+import { freePort } from '../support/ports.js';
+import { useRedis } from '../support/redis.js';
 
 const PASSWORD = 'hunter2-s3cret';
 const redis = useRedis({ port: true, password: PASSWORD });

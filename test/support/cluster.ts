@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Redis } from 'ioredis';
 import { until } from './cli.js';
-import { freePort, startRedis, type TestRedis } from './redis.js';
+import { freePort } from './ports.js';
+import { startRedis, type TestRedis } from './redis.js';
 
 export interface TestCluster {
   /** `redis-cluster://` with every node. */

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,6 +8,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { type ConnectionSettings, closeClient, connect } from '../../src/lib/redis/connect.js';
 import { ask, type ProbeAddress } from '../../src/lib/redis/probe.js';
 import type { ConnectionRole, RedisClient, RedisTarget } from '../../src/lib/redis/types.js';
+import { freePort } from './ports.js';
 
 export interface TestRedisOptions {
   /** More server arguments, such as `['--maxmemory', '1mb']`. */
@@ -64,16 +64,6 @@ export function useRedis(options: TestRedisOptions = {}): TestRedis {
       return Reflect.get(server, name, server);
     },
   });
-}
-
-/** A port of 127.0.0.1 on which nothing listens just now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function startIn(dir: string, options: TestRedisOptions): Promise<TestRedis> {

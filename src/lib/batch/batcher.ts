@@ -42,6 +42,14 @@ export class Batcher<U extends MutableUnit> {
     return [...new Set(removed)];
   }
 
+  /**
+   * Takes one unit out. Called for every job that ends, most of which have nothing waiting here: only
+   * then are the others looked through.
+   */
+  drop(unit: U): void {
+    if (unit.remaining > 0 || this.retries.length > 0) this.remove((other) => other === unit);
+  }
+
   get isEmpty(): boolean {
     return this.units.length === 0 && this.retries.length === 0;
   }

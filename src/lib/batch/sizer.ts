@@ -52,11 +52,6 @@ export class BatchSizer {
     return this.rows;
   }
 
-  /** Average ms of a full run at the present size; undefined before the first. */
-  get runMs(): number | undefined {
-    return this.times.get(this.rows);
-  }
-
   /** A run of `rows` rows took `ms`, and what is beside it (where that was seen) `overheadMs`. */
   record(rows: number, ms: number, overheadMs?: number): void {
     if (overheadMs !== undefined) this.overheadMs += NEWEST * (overheadMs - this.overheadMs);

@@ -1,16 +1,7 @@
+import type { NumberArray } from '../model/layout.js';
 import type { DataType } from '../model/tensor.js';
 
-export type NumericArray =
-  | Float32Array
-  | Float64Array
-  | Int8Array
-  | Uint8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array;
+export type NumericArray = NumberArray;
 
 /** Every type but `string`, whose elements have no fixed size. */
 export type NumericType = Exclude<DataType, 'string'>;

@@ -1,4 +1,5 @@
 import { badInput, type InferError } from '../core/errors.js';
+import { ARRAYS } from '../model/layout.js';
 import { elementCount } from '../model/tensor.js';
 import type { ByteReader } from './bytes.js';
 import { fromHalf, type NumericArray, type NumericType } from './elements.js';
@@ -107,26 +108,9 @@ export function npyElements(bytes: Buffer, header: NpyHeader): NumericArray {
   if (header.bigEndian && itemBytes === 2) aligned.swap16();
   if (header.bigEndian && itemBytes === 4) aligned.swap32();
   if (header.bigEndian && itemBytes === 8) aligned.swap64();
-  const View = VIEWS[type];
+  const View = ARRAYS[type];
   return new View(aligned.buffer as ArrayBuffer, aligned.byteOffset, aligned.length / itemBytes);
 }
-
-type View = new (buffer: ArrayBuffer, offset: number, length: number) => NumericArray;
-
-const VIEWS: Record<NumericType, View> = {
-  float32: Float32Array,
-  float64: Float64Array,
-  float16: Uint16Array,
-  int8: Int8Array,
-  uint8: Uint8Array,
-  int16: Int16Array,
-  uint16: Uint16Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-  int64: BigInt64Array,
-  uint64: BigUint64Array,
-  bool: Uint8Array,
-};
 
 /** float16 bits as numbers. */
 export function halvesToFloats(bits: NumericArray): Float32Array {

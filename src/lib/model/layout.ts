@@ -33,7 +33,8 @@ type Constructor = {
   new (length: number): NumberArray;
 };
 
-const ARRAYS: Record<Exclude<DataType, 'string'>, Constructor> = {
+/** The typed array of each element type; float16 is held as its bits, bool as bytes. */
+export const ARRAYS: Record<Exclude<DataType, 'string'>, Constructor> = {
   float32: Float32Array,
   float64: Float64Array,
   float16: Uint16Array,

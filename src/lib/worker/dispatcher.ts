@@ -30,12 +30,6 @@ export interface DispatchHost {
   onRoom(): void;
 }
 
-export interface BatchStats {
-  batches: number;
-  rows: number;
-  closed: Record<MicroBatch<HeldJob>['reason'], number>;
-}
-
 /**
  * Runs micro-batches: one loop a runner takes the most urgent next batch, as soon as the runner is
  * free. Invariant: a job never waits for more than one running micro-batch of less urgent work,
@@ -45,13 +39,12 @@ export interface BatchStats {
 export class Dispatcher {
   private readonly batcher: Batcher<HeldJob>;
   private readonly work = new Gate();
-  private readonly quiet = new Gate();
-  private running = 0;
   /** When each runner's last run ended, while it has been busy since. */
   private readonly lastEnd = new Map<RunnerSlot, number>();
   private stopping = false;
   private readonly inRun = new Map<RunnerSlot, MicroBatch<HeldJob>>();
-  readonly stats: BatchStats = { batches: 0, rows: 0, closed: { full: 0, idle: 0, window: 0, retry: 0 } };
+  /** Micro-batches run so far. */
+  batches = 0;
 
   constructor(
     private readonly slots: readonly RunnerSlot[],
@@ -76,11 +69,9 @@ export class Dispatcher {
     this.work.open();
   }
 
-  /** Takes jobs out that wait (all of their waiting rows); rows in a run are the caller's to ignore. */
-  withdraw(matches: (job: HeldJob) => boolean): HeldJob[] {
-    const removed = this.batcher.remove(matches);
-    if (this.isQuiet) this.quiet.open();
-    return removed;
+  /** Forgets the waiting rows of a job; rows in a run are the caller's to ignore. */
+  withdraw(job: HeldJob): void {
+    this.batcher.drop(job);
   }
 
   rowsUpTo(lane: number): number {
@@ -97,15 +88,6 @@ export class Dispatcher {
     for (const [slot, batch] of this.inRun) {
       if (batch.parts.some((part) => part.unit === job)) slot.abort();
     }
-  }
-
-  get isQuiet(): boolean {
-    return this.running === 0 && this.batcher.isEmpty;
-  }
-
-  /** Resolves when nothing waits and nothing runs. */
-  async drained(): Promise<void> {
-    while (!this.isQuiet) await this.quiet.wait();
   }
 
   stop(): void {
@@ -134,13 +116,7 @@ export class Dispatcher {
         await this.hold(next.holdMs, woken);
         continue;
       }
-      this.running += 1;
-      try {
-        await this.runBatch(slot, next.batch);
-      } finally {
-        this.running -= 1;
-      }
-      if (this.isQuiet) this.quiet.open();
+      await this.runBatch(slot, next.batch);
     }
   }
 
@@ -166,8 +142,7 @@ export class Dispatcher {
       unit.startedAt ??= now;
       unit.device = slot.deviceOf(model);
     }
-    this.stats.batches += 1;
-    this.stats.closed[batch.reason] += 1;
+    this.batches += 1;
     const limitMs = leastLeft(batch, 'hardMs');
     let reply: RunReply;
     this.inRun.set(slot, batch);
@@ -183,7 +158,6 @@ export class Dispatcher {
       return;
     }
     this.inRun.delete(slot);
-    this.stats.rows += batch.rows;
     const end = performance.now();
     const previous = this.lastEnd.get(slot);
     this.host.onRan(
@@ -203,7 +177,7 @@ export class Dispatcher {
         this.onRowsDone(part, pieces[i] as Payload, reply.runMs);
       } catch (failure) {
         // Results that cannot be put together are this job's failure, not the worker's.
-        this.fail(part.unit, failure);
+        this.host.onFailed(part.unit, failure);
       }
     }
   }
@@ -246,14 +220,14 @@ export class Dispatcher {
       return;
     }
     const innocent = batch.parts.filter((part) => !reached.includes(part));
-    for (const { unit } of reached) this.fail(unit, error);
+    for (const { unit } of reached) this.host.onFailed(unit, error);
     this.batcher.retry({ parts: innocent, rows: 0, reason: 'retry' });
   }
 
   private onRowFailed(part: Part<HeldJob>, error: unknown, code: string): void {
     const { unit, from } = part;
     if (unit.rows === 1) {
-      this.fail(unit, error);
+      this.host.onFailed(unit, error);
       return;
     }
     if (isCurable(code) && unit.mayTryAgain(from)) {
@@ -261,13 +235,8 @@ export class Dispatcher {
       return;
     }
     unit.failRow(from, toFailureRecord(error));
-    if (unit.isHopeless) this.fail(unit, error);
+    if (unit.isHopeless) this.host.onFailed(unit, error);
     else if (unit.isOver) this.host.onOver(unit);
-  }
-
-  private fail(job: HeldJob, error: unknown): void {
-    this.batcher.remove((other) => other === job);
-    this.host.onFailed(job, error);
   }
 }
 

@@ -29,8 +29,6 @@ export class HeldJob implements MutableUnit {
   over = false;
   /** Its submitter wants it stopped; ends it after the rows in a run. */
   cancelled = false;
-  /** Another worker has it now, so its outcome would be refused. */
-  lost = false;
 
   constructor(
     readonly job: TakenJob,

@@ -37,10 +37,6 @@ export class Settler {
     setImmediate(() => void this.work());
   }
 
-  get isIdle(): boolean {
-    return !this.working;
-  }
-
   /** Jobs whose outcome Redis has not taken yet: their locks must live until it has. */
   get unsettled(): TakenJob[] {
     return this.pending.map((settlement) => settlement.job);

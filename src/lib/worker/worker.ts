@@ -202,7 +202,7 @@ export class Worker {
       jobsDone: this.outcomes.counts.done,
       rowsDone: this.outcomes.counts.rows,
       jobsFailed: this.outcomes.counts.failed,
-      batches: this.dispatcher.stats.batches,
+      batches: this.dispatcher.batches,
     };
   }
 
@@ -293,10 +293,7 @@ export class Worker {
 
   private onLost(queue: string, lost: readonly TakenJob[]): void {
     const jobs = lost.map((taken) => this.held.get(taken)).filter((job) => job !== undefined && !job.over);
-    for (const job of jobs as HeldJob[]) {
-      job.lost = true;
-      this.forget(job);
-    }
+    for (const job of jobs as HeldJob[]) this.forget(job);
     const [first] = jobs;
     if (first === undefined) return;
     this.parts.log.warn(
@@ -327,7 +324,7 @@ export class Worker {
 
   private forget(job: HeldJob): void {
     job.over = true;
-    this.dispatcher.withdraw((other) => other === job);
+    this.dispatcher.withdraw(job);
     this.held.delete(job.job);
     if (this.suspect === job) {
       this.suspect = undefined;

@@ -4,7 +4,8 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useInfer } from '../../support/cli.js';
 import { ONE_DIGIT } from '../../support/digits.js';
-import { freePort, startRedis, type TestRedis } from '../../support/redis.js';
+import { freePort } from '../../support/ports.js';
+import { startRedis, type TestRedis } from '../../support/redis.js';
 import { type Certificates, hasOpenssl, makeCertificates } from '../../support/tls.js';
 import { walkTheRoad } from './road.js';
 

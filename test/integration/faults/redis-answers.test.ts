@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { freePort, useRedis } from '../../support/redis.js';
+import { freePort } from '../../support/ports.js';
+import { useRedis } from '../../support/redis.js';
 import { until } from './fault-kit.js';
 import { LINES_A_MINUTE, loggedWorker, measured, row, useOutage } from './outage-kit.js';
 

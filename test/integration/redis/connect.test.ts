@@ -18,7 +18,8 @@ import {
 } from '../../../src/lib/redis/connect.js';
 import { memoryHeadroom, readInfo } from '../../../src/lib/redis/info.js';
 import type { ConnectionRole, RedisClient } from '../../../src/lib/redis/types.js';
-import { freePort, startRedis, useRedis } from '../../support/redis.js';
+import { freePort } from '../../support/ports.js';
+import { startRedis, useRedis } from '../../support/redis.js';
 
 const SECRET = 's3cret-Passw0rd';
 const ROLES: ConnectionRole[] = ['command', 'worker', 'blocking'];
