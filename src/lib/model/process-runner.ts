@@ -41,10 +41,10 @@ interface Pending {
  * Starts a runner process and waits until ONNX Runtime is loaded in it (about 0.15 s).
  * @throws InferError RUNNER_MISSING, RUNNER_DIED or ONNX_RUNTIME.
  */
-export const startRunner: StartRunner = async (options) => {
+export const startRunner: StartRunner = async (options, arena) => {
   const child = spawn(process.execPath, [...V8_FLAGS, runnerScript()], {
     env: runnerEnv(process.env, options.gpu),
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe', ...(arena === undefined ? [] : [arena.fd])],
     windowsHide: true,
   });
   const runner = new ProcessRunner(child, options);

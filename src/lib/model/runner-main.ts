@@ -1,3 +1,4 @@
+import { readSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { Worker as Thread } from 'node:worker_threads';
 import { InferError, messageOf } from '../core/errors.js';
@@ -34,6 +35,7 @@ new Thread(WATCH_WORKER, {
 }).unref();
 
 const PIPE_FD = 3;
+const ARENA_FD = 4;
 const pipe = new Socket({ fd: PIPE_FD, readable: true, writable: true });
 const stopping = new AbortController();
 const hosts = new Map<string, ModelHost>();
@@ -87,7 +89,7 @@ async function handle(request: Request, body: Buffer): Promise<[Reply, Uint8Arra
       const host = hosts.get(request.model);
       if (host === undefined) throw new InferError('RUN_FAILED', `model ${request.model} is not loaded`);
       const started = performance.now();
-      const outputs = await host.run(unpackPayload(request, body), request.softMs);
+      const outputs = await host.run(unpackPayload(request, body, readArena), request.softMs);
       const runMs = performance.now() - started;
       const { payload, parts } = packPayloads([outputs]);
       return [{ id, runMs, outputs: payload }, parts];
@@ -97,6 +99,15 @@ async function handle(request: Request, body: Buffer): Promise<[Reply, Uint8Arra
     case 'stop':
       stopping.abort();
       return [{ id }, []];
+  }
+}
+
+/** Fills part of a buffer with bytes of the worker's arena. */
+function readArena(into: Buffer, at: number, from: number, bytes: number): void {
+  for (let done = 0; done < bytes; ) {
+    const read = readSync(ARENA_FD, into, at + done, bytes - done, from + done);
+    if (read === 0) throw new InferError('RUN_FAILED', 'an input is not where the worker said it is');
+    done += read;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Arena } from './arena.js';
 import type { ModelSignature } from './signature.js';
 import type { Payload } from './tensor.js';
 
@@ -68,4 +69,5 @@ export interface Runner {
   kill(): Promise<void>;
 }
 
-export type StartRunner = (options: RunnerOptions) => Promise<Runner>;
+/** `arena`: where large inputs are staged, if they are. */
+export type StartRunner = (options: RunnerOptions, arena?: Arena) => Promise<Runner>;

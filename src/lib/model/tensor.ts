@@ -69,6 +69,8 @@ export interface RowTensor {
   /** True for an input without a batch axis (a scalar sampling rate, say): one value for all rows. */
   shared?: boolean;
   data: Uint8Array;
+  /** Where the same bytes are in the worker's arena, for a large input; see arena.ts. */
+  staged?: number;
 }
 
 /** The input or the output of a job: `rows` rows of every tensor that is not shared. */
@@ -108,12 +110,19 @@ export function sliceRows(payload: Payload, from: number, to: number): Payload {
     if (tensor.shared) return tensor;
     if (tensor.type !== 'string') {
       const bytes = elementCount(tensor.shape) * ELEMENT_BYTES[tensor.type];
-      return { ...tensor, data: tensor.data.subarray(from * bytes, to * bytes) };
+      return cut(tensor, from * bytes, to * bytes);
     }
     const offsets = rowOffsets(tensor, payload.rows);
-    return { ...tensor, data: tensor.data.subarray(offsets[from], offsets[to]) };
+    return cut(tensor, offsets[from] as number, offsets[to] as number);
   });
   return { rows: to - from, tensors };
+}
+
+/** Bytes `from..to` of a tensor, sharing memory with it. */
+function cut(tensor: RowTensor, from: number, to: number): RowTensor {
+  const { staged } = tensor;
+  const data = tensor.data.subarray(from, to);
+  return staged === undefined ? { ...tensor, data } : { ...tensor, data, staged: staged + from };
 }
 
 /** A payload cut into consecutive pieces of `counts` rows, sharing memory with it. */

@@ -36,7 +36,15 @@ export interface WireError {
 
 export interface WirePayload {
   rows: number;
-  tensors: { name: string; type: DataType; shape: number[]; shared?: true; bytes: number }[];
+  tensors: {
+    name: string;
+    type: DataType;
+    shape: number[];
+    shared?: true;
+    bytes: number;
+    /** Offset and length of its pieces in the worker's arena; without it the body holds it. */
+    staged?: [number, number][];
+  }[];
 }
 
 /** Tensors start at multiples of 8 in a body, so that every element type can be laid over it. */
@@ -49,22 +57,50 @@ export function packPayloads(payloads: readonly Payload[]): { payload: WirePaylo
   if (first === undefined) throw new InferError('RUN_FAILED', 'a run needs at least one payload');
   const parts: Uint8Array[] = [];
   const tensors = first.tensors.map((tensor, index) => {
-    const pieces = tensor.shared
-      ? [tensor.data]
-      : payloads.map((payload) => (payload.tensors[index] as RowTensor).data);
+    const pieces = tensor.shared ? [tensor] : payloads.map((payload) => payload.tensors[index] as RowTensor);
     let bytes = 0;
-    for (const piece of pieces) bytes += piece.byteLength;
-    parts.push(...pieces, PADDING.subarray(0, (ALIGN - (bytes % ALIGN)) % ALIGN));
+    for (const piece of pieces) bytes += piece.data.byteLength;
     const { name, type, shape } = tensor;
-    return { name, type, shape, ...(tensor.shared ? { shared: true as const } : {}), bytes };
+    const description = { name, type, shape, ...(tensor.shared ? { shared: true as const } : {}), bytes };
+    const staged = placesOf(pieces);
+    if (staged !== undefined) return { ...description, staged };
+    for (const piece of pieces) parts.push(piece.data);
+    parts.push(PADDING.subarray(0, (ALIGN - (bytes % ALIGN)) % ALIGN));
+    return description;
   });
   return { payload: { rows: payloads.reduce((sum, one) => sum + one.rows, 0), tensors }, parts };
 }
 
-/** The payload of a frame, sharing memory with its body. */
-export function unpackPayload(payload: WirePayload, body: Buffer): Payload {
+/** Where the pieces are in the arena, neighbours as one; undefined unless all of them are there. */
+function placesOf(pieces: readonly RowTensor[]): [number, number][] | undefined {
+  const places: [number, number][] = [];
+  for (const { staged, data } of pieces) {
+    if (staged === undefined) return undefined;
+    const last = places.at(-1);
+    if (last !== undefined && last[0] + last[1] === staged) last[1] += data.byteLength;
+    else places.push([staged, data.byteLength]);
+  }
+  return places;
+}
+
+/** The payload of a frame, sharing memory with its body; `readStaged` fills a buffer from the arena. */
+export function unpackPayload(
+  payload: WirePayload,
+  body: Buffer,
+  readStaged?: (into: Buffer, at: number, from: number, bytes: number) => void,
+): Payload {
   let at = 0;
-  const tensors = payload.tensors.map(({ bytes, ...tensor }): RowTensor => {
+  const tensors = payload.tensors.map(({ bytes, staged, ...tensor }): RowTensor => {
+    if (staged !== undefined) {
+      // Not from the shared pool: offset 0 gives every element type its alignment.
+      const data = Buffer.allocUnsafeSlow(bytes);
+      let fill = 0;
+      for (const [from, length] of staged) {
+        readStaged?.(data, fill, from, length);
+        fill += length;
+      }
+      return { ...tensor, data };
+    }
     const data = body.subarray(at, at + bytes);
     at += bytes + ((ALIGN - (bytes % ALIGN)) % ALIGN);
     return { ...tensor, data };

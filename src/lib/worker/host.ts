@@ -5,8 +5,9 @@ import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { newId } from '../core/job.js';
 import { isAlive } from '../core/process-alive.js';
+import { Arena } from '../model/arena.js';
 import { startRunner } from '../model/process-runner.js';
-import type { LoadedModel, RunnerOptions } from '../model/runner.js';
+import type { LoadedModel, RunnerOptions, StartRunner } from '../model/runner.js';
 import { BullConsumer } from '../queue/consumer.js';
 import {
   beat,
@@ -125,9 +126,12 @@ export async function openWorker(
     const lease = await takeLease(client, config, id);
     if (lease !== undefined) cleanup.push(() => releaseGpu(client, config.prefix, lease));
 
+    const arena = Arena.open();
+    cleanup.push(async () => arena?.close());
+    const start: StartRunner = (options) => startRunner(options, arena);
     const slots = Array.from(
       { length: config.concurrency },
-      (_, index) => new RunnerSlot(index, startRunner, config.runner, config.models, log),
+      (_, index) => new RunnerSlot(index, start, config.runner, config.models, log),
     );
     cleanup.push(() => Promise.all(slots.map((slot) => slot.stop())));
     // One after the other: a model that cannot load should say so once, not once a runner.
@@ -170,7 +174,7 @@ export async function openWorker(
         burst: config.burst,
         maxJobs: config.maxJobs,
       },
-      { consumers, slots, models, clock: systemClock, log },
+      { consumers, slots, models, arena, clock: systemClock, log },
     );
     const lag = new LoopLag();
     cleanup.push(async () => lag.stop());

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import type { Clock } from '../core/clock.js';
 import { Gate } from '../core/gate.js';
 import { MAX_PRIORITY } from '../core/job.js';
+import type { Arena } from '../model/arena.js';
 import type { LoadedModel } from '../model/runner.js';
 import type { ModelSignature } from '../model/signature.js';
 import { shapeKey } from '../model/tensor.js';
@@ -43,6 +44,8 @@ export interface WorkerParts {
   consumers: QueueConsumer[];
   slots: RunnerSlot[];
   models: LoadedModel[];
+  /** Where large inputs are staged for the runners. */
+  arena?: Arena | undefined;
   clock: Clock;
   log: Logger;
   random?: () => number;
@@ -244,6 +247,7 @@ export class Worker {
         const cap = this.sizes.capFor(job.spec.model, payload);
         const held = new HeldJob(job, payload, lane, this.order++, key, cap, this.limitsOf(job));
         this.held.set(job, held);
+        this.parts.arena?.stage(payload);
         if (job.stalls > 0) this.quarantine(held);
         this.dispatcher.add(held);
       } catch (error) {
@@ -326,6 +330,7 @@ export class Worker {
     job.over = true;
     this.dispatcher.withdraw(job);
     this.held.delete(job.job);
+    this.parts.arena?.release(job.payload);
     if (this.suspect === job) {
       this.suspect = undefined;
       this.freeRoom();
