@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { messageOf } from '../core/errors.js';
 import { Gate } from '../core/gate.js';
 import type { Priority } from '../core/job.js';
@@ -64,6 +64,8 @@ export class Lane {
         if (this.consumer.more) continue;
         this.state = 'waiting';
         this.onEmpty();
+        // What was taken goes to its runner first; to sleep there is time.
+        await nextTurn();
         await this.consumer.waitForWork(WAIT_MS, this.signal);
       } catch (error) {
         if (this.signal.aborted) return;
