@@ -2,8 +2,6 @@ import { closest } from 'fastest-levenshtein';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
-import { readSignatures } from '../model/probe-model.js';
-import { listModels } from '../model/repository.js';
 import type { ModelSignature } from '../model/signature.js';
 import { listWorkers, publishedModel, publishedModels } from '../queue/registry.js';
 import type { RedisClient } from '../redis/types.js';
@@ -45,7 +43,7 @@ export class Signatures {
     const workers = await listWorkers(this.client, this.prefix);
     const served = [...new Set(workers.flatMap((worker) => worker.models.map((model) => model.name)))];
     if (served.length === 1) return served[0] as string;
-    const local = this.localNames();
+    const local = await this.localNames();
     const published = await publishedModels(this.client, this.prefix);
     const names = [...new Set([...served, ...local, ...published.map((model) => model.name)])].sort();
     if (names.length === 1) return names[0] as string;
@@ -62,8 +60,9 @@ export class Signatures {
   }
 
   private async readLocal(name: string): Promise<ModelSignature> {
-    const local = this.localNames();
+    const local = await this.localNames();
     if (this.modelsDir !== undefined && local.includes(name)) {
+      const { readSignatures } = await import('../model/probe-model.js');
       const [reading] = await readSignatures(this.modelsDir, [name]);
       if (reading !== undefined && 'error' in reading) throw reading.error;
       if (reading !== undefined) return reading.loaded.signature;
@@ -80,9 +79,11 @@ export class Signatures {
     });
   }
 
-  private localNames(): string[] {
+  /** Imports late: what reads manifests costs a light command 50 ms, and a published model needs none of it. */
+  private async localNames(): Promise<string[]> {
     if (this.modelsDir === undefined) return [];
     try {
+      const { listModels } = await import('../model/repository.js');
       return listModels(this.modelsDir).map((model) => model.name);
     } catch {
       return [];
