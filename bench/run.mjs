@@ -9,6 +9,7 @@ import { table } from './lib/stats.mjs';
 import * as bulk from './scenarios/bulk.mjs';
 import * as celery from './scenarios/celery.mjs';
 import * as compute from './scenarios/compute.mjs';
+import * as concurrent from './scenarios/concurrent.mjs';
 import * as drain from './scenarios/drain.mjs';
 import * as growth from './scenarios/growth.mjs';
 import * as large from './scenarios/large.mjs';
@@ -19,7 +20,20 @@ import * as startup from './scenarios/startup.mjs';
 import * as submit from './scenarios/submit.mjs';
 
 /** @type {Record<string, {title: string, run: (place: Place, amount: Amount) => Promise<Report>}>} */
-const BENCHMARKS = { drain, bulk, latency, mixed, compute, large, submit, startup, memory, growth, celery };
+const BENCHMARKS = {
+  drain,
+  bulk,
+  latency,
+  concurrent,
+  mixed,
+  compute,
+  large,
+  submit,
+  startup,
+  memory,
+  growth,
+  celery,
+};
 /** Needs Debian packages. */
 const OPTIONAL = ['celery'];
 

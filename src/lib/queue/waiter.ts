@@ -7,6 +7,8 @@ import { decodeNotice, type Notice } from './notice.js';
 /** Seconds one blocking read lasts; after each, waiters re-check their jobs, so a lost notice costs this. */
 const BLOCK_SECONDS = 2;
 const RETRY_MS = 200;
+/** Notices read in one go; each may carry a result of up to 64 KB. */
+const GATHERED = 128;
 
 export interface Heard {
   notice: Notice;
@@ -69,7 +71,12 @@ export class Waiter {
           }
           this.connections.push(connection);
         }
-        const reply = await connection.blpopBuffer(list, BLOCK_SECONDS);
+        // With many waits a notice a round trip would be the limit: what has gathered comes at once.
+        const gathered = this.waiting.size > 1 ? connection.lpopBuffer(list, GATHERED) : undefined;
+        const next = connection.blpopBuffer(list, BLOCK_SECONDS);
+        next.catch(() => undefined);
+        for (const notice of (await gathered) ?? []) this.deliver(decodeNotice(notice));
+        const reply = await next;
         if (reply === null) this.wakeAll();
         else this.deliver(decodeNotice(reply[1]));
       } catch {

@@ -12,7 +12,7 @@ const LOOK = [
 /** What the scripts of submitting, cancelling and retrying do, BullMQ's of adding a job among them. */
 const SUBMIT = [
   ...['eval', 'evalsha', 'blpop', 'del', 'expire', 'hdel', 'hgetall', 'hincrby', 'hmset', 'hset', 'hsetnx'],
-  ...['incr', 'lpush', 'lrem', 'persist', 'rpush', 'sadd', 'scard', 'set', 'xadd', 'zadd', 'zrem'],
+  ...['incr', 'lpop', 'lpush', 'lrem', 'persist', 'rpush', 'sadd', 'scard', 'set', 'xadd', 'zadd', 'zrem'],
   ...['zrevrangebyscore', 'zscore'],
 ];
 
