@@ -41,6 +41,8 @@ export const modelsKey = (prefix: string): string => `{${prefix}}:models`;
 /** STRING, PX: who holds a GPU of a host. */
 export const leaseKey = (prefix: string, host: string, gpu: string): string =>
   `{${prefix}}:lease:${host}:${gpu}`;
+/** STREAM, about the last 10,000 entries: what operators did, see `audit.ts`. */
+export const auditKey = (prefix: string): string => `{${prefix}}:audit`;
 
 /** Length of a statistics bucket. Six make the minute that rates are taken over. */
 export const STATS_BUCKET_MS = 10_000;

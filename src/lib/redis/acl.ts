@@ -6,7 +6,7 @@ const CONNECTION = ['ping', 'info', 'client|setname', 'cluster|slots', 'cluster|
 /** What `infer inspect` and `infer models` read with; no scripts, since EVAL counts its keys as written. */
 const LOOK = [
   ...['get', 'exists', 'hexists', 'hget', 'hmget', 'hkeys', 'hvals', 'lindex', 'llen'],
-  ...['zcard', 'zcount', 'zrange', 'zrangebyscore'],
+  ...['xrevrange', 'zcard', 'zcount', 'zrange', 'zrangebyscore'],
 ];
 
 /** What the scripts of submitting, cancelling and retrying do, BullMQ's of adding a job among them. */
