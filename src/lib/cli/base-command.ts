@@ -7,6 +7,7 @@ import { completeOptionalValues, settingFlag, settingsFromFlags } from './flags.
 import { invocation } from './invocation.js';
 import { describeError, type ErrorJson, errorJson, errorLines } from './output/error.js';
 import { jsonText, NdjsonWriter, writeText } from './output/json.js';
+import { asksForJson, type ListFormat, type ListTarget, listFormat } from './output/list-format.js';
 import type { ProgressTarget } from './output/progress.js';
 import { type Layout, layoutOf, nextCommand, type Paint, painter, widthOf } from './output/text.js';
 
@@ -64,6 +65,11 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     });
   }
 
+  /** `-o json` of a list is `--json`, for errors too. */
+  override jsonEnabled(): boolean {
+    return super.jsonEnabled() || asksForJson(this.argv, this.ctor.flags ?? {});
+  }
+
   /** Says something to the person at the terminal; silent under `--quiet`. */
   protected note(text: string): void {
     if (!this.quiet) process.stderr.write(`${text}\n`);
@@ -112,6 +118,13 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   /** How views draw on standard output. */
   protected get layout(): Layout {
     return layoutOf(process.stdout, this.color);
+  }
+
+  /** Where and how a command with the `-o` flag prints its list. */
+  protected get listTarget(): ListTarget {
+    const { output } = this.flags as { output?: ListFormat };
+    const format = listFormat(output, this.jsonEnabled(), this.quiet);
+    return { format, layout: this.layout, stream: process.stdout };
   }
 
   protected get paintError(): Paint {

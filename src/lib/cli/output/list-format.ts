@@ -1,0 +1,138 @@
+import { Flags } from '@oclif/core';
+import { printable } from '../../core/job.js';
+import { NdjsonWriter, writeText } from './json.js';
+import { type Cell, type Column, renderTable } from './table.js';
+import type { Layout, OutputStream } from './text.js';
+
+/** What `-o` takes, on every command that shows a list. `json` is the same as `--json`. */
+const LIST_FORMATS = ['table', 'wide', 'json', 'ndjson', 'name'] as const;
+
+export type ListFormat = (typeof LIST_FORMATS)[number];
+
+const OUTPUT_FLAGS = new WeakSet<object>();
+
+/** `-o, --output table|wide|json|ndjson|name`; undefined when it was not given. */
+export function outputFlag(): ReturnType<typeof makeFlag> {
+  const flag = makeFlag();
+  OUTPUT_FLAGS.add(flag);
+  return flag;
+}
+
+function makeFlag() {
+  return Flags.option({
+    char: 'o',
+    options: LIST_FORMATS,
+    helpValue: 'table|wide|json|ndjson|name',
+    description: 'how to print the list; wide has more columns, name only the names, ndjson a record a line',
+  })();
+}
+
+/**
+ * Whether the words ask for `-o json` of a command with the list flag. Looked up in the words, as
+ * oclif does for `--json`: a mistake in another flag is then told in JSON too.
+ */
+export function asksForJson(argv: readonly string[], flags: Readonly<Record<string, object>>): boolean {
+  if (flags.output === undefined || !OUTPUT_FLAGS.has(flags.output)) return false;
+  const end = argv.indexOf('--');
+  const words = end < 0 ? argv : argv.slice(0, end);
+  return words.some(
+    (word, at) =>
+      /^(-o=?|--output=)json$/.test(word) || (word === 'json' && /^(-o|--output)$/.test(words[at - 1] ?? '')),
+  );
+}
+
+export interface ListColumn<T> extends Column {
+  /** Shown by `-o wide` alone. */
+  readonly wide?: boolean;
+  /** Text raw from Redis will do: it is made printable where it is drawn. */
+  cell(record: T): Cell;
+}
+
+/** How records of one kind are shown, whichever format is asked for. */
+export interface ListView<T> {
+  readonly columns: readonly ListColumn<T>[];
+  /** The name or id that another command takes: what `-o name` and `--quiet` print. */
+  name(record: T): string;
+  /** The record as a JSON value [itself]. */
+  json?(record: T): unknown;
+  /** What a terminal says when there is none. */
+  readonly empty: string;
+}
+
+export interface ListTarget {
+  readonly format: ListFormat;
+  readonly layout: Layout;
+  readonly stream: OutputStream;
+}
+
+/** The format by `-o`, `--json` (which wins) and `--quiet` (names alone, unless `-o` says otherwise). */
+export function listFormat(given: ListFormat | undefined, json: boolean, quiet: boolean): ListFormat {
+  if (json) return 'json';
+  return given ?? (quiet ? 'name' : 'table');
+}
+
+/** The list as text, for the formats that are no JSON. */
+export function renderList<T>(
+  view: ListView<T>,
+  records: readonly T[],
+  format: 'table' | 'wide' | 'name',
+  layout: Layout,
+): string[] {
+  if (format === 'name') return records.map((record) => printable(view.name(record)));
+  if (records.length === 0 && layout.tty) return [layout.paint('dim', view.empty)];
+  const columns = view.columns.filter((column) => format === 'wide' || column.wide !== true);
+  const rows = records.map((record) => columns.map((column) => column.cell(record)));
+  return renderTable(columns, rows, layout);
+}
+
+/** The JSON values of a list, for the document that a command returns under `--json`. */
+export function listJson<T>(view: ListView<T>, records: readonly T[]): unknown[] {
+  return records.map((record) => (view.json === undefined ? record : view.json(record)));
+}
+
+/** Records gathered before they are written together: one write each would be a system call a line. */
+const WRITE_AT_ONCE = 256;
+
+/**
+ * Writes a list to its stream and answers how many records it had. NDJSON, names and piped tables
+ * go out while the records come, no quicker than the reader takes them; a table on a terminal needs
+ * them all for its widths. `json` writes nothing: that document is the value `run` returns.
+ */
+export async function printList<T>(
+  target: ListTarget,
+  view: ListView<T>,
+  records: Iterable<T> | AsyncIterable<T>,
+): Promise<number> {
+  const { format, layout, stream } = target;
+  const write = async (lines: readonly string[]): Promise<void> => {
+    if (lines.length > 0) await writeText(stream, `${lines.join('\n')}\n`);
+  };
+  let count = 0;
+  if (format === 'json' || (format !== 'ndjson' && format !== 'name' && layout.tty)) {
+    const all: T[] = [];
+    for await (const record of records) all.push(record);
+    if (format !== 'json') await write(renderList(view, all, format, layout));
+    return all.length;
+  }
+  if (format === 'ndjson') {
+    const ndjson = new NdjsonWriter(stream);
+    for await (const record of records)
+      await ndjson.write(view.json === undefined ? record : view.json(record));
+    return ndjson.written;
+  }
+  const header = format === 'name' ? 0 : 1;
+  let batch: T[] = [];
+  const flush = async (): Promise<void> => {
+    // A piped table's first line is its header, which is wanted once.
+    const lines = renderList(view, batch, format, layout);
+    await write(count === 0 ? lines : lines.slice(header));
+    count += batch.length;
+    batch = [];
+  };
+  for await (const record of records) {
+    batch.push(record);
+    if (batch.length === WRITE_AT_ONCE) await flush();
+  }
+  if (batch.length > 0 || count === 0) await flush();
+  return count;
+}
