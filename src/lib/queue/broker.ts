@@ -142,6 +142,8 @@ export interface JobRecord {
   endedBy?: string;
   /** For `delayed`: when it may run, ms since the epoch. */
   runAt?: number;
+  /** Name of the worker that holds it, or held it last. */
+  worker?: string;
 }
 
 /** A bulk submission as its chunks stand now. */

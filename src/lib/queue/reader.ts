@@ -1,8 +1,7 @@
-import type { FailureRecord } from '../core/errors.js';
-import { fromBullPriority, type JobState, type Priority } from '../core/job.js';
+import type { JobState, Priority } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
-import type { GroupRecord, JobRecord, ResultMeta } from './broker.js';
-import { fromJobData } from './job-data.js';
+import type { GroupRecord, JobRecord } from './broker.js';
+import { JOB_FIELDS, namedFields, recordOf } from './job-record.js';
 import { bullBase, groupKey, queuesKey, queueTag } from './keys.js';
 
 /** Names of all queues that ever got a job. */
@@ -33,21 +32,6 @@ export async function locate(
   return found.find((hit) => hit !== undefined);
 }
 
-const JOB_FIELDS = [
-  'data',
-  'timestamp',
-  'processedOn',
-  'finishedOn',
-  'ats',
-  'st',
-  'm',
-  'f',
-  'priority',
-  'name',
-  'failedReason',
-  'tk',
-] as const;
-
 /** Everything known of one job; undefined when it is unknown or its record has expired. */
 export async function readJob(
   client: RedisClient,
@@ -56,56 +40,29 @@ export async function readJob(
   id: string,
 ): Promise<JobRecord | undefined> {
   const base = bullBase(prefix, queue);
-  const [fields, prioritized, delayed, completed, failed] = await Promise.all([
+  const [values, prioritized, delayed, completed, failed] = await Promise.all([
     client.hmget(base + id, ...JOB_FIELDS),
     client.zscore(`${base}prioritized`, id),
     client.zscore(`${base}delayed`, id),
     client.zscore(`${base}completed`, id),
     client.zscore(`${base}failed`, id),
   ]);
-  const [data, timestamp, processedOn, finishedOn, ats, st, meta, failure, bull, name, reason, token] =
-    fields;
-  if (data === null || data === undefined) return undefined;
-  const parsed = fromJobData(data, id, queue);
-  const spec = parsed?.spec;
-  const state: JobState =
-    (st as JobState | null) ??
-    (prioritized !== null
+  const fields = namedFields(JOB_FIELDS, values);
+  if (fields.data === undefined) return undefined;
+  // Without its end in the fields it ended between two of these reads: they are still of its run.
+  const placed: JobState =
+    prioritized !== null
       ? 'waiting'
       : delayed !== null
         ? 'delayed'
-        : // Without its end in the fields it ended between two of these reads: they are still of its run.
-          completed !== null && finishedOn
+        : completed !== null && fields.finishedOn
           ? 'completed'
-          : failed !== null && finishedOn
+          : failed !== null && fields.finishedOn
             ? 'failed'
-            : processedOn
+            : fields.processedOn
               ? 'active'
-              : 'waiting');
-  const failureRecord = failure
-    ? (JSON.parse(failure) as FailureRecord)
-    : reason
-      ? { code: 'FAILED', message: reason }
-      : undefined;
-  return {
-    id,
-    queue,
-    state,
-    model: spec?.model ?? name ?? '',
-    rows: spec?.rows ?? 1,
-    priority: spec?.priority ?? fromBullPriority(Number(bull ?? 0)),
-    submittedAt: Number(timestamp),
-    ...(token ? { endedBy: token } : {}),
-    attempts: Number(ats ?? 0),
-    ...(processedOn ? { startedAt: Number(processedOn) } : {}),
-    ...(finishedOn ? { finishedAt: Number(finishedOn) } : {}),
-    ...(spec?.group === undefined ? {} : { group: spec.group }),
-    ...(spec?.resultTtl === undefined ? {} : { resultTtl: spec.resultTtl }),
-    ...(failureRecord === undefined ? {} : { failure: failureRecord }),
-    ...(meta ? { meta: JSON.parse(meta) as ResultMeta } : {}),
-    // BullMQ's delayed score: milliseconds * 4096 + a counter.
-    ...(delayed === null ? {} : { runAt: Math.floor(Number(delayed) / 4096) }),
-  };
+              : 'waiting';
+  return recordOf(id, queue, fields, placed, delayed === null ? undefined : Number(delayed));
 }
 
 /** A bulk submission as it stands; undefined when unknown or expired. */

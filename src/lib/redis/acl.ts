@@ -5,8 +5,8 @@ const CONNECTION = ['ping', 'info', 'client|setname', 'cluster|slots', 'cluster|
 
 /** What `infer inspect` and `infer models` read with; no scripts, since EVAL counts its keys as written. */
 const LOOK = [
-  ...['get', 'exists', 'hexists', 'hget', 'hmget', 'hkeys', 'hvals', 'lindex', 'llen'],
-  ...['xrevrange', 'zcard', 'zcount', 'zrange', 'zrangebyscore'],
+  ...['get', 'exists', 'hexists', 'hget', 'hgetall', 'hmget', 'hkeys', 'hvals', 'lindex', 'llen', 'lrange'],
+  ...['pttl', 'strlen', 'xrevrange', 'zcard', 'zcount', 'zrange', 'zrangebyscore', 'zrank', 'zscore'],
 ];
 
 /** What the scripts of submitting, cancelling and retrying do, BullMQ's of adding a job among them. */
