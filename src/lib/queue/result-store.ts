@@ -5,6 +5,20 @@ import { queueTag, resultKey } from './keys.js';
 export interface ResultSource {
   /** The envelope; undefined when none was kept or it has expired. `token` is the hold that ended the job. */
   read(queue: string, id: string, token: string): Promise<Buffer | undefined>;
+  /** Its size and the milliseconds it is kept, without reading it; undefined when there is none. */
+  measure(
+    queue: string,
+    id: string,
+    token: string,
+  ): Promise<{ bytes: number; expiresInMs: number | null } | undefined>;
+}
+
+async function measureKey(
+  client: RedisClient,
+  key: string,
+): Promise<{ bytes: number; expiresInMs: number | null } | undefined> {
+  const [bytes, ttl] = await Promise.all([client.strlen(key), client.pttl(key)]);
+  return bytes === 0 ? undefined : { bytes, expiresInMs: ttl < 0 ? null : ttl };
 }
 
 /** Results in the broker itself, written by the settle script in the step that ends the job. */
@@ -16,6 +30,10 @@ export class BrokerResults implements ResultSource {
 
   async read(queue: string, id: string): Promise<Buffer | undefined> {
     return (await this.client.getBuffer(resultKey(queueTag(this.prefix, queue), id))) ?? undefined;
+  }
+
+  measure(queue: string, id: string) {
+    return measureKey(this.client, resultKey(queueTag(this.prefix, queue), id));
   }
 }
 
@@ -44,5 +62,9 @@ export class ResultStore implements ResultSource {
 
   async read(queue: string, id: string, token: string): Promise<Buffer | undefined> {
     return (await this.client.getBuffer(this.key(queue, id, token))) ?? undefined;
+  }
+
+  measure(queue: string, id: string, token: string) {
+    return measureKey(this.client, this.key(queue, id, token));
   }
 }

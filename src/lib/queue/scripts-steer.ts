@@ -1,4 +1,5 @@
 import { PRELUDE } from './scripts-prelude.js';
+import { TIMELINE } from './scripts-timeline.js';
 
 /**
  * Cancels a job. ARGV 4 id, 5 failure JSON, 6 message, 7 keep s.
@@ -78,7 +79,7 @@ return out
  * ARGV 4.. ids. Only failed ones still have their input; others are left alone.
  * Output per id: 1 queued again, 0 not failed, -1 unknown.
  */
-export const RETRY = `${PRELUDE}
+export const RETRY = `${PRELUDE}${TIMELINE}
 local out, kept = {}, {}
 
 -- The group is not over any more: its other chunks' results wait for the new end, with a day's grace.
@@ -94,13 +95,14 @@ end
 for i = 4, #ARGV do
   local id = ARGV[i]
   local key = base .. id
-  local job = call('HMGET', key, 'st', 'data', 'priority', 'pr')
+  local job = call('HMGET', key, 'st', 'data', 'priority', 'pr', 'finishedOn', 'f')
   if not job[2] then
     out[#out + 1] = -1
   elseif job[1] ~= 'failed' then
     out[#out + 1] = 0
   else
     call('ZREM', failed, id)
+    note(id, 'again', codeOf(job[6] or ''), '', now - (tonumber(job[5]) or now))
     call('HDEL', key, 'st', 'tk', 'f', 'm', 'failedReason', 'finishedOn', 'cr', 'stc', 'pr', 'processedOn')
     call('HSET', key, 'atm', 0, 'ats', 0)
     call('PERSIST', key)

@@ -1,4 +1,5 @@
 import { PRELUDE } from './scripts-prelude.js';
+import { TIMELINE } from './scripts-timeline.js';
 
 /**
  * The worker's side of the queue as Lua scripts over BullMQ's own data layout (bullmq 6.7: job
@@ -13,7 +14,7 @@ import { PRELUDE } from './scripts-prelude.js';
  *
  * Fields we add to a BullMQ job hash: ht token of the last hold, st terminal state, tk token that
  * ended it, m ResultMeta JSON, f FailureRecord JSON, rl extra reply lists (space separated), cr cancel requested, pr rows done of
- * a failed job.
+ * a failed job, tl what became of earlier holds (scripts-timeline.ts).
  */
 
 /**
@@ -88,7 +89,7 @@ return out
  * result, notice header, ttl, keep, reply, group, rows, data, delay ms.
  * Output: 1 (ours, applied now or before) or 0 (lost) per job.
  */
-export const SETTLE = `${PRELUDE}
+export const SETTLE = `${PRELUDE}${TIMELINE}
 local out, done, bad, rowsDone = {}, 0, 0, 0
 for i = 5, #ARGV do
   local f = unpackFields(ARGV[i])
@@ -101,6 +102,7 @@ for i = 5, #ARGV do
     call('DEL', key .. ':lock')
     call('LREM', active, -1, id)
     if kind == 'release' then
+      note(id, 'back')
       -- It has not run: as if never taken.
       call('HINCRBY', key, 'ats', -1)
       call('HSET', key, 'tk', token)
@@ -108,9 +110,10 @@ for i = 5, #ARGV do
     elseif kind == 'retry' and endIfUnwanted(id) then
       call('HSET', key, 'tk', token)
     elseif kind == 'retry' then
+      local delay = tonumber(f[15])
+      note(id, 'retry', codeOf(f[6]), f[4], delay)
       call('HINCRBY', key, 'atm', 1)
       call('HSET', key, 'tk', token, 'f', f[6], 'failedReason', f[4])
-      local delay = tonumber(f[15])
       if delay <= 0 then
         pushBack(id)
       else
@@ -165,7 +168,7 @@ return out
  * failed. Take sets list entry and lock in one step, so "active without a lock" always means lost.
  * ARGV 5 failure JSON, 6 its message, 7 keep seconds. Output: [requeued ids..., '', poisoned ids...]
  */
-export const RECOVER = `${PRELUDE}
+export const RECOVER = `${PRELUDE}${TIMELINE}
 local requeued, poisoned = {}, {}
 for _, id in ipairs(call('LRANGE', active, 0, -1)) do
   local key = base .. id
@@ -173,6 +176,7 @@ for _, id in ipairs(call('LRANGE', active, 0, -1)) do
     call('LREM', active, -1, id)
     local data = call('HGET', key, 'data')
     if data then
+      note(id, 'lost')
       local stalls = call('HINCRBY', key, 'stc', 1)
       if endIfUnwanted(id) then
         -- It had been asked for: neither back in the queue nor poison.

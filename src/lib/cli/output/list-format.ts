@@ -44,6 +44,8 @@ export function asksForJson(argv: readonly string[], flags: Readonly<Record<stri
 export interface ListColumn<T> extends Column {
   /** Shown by `-o wide` alone. */
   readonly wide?: boolean;
+  /** Left out on a terminal where it is empty or `-` in every row; pipes count columns. */
+  readonly optional?: boolean;
   /** Text raw from Redis will do: it is made printable where it is drawn. */
   cell(record: T): Cell;
 }
@@ -82,7 +84,19 @@ export function renderList<T>(
   if (records.length === 0 && layout.tty) return [layout.paint('dim', view.empty)];
   const columns = view.columns.filter((column) => format === 'wide' || column.wide !== true);
   const rows = records.map((record) => columns.map((column) => column.cell(record)));
-  return renderTable(columns, rows, layout);
+  const kept = columns.map(
+    (column, at) => !layout.tty || column.optional !== true || rows.some((row) => !isEmpty(row[at] ?? '')),
+  );
+  return renderTable(
+    columns.filter((_, at) => kept[at]),
+    rows.map((row) => row.filter((_, at) => kept[at])),
+    layout,
+  );
+}
+
+function isEmpty(cell: Cell): boolean {
+  const text = typeof cell === 'string' ? cell : 'text' in cell ? cell.text : cell.values.join('');
+  return text === '' || text === '-';
 }
 
 /** The JSON values of a list, for the document that a command returns under `--json`. */

@@ -1,0 +1,50 @@
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { wholeFlag } from '../../lib/cli/flags.js';
+import { filterOf, JOB_FLAGS } from '../../lib/cli/inspect/filter-flags.js';
+import { listJson, outputFlag, printList } from '../../lib/cli/output/list-format.js';
+import { count, plural } from '../../lib/cli/output/text.js';
+import { activeList } from '../../lib/cli/views/job-lists.js';
+
+interface ActiveListJson {
+  active: unknown[];
+  /** Jobs that run, whatever the filter. */
+  total: number;
+}
+
+/** Lists what runs right now. */
+export default class InspectActive extends BaseCommand<typeof InspectActive> {
+  static override summary = 'list the jobs that run, and on which worker and device';
+  static override description =
+    `The longest running first. LOCK is the time its lock still lives unless the worker renews it, which it does every second; "lost" means that its worker died or fell silent: another will take the job over.`;
+  static override examples = [
+    '<%= config.bin %> inspect active',
+    '<%= config.bin %> inspect active --older-than 1m',
+    "<%= config.bin %> inspect active -d gpu-worker-1 --json | jq '.active[].id'",
+  ];
+  static override flags = {
+    ...JOB_FLAGS,
+    limit: wholeFlag({ min: 1, max: 10_000, char: 'n', default: 200, description: 'most jobs to show' }),
+    output: outputFlag(),
+  };
+
+  async run(): Promise<ActiveListJson> {
+    const filter = filterOf(this.flags, ['active']);
+    const { withRedis } = await import('../../lib/cli/with-redis.js');
+    const { listActive } = await import('../../lib/queue/job-active.js');
+    const { countJobs } = await import('../../lib/queue/job-list.js');
+    const { refuseUnknownNames } = await import('../../lib/cli/inspect/known-names.js');
+    const { found, total } = await withRedis(this.loaded, async (client, prefix) => {
+      const [active, size] = await Promise.all([
+        listActive(client, prefix, filter, this.flags.limit ?? 200),
+        countJobs(client, prefix, filter),
+      ]);
+      if (active.jobs.length === 0) await refuseUnknownNames(client, prefix, filter);
+      return { found: active, total: size.total };
+    });
+    const view = activeList(Date.now());
+    await printList(this.listTarget, view, found.jobs);
+    if (found.jobs.length < total)
+      this.note(`${plural(found.jobs.length, 'job')} of ${count(total)} that run`);
+    return { active: listJson(view, found.jobs), total };
+  }
+}

@@ -1,0 +1,64 @@
+import { Flags } from '@oclif/core';
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { wholeFlag } from '../../lib/cli/flags.js';
+import type { FailureGroup } from '../../lib/cli/inspect/failures.js';
+import { filterOf, JOB_FLAGS } from '../../lib/cli/inspect/filter-flags.js';
+import { listJson, outputFlag, printList } from '../../lib/cli/output/list-format.js';
+import { failedList } from '../../lib/cli/views/job-lists.js';
+
+interface FailedJson {
+  /** By error code, among the last `summaryOf` that failed and match. */
+  summary: FailureGroup[];
+  summaryOf: number;
+  jobs: unknown[];
+  /** Failed jobs of the queues, whatever else is filtered. */
+  total: number;
+  next: string | null;
+}
+
+/** Shows why jobs fail, and which. */
+export default class InspectFailed extends BaseCommand<typeof InspectFailed> {
+  static override summary = 'show why jobs failed, and which: a summary by error, then the list';
+  static override description =
+    `The failed set is the dead-letter queue: jobs and their input are kept for a week unless their worker was started with another --failed-ttl. The summary, on a terminal and in JSON, is of the last 2,000 that failed. In a pipe there is only the list.`;
+  static override examples = [
+    '<%= config.bin %> inspect failed',
+    '<%= config.bin %> inspect failed -Q batch --error OUT_OF_MEMORY',
+    "<%= config.bin %> inspect failed --json | jq '.summary[] | {code, jobs, fix}'",
+  ];
+  static override flags = {
+    ...JOB_FLAGS,
+    reverse: Flags.boolean({ char: 'r', description: 'the first that failed first' }),
+    limit: wholeFlag({ min: 1, max: 10_000, char: 'n', default: 50, description: 'most jobs to list' }),
+    cursor: Flags.string({ helpValue: '<cursor>', description: 'the next page, as the one before named it' }),
+    output: outputFlag(),
+  };
+
+  async run(): Promise<FailedJson> {
+    const filter = filterOf(this.flags, ['failed']);
+    const { readFailed } = await import('../../lib/cli/inspect/read-failed.js');
+    const { failuresView } = await import('../../lib/cli/inspect/failures.js');
+    const { reverse, limit, cursor } = this.flags;
+    const now = Date.now();
+    const target = this.listTarget;
+    const { page, groups, sampled } = await readFailed(this.loaded, filter, {
+      reverse,
+      limit: limit ?? 50,
+      cursor,
+      now,
+    });
+    const view = failedList(now);
+    const table = target.format === 'table' || target.format === 'wide';
+    if (table && target.layout.tty && groups.length > 0 && cursor === undefined) {
+      await this.print(failuresView(groups, { looked: sampled, total: page.total }, target.layout, now));
+    }
+    await printList(target, view, page.jobs);
+    for (const line of page.notes) this.note(line);
+    if (page.next !== undefined) {
+      const { nextPageCommand } = await import('../../lib/cli/inspect/next-page.js');
+      this.next(nextPageCommand('inspect:failed', this.argv, page.next));
+    }
+    const jobs = listJson(view, page.jobs);
+    return { summary: groups, summaryOf: sampled, jobs, total: page.total, next: page.next ?? null };
+  }
+}

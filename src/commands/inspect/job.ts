@@ -1,0 +1,40 @@
+import { Args, Flags } from '@oclif/core';
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import type { TensorPreview } from '../../lib/cli/inspect/payload-preview.js';
+import { jobView } from '../../lib/cli/views/job-view.js';
+import type { JobDetail } from '../../lib/queue/job-detail.js';
+
+type JobDetailJson = Omit<JobDetail, 'endedBy'> & {
+  /** With --payload: the input's tensors, the first values of each; null when it is not kept any more. */
+  payload?: TensorPreview[] | null;
+};
+
+const VALUES_SHOWN = 16;
+
+/** Shows one job with everything that happened to it. */
+export default class InspectJob extends BaseCommand<typeof InspectJob> {
+  static override summary = 'show one job: where it stands and everything that happened to it';
+  static override description =
+    `Its timeline has every start, retry and lost worker; its position while it waits; what is kept of it and how long. The input is not shown unless --payload asks for it, and then cut to ${VALUES_SHOWN} values of each tensor. Exits 66 when the id is unknown or its record has expired.`;
+  static override examples = [
+    '<%= config.bin %> inspect job ID',
+    '<%= config.bin %> inspect job ID --payload',
+    "<%= config.bin %> inspect job ID --json | jq '.timeline.events'",
+  ];
+  static override args = {
+    id: Args.string({ required: true, description: 'id of the job, as submit or inspect jobs printed it' }),
+  };
+  static override flags = {
+    payload: Flags.boolean({ description: 'show the beginning of its input too' }),
+  };
+
+  async run(): Promise<JobDetailJson> {
+    const { readInspectedJob } = await import('../../lib/cli/inspect/read-job.js');
+    const values = this.flags.payload ? VALUES_SHOWN : undefined;
+    const { job, payload } = await readInspectedJob(this.loaded, this.args.id, values);
+    await this.print(jobView(job, payload, this.layout, Date.now()));
+    if (job.state === 'failed') this.next(`infer retry ${job.id}`);
+    const { endedBy: _token, ...shown } = job;
+    return payload === undefined ? shown : { ...shown, payload };
+  }
+}

@@ -1,0 +1,62 @@
+import { Flags } from '@oclif/core';
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { wholeFlag } from '../../lib/cli/flags.js';
+import { filterOf, JOB_FLAGS, STATE_FLAG } from '../../lib/cli/inspect/filter-flags.js';
+import { listJson, outputFlag, printList } from '../../lib/cli/output/list-format.js';
+import { jobsList } from '../../lib/cli/views/job-lists.js';
+import { JOB_ORDERS } from '../../lib/queue/job-list.js';
+
+interface JobsJson {
+  jobs: unknown[];
+  /** Jobs that the filter may mean, by the sizes of the indexes; all of them are meant if `exact`. */
+  total: number;
+  exact: boolean;
+  /** Records that were looked at. */
+  looked: number;
+  /** What --cursor takes for the next page; null when there is none. */
+  next: string | null;
+}
+
+/** Lists jobs of any state, page by page. */
+export default class InspectJobs extends BaseCommand<typeof InspectJobs> {
+  static override summary = 'list jobs by state, queue, model, priority, age, error or worker';
+  static override description =
+    `Shows what runs, what waits in the order it will run, and what has ended, last first. AGE is the time in that state.
+A page looks at 10,000 jobs at most, so it is as quick with a million of them; the cursor of the next page is on standard error, or "next" in JSON. With --sort there is one page. Exits 66 when nothing is found for a queue, model or worker that nobody knows.`;
+  static override examples = [
+    '<%= config.bin %> inspect jobs',
+    '<%= config.bin %> inspect jobs -s failed,delayed --error TIME_LIMIT -o wide',
+    '<%= config.bin %> inspect jobs -s waiting --older-than 5m --sort age',
+    '<%= config.bin %> inspect jobs -s waiting -Q batch -o name | head -n 100 | xargs -n 1 infer cancel',
+  ];
+  static override flags = {
+    state: STATE_FLAG,
+    ...JOB_FLAGS,
+    sort: Flags.option({
+      options: JOB_ORDERS,
+      helpValue: JOB_ORDERS.join('|'),
+      description: 'oldest, most urgent, largest, longest run or most tried first',
+    })(),
+    reverse: Flags.boolean({ char: 'r', description: 'the other way round' }),
+    limit: wholeFlag({ min: 1, max: 10_000, char: 'n', default: 50, description: 'most jobs to show' }),
+    cursor: Flags.string({ helpValue: '<cursor>', description: 'the next page, as the one before named it' }),
+    output: outputFlag(),
+  };
+
+  async run(): Promise<JobsJson> {
+    const filter = filterOf(this.flags, this.flags.state);
+    const { readJobs } = await import('../../lib/cli/inspect/read-jobs.js');
+    const { sort, reverse, limit, cursor } = this.flags;
+    const now = Date.now();
+    const page = await readJobs(this.loaded, filter, { sort, reverse, limit: limit ?? 50, cursor, now });
+    const view = jobsList(now);
+    await printList(this.listTarget, view, page.jobs);
+    for (const line of page.notes) this.note(line);
+    if (page.next !== undefined) {
+      const { nextPageCommand } = await import('../../lib/cli/inspect/next-page.js');
+      this.next(nextPageCommand('inspect:jobs', this.argv, page.next));
+    }
+    const { total, exact, looked, next } = page;
+    return { jobs: listJson(view, page.jobs), total, exact, looked, next: next ?? null };
+  }
+}

@@ -1,0 +1,53 @@
+import { InferError } from '../../core/errors.js';
+import { ExitCode } from '../../core/exit-codes.js';
+import { idTime, printable } from '../../core/job.js';
+import { formatDuration } from '../../core/units.js';
+import { bullBase, groupKey, queueTag } from '../../queue/keys.js';
+import { listQueues, locate } from '../../queue/reader.js';
+import type { RedisClient } from '../../redis/types.js';
+
+/** The queue an id lies in. @throws InferError JOB_UNKNOWN, GROUP_UNKNOWN (66). */
+export async function findId(
+  client: RedisClient,
+  prefix: string,
+  id: string,
+  kind: 'job' | 'group',
+): Promise<string> {
+  const place = await locate(client, prefix, id, await listQueues(client, prefix));
+  if (place?.kind === kind) {
+    // A word such as `wait` names a key of the queue itself, which is no hash of a job.
+    const key =
+      kind === 'job' ? bullBase(prefix, place.queue) + id : groupKey(queueTag(prefix, place.queue), id);
+    if ((await client.hexists(key, 'timestamp').catch(() => 0)) === 1) return place.queue;
+    throw unknownId(id, kind);
+  }
+  if (place !== undefined) {
+    throw new InferError(
+      `${kind.toUpperCase()}_UNKNOWN`,
+      `${printable(id)} is a ${place.kind}, not a ${kind}`,
+      {
+        hint: `infer inspect ${place.kind} ${printable(id)}`,
+        exitCode: ExitCode.NoInput,
+      },
+    );
+  }
+  throw unknownId(id, kind);
+}
+
+/** Ids are no words that one could have misspelt: what helps is where they come from and how long they last. */
+export function unknownId(id: string, kind: 'job' | 'group'): InferError {
+  const made = idTime(id);
+  const age =
+    made === undefined ? '' : `; an id of that form was made ${formatDuration(Date.now() - made)} ago`;
+  return new InferError(
+    `${kind.toUpperCase()}_UNKNOWN`,
+    `no ${kind} ${printable(id)}: unknown, or its record has expired${age}`,
+    {
+      hint:
+        kind === 'job'
+          ? 'infer submit prints the id, infer inspect jobs lists those there are. The record of an ended job is kept as long as its result (--result-ttl, an hour), of a failed one a week'
+          : 'infer submit prints the id of a group. Its record is kept as long as its results after its last row (--result-ttl, an hour)',
+      exitCode: ExitCode.NoInput,
+    },
+  );
+}

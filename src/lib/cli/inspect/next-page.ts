@@ -1,0 +1,22 @@
+import { withoutCredentials } from '../output/text.js';
+
+/** Words a shell leaves as they are. */
+const SAFE = /^[\w@%+=:,./-]+$/;
+
+/** The command that was typed, for the next page; without the password of an address in it. */
+export function nextPageCommand(command: string, argv: readonly string[], cursor: string): string {
+  const words: string[] = [];
+  for (let at = 0; at < argv.length; at++) {
+    const word = argv[at] as string;
+    if (word === '--cursor') at += 1;
+    else if (!word.startsWith('--cursor=')) words.push(word);
+  }
+  return ['infer', ...command.split(':'), ...words, '--cursor', cursor]
+    .map(withoutCredentials)
+    .map(quoted)
+    .join(' ');
+}
+
+function quoted(word: string): string {
+  return SAFE.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,79 @@
+import type { LoadedSettings } from '../../config/load.js';
+import { InferError } from '../../core/errors.js';
+import { ExitCode } from '../../core/exit-codes.js';
+import type { JobRecord } from '../../queue/broker.js';
+import type { JobFilter } from '../../queue/job-filter.js';
+import { countJobs, type JobCount, type JobOrder, scanJobs, sortJobs } from '../../queue/job-list.js';
+import type { RedisClient } from '../../redis/types.js';
+import { count, plural } from '../output/text.js';
+import { withRedis } from '../with-redis.js';
+import { refuseUnknownNames } from './known-names.js';
+
+export interface JobsPage extends JobCount {
+  jobs: JobRecord[];
+  looked: number;
+  next: string | undefined;
+  /** For the person: how much of it this is. */
+  notes: string[];
+}
+
+export interface PageWanted {
+  sort: JobOrder | undefined;
+  reverse: boolean;
+  limit: number;
+  cursor: string | undefined;
+  now: number;
+}
+
+/** A page of jobs for the terminal; throws as `jobsPage` does. */
+export function readJobs(loaded: LoadedSettings, filter: JobFilter, wanted: PageWanted): Promise<JobsPage> {
+  return withRedis(loaded, (client, prefix) => jobsPage(client, prefix, filter, wanted));
+}
+
+/**
+ * The same on a connection. @throws InferError CURSOR (2), QUEUE_UNKNOWN and the like (66) when
+ * nothing is found under a name that nobody knows.
+ */
+export async function jobsPage(
+  client: RedisClient,
+  prefix: string,
+  filter: JobFilter,
+  { sort, cursor, limit, reverse, now }: PageWanted,
+): Promise<JobsPage> {
+  if (sort !== undefined && cursor !== undefined) {
+    throw new InferError('CURSOR', 'a sorted list has one page: --sort and --cursor do not go together', {
+      hint: 'leave out --sort, or take more with --limit',
+      exitCode: ExitCode.Usage,
+    });
+  }
+  const [found, size] = await Promise.all([
+    sort === undefined
+      ? scanJobs(client, prefix, filter, { limit, cursor, reverse, now })
+      : sortJobs(client, prefix, filter, { by: sort, limit, reverse, now }),
+    countJobs(client, prefix, filter, now),
+  ]);
+  if (found.jobs.length === 0) await refuseUnknownNames(client, prefix, filter);
+  const next = 'next' in found ? found.next : undefined;
+  const partial = 'partial' in found && found.partial;
+  const more = next !== undefined || size.total > found.jobs.length;
+  return {
+    jobs: found.jobs,
+    looked: found.looked,
+    next,
+    ...size,
+    notes: more || partial ? [sizeNote(found, size, partial)] : [],
+  };
+}
+
+function sizeNote(
+  found: { jobs: readonly unknown[]; looked: number },
+  { total, exact }: JobCount,
+  partial: boolean,
+): string {
+  const shown = plural(found.jobs.length, 'job');
+  if (exact && !partial) return `${shown} of ${count(total)}`;
+  const looked = `${shown}, after a look at ${count(found.looked)} of ${count(total)} at most`;
+  return partial
+    ? `${looked}: others may belong here, narrow it with --queue, --state or --priority`
+    : looked;
+}

@@ -1,0 +1,211 @@
+import type { FailureRecord } from '../../core/errors.js';
+import type { JobState } from '../../core/job.js';
+import { formatDuration } from '../../core/units.js';
+import type { JobRecord } from '../../queue/broker.js';
+import type { ActiveJob } from '../../queue/job-active.js';
+import { ageOf } from '../../queue/job-filter.js';
+import type { ListColumn, ListView } from '../output/list-format.js';
+import type { Cell } from '../output/table.js';
+import type { Format } from '../output/text.js';
+
+const STATE_FORMATS: Record<JobState, Format> = {
+  waiting: 'yellow',
+  delayed: 'yellow',
+  active: 'cyan',
+  completed: 'green',
+  failed: 'red',
+  expired: 'red',
+  cancelled: 'dim',
+};
+
+export function stateFormat(state: JobState): Format {
+  return STATE_FORMATS[state];
+}
+
+/** A job of a list as `--json` shows it; times are milliseconds, `…At` since the epoch. */
+export interface JobJson {
+  id: string;
+  state: JobState;
+  queue: string;
+  model: string;
+  rows: number;
+  priority: number;
+  submittedAt: number;
+  startedAt: number | null;
+  finishedAt: number | null;
+  /** Of a delayed job: when it may run. */
+  runAt: number | null;
+  /** How long it has been in its state. */
+  ageMs: number;
+  /** Of an ended job: how long its micro-batches ran. */
+  runMs: number | null;
+  attempts: number;
+  worker: string | null;
+  error: FailureRecord | null;
+}
+
+export function jobJson(job: JobRecord, now: number): JobJson {
+  return {
+    id: job.id,
+    state: job.state,
+    queue: job.queue,
+    model: job.model,
+    rows: job.rows,
+    priority: job.priority,
+    submittedAt: job.submittedAt,
+    startedAt: job.startedAt ?? null,
+    finishedAt: job.finishedAt ?? null,
+    runAt: job.runAt ?? null,
+    ageMs: ageOf(job, now),
+    runMs: job.meta?.runMs ?? null,
+    attempts: job.attempts,
+    worker: job.worker ?? null,
+    // A job that completed on a later try has none.
+    error: job.state === 'completed' ? null : (job.failure ?? null),
+  };
+}
+
+type Columns = readonly ListColumn<JobRecord>[];
+
+const ID: Columns = [{ title: 'ID', cell: ({ id }) => id }];
+const STATE: Columns = [
+  { title: 'STATE', cell: ({ state }) => ({ text: state, format: stateFormat(state) }) },
+];
+const WHERE: Columns = [
+  { title: 'QUEUE', cell: ({ queue }) => queue },
+  { title: 'MODEL', cell: ({ model }) => model },
+  { title: 'ROWS', align: 'right', cell: ({ rows }) => String(rows) },
+];
+const PRIORITY: ListColumn<JobRecord> = {
+  title: 'PRIO',
+  align: 'right',
+  cell: ({ priority }) => String(priority),
+};
+const WORKER: ListColumn<JobRecord> = { title: 'WORKER', cell: ({ worker }) => worker ?? '-' };
+const ATTEMPT: ListColumn<JobRecord> = {
+  title: 'TRY',
+  align: 'right',
+  cell: ({ attempts }) => (attempts === 0 ? '-' : String(attempts)),
+};
+
+function age(now: number): ListColumn<JobRecord> {
+  return { title: 'AGE', align: 'right', cell: (job) => formatDuration(ageOf(job, now)) };
+}
+
+function time(title: string, at: (job: JobRecord) => number | undefined): ListColumn<JobRecord> {
+  return { title, wide: true, cell: (job) => isoTime(at(job)) };
+}
+
+export function isoTime(at: number | undefined): string {
+  return at === undefined || !Number.isFinite(at) ? '-' : new Date(at).toISOString();
+}
+
+function error(job: JobRecord): FailureRecord | undefined {
+  return job.state === 'completed' ? undefined : job.failure;
+}
+
+/** Jobs of any state. */
+export function jobsList(now: number): ListView<JobRecord> {
+  return {
+    columns: [
+      ...ID,
+      ...STATE,
+      ...WHERE,
+      PRIORITY,
+      age(now),
+      { title: 'ERROR', optional: true, cell: (job) => error(job)?.code ?? '-' },
+      { ...ATTEMPT, wide: true },
+      { ...WORKER, wide: true },
+      {
+        title: 'RUN',
+        wide: true,
+        align: 'right',
+        cell: ({ meta }) => (meta === undefined ? '-' : formatDuration(meta.runMs)),
+      },
+      time('SUBMITTED', ({ submittedAt }) => submittedAt),
+      time('ENDED', ({ finishedAt }) => finishedAt),
+      { title: 'MESSAGE', wide: true, cell: (job) => error(job)?.message ?? '-' },
+    ],
+    name: ({ id }) => id,
+    json: (job) => jobJson(job, now),
+    empty: 'no such job',
+  };
+}
+
+/** Jobs that failed: why comes before what they were. */
+export function failedList(now: number): ListView<JobRecord> {
+  return {
+    columns: [
+      ...ID,
+      { title: 'ERROR', cell: ({ failure }) => failure?.code ?? '-' },
+      ...WHERE,
+      ATTEMPT,
+      age(now),
+      { ...PRIORITY, wide: true },
+      { ...WORKER, wide: true },
+      time('SUBMITTED', ({ submittedAt }) => submittedAt),
+      time('ENDED', ({ finishedAt }) => finishedAt),
+      { title: 'MESSAGE', wide: true, cell: ({ failure }) => failure?.message ?? '-' },
+    ],
+    name: ({ id }) => id,
+    json: (job) => jobJson(job, now),
+    empty: 'no failed job',
+  };
+}
+
+export interface ActiveJson {
+  id: string;
+  queue: string;
+  model: string;
+  rows: number;
+  priority: number;
+  worker: string | null;
+  device: string | null;
+  attempt: number;
+  startedAt: number;
+  ageMs: number;
+  /** Milliseconds its lock lives unless renewed; null = it lapsed, its worker is lost. */
+  lockMs: number | null;
+}
+
+export function activeJson(job: ActiveJob, now: number): ActiveJson {
+  const { id, queue, model, rows, priority, device, lockMs } = job;
+  return {
+    id,
+    queue,
+    model,
+    rows,
+    priority,
+    worker: job.worker ?? null,
+    device,
+    attempt: job.attempts,
+    startedAt: job.startedAt ?? job.submittedAt,
+    ageMs: ageOf(job, now),
+    lockMs,
+  };
+}
+
+/** Jobs that run. */
+export function activeList(now: number): ListView<ActiveJob> {
+  return {
+    columns: [
+      ...ID,
+      ...WHERE,
+      WORKER,
+      { title: 'DEVICE', cell: ({ device }) => device ?? '-' },
+      ATTEMPT,
+      age(now),
+      { title: 'LOCK', align: 'right', cell: lockCell },
+      { ...PRIORITY, wide: true },
+      time('SUBMITTED', ({ submittedAt }) => submittedAt),
+      time('STARTED', ({ startedAt }) => startedAt),
+    ],
+    name: ({ id }) => id,
+    json: (job) => activeJson(job, now),
+    empty: 'nothing runs',
+  };
+}
+
+function lockCell({ lockMs }: ActiveJob): Cell {
+  return lockMs === null ? { text: 'lost', format: 'red' } : formatDuration(lockMs);
+}

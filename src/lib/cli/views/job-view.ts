@@ -1,0 +1,161 @@
+import { printable } from '../../core/job.js';
+import { formatBytes, formatDuration } from '../../core/units.js';
+import type { JobDetail, Kept, QueuePlace } from '../../queue/job-detail.js';
+import type { TimelineEvent } from '../../queue/timeline.js';
+import type { TensorPreview } from '../inspect/payload-preview.js';
+import { count, facts, heading, type Layout, type Paint, plural } from '../output/text.js';
+import { isoTime, stateFormat } from './job-lists.js';
+
+/** One job for a person: what it is, where it stands, and all that happened to it. */
+export function jobView(
+  job: JobDetail,
+  payload: readonly TensorPreview[] | null | undefined,
+  layout: Layout,
+  now: number,
+): string[] {
+  const { paint } = layout;
+  const error = job.state === 'completed' ? undefined : job.failure;
+  return [
+    `job ${paint('bold', printable(job.id))} ${paint(stateFormat(job.state), job.state)}`,
+    ...(error === undefined
+      ? []
+      : [
+          `${paint('red', printable(error.code))} ${printable(error.message)}`,
+          ...(error.hint === undefined
+            ? []
+            : [`${paint('dim', 'Try:')} ${paint('cyan', printable(error.hint))}`]),
+        ]),
+    '',
+    ...facts(aboutJob(job, now), paint),
+    '',
+    heading('Timeline', paint),
+    ...timelineLines(job, paint),
+    ...(payload === undefined ? [] : ['', heading('Input', paint), ...payloadLines(payload, paint)]),
+  ];
+}
+
+function aboutJob(job: JobDetail, now: number): [string, string][] {
+  const rows: [string, string | undefined][] = [
+    ['queue', printable(job.queue)],
+    ['model', printable(job.model)],
+    ['rows', count(job.rows)],
+    ['priority', String(job.priority)],
+    ['group', job.group && `${printable(job.group.id)}, chunk ${count(job.group.index)}`],
+    ['position', job.place && placeText(job.place)],
+    ['runs in', job.runAt === undefined ? undefined : formatDuration(Math.max(0, job.runAt - now))],
+    ['worker', job.worker && printable(job.worker)],
+    ['device', job.meta && printable(job.meta.device)],
+    ['lock', lockText(job)],
+    ['attempts', attemptsText(job)],
+    ['deadline', deadlineText(job, now)],
+    ['time limit', job.timeLimitMs === undefined ? undefined : formatDuration(job.timeLimitMs)],
+    [
+      'cancel',
+      job.cancelAsked && job.finishedAt === undefined ? 'asked for, its worker will let go' : undefined,
+    ],
+    ['queued', job.meta && formatDuration(job.meta.queueMs)],
+    ['ran', job.meta && formatDuration(job.meta.runMs)],
+    ['total', job.meta && formatDuration(job.meta.totalMs)],
+    ['input', job.input ? keptText(job.input) : 'not kept any more'],
+    ['result', resultText(job)],
+    [
+      'record',
+      job.recordExpiresInMs === null ? undefined : `kept ${formatDuration(job.recordExpiresInMs)} more`,
+    ],
+  ];
+  return rows.filter((row): row is [string, string] => row[1] !== undefined);
+}
+
+function placeText({ position, ratePerSecond, startsInMs, paused, served }: QueuePlace): string {
+  const place = `${count(position)} in its queue`;
+  if (paused) return `${place}, which is paused`;
+  if (!served) return `${place}, which no worker serves`;
+  if (startsInMs === null || ratePerSecond === null) return `${place}; nothing ended in the last minute`;
+  return `${place}; starts in about ${formatDuration(startsInMs)} unless more urgent work comes`;
+}
+
+function lockText({ lockMs }: JobDetail): string | undefined {
+  if (lockMs === undefined) return undefined;
+  return lockMs === null
+    ? 'lapsed: its worker is lost, another will take it over'
+    : `${formatDuration(lockMs)} left unless renewed`;
+}
+
+function attemptsText({ attempts, attemptsAllowed, failures, losses }: JobDetail): string {
+  const of = attemptsAllowed === undefined ? '' : ` of ${attemptsAllowed}`;
+  const failed = failures > 1 ? `, ${count(failures)} ended with an error or for good` : '';
+  const lost = losses > 0 ? `, ${plural(losses, 'worker')} lost` : '';
+  return `${attempts}${of}${failed}${lost}`;
+}
+
+function deadlineText({ deadline, startedAt }: JobDetail, now: number): string | undefined {
+  if (deadline === undefined) return undefined;
+  const left = deadline - now;
+  const when = left > 0 ? `in ${formatDuration(left)}` : `${formatDuration(-left)} ago`;
+  return `${isoTime(deadline)}, ${when}${startedAt === undefined ? '' : ', met: it has started'}`;
+}
+
+function keptText({ bytes, expiresInMs }: Kept): string {
+  return `${formatBytes(bytes)}, kept ${expiresInMs === null ? 'until it ends' : `${formatDuration(expiresInMs)} more`}`;
+}
+
+function resultText(job: JobDetail): string | undefined {
+  if (job.result !== undefined) return keptText(job.result);
+  if (job.state !== 'completed') return undefined;
+  return job.resultTtl === 0 ? 'none was to be kept' : 'not kept any more';
+}
+
+const WORDS: Record<TimelineEvent['event'], string> = {
+  submitted: 'submitted',
+  started: 'started',
+  retried: 'retried',
+  lost: 'lost',
+  returned: 'handed back',
+  requeued: 'put back by infer retry',
+  completed: 'completed',
+  failed: 'failed',
+  expired: 'expired',
+  cancelled: 'cancelled',
+};
+
+function timelineLines({ timeline }: JobDetail, paint: Paint): string[] {
+  const { events, forgotten } = timeline;
+  const start = events[0]?.at ?? 0;
+  const offsets = events.map(({ at }, i) => (i === 0 ? '' : `+${formatDuration(Math.max(0, at - start))}`));
+  const width = Math.max(0, ...offsets.map((offset) => offset.length));
+  const lines = events.map((event, i) =>
+    `${paint('dim', isoTime(event.at))}  ${(offsets[i] ?? '').padStart(width)}  ${eventText(event, paint)}`.trimEnd(),
+  );
+  if (forgotten > 0) {
+    lines.splice(1, 0, paint('dim', `${plural(forgotten, 'earlier hold')} on it, of which nothing is kept`));
+  }
+  return lines;
+}
+
+const BAD = new Set<TimelineEvent['event']>(['failed', 'lost', 'expired']);
+
+function eventText({ event, worker, attempt, code, message, delayMs }: TimelineEvent, paint: Paint): string {
+  const format = BAD.has(event) ? 'red' : event === 'completed' ? 'green' : 'bold';
+  const who = worker === undefined ? '' : ` ${event === 'started' ? 'on' : 'by'} ${printable(worker)}`;
+  const parts = [
+    event === 'lost'
+      ? `${paint(format, 'lost')} its worker${worker === undefined ? '' : ` ${printable(worker)}`}`
+      : `${paint(format, WORDS[event])}${who}`,
+    attempt !== undefined && attempt > 1 ? `attempt ${attempt}` : '',
+    delayMs !== undefined && delayMs > 0 ? `next try after ${formatDuration(delayMs)}` : '',
+    code === undefined ? '' : `${printable(code)}${message === undefined ? '' : `: ${printable(message)}`}`,
+  ];
+  return parts.filter((part) => part !== '').join(', ');
+}
+
+function payloadLines(payload: readonly TensorPreview[] | null, paint: Paint): string[] {
+  if (payload === null)
+    return [paint('dim', 'not kept any more: only waiting, running and failed jobs have it')];
+  return payload.map(({ name, type, shape, bytes, values, cut }) => {
+    const shown = values.map((value) =>
+      typeof value === 'string' ? printable(JSON.stringify(value)) : String(value),
+    );
+    const rest = cut ? ', …' : '';
+    return `${printable(name)} ${type}[${shape.join(',')}] ${formatBytes(bytes)}: ${shown.join(', ')}${rest}`;
+  });
+}

@@ -1,0 +1,22 @@
+import type { LoadedSettings } from '../config/load.js';
+import { closeClient, connect, resolveTarget } from '../redis/connect.js';
+import { connectionSettings } from '../redis/from-settings.js';
+import type { RedisClient } from '../redis/types.js';
+import { worded } from '../redis/worded.js';
+
+/**
+ * Runs work that only looks on a connection of its own, and closes it, however that ends. Starts no
+ * server. @throws InferError REDIS_… in words for people.
+ */
+export async function withRedis<T>(
+  loaded: LoadedSettings,
+  work: (client: RedisClient, prefix: string) => Promise<T>,
+): Promise<T> {
+  const settings = connectionSettings(loaded, false);
+  const client = await connect(await resolveTarget(settings), 'command', settings);
+  try {
+    return await worded(client, work(client, loaded.values.prefix));
+  } finally {
+    await closeClient(client);
+  }
+}

@@ -1,0 +1,143 @@
+import type { RedisClient } from '../redis/types.js';
+import type { JobRecord } from './broker.js';
+import { snapshotQueue } from './inspector.js';
+import { fromJobData } from './job-data.js';
+import { bullBase, inputKey, queueTag } from './keys.js';
+import { readJob } from './reader.js';
+import { listWorkers } from './registry.js';
+import type { ResultSource } from './result-store.js';
+import { type Timeline, timelineOf } from './timeline.js';
+
+/** Where a waiting job stands. */
+export interface QueuePlace {
+  /** 1 = the next to be taken. */
+  position: number;
+  /** Jobs the queue ends a second; null when none ended in the last minute. */
+  ratePerSecond: number | null;
+  /** Milliseconds until its start at that rate, if nothing more urgent comes; null when it cannot be told. */
+  startsInMs: number | null;
+  paused: boolean;
+  /** Whether a live worker serves the queue. */
+  served: boolean;
+}
+
+/** Something kept in Redis: its size, and how long it will be there; null = until the job ends. */
+export interface Kept {
+  bytes: number;
+  expiresInMs: number | null;
+}
+
+/** Everything known of one job but its payload. */
+export interface JobDetail extends JobRecord {
+  /** Runs that failed, and times its worker was lost, since it was submitted or retried by hand. */
+  failures: number;
+  losses: number;
+  cancelAsked: boolean;
+  /** Milliseconds since the epoch after which it does not start any more. */
+  deadline?: number;
+  /** Tries in all that it was given. */
+  attemptsAllowed?: number;
+  timeLimitMs?: number;
+  /** Of an active job: milliseconds its lock still lives unless it is renewed; null when it has lapsed. */
+  lockMs?: number | null;
+  /** Of a waiting job. */
+  place?: QueuePlace;
+  /** Undefined when it is not kept any more. */
+  input?: Kept;
+  result?: Kept;
+  /** Milliseconds the record itself is kept; null while it has not ended. */
+  recordExpiresInMs: number | null;
+  timeline: Timeline;
+}
+
+/**
+ * One job with all that can be told of it, read-only. Undefined when it is unknown or its record has
+ * expired.
+ */
+export async function readJobDetail(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  id: string,
+  results: ResultSource,
+): Promise<JobDetail | undefined> {
+  const key = bullBase(prefix, queue) + id;
+  const own = inputKey(queueTag(prefix, queue), id);
+  const [job, [data, atm, stc, cr, tl], ttl, lock, ownBytes, ownTtl] = await Promise.all([
+    readJob(client, prefix, queue, id),
+    client.hmget(key, 'data', 'atm', 'stc', 'cr', 'tl'),
+    client.pttl(key),
+    client.pttl(`${key}:lock`),
+    client.strlen(own),
+    client.pttl(own),
+  ]);
+  if (job === undefined) return undefined;
+  const parsed = data ? fromJobData(data, id, queue) : undefined;
+  const spec = parsed?.spec;
+  const inline = parsed?.input?.byteLength ?? 0;
+  const ended = job.finishedAt !== undefined && job.state !== 'waiting' && job.state !== 'delayed';
+  const result = ended ? await results.measure(queue, id, job.endedBy ?? '') : undefined;
+  const expires = (ms: number) => (ms < 0 ? null : ms);
+  const input =
+    ownBytes > 0
+      ? { bytes: ownBytes, expiresInMs: expires(ownTtl) }
+      : inline > 0
+        ? { bytes: inline, expiresInMs: expires(ttl) }
+        : undefined;
+  return {
+    ...job,
+    failures: Number(atm ?? 0),
+    losses: Number(stc ?? 0),
+    cancelAsked: Boolean(cr),
+    ...(spec?.deadline === undefined ? {} : { deadline: spec.deadline }),
+    ...(spec?.attempts === undefined ? {} : { attemptsAllowed: spec.attempts }),
+    ...(spec?.timeLimitMs === undefined ? {} : { timeLimitMs: spec.timeLimitMs }),
+    ...(job.state === 'active' ? { lockMs: expires(lock) } : {}),
+    ...(job.state === 'waiting' ? await placeOf(client, prefix, queue, id) : {}),
+    ...(input === undefined ? {} : { input }),
+    ...(result === undefined ? {} : { result }),
+    recordExpiresInMs: expires(ttl),
+    timeline: timelineOf(job, tl ?? undefined),
+  };
+}
+
+async function placeOf(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  id: string,
+): Promise<{ place?: QueuePlace }> {
+  const base = bullBase(prefix, queue);
+  const [rank, unprioritized, snapshot, workers] = await Promise.all([
+    client.zrank(`${base}prioritized`, id),
+    client.llen(`${base}wait`),
+    snapshotQueue(client, prefix, queue, Date.now()),
+    listWorkers(client, prefix),
+  ]);
+  if (rank === null) return {};
+  const position = unprioritized + rank + 1;
+  const { ratePerSecond, paused } = snapshot;
+  return {
+    place: {
+      position,
+      ratePerSecond,
+      startsInMs: ratePerSecond === null || paused ? null : (position / ratePerSecond) * 1000,
+      paused,
+      served: workers.some((worker) => worker.queues.includes(queue)),
+    },
+  };
+}
+
+/** A job's input envelope; undefined when it is not kept any more. Read only where it was asked for. */
+export async function readInput(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  id: string,
+): Promise<Buffer | undefined> {
+  const [data, own] = await Promise.all([
+    client.hget(bullBase(prefix, queue) + id, 'data'),
+    client.getBuffer(inputKey(queueTag(prefix, queue), id)),
+  ]);
+  return (data === null ? undefined : fromJobData(data, id, queue)?.input) ?? own ?? undefined;
+}

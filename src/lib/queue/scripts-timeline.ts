@@ -1,0 +1,27 @@
+/**
+ * Lua for the scripts that end a hold in any way but the last one: what became of it, in the field
+ * `tl` of the job's hash. A hold that ends the job is in the hash already, and so is its start:
+ * jobs that run once and end, which is nearly all, never have this field and pay nothing for it.
+ *
+ * A line of JSON an entry: [number, what, start of the hold (0 = it had none), worker, attempt, now,
+ * error code, its message, delay ms]; `what` is one of `TIMELINE_WORDS` in timeline.ts. The last 20
+ * are kept; the number of the first then tells how many went.
+ */
+export const TIMELINE = `
+local function note(id, what, code, message, delay)
+  local key = base .. id
+  local j = call('HMGET', key, 'tl', 'processedOn', 'pb', 'ats')
+  local old = j[1] or ''
+  local n = tonumber(string.match('\\n' .. old, '.*\\n%[(%d+)')) or 0
+  if n >= 20 then old = string.match(old, '^[^\\n]*\\n(.*)$') or '' end
+  local entry = cjson.encode({n + 1, what, tonumber(j[2]) or 0, j[3] or '', tonumber(j[4]) or 0, now,
+    code or '', string.sub(message or '', 1, 120), tonumber(delay) or 0})
+  call('HSET', key, 'tl', old == '' and entry or old .. '\\n' .. entry)
+end
+
+-- The code of a failure's JSON.
+local function codeOf(failure)
+  local ok, record = pcall(cjson.decode, failure)
+  return ok and type(record) == 'table' and type(record.code) == 'string' and record.code or ''
+end
+`;
