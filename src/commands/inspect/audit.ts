@@ -1,8 +1,9 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { durationFlag, wholeFlag } from '../../lib/cli/flags.js';
+import { refuseUnheardOf } from '../../lib/cli/inspect/audit-filter.js';
 import { listJson, outputFlag, printList } from '../../lib/cli/output/list-format.js';
-import { auditList, auditNamed } from '../../lib/cli/views/audit-list.js';
+import { auditList } from '../../lib/cli/views/audit-list.js';
 
 /** Most entries the log keeps, about. */
 const MOST = 10_000;
@@ -52,7 +53,7 @@ export default class InspectAudit extends BaseCommand<typeof InspectAudit> {
       (entry) =>
         entry.at >= after && (action?.includes(entry.action) ?? true) && (who?.includes(entry.who) ?? true),
     );
-    if (meant.length === 0 && all.length > 0) auditNamed(all, action, who);
+    if (meant.length === 0 && all.length > 0) refuseUnheardOf(all, action, who);
     const shown = meant.slice(0, limit);
     await printList(this.listTarget, auditList, shown);
     return { audit: listJson(auditList, shown) };

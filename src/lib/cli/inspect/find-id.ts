@@ -1,4 +1,4 @@
-import { InferError } from '../../core/errors.js';
+import { InferError, messageOf } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { idTime, printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
@@ -18,7 +18,7 @@ export async function findId(
     // A word such as `wait` names a key of the queue itself, which is no hash of a job.
     const key =
       kind === 'job' ? bullBase(prefix, place.queue) + id : groupKey(queueTag(prefix, place.queue), id);
-    if ((await client.hexists(key, 'timestamp').catch(() => 0)) === 1) return place.queue;
+    if ((await client.hexists(key, 'timestamp').catch(zeroIfNoHash)) === 1) return place.queue;
     throw unknownId(id, kind);
   }
   if (place !== undefined) {
@@ -32,6 +32,11 @@ export async function findId(
     );
   }
   throw unknownId(id, kind);
+}
+
+function zeroIfNoHash(error: unknown): 0 {
+  if (messageOf(error).includes('WRONGTYPE')) return 0;
+  throw error;
 }
 
 /** Ids are no words that one could have misspelt: what helps is where they come from and how long they last. */

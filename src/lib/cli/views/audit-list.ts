@@ -1,7 +1,3 @@
-import { closestWord } from '../../config/suggest.js';
-import { InferError } from '../../core/errors.js';
-import { ExitCode } from '../../core/exit-codes.js';
-import { printable } from '../../core/job.js';
 import type { AuditEntry } from '../../queue/audit.js';
 import type { ListView } from '../output/list-format.js';
 import { isoTime } from './job-lists.js';
@@ -20,24 +16,3 @@ export const auditList: ListView<AuditEntry> = {
   name: ({ action, target }) => `${action} ${target}`,
   empty: 'nothing was steered, as far as the log goes back',
 };
-
-/** Refuses a filter by an action or person that the log does not know. @throws InferError FILTER (2). */
-export function auditNamed(
-  all: readonly AuditEntry[],
-  actions: readonly string[] | undefined,
-  people: readonly string[] | undefined,
-): void {
-  refuse('action', actions, [...new Set(all.map(({ action }) => action))]);
-  refuse('person', people, [...new Set(all.map(({ who }) => who))]);
-}
-
-function refuse(kind: string, wanted: readonly string[] | undefined, known: readonly string[]): void {
-  const unknown = wanted?.find((name) => !known.includes(name));
-  if (unknown === undefined) return;
-  const near = closestWord(unknown, known);
-  const meant = near === undefined ? '' : `did you mean ${near}? `;
-  throw new InferError('FILTER', `the audit log has no ${kind} '${printable(unknown)}'`, {
-    hint: `${meant}It has: ${[...known].sort().join(', ')}`,
-    exitCode: ExitCode.Usage,
-  });
-}
