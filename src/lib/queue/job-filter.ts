@@ -50,11 +50,11 @@ export interface JobFilter {
  * @throws InferError FILTER (exit 2) naming what is allowed.
  */
 export function parseJobFilter(input: JobFilterInput): JobFilter {
-  const given = values(input.state)?.map(parseState);
+  const states = values(input.state)?.map(parseState);
   const error = input.error?.trim();
   if (error === '') throw wrong('--error needs an error code or a part of its message', '--error TIME_LIMIT');
   return {
-    states: given ?? (error === undefined ? UNFINISHED : ['active', 'delayed', 'failed']),
+    states: states === undefined ? unsaid(error) : [...new Set(states)],
     queues: values(input.queue)?.map(checkQueueName),
     models: values(input.model),
     workers: values(input.worker),
@@ -62,6 +62,10 @@ export function parseJobFilter(input: JobFilterInput): JobFilter {
     olderThanMs: input.olderThan === undefined ? undefined : parseOlderThan(input.olderThan),
     error,
   };
+}
+
+function unsaid(error: string | undefined): readonly JobState[] {
+  return error === undefined ? UNFINISHED : ['active', 'delayed', 'failed'];
 }
 
 function values(typed: readonly string[] | undefined): string[] | undefined {
