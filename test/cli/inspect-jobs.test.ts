@@ -78,7 +78,7 @@ it('a job that crashed its runner, lost its worker and completed, told from star
   });
   const running = await inspect('job', id);
   expect(running.stdout).toMatch(
-    /^job \S+ active\n[\s\S]*attempts +2 of 3\n[\s\S]*retried by one, next try after/,
+    /^job \S+ active\n[\s\S]*attempts +2 of 3, 1 failed\n[\s\S]*retried RUNNER_DIED: .*, next try after/,
   );
 
   first.signal('SIGKILL');

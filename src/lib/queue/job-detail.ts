@@ -29,7 +29,7 @@ export interface Kept {
 
 /** Everything known of one job but its payload. */
 export interface JobDetail extends JobRecord {
-  /** Runs that failed, and times its worker was lost, since it was submitted or retried by hand. */
+  /** Runs that failed, and times a worker was lost, since it was submitted or retried by hand. */
   failures: number;
   losses: number;
   cancelAsked: boolean;
@@ -86,7 +86,7 @@ export async function readJobDetail(
         : undefined;
   return {
     ...job,
-    failures: Number(atm ?? 0),
+    failures: failuresOf(job, Number(atm ?? 0)),
     losses: Number(stc ?? 0),
     cancelAsked: Boolean(cr),
     ...(spec?.deadline === undefined ? {} : { deadline: spec.deadline }),
@@ -99,6 +99,12 @@ export async function readJobDetail(
     recordExpiresInMs: expires(ttl),
     timeline: timelineOf(job, tl ?? undefined),
   };
+}
+
+/** BullMQ counts the ends of runs, a good last one among them. */
+function failuresOf({ state, meta }: JobRecord, ends: number): number {
+  const well = state !== 'failed' && meta !== undefined;
+  return Math.max(0, ends - (well ? 1 : 0));
 }
 
 async function placeOf(

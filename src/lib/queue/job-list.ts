@@ -243,14 +243,17 @@ export async function sortJobs(
   let looked = 0;
   let partial = false;
   for (const stretch of stretches) {
+    const ordered = inOrder(stretch, by);
     // From the end where what is wanted first lies; ended jobs are indexed the last one first.
-    const backwards = by === 'age' ? stretch.newestFirst !== reverse : false;
+    const backwards = ordered && by !== 'priority' && stretch.newestFirst !== reverse;
+    const residual = isResidual(filter, stretch);
     let position: Position | undefined;
     let seen = 0;
     let kept = 0;
     let over = false;
-    for (let reads = 0; !over && seen + reads < share; reads++) {
-      const n = Math.min(BATCH, share - seen);
+    for (let reads = 0; !over && seen < share && reads < share; reads++) {
+      if (ordered && kept >= limit) break;
+      const n = Math.min(BATCH, share - seen, ordered && !residual ? limit - kept : BATCH);
       const page = await readStretch(client, stretch, position, n, backwards);
       const { entries } = page;
       position = entries.at(-1)?.position ?? position;
@@ -263,7 +266,7 @@ export async function sortJobs(
       over = page.over;
     }
     looked += seen;
-    if (!over && !(inOrder(stretch, by) && kept >= limit)) partial = true;
+    if (!over && !(ordered && kept >= limit)) partial = true;
   }
   const order = (a: JobRecord, b: JobRecord) =>
     (rankValue(b, by, now) - rankValue(a, by, now)) * (reverse ? -1 : 1) || a.submittedAt - b.submittedAt;

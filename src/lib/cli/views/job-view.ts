@@ -15,12 +15,13 @@ export function jobView(
 ): string[] {
   const { paint } = layout;
   const error = job.state === 'completed' ? undefined : job.failure;
+  const last = job.finishedAt === undefined ? ` ${paint('dim', '(last attempt)')}` : '';
   return [
     `job ${paint('bold', printable(job.id))} ${paint(stateFormat(job.state), job.state)}`,
     ...(error === undefined
       ? []
       : [
-          `${paint('red', printable(error.code))} ${printable(error.message)}`,
+          `${paint('red', printable(error.code))} ${printable(error.message)}${last}`,
           ...(error.hint === undefined
             ? []
             : [`${paint('dim', 'Try:')} ${paint('cyan', printable(error.hint))}`]),
@@ -83,7 +84,7 @@ function lockText({ lockMs }: JobDetail): string | undefined {
 
 function attemptsText({ attempts, attemptsAllowed, failures, losses }: JobDetail): string {
   const of = attemptsAllowed === undefined ? '' : ` of ${attemptsAllowed}`;
-  const failed = failures > 1 ? `, ${count(failures)} ended with an error or for good` : '';
+  const failed = failures > 0 ? `, ${count(failures)} failed` : '';
   const lost = losses > 0 ? `, ${plural(losses, 'worker')} lost` : '';
   return `${attempts}${of}${failed}${lost}`;
 }
@@ -136,16 +137,20 @@ const BAD = new Set<TimelineEvent['event']>(['failed', 'lost', 'expired']);
 
 function eventText({ event, worker, attempt, code, message, delayMs }: TimelineEvent, paint: Paint): string {
   const format = BAD.has(event) ? 'red' : event === 'completed' ? 'green' : 'bold';
-  const who = worker === undefined ? '' : ` ${event === 'started' ? 'on' : 'by'} ${printable(worker)}`;
-  const parts = [
-    event === 'lost'
-      ? `${paint(format, 'lost')} its worker${worker === undefined ? '' : ` ${printable(worker)}`}`
-      : `${paint(format, WORDS[event])}${who}`,
-    attempt !== undefined && attempt > 1 ? `attempt ${attempt}` : '',
-    delayMs !== undefined && delayMs > 0 ? `next try after ${formatDuration(delayMs)}` : '',
-    code === undefined ? '' : `${printable(code)}${message === undefined ? '' : `: ${printable(message)}`}`,
-  ];
-  return parts.filter((part) => part !== '').join(', ');
+  const who = worker === undefined ? '' : printable(worker);
+  const why =
+    code === undefined ? '' : [printable(code), ...(message ? [printable(message)] : [])].join(': ');
+  const what = paint(format, WORDS[event]);
+  switch (event) {
+    case 'started':
+      return `${what}${who && ` on ${who}`}${attempt !== undefined && attempt > 1 ? `, attempt ${attempt}` : ''}`;
+    case 'lost':
+      return `${what} its worker${who && ` ${who}`}`;
+    case 'retried':
+      return `${what} ${why}${delayMs ? `, next try after ${formatDuration(delayMs)}` : ''}`;
+    default:
+      return `${what}${who && ` by ${who}`}${why && ` ${why}`}`;
+  }
 }
 
 function payloadLines(payload: readonly TensorPreview[] | null, paint: Paint): string[] {
