@@ -1,7 +1,6 @@
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import type { GroupDetail } from '../../queue/group-detail.js';
-import { renderTable } from '../output/table.js';
 import { count, facts, heading, type Layout, plural } from '../output/text.js';
 import { isoTime } from './job-lists.js';
 
@@ -80,23 +79,11 @@ function failures({ errors, failed, id }: GroupDetail, layout: Layout): string[]
       const like = chunks === 1 ? '' : ', such as';
       return `${paint('red', printable(code))} ${count(chunks)}${like} ${printable(example)}`;
     }),
-    ...renderTable(
-      [
-        { title: 'CHUNK', align: 'right' },
-        { title: 'STATE' },
-        { title: 'TRY', align: 'right' },
-        { title: 'ERROR' },
-        { title: 'MESSAGE' },
-      ],
-      failed.map(({ index, state, attempts, failure }) => [
-        String(index),
-        state,
-        String(attempts),
-        failure.code,
-        failure.message,
-      ]),
-      layout,
-    ),
+    ...failed.map(({ index, state, attempts, failure }) => {
+      const tries = attempts > 1 ? ` after ${attempts} attempts` : '';
+      const why = `${printable(failure.code)}: ${printable(failure.message)}`;
+      return `${paint('dim', `chunk ${count(index)}`)} ${state}${tries}, ${why}`;
+    }),
     `${paint('dim', 'Try:')} ${paint('cyan', `infer retry ${printable(id)}`)}`,
   ];
 }

@@ -43,7 +43,7 @@ function aboutJob(job: JobDetail, now: number): [string, string][] {
     ['priority', String(job.priority)],
     ['group', job.group && `${printable(job.group.id)}, chunk ${count(job.group.index)}`],
     ['position', job.place && placeText(job.place)],
-    ['runs in', job.runAt === undefined ? undefined : formatDuration(Math.max(0, job.runAt - now))],
+    ['next try', job.runAt === undefined ? undefined : nextTryText(job.runAt - now)],
     ['worker', job.worker && printable(job.worker)],
     ['device', job.meta && printable(job.meta.device)],
     ['lock', lockText(job)],
@@ -65,6 +65,10 @@ function aboutJob(job: JobDetail, now: number): [string, string][] {
     ],
   ];
   return rows.filter((row): row is [string, string] => row[1] !== undefined);
+}
+
+function nextTryText(leftMs: number): string {
+  return leftMs > 0 ? `in ${formatDuration(leftMs)}` : 'now, as soon as a worker is free';
 }
 
 function placeText({ position, ratePerSecond, startsInMs, paused, served }: QueuePlace): string {
