@@ -44,7 +44,7 @@ export interface JobJson {
   error: FailureRecord | null;
 }
 
-export function jobJson(job: JobRecord, now: number): JobJson {
+function jobJson(job: JobRecord, now: number): JobJson {
   return {
     id: job.id,
     state: job.state,
@@ -168,7 +168,7 @@ export interface ActiveJson {
   lockMs: number | null;
 }
 
-export function activeJson(job: ActiveJob, now: number): ActiveJson {
+function activeJson(job: ActiveJob, now: number): ActiveJson {
   const { id, queue, model, rows, priority, device, lockMs } = job;
   return {
     id,
