@@ -60,13 +60,10 @@ export function judgeLibraries(
   const bad = looks.filter((look) => look.problem !== undefined);
   if (bad.length === 0) return ok(`${looks.map((look) => look.library).join(', ')} load`);
   const packages = [...new Set(bad.map((look) => LIBRARIES[look.library]))].join(' ');
-  const lines = bad.map(explainLoad);
-  const absent = bad.filter((_, at) => lines[at]?.endsWith('is not found'));
-  const broken = lines.filter((line) => !line.endsWith('is not found'));
-  const missing = absent.map((look) => look.library).join(', ');
-  const found = [missing === '' ? undefined : `the loader does not find ${missing}`, ...broken].filter(
-    (part) => part !== undefined,
-  );
+  const absent = bad.filter((look) => explainLoad(look) === `${look.library} is not found`);
+  const others = bad.filter((look) => !absent.includes(look)).map(explainLoad);
+  const names = absent.map((look) => look.library).join(', ');
+  const found = [...(names === '' ? [] : [`the loader does not find ${names}`]), ...others];
   return withoutGpu(
     found.join('; '),
     `sudo apt install ${packages} (NVIDIA's repository); if they are installed, add their directory to LD_LIBRARY_PATH`,

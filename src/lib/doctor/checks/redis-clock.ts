@@ -1,6 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { formatDuration } from '../../core/units.js';
 import { type Check, type Finding, fail, ok, warn } from '../check.js';
 import { permitted } from '../context.js';
+
+const LOOKS = 5;
+const BETWEEN_LOOKS_MS = 60;
 
 export const redisClock: Check = {
   id: 'redis-clock',
@@ -8,11 +12,17 @@ export const redisClock: Check = {
   title: 'clock of this machine',
   run: async (context) => {
     const { client } = await context.redis();
-    const before = context.clock.now();
-    const [seconds, microseconds] = await permitted(client, client.time());
-    const middle = (before + context.clock.now()) / 2;
-    const there = Number(seconds) * 1000 + Number(microseconds) / 1000;
-    return judgeClock('this machine', middle - there);
+    let best = { away: Number.POSITIVE_INFINITY, ahead: 0 };
+    for (let at = 0; at < LOOKS; at++) {
+      await delay(BETWEEN_LOOKS_MS);
+      const before = context.clock.now();
+      const [seconds, microseconds] = await permitted(client, client.time());
+      const after = context.clock.now();
+      const there = Number(seconds) * 1000 + Number(microseconds) / 1000;
+      // The quickest answer tells best when it was given.
+      if (after - before < best.away) best = { away: after - before, ahead: (before + after) / 2 - there };
+    }
+    return judgeClock('this machine', best.ahead);
   },
 };
 

@@ -78,8 +78,9 @@ export function judgeRights(
       blocks: WORK.producer,
     });
   }
-  const both = [...new Set([...producer, ...worker])].sort();
-  return fail(`user ${user} may not run ${shown(both)}`, grant(both), {
+  // Of a role that it lacks altogether every command is missing: the nearer one was meant.
+  const [lacking, purpose] = producer.length <= worker.length ? [producer, 'submit'] : [worker, 'serve'];
+  return fail(`user ${user} may not run ${shown(lacking)}, needed to ${purpose}`, grant(lacking), {
     blocks: [...WORK.producer, ...WORK.worker],
   });
 }

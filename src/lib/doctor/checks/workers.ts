@@ -46,7 +46,7 @@ export function judgeBeats(first: Moment, second: Moment): Finding {
   const lines = workers.map(
     (worker) => `${worker.name}: ${worker.queues.join(',')} on ${worker.device}, ${worker.state}`,
   );
-  return ok(workers.length === 1 ? (lines[0] as string) : `${workers.length} workers`, lines);
+  return workers.length === 1 ? ok(lines[0] as string) : ok(`${workers.length} workers`, lines);
 }
 
 /** Whether it has sent a heartbeat between the looks; true for one that was not there before. */
@@ -136,8 +136,8 @@ export function judgeCores(
   const here = workers.filter((worker) => worker.host === host && worker.threads !== undefined);
   if (here.length === 0) return skip('no worker runs on this machine');
   const threads = here.reduce((sum, worker) => sum + (worker.threads ?? 0) * worker.concurrency, 0);
-  const found = `${here.length === 1 ? '1 worker' : `${here.length} workers`} may keep ${threads} threads busy, this machine has ${cores} ${cores === 1 ? 'core' : 'cores'}`;
-  const lines = here.map((worker) => `${worker.name}: ${worker.concurrency} × ${worker.threads} threads`);
+  const found = `${here.length === 1 ? '1 worker' : `${here.length} workers`} may keep ${threads === 1 ? '1 thread' : `${threads} threads`} busy, this machine has ${cores} ${cores === 1 ? 'core' : 'cores'}`;
+  const lines = here.map((worker) => `${worker.name}: ${worker.concurrency} × ${worker.threads}`);
   if (threads <= cores) return ok(found, lines);
   return warn(found, 'start them with fewer --threads or --concurrency, or run fewer workers', {
     details: lines,
