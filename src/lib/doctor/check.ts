@@ -17,7 +17,7 @@ export interface Finding {
   found: string;
   /** What to type or change; a command where there is one. */
   fix?: string | undefined;
-  /** More lines: every item where `found` names the first, and what only `--verbose` shows of a pass. */
+  /** More lines: the other items where `found` names the first, and what only `--verbose` shows of a pass. */
   details?: readonly string[] | undefined;
   /** What does not work because of this. */
   blocks?: readonly Capability[] | undefined;
@@ -69,10 +69,10 @@ export function skip(found: string, extra: Extra & { fix?: string } = {}): Findi
   return { status: 'skip', found, ...extra };
 }
 
-/** The first of several findings as `found`, all of them as details. */
+/** The first of several findings as `found`, the others as details. */
 export function several(lines: readonly string[]): { found: string; details?: readonly string[] } {
   const [first = '', ...more] = lines;
   return more.length === 0
     ? { found: first }
-    : { found: `${first} (and ${more.length} more)`, details: lines };
+    : { found: `${first} (and ${more.length} more)`, details: more };
 }

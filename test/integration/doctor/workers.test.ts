@@ -8,7 +8,7 @@ import { ROOT, until, useInfer } from '../../support/cli.js';
 import { ONE_DIGIT } from '../../support/digits.js';
 import { doubler, writeModel } from '../../support/onnx-builder.js';
 import { useRedis } from '../../support/redis.js';
-import type { TestWorker } from '../../support/worker.js';
+import { childrenOf, lives, type TestWorker } from '../../support/worker.js';
 import { examine } from './doctor-kit.js';
 
 const redis = useRedis({ port: true, args: ['--appendonly', 'yes', '--maxmemory', '1gb'] });
@@ -37,9 +37,10 @@ beforeAll(() => {
 
 afterEach(async () => {
   for (const worker of workers.splice(0)) {
-    if (worker.pid > 0) worker.signal('SIGCONT');
+    const runners = childrenOf(worker.pid);
     worker.signal('SIGKILL');
     await worker.exited;
+    await until(async () => (runners.some(lives) ? undefined : true));
   }
   await (await redis.client()).flushall();
 });
@@ -73,11 +74,11 @@ async function runEndless(...args: string[]): Promise<string> {
 
 describe('queues', () => {
   it('with jobs and no worker', async () => {
-    await submit(ONE_DIGIT, '-Q', 'lonely');
+    await submit(ONE_DIGIT, '-m', 'digits', '-Q', 'lonely');
     const { of, verdict } = await look('queues', 'workers');
     expect(of('queue-served')).toMatchObject({
       status: 'fail',
-      found: expect.stringMatching(/^queue lonely: 1 job waits, .*and no worker serves it$/),
+      found: expect.stringMatching(/^queue lonely: 1 job waits \(.*\) and no worker serves it$/),
       fix: 'infer worker -Q lonely',
     });
     expect(of('worker-beats')).toMatchObject({ status: 'skip', found: 'no worker is running' });
@@ -85,19 +86,19 @@ describe('queues', () => {
   });
 
   it('paused and forgotten', async () => {
-    await submit(ONE_DIGIT, '-Q', 'forgotten');
+    await submit(ONE_DIGIT, '-m', 'digits', '-Q', 'forgotten');
     // As BullMQ's own pause marks it.
     await (await redis.client()).hset(`${bullBase('infer', 'forgotten')}meta`, 'paused', '1');
     expect((await look('queues')).of('queue-paused')).toMatchObject({
       status: 'warn',
-      found: expect.stringMatching(/^queue forgotten is paused: 1 job waits, the oldest for/),
+      found: expect.stringMatching(/^queue forgotten is paused: 1 job waits \(the oldest for/),
       fix: 'infer control resume forgotten',
     });
   });
 
   it('with failed jobs, and all well after', async () => {
     await start(['-Q', 'realtime', '--model', 'digits']);
-    await submit(ONE_DIGIT, '-Q', 'realtime', '--wait');
+    await submit(ONE_DIGIT, '-m', 'digits', '-Q', 'realtime', '--wait');
     const well = await look('queues', 'workers', 'models');
     expect(well.verdict.counts).toMatchObject({ warn: 0, fail: 0 });
     expect(well.of('worker-versions').status).toBe('ok');
@@ -116,7 +117,7 @@ describe('workers', () => {
   it('alive and not consuming, then silent', async () => {
     const worker = await start(['-Q', 'realtime', '--model', 'digits', '--name', 'frozen']);
     worker.signal('SIGSTOP');
-    await submit(ONE_DIGIT, '-Q', 'realtime');
+    await submit(ONE_DIGIT, '-m', 'digits', '-Q', 'realtime');
     const client = await redis.client();
     const first = await look('queues');
     // Its record lives on for 15 s, so somebody seems to serve the queue.

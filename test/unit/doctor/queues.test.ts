@@ -22,12 +22,9 @@ describe('jobs have a worker', () => {
     const queues = [queue({ waiting: 1, oldestMs: 61_000 }), queue({ name: 'b', waiting: 12 })];
     expect(judgeServed(queues, [])).toEqual({
       status: 'fail',
-      found: 'queue q: 1 job waits, the oldest for 1m 1s and no worker serves it (and 1 more)',
+      found: 'queue q: 1 job waits (the oldest for 1m 1s) and no worker serves it (and 1 more)',
       fix: 'infer worker -Q q,b',
-      details: [
-        'queue q: 1 job waits, the oldest for 1m 1s and no worker serves it',
-        'queue b: 12 jobs wait and no worker serves it',
-      ],
+      details: ['queue b: 12 jobs wait and no worker serves it'],
     });
   });
 });
@@ -36,7 +33,7 @@ describe('paused and failed', () => {
   it('a paused queue is told with what waits in it', () => {
     const finding = judgePaused([queue({ paused: true, waiting: 2, oldestMs: 3_600_000 }), queue()]);
     expect(finding).toMatchObject({ status: 'warn', fix: 'infer control resume q' });
-    expect(finding.found).toBe('queue q is paused: 2 jobs wait, the oldest for 1h 0m');
+    expect(finding.found).toBe('queue q is paused: 2 jobs wait (the oldest for 1h 0m)');
     expect(judgePaused([queue()]).status).toBe('ok');
     expect(judgePaused([queue({ paused: true })]).found).toBe('queue q is paused: no job waits');
   });

@@ -71,7 +71,7 @@ export function servedQueues(workers: readonly WorkerRecord[]): Set<string> {
 
 function backlog({ waiting, delayed, oldestMs }: QueueSnapshot): string {
   const jobs = waiting + delayed;
-  const age = oldestMs === undefined ? '' : `, the oldest for ${formatDuration(oldestMs)}`;
+  const age = oldestMs === undefined ? '' : ` (the oldest for ${formatDuration(oldestMs)})`;
   return `${jobs === 1 ? '1 job waits' : `${jobs} jobs wait`}${age}`;
 }
 
