@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatDuration } from '../../core/units.js';
 import { findRedisServer } from '../../redis/embedded.js';
+import { serverMissing } from '../../redis/embedded-errors.js';
 import type { RedisClient } from '../../redis/types.js';
 import { CAPABILITIES, type Check, type Finding, fail, ok, warn } from '../check.js';
 import type { DoctorContext } from '../context.js';
@@ -44,9 +45,12 @@ async function unreachable(
   message: string,
   hint: string | undefined,
 ): Promise<Finding> {
-  const given = loaded.values.redisUrl !== undefined;
-  // With no server named, `submit` and `worker` bring up infer's own: all is ready but for the start.
-  if (!given && /none was named/.test(message) && (await findRedisServer()) !== undefined) {
+  if (loaded.values.redisUrl === undefined && /none was named/.test(message)) {
+    if ((await findRedisServer()) === undefined) {
+      const missing = serverMissing();
+      return fail(missing.message, missing.hint, { blocks: CAPABILITIES });
+    }
+    // With no server named, `submit` and `worker` bring up infer's own: all is ready but for the start.
     const where = container === undefined ? '' : ' (inside this container, for this container alone)';
     return warn(
       `none runs yet; infer worker and infer submit start infer's own${where}`,
