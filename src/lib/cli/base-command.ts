@@ -1,5 +1,5 @@
 import { Command, Errors, Flags, type Interfaces } from '@oclif/core';
-import { debugWanted, type LoadedSettings, loadSettings } from '../config/load.js';
+import { debugWanted, type LoadedSettings, type LoadOptions, loadSettings } from '../config/load.js';
 import type { Settings } from '../config/settings.js';
 import type { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
@@ -59,7 +59,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     );
     this.flags = flags as FlagsOf<T>;
     this.args = args as ArgsOf<T>;
-    this.loaded = await loadSettings({
+    this.loaded = await this.load({
       flags: settingsFromFlags(flags as Record<string, unknown>),
       packageRoot: this.config.root,
     });
@@ -68,6 +68,11 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   /** `-o json` of a list is `--json`, for errors too. */
   override jsonEnabled(): boolean {
     return super.jsonEnabled() || asksForJson(this.argv, this.ctor.flags ?? {});
+  }
+
+  /** How settings are read; a command that must run with bad ones does it in another way. */
+  protected load(options: LoadOptions): Promise<LoadedSettings> {
+    return loadSettings(options);
   }
 
   /** Says something to the person at the terminal; silent under `--quiet`. */

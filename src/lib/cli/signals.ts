@@ -103,3 +103,14 @@ export async function interruptible<T>(
     shutdown.dispose();
   }
 }
+
+/** Time for what was written to reach a slow reader. */
+const LAST_WORDS_MS = 2000;
+
+/**
+ * Ends the process although something that cannot be called off, such as a look at a network disk
+ * that is gone, would hold it for ever. It takes effect only then: the timer itself holds nothing.
+ */
+export function leaveEvenIfHeld(): void {
+  setTimeout(() => process.exit(), LAST_WORDS_MS).unref();
+}

@@ -49,15 +49,48 @@ const DEFAULT_SOURCE: Source = { kind: 'default', label: 'default' };
  *
  * @throws InferError CONFIG (exit 78), or USAGE (exit 2) when the bad value came from a flag.
  */
-export async function loadSettings(options: LoadOptions = {}): Promise<LoadedSettings> {
+export function loadSettings(options: LoadOptions = {}): Promise<LoadedSettings> {
+  return collect(options, (error) => {
+    throw error;
+  });
+}
+
+/**
+ * The same where something is wrong: every bad value and file, with the settings as they would be
+ * without it. For who must run to say so.
+ *
+ * @throws InferError USAGE (exit 2) for a bad flag, as ever.
+ */
+export async function surveySettings(
+  options: LoadOptions = {},
+): Promise<{ loaded: LoadedSettings; problems: InferError[] }> {
+  const problems: InferError[] = [];
+  const loaded = await collect(options, (error) => {
+    if (error.exitCode !== ExitCode.BadConfig) throw error;
+    problems.push(error);
+  });
+  return { loaded, problems };
+}
+
+/** Told of what cannot be read; if it returns, loading goes on without. */
+type OnBad = (error: InferError) => void;
+
+async function collect(options: LoadOptions, onBad: OnBad): Promise<LoadedSettings> {
   const env = options.env ?? process.env;
   const cwd = options.cwd ?? process.cwd();
-  const configFile = pick('configFile', options.flags ?? {}, env, [], cwd).value as string | undefined;
-  const files = await findConfigFiles(cwd, env, configFile);
+  const flags = options.flags ?? {};
+  const configFile = pick('configFile', { flags, env, files: [], cwd, onBad }).value as string | undefined;
+  let files: ConfigFile[] = [];
+  try {
+    files = await findConfigFiles(cwd, env, configFile);
+  } catch (error) {
+    if (!(error instanceof InferError)) throw error;
+    onBad(error);
+  }
   const values: Partial<Record<SettingName, unknown>> = {};
   const sources: Partial<Record<SettingName, Source>> = {};
   for (const name of SETTING_NAMES) {
-    const picked = pick(name, options.flags ?? {}, env, files, cwd);
+    const picked = pick(name, { flags, env, files, cwd, onBad });
     values[name] =
       picked.source.kind === 'default' ? defaultOf(name, env, cwd, options.packageRoot) : picked.value;
     sources[name] = picked.source;
@@ -90,35 +123,52 @@ interface Picked {
   source: Source;
 }
 
-function pick(
-  name: SettingName,
-  flags: Partial<Record<SettingName, unknown>>,
-  env: Environment,
-  files: readonly ConfigFile[],
-  cwd: string,
-): Picked {
-  const setting = settingOf(name);
-  if (flags[name] !== undefined) {
-    return read(name, flags[name], { kind: 'flag', label: `--${setting.flag ?? name}` }, cwd);
-  }
-  const variable = env[setting.env];
-  // An empty variable counts as unset: that is how compose files and shells "unset" one.
-  if (variable !== undefined && variable.trim() !== '') {
-    return read(name, variable, { kind: 'env', label: setting.env }, cwd);
-  }
-  for (const file of files) {
-    const value = file.values[name];
-    if (value !== undefined) return read(name, value, { kind: 'file', label: file.path }, dirname(file.path));
+interface Origins {
+  flags: Partial<Record<SettingName, unknown>>;
+  env: Environment;
+  files: readonly ConfigFile[];
+  cwd: string;
+  onBad: OnBad;
+}
+
+/** The first origin that has a value that can be read. */
+function pick(name: SettingName, origins: Origins): Picked {
+  for (const { raw, source, base } of given(name, origins)) {
+    const value = settingOf(name).rule.read(raw);
+    if (value === undefined) origins.onBad(badValue(name, raw, source));
+    else return { value: finished(name, value, base), source };
   }
   return { value: undefined, source: DEFAULT_SOURCE };
 }
 
-function read(name: SettingName, raw: unknown, source: Source, base: string): Picked {
+interface Given {
+  raw: unknown;
+  source: Source;
+  /** Directory that a relative path starts from. */
+  base: string;
+}
+
+function* given(name: SettingName, { flags, env, files, cwd }: Origins): Generator<Given> {
   const setting = settingOf(name);
-  const value = setting.rule.read(raw);
-  if (value === undefined) throw badValue(name, raw, source);
-  if (setting.path === true) return { value: resolvePath(value as string, base), source };
-  return { value: Array.isArray(value) ? Object.freeze(value) : value, source };
+  if (flags[name] !== undefined) {
+    yield { raw: flags[name], source: { kind: 'flag', label: `--${setting.flag ?? name}` }, base: cwd };
+  }
+  const variable = env[setting.env];
+  // An empty variable counts as unset: that is how compose files and shells "unset" one.
+  if (variable !== undefined && variable.trim() !== '') {
+    yield { raw: variable, source: { kind: 'env', label: setting.env }, base: cwd };
+  }
+  for (const file of files) {
+    const raw = file.values[name];
+    if (raw !== undefined) {
+      yield { raw, source: { kind: 'file', label: file.path }, base: dirname(file.path) };
+    }
+  }
+}
+
+function finished(name: SettingName, value: unknown, base: string): unknown {
+  if (settingOf(name).path === true) return resolvePath(value as string, base);
+  return Array.isArray(value) ? Object.freeze(value) : value;
 }
 
 function resolvePath(path: string, base: string): string {

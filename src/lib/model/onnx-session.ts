@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { InferError, messageOf } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import type { HostTensor, TensorData } from './layout.js';
+import { CUDA_INSTALL, missingLibrary } from './onnx-files.js';
 import type { TensorMeta } from './probe.js';
 import type { Provider } from './runner.js';
 import { type DataType, ELEMENT_BYTES } from './tensor.js';
@@ -38,14 +37,7 @@ export interface OnnxSession {
   release(): Promise<void>;
 }
 
-const CUDA_FIX =
-  'ONNXRUNTIME_NODE_INSTALL=true node node_modules/onnxruntime-node/script/install.js (needs an NVIDIA driver, CUDA 12 and cuDNN 9)';
-
-/** Libraries that lie beside the binding only when they were installed; without them `create` throws. */
-const LIBRARIES: Partial<Record<Backend, string>> = {
-  cuda: 'libonnxruntime_providers_cuda.so',
-  tensorrt: 'libonnxruntime_providers_tensorrt.so',
-};
+const CUDA_FIX = `${CUDA_INSTALL} (needs an NVIDIA driver, CUDA 12 and cuDNN 9; infer doctor gpu says which is missing)`;
 
 /** Why a provider cannot work here at all, found without waking native code; undefined when it may. */
 function missing(backend: Backend): string | undefined {
@@ -53,11 +45,8 @@ function missing(backend: Backend): string | undefined {
   if (!ort.listSupportedBackends().some((one) => one.name === backend)) {
     return `this build of onnxruntime-node has no ${backend} for ${process.platform}/${process.arch}`;
   }
-  const library = LIBRARIES[backend];
-  if (library === undefined) return undefined;
-  const entry = createRequire(import.meta.url).resolve('onnxruntime-node');
-  const dir = path.join(path.dirname(entry), '..', 'bin', 'napi-v6', process.platform, process.arch);
-  return existsSync(path.join(dir, library)) ? undefined : `${library} is not installed`;
+  const library = missingLibrary(backend);
+  return library === undefined ? undefined : `${library} is not installed`;
 }
 
 /**

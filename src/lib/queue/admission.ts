@@ -10,7 +10,7 @@ import type { RedisClient } from '../redis/types.js';
  * renewing a lock, taking a job and storing a result all need memory, so a queue filled to the brim
  * could not be worked off.
  */
-const HIGH_WATER = 0.8;
+export const HIGH_WATER = 0.8;
 /** One INFO a second, however many submits. */
 const FRESH_MS = 1000;
 /** And one whenever this client alone has added this share of maxmemory: a bulk submit is quick. */

@@ -193,6 +193,8 @@ export interface WorkerRecord {
   /** `batch`: rows that run together now, as told or learned. */
   models: { name: string; version: number; batch: number }[];
   concurrency: number;
+  /** CPU threads of one run; workers of older versions do not say. */
+  threads?: number;
   maxBatch: number | null;
   batchWindowMs: number;
   active: { id: string; queue: string; model: string; rows: number; sinceMs: number; attempt: number }[];

@@ -29,6 +29,11 @@ const COMMANDS: Record<AclRole, readonly string[]> = {
   inspector: LOOK,
 };
 
+/** Every command that a role sends or runs in its scripts, in lower case; `client|setname` is a sub-command. */
+export function aclCommands(role: AclRole): string[] {
+  return [...new Set([...CONNECTION, ...COMMANDS[role]])].sort();
+}
+
 /**
  * What a Redis user needs for a role and no more, as arguments of `ACL SETUSER name reset on
  * >password …`; needs Redis 7.0 or newer. Producers and workers run Lua, within these keys and
@@ -39,12 +44,11 @@ export function aclRules(role: AclRole, prefix: string): string[] {
   // Braces are literal in Redis' patterns; these are not.
   const name = prefix.replace(/[\\*?[\]]/g, '\\$&');
   const keys = role === 'inspector' ? '%R~' : '~';
-  const commands = [...new Set([...CONNECTION, ...COMMANDS[role]])].sort();
   return [
     'resetchannels',
     `${keys}{${name}:*}:*`,
     `${keys}{${name}}:*`,
     '-@all',
-    ...commands.map((command) => `+${command}`),
+    ...aclCommands(role).map((command) => `+${command}`),
   ];
 }

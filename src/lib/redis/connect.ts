@@ -249,8 +249,9 @@ async function establish(client: RedisClient, deadline: number, patient: boolean
       break;
     } catch (error) {
       const explained = explain(client, error);
-      // A user without the right to PING may still have all the rights that matter.
-      if (explained.code === 'REDIS_PERMISSION') break;
+      // A user without the right to PING may still have all the rights that matter; a server that
+      // cannot write its disk refuses PING too, and still answers whoever reads.
+      if (explained.code === 'REDIS_PERMISSION' || explained.code === 'REDIS_MISCONF') break;
       const passing = explained.code === 'REDIS_LOADING' || (patient && !PERMANENT.has(explained.code));
       const over = client.status === 'end' || performance.now() + 100 > deadline;
       if (!passing || over) throw explained;

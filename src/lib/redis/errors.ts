@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
 import { InferError, messageOf } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
+import { containerKind } from './container.js';
 import { type Described, REPLIES } from './reply-rules.js';
 import type { RedisTarget } from './types.js';
 
@@ -19,11 +19,8 @@ type Where = Pick<RedisTarget, 'label' | 'source'>;
  * `KUBERNETES_SERVICE_HOST`, which this folder may not read itself.
  */
 export function insideContainer(kubernetesServiceHost?: string | undefined): boolean {
-  return (
-    (kubernetesServiceHost !== undefined && kubernetesServiceHost !== '') ||
-    existsSync('/.dockerenv') ||
-    existsSync('/run/.containerenv')
-  );
+  const kubernetes = kubernetesServiceHost !== undefined && kubernetesServiceHost !== '';
+  return containerKind({ kubernetes }) !== undefined;
 }
 
 /** True for anything the Redis client or its sockets throw, as against a bug in our own code. */

@@ -181,7 +181,9 @@ export async function openWorker(
     const sendBeat = async () => {
       const memory = await Promise.all(slots.map((slot) => slot.memory()));
       const rssBytes = memory.reduce((sum, bytes) => sum + bytes, process.memoryUsage.rss());
-      await beat(client, config.prefix, { ...worker.heartbeat(), rssBytes, loopLagMs: lag.takeMax() });
+      const { threads } = config.runner;
+      const record = { ...worker.heartbeat(), threads, rssBytes, loopLagMs: lag.takeMax() };
+      await beat(client, config.prefix, record);
       if (lease !== undefined) await leaseGpu(client, config.prefix, lease, isAlive);
     };
     await sendBeat();

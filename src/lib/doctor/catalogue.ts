@@ -1,0 +1,59 @@
+import type { Check } from './check.js';
+import { configSecrets, configValues, configVariables } from './checks/config.js';
+import { gpuLibraries, gpuProvider, gpuRun } from './checks/gpu-cuda.js';
+import { gpuDriver } from './checks/gpu-driver.js';
+import { gpuWebgpu } from './checks/gpu-webgpu.js';
+import { modelsChanged } from './checks/model-files.js';
+import { modelsFound, modelsRuntime } from './checks/models.js';
+import { queueMoving } from './checks/moving.js';
+import { queueFailed, queuePaused, queueServed } from './checks/queues.js';
+import { redisClock } from './checks/redis-clock.js';
+import { redisMemory, redisPolicy } from './checks/redis-memory.js';
+import { redisPersistence } from './checks/redis-persistence.js';
+import { redisReach } from './checks/redis-reach.js';
+import { redisResults, resultsRedis } from './checks/redis-results.js';
+import { redisRights } from './checks/redis-rights.js';
+import { redisClients, redisRole, redisVersion } from './checks/redis-server.js';
+import { queueLimits, queueLocks } from './checks/running.js';
+import { systemDisk, systemFiles, systemMemory, systemNode } from './checks/system.js';
+import { workerBeats, workerClocks, workerCores, workerVersions } from './checks/workers.js';
+
+/** Every check there is, in the order in which it is shown. */
+export const CATALOGUE: readonly Check[] = [
+  redisReach,
+  redisVersion,
+  redisRights,
+  redisRole,
+  redisMemory,
+  redisPolicy,
+  redisPersistence,
+  redisResults,
+  redisClients,
+  redisClock,
+  resultsRedis,
+  queueServed,
+  queueMoving,
+  queuePaused,
+  queueLocks,
+  queueLimits,
+  queueFailed,
+  workerBeats,
+  workerVersions,
+  workerClocks,
+  workerCores,
+  modelsFound,
+  modelsRuntime,
+  modelsChanged,
+  gpuDriver,
+  gpuLibraries,
+  gpuProvider,
+  gpuRun,
+  gpuWebgpu,
+  configValues,
+  configVariables,
+  configSecrets,
+  systemNode,
+  systemMemory,
+  systemDisk,
+  systemFiles,
+];

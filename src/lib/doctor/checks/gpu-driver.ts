@@ -1,0 +1,110 @@
+import { formatBytes } from '../../core/units.js';
+import type { Check, Finding } from '../check.js';
+import { fail, ok, skip, warn } from '../check.js';
+import type { DoctorContext } from '../context.js';
+import type { NvidiaAnswer } from '../nvidia.js';
+
+/** Whether somebody wants a GPU here: by flag or setting, or by asking this very question. */
+export function gpuWanted({ loaded, named }: Pick<DoctorContext, 'loaded' | 'named'>): boolean {
+  const { gpu, requireGpu, provider } = loaded.values;
+  const asked = named.some((word) => word === 'gpu' || /^gpu-(?!webgpu)/.test(word));
+  return asked || gpu !== undefined || requireGpu || provider === 'cuda' || provider === 'tensorrt';
+}
+
+/** Why CUDA cannot be used: a failure where a GPU is wanted, a warning where one lies idle. */
+export function withoutGpu(
+  reason: string,
+  fix: string | undefined,
+  how: { wanted: boolean; present: boolean; details?: readonly string[] },
+): Finding {
+  const extra = {
+    blocks: ['GPU workers'] as const,
+    ...(how.details === undefined ? {} : { details: how.details }),
+  };
+  if (how.wanted) return fail(reason, fix, extra);
+  return how.present ? warn(reason, fix, extra) : skip(reason, extra);
+}
+
+/** The first driver that runs CUDA 12 programs on Linux. */
+const LEAST_DRIVER = 525;
+
+const INSTALL_DRIVER =
+  'install the NVIDIA driver (Ubuntu: sudo ubuntu-drivers install; Debian: sudo apt install nvidia-driver) and reboot';
+const PASS_THROUGH =
+  'start the container with --gpus all (Kubernetes: limits nvidia.com/gpu: 1) and the NVIDIA Container Toolkit on the host';
+
+export const gpuDriver: Check = {
+  id: 'gpu-driver',
+  topic: 'gpu',
+  title: 'NVIDIA driver and GPUs',
+  run: async (context) =>
+    judgeDriver(await context.nvidia(), {
+      wanted: gpuWanted(context),
+      contained: context.container !== undefined,
+      gpu: context.loaded.values.gpu,
+    }),
+};
+
+export interface DriverQuestion {
+  wanted: boolean;
+  /** Inside a container, which sees the GPUs it was given. */
+  contained: boolean;
+  /** The GPU that the settings name. */
+  gpu: string | undefined;
+}
+
+export function judgeDriver(answer: NvidiaAnswer, { wanted, contained, gpu }: DriverQuestion): Finding {
+  if (answer.kind === 'absent') {
+    return withoutGpu(
+      'no NVIDIA GPU: nvidia-smi is not on the PATH; models run on the CPU',
+      contained ? PASS_THROUGH : INSTALL_DRIVER,
+      { wanted, present: false },
+    );
+  }
+  const present = { wanted, present: true };
+  if (answer.kind === 'silent') {
+    return withoutGpu(
+      'nvidia-smi gives no answer: the driver hangs',
+      'reboot the machine; see sudo dmesg | grep -i nvrm',
+      present,
+    );
+  }
+  if (answer.kind === 'broken')
+    return withoutGpu(`nvidia-smi: ${answer.reason}`, brokenFix(answer.reason, contained), present);
+  const [first] = answer.gpus;
+  const driver = first?.driver ?? '';
+  const major = Number.parseInt(driver, 10);
+  if (major < LEAST_DRIVER) {
+    return withoutGpu(
+      `driver ${driver} is too old: CUDA 12 needs ${LEAST_DRIVER} or newer`,
+      contained ? `update the driver of the host; ${INSTALL_DRIVER}` : INSTALL_DRIVER,
+      present,
+    );
+  }
+  const lines = answer.gpus.map(
+    (one) =>
+      `${one.index}: ${one.name}${one.freeMiB === undefined || one.totalMiB === undefined ? '' : `, ${formatBytes(one.freeMiB * 2 ** 20)} of ${formatBytes(one.totalMiB * 2 ** 20)} free`}`,
+  );
+  const missing =
+    gpu !== undefined && /^\d+$/.test(gpu) && !answer.gpus.some((one) => one.index === Number(gpu));
+  if (missing) {
+    return withoutGpu(
+      `there is no GPU ${gpu}: the GPUs here are ${answer.gpus.map((one) => one.index).join(', ')}`,
+      `--gpu ${first?.index ?? 0}`,
+      {
+        ...present,
+        details: lines,
+      },
+    );
+  }
+  return ok(`driver ${driver}, ${lines.length === 1 ? `GPU ${lines[0]}` : `${lines.length} GPUs`}`, lines);
+}
+
+function brokenFix(reason: string, contained: boolean): string {
+  if (/version mismatch/i.test(reason)) return 'the driver was updated while in use: reboot the machine';
+  if (/Unknown Error/i.test(reason) && contained) {
+    return 'the container has lost its GPUs (systemctl daemon-reload on the host does that): restart the container';
+  }
+  if (/couldn't communicate|No devices/i.test(reason)) return contained ? PASS_THROUGH : INSTALL_DRIVER;
+  return 'run nvidia-smi and see what it says';
+}

@@ -1,0 +1,77 @@
+import { InferError } from '../../core/errors.js';
+import { formatBytes } from '../../core/units.js';
+import { onnxFiles } from '../../model/onnx-files.js';
+import { startRunner } from '../../model/process-runner.js';
+import { findModel, listModels, type ModelFiles } from '../../model/repository.js';
+import { type Capability, type Check, type Finding, fail, ok, several } from '../check.js';
+
+const WORKERS: readonly Capability[] = ['CPU workers', 'GPU workers'];
+
+export const modelsFound: Check = {
+  id: 'models-found',
+  topic: 'models',
+  title: 'models on disk',
+  run: ({ loaded }) => {
+    const { modelsDir } = loaded.values;
+    const found: ModelFiles[] = [];
+    const bad: InferError[] = [];
+    let names: string[];
+    try {
+      names = listModels(modelsDir).map((model) => model.name);
+    } catch (error) {
+      if (!(error instanceof InferError)) throw error;
+      return fail(error.message, error.hint, { blocks: WORKERS });
+    }
+    for (const name of names) {
+      try {
+        found.push(findModel(modelsDir, name));
+      } catch (error) {
+        if (!(error instanceof InferError)) throw error;
+        bad.push(error);
+      }
+    }
+    return judgeModels(modelsDir, found, bad);
+  },
+};
+
+export function judgeModels(
+  dir: string,
+  found: readonly Pick<ModelFiles, 'name' | 'version' | 'sizeBytes'>[],
+  bad: readonly InferError[],
+): Finding {
+  if (bad.length > 0) {
+    const { found: line, details } = several(bad.map((error) => error.message));
+    return fail(line, bad[0]?.hint, { details, blocks: WORKERS });
+  }
+  if (found.length === 0) {
+    return fail(
+      `there is no model in ${dir}`,
+      'put one at <name>/1/model.onnx there, or name another directory with --models',
+      {
+        blocks: WORKERS,
+      },
+    );
+  }
+  const lines = found.map((model) => `${model.name}@${model.version} (${formatBytes(model.sizeBytes)})`);
+  const few = lines.length <= 5;
+  return ok(`${few ? lines.join(', ') : `${lines.length} models`} in ${dir}`, few ? undefined : lines);
+}
+
+export const modelsRuntime: Check = {
+  id: 'models-runtime',
+  topic: 'models',
+  title: 'ONNX Runtime',
+  run: async ({ loaded }) => {
+    const started = performance.now();
+    try {
+      const { modelsDir } = loaded.values;
+      const runner = await startRunner({ provider: 'cpu', requireGpu: false, threads: 1, modelsDir });
+      const ms = Math.round(performance.now() - started);
+      await runner.stop();
+      return ok(`onnxruntime-node ${onnxFiles().version} loads in ${ms} ms, in a process of its own`);
+    } catch (error) {
+      if (!(error instanceof InferError)) throw error;
+      return fail(error.message, error.hint, { blocks: WORKERS });
+    }
+  },
+};

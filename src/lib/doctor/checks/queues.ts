@@ -1,0 +1,80 @@
+import { formatDuration } from '../../core/units.js';
+import type { WorkerRecord } from '../../queue/broker.js';
+import type { QueueSnapshot } from '../../queue/inspector.js';
+import { type Check, type Finding, fail, ok, several, warn } from '../check.js';
+
+export const queueServed: Check = {
+  id: 'queue-served',
+  topic: 'queues',
+  title: 'jobs have a worker',
+  run: async (context) => {
+    const { second } = await context.looks();
+    return judgeServed(second.queues, second.workers);
+  },
+};
+
+/** Queues whose jobs nobody takes: one that drains takes none any more. */
+export function judgeServed(queues: readonly QueueSnapshot[], workers: readonly WorkerRecord[]): Finding {
+  const served = servedQueues(workers);
+  const waiting = queues.filter((queue) => queue.waiting + queue.delayed > 0);
+  const alone = waiting.filter((queue) => !served.has(queue.name));
+  if (alone.length > 0) {
+    const lines = alone.map((queue) => `queue ${queue.name}: ${backlog(queue)} and no worker serves it`);
+    const { found, details } = several(lines);
+    return fail(found, `infer worker -Q ${alone.map((queue) => queue.name).join(',')}`, { details });
+  }
+  if (queues.length === 0) return ok('no queue has had a job yet');
+  if (waiting.length === 0) return ok(`no job waits in ${names(queues)}`);
+  return ok(`${names(waiting)} ${waiting.length === 1 ? 'is' : 'are'} served`);
+}
+
+export const queuePaused: Check = {
+  id: 'queue-paused',
+  topic: 'queues',
+  title: 'paused queues',
+  run: async (context) => judgePaused((await context.looks()).second.queues),
+};
+
+export function judgePaused(queues: readonly QueueSnapshot[]): Finding {
+  const paused = queues.filter((queue) => queue.paused);
+  if (paused.length === 0) return ok('none');
+  const lines = paused.map((queue) => {
+    const jobs = queue.waiting + queue.delayed === 0 ? 'no job waits' : backlog(queue);
+    return `queue ${queue.name} is paused: ${jobs}`;
+  });
+  const { found, details } = several(lines);
+  const fix = paused.map((queue) => `infer control resume ${queue.name}`).join(' && ');
+  return warn(found, fix, { details });
+}
+
+export const queueFailed: Check = {
+  id: 'queue-failed',
+  topic: 'queues',
+  title: 'failed jobs',
+  run: async (context) => judgeFailed((await context.looks()).second.queues),
+};
+
+export function judgeFailed(queues: readonly QueueSnapshot[]): Finding {
+  const failed = queues.filter((queue) => queue.failed > 0);
+  if (failed.length === 0) return ok('none');
+  const jobs = failed.reduce((sum, queue) => sum + queue.failed, 0);
+  return warn(
+    `${jobs === 1 ? '1 job has' : `${jobs} jobs have`} failed and can be run again: ${failed.map((queue) => `${queue.name} ${queue.failed}`).join(', ')}`,
+    `infer retry --failed -Q ${failed.map((queue) => queue.name).join(',')}`,
+  );
+}
+
+/** Names of queues that a worker takes jobs of. */
+export function servedQueues(workers: readonly WorkerRecord[]): Set<string> {
+  return new Set(workers.filter((worker) => worker.state !== 'draining').flatMap((worker) => worker.queues));
+}
+
+function backlog({ waiting, delayed, oldestMs }: QueueSnapshot): string {
+  const jobs = waiting + delayed;
+  const age = oldestMs === undefined ? '' : ` (the oldest for ${formatDuration(oldestMs)})`;
+  return `${jobs === 1 ? '1 job waits' : `${jobs} jobs wait`}${age}`;
+}
+
+function names(queues: readonly QueueSnapshot[]): string {
+  return queues.map((queue) => queue.name).join(', ');
+}

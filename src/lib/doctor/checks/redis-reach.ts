@@ -1,0 +1,78 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { formatDuration } from '../../core/units.js';
+import { findRedisServer } from '../../redis/embedded.js';
+import { serverMissing } from '../../redis/embedded-errors.js';
+import type { RedisClient } from '../../redis/types.js';
+import { CAPABILITIES, type Check, type Finding, fail, ok, warn } from '../check.js';
+import type { DoctorContext } from '../context.js';
+
+const PINGS = 10;
+const BETWEEN_PINGS_MS = 60;
+/** A worker asks Redis several times a job: above this it waits more than it works. */
+const SLOW_MS = 10;
+
+export const redisReach: Check = {
+  id: 'redis-reach',
+  topic: 'redis',
+  title: 'Redis answers',
+  run: async (context) => {
+    const reach = await context.reach();
+    if ('error' in reach) return unreachable(context, reach.error.message, reach.error.hint);
+    const { client, target } = reach.link;
+    const own = target.source === 'embedded' ? " (infer's own)" : '';
+    const trip = await roundTrip(client);
+    return judgeReach(`${target.label}${own}`, trip, context.container !== undefined && own !== '');
+  },
+};
+
+/** @param isolated infer's own server, inside a container. */
+export function judgeReach(label: string, tripMs: number | undefined, isolated: boolean): Finding {
+  const found = tripMs === undefined ? label : `${label}, ${formatDuration(tripMs)} there and back`;
+  if (isolated) {
+    return warn(
+      `${found}; inside a container only this container reaches it, and its data go with it`,
+      'run a Redis of its own beside the containers and name it: INFER_REDIS_URL=redis://redis:6379',
+    );
+  }
+  if (tripMs !== undefined && tripMs > SLOW_MS) {
+    return warn(`${found}: far for work that is measured in milliseconds`, 'run workers and Redis closer');
+  }
+  return ok(found);
+}
+
+async function unreachable(
+  { loaded, container }: DoctorContext,
+  message: string,
+  hint: string | undefined,
+): Promise<Finding> {
+  if (loaded.values.redisUrl === undefined && /none was named/.test(message)) {
+    if ((await findRedisServer()) === undefined) {
+      const missing = serverMissing();
+      return fail(missing.message, missing.hint, { blocks: CAPABILITIES });
+    }
+    // With no server named, `submit` and `worker` bring up infer's own: all is ready but for the start.
+    const where = container === undefined ? '' : ' (inside this container, for this container alone)';
+    return warn(
+      `none runs yet; infer worker and infer submit start infer's own${where}`,
+      'infer redis start, or name one with --redis or INFER_REDIS_URL',
+    );
+  }
+  return fail(message, hint, { blocks: CAPABILITIES });
+}
+
+/** The quickest of a few PINGs in ms; undefined when this user may not even PING. */
+async function roundTrip(client: RedisClient): Promise<number | undefined> {
+  let quickest = Number.POSITIVE_INFINITY;
+  for (let at = 0; at < PINGS; at++) {
+    // Apart in time: other checks keep this process busy, and that is not the distance to Redis.
+    await delay(BETWEEN_PINGS_MS);
+    const started = performance.now();
+    try {
+      await client.ping();
+    } catch {
+      return undefined;
+    }
+    quickest = Math.min(quickest, performance.now() - started);
+  }
+  return quickest;
+}

@@ -1,0 +1,145 @@
+import { formatDuration } from '../../core/units.js';
+import type { WorkerRecord } from '../../queue/broker.js';
+import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
+import type { Look, Machine } from '../context.js';
+
+export const workerBeats: Check = {
+  id: 'worker-beats',
+  topic: 'workers',
+  title: 'workers are alive',
+  run: async (context) => {
+    const { first, second } = await context.looks();
+    return judgeBeats(first, second);
+  },
+};
+
+/** Beats come every second: this many missed is no chance. */
+const SILENT_MS = 5000;
+const STALLED_LOOP_MS = 1000;
+
+type Moment = Pick<Look, 'at' | 'workers'>;
+
+export function judgeBeats(first: Moment, second: Moment): Finding {
+  const { workers, at } = second;
+  if (workers.length === 0) return skip('no worker is running', { fix: 'infer worker' });
+  const silent = workers.filter((worker) => !beatsOn(worker, first) && at - worker.beatAt > SILENT_MS);
+  if (silent.length > 0) {
+    const { found, details } = several(
+      silent.map(
+        (worker) =>
+          `worker ${worker.name} (pid ${worker.pid} on ${worker.host}) has been silent for ${formatDuration(at - worker.beatAt)}: stopped, hung or dead`,
+      ),
+    );
+    const [one] = silent as [WorkerRecord];
+    return fail(found, `on ${one.host}: kill -9 ${one.pid}, and start it again`, { details });
+  }
+  const blocked = workers.filter((worker) => worker.loopLagMs > STALLED_LOOP_MS);
+  if (blocked.length > 0) {
+    const { found, details } = several(
+      blocked.map(
+        (worker) =>
+          `worker ${worker.name} was held up for ${formatDuration(worker.loopLagMs)}: its machine is overloaded or out of memory`,
+      ),
+    );
+    return warn(found, 'infer doctor system on that machine; fewer --threads or --concurrency', { details });
+  }
+  const lines = workers.map(
+    (worker) => `${worker.name}: ${worker.queues.join(',')} on ${worker.device}, ${worker.state}`,
+  );
+  return workers.length === 1 ? ok(lines[0] as string) : ok(`${workers.length} workers`, lines);
+}
+
+/** Whether it has sent a heartbeat between the looks; true for one that was not there before. */
+function beatsOn(worker: WorkerRecord, first: Moment): boolean {
+  const before = first.workers.find((one) => one.id === worker.id);
+  return before === undefined || before.beatAt !== worker.beatAt;
+}
+
+export const workerVersions: Check = {
+  id: 'worker-versions',
+  topic: 'workers',
+  title: 'versions of workers',
+  run: async (context) => judgeVersions((await context.looks()).second.workers, context.version),
+};
+
+/** @param own version of this infer. */
+export function judgeVersions(workers: readonly WorkerRecord[], own: string): Finding {
+  if (workers.length === 0) return skip('no worker is running');
+  const versions = [...new Set(workers.map((worker) => worker.version))].sort();
+  if (versions.length === 1 && versions[0] === own) return ok(`all ${own}, as this infer`);
+  const of = (version: string): string =>
+    workers
+      .filter((worker) => worker.version === version)
+      .map((worker) => worker.name)
+      .join(', ');
+  const lines = versions.map((version) => `${version}: ${of(version)}`);
+  const found =
+    versions.length > 1
+      ? `workers are of ${versions.length} versions (${lines.join('; ')}), this infer is ${own}`
+      : `workers are ${versions[0]}, this infer is ${own}`;
+  return warn(found, 'install one version everywhere and restart the workers one after another');
+}
+
+export const workerClocks: Check = {
+  id: 'worker-clocks',
+  topic: 'workers',
+  title: 'clocks of workers',
+  run: async (context) => {
+    const { first, second } = await context.looks();
+    return judgeWorkerClocks(first, second);
+  },
+};
+
+const AHEAD_MS = 1000;
+/** A beat is at most a second and a bit old when it is read. */
+const BEHIND_MS = 3000;
+const WRONG_MS = 10_000;
+
+/** A heartbeat holds its worker's own time; one that goes on and is not of now has a wrong clock. */
+export function judgeWorkerClocks(first: Moment, second: Moment): Finding {
+  const living = second.workers.filter((worker) => {
+    const before = first.workers.find((one) => one.id === worker.id);
+    return before !== undefined && before.beatAt !== worker.beatAt;
+  });
+  if (living.length === 0) return skip('no worker has sent a heartbeat between the two looks');
+  const skewed = living
+    .map((worker) => ({ worker, ahead: worker.beatAt - second.at }))
+    .filter(({ ahead }) => ahead > AHEAD_MS || ahead < -BEHIND_MS);
+  if (skewed.length === 0) {
+    return ok(
+      living.length === 1 ? 'agrees with this machine' : `all ${living.length} agree with this machine`,
+    );
+  }
+  const { found, details } = several(
+    skewed.map(
+      ({ worker, ahead }) =>
+        `the clock of worker ${worker.name} (${worker.host}) is ${formatDuration(Math.abs(ahead))} ${ahead > 0 ? 'ahead of' : 'behind'} this machine: deadlines and retries come at wrong times`,
+    ),
+  );
+  const fix = 'set the clocks by the network: sudo timedatectl set-ntp true (or chronyc makestep)';
+  const worst = Math.max(...skewed.map(({ ahead }) => Math.abs(ahead)));
+  return worst >= WRONG_MS ? fail(found, fix, { details }) : warn(found, fix, { details });
+}
+
+export const workerCores: Check = {
+  id: 'worker-cores',
+  topic: 'workers',
+  title: 'CPU cores for the workers here',
+  run: async (context) => judgeCores((await context.looks()).second.workers, context.machine),
+};
+
+/** Threads of all runs that the workers of this machine may have at once, against its cores. */
+export function judgeCores(
+  workers: readonly WorkerRecord[],
+  { host, cores }: Pick<Machine, 'host' | 'cores'>,
+): Finding {
+  const here = workers.filter((worker) => worker.host === host && worker.threads !== undefined);
+  if (here.length === 0) return skip('no worker runs on this machine');
+  const threads = here.reduce((sum, worker) => sum + (worker.threads ?? 0) * worker.concurrency, 0);
+  const found = `${here.length === 1 ? '1 worker' : `${here.length} workers`} may keep ${threads === 1 ? '1 thread' : `${threads} threads`} busy, this machine has ${cores} ${cores === 1 ? 'core' : 'cores'}`;
+  const lines = here.map((worker) => `${worker.name}: ${worker.concurrency} × ${worker.threads}`);
+  if (threads <= cores) return ok(found, lines);
+  return warn(found, 'start them with fewer --threads or --concurrency, or run fewer workers', {
+    details: lines,
+  });
+}

@@ -1,0 +1,203 @@
+import { availableParallelism, hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LoadedSettings } from '../config/load.js';
+import { type Clock, systemClock } from '../core/clock.js';
+import { InferError } from '../core/errors.js';
+import type { WorkerRecord } from '../queue/broker.js';
+import { type QueueSnapshot, snapshotQueues } from '../queue/inspector.js';
+import { listWorkers } from '../queue/registry.js';
+import { closeClient, connect, resolveTarget } from '../redis/connect.js';
+import { type ContainerKind, containerKind } from '../redis/container.js';
+import { connectionSettings } from '../redis/from-settings.js';
+import { type RedisFacts, readInfo } from '../redis/info.js';
+import type { RedisClient, RedisTarget } from '../redis/types.js';
+import { worded } from '../redis/worded.js';
+import { type ActiveJob, readActive } from './active.js';
+import { Unmet } from './check.js';
+import { askNvidia, type NvidiaAnswer } from './nvidia.js';
+
+/** The machine as checks see it; tests give another one. */
+export interface Machine {
+  /** Where the file system begins. */
+  root: string;
+  /** Environment of programs that checks run; this process' own when undefined. */
+  env?: NodeJS.ProcessEnv | undefined;
+  host: string;
+  cores: number;
+  /** Where ONNX Runtime's native libraries are; where they are installed when undefined. */
+  onnxDir?: string | undefined;
+}
+
+export interface RedisLink {
+  client: RedisClient;
+  target: RedisTarget;
+}
+
+/** Redis as it was found: a connection, or what is wrong. */
+export type Reach = { link: RedisLink } | { error: InferError };
+
+/** Queues, workers and running jobs at one moment. */
+export interface Look {
+  at: number;
+  queues: QueueSnapshot[];
+  workers: WorkerRecord[];
+  active: ActiveJob[];
+}
+
+/** What checks look at. Everything is read when a check first asks for it, once for all of them. */
+export interface DoctorContext {
+  readonly loaded: LoadedSettings;
+  /** What is wrong with the settings. */
+  readonly problems: readonly InferError[];
+  /** Version of this infer. */
+  readonly version: string;
+  /** Topics and checks that the user named. */
+  readonly named: readonly string[];
+  readonly clock: Clock;
+  readonly machine: Machine;
+  readonly container: ContainerKind | undefined;
+  reach(): Promise<Reach>;
+  /** The connection. @throws Unmet when there is none. */
+  redis(): Promise<RedisLink>;
+  /** INFO. @throws Unmet without a connection, or without the right to ask. */
+  facts(): Promise<RedisFacts>;
+  /** Two looks a good second apart: what stands still shows only so. @throws Unmet without a connection. */
+  looks(): Promise<{ first: Look; second: Look }>;
+  nvidia(): Promise<NvidiaAnswer>;
+  close(): Promise<void>;
+}
+
+export interface ContextOptions {
+  loaded: LoadedSettings;
+  version: string;
+  problems?: readonly InferError[];
+  named?: readonly string[];
+  clock?: Clock;
+  machine?: Partial<Machine>;
+}
+
+/** Within the time limit of a check, so that what Redis answers is told and not that it took too long. */
+const CONNECT_MS = 2500;
+const REACH_MS = 4500;
+/** Workers beat every second. */
+const BETWEEN_LOOKS_MS = 1250;
+const NVIDIA_MS = 4000;
+
+export function openContext(options: ContextOptions): DoctorContext {
+  const { loaded, clock = systemClock } = options;
+  const { prefix } = loaded.values;
+  const machine: Machine = { root: '/', host: hostname(), cores: availableParallelism(), ...options.machine };
+  const container = containerKind({ kubernetes: loaded.kubernetes, root: machine.root });
+  const ending = new AbortController();
+
+  const open = once(() => openLink(loaded, container, ending.signal));
+  const reach = once(() => within(REACH_MS, open()));
+  const redis = async (): Promise<RedisLink> => {
+    const found = await reach();
+    if ('error' in found) throw new Unmet('there is no Redis to ask');
+    return found.link;
+  };
+  const look = async (): Promise<Look> => {
+    const { client } = await redis();
+    const at = clock.now();
+    const [queues, workers] = await permitted(
+      client,
+      Promise.all([snapshotQueues(client, prefix, at), listWorkers(client, prefix)]),
+    );
+    const active = await permitted(client, readActive(client, prefix, queues));
+    return { at, queues, workers, active };
+  };
+  return {
+    loaded,
+    problems: options.problems ?? [],
+    version: options.version,
+    named: options.named ?? [],
+    clock,
+    machine,
+    container,
+    reach,
+    redis,
+    facts: once(async () => {
+      const { client } = await redis();
+      return permitted(client, readInfo(client));
+    }),
+    looks: once(async () => {
+      const first = await look();
+      await delay(BETWEEN_LOOKS_MS, undefined, { signal: ending.signal });
+      return { first, second: await look() };
+    }),
+    nvidia: once(() => askNvidia({ timeoutMs: NVIDIA_MS, env: machine.env })),
+    close: async () => {
+      ending.abort();
+      const found = await open.started();
+      if (found !== undefined && 'link' in found) await closeClient(found.link.client);
+    },
+  };
+}
+
+/** Awaits reading; a right that is missing is no fault of what is read. `redis-rights` tells of it. */
+export async function permitted<T>(client: RedisClient, work: Promise<T>): Promise<T> {
+  try {
+    return await worded(client, work);
+  } catch (error) {
+    if (error instanceof InferError && error.code === 'REDIS_PERMISSION') throw new Unmet(error.message);
+    throw error;
+  }
+}
+
+async function openLink(
+  loaded: LoadedSettings,
+  container: ContainerKind | undefined,
+  signal: AbortSignal,
+): Promise<Reach> {
+  const settings = {
+    ...connectionSettings(loaded, false),
+    connectTimeoutMs: CONNECT_MS,
+    inContainer: container !== undefined,
+  };
+  try {
+    const target = await resolveTarget(settings);
+    return { link: { target, client: await connect(target, 'command', settings, { signal }) } };
+  } catch (error) {
+    if (error instanceof InferError) return { error };
+    if (signal.aborted) return { error: new InferError('INTERRUPTED', 'given up') };
+    throw error;
+  }
+}
+
+async function within(ms: number, work: Promise<Reach>): Promise<Reach> {
+  const timer = new AbortController();
+  const late = delay(ms, undefined, { signal: timer.signal }).then(
+    (): Reach => ({
+      error: new InferError('REDIS_TIMEOUT', `Redis gives no answer in ${ms / 1000} s`, {
+        hint: 'check the address, the name service and the network between',
+      }),
+    }),
+  );
+  late.catch(() => undefined);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    timer.abort();
+  }
+}
+
+interface Once<T> {
+  (): Promise<T>;
+  /** What has been started comes to; undefined when nothing was, or it failed. */
+  started(): Promise<T | undefined>;
+}
+
+/** The same promise for everyone who asks. */
+function once<T>(make: () => Promise<T>): Once<T> {
+  let made: Promise<T> | undefined;
+  const ask = (): Promise<T> => {
+    if (made === undefined) {
+      made = make();
+      // Whoever asked may have been given up by then.
+      made.catch(() => undefined);
+    }
+    return made;
+  };
+  return Object.assign(ask, { started: async () => made?.catch(() => undefined) });
+}

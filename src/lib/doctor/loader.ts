@@ -1,0 +1,48 @@
+import { messageOf } from '../core/errors.js';
+import { type CommandOptions, runCommand } from './command.js';
+
+/** Whether the system's loader can load a library, and its own words if not. */
+export interface LibraryLook {
+  library: string;
+  /** Undefined when it loads. */
+  problem?: string;
+}
+
+/**
+ * Asks the loader itself, in a process of its own: it alone knows its cache, LD_LIBRARY_PATH and the
+ * libraries that a library needs. Loaded CUDA libraries would stay in this process for good.
+ */
+const TRY = `
+const looks = process.argv.slice(1).map((library) => {
+  try {
+    process.dlopen({ exports: {} }, library);
+  } catch (error) {
+    // That it is no addon of Node is found after it was loaded.
+    if (!/did not self-register/.test(error.message)) return { library, problem: error.message };
+  }
+  return { library };
+});
+process.stdout.write(JSON.stringify(looks));`;
+
+/** Looks at libraries by name (searched for) or path; undefined when the loader gave no answer. */
+export async function tryLibraries(
+  libraries: readonly string[],
+  options: CommandOptions,
+): Promise<LibraryLook[] | undefined> {
+  const end = await runCommand(process.execPath, ['-e', TRY, ...libraries], options);
+  if (end.kind !== 'ended' || end.code !== 0) return undefined;
+  try {
+    return JSON.parse(end.stdout) as LibraryLook[];
+  } catch (error) {
+    throw new Error(`the loader's answer is no JSON: ${messageOf(error)}`);
+  }
+}
+
+/** What the loader means: the file is not there, or it is and cannot be used. */
+export function explainLoad({ library, problem = '' }: LibraryLook): string {
+  const lacking = /^([^\s:]+): cannot open shared object file/.exec(problem)?.[1];
+  if (lacking === library) return `${library} is not found`;
+  if (lacking !== undefined) return `${library} needs ${lacking}, which is not found`;
+  const reason = /: ((?:invalid ELF header|file too short|wrong ELF class)\S*(?: \S+)*)$/.exec(problem)?.[1];
+  return `${library} is there but cannot be loaded: ${reason ?? problem.split('\n', 1)[0] ?? ''}`;
+}

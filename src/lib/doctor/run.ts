@@ -1,0 +1,46 @@
+import { InferError, messageOf } from '../core/errors.js';
+import { formatDuration } from '../core/units.js';
+import { type Check, type CheckResult, type Finding, fail, skip, Unmet } from './check.js';
+import type { DoctorContext } from './context.js';
+
+const LIMIT_MS = 5000;
+
+/**
+ * Runs all checks at once, each within its time limit, and answers in the order given. Never throws:
+ * what a check throws is its finding.
+ * @param limitMs for checks that name no limit of their own.
+ */
+export function runChecks(
+  checks: readonly Check[],
+  context: DoctorContext,
+  limitMs: number = LIMIT_MS,
+): Promise<CheckResult[]> {
+  return Promise.all(checks.map((check) => runOne(check, context, check.limitMs ?? limitMs)));
+}
+
+async function runOne(check: Check, context: DoctorContext, limitMs: number): Promise<CheckResult> {
+  const started = performance.now();
+  const { id, topic, title } = check;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Finding & { timedOut: true }>((resolve) => {
+    timer = setTimeout(() => resolve({ ...noAnswer(limitMs), timedOut: true }), limitMs);
+  });
+  // In a promise of its own, so that a check that throws at once is no different.
+  const answer = (async () => check.run(context))().catch((error: unknown) => thrown(error));
+  const finding = await Promise.race([answer, late]);
+  clearTimeout(timer);
+  return { id, topic, title, ...finding, ms: Math.round(performance.now() - started) };
+}
+
+function noAnswer(limitMs: number): Finding {
+  return fail(`no answer in ${formatDuration(limitMs)}`, 'try again; if it stays so, what it asks hangs');
+}
+
+function thrown(error: unknown): Finding {
+  if (error instanceof Unmet) return skip(error.message);
+  if (error instanceof InferError) return fail(error.message, error.hint);
+  return fail(
+    `the check itself failed: ${messageOf(error).split('\n', 1)[0]}`,
+    'this is a bug in infer: please report it with infer doctor --report',
+  );
+}

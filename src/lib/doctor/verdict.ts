@@ -1,0 +1,47 @@
+import { CAPABILITIES, type Capability, type CheckResult, type CheckStatus } from './check.js';
+
+/** What the findings come to. */
+export interface Verdict {
+  /** False when a check failed. */
+  ok: boolean;
+  counts: Record<CheckStatus, number>;
+  ready: Capability[];
+  notReady: { what: Capability[]; because: string }[];
+}
+
+/** Checks that must have been made before it is said that something is ready. */
+const NEEDS: Record<Capability, readonly string[]> = {
+  submit: ['redis-reach'],
+  results: ['redis-reach'],
+  inspect: ['redis-reach'],
+  'CPU workers': ['redis-reach', 'models-found', 'models-runtime'],
+  'GPU workers': ['redis-reach', 'models-found', 'models-runtime', 'gpu-run'],
+};
+
+/**
+ * What is ready and what is not, with the first reason for each. Of what the checks made do not
+ * cover, such as workers where only `redis` was asked for, nothing is said.
+ */
+export function judge(results: readonly CheckResult[]): Verdict {
+  const counts: Verdict['counts'] = { ok: 0, warn: 0, fail: 0, skip: 0 };
+  for (const result of results) counts[result.status] += 1;
+  const ready: Capability[] = [];
+  const reasons = new Map<string, Capability[]>();
+  for (const what of CAPABILITIES) {
+    const blocker = results.find((result) => result.blocks?.includes(what)) ?? failedNeed(results, what);
+    if (blocker !== undefined) {
+      reasons.set(blocker.found, [...(reasons.get(blocker.found) ?? []), what]);
+    } else if (NEEDS[what].every((id) => results.some((result) => result.id === id))) ready.push(what);
+  }
+  return {
+    ok: counts.fail === 0,
+    counts,
+    ready,
+    notReady: [...reasons].map(([because, what]) => ({ what, because })),
+  };
+}
+
+/** A check that was given up or is itself broken blocks what needs it, whatever it would have said. */
+function failedNeed(results: readonly CheckResult[], what: Capability): CheckResult | undefined {
+  return results.find((result) => NEEDS[what].includes(result.id) && result.status === 'fail');
+}
