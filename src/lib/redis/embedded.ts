@@ -15,6 +15,7 @@ import { promisify } from 'node:util';
 import { isAlive } from '../core/process-alive.js';
 import { notAnswering, serverMissing, startFailed, stopFailed } from './embedded-errors.js';
 import { type EmbeddedPaths, embeddedPaths, preparePrivateDirs } from './embedded-files.js';
+import { keptSettings } from './embedded-settings.js';
 import { parseInfo } from './info.js';
 import { type Answer, ask } from './probe.js';
 import { type HeldLock, takeLock } from './start-lock.js';
@@ -258,6 +259,7 @@ function serverArguments(paths: EmbeddedPaths): string[] {
     save: '',
     'maxmemory-policy': 'noeviction',
     maxmemory: String(memoryLimit()),
+    ...keptSettings(paths),
   };
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
 }

@@ -3,6 +3,9 @@ import type { Cluster, Redis } from 'ioredis';
 /** A connected client; every other folder takes it from here and never imports ioredis itself. */
 export type RedisClient = Redis | Cluster;
 
+/** One server's own connection, for commands that are about a server and not about keys. */
+export type RedisNode = Redis;
+
 /**
  * What a connection is for:
  * `command`: a short-lived command: fails within seconds with a clear error, never hangs.

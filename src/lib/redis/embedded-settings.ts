@@ -1,0 +1,46 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type EmbeddedPaths, embeddedPaths, preparePrivateDirs } from './embedded-files.js';
+
+/** What infer's own server is started with besides its built-in settings: a file in its directory. */
+const fileOf = (paths: EmbeddedPaths): string => join(paths.dir, 'settings.json');
+
+/** Where it listens and keeps its files is not for tuning: a wrong one would lose its data or open it up. */
+const FIXED = new Set([
+  'port',
+  'bind',
+  'unixsocket',
+  'unixsocketperm',
+  'dir',
+  'pidfile',
+  'logfile',
+  'daemonize',
+]);
+const NAME = /^[a-z][a-z0-9-]*$/;
+
+/** Settings kept for the next start, by name; none when there is no such file or it makes no sense. */
+export function keptSettings(paths: EmbeddedPaths): Record<string, string> {
+  let kept: unknown;
+  try {
+    kept = JSON.parse(readFileSync(fileOf(paths), 'utf8'));
+  } catch {
+    return {};
+  }
+  if (typeof kept !== 'object' || kept === null) return {};
+  return Object.fromEntries(
+    Object.entries(kept).filter(
+      ([name, value]) => NAME.test(name) && !FIXED.has(name) && typeof value === 'string',
+    ),
+  );
+}
+
+/** Keeps settings for every later start of infer's own server; answers the file. */
+export function keepSettings(stateDir: string, settings: Readonly<Record<string, string>>): string {
+  const paths = embeddedPaths(stateDir);
+  preparePrivateDirs(paths);
+  const file = fileOf(paths);
+  const all = { ...keptSettings(paths), ...settings };
+  writeFileSync(`${file}.new`, `${JSON.stringify(all, null, 2)}\n`, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+  return file;
+}

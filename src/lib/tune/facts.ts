@@ -1,0 +1,108 @@
+import { messageOf } from '../core/errors.js';
+import { listQueues } from '../queue/reader.js';
+import { listWorkers } from '../queue/registry.js';
+import { parseRedisUrl } from '../redis/address.js';
+import { parseInfo, type RedisFacts } from '../redis/info.js';
+import { type ConfigRefusal, readConfig, refusalOf, type ServerNode } from '../redis/server-config.js';
+import type { RedisClient, RedisTarget } from '../redis/types.js';
+import { AUDITED } from './rules.js';
+import { type HostMemory, type HostSettings, isLocal, readServerHost } from './server-host.js';
+
+/** The longest halt of one kind that the server's latency monitor has noted. Milliseconds. */
+export interface LatencyEvent {
+  name: string;
+  lastMs: number;
+  maxMs: number;
+}
+
+/** What one server says of itself; whatever it refuses to say is undefined. */
+export interface NodeFacts {
+  /** `host:port` on a Cluster, else the address of the connection; safe to print. */
+  label: string;
+  info: RedisFacts;
+  /** Audited settings by name; empty when CONFIG is refused. */
+  config: ReadonlyMap<string, string>;
+  /** Why CONFIG GET was refused. */
+  refusal: ConfigRefusal | undefined;
+  memory: HostMemory | undefined;
+  host: HostSettings | undefined;
+  latency: readonly LatencyEvent[] | undefined;
+}
+
+/** The servers of a connection, and what of infer is on them. */
+export interface ServerFacts {
+  label: string;
+  source: RedisTarget['source'];
+  cluster: boolean;
+  nodes: NodeFacts[];
+  /** Host names of the address; none for a socket. */
+  hosts: string[];
+  /** infer's queues on these servers; undefined when this user may not look. */
+  queues: string[] | undefined;
+  /** Workers alive; 0 when this user may not look. */
+  workers: number;
+}
+
+/** Asks every server. Reads only, and what is refused is left out: INFO alone makes an audit. */
+export async function readFacts(
+  client: RedisClient,
+  servers: readonly ServerNode[],
+  target: RedisTarget,
+  prefix: string,
+): Promise<ServerFacts> {
+  const { endpoints, kind } = parseRedisUrl(target.url);
+  const local = isLocal(endpoints);
+  const [nodes, queues, workers] = await Promise.all([
+    Promise.all(servers.map((server) => readNode(server, target.label, local))),
+    allowed(listQueues(client, prefix)),
+    allowed(listWorkers(client, prefix)),
+  ]);
+  return {
+    label: target.label,
+    source: target.source,
+    cluster: kind === 'cluster',
+    nodes,
+    hosts: endpoints.map(({ host }) => host),
+    queues,
+    workers: workers?.length ?? 0,
+  };
+}
+
+async function readNode({ label, node }: ServerNode, address: string, local: boolean): Promise<NodeFacts> {
+  const [text, config, latency] = await Promise.all([
+    node.info(),
+    readConfig(node, AUDITED),
+    allowed(node.call('LATENCY', 'LATEST')),
+  ]);
+  const info = parseInfo(text);
+  const host = readServerHost(info.raw, local, info.pid);
+  const refused = !(config instanceof Map);
+  return {
+    label: label === '' ? address : label,
+    info,
+    config: refused ? new Map() : config,
+    refusal: refused ? config : undefined,
+    memory: host.memory,
+    host: host.settings,
+    latency: latency === undefined ? undefined : latencyEvents(latency),
+  };
+}
+
+/** What was asked for, or undefined where this user or server does not answer it. */
+export async function allowed<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (refusalOf(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
+function latencyEvents(reply: unknown): LatencyEvent[] {
+  if (!Array.isArray(reply)) return [];
+  return (reply as unknown[][]).map(([name, , last, max]) => ({
+    name: messageOf(name),
+    lastMs: Number(last),
+    maxMs: Number(max),
+  }));
+}

@@ -1,0 +1,325 @@
+import { formatBytes } from '../core/units.js';
+import type { RedisFacts } from '../redis/info.js';
+import type { NodeFacts } from './facts.js';
+import type { HostMemory } from './server-host.js';
+
+/** What a Redis is for: the queues, or (with `INFER_RESULT_URL`) results alone. */
+export type TuneRole = 'broker' | 'results';
+
+/**
+ * `critical`: data was lost, or will be at the next shortage. `warning`: work stops or is lost in a
+ * case that comes. `advice`: worth a thought. `unknown`: the server does not say.
+ */
+export type Level = 'ok' | 'advice' | 'unknown' | 'warning' | 'critical';
+
+/** One line of the audit. All texts are for people. */
+export interface Finding {
+  setting: string;
+  level: Level;
+  now: string;
+  wanted: string;
+  why: string;
+  /** What `apply` would set, as CONFIG SET takes it. */
+  set?: { name: string; value: string };
+  /** What helps where no setting does. */
+  fix?: string;
+}
+
+/** What a rule may look at besides its own setting. */
+export interface Look {
+  role: TuneRole;
+  info: RedisFacts;
+  memory: HostMemory | undefined;
+  /** Workers alive. */
+  workers: number;
+}
+
+type Verdict = Omit<Finding, 'setting' | 'now'> & { now?: string };
+
+interface SettingRule {
+  name: string;
+  /** The INFO field that says the same, for servers that refuse CONFIG. */
+  field?: string;
+  judge(now: string, look: Look): Verdict;
+}
+
+/** Share of the machine or container that maxmemory gets by itself, and at the most. */
+const MEMORY_SHARE = 0.6;
+export const MEMORY_SHARE_MAX = 0.75;
+const MIB = 1 << 20;
+
+/** Measured with BullMQ on Redis 7.0; said wherever an evicting policy comes up. */
+export const EVICTION_MEASURED =
+  'measured with allkeys-lru, 2,711 of 5,000 accepted jobs ran with empty input and were reported completed';
+const VOLATILE_MEASURED =
+  'measured with volatile-lru and volatile-ttl, every lock and all 500 results were dropped, and 6 of 6 running jobs ran twice';
+
+export const POLICIES = [
+  'noeviction',
+  'volatile-ttl',
+  'volatile-lru',
+  'volatile-lfu',
+  'volatile-random',
+  'allkeys-lru',
+  'allkeys-lfu',
+  'allkeys-random',
+] as const;
+
+const ok = (wanted: string, why: string): Verdict => ({ level: 'ok', wanted, why });
+
+/** A rule for a switch or number with one good value. */
+function wants(
+  name: string,
+  value: string,
+  level: 'advice' | 'warning',
+  why: string,
+  more: { field?: string; roles?: readonly TuneRole[]; good?: (now: string, look: Look) => boolean } = {},
+): SettingRule {
+  const good = more.good ?? ((now: string) => now === value);
+  return {
+    name,
+    ...(more.field === undefined ? {} : { field: more.field }),
+    judge: (now, look) => {
+      const matters = more.roles?.includes(look.role) ?? true;
+      if (!matters) return ok('any', 'results may be lost with their server: they are copies that expire');
+      return good(now, look) ? ok(value, why) : { level, wanted: value, why, set: { name, value } };
+    },
+  };
+}
+
+const BROKER: readonly TuneRole[] = ['broker'];
+
+const RULES: readonly SettingRule[] = [
+  { name: 'maxmemory', field: 'maxmemory', judge: (now, look) => maxmemory(Number(now), look) },
+  { name: 'maxmemory-policy', field: 'maxmemory_policy', judge: policy },
+  wants(
+    'appendonly',
+    'yes',
+    'warning',
+    'a restart loses every job since the last snapshot; the append-only file loses a second at most',
+    { roles: BROKER },
+  ),
+  wants(
+    'appendfsync',
+    'everysec',
+    'warning',
+    'with `no` a power failure loses up to half a minute; `always` is safest and about 4 times slower',
+    { roles: BROKER, good: (now) => now !== 'no' },
+  ),
+  wants(
+    'aof-load-truncated',
+    'yes',
+    'warning',
+    'after a power failure the file often ends in half a command: with `no` Redis refuses to start',
+    { roles: BROKER },
+  ),
+  wants(
+    'stop-writes-on-bgsave-error',
+    'yes',
+    'warning',
+    'a full disk must be noticed while everything is still in memory',
+    { roles: BROKER },
+  ),
+  { name: 'min-replicas-to-write', judge: minReplicas },
+  wants('timeout', '0', 'warning', 'connections that wait for work are idle by design and must not be cut', {
+    good: (now) => Number(now) === 0 || Number(now) >= 60,
+  }),
+  wants(
+    'tcp-keepalive',
+    '60',
+    'advice',
+    'finds dead clients in minutes; 0 keeps their connections for ever',
+    { good: (now) => Number(now) > 0 && Number(now) <= 60 },
+  ),
+  { name: 'maxclients', field: 'maxclients', judge: maxclients },
+  { name: 'maxmemory-clients', judge: maxmemoryClients },
+  { name: 'client-output-buffer-limit', judge: outputLimits },
+  { name: 'activedefrag', judge: activedefrag },
+  wants(
+    'lazyfree-lazy-user-del',
+    'yes',
+    'advice',
+    'deleting a large input or result then happens beside the work, not in its way',
+  ),
+  wants(
+    'latency-monitor-threshold',
+    '100',
+    'advice',
+    'notes halts over 100 ms, so that LATENCY DOCTOR can answer afterwards; costs nothing until then',
+    { good: (now) => Number(now) > 0 },
+  ),
+  wants(
+    'slowlog-log-slower-than',
+    '10000',
+    'advice',
+    'notes commands over 10 ms; mind that SLOWLOG keeps arguments, payloads too',
+    { good: (now) => Number(now) >= 1000 },
+  ),
+  wants('hz', '10', 'advice', 'more than 100 a second costs processor time and expires keys no better', {
+    field: 'configured_hz',
+    good: (now) => Number(now) >= 1 && Number(now) <= 100,
+  }),
+  { name: 'notify-keyspace-events', judge: keyspaceEvents },
+];
+
+/** Names of every setting an audit reads. */
+export const AUDITED: readonly string[] = RULES.map(({ name }) => name);
+
+/** Every audited setting of one server, judged. Pure. */
+export function judgeSettings(node: NodeFacts, role: TuneRole, workers: number): Finding[] {
+  const look: Look = { role, info: node.info, memory: node.memory, workers };
+  return RULES.flatMap((rule): Finding[] => {
+    const now = settingNow(node, rule);
+    if (now === undefined) return node.refusal === undefined ? [] : [unseen(rule, look)];
+    return [{ setting: rule.name, now, ...rule.judge(now, look) }];
+  });
+}
+
+/** What the server has set, as far as it tells; by CONFIG's name. */
+function settingNow(node: NodeFacts, { name, field }: SettingRule): string | undefined {
+  const set = node.config.get(name);
+  if (set !== undefined) return set;
+  const raw = field === undefined ? undefined : node.info.raw.get(field);
+  if (raw !== undefined) return raw;
+  // A setting that this version does not have is no finding; one that was not asked for is.
+  const aof = node.info.raw.get('aof_enabled');
+  return name === 'appendonly' && aof !== undefined ? (aof === '1' ? 'yes' : 'no') : undefined;
+}
+
+function unseen(rule: SettingRule, look: Look): Finding {
+  const { wanted, why } = rule.judge('', look);
+  return { setting: rule.name, level: 'unknown', now: '?', wanted, why: `cannot be seen here. ${why}` };
+}
+
+/** Bytes that maxmemory should get on a machine of this size; undefined when nothing fits. */
+function roomFor(memory: HostMemory | undefined, usedMemory: number): number | undefined {
+  if (memory === undefined) return undefined;
+  const bytes = Math.floor((memory.bytes * MEMORY_SHARE) / MIB) * MIB;
+  return bytes > usedMemory * 1.25 ? bytes : undefined;
+}
+
+function maxmemory(now: number, { memory, info }: Look): Verdict {
+  const place = memory?.source === 'cgroup' ? 'container' : 'machine';
+  if (now === 0) {
+    const bytes = roomFor(memory, info.usedMemory);
+    const why =
+      'without a limit nothing refuses work before the kernel kills Redis, and it is killed again while it reads its file';
+    if (bytes === undefined) {
+      return {
+        level: 'warning',
+        now: 'no limit',
+        wanted: 'a limit',
+        why,
+        fix: 'infer redis-tune apply --maxmemory 2gb',
+      };
+    }
+    const set = { name: 'maxmemory', value: String(bytes) };
+    return { level: 'warning', now: 'no limit', wanted: formatBytes(bytes), why, set };
+  }
+  const shown = formatBytes(now);
+  if (memory !== undefined && now > memory.bytes * MEMORY_SHARE_MAX) {
+    const share = Math.round((now / memory.bytes) * 100);
+    return {
+      level: 'warning',
+      now: shown,
+      wanted: `up to ${formatBytes(memory.bytes * MEMORY_SHARE_MAX)}`,
+      why: `${share} % of the ${place}'s ${formatBytes(memory.bytes)}: saving, rewriting and clients need the rest`,
+      fix: 'infer redis-tune apply --maxmemory 60%',
+    };
+  }
+  const of = memory === undefined ? '' : ` of the ${place}'s ${formatBytes(memory.bytes)}`;
+  return { ...ok('a limit', `new work is refused above 80 % of this${of}`), now: shown };
+}
+
+function policy(now: string, { role, info }: Look): Verdict {
+  if (role === 'results') return resultsPolicy(now);
+  if (now === 'noeviction' || now === '') {
+    return ok('noeviction', 'when memory is short new work is refused; nothing accepted is dropped');
+  }
+  const measured = now.startsWith('volatile') ? VOLATILE_MEASURED : EVICTION_MEASURED;
+  return {
+    level: info.maxMemory > 0 ? 'critical' : 'warning',
+    wanted: 'noeviction',
+    why: `when memory is short Redis drops what it has accepted, without a word: ${measured}`,
+    set: { name: 'maxmemory-policy', value: 'noeviction' },
+  };
+}
+
+function resultsPolicy(now: string): Verdict {
+  const set = { name: 'maxmemory-policy', value: 'volatile-ttl' };
+  if (now === 'noeviction' || now === '') {
+    const why =
+      'a full results server takes no more results, and jobs wait for it; the oldest result may go instead';
+    return { level: 'warning', wanted: 'volatile-ttl or allkeys-lru', why, set };
+  }
+  if (now.endsWith('-random')) {
+    const why = 'drops any result; volatile-ttl drops those that would go next anyway';
+    return { level: 'advice', wanted: 'volatile-ttl or allkeys-lru', why, set };
+  }
+  return ok('volatile-ttl or allkeys-lru', 'when memory is short results go early; jobs do not notice');
+}
+
+function minReplicas(now: string, { role, info }: Look): Verdict {
+  const replicas = Number(info.raw.get('connected_slaves') ?? 0);
+  if (role === 'results' || replicas === 0) return ok('any', 'no replica is connected');
+  const why = 'a master that lost its replicas stops taking jobs that the next master would never hear of';
+  if (Number(now) >= 1) return ok('1 or more', why);
+  return { level: 'advice', wanted: '1', why, set: { name: 'min-replicas-to-write', value: '1' } };
+}
+
+/** Connections of one worker of two queues, and for everybody else. */
+const CONNECTIONS_PER_WORKER = 3;
+const CONNECTIONS_BESIDES = 100;
+
+function maxclients(now: string, { info, workers }: Look): Verdict {
+  const needed = workers * CONNECTIONS_PER_WORKER + CONNECTIONS_BESIDES;
+  const limit = Number(now);
+  const why = `${info.connectedClients} are connected; a worker takes ${CONNECTIONS_PER_WORKER}, and one too many is turned away`;
+  if (now === '' || (limit >= needed && info.connectedClients < limit * 0.8))
+    return ok(`${needed} or more`, why);
+  const value = String(Math.max(needed, info.connectedClients * 2, 1000));
+  return { level: 'warning', wanted: value, why, set: { name: 'maxclients', value } };
+}
+
+/** Below this, 5 % would be less than one large input on its way, and cut its submitter off. */
+const CLIENT_LIMIT_FROM = 2 * 1024 * MIB;
+
+function maxmemoryClients(now: string, { info }: Look): Verdict {
+  const why = 'clients that read slowly can hold any amount of memory beside the data';
+  if (now !== '0' || info.maxMemory < CLIENT_LIMIT_FROM) return ok('any', why);
+  return { level: 'advice', wanted: '5%', why, set: { name: 'maxmemory-clients', value: '5%' } };
+}
+
+const OUTPUT_LIMITS = 'replica 268435456 67108864 60 pubsub 33554432 8388608 60';
+
+/** Kept as they come: only a limit that somebody took away is worth a word. */
+function outputLimits(now: string): Verdict {
+  const unlimited = ['replica', 'slave', 'pubsub'].filter((kind) => new RegExp(`\\b${kind} 0 0 `).test(now));
+  const why = 'a replica or subscriber that falls behind would take memory without end';
+  if (unlimited.length === 0) return { ...ok('limits for replica and pubsub', why), now: 'limited' };
+  return {
+    level: 'warning',
+    now: `no limit for ${unlimited.join(', ')}`,
+    wanted: '256 MB, 32 MB',
+    why,
+    set: { name: 'client-output-buffer-limit', value: OUTPUT_LIMITS },
+  };
+}
+
+const FRAGMENTED_RATIO = 1.4;
+const FRAGMENTED_BYTES = 100 * MIB;
+
+function activedefrag(now: string, { info }: Look): Verdict {
+  const ratio = Number(info.raw.get('mem_fragmentation_ratio') ?? 1);
+  const lost = Number(info.raw.get('mem_fragmentation_bytes') ?? 0);
+  const why = `${formatBytes(Math.max(0, lost))} of memory is lost between the data (ratio ${ratio})`;
+  if (now !== 'no' || ratio <= FRAGMENTED_RATIO || lost <= FRAGMENTED_BYTES) return ok('any', why);
+  return { level: 'advice', wanted: 'yes', why, set: { name: 'activedefrag', value: 'yes' } };
+}
+
+function keyspaceEvents(now: string): Verdict {
+  const why = 'infer needs none; every key that changes costs a message';
+  if (now === '') return { ...ok('none', why), now: 'none' };
+  // Somebody may be listening: said, never changed.
+  return { level: 'advice', wanted: 'none', why };
+}
