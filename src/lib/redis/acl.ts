@@ -1,4 +1,6 @@
-export type AclRole = 'producer' | 'worker' | 'inspector';
+export const ACL_ROLES = ['producer', 'worker', 'inspector', 'admin'] as const;
+
+export type AclRole = (typeof ACL_ROLES)[number];
 
 /** Every connection: a sign of life, its name, memory and readiness, and the map of a Cluster. */
 const CONNECTION = ['ping', 'info', 'client|setname', 'cluster|slots', 'cluster|info'];
@@ -23,10 +25,17 @@ const SERVE = [
   ...['zremrangebyscore', 'zscore'],
 ];
 
+/** What `infer redis-tune` reads and sets besides; neither users nor other programs' keys. */
+const TUNE = [
+  ...['config|get', 'config|set', 'config|rewrite', 'dbsize', 'latency|latest', 'memory|usage', 'scan'],
+  ...['xlen'],
+];
+
 const COMMANDS: Record<AclRole, readonly string[]> = {
   producer: [...LOOK, ...SUBMIT],
   worker: [...LOOK, ...SERVE],
   inspector: LOOK,
+  admin: [...LOOK, ...SUBMIT, ...SERVE, ...TUNE],
 };
 
 /** Every command that a role sends or runs in its scripts, in lower case; `client|setname` is a sub-command. */

@@ -149,7 +149,7 @@ async function sampleIds(client: RedisClient, key: string, list: boolean, length
   const many = Math.min(SAMPLE, length);
   const ranks = Array.from({ length: many }, (_, i) => Math.floor((i * length) / many));
   const found = await Promise.all(
-    ranks.map((rank) => (list ? client.lindex(key, rank) : client.zrange(key, rank, rank))),
+    ranks.map((rank) => (list ? client.lindex(key, rank) : client.zrange(key, String(rank), String(rank)))),
   );
   return [...new Set(found.flat())].filter((id): id is string => typeof id === 'string');
 }

@@ -20,7 +20,7 @@ export interface NodeFacts {
   /** `host:port` on a Cluster, else the address of the connection; safe to print. */
   label: string;
   info: RedisFacts;
-  /** Audited settings by name; empty when CONFIG is refused. */
+  /** Audited settings by name; what INFO says of them alone when CONFIG is refused. */
   config: ReadonlyMap<string, string>;
   /** Why CONFIG GET was refused. */
   refusal: ConfigRefusal | undefined;
@@ -80,12 +80,31 @@ async function readNode({ label, node }: ServerNode, address: string, local: boo
   return {
     label: label === '' ? address : label,
     info,
-    config: refused ? new Map() : config,
+    config: refused ? settingsInInfo(info.raw) : config,
     refusal: refused ? config : undefined,
     memory: host.memory,
     host: host.settings,
     latency: latency === undefined ? undefined : latencyEvents(latency),
   };
+}
+
+/** INFO's names of settings that it tells too. */
+const IN_INFO: Readonly<Record<string, string>> = {
+  maxmemory: 'maxmemory',
+  'maxmemory-policy': 'maxmemory_policy',
+  maxclients: 'maxclients',
+  hz: 'configured_hz',
+};
+
+function settingsInInfo(raw: ReadonlyMap<string, string>): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const [name, field] of Object.entries(IN_INFO)) {
+    const value = raw.get(field);
+    if (value !== undefined) found.set(name, value);
+  }
+  const aof = raw.get('aof_enabled');
+  if (aof !== undefined) found.set('appendonly', aof === '1' ? 'yes' : 'no');
+  return found;
 }
 
 /** What was asked for, or undefined where this user or server does not answer it. */

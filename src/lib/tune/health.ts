@@ -122,6 +122,20 @@ function clients({ raw }: RedisFacts): Finding[] {
 
 function replication({ role, raw }: RedisFacts): Finding[] {
   const found: Finding[] = [];
+  const replicas = [...raw].flatMap(([name, text]) => {
+    const at = /^slave\d+$/.test(name) ? /ip=([^,]+),port=(\d+)/.exec(text) : null;
+    return at === null ? [] : [`redis://${at[1]}:${at[2]}`];
+  });
+  if (role === 'master' && replicas.length > 0) {
+    found.push({
+      setting: 'replicas',
+      level: 'advice',
+      now: String(replicas.length),
+      wanted: 'set alike',
+      why: 'a replica keeps settings of its own, which count after a failover',
+      fix: `look at each: infer redis-tune --redis ${replicas[0]}`,
+    });
+  }
   if (role === 'replica') {
     const master = raw.get('master_host');
     found.push({

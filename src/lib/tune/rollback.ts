@@ -86,12 +86,12 @@ export function checkRollback(plan: RollbackPlan, nodes: readonly NodeFacts[]): 
 /** Puts a snapshot back, on every server or none; see `applyPlans` for what it throws. */
 export async function rollBack(
   servers: readonly ServerNode[],
-  plan: RollbackPlan,
+  plans: readonly NodeChanges[],
   snapshot: StoredSnapshot,
   store: SnapshotStore,
   signal?: AbortSignal,
 ): Promise<{ nodes: { label: string; changes: Verified[] }[]; verified: boolean }> {
-  await setAll(servers, plan.nodes, signal, () => undefined);
+  await setAll(servers, plans, signal, () => undefined);
   store.save({ ...snapshot, state: 'rolled-back' });
-  return readBack(servers, plan.nodes);
+  return readBack(servers, plans);
 }

@@ -38,8 +38,6 @@ type Verdict = Omit<Finding, 'setting' | 'now'> & { now?: string };
 
 interface SettingRule {
   name: string;
-  /** The INFO field that says the same, for servers that refuse CONFIG. */
-  field?: string;
   judge(now: string, look: Look): Verdict;
 }
 
@@ -73,12 +71,11 @@ function wants(
   value: string,
   level: 'advice' | 'warning',
   why: string,
-  more: { field?: string; roles?: readonly TuneRole[]; good?: (now: string, look: Look) => boolean } = {},
+  more: { roles?: readonly TuneRole[]; good?: (now: string, look: Look) => boolean } = {},
 ): SettingRule {
   const good = more.good ?? ((now: string) => now === value);
   return {
     name,
-    ...(more.field === undefined ? {} : { field: more.field }),
     judge: (now, look) => {
       const matters = more.roles?.includes(look.role) ?? true;
       if (!matters) return ok('any', 'results may be lost with their server: they are copies that expire');
@@ -90,8 +87,8 @@ function wants(
 const BROKER: readonly TuneRole[] = ['broker'];
 
 const RULES: readonly SettingRule[] = [
-  { name: 'maxmemory', field: 'maxmemory', judge: (now, look) => maxmemory(Number(now), look) },
-  { name: 'maxmemory-policy', field: 'maxmemory_policy', judge: policy },
+  { name: 'maxmemory', judge: (now, look) => maxmemory(Number(now), look) },
+  { name: 'maxmemory-policy', judge: policy },
   wants(
     'appendonly',
     'yes',
@@ -131,7 +128,7 @@ const RULES: readonly SettingRule[] = [
     'finds dead clients in minutes; 0 keeps their connections for ever',
     { good: (now) => Number(now) > 0 && Number(now) <= 60 },
   ),
-  { name: 'maxclients', field: 'maxclients', judge: maxclients },
+  { name: 'maxclients', judge: maxclients },
   { name: 'maxmemory-clients', judge: maxmemoryClients },
   { name: 'client-output-buffer-limit', judge: outputLimits },
   { name: 'activedefrag', judge: activedefrag },
@@ -156,7 +153,6 @@ const RULES: readonly SettingRule[] = [
     { good: (now) => Number(now) >= 1000 },
   ),
   wants('hz', '10', 'advice', 'more than 100 a second costs processor time and expires keys no better', {
-    field: 'configured_hz',
     good: (now) => Number(now) >= 1 && Number(now) <= 100,
   }),
   { name: 'notify-keyspace-events', judge: keyspaceEvents },
@@ -169,21 +165,11 @@ export const AUDITED: readonly string[] = RULES.map(({ name }) => name);
 export function judgeSettings(node: NodeFacts, role: TuneRole, workers: number): Finding[] {
   const look: Look = { role, info: node.info, memory: node.memory, workers };
   return RULES.flatMap((rule): Finding[] => {
-    const now = settingNow(node, rule);
+    const now = node.config.get(rule.name);
+    // A setting that this version does not have is no finding; one that was refused is.
     if (now === undefined) return node.refusal === undefined ? [] : [unseen(rule, look)];
     return [{ setting: rule.name, now, ...rule.judge(now, look) }];
   });
-}
-
-/** What the server has set, as far as it tells; by CONFIG's name. */
-function settingNow(node: NodeFacts, { name, field }: SettingRule): string | undefined {
-  const set = node.config.get(name);
-  if (set !== undefined) return set;
-  const raw = field === undefined ? undefined : node.info.raw.get(field);
-  if (raw !== undefined) return raw;
-  // A setting that this version does not have is no finding; one that was not asked for is.
-  const aof = node.info.raw.get('aof_enabled');
-  return name === 'appendonly' && aof !== undefined ? (aof === '1' ? 'yes' : 'no') : undefined;
 }
 
 function unseen(rule: SettingRule, look: Look): Finding {
@@ -227,7 +213,7 @@ function maxmemory(now: number, { memory, info }: Look): Verdict {
       fix: 'infer redis-tune apply --maxmemory 60%',
     };
   }
-  const of = memory === undefined ? '' : ` of the ${place}'s ${formatBytes(memory.bytes)}`;
+  const of = memory === undefined ? '' : `; the ${place} has ${formatBytes(memory.bytes)}`;
   return { ...ok('a limit', `new work is refused above 80 % of this${of}`), now: shown };
 }
 

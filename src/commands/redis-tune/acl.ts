@@ -1,0 +1,82 @@
+import { Flags } from '@oclif/core';
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { facts } from '../../lib/cli/output/text.js';
+import type { AclJson } from '../../lib/cli/tune/make-user.js';
+import { InferError } from '../../lib/core/errors.js';
+import { ExitCode } from '../../lib/core/exit-codes.js';
+import { printable } from '../../lib/core/job.js';
+import { ACL_ROLES } from '../../lib/redis/acl.js';
+
+/** Users of Redis with the rights of one role and no more. */
+export default class RedisTuneAcl extends BaseCommand<typeof RedisTuneAcl> {
+  static override summary = 'print or make a Redis user that may do the work of one role and nothing more';
+  static override description =
+    `Prints the line for redis-cli, with the password's hash in it. The password itself is made once and shown on a terminal, or with --show, and nowhere else. Without either the line has CHANGE-ME in its place.
+--apply makes the user on every server. Users are lost when Redis restarts unless --persist saves them, in the ACL file or with CONFIG REWRITE. Exits 1 when there is such a user already, 3 when it could not be saved.`;
+  static override examples = [
+    '<%= config.bin %> redis-tune acl --role producer',
+    '<%= config.bin %> redis-tune acl --role worker --apply --persist',
+    '<%= config.bin %> redis-tune acl --role inspector --user grafana --password-stdin --apply < secret',
+    '<%= config.bin %> redis-tune acl --role worker --format users.acl >> users.acl',
+  ];
+  static override flags = {
+    role: Flags.option({ options: ACL_ROLES, required: true, description: 'what the user is for' })(),
+    user: Flags.string({ helpValue: '<name>', description: 'its name [default: infer-<role>]' }),
+    format: Flags.option({
+      options: ['setuser', 'users.acl'] as const,
+      default: 'setuser' as const,
+      description: 'a command for redis-cli, or a line of the ACL file',
+    })(),
+    apply: Flags.boolean({ description: 'make the user on the server' }),
+    replace: Flags.boolean({ dependsOn: ['apply'], description: 'also when there is one of this name' }),
+    persist: Flags.boolean({ dependsOn: ['apply'], description: 'make it outlive a restart' }),
+    show: Flags.boolean({ description: 'show the password in a pipe and in JSON too' }),
+    'password-stdin': Flags.boolean({
+      exclusive: ['show'],
+      description: 'take the password from standard input and show it nowhere',
+    }),
+  };
+
+  async run(): Promise<AclJson> {
+    const { role, apply, replace, persist, show } = this.flags;
+    const given = this.flags['password-stdin'];
+    const shown = show || (process.stdout.isTTY === true && !this.jsonEnabled());
+    if (apply && !given && !shown) {
+      throw new InferError('ACL_PASSWORD', 'nobody would ever see the password of this user', {
+        hint: 'add --show, or give one with --password-stdin',
+        exitCode: ExitCode.Usage,
+      });
+    }
+    const { describeUser, makeUser, readPassword } = await import('../../lib/cli/tune/make-user.js');
+    const { newPassword } = await import('../../lib/tune/acl-user.js');
+    const password = given ? await readPassword(process.stdin) : shown ? newPassword() : undefined;
+    const wish = { role, name: this.flags.user ?? `infer-${role}`, password, replace, persist };
+    const user = apply ? await makeUser(this.loaded, wish) : describeUser(this.loaded, wish);
+    const line = this.flags.format === 'setuser' ? user.setUser : user.aclFile;
+    const secret = given ? undefined : password;
+    await this.print([line, ...this.secretLines(user.user, secret)]);
+    if (apply) this.tell(user);
+    if (user.persisted === false) this.endWith(ExitCode.Partial);
+    return { ...user, password: show ? (secret ?? null) : null };
+  }
+
+  private secretLines(user: string, password: string | undefined): string[] {
+    if (password === undefined) return [];
+    const { tty, paint } = this.layout;
+    if (!tty) return [`password\t${password}`];
+    const rows: [string, string][] = [
+      ['user', printable(user)],
+      ['password', `${password}  ${paint('dim', '(shown this once: INFER_REDIS_PASSWORD, or a file)')}`],
+    ];
+    return ['', ...facts(rows, paint)];
+  }
+
+  private tell({ user, persisted, reason }: AclJson): void {
+    this.note(`made ${printable(user)}`);
+    if (persisted === null) {
+      this.warn('users are lost when Redis restarts, unless they are saved: --persist');
+    } else if (reason !== null) {
+      this.warn(`it will be lost when Redis restarts: ${reason}`);
+    }
+  }
+}

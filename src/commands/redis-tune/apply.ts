@@ -1,0 +1,123 @@
+import { Flags } from '@oclif/core';
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { confirm } from '../../lib/cli/confirm.js';
+import type { ChangeJson } from '../../lib/cli/tune/change.js';
+import { changeFlags, serviceFlag, tuneRoleFlag } from '../../lib/cli/tune/flags.js';
+import type { OpenServer } from '../../lib/cli/tune/open-server.js';
+import { diffView, doneView, persistedLines } from '../../lib/cli/views/tune-change-view.js';
+import { ExitCode } from '../../lib/core/exit-codes.js';
+import { REWRITE_WARNING } from '../../lib/tune/persist.js';
+import { type NodePlan, parseMaxmemory } from '../../lib/tune/plan.js';
+import { AUDITED, POLICIES } from '../../lib/tune/rules.js';
+
+/** Puts right what the audit found wrong. */
+export default class RedisTuneApply extends BaseCommand<typeof RedisTuneApply> {
+  static override summary =
+    'put right what the audit found, after showing it; infer redis-tune rollback undoes it';
+  static override description =
+    `Sets everything the audit warns of, with your --maxmemory and --policy in place of its own; on every master of a Cluster, or on none. What was is noted first, the change is made as one, and then the server is asked again.
+Where CONFIG is refused it prints what to type at the provider, or to write into redis.conf, and exits 77.
+With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 when the server says something else than it was told.`;
+  static override examples = [
+    '<%= config.bin %> redis-tune apply --dry-run',
+    '<%= config.bin %> redis-tune apply --maxmemory 60% --persist',
+    '<%= config.bin %> redis-tune apply --only maxmemory --maxmemory 2gb --yes',
+    '<%= config.bin %> redis-tune apply --role results --policy allkeys-lru',
+  ];
+  static override flags = {
+    maxmemory: Flags.string({
+      helpValue: '<size>',
+      description: "2gb, 512mb as in redis.conf, or 60% of the server's machine or container",
+    }),
+    policy: Flags.option({
+      options: POLICIES,
+      description: 'eviction policy; for a broker only noeviction is safe',
+    })(),
+    role: tuneRoleFlag,
+    advice: Flags.boolean({ description: 'set what is merely advised too' }),
+    only: Flags.option({
+      options: AUDITED,
+      multiple: true,
+      multipleNonGreedy: true,
+      delimiter: ',',
+      helpValue: '<names>',
+      description: 'only these settings',
+    })(),
+    persist: Flags.boolean({ description: 'make it outlive a restart: CONFIG REWRITE' }),
+    force: Flags.boolean({ description: 'do what is refused for the harm it does' }),
+    service: serviceFlag,
+    ...changeFlags,
+  };
+
+  async run(): Promise<ChangeJson> {
+    const { maxmemory, policy, role, advice, only, force, service } = this.flags;
+    const asked = {
+      role,
+      policy,
+      advice,
+      only,
+      force,
+      maxmemory: maxmemory === undefined ? undefined : parseMaxmemory(maxmemory),
+    };
+    const { withServer } = await import('../../lib/cli/tune/open-server.js');
+    const { planApply } = await import('../../lib/cli/tune/change.js');
+    return withServer(this.loaded, role, service, (open) => this.change(open, planApply(open, asked)));
+  }
+
+  private async change(open: OpenServer, plans: NodePlan[]): Promise<ChangeJson> {
+    const { apply, insteadOf, persistEarlier, untouched } = await import('../../lib/cli/tune/change.js');
+    const dryRun = this.flags['dry-run'];
+    for (const text of new Set(plans.flatMap((plan) => plan.warnings))) this.warn(text);
+    if (plans.every((plan) => plan.changes.length === 0)) {
+      const earlier = this.flags.persist && !dryRun ? await persistEarlier(open, this.loaded) : undefined;
+      this.note('nothing to set');
+      return earlier === undefined ? untouched(plans) : this.told(earlier);
+    }
+    if (open.facts.nodes.some(({ refusal }) => refusal !== undefined)) {
+      return this.cannot(open, untouched(plans, insteadOf(open, plans)));
+    }
+    if (dryRun) {
+      await this.print(diffView(plans, this.layout));
+      return untouched(plans);
+    }
+    // The result is the data; what would be set is for whoever is asked.
+    if (!this.jsonEnabled()) for (const line of diffView(plans, this.layout)) this.note(line);
+    if (this.flags.persist && open.facts.source !== 'embedded') this.warn(REWRITE_WARNING);
+    const interactive = process.stdin.isTTY === true && !this.jsonEnabled();
+    if (!(await confirm({ question: 'Set these?', yes: this.flags.yes, interactive }))) {
+      this.note('nothing was changed');
+      return untouched(plans);
+    }
+    const wanted = { persist: this.flags.persist, audit: this.flags.role === 'broker' };
+    const done = await apply(open, plans, this.loaded, wanted);
+    await this.print(doneView(done, this.layout));
+    this.told(done);
+    this.next('infer redis-tune');
+    return done;
+  }
+
+  /** Says how persisting went, and sets the exit code. */
+  private told(done: ChangeJson): ChangeJson {
+    for (const { ok, lines } of persistedLines(done)) {
+      if (ok) this.note(lines.join('\n'));
+      else for (const [at, line] of lines.entries()) at === 0 ? this.warn(line) : this.note(line);
+    }
+    if (!done.verified) this.endWith(ExitCode.Negative);
+    else if (done.persisted?.some(({ ok }) => !ok)) this.endWith(ExitCode.Partial);
+    return done;
+  }
+
+  private async cannot({ provider, facts }: OpenServer, result: ChangeJson): Promise<ChangeJson> {
+    const why = facts.nodes.find(({ refusal }) => refusal !== undefined)?.refusal?.text ?? '';
+    this.warn(`nothing was changed: CONFIG is refused (${why.slice(0, 80)})`);
+    this.note(
+      provider === undefined
+        ? 'In redis-cli as its administrator, or in redis.conf:'
+        : `At ${provider.name}:`,
+    );
+    await this.print(result.instead.length === 0 ? ['(this service cannot be set so)'] : result.instead);
+    for (const note of provider?.notes ?? []) this.note(note);
+    this.endWith(ExitCode.NotPermitted);
+    return result;
+  }
+}

@@ -1,0 +1,34 @@
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { serviceFlag, tuneRoleFlag } from '../../lib/cli/tune/flags.js';
+import type { TuneReport } from '../../lib/cli/tune/read-report.js';
+import { auditView } from '../../lib/cli/views/tune-view.js';
+import type { ExitCode } from '../../lib/core/exit-codes.js';
+
+/** Graded as monitoring plug-ins are: a lost job is worse than a setting that may lose one. */
+const AUDIT_EXIT: Record<TuneReport['worst'], ExitCode> = { ok: 0, warning: 1, critical: 2 };
+
+/** The audit: looks at the Redis server and what jobs cost there; changes nothing. */
+export default class RedisTune extends BaseCommand<typeof RedisTune> {
+  static override summary = 'audit the Redis server: settings, memory, what jobs cost, what was lost';
+  static override description =
+    `Reads only, and works with what the server lets be seen: INFO alone is enough. Settings that are as they should be are shown with --verbose.
+Exits 0 when nothing is wrong, 1 with warnings, 2 when data was lost or will be at the next shortage. Advice does not count. infer redis-tune apply puts right what is wrong.`;
+  static override examples = [
+    '<%= config.bin %> redis-tune',
+    '<%= config.bin %> redis-tune apply --maxmemory 60% --dry-run',
+    '<%= config.bin %> redis-tune --json | jq \'.nodes[].findings[] | select(.level == "critical")\'',
+  ];
+  static override aliases = ['redis-tune:audit'];
+  static override flags = { role: tuneRoleFlag, service: serviceFlag };
+
+  async run(): Promise<TuneReport> {
+    const { role, service } = this.flags;
+    const { readReport } = await import('../../lib/cli/tune/read-report.js');
+    const report = await readReport(this.loaded, role, service);
+    await this.print(auditView(report, this.layout, this.verbose));
+    for (const note of report.provider?.notes ?? []) this.note(note);
+    if (report.worst !== 'ok') this.next('infer redis-tune apply --dry-run');
+    this.endWith(AUDIT_EXIT[report.worst]);
+    return report;
+  }
+}

@@ -1,0 +1,70 @@
+import { Args, Flags } from '@oclif/core';
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { confirm } from '../../lib/cli/confirm.js';
+import type { ChangeJson } from '../../lib/cli/tune/change.js';
+import { changeFlags, tuneRoleFlag } from '../../lib/cli/tune/flags.js';
+import { diffView, doneView, persistedLines } from '../../lib/cli/views/tune-change-view.js';
+import { InferError } from '../../lib/core/errors.js';
+import { ExitCode } from '../../lib/core/exit-codes.js';
+
+/** Puts back what `apply` changed. */
+export default class RedisTuneRollback extends BaseCommand<typeof RedisTuneRollback> {
+  static override summary = 'put back what infer redis-tune apply has changed';
+  static override description =
+    `Takes the newest change of this server that is noted in the state directory, or the file of one. What was persisted then is persisted again as it was.
+Refuses when somebody has changed a setting since (exit 1), unless --force. Exits 66 when nothing is noted.`;
+  static override examples = [
+    '<%= config.bin %> redis-tune rollback --dry-run',
+    '<%= config.bin %> redis-tune rollback --yes',
+  ];
+  static override args = {
+    file: Args.string({ description: 'snapshot [default: the newest of this server]' }),
+  };
+  static override flags = {
+    role: tuneRoleFlag,
+    force: Flags.boolean({ description: 'also what somebody else has changed since' }),
+    ...changeFlags,
+  };
+
+  async run(): Promise<ChangeJson> {
+    const { withServer } = await import('../../lib/cli/tune/open-server.js');
+    const { planBack, putBack, untouched } = await import('../../lib/cli/tune/change.js');
+    const { SnapshotStore } = await import('../../lib/tune/snapshot.js');
+    const { role, force, yes } = this.flags;
+    const store = new SnapshotStore(this.settings.stateDir);
+    const given = this.args.file === undefined ? undefined : store.open(this.args.file);
+    return withServer(this.loaded, role, undefined, async (open) => {
+      const snapshot = given ?? store.latest(open.target.label);
+      if (snapshot === undefined) throw nothingNoted(open.target.label);
+      const plans = planBack(open, snapshot, force);
+      const unchanged = untouched(plans);
+      const when = new Date(snapshot.at).toISOString().replace('T', ' ').slice(0, 16);
+      this.note(`as it was before ${when} UTC (${snapshot.file})`);
+      if (this.flags['dry-run']) {
+        await this.print(diffView(plans, this.layout));
+        return unchanged;
+      }
+      if (!this.jsonEnabled()) for (const line of diffView(plans, this.layout)) this.note(line);
+      const nothing = plans.every(({ changes }) => changes.length === 0);
+      if (nothing) this.note('all of it is as it was already');
+      const interactive = process.stdin.isTTY === true && !this.jsonEnabled();
+      if (!nothing && !(await confirm({ question: 'Put these back?', yes, interactive }))) {
+        this.note('nothing was changed');
+        return unchanged;
+      }
+      const done = await putBack(open, plans, this.loaded, snapshot, role === 'broker');
+      await this.print(doneView(done, this.layout));
+      for (const { lines } of persistedLines(done)) this.note(lines.join('\n'));
+      if (!done.verified) this.endWith(ExitCode.Negative);
+      else if (done.persisted?.some(({ ok }) => !ok)) this.endWith(ExitCode.Partial);
+      return done;
+    });
+  }
+}
+
+function nothingNoted(label: string): InferError {
+  return new InferError('TUNE_NO_SNAPSHOT', `no change of ${label} is noted here`, {
+    hint: 'changes are noted by `infer redis-tune apply`, on the machine and by the user that ran it (INFER_STATE_DIR)',
+    exitCode: ExitCode.NoInput,
+  });
+}

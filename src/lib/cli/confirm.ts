@@ -1,0 +1,39 @@
+import { createInterface } from 'node:readline';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { printable } from '../core/job.js';
+
+export interface Confirmation {
+  /** What `y` agrees to, such as `Set these?`. */
+  question: string;
+  /** `--yes` was given. */
+  yes: boolean;
+  /** Whether a person is there to ask: not in a pipe, not under `--json`. */
+  interactive: boolean;
+}
+
+/**
+ * True when the person agreed, on the terminal or beforehand. Ctrl-C ends the command there and
+ * then; an empty answer and Ctrl-D mean no.
+ * @throws InferError CONFIRM (exit 2) where nobody can be asked and `--yes` is missing.
+ */
+export async function confirm({ question, yes, interactive }: Confirmation): Promise<boolean> {
+  if (yes) return true;
+  if (!interactive) {
+    throw new InferError('CONFIRM', 'this changes the server, and there is nobody to ask', {
+      hint: 'add --yes, or look first with --dry-run',
+      exitCode: ExitCode.Usage,
+    });
+  }
+  // Not in raw mode: Ctrl-C is then a signal as anywhere else.
+  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
+  try {
+    const answer = await new Promise<string>((resolve) => {
+      lines.once('close', () => resolve(''));
+      lines.question(`${printable(question)} [y/N] `, resolve);
+    });
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    lines.close();
+  }
+}

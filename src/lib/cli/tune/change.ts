@@ -1,0 +1,185 @@
+import { hostname, userInfo } from 'node:os';
+import type { LoadedSettings } from '../../config/load.js';
+import { writeAudit } from '../../queue/audit.js';
+import type { RedisClient } from '../../redis/types.js';
+import { applyPlans, type NodeChanges, type Verified } from '../../tune/apply.js';
+import { auditServers } from '../../tune/audit.js';
+import { confLines, type Persisted, persist } from '../../tune/persist.js';
+import { type Asked, type NodePlan, planNode } from '../../tune/plan.js';
+import { checkRollback, planRollback, rollBack } from '../../tune/rollback.js';
+import { SnapshotStore, type StoredSnapshot } from '../../tune/snapshot.js';
+import { interruptible } from '../signals.js';
+import type { OpenServer } from './open-server.js';
+
+/** What came of changing servers, in the JSON of `apply` and `rollback`. */
+export interface ChangeJson {
+  /** False for a dry run, when nobody agreed, when nothing was to do or CONFIG is refused. */
+  applied: boolean;
+  /** True when the servers, asked again, say what they were told. */
+  verified: boolean;
+  nodes: { label: string; changes: (Verified & { why?: string })[]; warnings: string[] }[];
+  /** With `--persist`: where it was written, or what to do instead. */
+  persisted: Persisted[] | null;
+  snapshot: string | null;
+  /** Where CONFIG is refused: what to type at the provider, or to write into redis.conf. */
+  instead: string[];
+}
+
+/** The plan of every server: what the audit found wrong, and what was asked for. */
+export function planApply({ facts }: OpenServer, asked: Asked): NodePlan[] {
+  const audits = auditServers(facts, asked.role);
+  return facts.nodes.map((node, at) => planNode(node, audits[at]?.findings ?? [], asked));
+}
+
+/** What has not been done, as JSON: `now` is what a setting is. */
+export function untouched(
+  plans: readonly (NodeChanges & { warnings?: string[] })[],
+  instead: string[] = [],
+): ChangeJson {
+  return {
+    applied: false,
+    verified: true,
+    nodes: plans.map(({ label, changes, warnings }) => ({
+      label,
+      changes: changes.map((one) => ({ ...one, now: one.from })),
+      warnings: warnings ?? [],
+    })),
+    persisted: null,
+    snapshot: null,
+    instead,
+  };
+}
+
+/** What to do where CONFIG is refused: the provider's own way, else lines of redis.conf. */
+export function insteadOf({ provider, facts }: OpenServer, plans: readonly NodePlan[]): string[] {
+  const [plan] = plans.filter(({ changes }) => changes.length > 0);
+  if (plan === undefined) return [];
+  if (provider !== undefined) return provider.set(plan.changes);
+  const acl = facts.nodes.some(({ refusal }) => refusal?.kind === 'acl');
+  return acl
+    ? ['ACL SETUSER <user> +config|get +config|set +config|rewrite', ...configLines(plan)]
+    : confLines(plan);
+}
+
+const configLines = (plan: NodePlan): string[] => [`CONFIG SET ${confLines(plan).join(' ')}`];
+
+/** Applies, persists if wanted, and notes it in the audit log. A first signal undoes all. */
+export async function apply(
+  open: OpenServer,
+  plans: readonly NodePlan[],
+  loaded: LoadedSettings,
+  wanted: { persist: boolean; audit: boolean },
+): Promise<ChangeJson> {
+  const store = new SnapshotStore(loaded.values.stateDir);
+  const { snapshot, nodes, verified } = await interruptible((signal) =>
+    applyPlans(open.servers, plans, store, { target: open.target.label, now: Date.now(), signal }),
+  );
+  const persisted = wanted.persist ? await persistNodes(open, plans, loaded) : null;
+  if (persisted?.some(({ ok }) => ok)) store.save({ ...snapshot, persisted: true });
+  if (wanted.audit) await note(open.client, loaded, 'redis-tune apply', open.target.label, plans, verified);
+  return {
+    applied: true,
+    verified,
+    nodes: nodes.map((node, at) => ({ ...node, warnings: plans[at]?.warnings ?? [] })),
+    persisted,
+    snapshot: snapshot.file,
+    instead: [],
+  };
+}
+
+/** What a rollback would put back. @throws as `checkRollback`, unless forced. */
+export function planBack({ facts }: OpenServer, snapshot: StoredSnapshot, force: boolean): NodeChanges[] {
+  const plan = planRollback(snapshot, facts.nodes);
+  if (!force) checkRollback(plan, facts.nodes);
+  return plan.nodes;
+}
+
+/** Puts a snapshot back; what was persisted then is persisted again as it was. */
+export async function putBack(
+  open: OpenServer,
+  plans: NodeChanges[],
+  loaded: LoadedSettings,
+  snapshot: StoredSnapshot,
+  audit: boolean,
+): Promise<ChangeJson> {
+  const store = new SnapshotStore(loaded.values.stateDir);
+  const { nodes, verified } = await interruptible((signal) =>
+    rollBack(open.servers, plans, snapshot, store, signal),
+  );
+  const again = snapshot.persisted ? await persistNodes(open, plans, loaded) : null;
+  if (audit) await note(open.client, loaded, 'redis-tune rollback', open.target.label, plans, verified);
+  return {
+    applied: true,
+    verified,
+    nodes: nodes.map((node) => ({ ...node, warnings: [] })),
+    persisted: again,
+    snapshot: snapshot.file,
+    instead: [],
+  };
+}
+
+/**
+ * `apply --persist` with nothing left to set: makes what was applied before outlive a restart.
+ * Undefined when this user has applied nothing here.
+ */
+export async function persistEarlier(
+  open: OpenServer,
+  loaded: LoadedSettings,
+): Promise<ChangeJson | undefined> {
+  const store = new SnapshotStore(loaded.values.stateDir);
+  const snapshot = store.latest(open.target.label);
+  if (snapshot === undefined) return undefined;
+  const plans = open.facts.nodes.map(({ label }) => ({
+    label,
+    changes: snapshot.nodes.find((node) => node.label === label)?.changes ?? [],
+    warnings: [],
+  }));
+  const persisted = await persistNodes(open, plans, loaded);
+  if (persisted.some(({ ok }) => ok)) store.save({ ...snapshot, persisted: true });
+  return { ...untouched([]), persisted, snapshot: snapshot.file };
+}
+
+function persistNodes(
+  { servers, facts }: OpenServer,
+  plans: readonly NodeChanges[],
+  loaded: LoadedSettings,
+): Promise<Persisted[]> {
+  return persist(servers, facts.nodes, plans, facts.source, loaded.values.stateDir);
+}
+
+/**
+ * Into the installation's audit log. Best effort: the server may be too full, or a replica, and the
+ * change is made by now.
+ */
+export async function note(
+  client: RedisClient,
+  loaded: LoadedSettings,
+  action: string,
+  target: string,
+  plans: readonly NodeChanges[],
+  ok: boolean,
+): Promise<void> {
+  const changes = plans
+    .flatMap((plan) => plan.changes)
+    .map(({ name, from, to }) => `${name} ${from} -> ${to}`);
+  const detail = [...new Set(changes)].join(', ');
+  const result = ok ? 'set and read back' : 'set, and read back as something else';
+  await writeAudit(client, loaded.values.prefix, {
+    who: userName(),
+    host: hostname(),
+    action,
+    target,
+    detail,
+    result,
+    ok,
+  }).catch(() => undefined);
+}
+
+export function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // No entry in the user database, as in many containers.
+    return `uid ${process.getuid?.() ?? '?'}`;
+  }
+}

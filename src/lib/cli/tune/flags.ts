@@ -1,0 +1,22 @@
+import { Flags } from '@oclif/core';
+import { SERVICES, type Service } from '../../tune/providers.js';
+import type { TuneRole } from '../../tune/rules.js';
+
+/** What the Redis is for; decides what is right for it. */
+export const tuneRoleFlag = Flags.option({
+  options: ['broker', 'results'] as const satisfies readonly TuneRole[],
+  default: 'broker' as const,
+  description: 'what this Redis is for: queues, or results alone (the one of INFER_RESULT_URL)',
+})();
+
+/** For services whose addresses do not tell them. */
+export const serviceFlag = Flags.option({
+  options: SERVICES as readonly Service[],
+  description: 'the provider of a managed Redis, where its address does not tell [default: recognised]',
+})();
+
+/** Flags of commands that change the server. */
+export const changeFlags = {
+  yes: Flags.boolean({ char: 'y', description: 'do not ask' }),
+  'dry-run': Flags.boolean({ description: 'show what would be set, and set nothing' }),
+};

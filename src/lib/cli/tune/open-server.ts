@@ -1,0 +1,66 @@
+import type { LoadedSettings } from '../../config/load.js';
+import { InferError } from '../../core/errors.js';
+import { ExitCode } from '../../core/exit-codes.js';
+import { closeClient, connect, explain, resolveTarget } from '../../redis/connect.js';
+import { connectionSettings, resultSettings } from '../../redis/from-settings.js';
+import { masterNodes, type ServerNode } from '../../redis/server-config.js';
+import type { RedisClient, RedisTarget } from '../../redis/types.js';
+import { readFacts, type ServerFacts } from '../../tune/facts.js';
+import { type Provider, providerOf, recogniseService, type Service } from '../../tune/providers.js';
+import type { TuneRole } from '../../tune/rules.js';
+
+/** The Redis to tune, open and asked. */
+export interface OpenServer {
+  client: RedisClient;
+  target: RedisTarget;
+  /** In the order of `facts.nodes`. */
+  servers: ServerNode[];
+  facts: ServerFacts;
+  /** Who runs it, where that is known and not oneself. */
+  provider: Provider | undefined;
+}
+
+/**
+ * Runs `work` on the Redis that the settings name: for `results` the one of INFER_RESULT_URL, unless
+ * `--redis` names another. Starts no server; failures of Redis are worded.
+ * @throws InferError TUNE_ROLE (exit 78) when what is said to hold results alone holds queues.
+ */
+export async function withServer<T>(
+  loaded: LoadedSettings,
+  role: TuneRole,
+  service: Service | undefined,
+  work: (open: OpenServer) => Promise<T>,
+): Promise<T> {
+  const results = role === 'results' && loaded.sources.redisUrl.kind !== 'flag';
+  const settings = (results ? resultSettings(loaded) : undefined) ?? connectionSettings(loaded, false);
+  const target = await resolveTarget(settings);
+  const client = await connect(target, 'command', settings);
+  try {
+    const servers = masterNodes(client);
+    const facts = await readFacts(client, servers, target, loaded.values.prefix);
+    if (role === 'results' && (facts.queues ?? []).length > 0) throw holdsQueues(facts);
+    const known = service ?? recogniseService(facts.hosts, facts.nodes[0]?.info.raw ?? new Map());
+    const provider = known === undefined ? undefined : providerOf(known);
+    return await work({ client, target, servers, facts, provider });
+  } catch (error) {
+    throw explainUnlessOurs(client, error);
+  } finally {
+    await closeClient(client);
+  }
+}
+
+function holdsQueues({ label, queues }: ServerFacts): InferError {
+  return new InferError(
+    'TUNE_ROLE',
+    `${label} holds queues (${(queues ?? []).slice(0, 3).join(', ')}): it is a broker, and must drop nothing`,
+    {
+      hint: 'leave out --role results, or name the Redis of INFER_RESULT_URL with --redis',
+      exitCode: ExitCode.BadConfig,
+    },
+  );
+}
+
+/** A signal's Interrupted passes as it is; `explain` leaves InferErrors alone. */
+function explainUnlessOurs(client: RedisClient, error: unknown): unknown {
+  return error instanceof Error && error.name === 'Interrupted' ? error : explain(client, error);
+}

@@ -1,0 +1,68 @@
+import type { LoadedSettings } from '../../config/load.js';
+import { auditServers, type NodeAudit, worstOf } from '../../tune/audit.js';
+import { type JobCosts, measureJobs, type Room, roomForJobs } from '../../tune/bytes-per-job.js';
+import { type Keyspace, lookAtKeys } from '../../tune/keyspace.js';
+import type { Service } from '../../tune/providers.js';
+import type { TuneRole } from '../../tune/rules.js';
+import { SnapshotStore } from '../../tune/snapshot.js';
+import { type OpenServer, withServer } from './open-server.js';
+
+/** One server of an audit, with what it still has room for. */
+export interface NodeReport extends NodeAudit {
+  room: Room;
+  keyspace: Keyspace | null;
+}
+
+/** What `infer redis-tune --json` answers; fields are only ever added. */
+export interface TuneReport {
+  redis: { label: string; source: string; cluster: boolean };
+  role: TuneRole;
+  provider: { service: Service; name: string; notes: string[] } | null;
+  worst: 'ok' | 'warning' | 'critical';
+  nodes: NodeReport[];
+  /** Null where jobs may not be looked at or measured. */
+  jobs: JobCosts | null;
+  /** File of a change that was cut off in the middle; null when there is none. */
+  unfinished: string | null;
+}
+
+/** Reads and judges; changes nothing and starts nothing. */
+export function readReport(
+  loaded: LoadedSettings,
+  role: TuneRole,
+  service: Service | undefined,
+): Promise<TuneReport> {
+  return withServer(loaded, role, service, (open) => reportOf(open, loaded, role));
+}
+
+async function reportOf(
+  { client, servers, facts, provider, target }: OpenServer,
+  loaded: LoadedSettings,
+  role: TuneRole,
+): Promise<TuneReport> {
+  const { prefix, stateDir } = loaded.values;
+  const [jobs, keyspaces] = await Promise.all([
+    facts.queues === undefined ? undefined : measureJobs(client, prefix, facts.queues),
+    Promise.all(
+      servers.map((server, at) => lookAtKeys(server, prefix, facts.nodes[at]?.info.raw ?? new Map())),
+    ),
+  ]);
+  const audits = auditServers(facts, role);
+  const left = new SnapshotStore(stateDir).latest(target.label);
+  return {
+    redis: { label: facts.label, source: facts.source, cluster: facts.cluster },
+    role,
+    provider:
+      provider === undefined
+        ? null
+        : { service: provider.service, name: provider.name, notes: provider.notes },
+    worst: worstOf(audits),
+    nodes: audits.map((audit, at) => ({
+      ...audit,
+      room: roomForJobs(audit.usedMemory, audit.maxMemory, jobs),
+      keyspace: keyspaces[at] ?? null,
+    })),
+    jobs: jobs ?? null,
+    unfinished: left?.state === 'applying' ? left.file : null,
+  };
+}

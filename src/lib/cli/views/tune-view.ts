@@ -1,0 +1,195 @@
+import { printable } from '../../core/job.js';
+import { formatBytes } from '../../core/units.js';
+import type { Finding, Level } from '../../tune/rules.js';
+import { type Cell, type Column, renderTable } from '../output/table.js';
+import { count, type Format, heading, type Layout, plural } from '../output/text.js';
+import type { NodeReport, TuneReport } from '../tune/read-report.js';
+
+const FORMATS: Record<Level, Format> = {
+  critical: 'red',
+  warning: 'yellow',
+  unknown: 'dim',
+  advice: 'cyan',
+  ok: 'green',
+};
+
+const FINDING_COLUMNS: Column[] = [
+  { title: 'LEVEL' },
+  { title: 'SETTING' },
+  { title: 'NOW' },
+  { title: 'WANTED' },
+  { title: 'WHY' },
+];
+
+/** The audit: each server's memory and findings, and what jobs cost. `all` shows what is right too. */
+export function auditView(report: TuneReport, layout: Layout, all: boolean): string[] {
+  // A pipe gets every line: a script asks for what it wants.
+  const shown = (finding: Finding): boolean => all || !layout.tty || finding.level !== 'ok';
+  const { paint } = layout;
+  if (!layout.tty) return findingRows(report, layout, shown);
+  const lines: string[] = [];
+  if (report.unfinished !== null) {
+    lines.push(
+      `${paint('yellow', '!')} a change was cut off in the middle: ${printable(report.unfinished)}`,
+      `  ${paint('dim', 'Try:')} ${paint('cyan', 'infer redis-tune rollback')}`,
+      '',
+    );
+  }
+  for (const node of report.nodes) {
+    lines.push(...nodeHead(node, report, layout), ...nodeFindings(node, layout, shown), '');
+  }
+  return [...lines, ...jobsSection(report, layout)];
+}
+
+function nodeHead(node: NodeReport, report: TuneReport, { paint }: Layout): string[] {
+  const limit = node.maxMemory > 0 ? `of ${formatBytes(node.maxMemory)}` : 'and no limit';
+  const whose = report.redis.source === 'embedded' ? " (infer's own)" : '';
+  const parts = [
+    printable(node.label) + whose,
+    printable(node.version),
+    ...(node.role === 'replica' ? ['replica'] : []),
+    `${formatBytes(node.usedMemory)} ${limit}`,
+    ...(report.provider === null ? [] : [report.provider.name]),
+    ...(report.role === 'results' ? ['results only'] : []),
+  ];
+  const refused =
+    node.refused === null
+      ? []
+      : [paint('yellow', `! CONFIG is refused (${node.refused.slice(0, 60)}): this is what INFO tells`)];
+  return [`${heading('Redis', paint)} ${parts.join(paint('dim', ' · '))}`, ...refused];
+}
+
+/** Least width in which a reason is worth a column of its own. */
+const WHY_WIDTH = 36;
+const BORDERS = 3;
+
+function nodeFindings(node: NodeReport, layout: Layout, shown: (one: Finding) => boolean): string[] {
+  const findings = node.findings.filter(shown);
+  const right = node.findings.filter(({ level }) => level === 'ok').length;
+  const rest = node.findings.length - findings.length;
+  const summary =
+    rest > 0
+      ? [layout.paint('dim', `${plural(right, 'setting')} as they should be: --verbose shows them`)]
+      : [];
+  if (findings.length === 0) return [`${layout.paint('green', '✓')} nothing to mend`, ...summary];
+  const head = findings.map((finding) => [finding.level, finding.setting, finding.now, finding.wanted]);
+  const widths = FINDING_COLUMNS.slice(0, 4).map((column, at) =>
+    Math.max(column.title.length, ...head.map((row) => (row[at] as string).length)),
+  );
+  const room = layout.width - widths.reduce((sum, width) => sum + width + BORDERS, 0) - BORDERS - 1;
+  if (room >= WHY_WIDTH) {
+    const rows = findings.map((finding): Cell[] => [
+      ...cells(finding),
+      { values: wrapped(reason(finding), room) },
+    ]);
+    return [...renderTable(FINDING_COLUMNS, rows, layout), ...summary];
+  }
+  const lines = findings.flatMap((finding) => [
+    `${layout.paint(FORMATS[finding.level], finding.level)} ${layout.paint('bold', printable(finding.setting))}`,
+    ...wrapped(reason(finding), Math.max(20, layout.width - 4)).map((line) => `  ${printable(line)}`),
+  ]);
+  const table = renderTable(FINDING_COLUMNS.slice(0, 4), findings.map(cells), layout);
+  return [...table, ...lines, ...summary];
+}
+
+const reason = ({ why, fix }: Finding): string => (fix === undefined ? why : `${why}. Try: ${fix}`);
+
+const cells = (finding: Finding): Cell[] => [
+  { text: finding.level, format: FORMATS[finding.level] },
+  finding.setting,
+  finding.now,
+  finding.wanted,
+];
+
+/** Every finding of every server as one table for programs. */
+function findingRows(report: TuneReport, layout: Layout, shown: (one: Finding) => boolean): string[] {
+  const columns = [{ title: 'SERVER' }, ...FINDING_COLUMNS];
+  const rows = report.nodes.flatMap((node) =>
+    node.findings.filter(shown).map((finding): Cell[] => [node.label, ...cells(finding), reason(finding)]),
+  );
+  return renderTable(columns, rows, layout);
+}
+
+/** Text in lines of at most `width` columns, broken between words; a longer word stays whole. */
+export function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return line === '' ? lines : [...lines, line];
+}
+
+const KIND_COLUMNS: Column[] = [
+  { title: 'JOBS' },
+  { title: 'COUNT', align: 'right' },
+  { title: 'EACH', align: 'right' },
+  { title: 'RECORD', align: 'right' },
+  { title: 'INPUT', align: 'right' },
+  { title: 'RESULT', align: 'right' },
+  { title: 'TOGETHER', align: 'right' },
+];
+
+/** What jobs, results and event streams take, what more fits, and who else is there. */
+function jobsSection({ jobs, nodes, role }: TuneReport, layout: Layout): string[] {
+  const { paint } = layout;
+  const lines = [heading('What jobs cost', paint)];
+  if (jobs === null) lines.push(paint('dim', 'cannot be measured: this user or server does not allow it'));
+  else if (jobs.kinds.length === 0) {
+    if (role === 'broker') lines.push(paint('dim', 'no jobs are here now'));
+  } else {
+    const rows = jobs.kinds.map((kind): Cell[] => [
+      kind.kind,
+      count(kind.jobs),
+      ...[kind.bytesPerJob, kind.recordBytes, kind.inputBytes, kind.resultBytes, kind.totalBytes].map(
+        (bytes) => (bytes === 0 ? { text: '-', format: 'dim' as const } : formatBytes(bytes)),
+      ),
+    ]);
+    lines.push(...renderTable(KIND_COLUMNS, rows, layout));
+  }
+  const results = nodes.reduce((sum, { keyspace }) => sum + (keyspace?.results.keys ?? 0), 0);
+  if (results > 0) {
+    const bytes = nodes.reduce((sum, { keyspace }) => sum + (keyspace?.results.bytes ?? 0), 0);
+    lines.push(`results        ${plural(results, 'key')}, ${formatBytes(bytes)}${share(bytes, nodes)}`);
+  }
+  if (jobs !== null && jobs.events.queues > 0) {
+    const { queues, entries, bytes } = jobs.events;
+    lines.push(
+      `event streams  ${plural(entries, 'entry', 'entries')} of ${plural(queues, 'queue')}, ${formatBytes(bytes)}${share(bytes, nodes)}`,
+    );
+  }
+  return [...lines, ...nodes.flatMap((node) => roomLines(node, nodes.length > 1))];
+}
+
+function share(bytes: number, nodes: readonly NodeReport[]): string {
+  const used = nodes.reduce((sum, node) => sum + node.usedMemory, 0);
+  return used === 0 ? '' : ` (${Math.round((bytes / used) * 100)} % of what is in use)`;
+}
+
+function roomLines({ room, keyspace, label }: NodeReport, several: boolean): string[] {
+  const where = several ? `${printable(label)}: ` : '';
+  const by =
+    room.basis === 'measured'
+      ? `at ${formatBytes(room.bytesPerJob)} each, the dearest kind`
+      : `at ${formatBytes(room.bytesPerJob)} each, taken for 1 KB in and 1 KB out`;
+  const fits =
+    room.jobs === null
+      ? 'cannot be told: no limit is set'
+      : `${count(room.jobs)} more jobs before new work is refused at 80 %, ${by}`;
+  const lines = [`room           ${where}${fits}`];
+  if (keyspace !== null && keyspace.others.keys > 0) {
+    const about = keyspace.looked < keyspace.keys ? 'about ' : '';
+    lines.push(
+      `other keys     ${where}${about}${count(keyspace.others.keys)} of ${count(keyspace.keys)} are not this installation's: ${keyspace.others.examples.join(', ')}`,
+    );
+  }
+  if (keyspace !== null && keyspace.otherDatabases > 0) {
+    lines.push(
+      `other keys     ${where}${count(keyspace.otherDatabases)} in other databases, which share the memory`,
+    );
+  }
+  return lines;
+}
