@@ -16,7 +16,7 @@ export interface OldRedis {
 export async function oldRedis(port: number): Promise<OldRedis> {
   const sockets = new Set<Socket>();
   const sets: string[] = [];
-  const old = { onSet: (): Promise<void> | void => undefined } as OldRedis;
+  const hook: Pick<OldRedis, 'onSet'> = { onSet: () => undefined };
   const listener = createServer((client) => {
     const server = tcp({ port, host: '127.0.0.1' });
     for (const socket of [client, server]) {
@@ -44,7 +44,7 @@ export async function oldRedis(port: number): Promise<OldRedis> {
         }
         if (isSet) {
           sets.push(words[2] ?? '');
-          await old.onSet(words[2] ?? '');
+          await hook.onSet(words[2] ?? '');
         }
         server.write(piece);
       });
@@ -52,7 +52,7 @@ export async function oldRedis(port: number): Promise<OldRedis> {
   });
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
   const { port: own } = listener.address() as { port: number };
-  return Object.assign(old, {
+  return Object.assign(hook, {
     url: `redis://127.0.0.1:${own}`,
     sets,
     close: async () => {
