@@ -14,6 +14,8 @@ export interface TestRedisOptions {
   /** More server arguments, such as `['--maxmemory', '1mb']`. */
   args?: string[];
   password?: string;
+  /** A configuration file; the arguments here count over what it says. */
+  configFile?: string;
   /** Listen on a free port of 127.0.0.1 instead of a unix socket. */
   port?: boolean;
 }
@@ -75,6 +77,7 @@ async function startIn(dir: string, options: TestRedisOptions): Promise<TestRedi
   const label = port === undefined ? `unix://${socket}` : `redis://127.0.0.1:${port}`;
   const url = label.replace('://', `://${secret}`);
   const args = [
+    ...(options.configFile === undefined ? [] : [options.configFile]),
     ...[
       '--port',
       String(port ?? 0),

@@ -6,7 +6,7 @@ import { changeFlags, serviceFlag, tuneRoleFlag } from '../../lib/cli/tune/flags
 import type { OpenServer } from '../../lib/cli/tune/open-server.js';
 import { diffView, doneView, persistedLines } from '../../lib/cli/views/tune-change-view.js';
 import { ExitCode } from '../../lib/core/exit-codes.js';
-import { REWRITE_WARNING } from '../../lib/tune/persist.js';
+import { isOwnServer, REWRITE_WARNING } from '../../lib/tune/persist.js';
 import { type NodePlan, parseMaxmemory } from '../../lib/tune/plan.js';
 import { AUDITED, POLICIES } from '../../lib/tune/rules.js';
 
@@ -82,7 +82,8 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
     }
     // The result is the data; what would be set is for whoever is asked.
     if (!this.jsonEnabled()) for (const line of diffView(plans, this.layout)) this.note(line);
-    if (this.flags.persist && open.facts.source !== 'embedded') this.warn(REWRITE_WARNING);
+    const own = isOwnServer(open.target, this.settings.stateDir);
+    if (this.flags.persist && !own) this.warn(REWRITE_WARNING);
     const interactive = process.stdin.isTTY === true && !this.jsonEnabled();
     if (!(await confirm({ question: 'Set these?', yes: this.flags.yes, interactive }))) {
       this.note('nothing was changed');
@@ -92,6 +93,9 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
     const done = await apply(open, plans, this.loaded, wanted);
     await this.print(doneView(done, this.layout));
     this.told(done);
+    if (plans.some((plan) => plan.changes.some(({ name, to }) => name === 'appendonly' && to === 'yes'))) {
+      this.note('the append-only file is being written now; the server does not stop before it is done');
+    }
     this.next('infer redis-tune');
     return done;
   }

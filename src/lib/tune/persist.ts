@@ -1,3 +1,4 @@
+import { embeddedTargetOf } from '../redis/connect.js';
 import { keepSettings } from '../redis/embedded-settings.js';
 import { refusalOf, type ServerNode, shortReply } from '../redis/server-config.js';
 import type { RedisTarget } from '../redis/types.js';
@@ -26,10 +27,10 @@ export async function persist(
   servers: readonly ServerNode[],
   nodes: readonly NodeFacts[],
   plans: readonly NodeChanges[],
-  source: RedisTarget['source'],
+  target: RedisTarget,
   stateDir: string,
 ): Promise<Persisted[]> {
-  if (source === 'embedded') {
+  if (isOwnServer(target, stateDir)) {
     const changes = plans.flatMap((plan) => plan.changes);
     const file = keepSettings(stateDir, Object.fromEntries(changes.map(({ name, to }) => [name, to])));
     return [{ label: plans[0]?.label ?? '', ok: true, text: `kept for every start in ${file}`, instead: [] }];
@@ -52,6 +53,11 @@ export async function persist(
       }
     }),
   );
+}
+
+/** True of infer's own server, also when its socket was named. */
+export function isOwnServer(target: RedisTarget, stateDir: string): boolean {
+  return target.source === 'embedded' || target.label === embeddedTargetOf(stateDir).label;
 }
 
 /** The same as lines of redis.conf. */

@@ -140,11 +140,11 @@ export async function persistEarlier(
 }
 
 function persistNodes(
-  { servers, facts }: OpenServer,
+  { servers, facts, target }: OpenServer,
   plans: readonly NodeChanges[],
   loaded: LoadedSettings,
 ): Promise<Persisted[]> {
-  return persist(servers, facts.nodes, plans, facts.source, loaded.values.stateDir);
+  return persist(servers, facts.nodes, plans, target, loaded.values.stateDir);
 }
 
 /**
