@@ -85,7 +85,10 @@ describe('a user without CONFIG', () => {
 });
 
 describe('what has happened', () => {
-  const redis = useRedis({ port: true, args: ['--maxmemory', '3mb', '--maxmemory-policy', 'allkeys-lru'] });
+  const redis = useRedis({
+    port: true,
+    args: ['--maxmemory', '3mb', '--maxmemory-policy', 'allkeys-lru', '--repl-diskless-sync-delay', '0'],
+  });
 
   it('keys that were dropped are data lost, until somebody clears the count', async () => {
     const client = await redis.client();
