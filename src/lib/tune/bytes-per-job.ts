@@ -155,7 +155,7 @@ async function sampleIds(client: RedisClient, key: string, list: boolean, length
 }
 
 /** Bytes of a key; 0 when it is not there, undefined when this may not be asked. */
-export async function usage(client: RedisClient, key: string): Promise<number | undefined> {
+async function usage(client: RedisClient, key: string): Promise<number | undefined> {
   const asked = allowed(client.memory('USAGE', key).then((bytes) => ({ bytes })));
   const answer = await asked;
   return answer === undefined ? undefined : Number(answer.bytes ?? 0);

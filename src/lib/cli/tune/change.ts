@@ -151,7 +151,7 @@ function persistNodes(
  * Into the installation's audit log. Best effort: the server may be too full, or a replica, and the
  * change is made by now.
  */
-export async function note(
+async function note(
   client: RedisClient,
   loaded: LoadedSettings,
   action: string,

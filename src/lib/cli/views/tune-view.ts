@@ -61,6 +61,8 @@ function nodeHead(node: NodeReport, report: TuneReport, { paint }: Layout): stri
 
 /** Least width in which a reason is worth a column of its own. */
 const WHY_WIDTH = 36;
+/** And the most: longer lines are hard to read. */
+const WHY_WIDEST = 100;
 const BORDERS = 3;
 
 function nodeFindings(node: NodeReport, layout: Layout, shown: (one: Finding) => boolean): string[] {
@@ -76,7 +78,8 @@ function nodeFindings(node: NodeReport, layout: Layout, shown: (one: Finding) =>
   const widths = FINDING_COLUMNS.slice(0, 4).map((column, at) =>
     Math.max(column.title.length, ...head.map((row) => (row[at] as string).length)),
   );
-  const room = layout.width - widths.reduce((sum, width) => sum + width + BORDERS, 0) - BORDERS - 1;
+  const taken = widths.reduce((sum, width) => sum + width + BORDERS, 1);
+  const room = Math.min(layout.width - taken - BORDERS, WHY_WIDEST);
   if (room >= WHY_WIDTH) {
     const rows = findings.map((finding): Cell[] => [
       ...cells(finding),
@@ -84,12 +87,19 @@ function nodeFindings(node: NodeReport, layout: Layout, shown: (one: Finding) =>
     ]);
     return [...renderTable(FINDING_COLUMNS, rows, layout), ...summary];
   }
+  const inTable = taken <= layout.width;
   const lines = findings.flatMap((finding) => [
-    `${layout.paint(FORMATS[finding.level], finding.level)} ${layout.paint('bold', printable(finding.setting))}`,
+    findingHead(finding, layout, inTable),
     ...wrapped(reason(finding), Math.max(20, layout.width - 4)).map((line) => `  ${printable(line)}`),
   ]);
-  const table = renderTable(FINDING_COLUMNS.slice(0, 4), findings.map(cells), layout);
+  const table = inTable ? renderTable(FINDING_COLUMNS.slice(0, 4), findings.map(cells), layout) : [];
   return [...table, ...lines, ...summary];
+}
+
+/** On a terminal too narrow for a table, what it would have said stands here. */
+function findingHead({ level, setting, now, wanted }: Finding, { paint }: Layout, inTable: boolean): string {
+  const head = `${paint(FORMATS[level], level)} ${paint('bold', printable(setting))}`;
+  return inTable ? head : `${head} is ${printable(now)}, wanted ${printable(wanted)}`;
 }
 
 const reason = ({ why, fix }: Finding): string => (fix === undefined ? why : `${why}. Try: ${fix}`);
@@ -111,7 +121,7 @@ function findingRows(report: TuneReport, layout: Layout, shown: (one: Finding) =
 }
 
 /** Text in lines of at most `width` columns, broken between words; a longer word stays whole. */
-export function wrapped(text: string, width: number): string[] {
+function wrapped(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
