@@ -24,7 +24,8 @@ const FINDING_COLUMNS: Column[] = [
 /** The audit: each server's memory and findings, and what jobs cost. `all` shows what is right too. */
 export function auditView(report: TuneReport, layout: Layout, all: boolean): string[] {
   // A pipe gets every line: a script asks for what it wants.
-  const shown = (finding: Finding): boolean => all || !layout.tty || finding.level !== 'ok';
+  const shown = (finding: Finding): boolean =>
+    all || !layout.tty || (finding.level !== 'ok' && finding.level !== 'unknown');
   const { paint } = layout;
   if (!layout.tty) return findingRows(report, layout, shown);
   const lines: string[] = [];
@@ -67,12 +68,10 @@ const BORDERS = 3;
 
 function nodeFindings(node: NodeReport, layout: Layout, shown: (one: Finding) => boolean): string[] {
   const findings = node.findings.filter(shown);
-  const right = node.findings.filter(({ level }) => level === 'ok').length;
-  const rest = node.findings.length - findings.length;
-  const summary =
-    rest > 0
-      ? [layout.paint('dim', `${plural(right, 'setting')} as they should be: --verbose shows them`)]
-      : [];
+  const summary = summaryOf(
+    node.findings.filter((one) => !shown(one)),
+    layout,
+  );
   if (findings.length === 0) return [`${layout.paint('green', '✓')} nothing to mend`, ...summary];
   const head = findings.map((finding) => [finding.level, finding.setting, finding.now, finding.wanted]);
   const widths = FINDING_COLUMNS.slice(0, 4).map((column, at) =>
@@ -94,6 +93,16 @@ function nodeFindings(node: NodeReport, layout: Layout, shown: (one: Finding) =>
   ]);
   const table = inTable ? renderTable(FINDING_COLUMNS.slice(0, 4), findings.map(cells), layout) : [];
   return [...table, ...lines, ...summary];
+}
+
+/** What is not in the table: settings that are right, and those that nobody can see. */
+function summaryOf(hidden: readonly Finding[], { paint }: Layout): string[] {
+  const unseen = hidden.filter(({ level }) => level === 'unknown').length;
+  const right = hidden.length - unseen;
+  return [
+    ...(right === 0 ? [] : [`${plural(right, 'setting')} as they should be`]),
+    ...(unseen === 0 ? [] : [`${plural(unseen, 'setting')} that cannot be seen here`]),
+  ].map((text) => paint('dim', `${text}: --verbose shows them`));
 }
 
 /** On a terminal too narrow for a table, what it would have said stands here. */
