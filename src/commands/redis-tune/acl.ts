@@ -72,7 +72,7 @@ export default class RedisTuneAcl extends BaseCommand<typeof RedisTuneAcl> {
   }
 
   private tell({ user, persisted, reason }: AclJson): void {
-    this.note(`made ${printable(user)}`);
+    if (!this.jsonEnabled()) this.note(`made ${printable(user)}`);
     if (persisted === null) {
       this.warn('users are lost when Redis restarts, unless they are saved: --persist');
     } else if (reason !== null) {

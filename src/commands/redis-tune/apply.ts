@@ -70,7 +70,7 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
     for (const text of new Set(plans.flatMap((plan) => plan.warnings))) this.warn(text);
     if (plans.every((plan) => plan.changes.length === 0)) {
       const earlier = this.flags.persist && !dryRun ? await persistEarlier(open, this.loaded) : undefined;
-      this.note('nothing to set');
+      this.say('nothing to set');
       return earlier === undefined ? untouched(plans) : this.told(earlier);
     }
     if (open.facts.nodes.some(({ refusal }) => refusal !== undefined)) {
@@ -81,12 +81,12 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
       return untouched(plans);
     }
     // The result is the data; what would be set is for whoever is asked.
-    if (!this.jsonEnabled()) for (const line of diffView(plans, this.layout)) this.note(line);
+    for (const line of diffView(plans, this.layout)) this.say(line);
     const own = isOwnServer(open.target, this.settings.stateDir);
     if (this.flags.persist && !own) this.warn(REWRITE_WARNING);
     const interactive = process.stdin.isTTY === true && !this.jsonEnabled();
     if (!(await confirm({ question: 'Set these?', yes: this.flags.yes, interactive }))) {
-      this.note('nothing was changed');
+      this.say('nothing was changed');
       return untouched(plans);
     }
     const wanted = { persist: this.flags.persist, audit: this.flags.role === 'broker' };
@@ -94,17 +94,22 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
     await this.print(doneView(done, this.layout));
     this.told(done);
     if (plans.some((plan) => plan.changes.some(({ name, to }) => name === 'appendonly' && to === 'yes'))) {
-      this.note('the append-only file is being written now; the server does not stop before it is done');
+      this.say('the append-only file is being written now; the server does not stop before it is done');
     }
     this.next('infer redis-tune');
     return done;
   }
 
+  /** For people: under --json the document says it. */
+  private say(text: string): void {
+    if (!this.jsonEnabled()) this.note(text);
+  }
+
   /** Says how persisting went, and sets the exit code. */
   private told(done: ChangeJson): ChangeJson {
     for (const { ok, lines } of persistedLines(done)) {
-      if (ok) this.note(lines.join('\n'));
-      else for (const [at, line] of lines.entries()) at === 0 ? this.warn(line) : this.note(line);
+      if (ok) this.say(lines.join('\n'));
+      else for (const [at, line] of lines.entries()) at === 0 ? this.warn(line) : this.say(line);
     }
     if (!done.verified) this.endWith(ExitCode.Negative);
     else if (done.persisted?.some(({ ok }) => !ok)) this.endWith(ExitCode.Partial);
@@ -114,13 +119,13 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
   private async cannot({ provider, facts }: OpenServer, result: ChangeJson): Promise<ChangeJson> {
     const why = facts.nodes.find(({ refusal }) => refusal !== undefined)?.refusal?.text ?? '';
     this.warn(`nothing was changed: CONFIG is refused (${why.slice(0, 80)})`);
-    this.note(
+    this.say(
       provider === undefined
         ? 'In redis-cli as its administrator, or in redis.conf:'
         : `At ${provider.name}:`,
     );
     await this.print(result.instead.length === 0 ? ['(this service cannot be set so)'] : result.instead);
-    for (const note of provider?.notes ?? []) this.note(note);
+    for (const note of provider?.notes ?? []) this.say(note);
     this.endWith(ExitCode.NotPermitted);
     return result;
   }

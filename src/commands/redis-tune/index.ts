@@ -26,7 +26,8 @@ Exits 0 when nothing is wrong, 1 with warnings, 2 when data was lost or will be 
     const { readReport } = await import('../../lib/cli/tune/read-report.js');
     const report = await readReport(this.loaded, role, service);
     await this.print(auditView(report, this.layout, this.verbose));
-    for (const note of report.provider?.notes ?? []) this.note(note);
+    const notes = this.jsonEnabled() ? [] : (report.provider?.notes ?? []);
+    for (const note of notes) this.note(note);
     if (report.worst !== 'ok') this.next('infer redis-tune apply --dry-run');
     this.endWith(AUDIT_EXIT[report.worst]);
     return report;

@@ -39,26 +39,31 @@ Refuses when somebody has changed a setting since (exit 1), unless --force. Exit
       const plans = planBack(open, snapshot, force);
       const unchanged = untouched(plans);
       const when = new Date(snapshot.at).toISOString().replace('T', ' ').slice(0, 16);
-      this.note(`as it was before ${when} UTC (${snapshot.file})`);
+      this.say(`as it was before ${when} UTC (${snapshot.file})`);
       if (this.flags['dry-run']) {
         await this.print(diffView(plans, this.layout));
         return unchanged;
       }
-      if (!this.jsonEnabled()) for (const line of diffView(plans, this.layout)) this.note(line);
+      for (const line of diffView(plans, this.layout)) this.say(line);
       const nothing = plans.every(({ changes }) => changes.length === 0);
-      if (nothing) this.note('all of it is as it was already');
+      if (nothing) this.say('all of it is as it was already');
       const interactive = process.stdin.isTTY === true && !this.jsonEnabled();
       if (!nothing && !(await confirm({ question: 'Put these back?', yes, interactive }))) {
-        this.note('nothing was changed');
+        this.say('nothing was changed');
         return unchanged;
       }
       const done = await putBack(open, plans, this.loaded, snapshot, role === 'broker');
       await this.print(doneView(done, this.layout));
-      for (const { lines } of persistedLines(done)) this.note(lines.join('\n'));
+      for (const { lines } of persistedLines(done)) this.say(lines.join('\n'));
       if (!done.verified) this.endWith(ExitCode.Negative);
       else if (done.persisted?.some(({ ok }) => !ok)) this.endWith(ExitCode.Partial);
       return done;
     });
+  }
+
+  /** For people: under --json the document says it. */
+  private say(text: string): void {
+    if (!this.jsonEnabled()) this.note(text);
   }
 }
 

@@ -75,7 +75,7 @@ function nodeFindings(node: NodeReport, layout: Layout, shown: (one: Finding) =>
   if (findings.length === 0) return [`${layout.paint('green', '✓')} nothing to mend`, ...summary];
   const head = findings.map((finding) => [finding.level, finding.setting, finding.now, finding.wanted]);
   const widths = FINDING_COLUMNS.slice(0, 4).map((column, at) =>
-    Math.max(column.title.length, ...head.map((row) => (row[at] as string).length)),
+    Math.max(column.title.length, ...head.map((row) => printable(row[at] as string).length)),
   );
   const taken = widths.reduce((sum, width) => sum + width + BORDERS, 1);
   const room = Math.min(layout.width - taken - BORDERS, WHY_WIDEST);
@@ -88,8 +88,12 @@ function nodeFindings(node: NodeReport, layout: Layout, shown: (one: Finding) =>
   }
   const inTable = taken <= layout.width;
   const lines = findings.flatMap((finding) => [
-    findingHead(finding, layout, inTable),
-    ...wrapped(reason(finding), Math.max(20, layout.width - 4)).map((line) => `  ${printable(line)}`),
+    `${layout.paint(FORMATS[finding.level], finding.level)} ${layout.paint('bold', printable(finding.setting))}`,
+    // Where the terminal is too narrow for the table, what that would have said stands here.
+    ...wrapped(
+      printable((inTable ? '' : `is ${finding.now}, wanted ${finding.wanted}: `) + reason(finding)),
+      Math.max(20, layout.width - 4),
+    ).map((line) => `  ${line}`),
   ]);
   const table = inTable ? renderTable(FINDING_COLUMNS.slice(0, 4), findings.map(cells), layout) : [];
   return [...table, ...lines, ...summary];
@@ -103,12 +107,6 @@ function summaryOf(hidden: readonly Finding[], { paint }: Layout): string[] {
     ...(right === 0 ? [] : [`${plural(right, 'setting')} as they should be`]),
     ...(unseen === 0 ? [] : [`${plural(unseen, 'setting')} that cannot be seen here`]),
   ].map((text) => paint('dim', `${text}: --verbose shows them`));
-}
-
-/** On a terminal too narrow for a table, what it would have said stands here. */
-function findingHead({ level, setting, now, wanted }: Finding, { paint }: Layout, inTable: boolean): string {
-  const head = `${paint(FORMATS[level], level)} ${paint('bold', printable(setting))}`;
-  return inTable ? head : `${head} is ${printable(now)}, wanted ${printable(wanted)}`;
 }
 
 const reason = ({ why, fix }: Finding): string => (fix === undefined ? why : `${why}. Try: ${fix}`);
