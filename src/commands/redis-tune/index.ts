@@ -4,15 +4,15 @@ import type { TuneReport } from '../../lib/cli/tune/read-report.js';
 import { auditView } from '../../lib/cli/views/tune-view.js';
 import type { ExitCode } from '../../lib/core/exit-codes.js';
 
-/** Graded as monitoring plug-ins are: a lost job is worse than a setting that may lose one. */
-const AUDIT_EXIT: Record<TuneReport['worst'], ExitCode> = { ok: 0, warning: 1, critical: 2 };
+/** As in every command 1 is a bad answer, and as in doctor a warning is none. */
+const AUDIT_EXIT: Record<TuneReport['worst'], ExitCode> = { ok: 0, warning: 0, critical: 1 };
 
 /** The audit: looks at the Redis server and what jobs cost there; changes nothing. */
 export default class RedisTune extends BaseCommand<typeof RedisTune> {
   static override summary = 'audit the Redis server: settings, memory, what jobs cost, what was lost';
   static override description =
     `Reads only, and works with what the server lets be seen: INFO alone is enough. Settings that are as they should be are shown with --verbose.
-Exits 0 when nothing is wrong, 1 with warnings, 2 when data was lost or will be at the next shortage. Advice does not count. infer redis-tune apply puts right what is wrong.`;
+Exits 1 when data was lost or will be at the next shortage; warnings and advice do not count. infer redis-tune apply puts right what is wrong.`;
   static override examples = [
     '<%= config.bin %> redis-tune',
     '<%= config.bin %> redis-tune apply --maxmemory 60% --dry-run',
