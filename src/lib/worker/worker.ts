@@ -61,7 +61,7 @@ export class Worker {
   state: WorkerRecord['state'] = 'ready';
   private readonly dispatcher: Dispatcher;
   private readonly lanes: Lane[];
-  private readonly outcomes: Outcomes;
+  readonly outcomes: Outcomes;
   private readonly held = new Map<TakenJob, HeldJob>();
   private readonly signatures: Map<string, ModelSignature>;
   private readonly stopTaking = new AbortController();
@@ -91,6 +91,7 @@ export class Worker {
         onSoftLimit: (job) => this.outcomes.softLimit(job),
         onFailed: (job, error) => this.outcomes.failed(job, error),
         onCancelled: (job) => this.outcomes.cancelled(job),
+        onBatch: (...batch) => this.outcomes.work.batch(...batch),
         onRan: (...run) => this.sizes.record(...run),
         onRoom: () => this.freeRoom(),
       },
@@ -173,7 +174,6 @@ export class Worker {
   heartbeat(): Omit<WorkerRecord, 'rssBytes' | 'loopLagMs'> {
     const { options, parts } = this;
     const now = parts.clock.now();
-    const devices = new Set(parts.models.map((model) => model.device));
     return {
       id: options.id,
       name: options.name,
@@ -184,7 +184,7 @@ export class Worker {
       beatAt: now,
       state: this.state,
       gpu: options.gpu,
-      device: [...devices].join(', ') || 'cpu',
+      device: [...new Set(parts.models.map((model) => model.device))].join(', ') || 'cpu',
       queues: parts.consumers.map((consumer) => consumer.queue),
       models: [...this.signatures.values()].map(({ name, version }) => ({
         name,

@@ -49,6 +49,9 @@ export async function walkTheRoad(
   expect(workers).toHaveLength(1);
   expect(queues.find(({ name }) => name === UNSERVED)).toMatchObject({ waiting: 1 });
   expect(queues.find(({ name }) => name === 'realtime')).toMatchObject({ waiting: 0, completed: 1 });
+  const stats = await infer.run(['inspect', 'stats', '--json'], { env: inspector });
+  expect([stats.exitCode, stats.stderr]).toEqual([0, '']);
+  expect(stats.json().stats).toContainEqual(expect.objectContaining({ queue: 'batch', over: 'start' }));
   await cancel(infer, env, waiting.json<{ id: string }>().id);
 }
 

@@ -10,9 +10,10 @@ import { newId } from '../../core/job.js';
 import { packageRoot } from '../../model/package-root.js';
 import type { WorkerRecord } from '../../queue/broker.js';
 import { listWorkers } from '../../queue/registry.js';
-import { type ConnectionSettings, embeddedTargetOf } from '../../redis/connect.js';
+import { type ConnectionSettings, closeClient, connectLike, embeddedTargetOf } from '../../redis/connect.js';
 import { embeddedPaths, startEmbedded, stopEmbedded } from '../../redis/embedded.js';
 import { connectionSettings } from '../../redis/from-settings.js';
+import type { RedisClient } from '../../redis/types.js';
 import { removeKeys } from './remove-keys.js';
 import { startWorker, type WorkerProcess } from './worker-process.js';
 
@@ -126,16 +127,23 @@ export class Stage {
   /** Ends everything in order: the worker, the keys, Redis, the directory. */
   async strike(): Promise<void> {
     if (!this.kept) await this.worker?.stop();
-    if (!this.kept && !this.isPrivate && this.opened !== undefined) {
-      await removeKeys(this.opened.redis, this.prefix);
-    }
+    // The client counts what it has submitted until it is closed, so its keys are removed after that.
+    const broom = !this.kept && !this.isPrivate ? await this.broom() : undefined;
     await this.opened?.close();
+    if (broom !== undefined) {
+      await removeKeys(broom, this.prefix);
+      await closeClient(broom);
+    }
     if (!this.kept) {
       if (this.isPrivate) await stopEmbedded(this.dir);
       this.removeDirs();
     }
     process.off('exit', this.atExit);
     process.off('SIGHUP', this.hangUp);
+  }
+
+  private async broom(): Promise<RedisClient | undefined> {
+    return this.opened === undefined ? undefined : connectLike(this.opened.redis, 'command');
   }
 
   private get log(): string {

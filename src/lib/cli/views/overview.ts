@@ -1,4 +1,6 @@
-import type { QueueCounts, WorkerRecord } from '../../queue/broker.js';
+import type { WorkerRecord } from '../../queue/broker.js';
+import type { QueueSnapshot } from '../../queue/inspector.js';
+import { findProblems, type Problem } from './problems.js';
 
 /** The Redis server as `inspect` shows it. */
 export interface RedisOverview {
@@ -13,32 +15,21 @@ export interface RedisOverview {
   policy: string;
 }
 
-export type QueueOverview = QueueCounts & {
-  name: string;
-  ratePerSecond: number | null;
-  etaMs: number | null;
-};
-
 /** Everything `infer inspect` shows, read at one moment. */
 export interface Overview {
+  /** That moment, ms since the epoch. */
+  at: number;
   redis: RedisOverview;
-  queues: QueueOverview[];
+  queues: QueueSnapshot[];
   workers: WorkerRecord[];
 }
 
 /** The documented JSON of `inspect`; other tools read it, so fields are only ever added. */
 export interface OverviewJson {
   redis: RedisOverview;
-  queues: (Omit<QueueOverview, 'oldestMs'> & { oldestMs: number | null })[];
+  queues: (Omit<QueueSnapshot, 'oldestMs'> & { oldestMs: number | null })[];
   workers: WorkerRecord[];
   problems: Problem[];
-}
-
-/** Something that is wrong right now, and the command that mends it. */
-export interface Problem {
-  code: string;
-  message: string;
-  fix: string;
 }
 
 export function overviewJson(overview: Overview): OverviewJson {
@@ -56,66 +47,12 @@ export function overviewJson(overview: Overview): OverviewJson {
       ratePerSecond: queue.ratePerSecond,
       etaMs: queue.etaMs,
       byPriority: queue.byPriority,
+      expired: queue.expired,
+      cancelled: queue.cancelled,
+      arrivalsPerSecond: queue.arrivalsPerSecond,
+      growing: queue.growing,
     })),
     workers: overview.workers,
     problems: findProblems(overview),
   };
-}
-
-const MEMORY_ALARM = 0.8;
-
-export function findProblems({ redis, queues, workers }: Overview): Problem[] {
-  const problems: Problem[] = [];
-  const backlog = queues.filter((queue) => queue.waiting > 0);
-  if (workers.length === 0) {
-    const names = backlog.map((queue) => queue.name);
-    problems.push({
-      code: 'NO_WORKERS',
-      message:
-        names.length === 0
-          ? 'no worker is running'
-          : `no worker is running and jobs wait in ${names.join(', ')}`,
-      fix: `infer worker -Q ${names.length === 0 ? 'default' : names.join(',')}`,
-    });
-  } else {
-    const served = new Set(
-      workers.filter((worker) => worker.state !== 'draining').flatMap((worker) => worker.queues),
-    );
-    for (const queue of backlog.filter((one) => !served.has(one.name))) {
-      problems.push({
-        code: 'QUEUE_UNSERVED',
-        message: `queue ${queue.name} has jobs waiting (${queue.waiting}) and no worker listens to it`,
-        fix: `infer worker -Q ${queue.name}`,
-      });
-    }
-  }
-  for (const queue of queues.filter((one) => one.paused)) {
-    problems.push({
-      code: 'QUEUE_PAUSED',
-      message: `queue ${queue.name} is paused`,
-      fix: `resume it with BullMQ: new Queue('${queue.name}').resume()`,
-    });
-  }
-  problems.push(...redisProblems(redis));
-  return problems;
-}
-
-function redisProblems(redis: RedisOverview): Problem[] {
-  const problems: Problem[] = [];
-  const share = redis.maxMemoryBytes > 0 ? redis.usedMemoryBytes / redis.maxMemoryBytes : 0;
-  if (share > MEMORY_ALARM) {
-    problems.push({
-      code: 'REDIS_MEMORY',
-      message: `Redis is ${Math.round(share * 100)} % full: new jobs are refused above 80 %`,
-      fix: 'wait for workers to catch up, keep results shorter, or raise maxmemory',
-    });
-  }
-  if (redis.policy !== '' && redis.policy !== 'noeviction') {
-    problems.push({
-      code: 'REDIS_POLICY',
-      message: `Redis may drop jobs when it is full: maxmemory-policy is ${redis.policy}`,
-      fix: 'redis-cli CONFIG SET maxmemory-policy noeviction',
-    });
-  }
-  return problems;
 }
