@@ -22,8 +22,10 @@ export const resultKey = (tag: string, id: string): string => `${tag}:res:${id}`
 export const groupKey = (tag: string, id: string): string => `${tag}:grp:${id}`;
 /** LIST, EX: notices for one waiting client. */
 export const replyKey = (tag: string, client: string): string => `${tag}:reply:${client}`;
-/** HASH, EX: jobs and rows ended in one ten-second bucket: c, f, r. */
+/** HASH, EX: jobs of one ten-second bucket: c completed, f ended otherwise, r rows completed, a added. */
 export const statsKey = (tag: string, bucket: number): string => `${tag}:stats:${bucket}`;
+/** HASH worker id -> JSON WorkFigures, EX: what each worker did in one ten-second bucket. */
+export const workKey = (tag: string, bucket: number): string => `${tag}:work:${bucket}`;
 /** ZSET id -> ms: deadlines of jobs that have one; entries go when they are due. */
 export const deadlinesKey = (tag: string): string => `${tag}:deadlines`;
 /** ZSETs by end time: states BullMQ has no set for. */
@@ -36,6 +38,8 @@ export const queuesKey = (prefix: string): string => `{${prefix}}:queues`;
 export const workersKey = (prefix: string): string => `{${prefix}}:workers`;
 /** STRING, PX: a worker's heartbeat record (JSON). */
 export const workerKey = (prefix: string, id: string): string => `{${prefix}}:worker:${id}`;
+/** STRING, PX: JSON of queue name -> WorkFigures: what a worker did since it started. */
+export const workTotalsKey = (prefix: string, id: string): string => `{${prefix}}:totals:${id}`;
 /** HASH model name -> JSON signature, as the last worker to load it published it. */
 export const modelsKey = (prefix: string): string => `{${prefix}}:models`;
 /** STRING, PX: who holds a GPU of a host. */
@@ -47,3 +51,5 @@ export const auditKey = (prefix: string): string => `{${prefix}}:audit`;
 /** Length of a statistics bucket. Six make the minute that rates are taken over. */
 export const STATS_BUCKET_MS = 10_000;
 export const STATS_BUCKETS = 6;
+/** Seconds a bucket is kept: longer than it is looked at, for hosts whose clocks differ. */
+export const STATS_TTL = 120;

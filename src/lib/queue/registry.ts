@@ -1,10 +1,10 @@
 import type { ModelSignature } from '../model/signature.js';
 import type { RedisClient } from '../redis/types.js';
 import type { WorkerRecord } from './broker.js';
-import { leaseKey, modelsKey, workerKey, workersKey } from './keys.js';
+import { leaseKey, modelsKey, workerKey, workersKey, workTotalsKey } from './keys.js';
 
 /** Milliseconds a worker is believed alive after its last heartbeat; it beats every second. */
-const HEARTBEAT_TTL_MS = 15_000;
+export const HEARTBEAT_TTL_MS = 15_000;
 
 /** Writes a worker's heartbeat. The record expires by itself when the worker dies. */
 export async function beat(client: RedisClient, prefix: string, worker: WorkerRecord): Promise<void> {
@@ -16,7 +16,10 @@ export async function beat(client: RedisClient, prefix: string, worker: WorkerRe
 
 /** Takes a worker off the register at its orderly end. */
 export async function removeWorker(client: RedisClient, prefix: string, id: string): Promise<void> {
-  await Promise.all([client.del(workerKey(prefix, id)), client.zrem(workersKey(prefix), id)]);
+  await Promise.all([
+    client.del(workerKey(prefix, id), workTotalsKey(prefix, id)),
+    client.zrem(workersKey(prefix), id),
+  ]);
 }
 
 /** Drops register entries of workers that died without leaving; answers how many. */

@@ -1,5 +1,5 @@
 import { Batcher } from '../batch/batcher.js';
-import { bisect, isolateRow, type MicroBatch, type Part } from '../batch/planner.js';
+import { bisect, type CloseReason, isolateRow, type MicroBatch, type Part } from '../batch/planner.js';
 import type { Clock } from '../core/clock.js';
 import { InferError, toFailureRecord } from '../core/errors.js';
 import { Gate } from '../core/gate.js';
@@ -24,6 +24,8 @@ export interface DispatchHost {
   onSoftLimit(job: HeldJob): void;
   /** A cancelled job whose rows in the run are done now. */
   onCancelled(job: HeldJob): void;
+  /** A micro-batch goes to its run: the queue of its most urgent row, its rows, why it was closed. */
+  onBatch(queue: string, rows: number, reason: CloseReason): void;
   /** A run took `ms`; `overheadMs` beside it since the run before, when that was just before. */
   onRan(model: string, rows: number, ms: number, overheadMs: number | undefined): void;
   /** Rows left the batcher: lanes may fetch again. */
@@ -143,6 +145,7 @@ export class Dispatcher {
       unit.device = slot.deviceOf(model);
     }
     this.batches += 1;
+    this.host.onBatch(first.unit.job.spec.queue, batch.rows, batch.reason);
     const limitMs = leastLeft(batch, 'hardMs');
     let reply: RunReply;
     this.inRun.set(slot, batch);

@@ -18,6 +18,7 @@ import {
   removeWorker,
 } from '../queue/registry.js';
 import { ResultStore } from '../queue/result-store.js';
+import { type WorkReport, writeWorkStats } from '../queue/work-stats.js';
 import {
   type ConnectionEvent,
   type ConnectionSettings,
@@ -178,6 +179,7 @@ export async function openWorker(
     );
     const lag = new LoopLag();
     cleanup.push(async () => lag.stop());
+    const writeWork = (report: WorkReport) => writeWorkStats(client, config.prefix, id, report);
     const sendBeat = async () => {
       const memory = await Promise.all(slots.map((slot) => slot.memory()));
       const rssBytes = memory.reduce((sum, bytes) => sum + bytes, process.memoryUsage.rss());
@@ -185,12 +187,14 @@ export async function openWorker(
       const record = { ...worker.heartbeat(), threads, rssBytes, loopLagMs: lag.takeMax() };
       await beat(client, config.prefix, record);
       if (lease !== undefined) await leaseGpu(client, config.prefix, lease, isAlive);
+      await worker.work.send(writeWork);
     };
     await sendBeat();
     /** The one beat that no timer owns; a late one must not put a worker that has left back on the register. */
     let lastBeat: Promise<void> = Promise.resolve();
     cleanup.push(async () => {
       await lastBeat;
+      await worker.work.send(writeWork).catch(() => undefined);
       await removeWorker(client, config.prefix, id);
     });
 

@@ -7,12 +7,14 @@ import type { Logger } from '../telemetry/logger.js';
 import type { HeldJob } from './held.js';
 import { retryDelay } from './retry.js';
 import { Settler } from './settler.js';
+import type { WorkRecord } from './work-record.js';
 
 export interface OutcomeParts {
   workerName: string;
   consumers: readonly QueueConsumer[];
   clock: Clock;
   log: Logger;
+  work: WorkRecord;
   /** 0..1, for the jitter of retries. */
   random: () => number;
   /** The job is no longer held: called before its outcome is sent. */
@@ -143,6 +145,7 @@ export class Outcomes {
       log.warn({ id: job.spec.id, outcome: kind }, 'outcome refused: the lock had lapsed');
       return;
     }
+    this.parts.work.settled(settlement);
     if (kind === 'completed') {
       this.counts.done += 1;
       this.counts.rows += job.spec.rows;

@@ -15,6 +15,7 @@ import { HeldJob } from './held.js';
 import { Lane } from './lane.js';
 import { Outcomes } from './outcomes.js';
 import type { RunnerSlot } from './runner-slot.js';
+import { WorkRecord } from './work-record.js';
 
 export interface WorkerOptions {
   id: string;
@@ -68,6 +69,7 @@ export class Worker {
   private readonly ended = new Gate();
   private order = 0;
   readonly sizes: BatchSizes;
+  readonly work: WorkRecord;
   private accepted = 0;
   private leaving = false;
   /** A job that lost its worker before: while it is here nothing waits beside it. */
@@ -79,6 +81,7 @@ export class Worker {
     private readonly parts: WorkerParts,
   ) {
     this.startedAt = parts.clock.now();
+    this.work = new WorkRecord(parts.clock);
     this.signatures = new Map(parts.models.map((model) => [model.signature.name, model.signature]));
     this.sizes = new BatchSizes(this.signatures.values(), options.maxBatch, options.latencyTargetMs);
     this.dispatcher = new Dispatcher(
@@ -91,6 +94,7 @@ export class Worker {
         onSoftLimit: (job) => this.outcomes.softLimit(job),
         onFailed: (job, error) => this.outcomes.failed(job, error),
         onCancelled: (job) => this.outcomes.cancelled(job),
+        onBatch: (...batch) => this.work.batch(...batch),
         onRan: (...run) => this.sizes.record(...run),
         onRoom: () => this.freeRoom(),
       },
@@ -101,6 +105,7 @@ export class Worker {
       consumers: parts.consumers,
       clock: parts.clock,
       log: parts.log,
+      work: this.work,
       random: parts.random ?? Math.random,
       forget: (job) => this.forget(job),
     });

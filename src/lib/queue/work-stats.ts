@@ -1,0 +1,186 @@
+import { Sketch } from '../core/sketch.js';
+import type { RedisClient } from '../redis/types.js';
+import { queueTag, STATS_BUCKET_MS, STATS_BUCKETS, STATS_TTL, workKey, workTotalsKey } from './keys.js';
+import { HEARTBEAT_TTL_MS } from './registry.js';
+
+/** Jobs by how a worker was done with them; `retried` ones wait again and end later. */
+export interface JobCounts {
+  completed: number;
+  failed: number;
+  expired: number;
+  cancelled: number;
+  retried: number;
+}
+
+const NO_JOBS: Readonly<JobCounts> = { completed: 0, failed: 0, expired: 0, cancelled: 0, retried: 0 };
+const SKETCHES = ['wait', 'run', 'total', 'batchRows'] as const;
+
+/**
+ * What was done of one queue in some time, by one worker or by many: figures of several are added
+ * with `merge`, sketches included. Times are of jobs that completed, or failed after they had run.
+ */
+export class WorkFigures {
+  readonly jobs: JobCounts = { ...NO_JOBS };
+  /** Rows of completed jobs. */
+  rows = 0;
+  /** Milliseconds from submit to the start of the run. */
+  readonly wait = new Sketch();
+  /** Milliseconds of the micro-batches a job was in. */
+  readonly run = new Sketch();
+  /** Milliseconds from submit to end. */
+  readonly total = new Sketch();
+  /** Rows of each micro-batch; one with rows of several queues counts for its most urgent row's. */
+  readonly batchRows = new Sketch();
+  /** Micro-batches by why they went out: `full`, `idle` (nothing more was there), `window`, `retry`. */
+  readonly closed: Record<string, number> = {};
+
+  /** Jobs that ended, however they did: `retried` ones have not. */
+  get ended(): number {
+    const { completed, failed, expired, cancelled } = this.jobs;
+    return completed + failed + expired + cancelled;
+  }
+
+  get isEmpty(): boolean {
+    return this.ended === 0 && this.jobs.retried === 0 && this.batchRows.count === 0;
+  }
+
+  /** A micro-batch that went to its run. */
+  addBatch(rows: number, reason: string): void {
+    this.batchRows.add(rows);
+    this.closed[reason] = (this.closed[reason] ?? 0) + 1;
+  }
+
+  merge(other: WorkFigures): void {
+    for (const kind of Object.keys(NO_JOBS) as (keyof JobCounts)[]) this.jobs[kind] += other.jobs[kind];
+    this.rows += other.rows;
+    for (const name of SKETCHES) this[name].merge(other[name]);
+    for (const [reason, count] of Object.entries(other.closed)) {
+      this.closed[reason] = (this.closed[reason] ?? 0) + count;
+    }
+  }
+
+  toJSON(): object {
+    const sketches = SKETCHES.filter((name) => this[name].count > 0).map((name) => [name, this[name]]);
+    return { jobs: this.jobs, rows: this.rows, closed: this.closed, ...Object.fromEntries(sketches) };
+  }
+
+  /** @throws TypeError when it is not what `toJSON` wrote. */
+  static from(json: unknown): WorkFigures {
+    const given = json as Record<string, unknown> | null;
+    if (typeof given !== 'object' || given === null) throw new TypeError('not figures of work');
+    const figures = new WorkFigures();
+    Object.assign(figures.jobs, { ...NO_JOBS, ...counts(given.jobs) });
+    figures.rows = typeof given.rows === 'number' ? given.rows : 0;
+    Object.assign(figures.closed, counts(given.closed));
+    for (const name of SKETCHES) if (given[name] !== undefined) figures[name].merge(Sketch.from(given[name]));
+    return figures;
+  }
+}
+
+function counts(json: unknown): Record<string, number> {
+  if (typeof json !== 'object' || json === null) throw new TypeError('not figures of work');
+  return Object.fromEntries(Object.entries(json).filter((entry) => typeof entry[1] === 'number'));
+}
+
+/** What a worker has to tell since it last did. */
+export interface WorkReport {
+  /** Ten-second buckets in which something happened; each is written whole. */
+  buckets: readonly { queue: string; bucket: number; figures: WorkFigures }[];
+  /** By queue, since the worker started. */
+  totals: ReadonlyMap<string, WorkFigures>;
+}
+
+/** The ten-second bucket of a moment, ms since the epoch. */
+export function bucketAt(now: number): number {
+  return Math.floor(now / STATS_BUCKET_MS);
+}
+
+/**
+ * Writes what a worker did, beside its heartbeat: all commands in one go, and of a worker that did
+ * nothing the one that keeps its totals alive.
+ */
+export async function writeWorkStats(
+  client: RedisClient,
+  prefix: string,
+  workerId: string,
+  report: WorkReport,
+): Promise<void> {
+  const key = workTotalsKey(prefix, workerId);
+  const idle = report.buckets.length === 0;
+  if (idle && (await client.pexpire(key, HEARTBEAT_TTL_MS)) === 1) return;
+  const writes: Promise<unknown>[] = report.buckets.flatMap(({ queue, bucket, figures }) => {
+    const hash = workKey(queueTag(prefix, queue), bucket);
+    return [client.hset(hash, workerId, JSON.stringify(figures)), client.expire(hash, STATS_TTL)];
+  });
+  const totals = JSON.stringify(Object.fromEntries(report.totals));
+  await Promise.all([...writes, client.set(key, totals, 'PX', HEARTBEAT_TTL_MS)]);
+}
+
+/** A queue's last minute, as its workers tell it. */
+export interface QueueStats {
+  /**
+   * Milliseconds the figures cover, to take rates over: a minute, or less when work began in it.
+   * A minute when nothing was done.
+   */
+  windowMs: number;
+  total: WorkFigures;
+  /** By worker id; also of workers that have left since. */
+  byWorker: ReadonlyMap<string, WorkFigures>;
+}
+
+/** Reads the last minute of one queue, with read-only commands. Figures that make no sense are left out. */
+export async function readQueueStats(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  now: number,
+): Promise<QueueStats> {
+  const tag = queueTag(prefix, queue);
+  const newest = bucketAt(now);
+  const hashes = await Promise.all(
+    Array.from({ length: STATS_BUCKETS }, (_, back) => client.hgetall(workKey(tag, newest - back))),
+  );
+  const total = new WorkFigures();
+  const byWorker = new Map<string, WorkFigures>();
+  let oldest = STATS_BUCKETS - 1;
+  for (const [back, hash] of hashes.entries()) {
+    for (const [id, json] of Object.entries(hash)) {
+      const figures = parsed(json, WorkFigures.from);
+      if (figures === undefined) continue;
+      if (total.isEmpty || back > oldest) oldest = back;
+      total.merge(figures);
+      const own = byWorker.get(id) ?? new WorkFigures();
+      own.merge(figures);
+      byWorker.set(id, own);
+    }
+  }
+  const windowMs = Math.max(1000, oldest * STATS_BUCKET_MS + (now % STATS_BUCKET_MS));
+  return { windowMs, total, byWorker };
+}
+
+/** What each worker did since it started, by queue; nothing of a worker that has left. */
+export async function readWorkerTotals(
+  client: RedisClient,
+  prefix: string,
+  workerIds: readonly string[],
+): Promise<Map<string, ReadonlyMap<string, WorkFigures>>> {
+  const jsons = await Promise.all(workerIds.map((id) => client.get(workTotalsKey(prefix, id))));
+  const known = workerIds.map((id, i) => [id, parsed(jsons[i] ?? '', totalsFrom)] as const);
+  return new Map(
+    known.filter((entry): entry is [string, Map<string, WorkFigures>] => entry[1] !== undefined),
+  );
+}
+
+function totalsFrom(json: unknown): Map<string, WorkFigures> {
+  const queues = Object.entries(json as object);
+  return new Map(queues.map(([queue, figures]) => [queue, WorkFigures.from(figures)]));
+}
+
+/** A worker of another version may write what this one cannot read. */
+function parsed<T>(json: string, from: (value: unknown) => T): T | undefined {
+  try {
+    return from(JSON.parse(json));
+  } catch {
+    return undefined;
+  }
+}
