@@ -170,6 +170,8 @@ export interface QueueCounts {
   active: number;
   completed: number;
   failed: number;
+  expired: number;
+  cancelled: number;
   paused: boolean;
   /** Waiting jobs by priority, index = priority 0..9. */
   byPriority: number[];

@@ -1,15 +1,35 @@
 import { MAX_PRIORITY, toBullPriority } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
 import type { QueueCounts } from './broker.js';
-import { bullBase, queueTag, STATS_BUCKET_MS, STATS_BUCKETS, statsKey } from './keys.js';
+import {
+  bullBase,
+  cancelledKey,
+  expiredKey,
+  queueTag,
+  STATS_BUCKET_MS,
+  STATS_BUCKETS,
+  statsKey,
+} from './keys.js';
 import { listQueues } from './reader.js';
+import { bucketAt } from './work-stats.js';
 
-export interface QueueSnapshot extends QueueCounts {
-  name: string;
+/** How fast a queue fills and empties. */
+export interface QueueFlow {
   /** Jobs ended a second over the last minute; null when none ended. */
   ratePerSecond: number | null;
-  /** Milliseconds until the waiting jobs are done at that rate; null when it cannot be told. */
+  /** Jobs added a second over the last minute; null when none came. */
+  arrivalsPerSecond: number | null;
+  /**
+   * Milliseconds until the waiting jobs are done, at that rate less what arrives (over the last 10
+   * to 20 seconds: a bulk submission soon ends); null when it cannot be told or will not happen.
+   */
   etaMs: number | null;
+  /** More arrives than is done, and more than a second's work waits. */
+  growing: boolean;
+}
+
+export interface QueueSnapshot extends QueueCounts, QueueFlow {
+  name: string;
 }
 
 /** BullMQ's sorted-set score of a priority starts here; the next priority's starts 2^32 later. */
@@ -27,34 +47,30 @@ export async function snapshotQueue(
 ): Promise<QueueSnapshot> {
   const base = bullBase(prefix, name);
   const tag = queueTag(prefix, name);
-  const bucket = Math.floor(now / STATS_BUCKET_MS);
+  const bucket = bucketAt(now);
   const perPriority = Array.from({ length: MAX_PRIORITY + 1 }, (_, priority) => {
     const from = toBullPriority(priority) * PRIORITY_STEP;
     return client.zcount(`${base}prioritized`, from, from + PRIORITY_STEP - 1);
   });
   const buckets = Array.from({ length: STATS_BUCKETS }, (_, i) =>
-    client.hmget(statsKey(tag, bucket - i), 'c', 'f'),
+    client.hmget(statsKey(tag, bucket - i), 'c', 'f', 'a'),
   );
-  const [wait, active, delayed, completed, failed, paused, oldest, byPriority, ended] = await Promise.all([
-    client.llen(`${base}wait`),
-    client.llen(`${base}active`),
-    client.zcard(`${base}delayed`),
-    client.zcard(`${base}completed`),
-    client.zcard(`${base}failed`),
-    client.hexists(`${base}meta`, 'paused'),
-    oldestWaiting(client, base),
-    Promise.all(perPriority),
-    Promise.all(buckets),
-  ]);
+  const [wait, active, delayed, completed, failed, expired, cancelled, paused, oldest, byPriority, minute] =
+    await Promise.all([
+      client.llen(`${base}wait`),
+      client.llen(`${base}active`),
+      client.zcard(`${base}delayed`),
+      client.zcard(`${base}completed`),
+      client.zcard(`${base}failed`),
+      client.zcard(expiredKey(tag)),
+      client.zcard(cancelledKey(tag)),
+      client.hexists(`${base}meta`, 'paused'),
+      oldestWaiting(client, base),
+      Promise.all(perPriority),
+      Promise.all(buckets),
+    ]);
   byPriority[MAX_PRIORITY] = (byPriority[MAX_PRIORITY] as number) + wait;
   const waiting = byPriority.reduce((sum, count) => sum + count, 0);
-  const perBucket = ended.map(([c, f]) => Number(c ?? 0) + Number(f ?? 0));
-  const jobsEnded = perBucket.reduce((sum, count) => sum + count, 0);
-  // Over the minute, or since the bucket in which work began: a queue that has just started would
-  // else seem slow. The newest bucket is only partly over.
-  const started = perBucket.findLastIndex((count) => count > 0);
-  const seconds = (started * STATS_BUCKET_MS + (now % STATS_BUCKET_MS)) / 1000;
-  const rate = jobsEnded === 0 ? null : jobsEnded / Math.max(1, seconds);
   return {
     name,
     waiting,
@@ -62,12 +78,51 @@ export async function snapshotQueue(
     delayed,
     completed,
     failed,
+    expired,
+    cancelled,
     paused: paused === 1,
     byPriority,
     oldestMs: oldest === undefined ? undefined : Math.max(0, now - oldest),
-    ratePerSecond: rate,
-    etaMs: rate === null || waiting === 0 ? null : (waiting / rate) * 1000,
+    ...flowOf(
+      waiting,
+      minute.map(([c, f, a]) => ({ ended: Number(c ?? 0) + Number(f ?? 0), added: Number(a ?? 0) })),
+      now % STATS_BUCKET_MS,
+    ),
   };
+}
+
+/**
+ * Rates and the time to drain, from the minute's buckets, newest first. Pure.
+ * @param partMs how much of the newest bucket is over.
+ */
+export function flowOf(
+  waiting: number,
+  minute: readonly { ended: number; added: number }[],
+  partMs: number,
+): QueueFlow {
+  const ended = perSecond(
+    minute.map((bucket) => bucket.ended),
+    partMs,
+  );
+  const added = minute.map((bucket) => bucket.added);
+  const recently = perSecond(added.slice(0, 2), partMs) ?? 0;
+  const flow = { ratePerSecond: ended, arrivalsPerSecond: perSecond(added, partMs) };
+  if (ended === null || waiting === 0) return { ...flow, etaMs: null, growing: false };
+  // What is less than a second's work is no backlog: it is on its way through.
+  if (waiting <= ended) return { ...flow, etaMs: (waiting / ended) * 1000, growing: false };
+  const growing = recently >= ended;
+  return { ...flow, etaMs: growing ? null : (waiting / (ended - recently)) * 1000, growing };
+}
+
+/**
+ * Over the whole time, or since the bucket in which the first came: a queue that has just started
+ * would else seem slow. Null when none came.
+ */
+function perSecond(buckets: readonly number[], partMs: number): number | null {
+  const first = buckets.findLastIndex((count) => count > 0);
+  if (first < 0) return null;
+  const seconds = (first * STATS_BUCKET_MS + partMs) / 1000;
+  return buckets.reduce((sum, count) => sum + count, 0) / Math.max(1, seconds);
 }
 
 /**

@@ -4,6 +4,7 @@ import { chunkId, toBullPriority } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import { Admission } from './admission.js';
+import { Arrivals } from './arrivals.js';
 import type { GroupRecord, JobSpec, NewJob, SubmittedJob } from './broker.js';
 import { expireDue } from './deadlines.js';
 import { INLINE_INPUT_BYTES, jobName, toJobData } from './job-data.js';
@@ -32,6 +33,7 @@ export class Producer {
   private readonly queues = new Map<string, Queue>();
   private readonly scripts = new Map<string, QueueScripts>();
   private readonly admission: Admission;
+  private readonly arrivals: Arrivals;
 
   constructor(
     private readonly client: RedisClient,
@@ -39,6 +41,7 @@ export class Producer {
     private readonly clock: Clock,
   ) {
     this.admission = new Admission(client, clock);
+    this.arrivals = new Arrivals(client, prefix, clock);
   }
 
   /**
@@ -74,6 +77,7 @@ export class Producer {
       })),
     );
     await Promise.all([...stored, added, ...this.noteDeadlines(tag, fresh)]);
+    this.arrivals.add(queue, fresh.length);
     await Promise.all(large.map((job) => this.client.persist(inputKey(tag, job.spec.id))));
     return jobs.map((job, i) => ({ id: job.spec.id, duplicate: known[i] === 1 }));
   }
@@ -177,6 +181,7 @@ export class Producer {
       const reply = (await this.scriptsOf(queue).run('inferRetry', this.clock.now(), ...batch)) as number[];
       retried += reply.filter((one) => one === 1).length;
     }
+    this.arrivals.add(queue, retried);
     return retried;
   }
 
@@ -193,6 +198,7 @@ export class Producer {
   }
 
   async close(): Promise<void> {
+    await this.arrivals.close();
     await Promise.all([...this.queues.values()].map((queue) => queue.close().catch(() => undefined)));
   }
 

@@ -14,6 +14,8 @@ afterEach(() => kit.close());
 
 describe('snapshotQueue', () => {
   it('counts what Redis holds, with all states at once', async () => {
+    // The middle of a statistics bucket.
+    kit.offsetMs = 15_000 - (Date.now() % 10_000);
     const consumer = await kit.consumer();
     const before = Date.now();
     await kit.submit(...Array.from({ length: 6 }, () => ({ priority: 9 })));
@@ -27,8 +29,12 @@ describe('snapshotQueue', () => {
       { kind: 'expired', job: e, failure: FAILURE, meta: META },
     ]);
     await kit.submit({ priority: 0 }, { priority: 0 }, { priority: 4 });
+    const [unwanted] = (await kit.submit({})) as [string];
+    await kit.producer.cancel(kit.queue, unwanted);
     await kit.producer.setPaused(kit.queue, true);
-    const snapshot = await snapshotQueue(kit.client, PREFIX, kit.queue, Date.now());
+    await kit.producer.close();
+    const now = kit.clock.now();
+    const snapshot = await snapshotQueue(kit.client, PREFIX, kit.queue, now);
     expect(snapshot).toMatchObject({
       name: kit.queue,
       waiting: 3,
@@ -36,14 +42,17 @@ describe('snapshotQueue', () => {
       delayed: 1,
       completed: 2,
       failed: 1,
+      expired: 1,
+      cancelled: 1,
       paused: true,
       byPriority: [2, 0, 0, 0, 1, 0, 0, 0, 0, 0],
     });
-    expect(snapshot.oldestMs).toBeLessThanOrEqual(Date.now() - before);
-    // 2 completed, 1 failed and 1 expired have ended, since the bucket they ended in began.
-    expect(snapshot.ratePerSecond).toBeGreaterThanOrEqual(4 / 60);
-    expect(snapshot.ratePerSecond).toBeLessThanOrEqual(4);
-    expect(snapshot.etaMs).toBeCloseTo((3 / (snapshot.ratePerSecond as number)) * 1000);
+    expect(snapshot.oldestMs).toBeLessThanOrEqual(now - before);
+    // 2 completed, 1 failed and 1 expired have ended since the bucket began, and 10 came.
+    const seconds = (now % 10_000) / 1000;
+    expect(snapshot.ratePerSecond).toBeCloseTo(4 / seconds, 6);
+    expect(snapshot.arrivalsPerSecond).toBeCloseTo(10 / seconds, 6);
+    expect(snapshot).toMatchObject({ etaMs: null, growing: true });
   });
 
   it('of an empty queue is nothing, and changes nothing', async () => {

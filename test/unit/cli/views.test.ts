@@ -23,8 +23,12 @@ const queue = (name: string, over: object = {}) => ({
   paused: false,
   byPriority: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
   oldestMs: undefined,
+  expired: 0,
+  cancelled: 0,
   ratePerSecond: null,
+  arrivalsPerSecond: null,
   etaMs: null,
+  growing: false,
   ...over,
 });
 

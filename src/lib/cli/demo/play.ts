@@ -4,11 +4,10 @@ import type { JobResult, SubmittedGroup } from '../../client/types.js';
 import { InferError } from '../../core/errors.js';
 import type { ModelSignature } from '../../model/signature.js';
 import type { GroupRecord, WorkerRecord } from '../../queue/broker.js';
-import { snapshotQueues } from '../../queue/inspector.js';
+import { type QueueSnapshot, snapshotQueues } from '../../queue/inspector.js';
 import { listWorkers } from '../../queue/registry.js';
 import { waitForGroup } from '../group-progress.js';
 import { ProgressBar, type ProgressTarget } from '../output/progress.js';
-import type { QueueOverview } from '../views/overview.js';
 import { type Digits, repeated } from './digits.js';
 import { type Sample, sampleOf } from './figures.js';
 
@@ -23,7 +22,7 @@ const WARM_UP = 3;
 /** Queues and workers at one moment. */
 export interface Moment {
   at: number;
-  queues: QueueOverview[];
+  queues: QueueSnapshot[];
   workers: WorkerRecord[];
 }
 
@@ -115,6 +114,8 @@ export async function askBeside(
   return { ended, samples };
 }
 
+const NO_FLOW = { ratePerSecond: null, arrivalsPerSecond: null, etaMs: null, growing: false };
+
 /** What `infer inspect` shows, less the rates: averages of a minute say nothing after a second. */
 export async function look(client: InferClient, prefix: string): Promise<Moment> {
   const at = Date.now();
@@ -122,6 +123,6 @@ export async function look(client: InferClient, prefix: string): Promise<Moment>
     snapshotQueues(client.redis, prefix, at, undefined),
     listWorkers(client.redis, prefix),
   ]);
-  const counts = queues.map((queue) => ({ ...queue, ratePerSecond: null, etaMs: null }));
+  const counts = queues.map((queue) => ({ ...queue, ...NO_FLOW }));
   return { at, queues: counts, workers };
 }

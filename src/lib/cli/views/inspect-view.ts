@@ -1,9 +1,10 @@
 import { printable } from '../../core/job.js';
 import { formatBytes, formatDuration } from '../../core/units.js';
 import type { WorkerRecord } from '../../queue/broker.js';
+import type { QueueSnapshot } from '../../queue/inspector.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
 import { count, heading, type Layout } from '../output/text.js';
-import { findProblems, type Overview, type QueueOverview, type RedisOverview } from './overview.js';
+import { findProblems, type Overview, type RedisOverview } from './overview.js';
 
 const QUEUE_COLUMNS: Column[] = [
   { title: 'QUEUE' },
@@ -75,7 +76,7 @@ function redisLine(redis: RedisOverview, { paint }: Layout): string {
   return `${heading('Redis', paint)} ${parts.join(paint('dim', ' · '))}`;
 }
 
-export function queueTable(queues: readonly QueueOverview[], layout: Layout): string[] {
+export function queueTable(queues: readonly QueueSnapshot[], layout: Layout): string[] {
   const rows = queues.map((queue): Cell[] => [
     queue.paused ? { text: `${queue.name} (paused)`, format: 'yellow' } : queue.name,
     number(queue.waiting, layout),

@@ -1,4 +1,5 @@
-import type { QueueCounts, WorkerRecord } from '../../queue/broker.js';
+import type { WorkerRecord } from '../../queue/broker.js';
+import type { QueueSnapshot } from '../../queue/inspector.js';
 
 /** The Redis server as `inspect` shows it. */
 export interface RedisOverview {
@@ -13,23 +14,17 @@ export interface RedisOverview {
   policy: string;
 }
 
-export type QueueOverview = QueueCounts & {
-  name: string;
-  ratePerSecond: number | null;
-  etaMs: number | null;
-};
-
 /** Everything `infer inspect` shows, read at one moment. */
 export interface Overview {
   redis: RedisOverview;
-  queues: QueueOverview[];
+  queues: QueueSnapshot[];
   workers: WorkerRecord[];
 }
 
 /** The documented JSON of `inspect`; other tools read it, so fields are only ever added. */
 export interface OverviewJson {
   redis: RedisOverview;
-  queues: (Omit<QueueOverview, 'oldestMs'> & { oldestMs: number | null })[];
+  queues: (Omit<QueueSnapshot, 'oldestMs'> & { oldestMs: number | null })[];
   workers: WorkerRecord[];
   problems: Problem[];
 }
@@ -56,6 +51,10 @@ export function overviewJson(overview: Overview): OverviewJson {
       ratePerSecond: queue.ratePerSecond,
       etaMs: queue.etaMs,
       byPriority: queue.byPriority,
+      expired: queue.expired,
+      cancelled: queue.cancelled,
+      arrivalsPerSecond: queue.arrivalsPerSecond,
+      growing: queue.growing,
     })),
     workers: overview.workers,
     problems: findProblems(overview),

@@ -1,0 +1,62 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '../core/clock.js';
+import type { RedisClient } from '../redis/types.js';
+import { queueTag, STATS_TTL, statsKey } from './keys.js';
+import { bucketAt } from './work-stats.js';
+
+/** Counts go to Redis once in this time at most. */
+const FLUSH_MS = 1000;
+
+/**
+ * Counts the jobs this client adds to each queue, in the queue's ten-second buckets: the arrival
+ * rate that `inspect` sets against the rate of completions. The first count goes out at once and
+ * beside the caller's work, so a client that lives for one job loses nothing; later ones gather for
+ * a second. Nobody ever waits for it but `close`, and a Redis that refuses it (full, say) only
+ * makes the figure too low.
+ */
+export class Arrivals {
+  /** Jobs by key of their bucket. */
+  private readonly counts = new Map<string, number>();
+  private timer: NodeJS.Timeout | undefined;
+  private sending: Promise<void> = Promise.resolve();
+  private flushedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    private readonly client: RedisClient,
+    private readonly prefix: string,
+    private readonly clock: Clock,
+  ) {}
+
+  add(queue: string, jobs: number): void {
+    if (jobs <= 0) return;
+    const now = this.clock.now();
+    const key = statsKey(queueTag(this.prefix, queue), bucketAt(now));
+    this.counts.set(key, (this.counts.get(key) ?? 0) + jobs);
+    if (this.timer !== undefined) return;
+    const waitMs = this.flushedAt + FLUSH_MS - now;
+    // A clock that went back must not hold the figures for longer than a second either.
+    if (waitMs <= 0) this.flush();
+    else this.timer = setTimeout(() => this.flush(), Math.min(waitMs, FLUSH_MS)).unref();
+  }
+
+  /** Sends what is left and waits for it, a second at most: Redis may be away for good. */
+  async close(): Promise<void> {
+    this.flush();
+    const timer = new AbortController();
+    await Promise.race([this.sending, delay(FLUSH_MS, undefined, timer).catch(() => undefined)]);
+    timer.abort();
+  }
+
+  private flush(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    if (this.counts.size === 0) return;
+    this.flushedAt = this.clock.now();
+    const writes = [...this.counts].flatMap(([key, jobs]) => [
+      this.client.hincrby(key, 'a', jobs),
+      this.client.expire(key, STATS_TTL),
+    ]);
+    this.counts.clear();
+    this.sending = Promise.all([this.sending, Promise.allSettled(writes)]).then(() => undefined);
+  }
+}
