@@ -148,6 +148,38 @@ export function waitFlag(
   return flag as Interfaces.OptionFlag<number | undefined>;
 }
 
+const DEFAULT_WATCH = '2s';
+const WATCH_LEAST_MS = 100;
+
+/** `--watch`, `--watch 0.5`: milliseconds between two looks, undefined when absent. */
+export function watchFlag(): Interfaces.OptionFlag<number | undefined> {
+  const flag = Flags.custom<number>({
+    helpValue: '[time]',
+    description: `look again and again, every ${DEFAULT_WATCH} unless a time is given; p pauses, s sorts, q quits`,
+    parse: async (input) => {
+      const ms = parseDuration(input);
+      if (ms >= WATCH_LEAST_MS) return ms;
+      throw new InferError('WATCH_RANGE', `${printable(input)} is too often`, {
+        hint: `--watch ${WATCH_LEAST_MS / 1000} is the most often`,
+        exitCode: ExitCode.Usage,
+      });
+    },
+  })();
+  optionalValues.set(flag, DEFAULT_WATCH);
+  return flag as Interfaces.OptionFlag<number | undefined>;
+}
+
+/** Workers to act on, by name or id: `-d gpu-1 -d gpu-2`. */
+export function destinationFlag(): Interfaces.OptionFlag<string[] | undefined> {
+  const flag = Flags.string({
+    ...SEVERAL,
+    char: 'd',
+    helpValue: '<worker>',
+    description: 'only these workers, by name or id',
+  });
+  return flag as Interfaces.OptionFlag<string[] | undefined>;
+}
+
 /**
  * oclif has no optional flag values, so the words are completed before it parses them: a bare
  * `--wait` becomes `--wait=30s`.

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
 import { inspectView } from '../../../src/lib/cli/views/inspect-view.js';
 import { modelsView } from '../../../src/lib/cli/views/models-view.js';
-import { findProblems, type Overview, overviewJson } from '../../../src/lib/cli/views/overview.js';
+import { type Overview, overviewJson } from '../../../src/lib/cli/views/overview.js';
+import { findProblems } from '../../../src/lib/cli/views/problems.js';
 import { embeddedView } from '../../../src/lib/cli/views/redis-view.js';
 import { type JobResultJson, resultView } from '../../../src/lib/cli/views/result-view.js';
 import { afterSubmit, submitView } from '../../../src/lib/cli/views/submit-view.js';
@@ -68,6 +69,7 @@ const redis = {
 };
 
 const busy: Overview = {
+  at: NOW,
   redis,
   queues: [
     queue('realtime', {
@@ -111,7 +113,12 @@ describe('inspect', () => {
   });
 
   it('fits 80 columns while nothing runs', () => {
-    const quiet: Overview = { redis, queues: [queue('default')], workers: [worker({ queues: ['default'] })] };
+    const quiet: Overview = {
+      at: NOW,
+      redis,
+      queues: [queue('default')],
+      workers: [worker({ queues: ['default'] })],
+    };
     for (const line of inspectView(quiet, { ...TTY, width: 80 }, NOW))
       expect(line.length).toBeLessThanOrEqual(80);
   });
@@ -126,15 +133,16 @@ describe('inspect', () => {
 
   it('says what is wrong and the command that mends it', () => {
     const wrong: Overview = {
+      at: NOW,
       redis: { ...redis, usedMemoryBytes: 90, maxMemoryBytes: 100, policy: 'allkeys-lru' },
       queues: [queue('batch', { waiting: 5 }), queue('slow', { paused: true })],
       workers: [worker({ queues: ['realtime'] })],
     };
     expect(findProblems(wrong).map(({ code, fix }) => [code, fix])).toEqual([
       ['QUEUE_UNSERVED', 'infer worker -Q batch'],
-      ['QUEUE_PAUSED', "resume it with BullMQ: new Queue('slow').resume()"],
-      ['REDIS_MEMORY', 'wait for workers to catch up, keep results shorter, or raise maxmemory'],
-      ['REDIS_POLICY', 'redis-cli CONFIG SET maxmemory-policy noeviction'],
+      ['QUEUE_PAUSED', 'infer control resume slow'],
+      ['REDIS_MEMORY', 'infer redis-tune shows what fills it and how many more jobs fit'],
+      ['REDIS_POLICY', 'infer redis-tune apply --policy noeviction'],
     ]);
     expect(inspectView({ ...wrong, workers: [] }, TTY, NOW).join('\n')).toContain(
       'What is wrong right now\n! no worker is running and jobs wait in batch\n  Try: infer worker -Q batch',
@@ -143,7 +151,11 @@ describe('inspect', () => {
   });
 
   it('neutralises what others wrote into Redis', () => {
-    const evil = inspectView({ redis, queues: [], workers: [worker({ name: 'x\u001b[2J' })] }, TTY, NOW);
+    const evil = inspectView(
+      { at: NOW, redis, queues: [], workers: [worker({ name: 'x\u001b[2J' })] },
+      TTY,
+      NOW,
+    );
     expect(evil.join('')).not.toContain('\u001b');
   });
 
@@ -161,8 +173,14 @@ describe('inspect', () => {
       ratePerSecond: null,
       etaMs: null,
       byPriority: [0, 0, 0, 0, 0, 0, 0, 0, 0, 2],
+      expired: 0,
+      cancelled: 0,
+      arrivalsPerSecond: null,
+      growing: false,
     });
-    expect(overviewJson({ redis, queues: [queue('a')], workers: [] }).queues[0]?.oldestMs).toBeNull();
+    expect(
+      overviewJson({ at: NOW, redis, queues: [queue('a')], workers: [] }).queues[0]?.oldestMs,
+    ).toBeNull();
     expect(overviewJson(busy).workers[0]).toMatchObject({
       id: 'w1',
       host: 'node1',

@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core';
 import { printable } from '../../core/job.js';
 import { NdjsonWriter, writeText } from './json.js';
-import { type Cell, type Column, renderTable } from './table.js';
+import { type Cell, type Column, renderFolded } from './table.js';
 import type { Layout, OutputStream } from './text.js';
 
 /** What `-o` takes, on every command that shows a list. `json` is the same as `--json`. */
@@ -87,7 +87,7 @@ export function renderList<T>(
   const kept = columns.map(
     (column, at) => !layout.tty || column.optional !== true || rows.some((row) => !isEmpty(row[at] ?? '')),
   );
-  return renderTable(
+  return renderFolded(
     columns.filter((_, at) => kept[at]),
     rows.map((row) => row.filter((_, at) => kept[at])),
     layout,
@@ -95,7 +95,7 @@ export function renderList<T>(
 }
 
 function isEmpty(cell: Cell): boolean {
-  const text = typeof cell === 'string' ? cell : 'text' in cell ? cell.text : cell.values.join('');
+  const text = typeof cell !== 'object' ? cell : 'text' in cell ? cell.text : cell.values.join('');
   return text === '' || text === '-';
 }
 

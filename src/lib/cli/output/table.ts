@@ -1,18 +1,25 @@
 import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
 import { printable } from '../../core/job.js';
-import type { Format, Layout } from './text.js';
+import { count, type Format, type Layout } from './text.js';
 
 export interface Column {
   title: string;
   align?: 'left' | 'right';
+  /** Part of the row's name: repeated where a table is cut in parts. The first column always is. */
+  key?: boolean;
 }
 
 /**
- * Text as it is; with a style, which is dropped where colour is off; or several values, one under
- * the other on a terminal and separated by commas in a pipe.
+ * Text as it is; a whole number, for people with thousands separators; either with a style, which is
+ * dropped where colour is off; or several values, one under the other on a terminal and separated by
+ * commas in a pipe.
  */
-export type Cell = string | { text: string; format: Format } | { values: readonly string[] };
+export type Cell =
+  | string
+  | number
+  | { text: string | number; format: Format }
+  | { values: readonly string[] };
 
 /**
  * A table as lines. On a terminal it has borders; one that is too narrow loses the borders, then
@@ -24,28 +31,81 @@ export function renderTable(
   rows: readonly (readonly Cell[])[],
   layout: Layout,
 ): string[] {
+  return fitting(columns, rows, layout) ?? records(columns, rows, layout);
+}
+
+/** As a table; undefined where the terminal is too narrow for one. */
+function fitting(
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+  layout: Layout,
+  styles: readonly boolean[] = [true, false],
+): string[] | undefined {
   if (!layout.tty) {
     return [columns.map((column) => column.title), ...rows.map((row) => row.map(rawText))].map((row) =>
       row.join('\t'),
     );
   }
-  for (const bordered of [true, false]) {
+  for (const bordered of styles) {
     const lines = draw(columns, rows, layout, bordered);
     if (Math.max(...lines.map(visibleWidth)) <= layout.width) return lines;
   }
-  return records(columns, rows, layout);
+  return undefined;
+}
+
+/** More parts than this say less than a block a row. */
+const MOST_PARTS = 3;
+
+/**
+ * The same, but a table that is too wide for its terminal first becomes two or three, each with the
+ * columns that name its rows, so that rows can still be compared.
+ */
+export function renderFolded(
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+  layout: Layout,
+): string[] {
+  const whole = fitting(columns, rows, layout);
+  if (whole !== undefined) return whole;
+  const indexes = columns.map((_, at) => at);
+  const keys = indexes.filter((at) => at === 0 || columns[at]?.key === true);
+  const others = indexes.filter((at) => !keys.includes(at));
+  const part = (from: number, to: number): string[] | undefined => {
+    const at = [...keys, ...others.slice(from, to)];
+    return fitting(
+      at.map((i) => columns[i] as Column),
+      rows.map((row) => at.map((i) => row[i] ?? '')),
+      layout,
+      [false],
+    );
+  };
+  const parts: string[][] = [];
+  for (let from = 0; from < others.length; ) {
+    let to = others.length;
+    let lines = part(from, to);
+    while (lines === undefined && --to > from) lines = part(from, to);
+    if (lines === undefined || parts.length === MOST_PARTS) return records(columns, rows, layout);
+    parts.push(lines);
+    from = to;
+  }
+  return parts.flatMap((lines, at) => (at === 0 ? lines : ['', ...lines]));
 }
 
 function rawText(cell: Cell): string {
-  if (typeof cell === 'string') return printable(cell);
-  return 'values' in cell ? cell.values.map(printable).join(', ') : printable(cell.text);
+  if (typeof cell !== 'object') return printable(String(cell));
+  return 'values' in cell ? cell.values.map(printable).join(', ') : printable(String(cell.text));
 }
 
 function painted(cell: Cell, layout: Layout): string {
-  if (typeof cell === 'string') return printable(cell);
-  return 'values' in cell
-    ? cell.values.map(printable).join('\n')
-    : layout.paint(cell.format, printable(cell.text));
+  if (typeof cell !== 'object') return shown(cell, layout);
+  if ('values' in cell) return cell.values.map(printable).join('\n');
+  return cell.text === 0 ? shown(0, layout) : layout.paint(cell.format, shown(cell.text, layout));
+}
+
+/** Zero without a voice of its own: what is there should be seen. */
+function shown(value: string | number, { paint }: Layout): string {
+  if (typeof value === 'string') return printable(value);
+  return value === 0 ? paint('dim', '0') : count(value);
 }
 
 // Without inner lines between rows: calm, and a screen holds twice as many.

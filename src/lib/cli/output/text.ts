@@ -65,6 +65,12 @@ export function count(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
 
+/** `0.3/s`, `1,200/s`; a dash where it cannot be told. */
+export function perSecond(rate: number | null): string {
+  if (rate === null) return '-';
+  return `${rate >= 10 ? count(rate) : Number(rate.toFixed(rate < 0.1 ? 3 : 1))}/s`;
+}
+
 /** `1 job`, `2 jobs`. */
 export function plural(value: number, one: string, many: string = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;

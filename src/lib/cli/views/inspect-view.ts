@@ -3,8 +3,11 @@ import { formatBytes, formatDuration } from '../../core/units.js';
 import type { WorkerRecord } from '../../queue/broker.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
-import { count, heading, type Layout } from '../output/text.js';
-import { findProblems, type Overview, type RedisOverview } from './overview.js';
+import { heading, type Layout, perSecond } from '../output/text.js';
+import type { Overview, RedisOverview } from './overview.js';
+import { findProblems } from './problems.js';
+import { drained } from './queue-list.js';
+import { stateCell } from './worker-list.js';
 
 const QUEUE_COLUMNS: Column[] = [
   { title: 'QUEUE' },
@@ -34,9 +37,6 @@ const WORKER_COLUMNS: Column[] = [
 ];
 
 const STALE_BEAT_MS = 10_000;
-
-/** Beats come every second: this many missed is no chance. */
-const SILENT_MS = 5000;
 
 /** Redis, what is wrong, queues and workers: `infer inspect` in a terminal or a pipe. */
 export function inspectView(overview: Overview, layout: Layout, now: number): string[] {
@@ -79,14 +79,14 @@ function redisLine(redis: RedisOverview, { paint }: Layout): string {
 export function queueTable(queues: readonly QueueSnapshot[], layout: Layout): string[] {
   const rows = queues.map((queue): Cell[] => [
     queue.paused ? { text: `${queue.name} (paused)`, format: 'yellow' } : queue.name,
-    number(queue.waiting, layout),
-    number(queue.active, layout),
-    number(queue.delayed, layout),
-    queue.failed > 0 ? { text: shown(queue.failed, layout), format: 'red' } : number(0, layout),
-    number(queue.completed, layout),
+    queue.waiting,
+    queue.active,
+    queue.delayed,
+    { text: queue.failed, format: 'red' },
+    queue.completed,
     queue.oldestMs === undefined ? '-' : formatDuration(queue.oldestMs),
-    queue.ratePerSecond === null ? '-' : `${rate(queue.ratePerSecond)}/s`,
-    queue.etaMs === null ? '-' : formatDuration(queue.etaMs),
+    perSecond(queue.ratePerSecond),
+    drained(queue),
     priorities(queue.byPriority),
   ]);
   return renderTable(...withoutEmpty(QUEUE_COLUMNS, rows, ['RATE', 'ETA', 'BY PRIORITY'], layout), layout);
@@ -101,12 +101,6 @@ function modelText(model: WorkerRecord['models'][number], { width }: Layout): st
   return `${model.name}@${model.version}${batch}`;
 }
 
-/** A worker that beats no more is listed until its record expires: it may be hung, or gone. */
-function stateCell(worker: WorkerRecord, ageMs: number): Cell {
-  if (ageMs > SILENT_MS) return { text: 'silent', format: 'red' };
-  return { text: worker.state, format: worker.state === 'ready' ? 'green' : 'yellow' };
-}
-
 export function workerTable(workers: readonly WorkerRecord[], layout: Layout, now: number): string[] {
   const rows = workers.map((worker): Cell[] => {
     const age = Math.max(0, now - worker.beatAt);
@@ -119,8 +113,8 @@ export function workerTable(workers: readonly WorkerRecord[], layout: Layout, no
       worker.queues.join(','),
       worker.models.map((model) => modelText(model, layout)).join(',') || '-',
       stateCell(worker, age),
-      number(worker.active.length, layout),
-      number(worker.jobsDone, layout),
+      worker.active.length,
+      worker.jobsDone,
       age > STALE_BEAT_MS ? { text: formatDuration(age), format: 'red' } : formatDuration(age),
     ];
   });
@@ -137,19 +131,6 @@ function priorities(byPriority: readonly number[]): string {
       .map(({ jobs, priority }) => `${priority}:${jobs}`)
       .join(' ') || '-'
   );
-}
-
-/** Thousands separators for people, plain digits for programs. */
-function shown(value: number, layout: Layout): string {
-  return layout.tty ? count(value) : String(value);
-}
-
-function number(value: number, layout: Layout): Cell {
-  return value === 0 ? { text: '0', format: 'dim' } : shown(value, layout);
-}
-
-function rate(perSecond: number): string {
-  return perSecond >= 10 ? count(perSecond) : perSecond.toFixed(1);
 }
 
 /**

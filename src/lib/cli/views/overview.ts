@@ -1,5 +1,6 @@
 import type { WorkerRecord } from '../../queue/broker.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
+import { findProblems, type Problem } from './problems.js';
 
 /** The Redis server as `inspect` shows it. */
 export interface RedisOverview {
@@ -16,6 +17,8 @@ export interface RedisOverview {
 
 /** Everything `infer inspect` shows, read at one moment. */
 export interface Overview {
+  /** That moment, ms since the epoch. */
+  at: number;
   redis: RedisOverview;
   queues: QueueSnapshot[];
   workers: WorkerRecord[];
@@ -27,13 +30,6 @@ export interface OverviewJson {
   queues: (Omit<QueueSnapshot, 'oldestMs'> & { oldestMs: number | null })[];
   workers: WorkerRecord[];
   problems: Problem[];
-}
-
-/** Something that is wrong right now, and the command that mends it. */
-export interface Problem {
-  code: string;
-  message: string;
-  fix: string;
 }
 
 export function overviewJson(overview: Overview): OverviewJson {
@@ -59,62 +55,4 @@ export function overviewJson(overview: Overview): OverviewJson {
     workers: overview.workers,
     problems: findProblems(overview),
   };
-}
-
-const MEMORY_ALARM = 0.8;
-
-export function findProblems({ redis, queues, workers }: Overview): Problem[] {
-  const problems: Problem[] = [];
-  const backlog = queues.filter((queue) => queue.waiting > 0);
-  if (workers.length === 0) {
-    const names = backlog.map((queue) => queue.name);
-    problems.push({
-      code: 'NO_WORKERS',
-      message:
-        names.length === 0
-          ? 'no worker is running'
-          : `no worker is running and jobs wait in ${names.join(', ')}`,
-      fix: `infer worker -Q ${names.length === 0 ? 'default' : names.join(',')}`,
-    });
-  } else {
-    const served = new Set(
-      workers.filter((worker) => worker.state !== 'draining').flatMap((worker) => worker.queues),
-    );
-    for (const queue of backlog.filter((one) => !served.has(one.name))) {
-      problems.push({
-        code: 'QUEUE_UNSERVED',
-        message: `queue ${queue.name} has jobs waiting (${queue.waiting}) and no worker listens to it`,
-        fix: `infer worker -Q ${queue.name}`,
-      });
-    }
-  }
-  for (const queue of queues.filter((one) => one.paused)) {
-    problems.push({
-      code: 'QUEUE_PAUSED',
-      message: `queue ${queue.name} is paused`,
-      fix: `resume it with BullMQ: new Queue('${queue.name}').resume()`,
-    });
-  }
-  problems.push(...redisProblems(redis));
-  return problems;
-}
-
-function redisProblems(redis: RedisOverview): Problem[] {
-  const problems: Problem[] = [];
-  const share = redis.maxMemoryBytes > 0 ? redis.usedMemoryBytes / redis.maxMemoryBytes : 0;
-  if (share > MEMORY_ALARM) {
-    problems.push({
-      code: 'REDIS_MEMORY',
-      message: `Redis is ${Math.round(share * 100)} % full: new jobs are refused above 80 %`,
-      fix: 'wait for workers to catch up, keep results shorter, or raise maxmemory',
-    });
-  }
-  if (redis.policy !== '' && redis.policy !== 'noeviction') {
-    problems.push({
-      code: 'REDIS_POLICY',
-      message: `Redis may drop jobs when it is full: maxmemory-policy is ${redis.policy}`,
-      fix: 'redis-cli CONFIG SET maxmemory-policy noeviction',
-    });
-  }
-  return problems;
 }

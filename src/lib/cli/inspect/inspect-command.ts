@@ -1,0 +1,70 @@
+import type { Command } from '@oclif/core';
+import { BaseCommand } from '../base-command.js';
+import { watchFlag } from '../flags.js';
+import type { ListFormat } from '../output/list-format.js';
+import { interruptible } from '../signals.js';
+import type { Watched } from '../watch.js';
+import type { Look } from './look.js';
+
+/** A command's view of the deployment, once or live. */
+export interface Screen<S> extends Pick<Watched<S>, 'sorts' | 'body' | 'points'> {
+  read(look: Look): Promise<S>;
+  /** Its JSON document. */
+  json(sample: S): unknown;
+  /** Writes it to standard output, in the format asked for. */
+  print(sample: S): Promise<unknown>;
+}
+
+/** The parts of `inspect` that can be watched. */
+export abstract class InspectCommand<T extends typeof Command> extends BaseCommand<T> {
+  static watchFlags = { watch: watchFlag() };
+
+  /** Looks once, or until told to stop. Only a terminal is drawn on: elsewhere a watch is one look. */
+  protected async show<S>(screen: Screen<S>): Promise<unknown> {
+    const { watch: everyMs, output } = this.flags as { watch?: number; output?: ListFormat };
+    if (everyMs !== undefined && this.canDraw(output)) {
+      await this.live(screen, everyMs);
+      return undefined;
+    }
+    const { lookOnce } = await import('./look.js');
+    const sample = await lookOnce(this.loaded, (look) => screen.read(look));
+    if (everyMs === undefined || !this.jsonEnabled()) {
+      await screen.print(sample);
+      return screen.json(sample);
+    }
+    // A line for each look, so that programs read what they get in a loop the same way.
+    await this.ndjson().write(screen.json(sample));
+    return undefined;
+  }
+
+  /** The columns asked for: all with `-o wide`. */
+  protected get tableFormat(): 'table' | 'wide' {
+    return (this.flags as { output?: ListFormat }).output === 'wide' ? 'wide' : 'table';
+  }
+
+  private canDraw(output: ListFormat | undefined): boolean {
+    const text = output === undefined || output === 'table' || output === 'wide';
+    if (!text || this.jsonEnabled() || this.quiet || process.stdout.isTTY !== true) return false;
+    const { ci, dumb } = this.loaded.terminal;
+    if (!ci && !dumb && Number.isFinite(this.layout.width)) return true;
+    this.warn('this terminal cannot be redrawn (its size or kind is unknown): showing one look');
+    return false;
+  }
+
+  private async live<S>(screen: Screen<S>, everyMs: number): Promise<void> {
+    const { watchLive } = await import('../watch.js');
+    const { SteadyLook } = await import('./steady-look.js');
+    const steady = new SteadyLook(this.loaded);
+    const watched: Watched<S> = {
+      ...screen,
+      title: `${this.config.bin} ${(this.id ?? '').split(':').join(' ')}`,
+      read: () => steady.read((look) => screen.read(look)),
+    };
+    const streams = { keys: process.stdin, screen: process.stdout };
+    try {
+      await interruptible((signal) => watchLive(watched, everyMs, streams, this.layout.paint, signal));
+    } finally {
+      await steady.close();
+    }
+  }
+}

@@ -1,0 +1,24 @@
+import type { WorkerRecord } from '../../queue/broker.js';
+import type { QueueSnapshot } from '../../queue/inspector.js';
+import type { FiguresJson } from './figures.js';
+
+/** One queue of `infer inspect queues`, as its JSON says it. */
+export type QueueRow = Omit<QueueSnapshot, 'oldestMs'> & { oldestMs: number | null; lastMinute: FiguresJson };
+
+/** One worker of `infer inspect workers`, as its JSON says it. */
+export type WorkerRow = WorkerRecord & {
+  /** Milliseconds since its last heartbeat. */
+  beatAgeMs: number;
+  lastMinute: FiguresJson;
+  sinceStart: FiguresJson;
+};
+
+/** One row of `infer inspect stats`: a queue, or what one worker did of it. */
+export interface StatRow {
+  queue: string;
+  /** Name of the worker; null for all of them together. */
+  worker: string | null;
+  lastMinute: FiguresJson;
+  /** Of the workers that live now; null where none serves the queue. */
+  sinceStart: FiguresJson | null;
+}

@@ -1,0 +1,114 @@
+import { formatDuration } from '../../core/units.js';
+import type { WorkerRecord } from '../../queue/broker.js';
+import type { QueueSnapshot } from '../../queue/inspector.js';
+import { count } from '../output/text.js';
+import type { Overview, RedisOverview } from './overview.js';
+
+/** Something that is wrong right now, and the command that mends it. */
+export interface Problem {
+  code: string;
+  message: string;
+  fix: string;
+}
+
+/** Beats come every second: this many missed is no chance. */
+export const SILENT_MS = 5000;
+/** A job that waits this long beside an idle worker is not just on its way. */
+const STUCK_MS = 15_000;
+/** An event loop this late delays locks, heartbeats and urgent jobs. */
+export const LAG_ALARM_MS = 200;
+const MEMORY_ALARM = 0.8;
+
+/** What is wrong at one moment, most urgent first. Pure. */
+export function findProblems({ redis, queues, workers, at }: Overview): Problem[] {
+  const backlog = queues.filter((queue) => queue.waiting > 0);
+  const silent = workers.filter((worker) => at - worker.beatAt > SILENT_MS);
+  const talking = workers.filter((worker) => !silent.includes(worker));
+  return [
+    ...(workers.length === 0
+      ? [noWorkers(backlog)]
+      : backlog.flatMap((queue) => queueProblems(queue, talking))),
+    ...silent.map((worker) => silentWorker(worker, at)),
+    ...queues.filter((one) => one.paused).map(pausedQueue),
+    ...redisProblems(redis),
+    ...talking.filter((worker) => worker.loopLagMs > LAG_ALARM_MS).map(lateWorker),
+  ];
+}
+
+function noWorkers(backlog: readonly QueueSnapshot[]): Problem {
+  const names = backlog.map((queue) => queue.name);
+  const none = names.length === 0;
+  return {
+    code: 'NO_WORKERS',
+    message: none ? 'no worker is running' : `no worker is running and jobs wait in ${names.join(', ')}`,
+    fix: `infer worker -Q ${none ? 'default' : names.join(',')}`,
+  };
+}
+
+/** Jobs wait and nobody serves them, or those who should do not take any. */
+function queueProblems(queue: QueueSnapshot, workers: readonly WorkerRecord[]): Problem[] {
+  const serving = workers.filter((worker) => worker.state === 'ready' && worker.queues.includes(queue.name));
+  if (serving.length === 0) {
+    return [
+      {
+        code: 'QUEUE_UNSERVED',
+        message: `queue ${queue.name} has jobs waiting (${queue.waiting}) and no worker listens to it`,
+        fix: `infer worker -Q ${queue.name}`,
+      },
+    ];
+  }
+  const stuck = !queue.paused && queue.ratePerSecond === null && (queue.oldestMs ?? 0) >= STUCK_MS;
+  if (!stuck || queue.active > 0 || serving.some((worker) => worker.active.length > 0)) return [];
+  const names = serving.map((worker) => worker.name).join(', ');
+  return [
+    {
+      code: 'WORKERS_IDLE',
+      message: `queue ${queue.name} has jobs waiting (${count(queue.waiting)}, the oldest for ${formatDuration(queue.oldestMs ?? 0)}) and ${names} ${serving.length === 1 ? 'is alive and takes' : 'are alive and take'} none`,
+      fix: `infer control restart ${serving[0]?.name}`,
+    },
+  ];
+}
+
+function silentWorker(worker: WorkerRecord, at: number): Problem {
+  return {
+    code: 'WORKER_SILENT',
+    message: `worker ${worker.name} has not been heard of for ${formatDuration(at - worker.beatAt)}: it hangs, has died or cannot reach Redis`,
+    fix: `look at process ${worker.pid} on ${worker.host}; its jobs run elsewhere when their locks lapse`,
+  };
+}
+
+function lateWorker(worker: WorkerRecord): Problem {
+  return {
+    code: 'LOOP_LAG',
+    message: `worker ${worker.name} was blocked for ${formatDuration(worker.loopLagMs)}: locks and urgent jobs come late`,
+    fix: 'give it a core of its own (fewer --threads or workers on the host), or send smaller inputs',
+  };
+}
+
+function pausedQueue(queue: QueueSnapshot): Problem {
+  return {
+    code: 'QUEUE_PAUSED',
+    message: `queue ${queue.name} is paused${queue.waiting > 0 ? ` and ${count(queue.waiting)} jobs wait in it` : ''}`,
+    fix: `infer control resume ${queue.name}`,
+  };
+}
+
+function redisProblems(redis: RedisOverview): Problem[] {
+  const problems: Problem[] = [];
+  const share = redis.maxMemoryBytes > 0 ? redis.usedMemoryBytes / redis.maxMemoryBytes : 0;
+  if (share > MEMORY_ALARM) {
+    problems.push({
+      code: 'REDIS_MEMORY',
+      message: `Redis is ${Math.round(share * 100)} % full: new jobs are refused above 80 %`,
+      fix: 'infer redis-tune shows what fills it and how many more jobs fit',
+    });
+  }
+  if (redis.policy !== '' && redis.policy !== 'noeviction') {
+    problems.push({
+      code: 'REDIS_POLICY',
+      message: `Redis may drop jobs when it is full: maxmemory-policy is ${redis.policy}`,
+      fix: 'infer redis-tune apply --policy noeviction',
+    });
+  }
+  return problems;
+}

@@ -1,0 +1,176 @@
+import { formatDuration } from '../../core/units.js';
+import { visibleWidth } from '../output/table.js';
+import type { Paint } from '../output/text.js';
+
+/** The course of one figure, oldest first; null where nothing was known. */
+export interface Course {
+  label: string;
+  values: readonly (number | null)[];
+  /** The newest value as people read it. */
+  shown: string;
+}
+
+/** What is drawn of one queue or worker: a line of charts. */
+export interface ChartRow {
+  name: string;
+  courses: readonly Course[];
+}
+
+/** One picture of `--watch`, before it is fitted to its terminal. */
+export interface Frame {
+  /** What is watched: `infer inspect`. */
+  title: string;
+  everyMs: number;
+  /** When what it shows was read, `15:04:05`. */
+  clock: string;
+  paused: boolean;
+  sort: string;
+  /** Why what it shows is old, and for how long it has been. */
+  trouble: { message: string; sinceMs: number } | undefined;
+  body: readonly string[];
+  charts: readonly ChartRow[];
+  /** False where no key can be read: none is offered. */
+  keys: boolean;
+}
+
+export interface FrameSize {
+  columns: number;
+  rows: number;
+}
+
+const LEVELS = '▁▂▃▄▅▆▇█';
+/** Cells of a chart: fewer show nothing, more run past a minute or two. */
+const CELLS = { least: 8, most: 60 };
+/** Share of the screen that charts may take. */
+const CHART_SHARE = 1 / 3;
+const NAME_MOST = 20;
+
+/** The picture as lines that fit: never more than the rows, none wider than the columns. Pure. */
+export function drawFrame(frame: Frame, size: FrameSize, paint: Paint): string[] {
+  const head = [headLine(frame, paint), ...troubleLines(frame, size, paint)];
+  const foot = frame.keys ? [paint('dim', 'p pause · s sort · q quit')] : [];
+  const room = size.rows - head.length - foot.length;
+  const wanted = chartLines(frame.charts, size.columns, paint);
+  const charts = wanted.slice(0, Math.max(0, Math.floor(room * CHART_SHARE) - 1));
+  const chartRoom = charts.length === 0 ? 0 : charts.length + 1;
+  const body = fit(frame.body, room - chartRoom - 1, paint);
+  const lines = [...head, '', ...body, ...(charts.length === 0 ? [] : ['', ...charts])];
+  const fill = Math.max(0, size.rows - foot.length - lines.length);
+  return [...lines, ...Array<string>(fill).fill(''), ...foot]
+    .slice(0, size.rows)
+    .map((line) => cutToWidth(line, size.columns));
+}
+
+function headLine(frame: Frame, paint: Paint): string {
+  const state = frame.paused ? paint('yellow', 'paused') : `every ${formatDuration(frame.everyMs)}`;
+  const parts = [frame.clock, state, `by ${frame.sort}`].join(paint('dim', ' · '));
+  return `${paint('bold', frame.title)}${paint('dim', ' · ')}${parts}`;
+}
+
+function troubleLines({ trouble }: Frame, { columns }: FrameSize, paint: Paint): string[] {
+  if (trouble === undefined) return [];
+  const text = `${trouble.message}; trying again, for ${formatDuration(trouble.sinceMs)} now`;
+  return wrap(`! ${text}`, columns, 3).map((line) => paint('red', line));
+}
+
+/** What does not fit is counted, not dropped in silence. */
+function fit(lines: readonly string[], room: number, paint: Paint): string[] {
+  if (lines.length <= room) return [...lines];
+  if (room <= 0) return [];
+  const shown = lines.slice(0, room - 1);
+  return [
+    ...shown,
+    paint('dim', `… ${lines.length - shown.length} more lines: a taller terminal shows them`),
+  ];
+}
+
+/** Two charts side by side where there is room, one under the other where there is not, none below that. */
+function chartLines(rows: readonly ChartRow[], columns: number, paint: Paint): string[] {
+  const names = Math.min(NAME_MOST, Math.max(0, ...rows.map((row) => visibleWidth(row.name))));
+  const courses = rows.flatMap((row) => row.courses);
+  const most = Math.max(0, ...rows.map((row) => row.courses.length));
+  if (most === 0) return [];
+  const labels = Math.max(...courses.map((course) => course.label.length));
+  const values = Math.max(...courses.map((course) => visibleWidth(course.shown)));
+  const text = labels + values + 2;
+  const cellsFor = (side: number) => Math.floor((columns - names - side * (text + 2)) / side);
+  const side = cellsFor(most) >= CELLS.least ? most : 1;
+  const cells = Math.min(CELLS.most, cellsFor(side));
+  if (cells < CELLS.least) return [];
+  return rows.flatMap((row) =>
+    chunks(row.courses, side).map((group, at) => {
+      const name = padTo(at === 0 ? row.name : '', names);
+      const charts = group.map(
+        ({ label, values: course, shown }) =>
+          `  ${paint('dim', label.padEnd(labels))} ${paint('cyan', sparkline(course, cells))} ${padTo(shown, values)}`,
+      );
+      return `${name}${charts.join('')}`.trimEnd();
+    }),
+  );
+}
+
+/** The last values as blocks of eight heights, the highest of them full; nothing known is a gap, zero the lowest. */
+export function sparkline(values: readonly (number | null)[], cells: number): string {
+  const last = values.slice(-cells);
+  const most = Math.max(...last.map((value) => value ?? 0));
+  const blocks = last.map((value) => {
+    if (value === null) return ' ';
+    // Only zero is drawn as zero: one job in a thousand is still something.
+    const level = value <= 0 ? 0 : Math.max(1, Math.round((value / most) * (LEVELS.length - 1)));
+    return LEVELS[level] as string;
+  });
+  return blocks.join('').padStart(cells);
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: styles begin with ESC.
+const STYLE = /\u001b\[[0-9;]*m/y;
+const RESET = '\u001b[0m';
+
+/** A line cut to so many columns, its styles closed; `…` stands for what is gone. */
+export function cutToWidth(line: string, columns: number): string {
+  if (visibleWidth(line) <= columns) return line;
+  if (columns <= 0) return '';
+  let out = '';
+  let width = 0;
+  let styled = false;
+  for (let at = 0; at < line.length; ) {
+    STYLE.lastIndex = at;
+    const style = STYLE.exec(line);
+    if (style !== null) {
+      out += style[0];
+      styled = true;
+      at += style[0].length;
+      continue;
+    }
+    const char = String.fromCodePoint(line.codePointAt(at) as number);
+    const wide = visibleWidth(char);
+    if (width + wide > columns - 1) break;
+    out += char;
+    width += wide;
+    at += char.length;
+  }
+  return `${out}…${styled ? RESET : ''}`;
+}
+
+function padTo(text: string, width: number): string {
+  const cut = cutToWidth(text, width);
+  return cut + ' '.repeat(Math.max(0, width - visibleWidth(cut)));
+}
+
+function wrap(text: string, columns: number, most: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && visibleWidth(line) + 1 + visibleWidth(word) > columns) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line].slice(0, most);
+}
+
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  const out: T[][] = [];
+  for (let at = 0; at < items.length; at += size) out.push(items.slice(at, at + size));
+  return out;
+}

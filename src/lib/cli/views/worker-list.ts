@@ -1,0 +1,63 @@
+import { formatBytes, formatDuration } from '../../core/units.js';
+import type { WorkerRow } from '../inspect/rows.js';
+import type { ListView } from '../output/list-format.js';
+import type { Cell } from '../output/table.js';
+import { batchCell, closedCell, latencyCell, rateCell } from './figure-cells.js';
+import { LAG_ALARM_MS, SILENT_MS } from './problems.js';
+
+/** `infer inspect workers`; rates, latency and micro-batches are of the last minute. */
+export const workerList: ListView<WorkerRow> = {
+  columns: [
+    { title: 'WORKER', cell: ({ name }) => name },
+    { title: 'STATE', cell: (worker) => stateCell(worker, worker.beatAgeMs) },
+    { title: 'HOST', wide: true, cell: ({ host }) => host },
+    { title: 'PID', wide: true, align: 'right', cell: ({ pid }) => String(pid) },
+    { title: 'VERSION', wide: true, cell: ({ version }) => version },
+    { title: 'GPU', wide: true, cell: ({ gpu }) => gpu ?? '-' },
+    { title: 'DEVICE', cell: ({ device }) => device },
+    { title: 'QUEUES', cell: ({ queues }) => ({ values: queues }) },
+    { title: 'MODELS', cell: models },
+    { title: 'ACTIVE', align: 'right', cell: ({ active }) => active.length },
+    { title: 'JOBS', align: 'right', cell: ({ lastMinute }) => rateCell(lastMinute.jobsPerSecond) },
+    { title: 'ROWS', align: 'right', cell: ({ lastMinute }) => rateCell(lastMinute.rowsPerSecond) },
+    { title: 'DONE', wide: true, align: 'right', cell: ({ jobsDone }) => jobsDone },
+    {
+      title: 'FAILED',
+      wide: true,
+      align: 'right',
+      cell: ({ jobsFailed }) => ({ text: jobsFailed, format: 'red' }),
+    },
+    { title: 'WAIT', wide: true, cell: ({ lastMinute }) => latencyCell(lastMinute.waitMs) },
+    { title: 'RUN', cell: ({ lastMinute }) => latencyCell(lastMinute.runMs) },
+    { title: 'TOTAL', cell: ({ lastMinute }) => latencyCell(lastMinute.totalMs) },
+    { title: 'BATCH ROWS', cell: ({ lastMinute }) => batchCell(lastMinute) },
+    { title: 'CLOSED', cell: ({ lastMinute }) => closedCell(lastMinute) },
+    { title: 'MEMORY', align: 'right', cell: ({ rssBytes }) => formatBytes(rssBytes) },
+    { title: 'LAG', align: 'right', cell: lag },
+    {
+      title: 'UP',
+      align: 'right',
+      cell: ({ startedAt, beatAt, beatAgeMs }) => formatDuration(beatAt + beatAgeMs - startedAt),
+    },
+    { title: 'BEAT', wide: true, align: 'right', cell: ({ beatAgeMs }) => formatDuration(beatAgeMs) },
+  ],
+  name: ({ name }) => name,
+  empty: 'no worker is running: infer worker starts one',
+};
+
+/** `digits@1×256`: name, version and how many rows run together now. */
+function models({ models: loaded }: WorkerRow): Cell {
+  if (loaded.length === 0) return '-';
+  return { values: loaded.map(({ name, version, batch }) => `${name}@${version}×${batch}`) };
+}
+
+function lag({ loopLagMs }: WorkerRow): Cell {
+  const text = formatDuration(loopLagMs);
+  return loopLagMs > LAG_ALARM_MS ? { text, format: 'red' } : text;
+}
+
+/** A worker that beats no more is listed until its record expires: it may be hung, or gone. */
+export function stateCell(worker: Pick<WorkerRow, 'state'>, ageMs: number): Cell {
+  if (ageMs > SILENT_MS) return { text: 'silent', format: 'red' };
+  return { text: worker.state, format: worker.state === 'ready' ? 'green' : 'yellow' };
+}

@@ -1,0 +1,151 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '../core/errors.js';
+import type { Layout, Paint } from './output/text.js';
+import { LiveTerminal, type TerminalStreams } from './terminal.js';
+import { type ChartRow, drawFrame } from './views/watch-view.js';
+
+/** One figure of one queue or worker at one moment, for its chart. */
+export interface Point {
+  name: string;
+  label: string;
+  value: number | null;
+  shown: string;
+}
+
+/** Something that can be watched. */
+export interface Watched<S> {
+  /** `infer inspect`, shown on top. */
+  readonly title: string;
+  /** Ways to sort, the first at the beginning; `s` goes to the next. */
+  readonly sorts: readonly string[];
+  /** Looks once. A failure is shown and tried again, but for the first. */
+  read(): Promise<S>;
+  body(sample: S, sort: string, layout: Layout): string[];
+  points(sample: S): Point[];
+}
+
+/** Values kept for the charts: as many as the widest has cells. */
+const HISTORY = 60;
+
+/**
+ * Draws what is watched until `q` is pressed or `signal` fires. The first look fails like any
+ * command's; a later failure (Redis away) is said on the screen and tried again until it works.
+ */
+export async function watchLive<S>(
+  watched: Watched<S>,
+  everyMs: number,
+  streams: TerminalStreams,
+  paint: Paint,
+  signal: AbortSignal,
+): Promise<void> {
+  const first = await watched.read();
+  const screen = new WatchScreen(watched, everyMs, paint, first);
+  const quit = new AbortController();
+  const end = () => quit.abort();
+  const ended = new Promise<void>((resolve) => {
+    quit.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  signal.addEventListener('abort', end, { once: true });
+  const terminal = new LiveTerminal(streams, {
+    onKey: (key) => {
+      if (key === 'q') end();
+      else if (screen.press(key)) draw();
+    },
+    onRedraw: () => draw(),
+    onGone: end,
+  });
+  const draw = () => terminal.show(screen.lines(terminal));
+  try {
+    terminal.enter();
+    while (!quit.signal.aborted) {
+      draw();
+      await delay(everyMs, undefined, { signal: quit.signal }).catch(() => undefined);
+      // What is still being read when somebody quits is not waited for.
+      if (!quit.signal.aborted && !screen.paused) await Promise.race([screen.look(), ended]);
+    }
+  } finally {
+    terminal.leave();
+    signal.removeEventListener('abort', end);
+  }
+}
+
+/** What is on the screen: the newest sample, the courses so far, and how people want to see it. */
+class WatchScreen<S> {
+  paused = false;
+  private sortAt = 0;
+  private readAt: number;
+  private trouble: { message: string; since: number } | undefined;
+  private readonly courses = new Map<string, Map<string, { values: (number | null)[]; shown: string }>>();
+
+  constructor(
+    private readonly watched: Watched<S>,
+    private readonly everyMs: number,
+    private readonly paint: Paint,
+    private sample: S,
+  ) {
+    this.readAt = Date.now();
+    this.keep(sample);
+  }
+
+  /** True when the key changed something. */
+  press(key: string): boolean {
+    if (key === 'p' || key === ' ') this.paused = !this.paused;
+    else if (key === 's') this.sortAt = (this.sortAt + 1) % this.watched.sorts.length;
+    else return false;
+    return true;
+  }
+
+  async look(): Promise<void> {
+    try {
+      this.sample = await this.watched.read();
+      this.readAt = Date.now();
+      this.trouble = undefined;
+      this.keep(this.sample);
+    } catch (error) {
+      this.trouble = { message: messageOf(error), since: this.trouble?.since ?? Date.now() };
+    }
+  }
+
+  lines(size: { columns: number; rows: number; keys: boolean }): string[] {
+    const sort = this.watched.sorts[this.sortAt] as string;
+    const layout: Layout = { tty: true, width: size.columns, paint: this.paint };
+    const { trouble } = this;
+    return drawFrame(
+      {
+        title: this.watched.title,
+        everyMs: this.everyMs,
+        clock: new Date(this.readAt).toTimeString().slice(0, 8),
+        paused: this.paused,
+        sort,
+        trouble:
+          trouble === undefined
+            ? undefined
+            : { message: trouble.message, sinceMs: Date.now() - trouble.since },
+        body: this.watched.body(this.sample, sort, layout),
+        charts: this.charts(),
+        keys: size.keys,
+      },
+      size,
+      this.paint,
+    );
+  }
+
+  private charts(): ChartRow[] {
+    return [...this.courses].map(([name, courses]) => ({
+      name,
+      courses: [...courses].map(([label, course]) => ({ label, ...course })),
+    }));
+  }
+
+  private keep(sample: S): void {
+    const points = this.watched.points(sample);
+    const names = new Set(points.map((point) => point.name));
+    for (const name of this.courses.keys()) if (!names.has(name)) this.courses.delete(name);
+    for (const { name, label, value, shown } of points) {
+      const courses = this.courses.get(name) ?? new Map();
+      this.courses.set(name, courses);
+      const known = courses.get(label)?.values ?? [];
+      courses.set(label, { values: [...known, value].slice(-HISTORY), shown });
+    }
+  }
+}

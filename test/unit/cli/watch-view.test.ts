@@ -1,0 +1,123 @@
+import { stripVTControlCharacters } from 'node:util';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { visibleWidth } from '../../../src/lib/cli/output/table.js';
+import { type Paint, plain } from '../../../src/lib/cli/output/text.js';
+import { cutToWidth, drawFrame, type Frame, sparkline } from '../../../src/lib/cli/views/watch-view.js';
+
+const bold: Paint = (_, text) => (text === '' ? '' : `\u001b[1m${text}\u001b[22m`);
+
+const frame = (more: Partial<Frame> = {}): Frame => ({
+  title: 'infer inspect queues',
+  everyMs: 2000,
+  clock: '15:04:05',
+  paused: false,
+  sort: 'name',
+  trouble: undefined,
+  body: ['QUEUE     WAITING', 'realtime        2', 'batch      50,000'],
+  charts: [
+    {
+      name: 'realtime',
+      courses: [
+        { label: 'waiting', values: [0, 1, 2], shown: '2' },
+        { label: 'rate', values: [null, 10, 20], shown: '20/s' },
+      ],
+    },
+    {
+      name: 'batch',
+      courses: [
+        { label: 'waiting', values: [1, 2, 4], shown: '50,000' },
+        { label: 'rate', values: [0, 0, 0], shown: '0/s' },
+      ],
+    },
+  ],
+  keys: true,
+  ...more,
+});
+
+const draw = (more: Partial<Frame> = {}, columns = 80, rows = 24) =>
+  drawFrame(frame(more), { columns, rows }, plain);
+
+describe('a frame', () => {
+  it('has what is watched, the table, the charts and the keys', () => {
+    const lines = draw({}, 80, 14);
+    expect(lines).toEqual([
+      'infer inspect queues · 15:04:05 · every 2 s · by name',
+      '',
+      'QUEUE     WAITING',
+      'realtime        2',
+      'batch      50,000',
+      '',
+      'realtime  waiting                 ▁▅█ 2       rate                     ▅█ 20/s',
+      'batch     waiting                 ▃▅█ 50,000  rate                    ▁▁▁ 0/s',
+      '',
+      '',
+      '',
+      '',
+      '',
+      'p pause · s sort · q quit',
+    ]);
+  });
+
+  it('says that it is paused, how it is sorted, and that Redis is away', () => {
+    const trouble = { message: 'Redis at redis://h does not answer: connection refused', sinceMs: 12_000 };
+    const lines = draw({ paused: true, sort: 'oldest', trouble, keys: false });
+    expect(lines[0]).toBe('infer inspect queues · 15:04:05 · paused · by oldest');
+    expect(lines.slice(1, 3).join(' ')).toBe(
+      '! Redis at redis://h does not answer: connection refused; trying again, for 12 s now',
+    );
+    expect(lines.at(-1)).toBe('');
+  });
+
+  it('counts the lines that do not fit, and keeps the charts to a third', () => {
+    const body = Array.from({ length: 50 }, (_, i) => `line ${i}`);
+    const lines = draw({ body }, 80, 12);
+    expect(lines).toHaveLength(12);
+    expect(lines.find((line) => line.startsWith('…'))).toBe('… 45 more lines: a taller terminal shows them');
+    expect(lines.filter((line) => line.includes('waiting'))).toHaveLength(2);
+  });
+
+  it('puts charts one under the other where they do not fit side by side, and leaves them out below that', () => {
+    expect(draw({}, 40).filter((line) => /waiting|rate/.test(line))).toHaveLength(4);
+    expect(draw({}, 20).some((line) => line.includes('█'))).toBe(false);
+  });
+
+  it('fits every terminal, to the column and the row', () => {
+    const sizes = fc.record({
+      columns: fc.integer({ min: 1, max: 200 }),
+      rows: fc.integer({ min: 1, max: 60 }),
+    });
+    const text = fc.array(fc.string({ unit: 'grapheme', maxLength: 120 }), { maxLength: 40 });
+    fc.assert(
+      fc.property(sizes, text, fc.boolean(), fc.boolean(), (size, body, keys, away) => {
+        const printed = body.map((line) => stripVTControlCharacters(line).replace(/\p{C}/gu, ''));
+        const trouble = away ? { message: 'Redis is away', sinceMs: 1 } : undefined;
+        const lines = drawFrame(frame({ body: printed, keys, trouble }), size, bold);
+        expect(lines).toHaveLength(size.rows);
+        for (const line of lines) expect(visibleWidth(line)).toBeLessThanOrEqual(size.columns);
+      }),
+    );
+  });
+});
+
+describe('a sparkline', () => {
+  it('is as high as its highest, zero lowest, gaps where nothing is known', () => {
+    expect(sparkline([0, 1, 50, 100, null], 6)).toBe(' ▁▂▅█ ');
+  });
+
+  it('shows the last values, and a flat line of zeros', () => {
+    expect(sparkline([100, 1, 1], 2)).toBe('██');
+    expect(sparkline([0, 0], 3)).toBe(' ▁▁');
+    expect(sparkline([], 3)).toBe('   ');
+  });
+});
+
+describe('cutting a line', () => {
+  it('keeps its styles closed and wide characters whole', () => {
+    expect(cutToWidth('abcdef', 6)).toBe('abcdef');
+    expect(cutToWidth('abcdefg', 6)).toBe('abcde…');
+    expect(cutToWidth('\u001b[1mabcdefg\u001b[22m', 4)).toBe('\u001b[1mabc…\u001b[0m');
+    expect(cutToWidth('漢字漢字', 6)).toBe('漢字…');
+    expect(cutToWidth('abc', 0)).toBe('');
+  });
+});
