@@ -1,6 +1,5 @@
 import { formatDuration } from '../../core/units.js';
-import type { ListView } from '../output/list-format.js';
-import { renderList } from '../output/list-format.js';
+import { type ListView, listJson, renderList } from '../output/list-format.js';
 import { count, type Layout, perSecond } from '../output/text.js';
 import { inspectView } from '../views/inspect-view.js';
 import { type Overview, overviewJson } from '../views/overview.js';
@@ -125,7 +124,7 @@ export function statScreen(
   return {
     sorts: Object.keys(STAT_ORDERS),
     read: async (look) => statLines(await look.stats(wanted)),
-    json: (lines) => ({ stats: lines.map((line) => statList.json?.(line)) }),
+    json: (lines) => ({ stats: listJson(statList, lines) }),
     print: (lines) => print(statList, lines),
     body: (lines, sort, room) => renderList(statList, sorted(lines, STAT_ORDERS, sort), format, room),
     points: (lines) =>

@@ -164,10 +164,10 @@ function records(columns: readonly Column[], rows: readonly (readonly Cell[])[],
   const titleWidth = Math.max(...columns.map((column) => column.title.length));
   return rows.flatMap((row, at) => [
     ...(at === 0 ? [] : ['']),
-    ...columns.map((column, index) => {
+    ...columns.flatMap((column, index) => {
       const title = layout.paint('bold', column.title.padEnd(titleWidth));
-      const value = painted(row[index] ?? '', layout).replaceAll('\n', `\n${' '.repeat(titleWidth + 2)}`);
-      return `${title}  ${value}`.trimEnd();
+      const [first, ...more] = painted(row[index] ?? '', layout).split('\n');
+      return [`${title}  ${first}`.trimEnd(), ...more.map((value) => ' '.repeat(titleWidth + 2) + value)];
     }),
   ]);
 }

@@ -1,0 +1,165 @@
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ROOT, useInfer } from '../support/cli.js';
+import { ONE_DIGIT } from '../support/digits.js';
+import { useRedis } from '../support/redis.js';
+import { openTerminal, type Terminal } from '../support/terminal.js';
+
+const redis = useRedis();
+const infer = useInfer(redis);
+const terminals: Terminal[] = [];
+function open(
+  args: string[],
+  size = { columns: 80, rows: 24 },
+  env: Record<string, string> = {},
+  url = redis.url,
+): Terminal {
+  const terminal = openTerminal(infer, url, ['inspect', ...args], size, env);
+  terminals.push(terminal);
+  return terminal;
+}
+afterEach(() => Promise.all(terminals.splice(0).map((terminal) => terminal.close())));
+
+beforeAll(async () => {
+  await infer.run(['submit', ONE_DIGIT, '-Q', 'slow', '-q'], { redis: redis.url });
+  for (let i = 0; i < 2; i++)
+    await infer.run(['submit', ONE_DIGIT, '-Q', 'busy', '-q'], { redis: redis.url });
+});
+
+/** Ends a view with `q` and expects the terminal as it was. */
+async function quits(terminal: Terminal): Promise<void> {
+  terminal.type('q');
+  const { exitCode, modes } = await terminal.ended;
+  expect(exitCode).toBe(0);
+  expectRestored(terminal, modes);
+}
+
+function expectRestored({ screen }: Terminal, modes: string): void {
+  expect([screen.alternate, screen.cursor, screen.wrap, screen.whole]).toEqual([false, true, true, true]);
+  expect(modes).toMatch(/(?<!-)\bicanon\b/);
+  expect(modes).toMatch(/(?<!-)\becho\b/);
+}
+
+describe('a watch on a terminal', () => {
+  it('is redrawn in place, with charts, until q', async () => {
+    const terminal = open(['--watch', '0.2']);
+    const lines = await terminal.shows(/slow +waiting +▁?█/);
+    expect(lines[0]).toMatch(/^infer inspect · \d\d:\d\d:\d\d · every 200 ms · by name$/);
+    expect(lines.join('\n')).toMatch(/NO_WORKERS|no worker is running and jobs wait in busy, slow/);
+    expect(lines).toHaveLength(24);
+    const before = terminal.screen.pictures;
+    await terminal.shows(/slow +waiting +███/);
+    expect(terminal.screen.pictures).toBeGreaterThan(before);
+    expect([terminal.screen.alternate, terminal.screen.cursor]).toEqual([true, false]);
+    await quits(terminal);
+  });
+
+  it('is sorted by s and held by p', async () => {
+    const terminal = open(['queues', '--watch', '0.2']);
+    const order = (lines: string[]) => lines.filter((line) => /^(│ )?(busy|slow) .*0: \d/.test(line));
+    expect(order(await terminal.shows(/by name[\s\S]*waiting/))[0]).toContain('busy');
+    terminal.type('s');
+    expect(order(await terminal.shows(/by waiting[\s\S]*waiting/))[0]).toContain('busy');
+    terminal.type('s');
+    expect(order(await terminal.shows(/by oldest[\s\S]*waiting/))[0]).toContain('slow');
+    terminal.type('p');
+    await terminal.shows(/· paused ·/);
+    const held = terminal.screen.lines.filter((line) => line.includes('waiting'));
+    terminal.type('x');
+    terminal.type(' ');
+    await terminal.shows(/· every 200 ms ·/);
+    expect(held.length).toBeGreaterThan(0);
+    await quits(terminal);
+  });
+
+  it('fits a terminal that is resized, down to 20 columns', async () => {
+    const terminal = open(['queues', '--watch', '0.2'], { columns: 132, rows: 30 });
+    await terminal.shows(/QUEUE.*TOTAL/);
+    for (const [columns, rows] of [
+      [60, 15],
+      [20, 8],
+      [100, 24],
+    ] as const) {
+      terminal.resize(columns, rows);
+      const fits = () => {
+        const { whole, lines } = terminal.screen;
+        return whole && lines.length === rows && lines.every((line) => [...line].length <= columns);
+      };
+      await expect.poll(fits, { timeout: 5000 }).toBe(true);
+    }
+    await quits(terminal);
+  });
+
+  it('says that Redis is away, keeps trying and goes on by itself', async () => {
+    const terminal = open(['--watch', '0.2']);
+    await terminal.shows(/slow/);
+    await redis.kill();
+    const lines = await terminal.shows(/^! no Redis[\s\S]*trying\s+again/m);
+    expect(lines.join(' ')).toMatch(/unix:.*redis\.sock/);
+    // What was known last stays on the screen.
+    expect(lines.join('\n')).toContain('slow');
+    await redis.restart();
+    await terminal.shows(/^(?![\s\S]*trying\s+again)infer inspect/);
+    await quits(terminal);
+    for (const queue of ['slow', 'busy', 'busy'])
+      await infer.run(['submit', ONE_DIGIT, '-Q', queue, '-q'], { redis: redis.url });
+  });
+
+  it.each([
+    ['Ctrl-C', (terminal: Terminal) => terminal.type('\u0003'), 130],
+    ['SIGTERM', (terminal: Terminal) => terminal.signal('SIGTERM'), 143],
+  ])('leaves the terminal as it was after %s', async (_, stop, code) => {
+    const terminal = open(['stats', '--watch', '0.2']);
+    await terminal.shows(/QUEUE/);
+    stop(terminal);
+    const { exitCode, modes } = await terminal.ended;
+    expect(exitCode).toBe(code);
+    expectRestored(terminal, modes);
+  });
+
+  it.each([
+    ['of no known width', { columns: 0, rows: 0 }, {}],
+    ['that cannot be drawn on', { columns: 80, rows: 24 }, { TERM: 'dumb' }],
+  ])('%s is one look', async (_, size, env) => {
+    const terminal = open(['workers', '--watch'], size, env);
+    expect((await terminal.ended).exitCode).toBe(0);
+    expect(terminal.screen.pictures).toBe(0);
+    expect(terminal.screen.all).toContain('no worker is running');
+    expect(terminal.screen.all).toContain('cannot be redrawn');
+  });
+
+  it('fails like any command when Redis is not there to begin with', async () => {
+    const terminal = open(['--watch'], undefined, {}, 'unix:///nowhere/redis.sock');
+    expect((await terminal.ended).exitCode).toBe(69);
+    expect(terminal.screen.pictures).toBe(0);
+  });
+});
+
+describe('a watch in a pipe', () => {
+  it.each(['queues', 'workers', 'stats'])('of %s is one look, in JSON one line', async (what) => {
+    const table = await infer.run(['inspect', what, '--watch'], { redis: redis.url });
+    expect(table.exitCode).toBe(0);
+    expect(table.stdout.split('\n')[0]).toMatch(/^[A-Z]+\t/);
+    expect(table.stdout).not.toContain('\u001b');
+    const json = await infer.run(['inspect', what, '--watch', '1', '--json'], { redis: redis.url });
+    expect(json.stdout.trimEnd().split('\n')).toHaveLength(1);
+    expect(json.rows()[0]).toHaveProperty(what);
+  });
+
+  it('ends quietly when its reader has gone', async () => {
+    const run = promisify(execFile);
+    const command = `'${process.execPath}' '${path.join(ROOT, 'bin/run.js')}' inspect queues --watch | head -c 1`;
+    const { stdout, stderr } = await run('sh', ['-c', command], {
+      env: { ...process.env, INFER_REDIS_URL: redis.url },
+    });
+    expect([stdout, stderr]).toEqual(['Q', '']);
+  });
+
+  it('takes no interval of nothing', async () => {
+    const { exitCode, stderr } = await infer.run(['inspect', '--watch', '0'], { redis: redis.url });
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('--watch 0.1 is the most often');
+  });
+});
