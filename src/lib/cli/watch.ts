@@ -75,7 +75,7 @@ class WatchScreen<S> {
   private sortAt = 0;
   private readAt: number;
   private trouble: { message: string; since: number } | undefined;
-  private readonly courses = new Map<string, Map<string, { values: (number | null)[]; shown: string }>>();
+  private courses = new Map<string, Map<string, { values: (number | null)[]; shown: string }>>();
 
   constructor(
     private readonly watched: Watched<S>,
@@ -138,14 +138,14 @@ class WatchScreen<S> {
   }
 
   private keep(sample: S): void {
-    const points = this.watched.points(sample);
-    const names = new Set(points.map((point) => point.name));
-    for (const name of this.courses.keys()) if (!names.has(name)) this.courses.delete(name);
-    for (const { name, label, value, shown } of points) {
+    const before = this.courses;
+    // Made anew each time: in the sample's order, and without what is gone.
+    this.courses = new Map();
+    for (const { name, label, value, shown } of this.watched.points(sample)) {
+      const known = before.get(name)?.get(label)?.values ?? [];
       const courses = this.courses.get(name) ?? new Map();
-      this.courses.set(name, courses);
-      const known = courses.get(label)?.values ?? [];
       courses.set(label, { values: [...known, value].slice(-HISTORY), shown });
+      this.courses.set(name, courses);
     }
   }
 }

@@ -14,7 +14,7 @@ export const statList: ListView<StatLine> = {
   columns: [
     { title: 'QUEUE', cell: ({ queue }) => queue },
     { title: 'WORKER', key: true, cell: ({ worker }) => worker ?? { text: 'all', format: 'bold' } },
-    { title: 'OVER', key: true, cell: ({ over }) => (over === 'minute' ? 'minute' : 'all time') },
+    { title: 'OVER', key: true, cell: ({ over }) => over },
     { title: 'COMPLETED', align: 'right', cell: ({ figures }) => figures.jobs.completed },
     {
       title: 'FAILED',
