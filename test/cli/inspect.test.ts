@@ -92,7 +92,7 @@ describe('with all states at once', () => {
     expect((await run('queues', '-o', 'name', '--prefix', PREFIX)).stdout).toBe(`${kit.queue}\n`);
     const unknown = await run('queues', '-Q', `${kit.queue}x`, '--prefix', PREFIX);
     expect(unknown.exitCode).toBe(66);
-    expect(unknown.stderr).toContain(`there is no queue '${kit.queue}x'`);
+    expect(unknown.stderr).toContain(`no queue is called '${kit.queue}x'`);
     expect(unknown.stderr).toContain(`did you mean ${kit.queue}?`);
   });
 

@@ -187,14 +187,14 @@ export async function openWorker(
       const record = { ...worker.heartbeat(), threads, rssBytes, loopLagMs: lag.takeMax() };
       await beat(client, config.prefix, record);
       if (lease !== undefined) await leaseGpu(client, config.prefix, lease, isAlive);
-      await worker.work.send(writeWork);
+      await worker.outcomes.work.send(writeWork);
     };
     await sendBeat();
     /** The one beat that no timer owns; a late one must not put a worker that has left back on the register. */
     let lastBeat: Promise<void> = Promise.resolve();
     cleanup.push(async () => {
       await lastBeat;
-      await worker.work.send(writeWork).catch(() => undefined);
+      await worker.outcomes.work.send(writeWork).catch(() => undefined);
       await removeWorker(client, config.prefix, id);
     });
 

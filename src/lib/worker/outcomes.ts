@@ -7,14 +7,13 @@ import type { Logger } from '../telemetry/logger.js';
 import type { HeldJob } from './held.js';
 import { retryDelay } from './retry.js';
 import { Settler } from './settler.js';
-import type { WorkRecord } from './work-record.js';
+import { WorkRecord } from './work-record.js';
 
 export interface OutcomeParts {
   workerName: string;
   consumers: readonly QueueConsumer[];
   clock: Clock;
   log: Logger;
-  work: WorkRecord;
   /** 0..1, for the jitter of retries. */
   random: () => number;
   /** The job is no longer held: called before its outcome is sent. */
@@ -24,9 +23,12 @@ export interface OutcomeParts {
 /** Decides how a held job ends, words it, and sends it to its queue; counts what was accepted. */
 export class Outcomes {
   readonly counts = { done: 0, rows: 0, failed: 0 };
+  /** What was done, for the statistics. */
+  readonly work: WorkRecord;
   private readonly settlers: ReadonlyMap<string, Settler>;
 
   constructor(private readonly parts: OutcomeParts) {
+    this.work = new WorkRecord(parts.clock);
     this.settlers = new Map(
       parts.consumers.map((consumer) => [
         consumer.queue,
@@ -145,7 +147,7 @@ export class Outcomes {
       log.warn({ id: job.spec.id, outcome: kind }, 'outcome refused: the lock had lapsed');
       return;
     }
-    this.parts.work.settled(settlement);
+    this.work.settled(settlement);
     if (kind === 'completed') {
       this.counts.done += 1;
       this.counts.rows += job.spec.rows;

@@ -15,7 +15,6 @@ import { HeldJob } from './held.js';
 import { Lane } from './lane.js';
 import { Outcomes } from './outcomes.js';
 import type { RunnerSlot } from './runner-slot.js';
-import { WorkRecord } from './work-record.js';
 
 export interface WorkerOptions {
   id: string;
@@ -62,14 +61,13 @@ export class Worker {
   state: WorkerRecord['state'] = 'ready';
   private readonly dispatcher: Dispatcher;
   private readonly lanes: Lane[];
-  private readonly outcomes: Outcomes;
+  readonly outcomes: Outcomes;
   private readonly held = new Map<TakenJob, HeldJob>();
   private readonly signatures: Map<string, ModelSignature>;
   private readonly stopTaking = new AbortController();
   private readonly ended = new Gate();
   private order = 0;
   readonly sizes: BatchSizes;
-  readonly work: WorkRecord;
   private accepted = 0;
   private leaving = false;
   /** A job that lost its worker before: while it is here nothing waits beside it. */
@@ -81,7 +79,6 @@ export class Worker {
     private readonly parts: WorkerParts,
   ) {
     this.startedAt = parts.clock.now();
-    this.work = new WorkRecord(parts.clock);
     this.signatures = new Map(parts.models.map((model) => [model.signature.name, model.signature]));
     this.sizes = new BatchSizes(this.signatures.values(), options.maxBatch, options.latencyTargetMs);
     this.dispatcher = new Dispatcher(
@@ -94,7 +91,7 @@ export class Worker {
         onSoftLimit: (job) => this.outcomes.softLimit(job),
         onFailed: (job, error) => this.outcomes.failed(job, error),
         onCancelled: (job) => this.outcomes.cancelled(job),
-        onBatch: (...batch) => this.work.batch(...batch),
+        onBatch: (...batch) => this.outcomes.work.batch(...batch),
         onRan: (...run) => this.sizes.record(...run),
         onRoom: () => this.freeRoom(),
       },
@@ -105,7 +102,6 @@ export class Worker {
       consumers: parts.consumers,
       clock: parts.clock,
       log: parts.log,
-      work: this.work,
       random: parts.random ?? Math.random,
       forget: (job) => this.forget(job),
     });
@@ -178,7 +174,6 @@ export class Worker {
   heartbeat(): Omit<WorkerRecord, 'rssBytes' | 'loopLagMs'> {
     const { options, parts } = this;
     const now = parts.clock.now();
-    const devices = new Set(parts.models.map((model) => model.device));
     return {
       id: options.id,
       name: options.name,
@@ -189,7 +184,7 @@ export class Worker {
       beatAt: now,
       state: this.state,
       gpu: options.gpu,
-      device: [...devices].join(', ') || 'cpu',
+      device: [...new Set(parts.models.map((model) => model.device))].join(', ') || 'cpu',
       queues: parts.consumers.map((consumer) => consumer.queue),
       models: [...this.signatures.values()].map(({ name, version }) => ({
         name,

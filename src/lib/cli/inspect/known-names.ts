@@ -27,17 +27,18 @@ export async function refuseUnknownNames(
   ]);
   const served = live.flatMap((worker) => worker.queues);
   const loaded = live.flatMap((worker) => worker.models.map((model) => model.name));
-  check('queue', queues, [...known, ...served], 'infer inspect');
-  check('model', models, [...published.map((model) => model.name), ...loaded], 'infer models');
-  check(
+  refuseUnknown('queue', queues, [...known, ...served], 'infer inspect queues');
+  refuseUnknown('model', models, [...published.map((model) => model.name), ...loaded], 'infer models');
+  refuseUnknown(
     'worker',
     workers,
     live.map((worker) => worker.name),
-    'infer inspect',
+    'infer inspect workers',
   );
 }
 
-function check(
+/** @throws InferError (66) with the nearest name and where the names are listed. */
+export function refuseUnknown(
   kind: 'queue' | 'model' | 'worker',
   wanted: readonly string[] | undefined,
   all: readonly string[],

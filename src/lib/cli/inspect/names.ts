@@ -1,8 +1,5 @@
-import { closestWord } from '../../config/suggest.js';
-import { InferError } from '../../core/errors.js';
-import { ExitCode } from '../../core/exit-codes.js';
-import { printable } from '../../core/job.js';
 import type { WorkerRecord } from '../../queue/broker.js';
+import { refuseUnknown } from './known-names.js';
 
 /**
  * The queues asked for, or all that ever got a job. One that a worker serves is known before its first.
@@ -14,8 +11,8 @@ export function pickQueues(
   asked: readonly string[] | undefined,
 ): readonly string[] {
   if (asked === undefined) return known;
-  const all = new Set([...known, ...workers.flatMap((worker) => worker.queues)]);
-  for (const name of asked) if (!all.has(name)) throw unknown('queue', name, all);
+  const served = workers.flatMap((worker) => worker.queues);
+  refuseUnknown('queue', asked, [...known, ...served], 'infer inspect queues');
   return [...new Set(asked)];
 }
 
@@ -28,23 +25,13 @@ export function pickWorkers<W extends Pick<WorkerRecord, 'id' | 'name'>>(
   asked: readonly string[] | undefined,
 ): W[] {
   if (asked === undefined) return [...workers];
-  for (const name of asked) {
-    if (!workers.some((worker) => worker.name === name || worker.id === name)) {
-      throw unknown(
-        'worker',
-        name,
-        workers.map((worker) => worker.name),
-      );
-    }
-  }
+  const ids = new Set(workers.map((worker) => worker.id));
+  const names = asked.filter((one) => !ids.has(one));
+  refuseUnknown(
+    'worker',
+    names,
+    workers.map((worker) => worker.name),
+    'infer inspect workers',
+  );
   return workers.filter((worker) => asked.includes(worker.name) || asked.includes(worker.id));
-}
-
-function unknown(kind: 'queue' | 'worker', name: string, known: Iterable<string>): InferError {
-  const near = closestWord(name, known);
-  const list = kind === 'queue' ? 'infer inspect queues' : 'infer inspect workers';
-  return new InferError(`${kind.toUpperCase()}_UNKNOWN`, `there is no ${kind} '${printable(name)}'`, {
-    hint: near === undefined ? `${list} lists them` : `did you mean ${printable(near)}? ${list} lists them`,
-    exitCode: ExitCode.NoInput,
-  });
 }
