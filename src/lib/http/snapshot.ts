@@ -1,13 +1,14 @@
 import type { WorkerRecord } from '../queue/broker.js';
 import { type QueueSnapshot, snapshotQueue } from '../queue/inspector.js';
-import { type QueueCounters, readQueueCounters } from '../queue/queue-counters.js';
+import { jobsAdded } from '../queue/jobs-added.js';
 import { listQueues } from '../queue/reader.js';
 import { listWorkers, publishedModels } from '../queue/registry.js';
 import { readWorkerTotals, type WorkFigures } from '../queue/work-stats.js';
 import { type RedisFacts, readMasters } from '../redis/info.js';
 import type { RedisClient } from '../redis/types.js';
 
-export type QueueReading = QueueSnapshot & QueueCounters;
+/** A queue, and how many jobs it was ever given. */
+export type QueueReading = QueueSnapshot & { submitted: number };
 
 /** Everything the metrics are made of, as one look at Redis found it. */
 export interface MetricsSnapshot {
@@ -71,9 +72,9 @@ async function readQueue(
   name: string,
   now: number,
 ): Promise<QueueReading> {
-  const [snapshot, counters] = await Promise.all([
+  const [snapshot, submitted] = await Promise.all([
     snapshotQueue(client, prefix, name, now),
-    readQueueCounters(client, prefix, name),
+    jobsAdded(client, prefix, name),
   ]);
-  return { ...snapshot, ...counters };
+  return { ...snapshot, submitted };
 }
