@@ -24,7 +24,7 @@ describe('infer help exit-codes', () => {
   });
 
   it('is what docs/exit-codes.md says', () => {
-    const rows = [...document.matchAll(/^\| (\d+) *\| (.*?) *\| (.*?) *\|$/gm)].map(
+    const rows = [...document.matchAll(/^\| *(\d+) *\| (.*?) *\| (.*?) *\|$/gm)].map(
       ([, code, meaning, example]) => ({
         code: Number(code),
         meaning,
