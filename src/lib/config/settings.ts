@@ -275,6 +275,13 @@ export const SETTINGS = {
     defaultText: '10s',
     rule: duration(1000, '10s'),
   } as SettingWithDefault<number>,
+  metricsToken: {
+    env: 'INFER_METRICS_TOKEN',
+    doc: 'bearer token that infer metrics asks for; without one it answers whoever can reach it',
+    secret: true,
+    notInFile: true,
+    rule: text('a token', '…'),
+  } as Setting<string>,
   noColor: {
     env: 'INFER_NO_COLOR',
     flag: 'no-color',

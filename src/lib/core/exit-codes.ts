@@ -24,3 +24,63 @@ export const ExitCode = {
 } as const;
 
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+export interface ExitCodeFacts {
+  code: ExitCode;
+  /** What it says, in a few words. */
+  meaning: string;
+  /** A command that ends with it, and when. */
+  example: string;
+}
+
+/** Every code with what it means, for `infer help exit-codes`; the type has none left out. */
+const FACTS: Readonly<Record<keyof typeof ExitCode, Omit<ExitCodeFacts, 'code'>>> = {
+  Ok: { meaning: 'it worked', example: 'infer submit data.json --wait: the job completed' },
+  Negative: {
+    meaning: 'it ran and the answer is bad: a job failed, a check failed',
+    example: 'infer redis status: it does not run',
+  },
+  Usage: {
+    meaning: 'wrong usage: an unknown command or flag, a value that is not taken',
+    example: 'infer submit data.json --priority 12',
+  },
+  Partial: {
+    meaning: 'part of it worked',
+    example: 'infer result GROUP: some jobs of the group failed',
+  },
+  BadInput: { meaning: 'bad input data; the message names the line', example: 'infer submit broken.json' },
+  NoInput: {
+    meaning: 'something named is not there: a file, a model, an id',
+    example: 'infer submit missing.json',
+  },
+  Unavailable: {
+    meaning: 'Redis, or what else is needed, cannot be reached',
+    example: 'infer inspect --redis redis://127.0.0.1:1',
+  },
+  Internal: { meaning: 'a bug in infer', example: 'please report it, with INFER_DEBUG=1' },
+  TryAgain: {
+    meaning: 'try again: the queue is full, or a wait timed out',
+    example: 'infer result ID --wait 5s: the job has not ended',
+  },
+  NotPermitted: {
+    meaning: 'not permitted: Redis refused the user, its password or a command',
+    example: 'infer submit data.json, as a user that may only read',
+  },
+  BadConfig: {
+    meaning: 'bad configuration: a variable or a file',
+    example: 'INFER_RETRIES=many infer inspect',
+  },
+  Interrupted: {
+    meaning: 'stopped by Ctrl-C (SIGINT)',
+    example: 'infer submit data.json --wait, and Ctrl-C',
+  },
+  Terminated: {
+    meaning: 'stopped by SIGTERM; a worker or server that ended in order: 0',
+    example: 'infer submit data.json --wait, and kill',
+  },
+};
+
+export const EXIT_CODES: readonly ExitCodeFacts[] = Object.entries(FACTS).map(([name, facts]) => ({
+  code: ExitCode[name as keyof typeof ExitCode],
+  ...facts,
+}));

@@ -207,4 +207,6 @@ export interface WorkerRecord {
   rssBytes: number;
   /** Longest delay of the main process's event loop since the last beat, ms. */
   loopLagMs: number;
+  /** Of the GPU it is pinned to, all programs on it together, at most some seconds old; utilisation is 0..1. */
+  gpuMemory?: { usedBytes: number; totalBytes: number; utilisation: number | null } | undefined;
 }

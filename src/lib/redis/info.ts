@@ -64,6 +64,21 @@ export async function readMemory(
   }
 }
 
+/**
+ * INFO of every master, one unless it is a Cluster. Named by `host:port`, the path of a socket, or
+ * what Sentinel calls it.
+ */
+export async function readMasters(client: RedisClient): Promise<{ node: string; facts: RedisFacts }[]> {
+  const nodes = client.isCluster ? (client as Cluster).nodes('master') : [client as Redis];
+  return Promise.all(
+    nodes.map(async (node) => {
+      const { path, host, port, sentinels, name } = node.options;
+      const place = sentinels ? String(name) : (path ?? `${host}:${port}`);
+      return { node: place, facts: parseInfo(await node.info()) };
+    }),
+  );
+}
+
 /** Facts out of the text of an INFO reply; absent fields become 0, '' or the harmless value. */
 export function parseInfo(text: string): RedisFacts {
   const raw = new Map<string, string>();

@@ -53,7 +53,7 @@ export function drawFrame(frame: Frame, size: FrameSize, paint: Paint): string[]
   const wanted = chartLines(frame.charts, size.columns, paint);
   const charts = wanted.slice(0, Math.max(0, Math.floor(room * CHART_SHARE) - 1));
   const chartRoom = charts.length === 0 ? 0 : charts.length + 1;
-  const body = fit(frame.body, room - chartRoom - 1, paint);
+  const body = fitted(frame.body, room - chartRoom - 1, paint);
   const lines = [...head, '', ...body, ...(charts.length === 0 ? [] : ['', ...charts])];
   const fill = Math.max(0, size.rows - foot.length - lines.length);
   return [...lines, ...Array<string>(fill).fill(''), ...foot]
@@ -74,7 +74,7 @@ function troubleLines({ trouble }: Frame, { columns }: FrameSize, paint: Paint):
 }
 
 /** What does not fit is counted, not dropped in silence. */
-function fit(lines: readonly string[], room: number, paint: Paint): string[] {
+function fitted(lines: readonly string[], room: number, paint: Paint): string[] {
   if (lines.length <= room) return [...lines];
   if (room <= 0) return [];
   const shown = lines.slice(0, room - 1);

@@ -1,0 +1,17 @@
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { environmentView, type VariableJson, variables } from '../../lib/cli/views/help-view.js';
+
+/** Every variable, out of the table of settings. */
+export default class HelpEnvironment extends BaseCommand<typeof HelpEnvironment> {
+  static override summary = 'environment variables that infer reads, their flags and defaults';
+  static override description =
+    `A flag goes before a variable, a variable before a configuration file. An empty variable counts as not set.
+What is set now is shown with where it comes from; secrets are not shown.`;
+  static override examples = ['<%= config.bin %> help environment'];
+
+  async run(): Promise<{ variables: VariableJson[] }> {
+    const rows = variables(this.loaded);
+    await this.print(environmentView(rows, this.layout));
+    return { variables: rows };
+  }
+}

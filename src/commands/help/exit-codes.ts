@@ -1,0 +1,18 @@
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { exitCodesView } from '../../lib/cli/views/help-view.js';
+import { EXIT_CODES, type ExitCodeFacts } from '../../lib/core/exit-codes.js';
+
+/** What a script can tell from how a command ended. */
+export default class HelpExitCodes extends BaseCommand<typeof HelpExitCodes> {
+  static override summary = 'exit codes of every command, what they mean, an example of each';
+  static override description = 'A code has one meaning, whichever command ends with it.';
+  static override examples = [
+    '<%= config.bin %> help exit-codes',
+    '<%= config.bin %> help exit-codes --json',
+  ];
+
+  async run(): Promise<{ exitCodes: readonly ExitCodeFacts[] }> {
+    await this.print(exitCodesView(EXIT_CODES, this.layout));
+    return { exitCodes: EXIT_CODES };
+  }
+}

@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LoadedSettings } from '../../config/load.js';
+import { listModels } from '../../model/repository.js';
+import { listQueues } from '../../queue/reader.js';
+import { listWorkers, publishedModels } from '../../queue/registry.js';
+import { closeClient, connect, resolveTarget } from '../../redis/connect.js';
+import { connectionSettings } from '../../redis/from-settings.js';
+import type { LiveKind } from './suggest.js';
+
+export type LiveNames = Record<LiveKind, string[]>;
+
+/** A person who pressed Tab waits for this. */
+const LOOK_MS = 300;
+/** Tab is pressed again and again; names do not change that fast. */
+const FRESH_MS = 5000;
+const MOST_NAMES = 500;
+
+const NONE: LiveNames = { queues: [], workers: [], models: [] };
+
+/**
+ * What may be put on a command line as it is. Names come from Redis, and a shell would run what is
+ * between backquotes as soon as the line is entered.
+ */
+const SAFE = /^[A-Za-z0-9][A-Za-z0-9._@%+,-]{0,127}$/;
+
+/**
+ * Queues, workers and models, from the last few seconds or from Redis. Never fails and never takes
+ * longer than 300 ms: then it answers what was known last, or nothing. Starts no server.
+ */
+export async function liveNames(loaded: LoadedSettings, now: number): Promise<LiveNames> {
+  const { redisUrl, prefix, modelsDir, stateDir, queues } = loaded.values;
+  const key = createHash('sha256')
+    .update(JSON.stringify([redisUrl, prefix, modelsDir]))
+    .digest('hex');
+  const file = join(stateDir, `completion-${key.slice(0, 16)}.json`);
+  const known = readCache(file);
+  if (known !== undefined && now - known.at < FRESH_MS && now >= known.at) return known.names;
+  const timer = new AbortController();
+  const late = delay(LOOK_MS, undefined, { signal: timer.signal }).catch(() => undefined);
+  const found = await Promise.race([ask(loaded).catch(() => undefined), late]);
+  timer.abort();
+  const names = found ?? known?.names ?? NONE;
+  const models = [...new Set([...names.models, ...modelsBelow(modelsDir)])];
+  // Before the first job there is no queue: those that workers serve by default are as good a guess.
+  const all = clean({ ...names, models, queues: names.queues.length > 0 ? names.queues : [...queues] });
+  // Also after a failure: with Redis away the next Tab need not wait for it again.
+  writeCache(stateDir, file, { at: now, names: all });
+  return all;
+}
+
+async function ask(loaded: LoadedSettings): Promise<LiveNames> {
+  const settings = { ...connectionSettings(loaded, false), connectTimeoutMs: LOOK_MS };
+  const client = await connect(await resolveTarget(settings), 'command', settings);
+  try {
+    const { prefix } = loaded.values;
+    const [queues, workers, models] = await Promise.all([
+      listQueues(client, prefix),
+      listWorkers(client, prefix),
+      publishedModels(client, prefix),
+    ]);
+    return { queues, workers: workers.map(({ name }) => name), models: models.map(({ name }) => name) };
+  } finally {
+    await closeClient(client, 50);
+  }
+}
+
+function modelsBelow(dir: string): string[] {
+  try {
+    return listModels(dir).map((model) => model.name);
+  } catch {
+    return [];
+  }
+}
+
+function clean(names: LiveNames): LiveNames {
+  const safe = (list: readonly string[]) =>
+    [...new Set(list)]
+      .filter((name) => SAFE.test(name))
+      .sort()
+      .slice(0, MOST_NAMES);
+  return { queues: safe(names.queues), workers: safe(names.workers), models: safe(names.models) };
+}
+
+interface Cache {
+  at: number;
+  names: LiveNames;
+}
+
+function readCache(file: string): Cache | undefined {
+  try {
+    const { at, names } = JSON.parse(readFileSync(file, 'utf8')) as Cache;
+    const lists = [names.queues, names.workers, names.models];
+    if (typeof at !== 'number' || !lists.flat().every((name) => typeof name === 'string')) return undefined;
+    return { at, names: clean(names) };
+  } catch {
+    return undefined;
+  }
+}
+
+function writeCache(dir: string, file: string, cache: Cache): void {
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    // Renamed into place: a Tab in another window reads one or the other, never half.
+    const draft = `${file}.${process.pid}`;
+    writeFileSync(draft, JSON.stringify(cache), { mode: 0o600 });
+    renameSync(draft, file);
+  } catch {
+    // A cache that cannot be kept costs the next Tab some time and nothing else.
+  }
+}

@@ -1,0 +1,87 @@
+import type { LoadedSettings } from '../config/load.js';
+import { type InferError, messageOf } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { startMetricsServer } from '../http/metrics-server.js';
+import { Scraper } from '../http/scraper.js';
+import { connectionSettings } from '../redis/from-settings.js';
+import { onShutdown } from './signals.js';
+
+export interface ScrapeFlags {
+  queues: readonly string[] | undefined;
+  timeoutMs: number | undefined;
+  once: boolean;
+  version: string;
+  note: (line: string) => void;
+}
+
+export interface ServeOptions {
+  host: string;
+  port: number | undefined;
+  token: string | undefined;
+  note: (line: string) => void;
+  warn: (line: string) => void;
+}
+
+/** Below the 10 s that Prometheus waits by default. */
+const LOOK_MS = 4000;
+const DEFAULT_PORT = 9464;
+/** A wrong password or URL is mended by nobody but the caller; anything else may pass. */
+const FATAL: readonly number[] = [ExitCode.BadConfig, ExitCode.NotPermitted];
+
+/** A scraper by the command's settings; opens nothing until it is asked. */
+export function openScraper(loaded: LoadedSettings, flags: ScrapeFlags): Scraper {
+  const timeoutMs = flags.timeoutMs ?? LOOK_MS;
+  return new Scraper({
+    // Starts no server of infer's own: who only looks changes nothing.
+    settings: { ...connectionSettings(loaded, false), connectTimeoutMs: Math.max(1, timeoutMs / 2) },
+    prefix: loaded.values.prefix,
+    version: flags.version,
+    queues: flags.queues,
+    timeoutMs,
+    fromZero: flags.once,
+    onState: (error) =>
+      flags.note(error === undefined ? 'Redis is back' : `Redis cannot be read: ${error.message}`),
+  });
+}
+
+/**
+ * Serves until SIGINT or SIGTERM; answers the URL it had.
+ * @throws InferError PORT_IN_USE, PORT; REDIS_… when the settings of Redis cannot be right.
+ */
+export async function serveMetrics(scraper: Scraper, options: ServeOptions): Promise<{ url: string }> {
+  const { host, port = DEFAULT_PORT, token, note, warn } = options;
+  try {
+    await scraper.read();
+  } catch (error) {
+    const { exitCode, message } = error as InferError;
+    if (FATAL.includes(exitCode)) throw error;
+    warn(`${message}; /metrics says infer_up 0 until it answers`);
+  }
+  const onFailure = (error: unknown) => warn(`a request failed: ${messageOf(error)}`);
+  const server = await startMetricsServer(scraper, { host, port, token, onFailure });
+  if (token === undefined && !isLoopback(host)) {
+    warn(`whoever reaches ${server.url} can read it; INFER_METRICS_TOKEN=… asks for a token`);
+  }
+  note(`ready: ${server.url}/metrics (Ctrl-C ends it)`);
+  try {
+    await stopped();
+  } finally {
+    await server.close();
+  }
+  return { url: server.url };
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+/** Resolves at the first SIGINT or SIGTERM: nothing is under way that would need a second. */
+function stopped(): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      shutdown.dispose();
+      resolve();
+    };
+    const shutdown = onShutdown({ drain: end, leave: end });
+  });
+}

@@ -1,0 +1,80 @@
+import type { WorkerRecord } from '../queue/broker.js';
+import { type QueueSnapshot, snapshotQueue } from '../queue/inspector.js';
+import { jobsAdded } from '../queue/jobs-added.js';
+import { listQueues } from '../queue/reader.js';
+import { listWorkers, publishedModels } from '../queue/registry.js';
+import { readWorkerTotals, type WorkFigures } from '../queue/work-stats.js';
+import { type RedisFacts, readMasters } from '../redis/info.js';
+import type { RedisClient } from '../redis/types.js';
+
+/** A queue, and how many jobs it was ever given. */
+export type QueueReading = QueueSnapshot & { submitted: number };
+
+/** Everything the metrics are made of, as one look at Redis found it. */
+export interface MetricsSnapshot {
+  /** Milliseconds since the epoch. */
+  at: number;
+  redis: { node: string; facts: RedisFacts }[];
+  queues: QueueReading[];
+  workers: WorkerRecord[];
+  /** Names of models that workers ever published. */
+  models: string[];
+  /** What each worker did since it started, by worker id and queue. */
+  work: ReadonlyMap<string, ReadonlyMap<string, WorkFigures>>;
+  /** Queues and workers left out because there are too many. */
+  hidden: { queues: number; workers: number };
+}
+
+/** Names become labels, and every label is a time series for years: there is an end to both. */
+const MOST_QUEUES = 200;
+const MOST_WORKERS = 1000;
+
+/**
+ * Reads it all with read-only commands, sent together: an inspector's rights are enough.
+ * @param only these queues; undefined for all, the first 200 by name.
+ */
+export async function readSnapshot(
+  client: RedisClient,
+  prefix: string,
+  now: number,
+  only?: readonly string[],
+): Promise<MetricsSnapshot> {
+  const [masters, names, everyWorker, models] = await Promise.all([
+    readMasters(client),
+    only ?? listQueues(client, prefix),
+    listWorkers(client, prefix),
+    publishedModels(client, prefix),
+  ]);
+  const shown = names.slice(0, MOST_QUEUES);
+  const workers = everyWorker.slice(0, MOST_WORKERS);
+  const [queues, work] = await Promise.all([
+    Promise.all(shown.map((name) => readQueue(client, prefix, name, now))),
+    readWorkerTotals(
+      client,
+      prefix,
+      workers.map((worker) => worker.id),
+    ),
+  ]);
+  return {
+    at: now,
+    redis: masters,
+    queues,
+    workers,
+    models: models.map((model) => model.name),
+    work,
+    hidden: { queues: names.length - shown.length, workers: everyWorker.length - workers.length },
+  };
+}
+
+async function readQueue(
+  client: RedisClient,
+  prefix: string,
+  name: string,
+  now: number,
+): Promise<QueueReading> {
+  const [snapshot, submitted] = await Promise.all([
+    snapshotQueue(client, prefix, name, now),
+    jobsAdded(client, prefix, name),
+  ]);
+  return { ...snapshot, submitted };
+}

@@ -1,0 +1,110 @@
+import type { Sketch } from '../core/sketch.js';
+import type { WorkFigures } from '../queue/work-stats.js';
+import { SteadySum } from './steady-sum.js';
+
+/** Upper bounds in seconds: from what a warm worker needs for one row to a backlog of an hour. */
+export const WAIT_BOUNDS = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600,
+] as const;
+export const RUN_BOUNDS = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+] as const;
+export const BATCH_BOUNDS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024] as const;
+
+/** A histogram as Prometheus has it: how many values are at most each bound, all of them, their sum. */
+export interface Counted {
+  upTo: number[];
+  count: number;
+  sum: number;
+}
+
+/** What all workers together did of one queue, since this process first looked. */
+export interface QueueWork {
+  jobs: Record<string, number>;
+  rows: number;
+  batches: Record<string, number>;
+  wait: Counted;
+  run: Counted;
+  total: Counted;
+  batchRows: Counted;
+}
+
+/** Name, bounds, and by how much a figure is divided: workers count milliseconds. */
+const HISTOGRAMS = [
+  ['wait', WAIT_BOUNDS, 1000],
+  ['run', RUN_BOUNDS, 1000],
+  ['total', WAIT_BOUNDS, 1000],
+  ['batchRows', BATCH_BOUNDS, 1],
+] as const;
+
+const SEPARATOR = '\n';
+
+/** Adds up what workers report, each since its own start, so that no counter ever falls. */
+export class WorkSums {
+  private readonly steady = new SteadySum();
+
+  /**
+   * @param work by worker id and queue.
+   * @param from where a worker is new: count all it did, or only what comes after.
+   */
+  update(
+    work: ReadonlyMap<string, ReadonlyMap<string, WorkFigures>>,
+    now: number,
+    from: 'zero' | 'now',
+  ): void {
+    for (const [worker, queues] of work) {
+      const counts = new Map<string, number>();
+      for (const [queue, figures] of queues) flatten(queue, figures, counts);
+      this.steady.update(worker, counts, now, from);
+    }
+    this.steady.forgetOld(now);
+  }
+
+  /** The sums of these queues; zeros where nothing was done yet, so that the first job is an increase too. */
+  of(queues: readonly string[]): Map<string, QueueWork> {
+    const found = new Map(queues.map((queue) => [queue, noWork()]));
+    for (const [key, value] of this.steady.entries()) {
+      const [queue, figure, part] = key.split(SEPARATOR) as [string, string, string];
+      const work = found.get(queue);
+      if (work !== undefined) place(work, figure, part, value);
+    }
+    return found;
+  }
+}
+
+function flatten(queue: string, figures: WorkFigures, into: Map<string, number>): void {
+  const put = (figure: string, part: string | number, value: number) =>
+    into.set([queue, figure, part].join(SEPARATOR), value);
+  for (const [kind, count] of Object.entries(figures.jobs)) put('jobs', kind, count);
+  for (const [reason, count] of Object.entries(figures.closed)) put('batches', reason, count);
+  put('rows', '', figures.rows);
+  for (const [name, bounds, unit] of HISTOGRAMS) {
+    const sketch: Sketch = figures[name];
+    for (const [at, bound] of bounds.entries()) put(name, at, sketch.countUpTo(bound * unit));
+    put(name, 'count', sketch.count);
+    put(name, 'sum', sketch.sum / unit);
+  }
+}
+
+function place(work: QueueWork, figure: string, part: string, value: number): void {
+  if (figure === 'rows') work.rows = value;
+  else if (figure === 'jobs' || figure === 'batches') work[figure][part] = value;
+  else {
+    const counted = work[figure as 'wait' | 'run' | 'total' | 'batchRows'];
+    if (part === 'count' || part === 'sum') counted[part] = value;
+    else counted.upTo[Number(part)] = value;
+  }
+}
+
+function noWork(): QueueWork {
+  const none = (bounds: readonly number[]): Counted => ({ upTo: bounds.map(() => 0), count: 0, sum: 0 });
+  return {
+    jobs: {},
+    rows: 0,
+    batches: { full: 0, idle: 0, window: 0, retry: 0 },
+    wait: none(WAIT_BOUNDS),
+    run: none(RUN_BOUNDS),
+    total: none(WAIT_BOUNDS),
+    batchRows: none(BATCH_BOUNDS),
+  };
+}

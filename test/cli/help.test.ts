@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { SETTING_NAMES, settingOf } from '../../src/lib/config/settings.js';
+import { EXIT_CODES, ExitCode } from '../../src/lib/core/exit-codes.js';
+import { aclRules } from '../../src/lib/redis/acl.js';
+import { setUser } from '../support/acl.js';
+import { ROOT, useInfer } from '../support/cli.js';
+import { ONE_DIGIT } from '../support/digits.js';
+import { useRedis } from '../support/redis.js';
+
+const redis = useRedis();
+const infer = useInfer(redis);
+const document = readFileSync(path.join(ROOT, 'docs/exit-codes.md'), 'utf8');
+
+describe('infer help exit-codes', () => {
+  it('lists every code once, as the code has them', async () => {
+    const run = await infer.run(['help', 'exit-codes']);
+    expect(run).toMatchObject({ exitCode: 0, stderr: '' });
+    const rows = run.stdout.trimEnd().split('\n').slice(1);
+    expect(rows).toEqual(EXIT_CODES.map(({ code, meaning, example }) => `${code}\t${meaning}\t${example}`));
+    expect(EXIT_CODES.map(({ code }) => code).sort()).toEqual(Object.values(ExitCode).sort());
+    expect((await infer.run(['help', 'exit-codes', '--json'])).json()).toEqual({ exitCodes: EXIT_CODES });
+  });
+
+  it('is what docs/exit-codes.md says', () => {
+    const rows = [...document.matchAll(/^\| *(\d+) *\| (.*?) *\| (.*?) *\|$/gm)].map(
+      ([, code, meaning, example]) => ({
+        code: Number(code),
+        meaning,
+        example: example?.replaceAll('`', ''),
+      }),
+    );
+    expect(rows).toEqual(EXIT_CODES);
+  });
+
+  // The examples that need neither a worker nor a person, run as they are written.
+  it.each([1, 2, 65, 66, 69, 78])('its example of %i ends with it', async (code) => {
+    infer.file('broken.json', '{"pixels": [1, 2');
+    infer.file('data.json', readFileSync(ONE_DIGIT));
+    const { example } = EXIT_CODES.find((one) => one.code === code) ?? { example: '' };
+    const words = example.split(':  ')[0]?.replace(/: .*/, '').split(' ') ?? [];
+    const env = Object.fromEntries(
+      words.filter((word) => /^[A-Z_]+=/.test(word)).map((word) => word.split('=') as [string, string]),
+    );
+    const args = words.slice(words.indexOf('infer') + 1);
+    const run = await infer.run(args, { env, cwd: infer.dir });
+    expect(run.exitCode, `${args.join(' ')}: ${run.stderr}`).toBe(code);
+  });
+
+  it('so do those of 75 and 77', async () => {
+    await setUser(redis, 'looker', 'secret', aclRules('inspector', 'infer'));
+    const asLooker = { INFER_REDIS_URL: `${redis.url.replace('unix://', 'unix://looker:secret@')}` };
+    expect((await infer.run(['submit', ONE_DIGIT], { env: asLooker })).exitCode).toBe(77);
+    const { id } = (await infer.run(['submit', ONE_DIGIT, '--json'])).json<{ id: string }>();
+    expect((await infer.run(['result', id, '--wait', '10ms'])).exitCode).toBe(75);
+  });
+});
+
+describe('infer help environment', () => {
+  it('lists every variable, where it is set now, and no secret', async () => {
+    const env = { INFER_RETRIES: '7', INFER_METRICS_TOKEN: 'hidden-t0ken' };
+    const run = await infer.run(['help', 'environment', '--json'], { env });
+    const { variables } = run.json<{ variables: { name: string; source: string }[] }>();
+    expect(variables.map(({ name }) => name)).toEqual(SETTING_NAMES.map((name) => settingOf(name).env));
+    expect(variables.find(({ name }) => name === 'INFER_RETRIES')?.source).toBe('env');
+    expect(variables.find(({ name }) => name === 'INFER_PREFIX')?.source).toBe('default');
+    const table = await infer.run(['help', 'environment'], { env });
+    expect(table.stdout).toMatch(/^INFER_RETRIES\t--retries\t.*\t2\tenv$/m);
+    expect(run.stdout + table.stdout).not.toContain('hidden-t0ken');
+  });
+
+  it('leaves help of commands as it was', async () => {
+    const run = await infer.run(['help', 'submit']);
+    expect(run.exitCode).toBe(0);
+    expect(run.stdout).toContain('$ infer submit FILE');
+  });
+});

@@ -1,0 +1,78 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { Scraper } from '../../../src/lib/http/scraper.js';
+import { queuesKey } from '../../../src/lib/queue/keys.js';
+import { exposedValue, parseExposition } from '../../support/exposition.js';
+import { useRedis } from '../../support/redis.js';
+
+const redis = useRedis();
+const open = new Set<Scraper>();
+
+function scraper(change: Partial<ConstructorParameters<typeof Scraper>[0]> = {}): Scraper {
+  const made = new Scraper({
+    settings: redis.settings(),
+    prefix: 'infer',
+    version: '0.0.0',
+    timeoutMs: 2000,
+    fromZero: false,
+    ...change,
+  });
+  open.add(made);
+  return made;
+}
+
+afterEach(async () => {
+  await Promise.all([...open].map((each) => each.close()));
+  open.clear();
+});
+
+const metricsOf = async (of: Scraper) => parseExposition((await of.text()).text);
+
+describe('looks at Redis', () => {
+  it('are shared by scrapes at the same moment', async () => {
+    const shared = scraper();
+    const texts = await Promise.all(Array.from({ length: 8 }, () => shared.text()));
+    expect(exposedValue(parseExposition(texts[7]?.text ?? ''), 'infer_scrapes_total')).toBe(1);
+    expect(exposedValue(await metricsOf(shared), 'infer_scrapes_total')).toBe(2);
+  });
+
+  it('use one connection, and a new one after it was lost', async () => {
+    const each = scraper();
+    const admin = await redis.client();
+    const connections = async () => String(await admin.client('LIST')).match(/name=infer-command/g)?.length;
+    const before = await connections();
+    await each.text();
+    await each.text();
+    expect(await connections()).toBe((before ?? 0) + 1);
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    expect(exposedValue(await metricsOf(each), 'infer_up')).toBe(1);
+  });
+
+  it('show 200 queues at most and say how many they do not', async () => {
+    const admin = await redis.client();
+    const names = Array.from({ length: 205 }, (_, at) => `q${String(at).padStart(3, '0')}`);
+    await admin.hset(queuesKey('many'), ...names.flatMap((name) => [name, '{}']));
+    const metrics = await metricsOf(scraper({ prefix: 'many' }));
+    expect(exposedValue(metrics, 'infer_hidden_queues')).toBe(5);
+    expect(metrics.get('infer_queue_paused')?.samples).toHaveLength(200);
+    const some = await metricsOf(scraper({ prefix: 'many', queues: ['q204'] }));
+    expect(exposedValue(some, 'infer_queue_paused', { queue: 'q204' })).toBe(0);
+    expect(exposedValue(some, 'infer_hidden_queues')).toBe(0);
+  });
+
+  it('end in time when Redis hangs, and recover', async () => {
+    const each = scraper({ timeoutMs: 300 });
+    await each.text();
+    const admin = await redis.client();
+    const states: unknown[] = [];
+    const told = scraper({ timeoutMs: 300, onState: (error) => states.push(error?.code) });
+    await told.text();
+    await admin.client('PAUSE', 30_000, 'ALL');
+    const began = performance.now();
+    expect(exposedValue(await metricsOf(told), 'infer_up')).toBe(0);
+    expect(performance.now() - began).toBeLessThan(1500);
+    await expect(told.ping()).rejects.toMatchObject({ exitCode: 69 });
+    await redis.restart();
+    expect(exposedValue(await metricsOf(told), 'infer_up')).toBe(1);
+    expect(states).toEqual(['REDIS_TIMEOUT', undefined]);
+  });
+});
