@@ -36,6 +36,8 @@ export class HeldJob implements MutableUnit {
     readonly lane: number,
     readonly order: number,
     readonly key: string,
+    /** The loaded model it was checked against and runs on. */
+    readonly session: string,
     /** Most rows in one run now; a learned size changes while the job waits. */
     private readonly capNow: () => number,
     /** Milliseconds of run time; undefined = no limit. */

@@ -1,22 +1,11 @@
-import { hostname } from 'node:os';
-import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../core/clock.js';
-import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { newId } from '../core/job.js';
 import { isAlive } from '../core/process-alive.js';
 import { Arena } from '../model/arena.js';
 import { startRunner } from '../model/process-runner.js';
 import type { LoadedModel, RunnerOptions, StartRunner } from '../model/runner.js';
 import { BullConsumer } from '../queue/consumer.js';
-import {
-  beat,
-  forgetDeadWorkers,
-  leaseGpu,
-  publishModel,
-  releaseGpu,
-  removeWorker,
-} from '../queue/registry.js';
+import { beat, leaseGpu, publishModel, releaseGpu, removeWorker } from '../queue/registry.js';
 import { ResultStore } from '../queue/result-store.js';
 import { type WorkReport, writeWorkStats } from '../queue/work-stats.js';
 import {
@@ -26,11 +15,14 @@ import {
   connect,
   resolveTarget,
 } from '../redis/connect.js';
-import type { RedisClient, RedisTarget } from '../redis/types.js';
-import { type Logger, rateLimiter } from '../telemetry/logger.js';
+import type { RedisTarget } from '../redis/types.js';
+import type { Logger } from '../telemetry/logger.js';
 import { LoopLag } from '../telemetry/loop-lag.js';
+import { startChores } from './chores.js';
+import { takeLease } from './gpu-lease.js';
+import { atMost, calmed } from './outage.js';
+import { RunnerPool } from './runner-pool.js';
 import { RunnerSlot } from './runner-slot.js';
-import { Upkeep } from './upkeep.js';
 import { Worker } from './worker.js';
 
 export interface WorkerConfig {
@@ -72,7 +64,7 @@ export interface WorkerRedis {
 /** A worker that is up: models loaded, registered, not yet taking jobs. */
 export interface RunningWorker {
   readonly id: string;
-  readonly models: LoadedModel[];
+  readonly models: readonly LoadedModel[];
   /** Jobs it holds right now. */
   readonly activeJobs: number;
   /** Takes jobs until drained, left, or (burst, max jobs) done; then frees everything. */
@@ -85,19 +77,10 @@ export interface RunningWorker {
 
 /** A job that took its worker down, or hung it past its lock, this often is failed as poison. */
 const MAX_STALLS = 3;
-/** Locks are renewed every second, or this often in their time where that is sooner; lapsed ones are looked for this often. */
-const RENEWALS_PER_LOCK = 3;
-/** How often cancel requests (with the locks) and deadlines are looked at. */
-const LOOK_MS = 1000;
-const SWEEP_MS = 10_000;
-/** Freshness of `inspect`: one small write a second and worker. */
-const BEAT_MS = 1000;
 /** Longest wait for Redis when leaving, and for any one step of the clean-up. */
 const LEAVE_MS = 2000;
 /** The same for a Redis that is known to be away, or that a step before has waited for in vain. */
 const AWAY_MS = 500;
-/** Redis coming and going is told this often at most. */
-const STATE_EVERY_MS = 10_000;
 
 /** Brings up connections, runners and registration, in that order; on failure nothing is left behind. */
 export async function openWorker(
@@ -124,20 +107,24 @@ export async function openWorker(
     };
     const client = await connect(redis.target, 'worker', redis.settings, { onState });
     cleanup.push(() => closeClient(client));
-    const lease = await takeLease(client, config, id);
+    const lease = await takeLease(client, config.prefix, {
+      id,
+      name: config.name,
+      gpu: config.runner.gpu,
+      share: config.shareGpu,
+    });
     if (lease !== undefined) cleanup.push(() => releaseGpu(client, config.prefix, lease));
 
     const arena = Arena.open();
     cleanup.push(async () => arena?.close());
     const start: StartRunner = (options) => startRunner(options, arena);
-    const slots = Array.from(
-      { length: config.concurrency },
-      (_, index) => new RunnerSlot(index, start, config.runner, config.models, log),
+    const pool = new RunnerPool(
+      (index, wanted) => new RunnerSlot(index, start, config.runner, wanted, log),
+      config.models,
+      log,
     );
-    cleanup.push(() => Promise.all(slots.map((slot) => slot.stop())));
-    // One after the other: a model that cannot load should say so once, not once a runner.
-    let models: LoadedModel[] = [];
-    for (const slot of slots) models = await slot.open();
+    cleanup.push(() => pool.stop());
+    const models = await pool.open(config.concurrency);
     await Promise.all(models.map((model) => publishModel(client, config.prefix, model.signature)));
 
     const results = await openResults(redis, config.prefix, cleanup);
@@ -175,14 +162,13 @@ export async function openWorker(
         burst: config.burst,
         maxJobs: config.maxJobs,
       },
-      { consumers, slots, models, arena, clock: systemClock, log },
+      { consumers, pool, models, arena, clock: systemClock, log },
     );
     const lag = new LoopLag();
     cleanup.push(async () => lag.stop());
     const writeWork = (report: WorkReport) => writeWorkStats(client, config.prefix, id, report);
     const sendBeat = async () => {
-      const memory = await Promise.all(slots.map((slot) => slot.memory()));
-      const rssBytes = memory.reduce((sum, bytes) => sum + bytes, process.memoryUsage.rss());
+      const rssBytes = process.memoryUsage.rss() + (await pool.memory());
       const { threads } = config.runner;
       const record = { ...worker.heartbeat(), threads, rssBytes, loopLagMs: lag.takeMax() };
       await beat(client, config.prefix, record);
@@ -198,17 +184,15 @@ export async function openWorker(
       await removeWorker(client, config.prefix, id);
     });
 
-    const upkeep = new Upkeep(log);
-    upkeep.every(BEAT_MS, 'heartbeat', sendBeat);
-    upkeep.every(Math.min(LOOK_MS, config.lockMs / RENEWALS_PER_LOCK), 'locks', () => worker.renewLocks());
-    upkeep.every(LOOK_MS, 'deadlines', () => Promise.all(consumers.map((consumer) => consumer.expireDue())));
-    upkeep.every(config.lockMs / RENEWALS_PER_LOCK, 'recovery', async () => {
-      // After an outage every worker first gets the time to renew: what it holds is not lost.
-      if (Date.now() - backAt >= config.lockMs) await recoverAll(consumers, log);
-    });
-    upkeep.every(SWEEP_MS, 'sweep', async () => {
-      await Promise.all(consumers.map((consumer) => consumer.sweep()));
-      await forgetDeadWorkers(client, config.prefix, Date.now());
+    const upkeep = startChores({
+      client,
+      prefix: config.prefix,
+      consumers,
+      lockMs: config.lockMs,
+      log,
+      beat: sendBeat,
+      renewLocks: () => worker.renewLocks(),
+      backAt: () => backAt,
     });
     cleanup.push(() => upkeep.stop());
 
@@ -221,7 +205,7 @@ export async function openWorker(
       // away cannot be told; the locks lapse then.
       await atMost(patience(), worker.leave());
       worker.abandon();
-      await Promise.all(slots.map((slot) => slot.kill()));
+      await pool.kill();
       left?.();
     };
     let drainTimer: NodeJS.Timeout | undefined;
@@ -275,52 +259,4 @@ async function openResults(
   const client = await connect(await resolveTarget(redis.results), 'worker', redis.results);
   cleanup.push(() => closeClient(client));
   return new ResultStore(client, prefix);
-}
-
-/** Waits for work to end, but no longer than `ms`; a failure is as good as an end. False: it goes on. */
-async function atMost(ms: number, work: Promise<unknown>): Promise<boolean> {
-  const timer = new AbortController();
-  const ended = await Promise.race([
-    work.then(
-      () => true,
-      () => true,
-    ),
-    delay(ms, false, { signal: timer.signal }).catch(() => false),
-  ]);
-  timer.abort();
-  return ended;
-}
-
-async function recoverAll(consumers: readonly BullConsumer[], log: Logger): Promise<void> {
-  for (const consumer of consumers) {
-    const { requeued, poisoned } = await consumer.recover();
-    const [first] = requeued;
-    if (first !== undefined) {
-      const jobs = requeued.length;
-      log.warn({ queue: consumer.queue, jobs, first }, 'the worker of jobs is gone: back in the queue');
-    }
-    for (const id of poisoned) log.error({ id, queue: consumer.queue }, 'lost its worker too often: failed');
-  }
-}
-
-/** Tells of an outage once in ten seconds at most, and of an end only where its beginning was told. */
-function calmed(onState: WorkerRedis['onState']): WorkerRedis['onState'] {
-  const limiter = rateLimiter(STATE_EVERY_MS);
-  let told = false;
-  return (event) => {
-    if (event.state === 'lost') told = limiter.pass('lost') !== undefined;
-    if (told || event.state === 'waiting') onState(event);
-  };
-}
-
-async function takeLease(client: RedisClient, config: WorkerConfig, id: string) {
-  const { gpu } = config.runner;
-  if (gpu === undefined || config.shareGpu) return undefined;
-  const lease = { host: hostname(), gpu, worker: config.name, id, pid: process.pid };
-  const holder = await leaseGpu(client, config.prefix, lease, isAlive);
-  if (holder.id === lease.id) return lease;
-  throw new InferError('GPU_IN_USE', `GPU ${gpu} of this host is in use by worker ${holder.worker}`, {
-    hint: 'give this worker another --gpu, stop that one, or share it on purpose with --share-gpu',
-    exitCode: ExitCode.Unavailable,
-  });
 }
