@@ -59,10 +59,13 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     );
     this.flags = flags as FlagsOf<T>;
     this.args = args as ArgsOf<T>;
-    this.loaded = await this.load({
-      flags: settingsFromFlags(flags as Record<string, unknown>),
-      packageRoot: this.config.root,
-    });
+    this.loaded = await this.freshSettings();
+  }
+
+  /** The settings with the files as they are now. */
+  protected freshSettings(): Promise<LoadedSettings> {
+    const flags = settingsFromFlags(this.flags as Record<string, unknown>);
+    return this.load({ flags, packageRoot: this.config.root });
   }
 
   /** `-o json` of a list is `--json`, for errors too. */

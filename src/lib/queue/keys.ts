@@ -45,6 +45,12 @@ export const modelsKey = (prefix: string): string => `{${prefix}}:models`;
 /** STRING, PX: who holds a GPU of a host. */
 export const leaseKey = (prefix: string, host: string, gpu: string): string =>
   `{${prefix}}:lease:${host}:${gpu}`;
+/** LIST, EX: ids of requests to one worker. */
+export const controlKey = (prefix: string, worker: string): string => `{${prefix}}:ctl:${worker}`;
+/** STRING, PX: a request to workers (JSON); gone when its sender has given up. */
+export const controlRequestKey = (prefix: string, id: string): string => `{${prefix}}:ctlreq:${id}`;
+/** LIST, EX: the workers' answers to one request. */
+export const controlReplyKey = (prefix: string, id: string): string => `{${prefix}}:ctlre:${id}`;
 /** STREAM, about the last 10,000 entries: what operators did, see `audit.ts`. */
 export const auditKey = (prefix: string): string => `{${prefix}}:audit`;
 

@@ -60,7 +60,7 @@ export class Dispatcher {
 
   /** Gives a runner work from now on. */
   serve(slot: RunnerSlot): void {
-    this.loops.set(slot, this.loop(slot));
+    if (!this.loops.has(slot)) this.loops.set(slot, this.loop(slot));
   }
 
   /** Gives a runner no more work; resolves when its run in progress is over. */

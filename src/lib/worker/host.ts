@@ -1,10 +1,14 @@
 import { systemClock } from '../core/clock.js';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
 import { newId } from '../core/job.js';
 import { isAlive } from '../core/process-alive.js';
 import { Arena } from '../model/arena.js';
 import { startRunner } from '../model/process-runner.js';
+import { findModel } from '../model/repository.js';
 import type { LoadedModel, RunnerOptions, StartRunner } from '../model/runner.js';
 import { BullConsumer } from '../queue/consumer.js';
+import { ControlInbox } from '../queue/control.js';
 import { beat, leaseGpu, publishModel, releaseGpu, removeWorker } from '../queue/registry.js';
 import { ResultStore } from '../queue/result-store.js';
 import { type WorkReport, writeWorkStats } from '../queue/work-stats.js';
@@ -19,6 +23,7 @@ import type { RedisTarget } from '../redis/types.js';
 import type { Logger } from '../telemetry/logger.js';
 import { LoopLag } from '../telemetry/loop-lag.js';
 import { startChores } from './chores.js';
+import { ControlLoop } from './control.js';
 import { takeLease } from './gpu-lease.js';
 import { atMost, calmed } from './outage.js';
 import { RunnerPool } from './runner-pool.js';
@@ -51,6 +56,8 @@ export interface WorkerConfig {
   maxJobs: number | undefined;
   /** Let several workers share one GPU. */
   shareGpu: boolean;
+  /** How long a drain that was ordered through Redis may take. */
+  drainTimeoutMs: number;
 }
 
 export interface WorkerRedis {
@@ -59,6 +66,8 @@ export interface WorkerRedis {
   /** A Redis for results alone. */
   results?: ConnectionSettings | undefined;
   onState: (event: ConnectionEvent) => void;
+  /** Settings and models as they are now, for a restart that was ordered; without it none is taken. */
+  reload?: (() => Promise<WorkerConfig>) | undefined;
 }
 
 /** A worker that is up: models loaded, registered, not yet taking jobs. */
@@ -67,12 +76,20 @@ export interface RunningWorker {
   readonly models: readonly LoadedModel[];
   /** Jobs it holds right now. */
   readonly activeJobs: number;
+  /** Set when it ends in order to be opened again, with this. */
+  readonly restartWith: WorkerConfig | undefined;
   /** Takes jobs until drained, left, or (burst, max jobs) done; then frees everything. */
   run(): Promise<void>;
   /** Finishes what has started, hands back the rest; after `timeoutMs` it leaves. */
   drain(timeoutMs: number): void;
   /** Hands everything back and kills the runners, mid-run or not. */
   leave(): void;
+  /**
+   * So many runs at a time from now on, while it works and without losing a job; answers the number
+   * there is then. The threads of each runner stay as they are. @throws InferError why a runner does
+   * not start.
+   */
+  setConcurrency(wanted: number): Promise<number>;
 }
 
 /** A job that took its worker down, or hung it past its lock, this often is failed as poison. */
@@ -218,14 +235,58 @@ export async function openWorker(
       log.warn('Redis is away: jobs not yet handed back are free when their locks lapse');
       void leave();
     };
+    let restartWith: WorkerConfig | undefined;
+    const drain = (timeoutMs: number) => {
+      worker.drain();
+      lastBeat = sendBeat().catch(() => undefined);
+      awayTimer ??= setInterval(leaveIfAway, AWAY_MS);
+      drainTimer ??= setTimeout(() => {
+        log.warn({ timeoutMs }, 'drain time is over: handing back what still runs');
+        void leave();
+      }, timeoutMs);
+    };
+    const orders = await connect(redis.target, 'blocking', redis.settings);
+    const control = new ControlLoop(new ControlInbox(client, orders, config.prefix, id), {
+      changes: worker.changes,
+      log,
+      record: () => worker.heartbeat(),
+      jobs: () => ({ started: worker.startedJobs, held: worker.heldJobs }),
+      drain: () => {
+        restartWith = undefined;
+        drain(config.drainTimeoutMs);
+      },
+      leave: () => {
+        restartWith = undefined;
+        void leave();
+      },
+      prepareRestart: async () => {
+        const next = await reloaded(redis);
+        return () => {
+          restartWith = next;
+          drain(config.drainTimeoutMs);
+        };
+      },
+      publish: (signature) => publishModel(client, config.prefix, signature),
+      versionOf: (model, version) => findModel(config.runner.modelsDir, model, version).version,
+      beat: sendBeat,
+    });
+    cleanup.push(async () => {
+      const closed = control.close();
+      await closeClient(orders);
+      await closed;
+    });
     return {
       id,
       models,
       get activeJobs() {
         return worker.startedJobs;
       },
+      get restartWith() {
+        return restartWith;
+      },
       async run() {
         try {
+          control.start();
           await Promise.race([worker.run(), hasLeft]);
         } finally {
           clearTimeout(drainTimer);
@@ -233,21 +294,25 @@ export async function openWorker(
           await undo();
         }
       },
-      drain(timeoutMs) {
-        worker.drain();
-        lastBeat = sendBeat().catch(() => undefined);
-        awayTimer ??= setInterval(leaveIfAway, AWAY_MS);
-        drainTimer ??= setTimeout(() => {
-          log.warn({ timeoutMs }, 'drain time is over: handing back what still runs');
-          void leave();
-        }, timeoutMs);
-      },
+      drain,
       leave: () => void leave(),
+      setConcurrency: (wanted) => worker.changes.setConcurrency(wanted),
     };
   } catch (error) {
     await undo();
     throw error;
   }
+}
+
+async function reloaded(redis: WorkerRedis): Promise<WorkerConfig> {
+  if (redis.reload !== undefined) return redis.reload();
+  throw new InferError(
+    'NO_RESTART',
+    'this worker cannot restart itself: the program it is part of does that',
+    {
+      exitCode: ExitCode.Usage,
+    },
+  );
 }
 
 async function openResults(

@@ -146,6 +146,11 @@ export class Worker {
     return [...this.held.values()].filter((job) => job.started).length;
   }
 
+  /** Jobs taken and not ended. */
+  get heldJobs(): number {
+    return this.held.size;
+  }
+
   /** Takes nothing more, hands back what has not started, finishes what has. */
   drain(): void {
     this.handingBack = true;
