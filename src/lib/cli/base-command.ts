@@ -34,6 +34,8 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   protected flags!: FlagsOf<T>;
   protected args!: ArgsOf<T>;
+  /** All arguments, for a command that takes any number (`strict = false`). */
+  protected words!: string[];
   /** Values and where each came from; `this.settings` is the short way to the values. */
   protected loaded!: LoadedSettings;
 
@@ -47,7 +49,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     const { ctor } = this;
     // A command without flags or arguments leaves these undefined, whatever oclif's types say.
     const definitions = (ctor.flags ?? {}) as Interfaces.FlagInput;
-    const { args, flags } = await this.parse(
+    const { args, argv, flags } = await this.parse(
       {
         flags: definitions,
         baseFlags: ctor.baseFlags ?? BaseCommand.baseFlags,
@@ -59,6 +61,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     );
     this.flags = flags as FlagsOf<T>;
     this.args = args as ArgsOf<T>;
+    this.words = argv.map(String);
     this.loaded = await this.freshSettings();
   }
 

@@ -282,6 +282,14 @@ export const SETTINGS = {
     notInFile: true,
     rule: text('a token', '…'),
   } as Setting<string>,
+  operator: {
+    env: 'INFER_OPERATOR',
+    flag: 'as',
+    helpValue: '<name>',
+    doc: 'who is named in the audit log',
+    defaultText: 'the user of this system',
+    rule: text('a name', 'ada'),
+  } as Setting<string>,
   noColor: {
     env: 'INFER_NO_COLOR',
     flag: 'no-color',

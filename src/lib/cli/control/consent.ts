@@ -1,0 +1,51 @@
+import { createInterface } from 'node:readline/promises';
+import { InferError } from '../../core/errors.js';
+import { ExitCode } from '../../core/exit-codes.js';
+import { printable } from '../../core/job.js';
+
+export interface Asking {
+  /** What would happen: `cancels 1,200 jobs of batch`. */
+  danger: string;
+  /** What `--confirm` has to name. */
+  target: string;
+  yes: boolean;
+  confirm: string | undefined;
+  /** A person can be asked. */
+  terminal: boolean;
+  /** The command as typed, without consent: for the hint. */
+  command: string;
+  signal: AbortSignal;
+}
+
+/**
+ * Makes sure that something destructive is meant: `--yes`, `--confirm` with the right name, or a
+ * person who says so.
+ * @throws InferError CONFIRM (2) where nobody can be asked, CONFIRM_NAME (2) for another name,
+ * NOT_CONFIRMED (1) for a no.
+ */
+export async function consent(asking: Asking): Promise<void> {
+  const { danger, target, command } = asking;
+  if (asking.confirm !== undefined && asking.confirm !== target) {
+    throw new InferError(
+      'CONFIRM_NAME',
+      `--confirm names ${printable(asking.confirm)}, and this is about ${printable(target)}: nothing was done`,
+      { hint: `${command} --confirm ${target}`, exitCode: ExitCode.Usage },
+    );
+  }
+  if (asking.yes || asking.confirm === target) return;
+  if (!asking.terminal) {
+    throw new InferError('CONFIRM', `this ${danger}, and nobody confirmed it: nothing was done`, {
+      hint: `${command} --yes, or first ${command} --dry-run`,
+      exitCode: ExitCode.Usage,
+    });
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const question = `This ${printable(danger)}. Go on? [y/N] `;
+    const answer = await terminal.question(question, { signal: asking.signal });
+    if (/^y(es)?$/i.test(answer.trim())) return;
+  } finally {
+    terminal.close();
+  }
+  throw new InferError('NOT_CONFIRMED', 'nothing was done', { exitCode: ExitCode.Negative });
+}
