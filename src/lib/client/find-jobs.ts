@@ -1,6 +1,6 @@
 import { chunkId } from '../core/job.js';
 import type { GroupRecord } from '../queue/broker.js';
-import { listQueues, locate, readGroup } from '../queue/reader.js';
+import { listQueues, locate, queueOfChunk, readGroup } from '../queue/reader.js';
 import type { RedisClient } from '../redis/types.js';
 import { unknownId } from './unknown-id.js';
 
@@ -29,7 +29,7 @@ export async function findJobs(
     const group = await readGroup(client, prefix, place.queue, id);
     if (group === undefined) throw unknownId(id);
     groups.push(group);
-    for (let index = 0; index < group.jobs; index++) jobs.set(chunkId(id, index), group.queue);
+    for (let index = 0; index < group.jobs; index++) jobs.set(chunkId(id, index), queueOfChunk(group, index));
   }
   return { jobs: [...jobs].map(([id, queue]) => ({ id, queue })), groups };
 }

@@ -32,6 +32,11 @@ export const deadlinesKey = (tag: string): string => `${tag}:deadlines`;
 export const expiredKey = (tag: string): string => `${tag}:expired`;
 export const cancelledKey = (tag: string): string => `${tag}:cancelled`;
 
+/** ZSET id -> ms: copies of jobs that are being moved here, not yet to be taken; see scripts-move.ts. */
+export const arrivingKey = (tag: string): string => `${tag}:arriving`;
+/** STRING, EX: the queue a job was moved to, until it has arrived there. */
+export const goneKey = (tag: string, id: string): string => `${tag}:gone:${id}`;
+
 /** HASH queue name -> JSON `{maxPriority?}`: every queue that ever got a job. */
 export const queuesKey = (prefix: string): string => `{${prefix}}:queues`;
 /** ZSET worker id -> ms of its last heartbeat. */

@@ -1,4 +1,5 @@
 import type { BullConsumer } from '../queue/consumer.js';
+import { settleArrivals } from '../queue/move.js';
 import { forgetDeadWorkers } from '../queue/registry.js';
 import type { RedisClient } from '../redis/types.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -9,6 +10,8 @@ const RENEWALS_PER_LOCK = 3;
 /** How often cancel requests (with the locks) and deadlines are looked at. */
 const LOOK_MS = 1000;
 const SWEEP_MS = 10_000;
+/** How often moves to its queues that were left half done are looked for. */
+const ARRIVALS_MS = 5000;
 /** Freshness of `inspect`: one small write a second and worker. */
 const BEAT_MS = 1000;
 
@@ -36,6 +39,9 @@ export function startChores(parts: ChoreParts): Upkeep {
     // After an outage every worker first gets the time to renew: what it holds is not lost.
     if (Date.now() - parts.backAt() >= lockMs) await recoverAll(consumers, log);
   });
+  upkeep.every(ARRIVALS_MS, 'arrivals', () =>
+    Promise.all(consumers.map(({ queue }) => settleArrivals(client, prefix, queue))),
+  );
   upkeep.every(SWEEP_MS, 'sweep', async () => {
     await Promise.all(consumers.map((consumer) => consumer.sweep()));
     await forgetDeadWorkers(client, prefix, Date.now());
