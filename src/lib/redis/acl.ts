@@ -18,9 +18,10 @@ const SUBMIT = [
   ...['zrevrangebyscore', 'zscore'],
 ];
 
-/** What taking, ending and recovering jobs does, and the register of workers. */
+/** What taking, ending and recovering jobs does, the register of workers, and hearing orders. */
 const SERVE = [
-  ...['eval', 'evalsha', 'bzpopmin', 'del', 'expire', 'hdel', 'hincrby', 'hset', 'incr', 'lpush', 'lrange'],
+  ...['eval', 'evalsha', 'blpop', 'bzpopmin', 'del', 'expire', 'hdel', 'hincrby', 'hset', 'incr', 'lpush'],
+  ...['lrange'],
   ...['lpos', 'lrem', 'persist', 'pexpire', 'rpop', 'rpush', 'set', 'xadd', 'zadd', 'zpopmin', 'zrem'],
   ...['zremrangebyscore', 'zscore'],
 ];
