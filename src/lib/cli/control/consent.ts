@@ -10,8 +10,8 @@ export interface Asking {
   target: string;
   yes: boolean;
   confirm: string | undefined;
-  /** A person can be asked. */
-  terminal: boolean;
+  /** Where a person can be asked; undefined in a pipe. */
+  terminal: { input: NodeJS.ReadableStream; output: NodeJS.WritableStream } | undefined;
   /** The command as typed, without consent: for the hint. */
   command: string;
   signal: AbortSignal;
@@ -33,16 +33,18 @@ export async function consent(asking: Asking): Promise<void> {
     );
   }
   if (asking.yes || asking.confirm === target) return;
-  if (!asking.terminal) {
+  if (asking.terminal === undefined) {
     throw new InferError('CONFIRM', `this ${danger}, and nobody confirmed it: nothing was done`, {
       hint: `${command} --yes, or first ${command} --dry-run`,
       exitCode: ExitCode.Usage,
     });
   }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const terminal = createInterface({ ...asking.terminal, terminal: false });
   try {
     const question = `This ${printable(danger)}. Go on? [y/N] `;
-    const answer = await terminal.question(question, { signal: asking.signal });
+    // The end of the input (Ctrl-D) is no answer, and no promise of readline settles at it.
+    const ended = new Promise<string>((resolve) => terminal.once('close', () => resolve('')));
+    const answer = await Promise.race([terminal.question(question, { signal: asking.signal }), ended]);
     if (/^y(es)?$/i.test(answer.trim())) return;
   } finally {
     terminal.close();

@@ -118,7 +118,8 @@ export abstract class ControlCommand<T extends typeof Command> extends BaseComma
 
   private ask(danger: string, target: string, signal: AbortSignal): Promise<void> {
     const { yes = false, confirm } = this.flags as unknown as ControlFlags;
-    const terminal = process.stdin.isTTY === true && process.stderr.isTTY === true && !this.jsonEnabled();
+    const person = process.stdin.isTTY === true && process.stderr.isTTY === true && !this.jsonEnabled();
+    const terminal = person ? { input: process.stdin, output: process.stderr } : undefined;
     const words = [...(this.id ?? '').split(':'), ...this.argv].map(quoted).join(' ');
     const command = `${invocation().infer} ${words}`;
     return consent({ danger, target, yes, confirm, terminal, command, signal });

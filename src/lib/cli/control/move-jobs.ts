@@ -4,10 +4,11 @@ import { checkQueueName } from '../../core/job.js';
 import { type MoveOutcome, Mover } from '../../queue/move.js';
 import { readJob } from '../../queue/reader.js';
 import { listWorkers } from '../../queue/registry.js';
-import { ProgressBar, type ProgressTarget } from '../output/progress.js';
+import type { ProgressTarget } from '../output/progress.js';
 import { type Layout, plural } from '../output/text.js';
 import { outcomesView } from '../views/control-view.js';
 import type { Deed, Done, Hands } from './control-command.js';
+import { workBar } from './work-bar.js';
 
 interface Row {
   id: string;
@@ -61,7 +62,7 @@ async function moveAll(
   target: ProgressTarget,
 ): Promise<Row[]> {
   const mover = new Mover(client, prefix, to);
-  const bar = new ProgressBar(target, { label: 'moving', unit: 'jobs', total: jobs.length });
+  const bar = workBar(target, 'moving', jobs.length);
   const rows: Row[] = [];
   try {
     for (const { id, queue } of jobs) {

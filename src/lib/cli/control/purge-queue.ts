@@ -2,9 +2,10 @@ import { checkKnownQueue } from '../../client/find-queue.js';
 import { parseJobFilter } from '../../queue/job-filter.js';
 import { countJobs } from '../../queue/job-list.js';
 import { type PurgeState, purge } from '../../queue/purge.js';
-import { ProgressBar, type ProgressTarget } from '../output/progress.js';
+import type { ProgressTarget } from '../output/progress.js';
 import { count, plural } from '../output/text.js';
 import type { Deed, Hands } from './control-command.js';
+import { workBar } from './work-bar.js';
 
 export const PURGE_STATES = [
   'waiting',
@@ -40,7 +41,7 @@ export function purgeDeed(
           json: { queue, jobs: there },
         }),
         act: async () => {
-          const bar = new ProgressBar(target, { label: 'purging', unit: 'jobs', total });
+          const bar = workBar(target, 'purging', total);
           let done: Counts;
           try {
             const onProgress = (jobs: number) => bar.set(jobs);

@@ -9,9 +9,10 @@ import { scanJobs } from '../../queue/job-list.js';
 import { Producer } from '../../queue/producer.js';
 import { readJob } from '../../queue/reader.js';
 import { worded } from '../../redis/worded.js';
-import { ProgressBar, type ProgressTarget } from '../output/progress.js';
+import type { ProgressTarget } from '../output/progress.js';
 import { plural } from '../output/text.js';
 import type { Deed, Done, Hands } from './control-command.js';
+import { workBar } from './work-bar.js';
 
 const PAGE = 1000;
 /** Cancelled side by side: each is a short script of its own. */
@@ -100,7 +101,7 @@ async function namedJobs(ids: readonly string[], { client, prefix }: Hands): Pro
 async function cancelAll(jobs: readonly Meant[], hands: Hands, target: ProgressTarget): Promise<Done> {
   const { client, prefix, signal } = hands;
   const producer = new Producer(client, prefix, systemClock);
-  const bar = new ProgressBar(target, { label: 'cancelling', unit: 'jobs', total: jobs.length });
+  const bar = workBar(target, 'cancelling', jobs.length);
   const states: Record<string, number> = {};
   try {
     for (let from = 0; from < jobs.length; from += TOGETHER) {
