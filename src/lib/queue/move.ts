@@ -1,7 +1,7 @@
 import { newId } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
 import type { ChunkOf, JobSpec } from './broker.js';
-import { arrivingKey, bullBase, goneKey, inputKey, queuesKey, queueTag } from './keys.js';
+import { arrivingKey, bullBase, goneKey, groupKey, inputKey, queuesKey, queueTag } from './keys.js';
 import { QueueScripts } from './script-client.js';
 
 export type MoveOutcome =
@@ -12,6 +12,8 @@ export type MoveOutcome =
   | 'unknown'
   /** The other queue has a job of this id. */
   | 'id taken'
+  /** More chunks of its group are on their way: what is there of it may still be taken back. */
+  | 'group open'
   /** A chunk's group cannot count it from another server of a Cluster. */
   | 'chunk in a Cluster';
 
@@ -75,6 +77,7 @@ export class Mover {
     if (prioritized === null && delayed === null && wait === null) return 'not waiting';
     const { data, group } = rehomed(fields.data, source, this.target);
     if (group !== undefined && this.client.isCluster) return 'chunk in a Cluster';
+    if (group !== undefined && !(await this.isClosed(group, source))) return 'group open';
     if (!this.registered) await this.client.hsetnx(queuesKey(this.prefix), this.target, '{}');
     this.registered = true;
     const attempt = newId('j');
@@ -99,6 +102,11 @@ export class Mover {
       ' ',
     );
     return { id, source, attempt, fingerprint, group };
+  }
+
+  private async isClosed({ id, home }: ChunkOf, source: string): Promise<boolean> {
+    const tag = queueTag(this.prefix, home ?? source);
+    return (await this.client.hget(groupKey(tag, id), 'closed')) === '1';
   }
 
   /** The commit: takes it out of its queue if it still waits there as it was copied. */

@@ -20,10 +20,22 @@ const SUBMIT = [
 
 /** What taking, ending and recovering jobs does, the register of workers, and hearing orders. */
 const SERVE = [
-  ...['eval', 'evalsha', 'blpop', 'bzpopmin', 'del', 'expire', 'hdel', 'hincrby', 'hset', 'incr', 'lpush'],
-  ...['lrange'],
-  ...['lpos', 'lrem', 'persist', 'pexpire', 'rpop', 'rpush', 'set', 'xadd', 'zadd', 'zpopmin', 'zrem'],
-  ...['zremrangebyscore', 'zscore'],
+  ...['eval', 'evalsha', 'blpop', 'bzpopmin', 'del', 'expire', 'hdel', 'hincrby', 'hset', 'incr'],
+  ...[
+    'lpos',
+    'lpush',
+    'lrange',
+    'lrem',
+    'persist',
+    'pexpire',
+    'rpop',
+    'rpush',
+    'set',
+    'xadd',
+    'zadd',
+    'zpopmin',
+  ],
+  ...['zrem', 'zremrangebyscore', 'zscore'],
 ];
 
 /** What `infer redis-tune` reads and sets besides; neither users nor other programs' keys. */

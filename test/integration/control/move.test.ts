@@ -216,6 +216,14 @@ describe('chunks of a group', () => {
     expect(await record(id)).toMatchObject({ state: 'completed', jobsCompleted: 3, rowsDone: 30 });
   });
 
+  it('stay while their group is still being written', async () => {
+    const id = newId('g');
+    await from.producer.openGroup({ id, queue: from.queue, model: 'm', priority: 0, resultTtl: 600 });
+    await from.submit({ id: chunkId(id, 0), rows: 10, group: { id, index: 0, firstRow: 0 } });
+    expect(await move(chunkId(id, 0))).toBe('group open');
+    expect(await takeable()).toEqual({ from: [chunkId(id, 0)], to: [] });
+  });
+
   it('are cancelled with their group, wherever they are; and may come back', async () => {
     const id = await group();
     await move(chunkId(id, 0));

@@ -3,14 +3,13 @@ import { type Command, Flags } from '@oclif/core';
 import { InferError, messageOf } from '../../core/errors.js';
 import type { ExitCode } from '../../core/exit-codes.js';
 import { writeAudit } from '../../queue/audit.js';
-import { closeClient, connect, resolveTarget } from '../../redis/connect.js';
-import { connectionSettings } from '../../redis/from-settings.js';
 import type { RedisClient } from '../../redis/types.js';
 import { worded } from '../../redis/worded.js';
 import { BaseCommand } from '../base-command.js';
 import { durationFlag, settingFlags } from '../flags.js';
 import { invocation } from '../invocation.js';
 import { interruptible } from '../signals.js';
+import { withRedis } from '../with-redis.js';
 import { consent } from './consent.js';
 
 /** Flags of every command that changes something by order. */
@@ -81,15 +80,9 @@ interface ControlFlags {
 /** What steering commands share: dry runs, consent, and an entry in the audit log whatever comes of it. */
 export abstract class ControlCommand<T extends typeof Command> extends BaseCommand<T> {
   protected carryOut(deed: Deed): Promise<Record<string, unknown>> {
-    return interruptible(async (signal) => {
-      const settings = connectionSettings(this.loaded, false);
-      const client = await connect(await resolveTarget(settings), 'command', settings);
-      try {
-        return await this.withHands(deed, { client, prefix: this.settings.prefix, signal });
-      } finally {
-        await closeClient(client);
-      }
-    });
+    return interruptible((signal) =>
+      withRedis(this.loaded, (client, prefix) => this.withHands(deed, { client, prefix, signal })),
+    );
   }
 
   private async withHands(deed: Deed, hands: Hands): Promise<Record<string, unknown>> {

@@ -1,8 +1,9 @@
-import { checkKnownQueue } from '../../client/find-queue.js';
 import { systemClock } from '../../core/clock.js';
 import { snapshotQueue } from '../../queue/inspector.js';
+import { parseJobFilter } from '../../queue/job-filter.js';
 import { Producer } from '../../queue/producer.js';
 import { listWorkers } from '../../queue/registry.js';
+import { refuseUnknownNames } from '../inspect/known-names.js';
 import { plural } from '../output/text.js';
 import type { Deed, Hands } from './control-command.js';
 
@@ -13,7 +14,7 @@ export function pauseDeed(queue: string, paused: boolean): Deed {
     target: queue,
     plan: async (hands) => {
       const { client, prefix } = hands;
-      await checkKnownQueue(client, prefix, queue);
+      await refuseUnknownNames(client, prefix, parseJobFilter({ queue: [queue] }));
       const [before, workers] = await Promise.all([
         snapshotQueue(client, prefix, queue, Date.now()),
         listWorkers(client, prefix),

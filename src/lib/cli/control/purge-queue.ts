@@ -1,7 +1,7 @@
-import { checkKnownQueue } from '../../client/find-queue.js';
 import { parseJobFilter } from '../../queue/job-filter.js';
 import { countJobs } from '../../queue/job-list.js';
 import { type PurgeState, purge } from '../../queue/purge.js';
+import { refuseUnknownNames } from '../inspect/known-names.js';
 import type { ProgressTarget } from '../output/progress.js';
 import { count, plural } from '../output/text.js';
 import type { Deed, Hands } from './control-command.js';
@@ -31,7 +31,7 @@ export function purgeDeed(
     detail: wanted.join(', '),
     plan: async (hands) => {
       const { client, prefix, signal } = hands;
-      await checkKnownQueue(client, prefix, queue);
+      await refuseUnknownNames(client, prefix, parseJobFilter({ queue: [queue] }));
       const there = await countsOf(hands, queue, wanted);
       const total = sum(there);
       return {

@@ -1,5 +1,4 @@
 import { findJobs } from '../../client/find-jobs.js';
-import { checkKnownQueue } from '../../client/find-queue.js';
 import { systemClock } from '../../core/clock.js';
 import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
@@ -9,6 +8,7 @@ import { scanJobs } from '../../queue/job-list.js';
 import { Producer } from '../../queue/producer.js';
 import { readJob } from '../../queue/reader.js';
 import { worded } from '../../redis/worded.js';
+import { refuseUnknownNames } from '../inspect/known-names.js';
 import type { ProgressTarget } from '../output/progress.js';
 import { plural } from '../output/text.js';
 import type { Deed, Done, Hands } from './control-command.js';
@@ -49,7 +49,7 @@ export function revokeDeed(
     target: ids?.join(' ') ?? filter.queues?.join(' ') ?? 'all queues',
     detail,
     plan: async (hands) => {
-      for (const queue of filter.queues ?? []) await checkKnownQueue(hands.client, hands.prefix, queue);
+      await refuseUnknownNames(hands.client, hands.prefix, filter);
       const jobs = ids === undefined ? await meantBy(filter, hands) : await namedJobs(ids, hands);
       const open = jobs.filter(({ state }) => CANCELLABLE.includes(state));
       const json = { jobs: open.length, byState: countStates(open), ended: jobs.length - open.length };
