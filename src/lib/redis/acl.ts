@@ -20,21 +20,8 @@ const SUBMIT = [
 
 /** What taking, ending and recovering jobs does, the register of workers, and hearing orders. */
 const SERVE = [
-  ...['eval', 'evalsha', 'blpop', 'bzpopmin', 'del', 'expire', 'hdel', 'hincrby', 'hset', 'incr'],
-  ...[
-    'lpos',
-    'lpush',
-    'lrange',
-    'lrem',
-    'persist',
-    'pexpire',
-    'rpop',
-    'rpush',
-    'set',
-    'xadd',
-    'zadd',
-    'zpopmin',
-  ],
+  ...['eval', 'evalsha', 'blpop', 'bzpopmin', 'del', 'expire', 'hdel', 'hincrby', 'hset', 'incr', 'lpush'],
+  ...['lpos', 'lrange', 'lrem', 'persist', 'pexpire', 'rpop', 'rpush', 'set', 'xadd', 'zadd', 'zpopmin'],
   ...['zrem', 'zremrangebyscore', 'zscore'],
 ];
 

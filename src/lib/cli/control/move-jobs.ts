@@ -118,6 +118,6 @@ function shown(rows: readonly Row[], to: string, layout: Layout, moved: string):
     json: { to, jobs: rows },
     exitCode,
     ok: good > 0,
-    result: `${good} of ${rows.length} jobs are in ${to}`,
+    result: `in ${to}: ${good} of ${plural(rows.length, 'job')}`,
   };
 }

@@ -6,6 +6,7 @@ import type { WorkerRecord } from '../../queue/broker.js';
 import { askWorkers, type ControlAnswer, type Order } from '../../queue/control.js';
 import { listWorkers } from '../../queue/registry.js';
 import { closeClient, connectLike } from '../../redis/connect.js';
+import { type ProgressTarget, startSpinner } from '../output/progress.js';
 import { type Layout, plural } from '../output/text.js';
 import { answersView, type WorkerAnswer } from '../views/control-view.js';
 import { awaitWorkers } from './await-workers.js';
@@ -19,8 +20,8 @@ export interface OrderOptions {
   layout: Layout;
   /** Who asks, for the workers' logs. */
   who: string;
-  /** An answer on the way, to show that it goes on. */
-  onWorking?: ((worker: string, text: string) => void) | undefined;
+  /** Shows that it goes on, and what workers are at. */
+  progress: ProgressTarget;
   /** Set for an order that needs consent: what it does to these workers. */
   danger?: ((workers: readonly WorkerRecord[]) => string) | undefined;
   detail?: string | undefined;
@@ -47,6 +48,7 @@ export function orderDeed(order: Order, options: OrderOptions): Deed {
   };
 }
 
+/** Sends the order and gathers what became of it; the spinner is gone before anything is printed. */
 async function ask(
   order: Order,
   dryRun: boolean,
@@ -54,35 +56,58 @@ async function ask(
   hands: Hands,
   options: OrderOptions,
 ): Promise<Done> {
-  const { client, prefix, signal } = hands;
-  const { timeoutMs } = options;
+  const { wait, layout, progress } = options;
+  const spinner = await startSpinner(`asking ${plural(workers.length, 'worker')}`, progress);
+  try {
+    const onWorking = (worker: string, text: string) => spinner.update(`${worker}: ${text}`);
+    const rows = await answersOf(order, dryRun, workers, hands, options, onWorking);
+    if (dryRun || wait?.ms === undefined) return summary(order, rows, layout);
+    const end = wait.until === 'gone' ? 'end' : 'are ready again';
+    spinner.update(`waiting until ${plural(workers.length, 'worker')} ${end}`);
+    return summary(order, await awaitWorkers(rows, workers, wait.until, wait.ms, hands), layout);
+  } finally {
+    spinner.stop();
+  }
+}
+
+async function answersOf(
+  order: Order,
+  dryRun: boolean,
+  workers: readonly WorkerRecord[],
+  { client, prefix, signal }: Hands,
+  { timeoutMs, who }: OrderOptions,
+  onWorking: (worker: string, text: string) => void,
+): Promise<WorkerAnswer[]> {
   const nameOf = new Map(workers.map(({ id, name }) => [id, name]));
   const blocking = await connectLike(client, 'blocking');
   let answers: Map<string, ControlAnswer>;
   try {
-    const request = { order, dryRun, who: options.who };
     const ids = workers.map(({ id }) => id);
-    answers = await askWorkers(client, blocking, prefix, ids, request, {
-      timeoutMs,
-      signal,
-      onAnswer: ({ worker, working, text }) => {
-        if (working === true) options.onWorking?.(nameOf.get(worker) ?? worker, text);
+    answers = await askWorkers(
+      client,
+      blocking,
+      prefix,
+      ids,
+      { order, dryRun, who },
+      {
+        timeoutMs,
+        signal,
+        onAnswer: ({ worker, working, text }) => {
+          if (working === true) onWorking(nameOf.get(worker) ?? worker, text);
+        },
       },
-    });
+    );
   } finally {
     await closeClient(blocking);
   }
-  const rows = workers.map((worker): WorkerAnswer => {
-    const answer = answers.get(worker.id);
-    const { id, name, host } = worker;
-    if (answer === undefined)
+  return workers.map(({ id, name, host }): WorkerAnswer => {
+    const answer = answers.get(id);
+    if (answer === undefined) {
       return { id, name, host, state: 'silent', text: `no answer within ${formatDuration(timeoutMs)}` };
+    }
     const { ok, text, code, hint } = answer;
     return { id, name, host, state: ok ? 'ok' : 'refused', text, code, hint };
   });
-  const { wait } = options;
-  if (dryRun || wait?.ms === undefined) return summary(order, rows, options.layout);
-  return summary(order, await awaitWorkers(rows, workers, wait.until, wait.ms, hands), options.layout);
 }
 
 /** What the answers come to. @throws InferError NO_ANSWER (69) when no worker answered. */

@@ -3,7 +3,7 @@ import { ExitCode } from '../../core/exit-codes.js';
 import type { Priority } from '../../core/job.js';
 import { readJob } from '../../queue/reader.js';
 import { type PriorityOutcome, setGroupPriority, setPriority } from '../../queue/set-priority.js';
-import type { Layout } from '../output/text.js';
+import { type Layout, plural } from '../output/text.js';
 import { outcomesView } from '../views/control-view.js';
 import type { Deed, Done, Hands } from './control-command.js';
 
@@ -78,6 +78,6 @@ function shown(rows: readonly Row[], priority: Priority, layout: Layout, has: st
     json: { priority, jobs: rows },
     exitCode,
     ok: good > 0,
-    result: `${good} of ${rows.length} jobs have priority ${priority}`,
+    result: `priority ${priority}: ${good} of ${plural(rows.length, 'job')}`,
   };
 }

@@ -4,7 +4,6 @@ import { ExitCode } from '../../core/exit-codes.js';
 import { printable } from '../../core/job.js';
 import type { WorkerRecord } from '../../queue/broker.js';
 import type { Order } from '../../queue/control.js';
-import { startSpinner } from '../output/progress.js';
 import { plural } from '../output/text.js';
 import { answerFlag, ControlCommand, controlFlags } from './control-command.js';
 import { orderDeed } from './order-workers.js';
@@ -27,23 +26,18 @@ export interface WorkerOrder {
 
 /** A command that sends one order to workers and shows what each of them said. */
 export abstract class WorkerCommand<T extends typeof Command> extends ControlCommand<T> {
-  protected async order(workers: string, order: Order, options: WorkerOrder = {}) {
+  protected order(workers: string, order: Order, options: WorkerOrder = {}) {
     const { timeout } = this.flags as unknown as { timeout: number };
-    const spinner = await startSpinner(`asking ${workers}`, this.progress);
-    try {
-      return await this.carryOut(
-        orderDeed(order, {
-          workers,
-          timeoutMs: timeout,
-          layout: this.layout,
-          who: this.operator,
-          onWorking: (worker, text) => spinner.update(`${worker}: ${text}`),
-          ...options,
-        }),
-      );
-    } finally {
-      spinner.stop();
-    }
+    return this.carryOut(
+      orderDeed(order, {
+        workers,
+        timeoutMs: timeout,
+        layout: this.layout,
+        progress: this.progress,
+        who: this.operator,
+        ...options,
+      }),
+    );
   }
 }
 

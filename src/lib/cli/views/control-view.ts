@@ -21,7 +21,7 @@ export function answersView(answers: readonly WorkerAnswer[], layout: Layout): s
   const rows = answers.map(({ name, state, text, hint }) => [
     name,
     { text: state, format: COLOURS[state] },
-    hint === undefined || state === 'ok' ? text : `${text} (${hint})`,
+    hint === undefined || state === 'ok' ? text : { values: [text, `try: ${hint}`] },
   ]);
   return renderTable(columns, rows, layout);
 }
