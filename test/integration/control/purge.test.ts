@@ -120,6 +120,19 @@ describe('purging what has not started', () => {
   });
 });
 
+it('works on a full Redis, which takes nothing else', async () => {
+  const ids = await kit.submit(...Array.from({ length: 300 }, () => ({ input: Buffer.alloc(5000) })));
+  const used = /used_memory:(\d+)/.exec(await kit.client.info('memory'))?.[1] as string;
+  await kit.client.config('SET', 'maxmemory', used);
+  try {
+    await expect(kit.client.set('more', 'x')).rejects.toThrow(/^OOM/);
+    expect(await empty()).toEqual({ waiting: 300, delayed: 0 });
+    expect(await kit.client.exists(...ids.map((id) => kit.inputKey(id)))).toBe(0);
+  } finally {
+    await kit.client.config('SET', 'maxmemory', '0');
+  }
+});
+
 describe('purging what has ended', () => {
   it('forgets records, inputs and results of the states named, and no others', async () => {
     const consumer = await kit.consumer();
