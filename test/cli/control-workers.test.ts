@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { type AuditEntry, readAudit } from '../../src/lib/queue/audit.js';
 import { bullBase } from '../../src/lib/queue/keys.js';
 import { until, useInfer } from '../support/cli.js';
+import { contents } from '../support/contents.js';
 import { doubler, type Graph, slow, writeModel } from '../support/onnx-builder.js';
 import { inspect, inspectQueue, type WorkerRow } from '../support/overview.js';
 import { useRedis } from '../support/redis.js';
@@ -335,11 +336,8 @@ describe('a dry run', () => {
     const running = await worker('dry', '--model', 'times,slow', '-c', '2');
     const client = await redis.client();
     const dump = async () => {
-      const all = (await client.call('KEYS', '*')) as string[];
-      const keys = all.filter((key) => !/:(workers|worker:|stats:)/.test(key)).sort();
-      const values = await Promise.all(keys.map((key) => client.dumpBuffer(key)));
       const { id, state, models, concurrency, maxBatch } = (await workerNamed('dry')) as Running;
-      return [keys, values.map((value) => value?.toString('hex')), id, state, models, concurrency, maxBatch];
+      return [await contents(client, /:(workers|worker:|stats:)/), id, state, models, concurrency, maxBatch];
     };
     const before = await dump();
     const version = expect.stringMatching(/^would load times version \d, was version \d$/);
