@@ -6,11 +6,11 @@ import type { RedisClient } from '../../src/lib/redis/types.js';
  */
 export async function contents(client: RedisClient, skip: RegExp): Promise<Record<string, unknown>> {
   const keys = ((await client.call('KEYS', '*')) as string[]).filter((key) => !skip.test(key)).sort();
-  const values = await Promise.all(keys.map((key) => valueOf(client, key)));
+  const values = await Promise.all(keys.map((key) => readKey(client, key)));
   return Object.fromEntries(keys.map((key, at) => [key, values[at]]));
 }
 
-async function valueOf(client: RedisClient, key: string): Promise<unknown> {
+async function readKey(client: RedisClient, key: string): Promise<unknown> {
   switch (await client.type(key)) {
     case 'string':
       return (await client.getBuffer(key))?.toString('hex');
