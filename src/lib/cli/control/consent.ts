@@ -1,7 +1,7 @@
-import { createInterface } from 'node:readline/promises';
 import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { printable } from '../../core/job.js';
+import { type Asked, askYes } from '../ask.js';
 
 export interface Asking {
   /** What would happen: `cancels 1,200 jobs of batch`. */
@@ -11,7 +11,7 @@ export interface Asking {
   yes: boolean;
   confirm: string | undefined;
   /** Where a person can be asked; undefined in a pipe. */
-  terminal: { input: NodeJS.ReadableStream; output: NodeJS.WritableStream } | undefined;
+  terminal: Asked | undefined;
   /** The command as typed, without consent: for the hint. */
   command: string;
   signal: AbortSignal;
@@ -39,15 +39,6 @@ export async function consent(asking: Asking): Promise<void> {
       exitCode: ExitCode.Usage,
     });
   }
-  const terminal = createInterface({ ...asking.terminal, terminal: false });
-  try {
-    const question = `This ${printable(danger)}. Go on? [y/N] `;
-    // The end of the input (Ctrl-D) is no answer, and no promise of readline settles at it.
-    const ended = new Promise<string>((resolve) => terminal.once('close', () => resolve('')));
-    const answer = await Promise.race([terminal.question(question, { signal: asking.signal }), ended]);
-    if (/^y(es)?$/i.test(answer.trim())) return;
-  } finally {
-    terminal.close();
-  }
+  if (await askYes(`This ${danger}. Go on?`, asking.terminal, asking.signal)) return;
   throw new InferError('NOT_CONFIRMED', 'nothing was done', { exitCode: ExitCode.Negative });
 }
