@@ -75,7 +75,7 @@ describe('each role does its work without a denial, and nothing more', () => {
     // It sees what INFO says: a warning, as without a limit and a file, and no job's size.
     const audit = await run('inspector', 'redis-tune', '--json');
     expect([audit.exitCode, audit.json()]).toMatchObject([
-      1,
+      0,
       { nodes: [{ refused: expect.stringMatching(/^NOPERM/) }] },
     ]);
   });
@@ -84,7 +84,7 @@ describe('each role does its work without a denial, and nothing more', () => {
     await run('producer', 'submit', ONE_DIGIT, '-Q', 'unserved');
     const audit = await run('admin', 'redis-tune', '--json');
     expect([audit.exitCode, audit.json()]).toMatchObject([
-      1,
+      0,
       {
         nodes: [{ refused: null, keyspace: { keys: expect.any(Number) } }],
         jobs: { kinds: expect.arrayContaining([expect.objectContaining({ kind: 'waiting', jobs: 1 })]) },

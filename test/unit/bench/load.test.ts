@@ -183,19 +183,19 @@ describe('load', () => {
 
   it('sweep: ends at the first rate that is not kept up', async () => {
     let free = 0;
-    // One at a time, 5 ms each: 200 a second.
+    // One at a time, 50 ms each: 20 a second, so that a busy machine's delays count for little.
     const { target } = fakeTarget(async () => {
       const now = performance.now();
-      free = Math.max(free, now) + 5;
+      free = Math.max(free, now) + 50;
       await delay(free - now);
       return GOOD;
     });
     const rates: number[] = [];
-    const options = { durationMs: 300, seed: 1, signal, onStep: (rate: number) => rates.push(rate) };
-    const steps = await sweep(target, { ...options, rates: [50, 800, 1600], thresholdMs: undefined });
-    expect(rates).toEqual([50, 800]);
+    const options = { durationMs: 1000, seed: 1, signal, onStep: (rate: number) => rates.push(rate) };
+    const steps = await sweep(target, { ...options, rates: [4, 200, 400], thresholdMs: undefined });
+    expect(rates).toEqual([4, 200]);
     expect(steps.map((step) => step.keptUp)).toEqual([true, false]);
-    expect(bestRate(steps, undefined)).toBe(50);
+    expect(bestRate(steps, undefined)).toBe(4);
     expect(bestRate(steps, 0.001)).toBeNull();
   });
 
