@@ -11,7 +11,7 @@ import {
   type RowTensor,
   sliceRows,
 } from '../model/tensor.js';
-import type { Random } from './random.js';
+import type { Random } from '../core/random.js';
 
 /** Rows to send over and over. */
 export interface RowPool {

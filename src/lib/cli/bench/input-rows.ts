@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { seededRandom } from '../../bench/random.js';
+import { seededRandom } from '../../core/random.js';
 import { poolOf, type RowPool, randomRows } from '../../bench/rows.js';
 import { InferError } from '../../core/errors.js';
 import { readInput } from '../../input/read.js';

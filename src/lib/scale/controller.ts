@@ -1,0 +1,236 @@
+import type { Observation, QueueFacts, WorkerView } from './observation.js';
+import type { Fleet, Policy, PolicyConfig } from './policy.js';
+import { formatSeconds } from './reason.js';
+import { type SlotRecords, updateSlots, usableSlots } from './slots.js';
+
+/** Data older than this many ticks is no ground to act on. */
+const STALE_TICKS = 3;
+/** After such a time nothing is stopped for this long, or three cold starts if that is longer. */
+const SETTLE_MS = 120_000;
+const SETTLE_COLD_STARTS = 3;
+/** Until this fleet has shown how long a start takes. */
+const COLD_START_PRIOR_MS = 20_000;
+const COLD_STARTS_KEPT = 20;
+
+export type Action =
+  | { readonly kind: 'start'; readonly slot: string }
+  | { readonly kind: 'drain'; readonly worker: string };
+
+/** Why nothing is done, or nothing is stopped; null when the policy has its way. */
+export type Hold = 'unreachable' | 'stale' | 'recovering' | null;
+
+/** Plain JSON: write it down after each decision and a new autoscaler goes on with it. */
+export interface ControllerState {
+  readonly version: 1;
+  /** The policy whose state this is; another one starts afresh. */
+  readonly policy: string;
+  readonly policyState: unknown;
+  /** When workers were first seen ready, by id, ms since the epoch. */
+  readonly readySince: Readonly<Record<string, number>>;
+  /** Workers that were starting at the last look. */
+  readonly starting: readonly string[];
+  /** Latest start-to-ready times, ms. */
+  readonly coldStarts: readonly number[];
+  readonly slots: SlotRecords;
+  /** When the queue was last read; null before the first time. */
+  readonly readAt: number | null;
+  /** Since when nothing could be decided; null while it can. */
+  readonly blindSince: number | null;
+  /** No stop before this, ms since the epoch; null: no such rule. */
+  readonly noStopBefore: number | null;
+}
+
+export interface Decision {
+  readonly state: ControllerState;
+  readonly actions: readonly Action[];
+  /** Workers wanted within the bounds; what is there now while on hold. */
+  readonly desired: number;
+  readonly hold: Hold;
+  /** One sentence with its numbers: `realtime 1→3: predicted wait 31.2s > 10s (…)`. */
+  readonly reason: string;
+}
+
+export interface Controller {
+  /** What the sentence begins with: the queue or pool. */
+  readonly pool: string;
+  readonly config: PolicyConfig;
+  readonly policy: Policy;
+}
+
+export function initialState({ policy }: Controller): ControllerState {
+  return {
+    version: 1,
+    policy: policy.name,
+    policyState: policy.initial(),
+    readySince: {},
+    starting: [],
+    coldStarts: [],
+    slots: {},
+    readAt: null,
+    blindSince: null,
+    noStopBefore: null,
+  };
+}
+
+/**
+ * One tick: what to start and what to drain. Pure. Keeps `min` and `max`, takes one free slot for
+ * each start, drains one worker at a time, and holds still while it cannot see.
+ */
+export function decide(controller: Controller, before: ControllerState, seen: Observation): Decision {
+  const { config, policy, pool } = controller;
+  const { now, workers } = seen;
+  const state = look(
+    before.policy === policy.name
+      ? before
+      : { ...initialState(controller), slots: before.slots, coldStarts: before.coldStarts },
+    seen,
+  );
+  const committed = workers.filter((worker) => worker.phase !== 'draining');
+  const own = committed.filter((worker) => worker.slot !== null).length;
+  const others = committed.length - own;
+  const blind = blindness(seen, config);
+  if (blind !== null) {
+    const blindSince = state.blindSince ?? state.readAt ?? now;
+    return {
+      state: { ...state, blindSince },
+      actions: [],
+      desired: own,
+      hold: blind,
+      reason: `${pool} ${own}: ${blindText(blind, now - blindSince)}, nothing is started or stopped`,
+    };
+  }
+  const queue = seen.queue as QueueFacts;
+  const coldStartMs = coldStartOf(state);
+  const noStopBefore = recovery(state, now, config, coldStartMs);
+  const usable = usableSlots(state.slots, now, seen.slots, workers);
+  const fleet = fleetOf(committed, coldStartMs, Math.max(0, Math.min(usable.length, config.max - own)));
+  const plan = policy.plan(state.policyState, now, queue, fleet);
+  const next: ControllerState = {
+    ...state,
+    policyState: plan.state,
+    readAt: queue.at,
+    blindSince: null,
+    noStopBefore,
+  };
+  const wanted = queue.paused ? Math.min(plan.wanted, committed.length) : plan.wanted;
+  const desired = Math.min(config.max, Math.max(config.min, wanted - others));
+  const done = (actions: readonly Action[], to: number, because: string, hold: Hold = null): Decision => ({
+    state: next,
+    actions,
+    desired,
+    hold,
+    reason: `${pool} ${to === own ? own : `${own}→${to}`}: ${because}`,
+  });
+  if (desired > own) {
+    const actions = usable.slice(0, desired - own).map((slot) => ({ kind: 'start' as const, slot }));
+    const short = desired - own - actions.length;
+    const because = wanted - others < desired ? `--min ${config.min}` : plan.because;
+    const note = short > 0 ? `; ${shortText(state.slots, short, now)}` : '';
+    return done(actions, own + actions.length, `${because}${note}`);
+  }
+  if (desired < own) {
+    const victim = victimOf(committed);
+    if (workers.some((worker) => worker.phase === 'draining' && worker.slot !== null)) {
+      return done([], own, `${plan.because}; one drains already`);
+    }
+    if (noStopBefore !== null) {
+      const left = formatSeconds((noStopBefore - now) / 1000);
+      return done(
+        [],
+        own,
+        `${plan.because}; nothing is stopped for ${left} after the blind time`,
+        'recovering',
+      );
+    }
+    if (victim !== undefined) {
+      const because = own > config.max ? `--max ${config.max}` : plan.because;
+      return done([{ kind: 'drain', worker: victim.id }], own - 1, because);
+    }
+  }
+  const capped = wanted - others > config.max ? `; wants ${wanted - others}, --max ${config.max}` : '';
+  return done([], own, `${queue.paused ? 'paused, ' : ''}${plan.because}${capped}`);
+}
+
+/** What can be told without the queue: who became ready, and which slots failed. */
+function look(state: ControllerState, { now, workers, failures }: Observation): ControllerState {
+  const readySince: Record<string, number> = {};
+  const coldStarts = [...state.coldStarts];
+  for (const { id, phase, startedAt, readyAt } of workers) {
+    const known = state.readySince[id];
+    if (known !== undefined) readySince[id] = known;
+    else if (phase === 'ready' || phase === 'busy') {
+      readySince[id] = readyAt ?? now;
+      // One that was ready before anybody looked says nothing, unless it says when it was.
+      if (readyAt !== null || state.starting.includes(id)) coldStarts.push((readyAt ?? now) - startedAt);
+    }
+  }
+  return {
+    ...state,
+    readySince,
+    starting: workers.filter((worker) => worker.phase === 'starting').map((worker) => worker.id),
+    coldStarts: coldStarts.slice(-COLD_STARTS_KEPT),
+    slots: updateSlots(state.slots, now, failures, workers, readySince),
+  };
+}
+
+function blindness({ now, queue }: Observation, config: PolicyConfig): 'unreachable' | 'stale' | null {
+  if (queue === null) return 'unreachable';
+  return now - queue.at > STALE_TICKS * config.intervalMs ? 'stale' : null;
+}
+
+/** Until when nothing is stopped: set by the end of a blind time that was longer than a few ticks. */
+function recovery(
+  { blindSince, noStopBefore }: ControllerState,
+  now: number,
+  config: PolicyConfig,
+  coldStartMs: number,
+): number | null {
+  if (blindSince !== null && now - blindSince > STALE_TICKS * config.intervalMs) {
+    return now + Math.max(SETTLE_MS, SETTLE_COLD_STARTS * coldStartMs);
+  }
+  return noStopBefore !== null && now < noStopBefore ? noStopBefore : null;
+}
+
+/** What 9 of 10 starts took at most. */
+function coldStartOf({ coldStarts }: ControllerState): number {
+  if (coldStarts.length === 0) return COLD_START_PRIOR_MS;
+  const sorted = [...coldStarts].sort((a, b) => a - b);
+  return sorted[Math.ceil(0.9 * sorted.length) - 1] as number;
+}
+
+function fleetOf(committed: readonly WorkerView[], coldStartMs: number, room: number): Fleet {
+  const starting = committed.filter((worker) => worker.phase === 'starting');
+  return {
+    committed: committed.length,
+    ready: committed.length - starting.length,
+    busy: committed.filter((worker) => worker.phase === 'busy').length,
+    startingSince: starting.map((worker) => worker.startedAt),
+    coldStartMs,
+    room,
+  };
+}
+
+/** The newest that is idle, else the newest; never somebody else's. */
+function victimOf(committed: readonly WorkerView[]): WorkerView | undefined {
+  const own = committed.filter((worker) => worker.slot !== null).sort((a, b) => b.startedAt - a.startedAt);
+  return own.find((worker) => worker.phase === 'ready') ?? own[0];
+}
+
+function blindText(hold: 'unreachable' | 'stale', forMs: number): string {
+  return hold === 'unreachable'
+    ? `the queue could not be read for ${formatSeconds(forMs / 1000)}`
+    : `what is known of the queue is ${formatSeconds(forMs / 1000)} old`;
+}
+
+function shortText(records: SlotRecords, missing: number, now: number): string {
+  const failed = Object.values(records).filter((record) => record.failed).length;
+  const pauses = Object.values(records).filter((record) => !record.failed && record.retryAt > now);
+  const next = Math.min(...pauses.map((record) => record.retryAt));
+  const why = [
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(pauses.length > 0
+      ? [`${pauses.length} back off, next try in ${formatSeconds((next - now) / 1000)}`]
+      : []),
+  ];
+  return `no free slot for ${missing} more${why.length > 0 ? ` (${why.join(', ')})` : ''}`;
+}

@@ -1,0 +1,204 @@
+import { type Arrivals, arrivalRate, countArrivals, NO_ARRIVALS } from './arrivals.js';
+import { keepFor, type Level, needed } from './keep-warm.js';
+import type { QueueFacts } from './observation.js';
+import type { Fleet, Plan, Policy, PolicyConfig } from './policy.js';
+import { formatRate, formatSeconds } from './reason.js';
+import { measureService, NO_SERVICE, type ServiceRate } from './service-rate.js';
+
+/** Share of the target that a predicted wait may take before something is done. */
+const MARGIN = 0.5;
+/** A fleet is not planned fuller than this. */
+const FULLEST = 0.9;
+/** Of e: a wait over the target is to be rarer than 1 in 20, whatever the clumps. */
+const TAIL = 3;
+/** Service times vary, too: the square of their coefficient of variation, about. */
+const SERVICE_SPREAD = 0.1;
+/** Fewer jobs a second than this are none. */
+const SILENCE = 0.01;
+const LEAST_PAUSE_MS = 10_000;
+const LAST_WORKER_MS = 120_000;
+const LAST_WORKER_COLD_STARTS = 6;
+
+interface PredictiveState {
+  readonly arrivals: Arrivals;
+  readonly service: ServiceRate;
+  /** Of the first worker, the second, …: when it was needed. */
+  readonly levels: readonly Level[];
+  /** When a worker was let go last, ms since the epoch. */
+  readonly stoppedAt: number | null;
+}
+
+/** What the numbers say at one look. */
+interface Outlook {
+  /** Jobs that wait, or are due before a worker started now is ready. */
+  readonly backlog: number;
+  /** Jobs a second, to come and a worker. */
+  readonly rate: number;
+  readonly perWorker: number;
+  /** Why more workers are wanted; null when they are not. */
+  readonly trip: string | null;
+  /** Workers that serve the backlog in time. */
+  readonly size: number;
+  /** Workers that keep the wait short from here on. */
+  readonly steady: number;
+}
+
+/**
+ * Starts what the predicted wait asks for, before anybody has waited too long; stops one worker at a
+ * time, when the times at which it was needed so far say that it will not be for a while.
+ */
+export function predictivePolicy(config: PolicyConfig): Policy<PredictiveState> {
+  return {
+    name: 'predictive',
+    initial: () => ({ arrivals: NO_ARRIVALS, service: NO_SERVICE, levels: [], stoppedAt: null }),
+    plan: (before, now, queue, fleet) => {
+      const arrivals = countArrivals(before.arrivals, queue);
+      const service = measureService(before.service, queue, fleet);
+      const outlook = look(config, now, queue, fleet, arrivals, service.rate);
+      const need = Math.min(config.max, needOf(config, outlook, queue));
+      const levels = needed(before.levels, need, now, config.max);
+      const state = { arrivals, service, levels, stoppedAt: before.stoppedAt };
+      return choose(config, state, now, fleet, outlook, need);
+    },
+  };
+}
+
+function look(
+  config: PolicyConfig,
+  now: number,
+  queue: QueueFacts,
+  fleet: Fleet,
+  arrivals: Arrivals,
+  perWorker: number,
+): Outlook {
+  if (queue.paused) return { backlog: 0, rate: 0, perWorker, trip: null, size: 0, steady: 0 };
+  const target = config.targetWaitMs / 1000;
+  const coldStart = fleet.coldStartMs / 1000;
+  const backlog = queue.waiting + queue.dueDelayed;
+  const rate = arrivalRate(arrivals);
+  const etas = fleet.startingSince.map((since) => Math.max(0, (since + fleet.coldStartMs - now) / 1000));
+  const wait = predictedWait(backlog, fleet.ready, perWorker, etas);
+  const trip = tripOf(config, backlog, wait, (queue.oldestMs ?? 0) / 1000);
+  // What will be left when a worker that is started now is ready, and how many serve that in time.
+  const spared = etas.reduce((sum, eta) => sum + Math.max(0, coldStart - eta), fleet.ready * coldStart);
+  const left = Math.max(0, backlog + rate * coldStart - spared * perWorker);
+  const drainIn = Math.max(target, coldStart / 2);
+  const size = Math.max(1, ceil(left / (perWorker * drainIn) + rate / perWorker));
+  const beyond = config.threshold !== null && backlog > config.threshold && etas.length === 0;
+  return {
+    backlog,
+    rate,
+    perWorker,
+    trip,
+    size: beyond ? Math.max(size, fleet.committed + 1) : size,
+    steady: steadyNeed(arrivals, perWorker, target),
+  };
+}
+
+/** Seconds until a job that arrives now is served, by those that are there and those that start. */
+function predictedWait(backlog: number, ready: number, perWorker: number, etas: readonly number[]): number {
+  if (backlog <= 0) return 0;
+  let left = backlog;
+  let workers = ready;
+  let at = 0;
+  for (const eta of [...etas].sort((a, b) => a - b)) {
+    const served = workers * perWorker * (eta - at);
+    if (served >= left) break;
+    left -= served;
+    at = eta;
+    workers += 1;
+  }
+  return workers === 0 ? Number.POSITIVE_INFINITY : at + left / (workers * perWorker);
+}
+
+function tripOf(
+  { targetWaitMs, threshold }: PolicyConfig,
+  backlog: number,
+  wait: number,
+  oldest: number,
+): string | null {
+  const target = targetWaitMs / 1000;
+  const limit = MARGIN * target;
+  const over = (seconds: number) =>
+    seconds > target ? `> ${formatSeconds(target)}` : `> ${formatSeconds(limit)}, half the target`;
+  if (wait === Number.POSITIVE_INFINITY) return 'jobs wait and nobody serves them';
+  if (wait > limit) return `predicted wait ${formatSeconds(wait)} ${over(wait)}`;
+  if (oldest > limit) return `the oldest job waits ${formatSeconds(oldest)} ${over(oldest)}`;
+  if (threshold !== null && backlog > threshold) return `${backlog} waiting > --threshold ${threshold}`;
+  return null;
+}
+
+/**
+ * Workers that keep waits over the target rare: in heavy traffic the chance of one falls as
+ * exp(-2 x spare rate x target / variability), which is solved for the spare rate.
+ */
+function steadyNeed({ slow, dispersion }: Arrivals, perWorker: number, target: number): number {
+  if (slow < SILENCE) return 0;
+  const room = (TAIL * (dispersion + SERVICE_SPREAD)) / (2 * target);
+  return ceil(Math.max(slow + Math.min(slow, room), slow / FULLEST) / perWorker);
+}
+
+/** Workers needed at this look: what is remembered, and what a worker is kept for. */
+function needOf({ spare }: PolicyConfig, outlook: Outlook, queue: QueueFacts): number {
+  const work = !queue.paused && outlook.backlog + queue.active > 0 ? 1 : 0;
+  return Math.max(work, kept(outlook) + spare, outlook.trip === null ? 0 : outlook.size);
+}
+
+function kept({ steady, rate, perWorker }: Outlook): number {
+  return rate < SILENCE ? 0 : Math.max(steady, ceil(rate / perWorker));
+}
+
+function choose(
+  config: PolicyConfig,
+  state: PredictiveState,
+  now: number,
+  fleet: Fleet,
+  outlook: Outlook,
+  need: number,
+): Plan<PredictiveState> {
+  const { committed, coldStartMs } = fleet;
+  const { backlog, rate, perWorker, trip } = outlook;
+  const facts =
+    `(backlog ${backlog}, ${formatRate(rate)} jobs/s in, ${formatRate(perWorker)} jobs/s a worker, ` +
+    `cold start ${formatSeconds(coldStartMs / 1000)})`;
+  const stay = (because: string): Plan<PredictiveState> => ({
+    state,
+    wanted: committed,
+    because: `${because} ${facts}`,
+  });
+  const up = Math.max(
+    trip === null ? 0 : outlook.size,
+    outlook.steady,
+    config.spare > 0 ? kept(outlook) + config.spare : 0,
+  );
+  if (up > committed) {
+    const because =
+      trip ??
+      (config.spare > 0 ? `${up - config.spare} needed and ${config.spare} to spare` : `${up} needed`);
+    return { state, wanted: up, because: `${because} ${facts}` };
+  }
+  if (trip !== null) return stay(`${trip}; those on their way will do`);
+  if (need >= committed || committed <= config.min) return stay('enough');
+  const level = state.levels[committed - 1];
+  const last = committed === 1 ? Math.max(LAST_WORKER_MS, LAST_WORKER_COLD_STARTS * coldStartMs) : 0;
+  if (level !== undefined && level.neededAt !== null) {
+    const left = level.neededAt + Math.max(last, keepFor(level, coldStartMs)) - now;
+    if (left > 0) return stay(`${need} needed, the others are kept for ${formatSeconds(left / 1000)}`);
+  }
+  const pause = Math.max(LEAST_PAUSE_MS, coldStartMs / 2);
+  if (state.stoppedAt !== null && now - state.stoppedAt < pause) {
+    return stay(`${need} needed, one was let go ${formatSeconds((now - state.stoppedAt) / 1000)} ago`);
+  }
+  const because = `${need} needed, ${gapText(level, now)}`;
+  return { state: { ...state, stoppedAt: now }, wanted: committed - 1, because: `${because} ${facts}` };
+}
+
+function gapText(level: Level | undefined, now: number): string {
+  if (level === undefined || level.neededAt === null) return 'more never were';
+  return `more were ${formatSeconds((now - level.neededAt) / 1000)} ago`;
+}
+
+/** Rates are measured: a hair over a whole number of workers is that number. */
+function ceil(value: number): number {
+  return Math.ceil(value - 1e-6);
+}
