@@ -1,6 +1,6 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
-import { type Figures, meanBatch, type ScenarioName, Tally } from './figures.js';
 import { poissonArrivals, type Random } from '../core/random.js';
+import { type Figures, meanBatch, type ScenarioName, Tally } from './figures.js';
 import type { Outcome, Target } from './target.js';
 
 /**

@@ -1,5 +1,6 @@
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
+import type { Random } from '../core/random.js';
 import { CODECS, INTEGER_BOUNDS } from '../input/elements.js';
 import { JSON_TENSOR, type ModelSignature, type TensorSignature } from '../model/signature.js';
 import {
@@ -11,7 +12,6 @@ import {
   type RowTensor,
   sliceRows,
 } from '../model/tensor.js';
-import type { Random } from '../core/random.js';
 
 /** Rows to send over and over. */
 export interface RowPool {

@@ -1,6 +1,6 @@
+import { seededRandom } from '../core/random.js';
 import type { Figures } from './figures.js';
 import { openLoop } from './load.js';
-import { seededRandom } from '../core/random.js';
 import type { Target } from './target.js';
 
 /** Without a range: from here on, doubling. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { seededRandom } from '../../core/random.js';
 import { poolOf, type RowPool, randomRows } from '../../bench/rows.js';
 import { InferError } from '../../core/errors.js';
+import { seededRandom } from '../../core/random.js';
 import { readInput } from '../../input/read.js';
 import { packageRoot } from '../../model/package-root.js';
 import type { ModelSignature } from '../../model/signature.js';
