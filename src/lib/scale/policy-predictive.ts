@@ -55,8 +55,10 @@ export function predictivePolicy(config: PolicyConfig): Policy<PredictiveState> 
       const arrivals = countArrivals(before.arrivals, queue);
       const service = measureService(before.service, queue, fleet);
       const outlook = look(config, now, queue, fleet, arrivals, service.rate);
-      const need = Math.min(config.max, needOf(config, outlook, queue));
-      const levels = needed(before.levels, need, now, config.max);
+      const need = Math.min(config.max, needOf(config, outlook, queue, fleet));
+      // Whoever is there at the first look was started for a reason.
+      const seen = before.levels.length === 0 ? Math.min(config.max, fleet.committed) : 0;
+      const levels = needed(before.levels, Math.max(need, seen), now, config.max);
       const state = { arrivals, service, levels, stoppedAt: before.stoppedAt };
       return choose(config, state, now, fleet, outlook, need);
     },
@@ -138,10 +140,14 @@ function steadyNeed({ slow, dispersion }: Arrivals, perWorker: number, target: n
   return ceil(Math.max(slow + Math.min(slow, room), slow / FULLEST) / perWorker);
 }
 
-/** Workers needed at this look: what is remembered, and what a worker is kept for. */
-function needOf({ spare }: PolicyConfig, outlook: Outlook, queue: QueueFacts): number {
+/** Workers needed at this look: what is remembered. While jobs wait too long, nobody is superfluous. */
+function needOf({ spare }: PolicyConfig, outlook: Outlook, queue: QueueFacts, fleet: Fleet): number {
   const work = !queue.paused && outlook.backlog + queue.active > 0 ? 1 : 0;
-  return Math.max(work, kept(outlook) + spare, outlook.trip === null ? 0 : outlook.size);
+  return Math.max(
+    work,
+    kept(outlook) + spare,
+    outlook.trip === null ? 0 : Math.max(outlook.size, fleet.committed),
+  );
 }
 
 function kept({ steady, rate, perWorker }: Outlook): number {
@@ -177,12 +183,17 @@ function choose(
       (config.spare > 0 ? `${up - config.spare} needed and ${config.spare} to spare` : `${up} needed`);
     return { state, wanted: up, because: `${because} ${facts}` };
   }
-  if (trip !== null) return stay(`${trip}; those on their way will do`);
+  if (trip !== null) {
+    const starting = fleet.startingSince.length > 0;
+    return stay(
+      `${trip}; ${starting ? 'those on their way will do' : 'over before one started now is ready'}`,
+    );
+  }
   if (need >= committed || committed <= config.min) return stay('enough');
   const level = state.levels[committed - 1];
   const last = committed === 1 ? Math.max(LAST_WORKER_MS, LAST_WORKER_COLD_STARTS * coldStartMs) : 0;
   if (level !== undefined && level.neededAt !== null) {
-    const left = level.neededAt + Math.max(last, keepFor(level, coldStartMs)) - now;
+    const left = level.neededAt + Math.max(last, keepFor(level, coldStartMs, config.spare > 0)) - now;
     if (left > 0) return stay(`${need} needed, the others are kept for ${formatSeconds(left / 1000)}`);
   }
   const pause = Math.max(LEAST_PAUSE_MS, coldStartMs / 2);

@@ -4,10 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { meanBatch, Tally } from '../../../src/lib/bench/figures.js';
 import { backlog, besideBatch, closedLoop, openLoop } from '../../../src/lib/bench/load.js';
 import { Series } from '../../../src/lib/bench/percentiles.js';
-import { poissonArrivals, seededRandom } from '../../../src/lib/core/random.js';
 import { parseRange, parseWholeNumbers } from '../../../src/lib/bench/range.js';
 import { bestRate, sweep } from '../../../src/lib/bench/sweep.js';
 import type { Outcome, Target } from '../../../src/lib/bench/target.js';
+import { poissonArrivals, seededRandom } from '../../../src/lib/core/random.js';
 
 const { signal } = new AbortController();
 const GOOD: Outcome = { ok: true, queueMs: 1, runMs: 2, totalMs: 3 };

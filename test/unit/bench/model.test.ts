@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { adviseBatch } from '../../../src/lib/bench/advice.js';
 import { doublings, median } from '../../../src/lib/bench/model-times.js';
-import { seededRandom } from '../../../src/lib/core/random.js';
 import { chunksOf, poolOf, randomRows } from '../../../src/lib/bench/rows.js';
+import { seededRandom } from '../../../src/lib/core/random.js';
 import type { ModelSignature, TensorSignature } from '../../../src/lib/model/signature.js';
 import { decodeStrings, type RowTensor } from '../../../src/lib/model/tensor.js';
 

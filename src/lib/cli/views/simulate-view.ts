@@ -106,7 +106,7 @@ function squeezed(values: readonly number[], room: number): number[] {
 function axisLine({ pieceMs, arrivals }: TimelineJson, room: number): string {
   const columns = Math.min(room, arrivals.length);
   const end = formatDuration(pieceMs * arrivals.length);
-  return `${' '.repeat(LABEL)}0${end.padStart(Math.max(0, columns - 1))}`;
+  return `${' '.repeat(LABEL)}0${end.padStart(Math.max(end.length + 1, columns - 1))}`;
 }
 
 /** What the policies did, in their words: for `--verbose`. */
