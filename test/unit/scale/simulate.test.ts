@@ -103,20 +103,20 @@ describe('the bookkeeping', () => {
   it('lets a drained worker finish its job, and counts it until then', () => {
     const config = { ...CONFIG, max: 2 };
     const policy: Policy = {
-      name: 'two, then one',
+      name: 'one, two, one',
       initial: () => null,
-      plan: (state, now) => ({ state, wanted: now < 35_000 ? 2 : 1, because: 'so it is' }),
+      plan: (state, now) => ({ state, wanted: now >= 2000 && now < 35_000 ? 2 : 1, because: 'so it is' }),
     };
-    // The first worker has 60 s to do, the second 20 s from 30 s on; at 36 s it is told to drain.
+    // The first worker has 60 s to do, the second, started at 2 s, 20 s from 30 s on; at 36 s it is drained.
     const trace = seconds([0, 30, 59], [60, 20, 1]);
     const result = simulate(
       trace,
       { pool: 'q', config, policy },
       { coldStartMs: 20_000, serviceMs: 1, seed: 1 },
     );
-    expect(result).toMatchObject({ starts: 1, stops: 1, flips: 0 });
+    expect(result).toMatchObject({ starts: 1, stops: 1, flips: 1 });
     expect([...result.waits]).toEqual([0, 0, 1000]);
-    expect(result.workerMs).toBe(61_000 + 50_000);
+    expect(result.workerMs).toBe(61_000 + 48_000);
   });
 
   it('says which jobs were never served', () => {
