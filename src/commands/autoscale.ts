@@ -47,6 +47,12 @@ With --simulate no worker and no Redis is touched: a trace (steady, bursty, diur
       description:
         'predictive, step (one more each 10 s above the threshold, never one less) or fixed:N [default: predictive]',
     }),
+    'on-exit': Flags.string({
+      options: ['keep', 'drain'],
+      description: 'what becomes of the workers when the autoscaler ends [default: keep]',
+    }),
+    'dry-run': Flags.boolean({ description: 'say what would be done and do nothing' }),
+    once: Flags.boolean({ description: 'decide once' }),
     simulate: Flags.string({
       helpValue: '<trace|file>',
       helpGroup: 'SIMULATION',

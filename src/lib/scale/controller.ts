@@ -103,7 +103,7 @@ export function decide(controller: Controller, before: ControllerState, seen: Ob
   const coldStartMs = coldStartOf(state);
   const noStopBefore = recovery(state, now, config, coldStartMs);
   const usable = usableSlots(state.slots, now, seen.slots, workers);
-  const fleet = fleetOf(committed, coldStartMs, Math.max(0, Math.min(usable.length, config.max - own)));
+  const fleet = fleetOf(committed, coldStartMs);
   const plan = policy.plan(state.policyState, now, queue, fleet);
   const next: ControllerState = {
     ...state,
@@ -122,8 +122,11 @@ export function decide(controller: Controller, before: ControllerState, seen: Ob
     reason: `${pool} ${to === own ? own : `${own}→${to}`}: ${because}`,
   });
   if (desired > own) {
-    const actions = usable.slice(0, desired - own).map((slot) => ({ kind: 'start' as const, slot }));
-    const short = desired - own - actions.length;
+    // One that still drains is a process, too: never more of them than --max.
+    const draining = workers.filter((worker) => worker.phase === 'draining' && worker.slot !== null).length;
+    const room = Math.max(0, Math.min(desired - own, config.max - own - draining));
+    const actions = usable.slice(0, room).map((slot) => ({ kind: 'start' as const, slot }));
+    const short = room - actions.length;
     const because = wanted - others < desired ? `--min ${config.min}` : plan.because;
     const note = short > 0 ? `; ${shortText(state.slots, short, now)}` : '';
     return done(actions, own + actions.length, `${because}${note}`);
@@ -198,7 +201,7 @@ function coldStartOf({ coldStarts }: ControllerState): number {
   return sorted[Math.ceil(0.9 * sorted.length) - 1] as number;
 }
 
-function fleetOf(committed: readonly WorkerView[], coldStartMs: number, room: number): Fleet {
+function fleetOf(committed: readonly WorkerView[], coldStartMs: number): Fleet {
   const starting = committed.filter((worker) => worker.phase === 'starting');
   return {
     committed: committed.length,
@@ -206,7 +209,6 @@ function fleetOf(committed: readonly WorkerView[], coldStartMs: number, room: nu
     busy: committed.filter((worker) => worker.phase === 'busy').length,
     startingSince: starting.map((worker) => worker.startedAt),
     coldStartMs,
-    room,
   };
 }
 

@@ -27,8 +27,6 @@ export interface Fleet {
   readonly startingSince: readonly number[];
   /** What 9 of 10 starts took at most, learned from this fleet, ms. */
   readonly coldStartMs: number;
-  /** Workers that could be started at once: free slots within `max`. */
-  readonly room: number;
 }
 
 /** What a policy wants, before bounds, slots and hold rules. */

@@ -9,7 +9,6 @@ export interface SimulationOptions {
   readonly coldStartMs: number;
   /** Mean time of a job, ms, where the trace does not say; log-normal, CV 0.3. */
   readonly serviceMs: number;
-  readonly serviceCv?: number;
   readonly seed: number;
   /** Called after each tick. */
   readonly onTick?: (tick: Tick) => void;
@@ -91,12 +90,7 @@ class Simulation {
     this.waits = new Float64Array(jobs).fill(Number.POSITIVE_INFINITY);
     this.services =
       trace.serviceMs ??
-      lognormals(
-        seededRandom(options.seed * 15_485_863 + 2),
-        jobs,
-        options.serviceMs,
-        options.serviceCv ?? SERVICE_CV,
-      );
+      lognormals(seededRandom(options.seed * 15_485_863 + 2), jobs, options.serviceMs, SERVICE_CV);
     this.slots = Array.from({ length: controller.config.max }, (_, at) => `slot-${at}`);
   }
 

@@ -16,7 +16,6 @@ function fleetOf(ready: number, options: Partial<Fleet> = {}): Fleet {
     busy: ready,
     startingSince: starting,
     coldStartMs: 20_000,
-    room: 4,
     ...options,
   };
 }
