@@ -87,7 +87,6 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
       threads: config.runner.threads,
       drainTimeoutMs: drainTimeout,
     };
-    for (const line of workerBanner(banner, { paint: this.paintError })) this.note(line);
     const shutdown = onShutdown({
       drain: () => {
         this.note(drainingLine(worker.activeJobs, drainTimeout));
@@ -95,6 +94,8 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
       },
       leave: () => worker.leave(),
     });
+    // After this line anybody may send a signal.
+    for (const line of workerBanner(banner, { paint: this.paintError })) this.note(line);
     try {
       await worker.run();
     } finally {

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
 
 /** Whether a process of this id runs. A zombie (its parent has not collected it) counts as gone. */
 export function isAlive(pid: number): boolean {
@@ -72,4 +73,16 @@ export function stillRuns({ pid, birth }: ProcessMark): boolean {
   const now = birthOf(pid);
   // Alive and not readable (another user's, hidden): it gets the benefit of the doubt.
   return now === undefined || now === birth;
+}
+
+/**
+ * Where process ids of this process mean something: its host, and in it the container. Two with the
+ * same place can see whether the other lives.
+ */
+export function processPlace(): string {
+  try {
+    return `${hostname()}/${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return hostname();
+  }
 }

@@ -42,9 +42,8 @@ export const workerKey = (prefix: string, id: string): string => `{${prefix}}:wo
 export const workTotalsKey = (prefix: string, id: string): string => `{${prefix}}:totals:${id}`;
 /** HASH model name -> JSON signature, as the last worker to load it published it. */
 export const modelsKey = (prefix: string): string => `{${prefix}}:models`;
-/** STRING, PX: who holds a GPU of a host. */
-export const leaseKey = (prefix: string, host: string, gpu: string): string =>
-  `{${prefix}}:lease:${host}:${gpu}`;
+/** STRING, PX: who holds a GPU (JSON); `device` is its UUID, or host and index where that is not known. */
+export const leaseKey = (prefix: string, device: string): string => `{${prefix}}:lease:${device}`;
 /** STREAM, about the last 10,000 entries: what operators did, see `audit.ts`. */
 export const auditKey = (prefix: string): string => `{${prefix}}:audit`;
 

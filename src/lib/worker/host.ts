@@ -1,22 +1,11 @@
-import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../core/clock.js';
-import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { newId } from '../core/job.js';
-import { isAlive } from '../core/process-alive.js';
 import { Arena } from '../model/arena.js';
 import { startRunner } from '../model/process-runner.js';
 import type { LoadedModel, RunnerOptions, StartRunner } from '../model/runner.js';
 import { BullConsumer } from '../queue/consumer.js';
-import {
-  beat,
-  forgetDeadWorkers,
-  leaseGpu,
-  publishModel,
-  releaseGpu,
-  removeWorker,
-} from '../queue/registry.js';
+import { beat, forgetDeadWorkers, publishModel, removeWorker } from '../queue/registry.js';
 import { ResultStore } from '../queue/result-store.js';
 import { type WorkReport, writeWorkStats } from '../queue/work-stats.js';
 import {
@@ -26,9 +15,10 @@ import {
   connect,
   resolveTarget,
 } from '../redis/connect.js';
-import type { RedisClient, RedisTarget } from '../redis/types.js';
+import type { RedisTarget } from '../redis/types.js';
 import { type Logger, rateLimiter } from '../telemetry/logger.js';
 import { LoopLag } from '../telemetry/loop-lag.js';
+import { GpuHold } from './gpu-hold.js';
 import { RunnerSlot } from './runner-slot.js';
 import { Upkeep } from './upkeep.js';
 import { Worker } from './worker.js';
@@ -75,7 +65,10 @@ export interface RunningWorker {
   readonly models: LoadedModel[];
   /** Jobs it holds right now. */
   readonly activeJobs: number;
-  /** Takes jobs until drained, left, or (burst, max jobs) done; then frees everything. */
+  /**
+   * Takes jobs until drained, left, or (burst, max jobs) done; then frees everything.
+   * @throws InferError GPU_LOST (exit 69) when its GPU went to another worker, for which it left.
+   */
   run(): Promise<void>;
   /** Finishes what has started, hands back the rest; after `timeoutMs` it leaves. */
   drain(timeoutMs: number): void;
@@ -124,8 +117,10 @@ export async function openWorker(
     };
     const client = await connect(redis.target, 'worker', redis.settings, { onState });
     cleanup.push(() => closeClient(client));
-    const lease = await takeLease(client, config, id);
-    if (lease !== undefined) cleanup.push(() => releaseGpu(client, config.prefix, lease));
+    const { gpu } = config.runner;
+    const claim = { prefix: config.prefix, worker: config.name, id, shared: config.shareGpu };
+    const hold = gpu === undefined ? undefined : await GpuHold.take(client, { gpu, ...claim }, log);
+    cleanup.push(async () => hold?.release());
 
     const arena = Arena.open();
     cleanup.push(async () => arena?.close());
@@ -138,6 +133,7 @@ export async function openWorker(
     // One after the other: a model that cannot load should say so once, not once a runner.
     let models: LoadedModel[] = [];
     for (const slot of slots) models = await slot.open();
+    hold?.assertHeld();
     await Promise.all(models.map((model) => publishModel(client, config.prefix, model.signature)));
 
     const results = await openResults(redis, config.prefix, cleanup);
@@ -184,9 +180,8 @@ export async function openWorker(
       const memory = await Promise.all(slots.map((slot) => slot.memory()));
       const rssBytes = memory.reduce((sum, bytes) => sum + bytes, process.memoryUsage.rss());
       const { threads } = config.runner;
-      const record = { ...worker.heartbeat(), threads, rssBytes, loopLagMs: lag.takeMax() };
-      await beat(client, config.prefix, record);
-      if (lease !== undefined) await leaseGpu(client, config.prefix, lease, isAlive);
+      const figures = { threads, rssBytes, loopLagMs: lag.takeMax(), gpuMemory: hold?.memory() };
+      await beat(client, config.prefix, { ...worker.heartbeat(), ...figures });
       await worker.outcomes.work.send(writeWork);
     };
     await sendBeat();
@@ -224,6 +219,8 @@ export async function openWorker(
       await Promise.all(slots.map((slot) => slot.kill()));
       left?.();
     };
+    // Its memory on the GPU is freed at once: the new holder loads its models there now.
+    void hold?.lost.then(leave);
     let drainTimer: NodeJS.Timeout | undefined;
     let awayTimer: NodeJS.Timeout | undefined;
     /** All runs are over, and Redis has been away for so long that what they brought is not waited with. */
@@ -248,6 +245,7 @@ export async function openWorker(
           clearInterval(awayTimer);
           await undo();
         }
+        hold?.assertHeld();
       },
       drain(timeoutMs) {
         worker.drain();
@@ -311,16 +309,4 @@ function calmed(onState: WorkerRedis['onState']): WorkerRedis['onState'] {
     if (event.state === 'lost') told = limiter.pass('lost') !== undefined;
     if (told || event.state === 'waiting') onState(event);
   };
-}
-
-async function takeLease(client: RedisClient, config: WorkerConfig, id: string) {
-  const { gpu } = config.runner;
-  if (gpu === undefined || config.shareGpu) return undefined;
-  const lease = { host: hostname(), gpu, worker: config.name, id, pid: process.pid };
-  const holder = await leaseGpu(client, config.prefix, lease, isAlive);
-  if (holder.id === lease.id) return lease;
-  throw new InferError('GPU_IN_USE', `GPU ${gpu} of this host is in use by worker ${holder.worker}`, {
-    hint: 'give this worker another --gpu, stop that one, or share it on purpose with --share-gpu',
-    exitCode: ExitCode.Unavailable,
-  });
 }
