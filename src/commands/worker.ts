@@ -52,6 +52,7 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
     burst: Flags.boolean({ description: 'end when the queues are empty' }),
     'max-jobs': wholeFlag({ min: 1, description: 'end after this many jobs' }),
     'share-gpu': Flags.boolean({ description: 'start even when another worker uses this GPU' }),
+    record: Flags.string({ hidden: true, description: 'pid file of a detached worker, see infer workers' }),
   };
 
   async run(): Promise<{ worker: string } | undefined> {
@@ -60,6 +61,10 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
     const { workerConfig } = await import('../lib/cli/worker-config.js');
     const { resolveTarget } = await import('../lib/redis/connect.js');
     const { connectionSettings, resultSettings } = await import('../lib/redis/from-settings.js');
+    if (this.flags.record !== undefined) {
+      const { keepRecord } = await import('../lib/cli/detached.js');
+      await keepRecord(this.flags.record);
+    }
     const config = workerConfig(this.settings, this.flags, this.config.version);
     const log = createLogger({ level: this.settings.logLevel, base: { worker: config.name } });
     const settings = connectionSettings(this.loaded, true);

@@ -1,7 +1,8 @@
 import { Command, Errors, Flags, type Interfaces } from '@oclif/core';
 import { debugWanted, type LoadedSettings, type LoadOptions, loadSettings } from '../config/load.js';
 import type { Settings } from '../config/settings.js';
-import type { ExitCode } from '../core/exit-codes.js';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { completeOptionalValues, settingFlag, settingsFromFlags } from './flags.js';
 import { invocation } from './invocation.js';
@@ -33,6 +34,9 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   };
 
   protected flags!: FlagsOf<T>;
+  /** Of a command with `strict = false`: its words, any number, and what follows `--`, which it hands on. */
+  protected words: readonly string[] = [];
+  protected passedOn: readonly string[] = [];
   protected args!: ArgsOf<T>;
   /** Values and where each came from; `this.settings` is the short way to the values. */
   protected loaded!: LoadedSettings;
@@ -47,7 +51,9 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     const { ctor } = this;
     // A command without flags or arguments leaves these undefined, whatever oclif's types say.
     const definitions = (ctor.flags ?? {}) as Interfaces.FlagInput;
-    const { args, flags } = await this.parse(
+    const cut = ctor.strict ? -1 : this.argv.indexOf('--');
+    const [typed, passedOn] = cut < 0 ? [this.argv, []] : [this.argv.slice(0, cut), this.argv.slice(cut + 1)];
+    const { args, flags, argv } = await this.parse(
       {
         flags: definitions,
         baseFlags: ctor.baseFlags ?? BaseCommand.baseFlags,
@@ -55,8 +61,12 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
         args: argumentsOnly(ctor.args ?? {}),
         strict: ctor.strict,
       },
-      completeOptionalValues(this.argv, definitions),
+      completeOptionalValues(typed, definitions),
     );
+    if (!ctor.strict) {
+      this.words = wordsOf(argv as string[]);
+      this.passedOn = passedOn;
+    }
     this.flags = flags as FlagsOf<T>;
     this.args = args as ArgsOf<T>;
     this.loaded = await this.load({
@@ -189,6 +199,16 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 function argumentsOnly<A extends Interfaces.ArgInput>(args: A): A {
   for (const arg of Object.values(args)) arg.ignoreStdin = true;
   return args;
+}
+
+/** Without oclif's strictness a flag that does not exist is a word like others. */
+function wordsOf(argv: readonly string[]): readonly string[] {
+  const flag = argv.find((word) => word.startsWith('-'));
+  if (flag === undefined) return argv;
+  throw new InferError('USAGE', `there is no flag ${printable(flag)}`, {
+    hint: 'see --help; what is meant for the worker follows after --',
+    exitCode: ExitCode.Usage,
+  });
 }
 
 let guarded = false;
