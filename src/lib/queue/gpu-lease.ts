@@ -16,7 +16,7 @@ export interface GpuLease extends ProcessMark {
 }
 
 /** A lease that is not renewed for so long has lapsed; workers renew every second. */
-export const LEASE_TTL_MS = 15_000;
+const LEASE_TTL_MS = 15_000;
 /**
  * The record outlives the lease: a holder that is silent and still runs at the same place, frozen or
  * without Redis, still has the GPU's memory.
@@ -80,12 +80,33 @@ export async function releaseGpu(client: RedisClient, prefix: string, lease: Gpu
   await client.eval(RELEASE, 1, leaseKey(prefix, lease.device), lease.id);
 }
 
-/** Who holds a GPU, dead or alive; undefined when nobody does. */
+/** Who holds a GPU, dead or alive, and for how long it has not been heard of, ms; undefined when nobody does. */
 export async function readLease(
   client: RedisClient,
   prefix: string,
   device: string,
-): Promise<GpuLease | undefined> {
-  const held = await client.get(leaseKey(prefix, device));
-  return held === null ? undefined : (JSON.parse(held) as GpuLease);
+): Promise<{ holder: GpuLease; silentMs: number } | undefined> {
+  const key = leaseKey(prefix, device);
+  const [held, left] = await Promise.all([client.get(key), client.pttl(key)]);
+  if (held === null) return undefined;
+  try {
+    return { holder: JSON.parse(held) as GpuLease, silentMs: Math.max(0, MEMORY_MS - left) };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The worker that a GPU would be refused for, seen from `place`: one that runs there, or one
+ * elsewhere that was heard of within 15 s.
+ */
+export function holds(
+  lease: { holder: GpuLease; silentMs: number } | undefined,
+  place: string,
+  runs: (process: ProcessMark) => boolean,
+): GpuLease | undefined {
+  if (lease === undefined) return undefined;
+  const { holder, silentMs } = lease;
+  const alive = holder.place === place ? runs(holder) : silentMs <= LEASE_TTL_MS;
+  return alive ? holder : undefined;
 }

@@ -47,6 +47,11 @@ export const leaseKey = (prefix: string, device: string): string => `{${prefix}}
 /** STREAM, about the last 10,000 entries: what operators did, see `audit.ts`. */
 export const auditKey = (prefix: string): string => `{${prefix}}:audit`;
 
+/** ZSET autoscaler id -> ms of its last decision. */
+export const autoscalersKey = (prefix: string): string => `{${prefix}}:autoscalers`;
+/** STRING, PX: what an autoscaler has and decides (JSON). */
+export const autoscalerKey = (prefix: string, id: string): string => `{${prefix}}:autoscaler:${id}`;
+
 /** Length of a statistics bucket. Six make the minute that rates are taken over. */
 export const STATS_BUCKET_MS = 10_000;
 export const STATS_BUCKETS = 6;

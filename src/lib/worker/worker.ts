@@ -12,6 +12,7 @@ import { admit } from './admit.js';
 import { BatchSizes } from './batch-sizes.js';
 import { Dispatcher } from './dispatcher.js';
 import { HeldJob } from './held.js';
+import { HeldJobs } from './held-jobs.js';
 import { Lane } from './lane.js';
 import { Outcomes } from './outcomes.js';
 import type { RunnerSlot } from './runner-slot.js';
@@ -62,7 +63,7 @@ export class Worker {
   private readonly dispatcher: Dispatcher;
   private readonly lanes: Lane[];
   readonly outcomes: Outcomes;
-  private readonly held = new Map<TakenJob, HeldJob>();
+  private readonly held = new HeldJobs();
   private readonly signatures: Map<string, ModelSignature>;
   private readonly stopTaking = new AbortController();
   private readonly ended = new Gate();
@@ -206,6 +207,7 @@ export class Worker {
       rowsDone: this.outcomes.counts.rows,
       jobsFailed: this.outcomes.counts.failed,
       batches: this.dispatcher.batches,
+      busyMs: this.held.busyMs,
     };
   }
 

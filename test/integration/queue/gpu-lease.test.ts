@@ -1,18 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ProcessMark } from '../../../src/lib/core/process-alive.js';
-import {
-  type GpuLease,
-  LEASE_TTL_MS,
-  leaseGpu,
-  readLease,
-  releaseGpu,
-} from '../../../src/lib/queue/gpu-lease.js';
+import { type GpuLease, holds, leaseGpu, readLease, releaseGpu } from '../../../src/lib/queue/gpu-lease.js';
 import { leaseKey } from '../../../src/lib/queue/keys.js';
 import type { RedisClient } from '../../../src/lib/redis/types.js';
 import { useRedis } from '../../support/redis.js';
 
 const redis = useRedis();
 const PREFIX = 'test';
+const LEASE_TTL_MS = 15_000;
 let client: RedisClient;
 let devices = 0;
 let device = '';
@@ -45,7 +40,12 @@ describe('a GPU lease', () => {
     expect(await readLease(client, PREFIX, device)).toBeUndefined();
     expect([await take(claim('a')), await take(claim('b'))]).toEqual(['a', 'a']);
     expect(await take(claim('b', { device: `${device}-other` }))).toBe('b');
-    expect(await readLease(client, PREFIX, device)).toEqual(claim('a'));
+    const lease = await readLease(client, PREFIX, device);
+    expect(lease?.holder).toEqual(claim('a'));
+    expect(holds(lease, 'h/1', runs)?.id).toBe('a');
+    expect(holds(lease, 'h/1', () => false)).toBeUndefined();
+    expect(holds(lease, 'h/2', () => false)?.id).toBe('a');
+    expect(lease && holds({ ...lease, silentMs: 16_000 }, 'h/2', runs)).toBeUndefined();
     await age(10_000);
     await take(claim('b'));
     expect(await client.pttl(leaseKey(PREFIX, device))).toBeLessThanOrEqual(3_590_000);
@@ -81,7 +81,7 @@ describe('a GPU lease', () => {
     // The old holder comes back and is told; it gives back nothing that is not its own.
     expect(await take(claim('a', { place: 'h/2' }))).toBe('b');
     await releaseGpu(client, PREFIX, claim('a', { place: 'h/2' }));
-    expect((await readLease(client, PREFIX, device))?.id).toBe('b');
+    expect((await readLease(client, PREFIX, device))?.holder.id).toBe('b');
   });
 
   it('of many that race for a free or dead holder’s GPU has one new holder, and all are told which', async () => {
