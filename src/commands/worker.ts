@@ -61,10 +61,8 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
     const { workerConfig } = await import('../lib/cli/worker-config.js');
     const { resolveTarget } = await import('../lib/redis/connect.js');
     const { connectionSettings, resultSettings } = await import('../lib/redis/from-settings.js');
-    if (this.flags.record !== undefined) {
-      const { keepRecord } = await import('../lib/cli/detached.js');
-      await keepRecord(this.flags.record);
-    }
+    const { keepRecord } = await import('../lib/cli/detached.js');
+    const ready = this.flags.record === undefined ? undefined : await keepRecord(this.flags.record);
     const config = workerConfig(this.settings, this.flags, this.config.version);
     const log = createLogger({ level: this.settings.logLevel, base: { worker: config.name } });
     const settings = connectionSettings(this.loaded, true);
@@ -99,7 +97,8 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
       },
       leave: () => worker.leave(),
     });
-    // After this line anybody may send a signal.
+    // From here on anybody may send a signal.
+    ready?.();
     for (const line of workerBanner(banner, { paint: this.paintError })) this.note(line);
     try {
       await worker.run();

@@ -14,9 +14,10 @@ const BOUND_MS = 30_000;
  * What a detached worker does for its pid file: sees that it is the process meant there, keeps its
  * log from growing without end, and writes down how it ended. A worker whose pid file is gone was
  * given up while it started: nobody would know of it, so it does not run.
+ * @returns to be called when the worker is ready.
  * @throws InferError START_WITHDRAWN (exit 69).
  */
-export async function keepRecord(path: string): Promise<void> {
+export async function keepRecord(path: string): Promise<() => void> {
   const file = await claim(path);
   const timer = setInterval(() => {
     try {
@@ -29,6 +30,7 @@ export async function keepRecord(path: string): Promise<void> {
   process.once('exit', (code) => {
     if (readWorkerFile(path)?.process?.pid === process.pid) writeExit(path, code);
   });
+  return () => void updateWorkerFile(path, { readyAt: Date.now() });
 }
 
 async function claim(path: string): Promise<WorkerFile> {

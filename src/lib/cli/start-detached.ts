@@ -5,7 +5,6 @@ import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { takeLock } from '../core/file-lock.js';
 import { discoverGpus, gpusOf } from '../model/gpus.js';
-import { listWorkers } from '../queue/registry.js';
 import { closeClient, connect, resolveTarget } from '../redis/connect.js';
 import { connectionSettings } from '../redis/from-settings.js';
 import { type StartOutcome, startWorkers } from '../scale/start-workers.js';
@@ -85,28 +84,19 @@ export async function startDetached(
   const wishes = wishesOf(groups, facts);
   const settings = connectionSettings(loaded, true);
   const target = await resolveTarget(settings);
-  const client = await connect(target, 'worker', settings);
+  // A Redis that does not answer is said once, and not by every worker.
+  await closeClient(await connect(target, 'command', settings));
+  const lock = await takeLock(files.startLock, {
+    waitMs: LOCK_WAIT_MS,
+    busy: (holder) =>
+      new InferError('WORKERS_BUSY', `another command (pid ${holder.pid}) is starting workers on this host`, {
+        hint: 'try again when it is done; infer workers list shows how far it is',
+        exitCode: ExitCode.TryAgain,
+      }),
+  });
   try {
-    const lock = await takeLock(files.startLock, {
-      waitMs: LOCK_WAIT_MS,
-      busy: (holder) =>
-        new InferError(
-          'WORKERS_BUSY',
-          `another command (pid ${holder.pid}) is starting workers on this host`,
-          {
-            hint: 'try again when it is done; infer workers list shows how far it is',
-            exitCode: ExitCode.TryAgain,
-          },
-        ),
-    });
-    try {
-      const workers = () => listWorkers(client, prefix);
-      const launch = { redisUrl: target.url, prefix };
-      return await startWorkers(wishes, { ...options, files, launch, workers });
-    } finally {
-      lock.release();
-    }
+    return await startWorkers(wishes, { ...options, files, launch: { redisUrl: target.url, prefix } });
   } finally {
-    await closeClient(client);
+    lock.release();
   }
 }

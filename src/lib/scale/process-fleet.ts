@@ -179,9 +179,6 @@ export class ProcessFleet {
     }
     const pid = file.process?.pid ?? null;
     const beat = records?.find((one) => one.pid === pid && one.host === this.options.files.host);
-    if (beat !== undefined && file.readyAt === undefined && !this.options.dryRun) {
-      this.options.files.update(name, { readyAt: beat.startedAt });
-    }
     const readyAt = file.readyAt ?? beat?.startedAt ?? null;
     const phase = this.phaseOf(file, beat, records === null);
     const before = this.phases.get(name);

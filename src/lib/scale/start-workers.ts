@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../core/errors.js';
 import { formatDuration } from '../core/units.js';
-import type { WorkerRecord } from '../queue/broker.js';
 import { type ProcessEnd, spawnWorker, type WorkerLaunch } from './spawn-worker.js';
 import type { WorkerFile, WorkerFiles } from './worker-files.js';
 import { endingOf, endWorker, stateOf } from './worker-process.js';
@@ -10,8 +9,6 @@ import type { WorkerWish } from './worker-wishes.js';
 export interface StartContext {
   files: WorkerFiles;
   launch: WorkerLaunch;
-  /** Heartbeats of all workers: that is how one is seen to be ready. */
-  workers: () => Promise<WorkerRecord[]>;
   /** Until each must be ready, ms. */
   timeoutMs: number;
   /** Ends those that are not ready yet. */
@@ -32,7 +29,7 @@ export interface StartOutcome {
   lines?: string[];
 }
 
-const POLL_MS = 100;
+const POLL_MS = 50;
 
 /**
  * Starts detached workers, all at once, and waits until each is ready. One that runs already is left
@@ -78,11 +75,8 @@ async function startOne(wish: WorkerWish, context: StartContext): Promise<StartO
     return failed(`it cannot be started: ${messageOf(error)}`, []);
   }
   const { pid } = started;
-  const how = await Promise.race([started.ended, untilReady(pid, started.ended, context)]);
-  if (how === 'ready') {
-    files.update(name, { readyAt: Date.now() });
-    return { ...facts, outcome: 'started', pid };
-  }
+  const how = await Promise.race([started.ended, untilReady(name, started.ended, context)]);
+  if (how === 'ready') return { ...facts, outcome: 'started', pid };
   const current = files.read(name) ?? file;
   if (how === 'late') {
     await endWorker(files, current, 0);
@@ -97,9 +91,9 @@ async function startOne(wish: WorkerWish, context: StartContext): Promise<StartO
 }
 
 async function untilReady(
-  pid: number,
+  name: string,
   ended: Promise<ProcessEnd>,
-  { files, workers, timeoutMs, signal }: StartContext,
+  { files, timeoutMs, signal }: StartContext,
 ): Promise<'ready' | 'late'> {
   const deadline = performance.now() + timeoutMs;
   let over = false;
@@ -107,8 +101,8 @@ async function untilReady(
     over = true;
   });
   while (!over && !signal.aborted && performance.now() < deadline) {
-    const records = await workers().catch(() => []);
-    if (records.some((record) => record.pid === pid && record.host === files.host)) return 'ready';
+    // The worker writes it there itself.
+    if (files.read(name)?.readyAt !== undefined) return 'ready';
     await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
   }
   return 'late';

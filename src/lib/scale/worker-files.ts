@@ -28,7 +28,7 @@ export interface WorkerFile {
   adopted?: boolean | undefined;
   /** Since when it has been told to finish, ms since the epoch. */
   drainingSince?: number | undefined;
-  /** Since when it has been seen to be ready. */
+  /** Since when it is ready, by its own word. */
   readyAt?: number | undefined;
 }
 

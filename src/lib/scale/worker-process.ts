@@ -14,11 +14,12 @@ const HAND_BACK_MS = 5000;
 
 export type ProcessState = 'starting' | 'running' | 'draining' | 'dead';
 
-/** Whether the worker of a pid file runs; `starting` when its process is about to. */
+/** Whether the worker of a pid file runs; `starting` until it is ready. */
 export function stateOf(file: WorkerFile, now = Date.now()): ProcessState {
   if (file.process === undefined) return now - file.createdAt < SPAWN_GRACE_MS ? 'starting' : 'dead';
   if (!stillRuns(file.process)) return 'dead';
-  return file.drainingSince === undefined ? 'running' : 'draining';
+  if (file.drainingSince !== undefined) return 'draining';
+  return file.readyAt === undefined ? 'starting' : 'running';
 }
 
 const LINES = 3;
