@@ -184,7 +184,8 @@ export class ProcessFleet {
     const before = this.phases.get(name);
     const since = before?.phase === phase ? before.since : phase === 'starting' ? file.createdAt : now;
     this.phases.set(name, { phase, since });
-    this.watch(file, readyAt, beat === undefined && records !== null, now);
+    if (records === null) this.silentSince.delete(name);
+    else this.watch(file, readyAt, beat === undefined, now);
     const slot = file.slot ?? '';
     return {
       id: name,
@@ -207,7 +208,7 @@ export class ProcessFleet {
     return file.readyAt === undefined ? 'starting' : 'ready';
   }
 
-  /** Ends what will not end, or begin, by itself. */
+  /** Ends what will not end, or begin, by itself; not while Redis is away, when nobody can begin. */
   private watch(file: WorkerFile, readyAt: number | null, silent: boolean, now: number): void {
     const { drainTimeoutMs, startTimeoutMs } = this.options;
     if (file.drainingSince !== undefined) {
