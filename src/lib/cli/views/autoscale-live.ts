@@ -27,7 +27,9 @@ export function tickLines(tick: Tick, before: Tick | undefined, dryRun: boolean)
   }
   const kinds = new Set(decision.actions.map((action) => action.kind));
   const would = dryRun ? 'would: ' : '';
-  if (kinds.size > 0) {
+  // What a dry run would do it would do again at every look: once is enough.
+  const same = dryRun && before?.decision.reason === decision.reason;
+  if (kinds.size > 0 && !same) {
     const done = [...tick.started, ...tick.drained.map((name) => `drains ${name}`)].join(', ');
     const text = `${would}${decision.reason}${done === '' || dryRun ? '' : ` · ${done}`}`;
     lines.push({ at, kind: kinds.has('start') ? 'start' : 'drain', text });
@@ -53,6 +55,16 @@ const COLUMNS: Column[] = [
   { title: 'STATE' },
   { title: 'SINCE', align: 'right' },
 ];
+/** Enough of a UUID to tell GPUs apart, and enough for CUDA and `--gpus`. */
+const UUID_SHOWN = 12;
+
+function slotText(slot: string, { tty }: Layout): string {
+  const [uuid = slot, place] = slot.split('#');
+  return tty && uuid.length > UUID_SHOWN
+    ? `${uuid.slice(0, UUID_SHOWN)}${place === undefined ? '' : `#${place}`}`
+    : slot;
+}
+
 const STATES = { starting: 'yellow', ready: 'green', busy: 'green', draining: 'cyan' } as const;
 
 /** The live table: places, their workers, and what is decided. */
@@ -65,8 +77,8 @@ export function autoscalerView(
   const { paint } = layout;
   const bounds = `${record.min}..${record.max} workers, target wait ${formatDuration(record.targetWaitMs)}`;
   const rows = [
-    ...record.workers.map((worker) => workerRow(worker, now)),
-    ...record.troubles.map(troubleRow),
+    ...record.workers.map((worker) => workerRow(worker, layout, now)),
+    ...record.troubles.map((trouble) => troubleRow(trouble, layout)),
   ];
   return [
     `${heading(`Autoscaler of ${record.pool}`, paint)} ${paint('dim', `${record.policy}, ${bounds}${record.dryRun ? ', dry run' : ''}`)}`,
@@ -77,18 +89,22 @@ export function autoscalerView(
   ];
 }
 
-function workerRow({ name, pid, slot, state, since, adopted }: AutoscaledWorker, now: number): Cell[] {
+function workerRow(
+  { name, pid, slot, state, since, adopted }: AutoscaledWorker,
+  layout: Layout,
+  now: number,
+): Cell[] {
   return [
-    slot,
+    slotText(slot, layout),
     adopted ? `${name} (adopted)` : name,
     pid === null ? '-' : String(pid),
     { text: state, format: STATES[state] },
-    formatDuration(Math.max(0, now - since)),
+    now - since < 1000 ? 'now' : formatDuration(Math.floor((now - since) / 1000) * 1000),
   ];
 }
 
-function troubleRow({ slot, state, reason }: AutoscalerRecord['troubles'][number]): Cell[] {
-  return [slot, '-', '-', { text: `${state}: ${reason}`, format: 'red' }, '-'];
+function troubleRow({ slot, state, reason }: AutoscalerRecord['troubles'][number], layout: Layout): Cell[] {
+  return [slotText(slot, layout), '-', '-', { text: `${state}: ${reason}`, format: 'red' }, '-'];
 }
 
 /** One line of `--json`: everything of a decision, without what is only for people. */
