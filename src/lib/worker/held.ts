@@ -157,3 +157,8 @@ export class HeldJobs extends Map<TakenJob, HeldJob> {
     return was;
   }
 }
+
+/** The lower of two limits, either of which may be absent. */
+export function least(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
+}

@@ -11,7 +11,7 @@ import type { Logger } from '../telemetry/logger.js';
 import { admit } from './admit.js';
 import { BatchSizes } from './batch-sizes.js';
 import { Dispatcher } from './dispatcher.js';
-import { HeldJob, HeldJobs } from './held.js';
+import { HeldJob, HeldJobs, least } from './held.js';
 import { Lane } from './lane.js';
 import { Outcomes } from './outcomes.js';
 import type { RunnerSlot } from './runner-slot.js';
@@ -344,8 +344,4 @@ export class Worker {
     if (this.options.burst && this.held.size === 0 && this.lanes.every((lane) => lane.empty))
       this.stopAfterHeld();
   }
-}
-
-function least(a: number | undefined, b: number | undefined): number | undefined {
-  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }
