@@ -115,14 +115,16 @@ export class ProcessFleet {
   /** Starts a worker in a slot; one that cannot be started is a failure of the next look. */
   async start(slot: string, now: number): Promise<string | undefined> {
     if (this.options.dryRun) return undefined;
-    const file = this.create(slot, now);
+    let file: WorkerFile | undefined;
     try {
+      file = this.create(slot, now);
       const { pid, ended } = await spawnWorker(this.options.files, file, this.options.launch);
       void ended.then((end) => this.ends.set(pid, end));
       return file.name;
     } catch (error) {
-      this.options.files.remove(file.name);
-      this.failures.push({ slot, name: file.name, reason: messageOf(error), lines: [] });
+      // A full disk, or a machine that starts no more processes.
+      if (file !== undefined) this.options.files.remove(file.name);
+      this.failures.push({ slot, name: file?.name ?? 'a worker', reason: messageOf(error), lines: [] });
       return undefined;
     }
   }

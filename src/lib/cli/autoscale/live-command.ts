@@ -30,6 +30,7 @@ export async function watchLoop(
   const hurry = new AbortController();
   const shutdown = onShutdown({ drain: () => stop.abort(), leave: () => hurry.abort() });
   const show = shower(flags, screen);
+  const troubles = new Set<string>();
   try {
     return await runLive(
       loaded,
@@ -43,6 +44,10 @@ export async function watchLoop(
           if (adopted.length > 0) screen.note(`took over ${adopted.join(', ')}`);
         },
         onTick: show,
+        onTrouble: (text) => {
+          if (!troubles.has(text)) screen.note(text);
+          troubles.add(text);
+        },
         onDrain: (workers) =>
           screen.note(
             `draining ${workers} worker${workers === 1 ? '' : 's'}; again to hand their jobs back now`,

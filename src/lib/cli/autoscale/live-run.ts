@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LoadedSettings } from '../../config/load.js';
-import { InferError } from '../../core/errors.js';
+import { InferError, messageOf } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { type HeldLock, takeLock } from '../../core/file-lock.js';
 import { processPlace, stillRuns } from '../../core/process-alive.js';
@@ -32,6 +32,8 @@ export interface LiveEvents {
   /** Once, before the first decision. */
   onOpen(facts: { record: AutoscalerRecord; plan: LivePlan; adopted: string[] }): void;
   onTick(tick: Tick, record: AutoscalerRecord): Promise<void> | void;
+  /** Something that does not stop the loop; once for each kind. */
+  onTrouble(text: string): void;
   /** The fleet is being drained at the end. */
   onDrain(workers: number): void;
 }
@@ -84,7 +86,7 @@ export async function runLive(
         fleet,
         dryRun: flags.dryRun,
         read: (now) => readAll(client, prefix, flags.queues, gpus, now),
-        save: (state) => writeAtomically(stateFile, state),
+        save: (state) => save(stateFile, state, events.onTrouble),
         now: Date.now,
       },
       resumed(readJson<AutoscalerState>(stateFile)) ?? { controller: initialState(controller) },
@@ -185,6 +187,15 @@ async function readAll(
       : [[uuid, { worker: holder.worker, pid: holder.place === place ? holder.pid : null }] as const],
   );
   return { at: now, sample, holders: new Map(holders) };
+}
+
+/** Without it only what was learned is lost, not the fleet: the pid files name that. */
+function save(file: string, state: AutoscalerState, onTrouble: (text: string) => void): void {
+  try {
+    writeAtomically(file, state);
+  } catch (error) {
+    onTrouble(`what was learned cannot be written down: ${messageOf(error)}`);
+  }
 }
 
 async function atMost(work: Promise<unknown>): Promise<void> {
