@@ -1,11 +1,8 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { settingFlags, wholeFlag } from '../lib/cli/flags.js';
-import { startSpinner } from '../lib/cli/output/progress.js';
-import { onShutdown } from '../lib/cli/signals.js';
 import { drainingLine, workerBanner } from '../lib/cli/views/worker-banner.js';
-import type { ConnectionEvent } from '../lib/redis/connect.js';
-import type { Logger } from '../lib/telemetry/logger.js';
+import { ExitCode } from '../lib/core/exit-codes.js';
 
 /** Serves queues until told to stop. */
 export default class Worker extends BaseCommand<typeof Worker> {
@@ -56,61 +53,31 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
   };
 
   async run(): Promise<{ worker: string } | undefined> {
-    const { createLogger } = await import('../lib/telemetry/logger.js');
-    const { openWorker } = await import('../lib/worker/host.js');
-    const { workerConfig } = await import('../lib/cli/worker-config.js');
-    const { resolveTarget } = await import('../lib/redis/connect.js');
-    const { connectionSettings, resultSettings } = await import('../lib/redis/from-settings.js');
+    const { liveAsWorker } = await import('../lib/cli/worker-life.js');
     const { keepRecord } = await import('../lib/cli/detached.js');
     const ready = this.flags.record === undefined ? undefined : await keepRecord(this.flags.record);
-    const config = workerConfig(this.settings, this.flags, this.config.version);
-    const log = createLogger({ level: this.settings.logLevel, base: { worker: config.name } });
-    const settings = connectionSettings(this.loaded, true);
-    const spinner = await startSpinner('connecting and loading models', this.progress);
-    let target: Awaited<ReturnType<typeof resolveTarget>>;
-    let worker: Awaited<ReturnType<typeof openWorker>>;
-    try {
-      target = await resolveTarget(settings);
-      worker = await openWorker(
-        config,
-        { target, settings, results: resultSettings(this.loaded), onState: (event) => logState(log, event) },
-        log,
-      );
-    } finally {
-      spinner.stop();
-    }
-    const { drainTimeout } = this.settings;
-    const banner = {
-      ...config,
-      gpu: config.runner.gpu ?? null,
-      gpuAsked: config.runner.gpu !== undefined || !['auto', 'cpu'].includes(config.runner.provider),
-      redisLabel: target.label,
-      redisSource: target.source,
-      models: worker.models,
-      threads: config.runner.threads,
-      drainTimeoutMs: drainTimeout,
-    };
-    const shutdown = onShutdown({
-      drain: () => {
-        this.note(drainingLine(worker.activeJobs, drainTimeout));
-        worker.drain(drainTimeout);
+    const worker = await liveAsWorker({
+      loaded: this.loaded,
+      flags: this.flags,
+      version: this.config.version,
+      progress: this.progress,
+      fresh: () => this.freshSettings(),
+      onReady: (config, running, target) => {
+        ready?.();
+        const banner = {
+          ...config,
+          gpu: config.runner.gpu ?? null,
+          gpuAsked: config.runner.gpu !== undefined || !['auto', 'cpu'].includes(config.runner.provider),
+          redisLabel: target.label,
+          redisSource: target.source,
+          models: running.models,
+          threads: config.runner.threads,
+        };
+        for (const line of workerBanner(banner, { paint: this.paintError })) this.note(line);
       },
-      leave: () => worker.leave(),
+      onDraining: (jobs, timeoutMs) => this.note(drainingLine(jobs, timeoutMs)),
+      exit: () => process.exit(ExitCode.Terminated),
     });
-    // From here on anybody may send a signal.
-    ready?.();
-    for (const line of workerBanner(banner, { paint: this.paintError })) this.note(line);
-    try {
-      await worker.run();
-    } finally {
-      shutdown.dispose();
-    }
-    return { worker: config.name };
+    return { worker };
   }
-}
-
-function logState(log: Logger, event: ConnectionEvent): void {
-  if (event.state === 'lost')
-    log.warn({ reason: event.error?.message }, 'Redis is away; work goes on when it is back');
-  else if (event.state === 'back') log.info({ downMs: event.downMs }, 'Redis is back');
 }

@@ -34,10 +34,10 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   };
 
   protected flags!: FlagsOf<T>;
-  /** Of a command with `strict = false`: its words, any number, and what follows `--`, which it hands on. */
-  protected words: readonly string[] = [];
-  protected passedOn: readonly string[] = [];
   protected args!: ArgsOf<T>;
+  /** All arguments, for a command that takes any number (`strict = false`), and what follows `--`, which it may hand on. */
+  protected words!: string[];
+  protected passedOn: readonly string[] = [];
   /** Values and where each came from; `this.settings` is the short way to the values. */
   protected loaded!: LoadedSettings;
 
@@ -53,7 +53,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     const definitions = (ctor.flags ?? {}) as Interfaces.FlagInput;
     const cut = ctor.strict ? -1 : this.argv.indexOf('--');
     const [typed, passedOn] = cut < 0 ? [this.argv, []] : [this.argv.slice(0, cut), this.argv.slice(cut + 1)];
-    const { args, flags, argv } = await this.parse(
+    const { args, argv, flags } = await this.parse(
       {
         flags: definitions,
         baseFlags: ctor.baseFlags ?? BaseCommand.baseFlags,
@@ -63,16 +63,18 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
       },
       completeOptionalValues(typed, definitions),
     );
-    if (!ctor.strict) {
-      this.words = wordsOf(argv as string[]);
-      this.passedOn = passedOn;
-    }
     this.flags = flags as FlagsOf<T>;
     this.args = args as ArgsOf<T>;
-    this.loaded = await this.load({
-      flags: settingsFromFlags(flags as Record<string, unknown>),
-      packageRoot: this.config.root,
-    });
+    this.words = argv.map(String);
+    if (!ctor.strict) refuseFlags(this.words);
+    this.passedOn = passedOn;
+    this.loaded = await this.freshSettings();
+  }
+
+  /** The settings with the files as they are now. */
+  protected freshSettings(): Promise<LoadedSettings> {
+    const flags = settingsFromFlags(this.flags as Record<string, unknown>);
+    return this.load({ flags, packageRoot: this.config.root });
   }
 
   /** `-o json` of a list is `--json`, for errors too. */
@@ -202,11 +204,11 @@ function argumentsOnly<A extends Interfaces.ArgInput>(args: A): A {
 }
 
 /** Without oclif's strictness a flag that does not exist is a word like others. */
-function wordsOf(argv: readonly string[]): readonly string[] {
-  const flag = argv.find((word) => word.startsWith('-'));
-  if (flag === undefined) return argv;
+function refuseFlags(words: readonly string[]): void {
+  const flag = words.find((word) => word.startsWith('-') && word !== '-');
+  if (flag === undefined) return;
   throw new InferError('USAGE', `there is no flag ${printable(flag)}`, {
-    hint: 'see --help; what is meant for the worker follows after --',
+    hint: 'see --help; what is meant for a worker follows after --',
     exitCode: ExitCode.Usage,
   });
 }

@@ -1,7 +1,6 @@
-import { createInterface } from 'node:readline';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
-import { printable } from '../core/job.js';
+import { askYes } from './ask.js';
 
 export interface Confirmation {
   /** What `y` agrees to, such as `Set these?`. */
@@ -25,15 +24,5 @@ export async function confirm({ question, yes, interactive }: Confirmation): Pro
       exitCode: ExitCode.Usage,
     });
   }
-  // Not in raw mode: Ctrl-C is then a signal as anywhere else.
-  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
-  try {
-    const answer = await new Promise<string>((resolve) => {
-      lines.once('close', () => resolve(''));
-      lines.question(`${printable(question)} [y/N] `, resolve);
-    });
-    return /^y(es)?$/i.test(answer.trim());
-  } finally {
-    lines.close();
-  }
+  return askYes(question, { input: process.stdin, output: process.stderr });
 }

@@ -54,5 +54,6 @@ export function workerConfig(settings: Settings, flags: WorkerFlags, version: st
     burst: flags.burst,
     maxJobs: flags['max-jobs'],
     shareGpu: flags['share-gpu'],
+    drainTimeoutMs: settings.drainTimeout,
   };
 }

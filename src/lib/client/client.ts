@@ -1,6 +1,6 @@
 import { loadSettings } from '../config/load.js';
 import { systemClock } from '../core/clock.js';
-import { checkQueueName, chunkId, newId } from '../core/job.js';
+import { checkQueueName, newId } from '../core/job.js';
 import { payloadFromValue } from '../input/value.js';
 import { encodeEnvelope } from '../model/envelope.js';
 import { packageRoot } from '../model/package-root.js';
@@ -62,7 +62,8 @@ export class InferClient {
     this.producer = new Producer(redis, config.prefix, systemClock);
     this.places = new Places(redis, config.prefix);
     this.signatures = new Signatures(redis, config.prefix, config.modelsDir);
-    this.waiter = new Waiter(newId('j'), config.prefix, () => connectLike(redis, 'blocking'));
+    const openBlocking = () => connectLike(redis, 'blocking');
+    this.waiter = new Waiter(newId('j'), config.prefix, openBlocking, (id, to) => this.places.set(id, to));
   }
 
   /**
@@ -220,10 +221,10 @@ export class InferClient {
       const { queue } = await this.places.of(id, 'job');
       const heard = this.waiter.next(queue, id);
       await this.guard(this.producer.expireDue(queue));
-      if ((await this.watch(queue, id, 'job')) !== 'pending') {
-        this.waiter.forget(id);
-        return this.result(id);
-      }
+      const standing = await this.watch(queue, id, 'job');
+      if (standing !== 'pending') this.waiter.forget(id);
+      if (standing === 'unknown' && (await this.places.moved(id, queue))) continue;
+      if (standing !== 'pending') return this.result(id);
       const told = await waitFor(heard, { id, deadline, signal: options.signal });
       if (told !== undefined) return this.fromNotice(queue, told);
     }
@@ -288,8 +289,8 @@ export class InferClient {
   /** Puts a failed job, or the failed jobs of a group, back to waiting; answers how many. */
   async retry(id: string): Promise<{ queue: string; count: number }> {
     const { queue, kind } = await this.find(id);
-    const ids = kind === 'job' ? [id] : chunkIds(await this.group(id));
-    return { queue, count: await this.guard(this.producer.retry(queue, ids)) };
+    if (kind === 'job') return { queue, count: await this.guard(this.producer.retry(queue, [id])) };
+    return { queue, count: await this.guard(this.producer.retryGroup(await this.group(id))) };
   }
 
   /** Puts every failed job of a queue back to waiting; answers how many. */
@@ -324,8 +325,9 @@ export class InferClient {
     // With no worker about, nobody else ends it at its deadline.
     await this.guard(this.producer.expireDue(queue));
     const record = await this.guard(readJob(this.redis, this.config.prefix, queue, id));
-    if (record === undefined) throw unknownId(id);
-    return record;
+    if (record !== undefined) return record;
+    if (await this.places.moved(id, queue)) return this.record(id);
+    throw unknownId(id);
   }
 
   private async fromNotice(queue: string, heard: Heard): Promise<JobResult> {
@@ -340,8 +342,4 @@ export class InferClient {
   private guard<T>(work: Promise<T>): Promise<T> {
     return worded(this.redis, work);
   }
-}
-
-function chunkIds(group: GroupRecord): string[] {
-  return Array.from({ length: group.jobs }, (_, index) => chunkId(group.id, index));
 }

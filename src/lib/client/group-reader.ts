@@ -1,6 +1,6 @@
 import { chunkId } from '../core/job.js';
 import type { GroupRecord } from '../queue/broker.js';
-import { readJob } from '../queue/reader.js';
+import { queueOfChunk, readJob } from '../queue/reader.js';
 import type { ResultSource } from '../queue/result-store.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
@@ -38,8 +38,9 @@ async function readChunk(
   index: number,
 ): Promise<GroupChunk> {
   const id = chunkId(group.id, index);
-  const record = await readJob(client, prefix, group.queue, id);
-  const stored = await results.read(group.queue, id, record?.endedBy ?? '');
+  const queue = queueOfChunk(group, index);
+  const record = await readJob(client, prefix, queue, id);
+  const stored = await results.read(queue, id, record?.endedBy ?? '');
   const firstRow = record?.group?.firstRow ?? 0;
   const rows = record?.rows ?? 0;
   if (stored !== undefined) {

@@ -32,6 +32,16 @@ export class Places {
     return place;
   }
 
+  /** Whether an id that is not where it was thought to be is somewhere else now. */
+  async moved(id: string, from: string): Promise<boolean> {
+    this.queues.delete(id);
+    const queues = await worded(this.redis, listQueues(this.redis, this.prefix));
+    const place = await worded(this.redis, locate(this.redis, this.prefix, id, queues));
+    if (place === undefined || place.queue === from) return false;
+    this.set(id, place.queue);
+    return true;
+  }
+
   private get(id: string): string | undefined {
     return this.queues.get(id);
   }

@@ -288,6 +288,14 @@ export const SETTINGS = {
     doc: 'workers that `infer workers start` starts: [{"name":"gpu","queues":["realtime"],"perGpu":true}]',
     rule: workerGroups(),
   } as Setting<readonly WorkerGroup[]>,
+  operator: {
+    env: 'INFER_OPERATOR',
+    flag: 'as',
+    helpValue: '<name>',
+    doc: 'who is named in the audit log',
+    defaultText: 'the user of this system',
+    rule: text('a name', 'ada'),
+  } as Setting<string>,
   noColor: {
     env: 'INFER_NO_COLOR',
     flag: 'no-color',

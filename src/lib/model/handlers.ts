@@ -39,11 +39,17 @@ export interface Handler {
   postprocess?(outputs: Record<string, HandlerOutput>, context: HandlerContext): unknown;
 }
 
-/** Loads a handler module. @throws InferError HANDLER_LOAD (exit 78). */
+/** How often each file was loaded: Node keeps a module by its address for ever. */
+const loads = new Map<string, number>();
+
+/** Loads a handler module, afresh each time; what it imports itself is kept. @throws InferError HANDLER_LOAD (exit 78). */
 export async function loadHandler(file: string, label: string): Promise<Handler> {
   let module: Handler & { default?: Handler };
+  const before = loads.get(file) ?? 0;
+  loads.set(file, before + 1);
+  const address = `${pathToFileURL(file).href}${before === 0 ? '' : `?loaded=${before + 1}`}`;
   try {
-    module = (await import(pathToFileURL(file).href)) as Handler & { default?: Handler };
+    module = (await import(address)) as Handler & { default?: Handler };
   } catch (error) {
     throw handlerLoadError(label, messageOf(error), error);
   }

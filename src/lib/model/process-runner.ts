@@ -8,6 +8,7 @@ import { type Frame, FrameReader, writeFrame } from './frames.js';
 import { runnerScript } from './package-root.js';
 import { findModel } from './repository.js';
 import type {
+  LoadAs,
   LoadedModel,
   Runner,
   RunnerExit,
@@ -120,14 +121,14 @@ class ProcessRunner implements Runner {
     await this.#call({ op: 'start', settings: { provider, gpu, requireGpu, threads } });
   }
 
-  async load(model: string): Promise<LoadedModel> {
-    const files = findModel(this.#options.modelsDir, model);
-    const { reply } = await this.#call({ op: 'load', files });
+  async load(model: string, { session = model, version }: LoadAs = {}): Promise<LoadedModel> {
+    const files = findModel(this.#options.modelsDir, model, version);
+    const { reply } = await this.#call({ op: 'load', model: session, files });
     return reply.loaded as LoadedModel;
   }
 
-  async unload(model: string): Promise<void> {
-    await this.#call({ op: 'unload', model });
+  async unload(session: string): Promise<void> {
+    await this.#call({ op: 'unload', model: session });
   }
 
   async run(request: RunRequest): Promise<RunReply> {

@@ -77,9 +77,10 @@ async function handle(request: Request, body: Buffer): Promise<[Reply, Uint8Arra
       return [{ id }, []];
     case 'load': {
       const { ModelHost } = await hostModule();
-      await unload(request.files.name);
       const host = await ModelHost.load(request.files, settings, stopping.signal);
-      hosts.set(request.files.name, host);
+      // A model that does not load leaves the one of its name as it is.
+      await unload(request.model);
+      hosts.set(request.model, host);
       return [{ id, loaded: host.loaded }, []];
     }
     case 'unload':

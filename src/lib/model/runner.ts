@@ -26,7 +26,16 @@ export interface LoadedModel {
   fallback?: string;
 }
 
+/** How a model is loaded a second time, beside a former version of it. */
+export interface LoadAs {
+  /** What runs call it [the model's name]. */
+  session?: string | undefined;
+  /** Version to load [the highest]. */
+  version?: number | undefined;
+}
+
 export interface RunRequest {
+  /** Session of a loaded model: its name, unless it was loaded under another. */
   model: string;
   /** Payloads of one `shapeKey`, at most `maxBatch` rows together. */
   parts: Payload[];
@@ -57,8 +66,9 @@ export interface RunnerExit {
 export interface Runner {
   readonly pid: number;
   readonly exited: Promise<RunnerExit>;
-  load(model: string): Promise<LoadedModel>;
-  unload(model: string): Promise<void>;
+  /** Loads a model beside what is loaded already. */
+  load(model: string, as?: LoadAs): Promise<LoadedModel>;
+  unload(session: string): Promise<void>;
   /** One micro-batch; one at a time. Rejects with RUN_FAILED and the model's own text. */
   run(request: RunRequest): Promise<RunReply>;
   /** Resident bytes of the runner process. */

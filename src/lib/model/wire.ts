@@ -8,10 +8,10 @@ import type { DataType, Payload, RowTensor } from './tensor.js';
 /** What a runner is told first; the manifest is parsed by the worker, which keeps zod out of the runner. */
 export type RunnerSettings = Pick<RunnerOptions, 'provider' | 'gpu' | 'requireGpu' | 'threads'>;
 
-/** Requests, headers of frames; answers carry the same `id`. */
+/** Requests, headers of frames; answers carry the same `id`. `model` is the session's name. */
 export type Request =
   | { id: number; op: 'start'; settings: RunnerSettings }
-  | { id: number; op: 'load'; files: ModelFiles }
+  | { id: number; op: 'load'; model: string; files: ModelFiles }
   | { id: number; op: 'unload'; model: string }
   | ({ id: number; op: 'run'; model: string; softMs?: number } & WirePayload)
   | { id: number; op: 'memory' }

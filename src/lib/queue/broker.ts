@@ -1,6 +1,15 @@
 import type { FailureRecord } from '../core/errors.js';
 import type { JobState, Priority, TerminalState } from '../core/job.js';
 
+/** A chunk's place in its group. */
+export interface ChunkOf {
+  id: string;
+  index: number;
+  firstRow: number;
+  /** The group's queue, when the chunk was moved to another. */
+  home?: string | undefined;
+}
+
 /** What one job needs to know of itself; JSON in BullMQ's `data` field, so keep it small. */
 export interface JobSpec {
   id: string;
@@ -11,7 +20,7 @@ export interface JobSpec {
   /** Seconds a result is kept; 0 = no result is stored (fire and forget). */
   resultTtl: number;
   /** Group id and this chunk's number, for a chunk of a bulk submission. */
-  group?: { id: string; index: number; firstRow: number } | undefined;
+  group?: ChunkOf | undefined;
   /** Reply list to push a notice to when the job ends. */
   reply?: string | undefined;
   /** Milliseconds since the epoch after which an unstarted job expires. */
@@ -133,7 +142,7 @@ export interface JobRecord {
   startedAt?: number;
   finishedAt?: number;
   attempts: number;
-  group?: { id: string; index: number; firstRow: number };
+  group?: ChunkOf;
   failure?: FailureRecord;
   meta?: ResultMeta;
   /** Seconds its result is kept; 0 keeps none. The record itself is kept a minute at least. */
@@ -162,6 +171,8 @@ export interface GroupRecord {
   jobsFailed: number;
   submittedAt: number;
   finishedAt?: number;
+  /** Queues of the chunks that were moved out of the group's, by their number. */
+  moved?: Readonly<Record<number, string>>;
 }
 
 export interface QueueCounts {

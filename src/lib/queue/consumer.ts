@@ -55,6 +55,12 @@ function storedTtl(spec: Pick<TakenJob['spec'], 'resultTtl' | 'group'>): number 
   return spec.resultTtl + (spec.group === undefined ? 0 : CHUNK_EXTRA_TTL);
 }
 
+/** How scripts name a chunk's group: `id`, or `id@queue` when that is in another queue. */
+function groupRef(group: TakenJob['spec']['group']): string {
+  if (group === undefined) return '';
+  return group.home === undefined ? group.id : `${group.id}@${group.home}`;
+}
+
 /** The worker's hold on one queue, by the scripts of `scripts.ts`. */
 export class BullConsumer implements QueueConsumer {
   readonly queue: string;
@@ -187,7 +193,7 @@ export class BullConsumer implements QueueConsumer {
       storedTtl(spec),
       keep,
       spec.reply ?? '',
-      spec.group?.id ?? '',
+      groupRef(spec.group),
       kind === 'completed' ? spec.rows : kind === 'failed' ? (settlement.rowsDone ?? 0) : 0,
       data,
       0,

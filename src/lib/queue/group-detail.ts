@@ -4,7 +4,7 @@ import type { RedisClient } from '../redis/types.js';
 import type { GroupRecord, JobRecord } from './broker.js';
 import { LIST_FIELDS, namedFields, recordOf } from './job-record.js';
 import { bullBase, groupKey, queueTag } from './keys.js';
-import { readGroup } from './reader.js';
+import { queueOfChunk, readGroup } from './reader.js';
 
 /** A chunk that has no full result, and why. */
 export interface FailedChunk {
@@ -73,7 +73,7 @@ export async function readGroupDetail(
   for (let from = 0; from < looked; from += BATCH) {
     const indices = Array.from({ length: Math.min(BATCH, looked - from) }, (_, i) => from + i);
     const records = await Promise.all(
-      indices.map((index) => readChunk(client, prefix, queue, chunkId(id, index))),
+      indices.map((index) => readChunk(client, prefix, queueOfChunk(group, index), chunkId(id, index))),
     );
     for (const [i, job] of records.entries()) {
       chunks[job?.state ?? 'gone'] += 1;

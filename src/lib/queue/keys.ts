@@ -32,6 +32,11 @@ export const deadlinesKey = (tag: string): string => `${tag}:deadlines`;
 export const expiredKey = (tag: string): string => `${tag}:expired`;
 export const cancelledKey = (tag: string): string => `${tag}:cancelled`;
 
+/** ZSET id -> ms: copies of jobs that are being moved here, not yet to be taken; see scripts-move.ts. */
+export const arrivingKey = (tag: string): string => `${tag}:arriving`;
+/** STRING, EX: the queue a job was moved to, until it has arrived there. */
+export const goneKey = (tag: string, id: string): string => `${tag}:gone:${id}`;
+
 /** HASH queue name -> JSON `{maxPriority?}`: every queue that ever got a job. */
 export const queuesKey = (prefix: string): string => `{${prefix}}:queues`;
 /** ZSET worker id -> ms of its last heartbeat. */
@@ -44,6 +49,12 @@ export const workTotalsKey = (prefix: string, id: string): string => `{${prefix}
 export const modelsKey = (prefix: string): string => `{${prefix}}:models`;
 /** STRING, PX: who holds a GPU (JSON); `device` is its UUID, or host and index where that is not known. */
 export const leaseKey = (prefix: string, device: string): string => `{${prefix}}:lease:${device}`;
+/** LIST, EX: ids of requests to one worker. */
+export const controlKey = (prefix: string, worker: string): string => `{${prefix}}:ctl:${worker}`;
+/** STRING, PX: a request to workers (JSON); gone when its sender has given up. */
+export const controlRequestKey = (prefix: string, id: string): string => `{${prefix}}:ctlreq:${id}`;
+/** LIST, EX: the workers' answers to one request. */
+export const controlReplyKey = (prefix: string, id: string): string => `{${prefix}}:ctlre:${id}`;
 /** STREAM, about the last 10,000 entries: what operators did, see `audit.ts`. */
 export const auditKey = (prefix: string): string => `{${prefix}}:audit`;
 

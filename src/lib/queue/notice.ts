@@ -12,6 +12,8 @@ export interface Notice {
   state?: JobState;
   meta?: ResultMeta;
   failure?: FailureRecord;
+  /** It has not ended: it waits in this queue now. */
+  moved?: string;
   model?: string;
   rows?: number;
   /** Bytes of the stored result, 0 for none; tells a notice that carries it from one that could not. */

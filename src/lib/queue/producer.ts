@@ -9,6 +9,7 @@ import type { GroupRecord, JobSpec, NewJob, SubmittedJob } from './broker.js';
 import { expireDue } from './deadlines.js';
 import { INLINE_INPUT_BYTES, jobName, toJobData } from './job-data.js';
 import { deadlinesKey, groupKey, inputKey, queuesKey } from './keys.js';
+import { queueOfChunk } from './reader.js';
 import { QueueScripts } from './script-client.js';
 import { untilLoaded } from './unloaded.js';
 
@@ -167,7 +168,7 @@ export class Producer {
       this.client.hset(groupKey(this.scriptsOf(group.queue).tag, group.id), 'cr', '1'),
     );
     for (let index = 0; index < group.jobs; index++) {
-      const state = (await this.cancel(group.queue, chunkId(group.id, index))) ?? 'unknown';
+      const state = (await this.cancel(queueOfChunk(group, index), chunkId(group.id, index))) ?? 'unknown';
       states[state] = (states[state] ?? 0) + 1;
     }
     return states;
@@ -182,6 +183,20 @@ export class Producer {
       retried += reply.filter((one) => one === 1).length;
     }
     this.arrivals.add(queue, retried);
+    return retried;
+  }
+
+  /** The failed chunks of a group; answers how many. */
+  async retryGroup(group: GroupRecord): Promise<number> {
+    const byQueue = new Map<string, string[]>();
+    for (let index = 0; index < group.jobs; index++) {
+      const queue = queueOfChunk(group, index);
+      const ids = byQueue.get(queue) ?? [];
+      ids.push(chunkId(group.id, index));
+      byQueue.set(queue, ids);
+    }
+    let retried = 0;
+    for (const [queue, ids] of byQueue) retried += await this.retry(queue, ids);
     return retried;
   }
 

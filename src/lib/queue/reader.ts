@@ -19,7 +19,7 @@ export async function locate(
   id: string,
   queues: readonly string[],
 ): Promise<{ queue: string; kind: 'job' | 'group' } | undefined> {
-  const found = await Promise.all(
+  const hits = await Promise.all(
     queues.map(async (queue) => {
       const [job, group] = await Promise.all([
         client.exists(bullBase(prefix, queue) + id),
@@ -29,7 +29,13 @@ export async function locate(
       return group === 1 ? { queue, kind: 'group' as const } : undefined;
     }),
   );
-  return found.find((hit) => hit !== undefined);
+  const found = hits.filter((hit) => hit !== undefined);
+  if (found.length < 2) return found[0];
+  // While it is moved a job is in two queues: the copy has the field `mv`.
+  const copies = await Promise.all(
+    found.map(({ queue }) => client.hexists(bullBase(prefix, queue) + id, 'mv')),
+  );
+  return found[copies.indexOf(0)] ?? found[0];
 }
 
 /** Everything known of one job; undefined when it is unknown or its record has expired. */
@@ -99,5 +105,17 @@ export async function readGroup(
     jobsFailed,
     submittedAt: Number(fields.timestamp),
     ...(fields.finishedOn === undefined ? {} : { finishedAt: Number(fields.finishedOn) }),
+    ...(fields.moved === undefined ? {} : { moved: movedChunks(fields) }),
   };
+}
+
+/** Fields `mv:<number>` of a group: the queue each moved chunk is in. */
+function movedChunks(fields: Record<string, string>): Record<number, string> {
+  const moved = Object.entries(fields).filter(([name]) => name.startsWith('mv:'));
+  return Object.fromEntries(moved.map(([name, queue]) => [Number(name.slice(3)), queue]));
+}
+
+/** The queue that a chunk of a group is in. */
+export function queueOfChunk(group: Pick<GroupRecord, 'queue' | 'moved'>, index: number): string {
+  return group.moved?.[index] ?? group.queue;
 }

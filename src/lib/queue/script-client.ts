@@ -1,6 +1,8 @@
 import type { RedisClient } from '../redis/types.js';
 import { bullBase, queueTag } from './keys.js';
 import { RECOVER, RENEW, SETTLE, SWEEP, TAKE } from './scripts.js';
+import { PURGE_ENDED, PURGE_WAITING, SET_PRIORITY } from './scripts-control.js';
+import { MOVE_DROP, MOVE_FENCE, MOVE_IN, MOVE_OUT, MOVE_PARK } from './scripts-move.js';
 import { SCRIPT_KEYS } from './scripts-prelude.js';
 import { CANCEL, CLOSE_GROUP, EXPIRE_DUE, FORGET_GROUP, RETRY, WATCH } from './scripts-steer.js';
 import { untilLoaded } from './unloaded.js';
@@ -17,6 +19,14 @@ const SCRIPTS = {
   inferSweep: SWEEP,
   inferExpireDue: EXPIRE_DUE,
   inferRetry: RETRY,
+  inferPurgeWaiting: PURGE_WAITING,
+  inferPurgeEnded: PURGE_ENDED,
+  inferSetPriority: SET_PRIORITY,
+  inferMovePark: MOVE_PARK,
+  inferMoveOut: MOVE_OUT,
+  inferMoveIn: MOVE_IN,
+  inferMoveDrop: MOVE_DROP,
+  inferMoveFence: MOVE_FENCE,
 } as const;
 
 export type ScriptName = keyof typeof SCRIPTS;

@@ -50,16 +50,28 @@ local function tell(list, notice)
   call('EXPIRE', list, 300)
 end
 
+-- A chunk that was moved to another queue counts in the group where that is, named id@queue. Only on a
+-- server that is no Cluster, where a script may touch keys of another slot.
+local function groupAt(ref)
+  local id, home = string.match(ref, '^(.-)@(.*)$')
+  if not id then return ref, tag end
+  return id, string.match(tag, '^({.*:)') .. home .. '}'
+end
+
+local function refOf(group)
+  return group.home and group.id .. '@' .. group.home or group.id
+end
+
 -- A group's results live until its ttl after the LAST chunk, or a long one would lose its first
 -- rows before its end; chunks outlive their own end by a day for that. 20,000 chunks (5 million
 -- rows) take about 20 ms here; beyond that the day's bound holds.
-local function endGroup(group, key, jobs)
+local function endGroup(group, gtag, key, jobs)
   local g = call('HMGET', key, 'ttl', 'rl')
   local ttl = math.max(tonumber(g[1] or 3600), 60)
   call('HSET', key, 'finishedOn', now)
   call('EXPIRE', key, ttl)
   for i = 0, math.min(jobs, 20000) - 1 do
-    call('EXPIRE', tag .. ':res:' .. group .. '-' .. i, ttl)
+    call('EXPIRE', gtag .. ':res:' .. group .. '-' .. i, ttl)
   end
   if g[2] then
     local header = '{"id":"' .. group .. '"}'
@@ -68,13 +80,14 @@ local function endGroup(group, key, jobs)
 end
 
 -- Counts a chunk's end in its group; the last one ends the group.
-local function endInGroup(group, rows, ok)
-  local key = tag .. ':grp:' .. group
+local function endInGroup(ref, rows, ok)
+  local group, gtag = groupAt(ref)
+  local key = gtag .. ':grp:' .. group
   if call('EXISTS', key) == 0 then return end
   call('HINCRBY', key, 'rd', rows)
   call('HINCRBY', key, ok and 'jc' or 'jf', 1)
   local g = call('HMGET', key, 'closed', 'jobs', 'jc', 'jf')
-  if g[1] == '1' and tonumber(g[3] or 0) + tonumber(g[4] or 0) >= tonumber(g[2]) then endGroup(group, key, tonumber(g[2])) end
+  if g[1] == '1' and tonumber(g[3] or 0) + tonumber(g[4] or 0) >= tonumber(g[2]) then endGroup(group, gtag, key, tonumber(g[2])) end
 end
 
 -- A notice that says no more than how a job ended.
@@ -154,7 +167,7 @@ local function finishUnheld(id, data, state, failure, reason, keep)
   local spec = specOf(data)
   finish({id = id, state = state, token = '', reason = reason, meta = '', failure = failure, result = '',
     notice = bareNotice(id, state, failure), ttl = 0, keep = keep, reply = spec.reply or '',
-    group = spec.group and spec.group.id or '', rows = 0, data = state == 'failed' and '' or withoutInput(spec)})
+    group = spec.group and refOf(spec.group) or '', rows = 0, data = state == 'failed' and '' or withoutInput(spec)})
 end
 
 -- A job that is no longer held and whose submitter wants it gone ends instead of waiting again.

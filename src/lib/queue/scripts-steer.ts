@@ -50,7 +50,7 @@ call('HDEL', key, 'closed')
 call('HSET', key, 'rows', ARGV[5], 'jobs', ARGV[6], 'closed', '1', 'abandoned', ARGV[7])
 local g = call('HMGET', key, 'jc', 'jf')
 if tonumber(g[1] or 0) + tonumber(g[2] or 0) < tonumber(ARGV[6]) then return 0 end
-endGroup(ARGV[4], key, tonumber(ARGV[6]))
+endGroup(ARGV[4], tag, key, tonumber(ARGV[6]))
 return 1
 `;
 
@@ -83,12 +83,12 @@ export const RETRY = `${PRELUDE}${TIMELINE}
 local out, kept = {}, {}
 
 -- The group is not over any more: its other chunks' results wait for the new end, with a day's grace.
-local function keepResults(group, gkey)
+local function keepResults(group, gtag, gkey)
   if kept[group] then return end
   kept[group] = true
   local g = call('HMGET', gkey, 'ttl', 'jobs')
   for n = 0, math.min(tonumber(g[2] or 0), 20000) - 1 do
-    call('EXPIRE', tag .. ':res:' .. group .. '-' .. n, tonumber(g[1] or 3600) + 86400)
+    call('EXPIRE', gtag .. ':res:' .. group .. '-' .. n, tonumber(g[1] or 3600) + 86400)
   end
 end
 
@@ -110,14 +110,15 @@ for i = 4, #ARGV do
     call('DEL', tag .. ':res:' .. id)
     local group = specOf(job[2]).group
     if group then
-      local gkey = tag .. ':grp:' .. group.id
+      local _, gtag = groupAt(refOf(group))
+      local gkey = gtag .. ':grp:' .. group.id
       if call('EXISTS', gkey) == 1 then
         call('HINCRBY', gkey, 'jf', -1)
         -- Not -(...): Lua would send "-0", which is no integer to Redis.
         call('HINCRBY', gkey, 'rd', 0 - (tonumber(job[4]) or 0))
         call('HDEL', gkey, 'finishedOn')
         call('PERSIST', gkey)
-        keepResults(group.id, gkey)
+        keepResults(group.id, gtag, gkey)
       end
     end
     local priority = tonumber(job[3]) or 0
@@ -136,6 +137,8 @@ return out
  */
 export const FORGET_GROUP = `${PRELUDE}
 local group, count = ARGV[4], tonumber(ARGV[5])
+-- Chunks that were moved may run elsewhere.
+if call('HEXISTS', tag .. ':grp:' .. group, 'moved') == 1 then return 0 end
 for n = 0, count - 1 do
   local key = base .. group .. '-' .. n
   if call('EXISTS', key) == 1 and call('HGET', key, 'st') ~= 'cancelled' then return 0 end

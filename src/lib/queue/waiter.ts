@@ -30,6 +30,8 @@ export class Waiter {
     private readonly clientId: string,
     private readonly prefix: string,
     private readonly openBlocking: () => Promise<RedisClient>,
+    /** A job waits in another queue now; who waits for it looks for it again. */
+    private readonly onMoved: (id: string, queue: string) => void,
   ) {}
 
   /** The list that a job of `queue` names for its notice to come here. */
@@ -98,7 +100,9 @@ export class Waiter {
   private deliver(heard: Heard): void {
     const resolvers = this.waiting.get(heard.notice.id);
     this.waiting.delete(heard.notice.id);
-    for (const resolve of resolvers ?? []) resolve(heard);
+    const { id, moved } = heard.notice;
+    if (moved !== undefined) this.onMoved(id, moved);
+    for (const resolve of resolvers ?? []) resolve(moved === undefined ? heard : undefined);
   }
 
   private wakeAll(): void {

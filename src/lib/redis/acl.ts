@@ -18,11 +18,11 @@ const SUBMIT = [
   ...['zrevrangebyscore', 'zscore'],
 ];
 
-/** What taking, ending and recovering jobs does, and the register of workers. */
+/** What taking, ending and recovering jobs does, the register of workers, and hearing orders. */
 const SERVE = [
-  ...['eval', 'evalsha', 'bzpopmin', 'del', 'expire', 'hdel', 'hincrby', 'hset', 'incr', 'lpush', 'lrange'],
-  ...['lpos', 'lrem', 'persist', 'pexpire', 'rpop', 'rpush', 'set', 'xadd', 'zadd', 'zpopmin', 'zrem'],
-  ...['zremrangebyscore', 'zscore'],
+  ...['eval', 'evalsha', 'blpop', 'bzpopmin', 'del', 'expire', 'hdel', 'hincrby', 'hset', 'incr', 'lpush'],
+  ...['lpos', 'lrange', 'lrem', 'persist', 'pexpire', 'rpop', 'rpush', 'set', 'xadd', 'zadd', 'zpopmin'],
+  ...['zrem', 'zremrangebyscore', 'zscore'],
 ];
 
 /** What `infer redis-tune` reads and sets besides; neither users nor other programs' keys. */

@@ -7,40 +7,61 @@ const MOST_ROWS = 1024;
 /** Bytes of input in one run: bounds memory in worker and runner, and the time the pipe is busy. */
 const MOST_BYTES = 16 * 1024 * 1024;
 
-/** How many rows of each model run together: as told, else learned from its run times. */
+type Batching = Pick<ModelSignature, 'batchable' | 'maxBatch'>;
+
+/** How many rows of each loaded model run together: as told, else learned from its run times. */
 export class BatchSizes {
+  private readonly models = new Map<string, Batching>();
   private readonly sizers = new Map<string, BatchSizer>();
-  private readonly fixed = new Map<string, number>();
 
   /**
    * @param asked rows the user wants at most; null = learn.
    * @param latencyTargetMs longest run a learned size may take.
    */
-  constructor(signatures: Iterable<ModelSignature>, asked: number | null, latencyTargetMs: number) {
-    for (const { name, batchable, maxBatch } of signatures) {
-      if (!batchable) this.fixed.set(name, 1);
-      else if (asked !== null) this.fixed.set(name, Math.min(asked, maxBatch ?? asked));
-      else this.sizers.set(name, new BatchSizer(Math.min(MOST_ROWS, maxBatch ?? MOST_ROWS), latencyTargetMs));
-    }
+  constructor(
+    private asked: number | null,
+    private readonly latencyTargetMs: number,
+  ) {}
+
+  /** A model that runs go by the name `session`. */
+  add(session: string, { batchable, maxBatch }: Batching): void {
+    this.models.set(session, { batchable, ...(maxBatch === undefined ? {} : { maxBatch }) });
+    const most = Math.min(MOST_ROWS, maxBatch ?? MOST_ROWS);
+    this.sizers.set(session, new BatchSizer(most, this.latencyTargetMs));
   }
 
-  of(model: string): number {
-    return this.fixed.get(model) ?? this.sizers.get(model)?.size ?? 1;
+  remove(session: string): void {
+    this.models.delete(session);
+    this.sizers.delete(session);
+  }
+
+  /** Rows in one run at most from now on; null = learn, from what was learned before. */
+  limitTo(asked: number | null): void {
+    this.asked = asked;
+  }
+
+  of(session: string): number {
+    const model = this.models.get(session);
+    if (model === undefined || !model.batchable) return 1;
+    if (this.asked !== null) return Math.min(this.asked, model.maxBatch ?? this.asked);
+    return this.sizers.get(session)?.size ?? 1;
   }
 
   /** The size as it stands when asked, for rows of this payload's size. */
-  capFor(model: string, payload: Payload): () => number {
+  capFor(session: string, payload: Payload): () => number {
     const bytes = payload.tensors.reduce((sum, tensor) => sum + tensor.data.byteLength, 0);
     const fits = Math.max(1, Math.floor(MOST_BYTES / Math.max(1, bytes / payload.rows)));
-    return () => Math.min(this.of(model), fits);
+    return () => Math.min(this.of(session), fits);
   }
 
-  record(model: string, rows: number, ms: number, overheadMs: number | undefined): void {
-    this.sizers.get(model)?.record(rows, ms, overheadMs);
+  record(session: string, rows: number, ms: number, overheadMs: number | undefined): void {
+    if (this.asked === null && this.models.get(session)?.batchable === true) {
+      this.sizers.get(session)?.record(rows, ms, overheadMs);
+    }
   }
 
   /** Of the model that takes most: what is held ahead for each runner. */
   get largest(): number {
-    return Math.max(1, ...this.fixed.values(), ...[...this.sizers.values()].map((sizer) => sizer.size));
+    return Math.max(1, ...[...this.models.keys()].map((session) => this.of(session)));
   }
 }

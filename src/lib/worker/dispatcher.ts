@@ -27,7 +27,7 @@ export interface DispatchHost {
   /** A micro-batch goes to its run: the queue of its most urgent row, its rows, why it was closed. */
   onBatch(queue: string, rows: number, reason: CloseReason): void;
   /** A run took `ms`; `overheadMs` beside it since the run before, when that was just before. */
-  onRan(model: string, rows: number, ms: number, overheadMs: number | undefined): void;
+  onRan(session: string, rows: number, ms: number, overheadMs: number | undefined): void;
   /** Rows left the batcher: lanes may fetch again. */
   onRoom(): void;
 }
@@ -44,12 +44,13 @@ export class Dispatcher {
   /** When each runner's last run ended, while it has been busy since. */
   private readonly lastEnd = new Map<RunnerSlot, number>();
   private stopping = false;
+  private readonly loops = new Map<RunnerSlot, Promise<void>>();
+  private readonly retired = new Set<RunnerSlot>();
   private readonly inRun = new Map<RunnerSlot, MicroBatch<HeldJob>>();
   /** Micro-batches run so far. */
   batches = 0;
 
   constructor(
-    private readonly slots: readonly RunnerSlot[],
     windowMs: number,
     private readonly host: DispatchHost,
     private readonly clock: Clock,
@@ -57,9 +58,23 @@ export class Dispatcher {
     this.batcher = new Batcher(windowMs);
   }
 
-  /** One loop a runner; resolves when `stop` was called and the runs in progress are over. */
-  async run(): Promise<void> {
-    await Promise.all(this.slots.map((slot) => this.serve(slot)));
+  /** Gives a runner work from now on. */
+  serve(slot: RunnerSlot): void {
+    if (!this.loops.has(slot)) this.loops.set(slot, this.loop(slot));
+  }
+
+  /** Gives a runner no more work; resolves when its run in progress is over. */
+  async retire(slot: RunnerSlot): Promise<void> {
+    this.retired.add(slot);
+    this.work.open();
+    await this.loops.get(slot);
+    this.loops.delete(slot);
+    this.retired.delete(slot);
+  }
+
+  /** Resolves when `stop` was called and the runs in progress are over. */
+  async over(): Promise<void> {
+    await Promise.all(this.loops.values());
   }
 
   add(job: HeldJob): void {
@@ -97,9 +112,13 @@ export class Dispatcher {
     this.work.open();
   }
 
-  private async serve(slot: RunnerSlot): Promise<void> {
+  private isOver(slot: RunnerSlot): boolean {
+    return this.stopping || this.retired.has(slot);
+  }
+
+  private async loop(slot: RunnerSlot): Promise<void> {
     let cameFromIdle = true;
-    while (!this.stopping) {
+    while (!this.isOver(slot)) {
       const woken = this.work.wait();
       if (this.batcher.isEmpty) {
         cameFromIdle = true;
@@ -112,6 +131,7 @@ export class Dispatcher {
       const last = this.batcher.leastUrgentOfNext();
       if (!cameFromIdle && last !== undefined) await this.host.urge(last);
       cameFromIdle = false;
+      if (this.retired.has(slot)) break;
       const next = this.batcher.next(this.clock.now());
       if (next === undefined) continue;
       if ('holdMs' in next) {
@@ -138,7 +158,7 @@ export class Dispatcher {
     const first = batch.parts[0];
     if (first === undefined) return;
     batch.rows = batch.parts.reduce((sum, part) => sum + part.rows, 0);
-    const { model } = first.unit.job.spec;
+    const model = first.unit.session;
     const now = this.clock.now();
     for (const { unit } of batch.parts) {
       unit.startedAt ??= now;
@@ -207,6 +227,7 @@ export class Dispatcher {
     if (only === undefined) return;
     const code = error instanceof InferError ? error.code : 'RUN_FAILED';
     if (code === 'RUN_ABORTED') this.batcher.retry(batch);
+    else if (code === 'MODEL_REPLACED') for (const { unit } of batch.parts) this.host.onFailed(unit, error);
     else if (code === 'TIME_LIMIT') this.onTimeLimit(batch, error, limitMs);
     else if (batch.rows === 1) this.onRowFailed(only, error, code);
     else {

@@ -36,6 +36,8 @@ export class HeldJob implements MutableUnit {
     readonly lane: number,
     readonly order: number,
     readonly key: string,
+    /** The loaded model it was checked against and runs on. */
+    readonly session: string,
     /** Most rows in one run now; a learned size changes while the job waits. */
     private readonly capNow: () => number,
     /** Milliseconds of run time; undefined = no limit. */
@@ -156,9 +158,4 @@ export class HeldJobs extends Map<TakenJob, HeldJob> {
     }
     return was;
   }
-}
-
-/** The lower of two limits, either of which may be absent. */
-export function least(a: number | undefined, b: number | undefined): number | undefined {
-  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }

@@ -1,11 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../core/clock.js';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
 import { newId } from '../core/job.js';
 import { Arena } from '../model/arena.js';
 import { startRunner } from '../model/process-runner.js';
+import { findModel } from '../model/repository.js';
 import type { LoadedModel, RunnerOptions, StartRunner } from '../model/runner.js';
 import { BullConsumer } from '../queue/consumer.js';
-import { beat, forgetDeadWorkers, publishModel, removeWorker } from '../queue/registry.js';
+import { ControlInbox } from '../queue/control.js';
+import { beat, publishModel, removeWorker } from '../queue/registry.js';
 import { ResultStore } from '../queue/result-store.js';
 import { type WorkReport, writeWorkStats } from '../queue/work-stats.js';
 import {
@@ -16,11 +19,14 @@ import {
   resolveTarget,
 } from '../redis/connect.js';
 import type { RedisTarget } from '../redis/types.js';
-import { type Logger, rateLimiter } from '../telemetry/logger.js';
+import type { Logger } from '../telemetry/logger.js';
 import { LoopLag } from '../telemetry/loop-lag.js';
+import { startChores } from './chores.js';
+import { ControlLoop } from './control.js';
 import { GpuHold } from './gpu-hold.js';
+import { atMost, calmed } from './outage.js';
+import { RunnerPool } from './runner-pool.js';
 import { RunnerSlot } from './runner-slot.js';
-import { Upkeep } from './upkeep.js';
 import { Worker } from './worker.js';
 
 export interface WorkerConfig {
@@ -49,6 +55,8 @@ export interface WorkerConfig {
   maxJobs: number | undefined;
   /** Let several workers share one GPU. */
   shareGpu: boolean;
+  /** How long a drain that was ordered through Redis may take. */
+  drainTimeoutMs: number;
 }
 
 export interface WorkerRedis {
@@ -57,14 +65,18 @@ export interface WorkerRedis {
   /** A Redis for results alone. */
   results?: ConnectionSettings | undefined;
   onState: (event: ConnectionEvent) => void;
+  /** Settings and models as they are now, for a restart that was ordered; without it none is taken. */
+  reload?: (() => Promise<WorkerConfig>) | undefined;
 }
 
 /** A worker that is up: models loaded, registered, not yet taking jobs. */
 export interface RunningWorker {
   readonly id: string;
-  readonly models: LoadedModel[];
+  readonly models: readonly LoadedModel[];
   /** Jobs it holds right now. */
   readonly activeJobs: number;
+  /** Set when it ends in order to be opened again, with this. */
+  readonly restartWith: WorkerConfig | undefined;
   /**
    * Takes jobs until drained, left, or (burst, max jobs) done; then frees everything.
    * @throws InferError GPU_LOST (exit 69) when its GPU went to another worker, for which it left.
@@ -74,23 +86,20 @@ export interface RunningWorker {
   drain(timeoutMs: number): void;
   /** Hands everything back and kills the runners, mid-run or not. */
   leave(): void;
+  /**
+   * So many runs at a time from now on, while it works and without losing a job; answers the number
+   * there is then. The threads of each runner stay as they are. @throws InferError why a runner does
+   * not start.
+   */
+  setConcurrency(wanted: number): Promise<number>;
 }
 
 /** A job that took its worker down, or hung it past its lock, this often is failed as poison. */
 const MAX_STALLS = 3;
-/** Locks are renewed every second, or this often in their time where that is sooner; lapsed ones are looked for this often. */
-const RENEWALS_PER_LOCK = 3;
-/** How often cancel requests (with the locks) and deadlines are looked at. */
-const LOOK_MS = 1000;
-const SWEEP_MS = 10_000;
-/** Freshness of `inspect`: one small write a second and worker. */
-const BEAT_MS = 1000;
 /** Longest wait for Redis when leaving, and for any one step of the clean-up. */
 const LEAVE_MS = 2000;
 /** The same for a Redis that is known to be away, or that a step before has waited for in vain. */
 const AWAY_MS = 500;
-/** Redis coming and going is told this often at most. */
-const STATE_EVERY_MS = 10_000;
 
 /** Brings up connections, runners and registration, in that order; on failure nothing is left behind. */
 export async function openWorker(
@@ -125,14 +134,13 @@ export async function openWorker(
     const arena = Arena.open();
     cleanup.push(async () => arena?.close());
     const start: StartRunner = (options) => startRunner(options, arena);
-    const slots = Array.from(
-      { length: config.concurrency },
-      (_, index) => new RunnerSlot(index, start, config.runner, config.models, log),
+    const pool = new RunnerPool(
+      (index, wanted) => new RunnerSlot(index, start, config.runner, wanted, log),
+      config.models,
+      log,
     );
-    cleanup.push(() => Promise.all(slots.map((slot) => slot.stop())));
-    // One after the other: a model that cannot load should say so once, not once a runner.
-    let models: LoadedModel[] = [];
-    for (const slot of slots) models = await slot.open();
+    cleanup.push(() => pool.stop());
+    const models = await pool.open(config.concurrency);
     hold?.assertHeld();
     await Promise.all(models.map((model) => publishModel(client, config.prefix, model.signature)));
 
@@ -171,14 +179,13 @@ export async function openWorker(
         burst: config.burst,
         maxJobs: config.maxJobs,
       },
-      { consumers, slots, models, arena, clock: systemClock, log },
+      { consumers, pool, models, arena, clock: systemClock, log },
     );
     const lag = new LoopLag();
     cleanup.push(async () => lag.stop());
     const writeWork = (report: WorkReport) => writeWorkStats(client, config.prefix, id, report);
     const sendBeat = async () => {
-      const memory = await Promise.all(slots.map((slot) => slot.memory()));
-      const rssBytes = memory.reduce((sum, bytes) => sum + bytes, process.memoryUsage.rss());
+      const rssBytes = process.memoryUsage.rss() + (await pool.memory());
       const { threads } = config.runner;
       const figures = { threads, rssBytes, loopLagMs: lag.takeMax(), gpuMemory: hold?.memory() };
       await beat(client, config.prefix, { ...worker.heartbeat(), ...figures });
@@ -193,17 +200,15 @@ export async function openWorker(
       await removeWorker(client, config.prefix, id);
     });
 
-    const upkeep = new Upkeep(log);
-    upkeep.every(BEAT_MS, 'heartbeat', sendBeat);
-    upkeep.every(Math.min(LOOK_MS, config.lockMs / RENEWALS_PER_LOCK), 'locks', () => worker.renewLocks());
-    upkeep.every(LOOK_MS, 'deadlines', () => Promise.all(consumers.map((consumer) => consumer.expireDue())));
-    upkeep.every(config.lockMs / RENEWALS_PER_LOCK, 'recovery', async () => {
-      // After an outage every worker first gets the time to renew: what it holds is not lost.
-      if (Date.now() - backAt >= config.lockMs) await recoverAll(consumers, log);
-    });
-    upkeep.every(SWEEP_MS, 'sweep', async () => {
-      await Promise.all(consumers.map((consumer) => consumer.sweep()));
-      await forgetDeadWorkers(client, config.prefix, Date.now());
+    const upkeep = startChores({
+      client,
+      prefix: config.prefix,
+      consumers,
+      lockMs: config.lockMs,
+      log,
+      beat: sendBeat,
+      renewLocks: () => worker.renewLocks(),
+      backAt: () => backAt,
     });
     cleanup.push(() => upkeep.stop());
 
@@ -216,11 +221,14 @@ export async function openWorker(
       // away cannot be told; the locks lapse then.
       await atMost(patience(), worker.leave());
       worker.abandon();
-      await Promise.all(slots.map((slot) => slot.kill()));
+      await pool.kill();
       left?.();
     };
     // Its memory on the GPU is freed at once: the new holder loads its models there now.
-    void hold?.lost.then(leave);
+    void hold?.lost.then(() => {
+      restartWith = undefined;
+      return leave();
+    });
     let drainTimer: NodeJS.Timeout | undefined;
     let awayTimer: NodeJS.Timeout | undefined;
     /** All runs are over, and Redis has been away for so long that what they brought is not waited with. */
@@ -231,14 +239,58 @@ export async function openWorker(
       log.warn('Redis is away: jobs not yet handed back are free when their locks lapse');
       void leave();
     };
+    let restartWith: WorkerConfig | undefined;
+    const drain = (timeoutMs: number) => {
+      worker.drain();
+      lastBeat = sendBeat().catch(() => undefined);
+      awayTimer ??= setInterval(leaveIfAway, AWAY_MS);
+      drainTimer ??= setTimeout(() => {
+        log.warn({ timeoutMs }, 'drain time is over: handing back what still runs');
+        void leave();
+      }, timeoutMs);
+    };
+    const orders = await connect(redis.target, 'blocking', redis.settings);
+    const control = new ControlLoop(new ControlInbox(client, orders, config.prefix, id), {
+      changes: worker.changes,
+      log,
+      record: () => worker.heartbeat(),
+      jobs: () => ({ started: worker.startedJobs, held: worker.heldJobs }),
+      drain: () => {
+        restartWith = undefined;
+        drain(config.drainTimeoutMs);
+      },
+      leave: () => {
+        restartWith = undefined;
+        void leave();
+      },
+      prepareRestart: async () => {
+        const next = await reloaded(redis);
+        return () => {
+          restartWith = next;
+          drain(config.drainTimeoutMs);
+        };
+      },
+      publish: (signature) => publishModel(client, config.prefix, signature),
+      versionOf: (model, version) => findModel(config.runner.modelsDir, model, version).version,
+      beat: sendBeat,
+    });
+    cleanup.push(async () => {
+      const closed = control.close();
+      await closeClient(orders);
+      await closed;
+    });
     return {
       id,
       models,
       get activeJobs() {
         return worker.startedJobs;
       },
+      get restartWith() {
+        return restartWith;
+      },
       async run() {
         try {
+          control.start();
           await Promise.race([worker.run(), hasLeft]);
         } finally {
           clearTimeout(drainTimer);
@@ -247,21 +299,25 @@ export async function openWorker(
         }
         hold?.assertHeld();
       },
-      drain(timeoutMs) {
-        worker.drain();
-        lastBeat = sendBeat().catch(() => undefined);
-        awayTimer ??= setInterval(leaveIfAway, AWAY_MS);
-        drainTimer ??= setTimeout(() => {
-          log.warn({ timeoutMs }, 'drain time is over: handing back what still runs');
-          void leave();
-        }, timeoutMs);
-      },
+      drain,
       leave: () => void leave(),
+      setConcurrency: (wanted) => worker.changes.setConcurrency(wanted),
     };
   } catch (error) {
     await undo();
     throw error;
   }
+}
+
+async function reloaded(redis: WorkerRedis): Promise<WorkerConfig> {
+  if (redis.reload !== undefined) return redis.reload();
+  throw new InferError(
+    'NO_RESTART',
+    'this worker cannot restart itself: the program it is part of does that',
+    {
+      exitCode: ExitCode.Usage,
+    },
+  );
 }
 
 async function openResults(
@@ -273,40 +329,4 @@ async function openResults(
   const client = await connect(await resolveTarget(redis.results), 'worker', redis.results);
   cleanup.push(() => closeClient(client));
   return new ResultStore(client, prefix);
-}
-
-/** Waits for work to end, but no longer than `ms`; a failure is as good as an end. False: it goes on. */
-async function atMost(ms: number, work: Promise<unknown>): Promise<boolean> {
-  const timer = new AbortController();
-  const ended = await Promise.race([
-    work.then(
-      () => true,
-      () => true,
-    ),
-    delay(ms, false, { signal: timer.signal }).catch(() => false),
-  ]);
-  timer.abort();
-  return ended;
-}
-
-async function recoverAll(consumers: readonly BullConsumer[], log: Logger): Promise<void> {
-  for (const consumer of consumers) {
-    const { requeued, poisoned } = await consumer.recover();
-    const [first] = requeued;
-    if (first !== undefined) {
-      const jobs = requeued.length;
-      log.warn({ queue: consumer.queue, jobs, first }, 'the worker of jobs is gone: back in the queue');
-    }
-    for (const id of poisoned) log.error({ id, queue: consumer.queue }, 'lost its worker too often: failed');
-  }
-}
-
-/** Tells of an outage once in ten seconds at most, and of an end only where its beginning was told. */
-function calmed(onState: WorkerRedis['onState']): WorkerRedis['onState'] {
-  const limiter = rateLimiter(STATE_EVERY_MS);
-  let told = false;
-  return (event) => {
-    if (event.state === 'lost') told = limiter.pass('lost') !== undefined;
-    if (told || event.state === 'waiting') onState(event);
-  };
 }

@@ -42,6 +42,14 @@ function timeLimit(ms: number): InferError {
   });
 }
 
+/** A model that a runner shall hold, and the name its runs go by. */
+export interface SessionSpec {
+  model: string;
+  session: string;
+  /** The highest when absent, or when it is gone. */
+  version?: number | undefined;
+}
+
 /**
  * One runner process and its successors. A runner that dies is replaced with its models loaded,
  * after a pause that doubles while they keep dying young.
@@ -57,23 +65,31 @@ export class RunnerSlot {
   private reviving: Promise<Runner> | undefined;
   /** Why we killed the runner in the middle of a run. */
   private endedBy: InferError | undefined;
-  models = new Map<string, LoadedModel>();
+  /** By session. */
+  private models = new Map<string, LoadedModel>();
+  /** The last run or load: they go one by one. */
+  private turn: Promise<unknown> = Promise.resolve();
 
   constructor(
     readonly index: number,
     private readonly start: StartRunner,
     private readonly options: RunnerOptions,
-    private readonly names: readonly string[],
+    /** Asked again while models load: what is wanted may change meanwhile. */
+    private readonly wanted: () => readonly SessionSpec[],
     private readonly log: Logger,
   ) {}
 
   /** Starts the first runner; errors (no GPU, corrupt model) reach the caller. */
   async open(): Promise<LoadedModel[]> {
     const runner = await this.start(this.options);
-    const loaded: LoadedModel[] = [];
+    const loaded = new Map<string, LoadedModel>();
     try {
       this.loading = runner;
-      for (const name of this.names) loaded.push(await runner.load(name));
+      for (;;) {
+        const next = this.wanted().find((spec) => !loaded.has(spec.session));
+        if (next === undefined) break;
+        loaded.set(next.session, await loadInto(runner, next));
+      }
       if (this.stopped) throw new InferError('RUNNER_DIED', 'the worker is stopping');
     } catch (error) {
       await runner.kill();
@@ -81,7 +97,7 @@ export class RunnerSlot {
     } finally {
       this.loading = undefined;
     }
-    this.models = new Map(loaded.map((model) => [model.signature.name, model]));
+    this.models = loaded;
     this.runner = runner;
     void runner.exited.then((exit) => {
       // Died while it was idle: nobody's run failed, but the next one should not have to wait. One that
@@ -89,11 +105,46 @@ export class RunnerSlot {
       if (this.runner === runner && this.endedBy === undefined)
         this.replace(runner, new InferError('RUNNER_DIED', exit.reason));
     });
-    return loaded;
+    return [...loaded.values()];
   }
 
-  deviceOf(model: string): string {
-    return this.models.get(model)?.device ?? 'cpu';
+  /** What its runner holds, in the order wanted. */
+  get loaded(): readonly LoadedModel[] {
+    return [...this.models.values()];
+  }
+
+  has(session: string): boolean {
+    return this.models.has(session);
+  }
+
+  deviceOf(session: string): string {
+    return this.models.get(session)?.device ?? 'cpu';
+  }
+
+  /** Loads one more model between two runs; what is loaded stays whatever comes of it. */
+  load(spec: SessionSpec): Promise<LoadedModel> {
+    return this.alone(async () => {
+      const runner = this.runner ?? (await this.revive());
+      const loaded = await loadInto(runner, spec);
+      if (this.runner !== runner) throw new InferError('RUNNER_DIED', 'the runner died while it loaded');
+      this.models.set(spec.session, loaded);
+      return loaded;
+    });
+  }
+
+  /** Gives a model up between two runs. */
+  unload(session: string): Promise<void> {
+    return this.alone(async () => {
+      if (!this.models.delete(session)) return;
+      await this.runner?.unload(session);
+    });
+  }
+
+  /** A load would count as a run's time, and its process might be killed for it. */
+  private alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.turn.then(work);
+    this.turn = done.catch(() => undefined);
+    return done;
   }
 
   get pid(): number | undefined {
@@ -103,10 +154,17 @@ export class RunnerSlot {
   /**
    * Runs a micro-batch; a dead runner is replaced first. A run cannot be interrupted, so past
    * `limitMs` (and on `abort`) its process is killed and a new one is started at once.
-   * @throws InferError TIME_LIMIT, RUN_ABORTED, DEVICE_ERROR, or what the runner says.
+   * @throws InferError TIME_LIMIT, RUN_ABORTED, DEVICE_ERROR, MODEL_REPLACED, or what the runner says.
    */
-  async run(request: RunRequest, limitMs?: number): Promise<RunReply> {
+  run(request: RunRequest, limitMs?: number): Promise<RunReply> {
+    return this.alone(() => this.runAlone(request, limitMs));
+  }
+
+  private async runAlone(request: RunRequest, limitMs?: number): Promise<RunReply> {
     const runner = this.runner ?? (await this.revive());
+    if (!this.models.has(request.model)) {
+      throw new InferError('MODEL_REPLACED', 'its model was replaced or unloaded before it ran');
+    }
     const timer = limitMs === undefined ? undefined : setTimeout(() => this.end(timeLimit(limitMs)), limitMs);
     this.endedBy = undefined;
     try {
@@ -192,5 +250,15 @@ export class RunnerSlot {
         );
       }
     }
+  }
+}
+
+async function loadInto(runner: Runner, { model, session, version }: SessionSpec): Promise<LoadedModel> {
+  try {
+    return await runner.load(model, { session, version });
+  } catch (error) {
+    const gone = error instanceof InferError && error.code === 'MODEL_UNKNOWN' && version !== undefined;
+    if (!gone) throw error;
+    return runner.load(model, { session });
   }
 }

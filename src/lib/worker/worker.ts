@@ -1,22 +1,24 @@
-import { hostname } from 'node:os';
 import type { Clock } from '../core/clock.js';
 import { Gate } from '../core/gate.js';
 import { MAX_PRIORITY } from '../core/job.js';
 import type { Arena } from '../model/arena.js';
 import type { LoadedModel } from '../model/runner.js';
-import type { ModelSignature } from '../model/signature.js';
 import { shapeKey } from '../model/tensor.js';
 import type { QueueConsumer, TakenJob, WorkerRecord } from '../queue/broker.js';
 import type { Logger } from '../telemetry/logger.js';
 import { admit } from './admit.js';
 import { BatchSizes } from './batch-sizes.js';
 import { Dispatcher } from './dispatcher.js';
-import { HeldJob, HeldJobs, least } from './held.js';
+import { beatOf } from './heartbeat.js';
+import { HeldJob, HeldJobs } from './held.js';
 import { Lane } from './lane.js';
+import { limitsOf, type TimeLimits } from './limits.js';
+import { LiveChanges } from './live-changes.js';
 import { Outcomes } from './outcomes.js';
-import type { RunnerSlot } from './runner-slot.js';
+import type { RunnerPool } from './runner-pool.js';
+import { ServedModels } from './served-models.js';
 
-export interface WorkerOptions {
+export interface WorkerOptions extends TimeLimits {
   id: string;
   name: string;
   version: string;
@@ -27,9 +29,6 @@ export interface WorkerOptions {
   latencyTargetMs: number;
   batchWindowMs: number;
   lockMs: number;
-  /** Milliseconds of run time a job may have; undefined = no limit. */
-  timeLimitMs?: number | undefined;
-  softTimeLimitMs?: number | undefined;
   /** End when the queues are empty. */
   burst: boolean;
   /** End after this many jobs. */
@@ -42,7 +41,8 @@ const CANCEL_GRACE_MS = 1000;
 export interface WorkerParts {
   /** In order of urgency. */
   consumers: QueueConsumer[];
-  slots: RunnerSlot[];
+  /** Opened; its maker stops it. */
+  pool: RunnerPool;
   models: LoadedModel[];
   /** Where large inputs are staged for the runners. */
   arena?: Arena | undefined;
@@ -63,11 +63,13 @@ export class Worker {
   private readonly lanes: Lane[];
   readonly outcomes: Outcomes;
   private readonly held = new HeldJobs();
-  private readonly signatures: Map<string, ModelSignature>;
+  private readonly models: ServedModels;
   private readonly stopTaking = new AbortController();
   private readonly ended = new Gate();
   private order = 0;
-  readonly sizes: BatchSizes;
+  private readonly sizes: BatchSizes;
+  /** What can be changed while it works. */
+  readonly changes: LiveChanges;
   private accepted = 0;
   private leaving = false;
   /** A job that lost its worker before: while it is here nothing waits beside it. */
@@ -79,10 +81,13 @@ export class Worker {
     private readonly parts: WorkerParts,
   ) {
     this.startedAt = parts.clock.now();
-    this.signatures = new Map(parts.models.map((model) => [model.signature.name, model.signature]));
-    this.sizes = new BatchSizes(this.signatures.values(), options.maxBatch, options.latencyTargetMs);
+    this.sizes = new BatchSizes(options.maxBatch, options.latencyTargetMs);
+    this.models = new ServedModels(parts.models, (session) => {
+      this.sizes.remove(session);
+      parts.pool.unload(session);
+    });
+    for (const { session, loaded } of this.models.all) this.sizes.add(session, loaded.signature);
     this.dispatcher = new Dispatcher(
-      parts.slots,
       options.batchWindowMs,
       {
         urge: (unit) => this.urge(unit),
@@ -97,6 +102,13 @@ export class Worker {
       },
       parts.clock,
     );
+    this.changes = new LiveChanges({
+      pool: parts.pool,
+      dispatcher: this.dispatcher,
+      models: this.models,
+      sizes: this.sizes,
+      freeRoom: () => this.freeRoom(),
+    });
     this.outcomes = new Outcomes({
       workerName: options.name,
       consumers: parts.consumers,
@@ -120,18 +132,23 @@ export class Worker {
 
   /** Works until drained or left. */
   async run(): Promise<void> {
-    const dispatching = this.dispatcher.run();
+    for (const slot of this.parts.pool.slots) this.dispatcher.serve(slot);
     const taking = Promise.all(this.lanes.map((lane) => lane.run()));
     await taking;
     while (this.held.size > 0 && !this.leaving) await this.ended.wait();
     this.dispatcher.stop();
-    if (!this.leaving) await dispatching;
+    if (!this.leaving) await this.dispatcher.over();
     await this.outcomes.flushed();
   }
 
   /** Jobs it has begun and not ended: what a drain waits for. */
   get startedJobs(): number {
     return [...this.held.values()].filter((job) => job.started).length;
+  }
+
+  /** Jobs taken and not ended. */
+  get heldJobs(): number {
+    return this.held.size;
   }
 
   /** Takes nothing more, hands back what has not started, finishes what has. */
@@ -172,57 +189,26 @@ export class Worker {
   }
 
   heartbeat(): Omit<WorkerRecord, 'rssBytes' | 'loopLagMs'> {
-    const { options, parts } = this;
-    const now = parts.clock.now();
-    return {
-      id: options.id,
-      name: options.name,
-      host: hostname(),
-      pid: process.pid,
-      version: options.version,
+    return beatOf({
+      options: this.options,
       startedAt: this.startedAt,
-      beatAt: now,
+      now: this.parts.clock.now(),
       state: this.state,
-      gpu: options.gpu,
-      device: [...new Set(parts.models.map((model) => model.device))].join(', ') || 'cpu',
-      queues: parts.consumers.map((consumer) => consumer.queue),
-      models: [...this.signatures.values()].map(({ name, version }) => ({
-        name,
-        version,
-        batch: this.sizes.of(name),
-      })),
-      concurrency: parts.slots.length,
-      maxBatch: this.sizes.largest,
-      batchWindowMs: options.batchWindowMs,
-      active: [...this.dispatcher.runningJobs].map((job) => ({
-        id: job.id,
-        queue: job.job.spec.queue,
-        model: job.job.spec.model,
-        rows: job.rows,
-        sinceMs: now - (job.startedAt ?? now),
-        attempt: job.job.attempt,
-      })),
-      jobsDone: this.outcomes.counts.done,
-      rowsDone: this.outcomes.counts.rows,
-      jobsFailed: this.outcomes.counts.failed,
+      queues: this.parts.consumers.map((consumer) => consumer.queue),
+      models: this.models,
+      sizes: this.sizes,
+      concurrency: this.parts.pool.slots.length,
+      running: this.dispatcher.runningJobs,
+      counts: this.outcomes.counts,
       batches: this.dispatcher.batches,
       busyMs: this.held.busyMs,
-    };
-  }
-
-  /** A job's own limits, never above the worker's. */
-  private limitsOf({ spec }: TakenJob) {
-    const { timeLimitMs, softTimeLimitMs } = this.options;
-    return {
-      hardMs: least(spec.timeLimitMs, timeLimitMs),
-      softMs: least(spec.softTimeLimitMs, softTimeLimitMs),
-    };
+    });
   }
 
   /** One micro-batch a runner is held ahead, counting only lanes as urgent as this one. */
   private room(lane: number): number {
     if (this.stopTaking.signal.aborted || this.suspect !== undefined) return 0;
-    const rows = this.sizes.largest * this.parts.slots.length - this.dispatcher.rowsUpTo(lane);
+    const rows = this.sizes.largest * this.parts.pool.slots.length - this.dispatcher.rowsUpTo(lane);
     const jobsLeft = (this.options.maxJobs ?? Number.POSITIVE_INFINITY) - this.accepted;
     return Math.min(rows, jobsLeft);
   }
@@ -241,13 +227,16 @@ export class Worker {
       }
       this.accepted += 1;
       try {
-        const payload = admit(job, this.signatures);
+        const payload = admit(job, this.models.signatures);
+        const { session } = this.models.get(job.spec.model) as { session: string };
         // A job that failed before runs alone: it may be what brought the run down.
         const alone = job.failures + job.stalls > 0 ? `;alone ${job.spec.id}` : '';
-        const key = `${job.spec.model};${shapeKey(payload)}${alone}`;
-        const cap = this.sizes.capFor(job.spec.model, payload);
-        const held = new HeldJob(job, payload, lane, this.order++, key, cap, this.limitsOf(job));
+        const key = `${session};${shapeKey(payload)}${alone}`;
+        const cap = this.sizes.capFor(session, payload);
+        const limits = limitsOf(job.spec, this.options);
+        const held = new HeldJob(job, payload, lane, this.order++, key, session, cap, limits);
         this.held.set(job, held);
+        this.models.hold(session);
         this.parts.arena?.stage(payload);
         if (job.stalls > 0) this.quarantine(held);
         this.dispatcher.add(held);
@@ -330,7 +319,7 @@ export class Worker {
   private forget(job: HeldJob): void {
     job.over = true;
     this.dispatcher.withdraw(job);
-    this.held.delete(job.job);
+    if (this.held.delete(job.job)) this.models.release(job.session);
     this.parts.arena?.release(job.payload);
     if (this.suspect === job) {
       this.suspect = undefined;

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type AclRole, aclRules } from '../../../src/lib/redis/acl.js';
+import { ACL_ROLES, type AclRole, aclRules } from '../../../src/lib/redis/acl.js';
 import { closeClient, connect, explain } from '../../../src/lib/redis/connect.js';
 import { denials, setUser } from '../../support/acl.js';
 import { type Outcome, ROOT, useInfer } from '../../support/cli.js';
@@ -11,7 +11,7 @@ import { walkTheRoad } from './road.js';
 
 const redis = useRedis({ port: true });
 const infer = useInfer();
-const ROLES: readonly AclRole[] = ['producer', 'worker', 'inspector'];
+const ROLES = ACL_ROLES;
 const CANARY = 'c4n4ry-p4ss';
 const passwordOf = (role: AclRole): string => `${CANARY}-${role}-@:/%`;
 const address = (role: AclRole) => ({ INFER_REDIS_URL: `redis://${role}@127.0.0.1:${redis.port}` });
@@ -48,6 +48,45 @@ describe('least-privilege users', () => {
     expect(run.stdout).toContain('auto 0→1');
     expect((await infer.run(['workers', 'stop', '--all'], { env: env('worker') })).exitCode).toBe(0);
     expect(await denials(redis)).toEqual([]);
+  });
+
+  it('the admin steers, and the worker hears it, without one denial', async () => {
+    const name = /infer worker (\S+)/.exec(worker.stderr)?.[1] as string;
+    const job = await infer.run(['submit', ONE_DIGIT, '-Q', 'steered', '--quiet'], { env: env('producer') });
+    const id = job.stdout.trim();
+    for (const words of [
+      ['pause', 'realtime'],
+      ['resume', 'realtime'],
+      ['priority', id, '-p', '9'],
+      ['move', id, '--to', 'aside'],
+      ['revoke', '-Q', 'aside', '--yes'],
+      ['purge', 'aside', '--state', 'cancelled', '--yes'],
+      ['set', name, 'max-batch', '8'],
+      ['load', name, 'digits'],
+      ['unload', name, 'digits', '--dry-run'],
+      ['restart', name, '--yes', '--wait'],
+    ]) {
+      const run = await infer.run(['control', ...words], { env: env('admin') });
+      expect([words[0], run.exitCode, run.stderr.replace(/^dry run.*\n/m, '')]).toEqual([
+        words[0],
+        words[0] === 'unload' ? 1 : 0,
+        words[0] === 'move' ? expect.stringContaining('no worker serves aside') : '',
+      ]);
+    }
+    expect(await denials(redis)).toEqual([]);
+  });
+
+  it.each([
+    [['pause', 'realtime'], /may not run (EVAL|EVALSHA|HMSET|HSET)\b/],
+    [['revoke', '-Q', 'unserved', '--state', 'waiting', '--yes'], /may not run (EVAL|EVALSHA)\b/],
+    [['set', '*', 'max-batch', '8'], /may not run (SET|RPUSH|EXPIRE|BLPOP)\b/],
+  ])('the inspector may not %j, and is told what it lacks', async (words, message) => {
+    await infer.run(['submit', ONE_DIGIT, '-Q', 'unserved'], { env: env('producer') });
+    const run = await infer.run(['control', ...words], { env: env('inspector') });
+    expect(run.exitCode).toBe(77);
+    expect(run.stderr).toMatch(message);
+    expect(run.stderr).toMatch(/the audit log has no entry of this/);
+    expect((await denials(redis)).length).toBeGreaterThan(0);
   });
 
   it('the worker may run every command of our scripts', () => {

@@ -152,7 +152,7 @@ describe('rights', () => {
 
   it.each([
     ['producer', 'warn', /^user producer may submit, not serve: no .*ZPOPMIN/],
-    ['worker', 'warn', /^user worker may serve, not submit: no BLPOP/],
+    ['worker', 'warn', /^user worker may serve, not submit: no .*HMSET/],
     ['inspector', 'warn', /^user inspector may only look: it may not run EVAL$/],
   ] as const)('of a %s', async (role, status, found) => {
     const finding = await rights(role, aclRules(role, 'infer'));

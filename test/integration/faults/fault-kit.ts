@@ -62,6 +62,7 @@ export class FaultKit {
         burst: false,
         maxJobs: undefined,
         shareGpu: false,
+        drainTimeoutMs: 30_000,
         ...more,
       },
       target,

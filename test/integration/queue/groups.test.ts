@@ -192,10 +192,11 @@ describe('notices', () => {
   it('are heard by a waiter, many waits on one connection', async () => {
     const consumer = await kit.consumer();
     let opened = 0;
-    const waiter = new Waiter('client', PREFIX, () => {
+    const open = () => {
       opened += 1;
       return redis.client('blocking');
-    });
+    };
+    const waiter = new Waiter('client', PREFIX, open, () => undefined);
     const reply = waiter.listFor(kit.queue);
     const ids = Array.from({ length: 5 }, () => newId('j'));
     const heard = ids.map((id) => waiter.next(kit.queue, id));

@@ -5,6 +5,7 @@ import type { Payload } from '../../../src/lib/model/tensor.js';
 import type { JobSpec } from '../../../src/lib/queue/broker.js';
 import { BrokerResults } from '../../../src/lib/queue/result-store.js';
 import { silentLogger } from '../../../src/lib/telemetry/logger.js';
+import { RunnerPool } from '../../../src/lib/worker/runner-pool.js';
 import { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
 import { Worker, type WorkerOptions } from '../../../src/lib/worker/worker.js';
 import type { TestRedis } from '../../support/redis.js';
@@ -130,14 +131,14 @@ export class WorkerKit {
 
   async start(more: Partial<WorkerOptions> = {}, batchable = true): Promise<Worker> {
     const loaded = model(batchable);
-    const slot = new RunnerSlot(
-      0,
-      this.runner.start,
-      { provider: 'cpu', requireGpu: false, threads: 1, modelsDir: '' },
+    const log = silentLogger();
+    const options = { provider: 'cpu', requireGpu: false, threads: 1, modelsDir: '' } as const;
+    const pool = new RunnerPool(
+      (index, wanted) => new RunnerSlot(index, this.runner.start, options, wanted, log),
       ['m'],
-      silentLogger(),
+      log,
     );
-    await slot.open();
+    await pool.open(1);
     const worker = new Worker(
       {
         id: 'w',
@@ -154,7 +155,7 @@ export class WorkerKit {
       },
       {
         consumers: await Promise.all(this.lanes.map((lane) => lane.consumer())),
-        slots: [slot],
+        pool,
         models: [loaded],
         clock: (this.lanes[0] as QueueKit).clock,
         log: silentLogger(),

@@ -110,7 +110,7 @@ describe('rights', () => {
     ['a command of both', ['zadd'], 'fail', /may not run ZADD, needed to submit$/],
     ['a sub-command', ['client|setname'], 'fail', /may not run CLIENT SETNAME, /],
     ['one of workers', ['zpopmin'], 'warn', /may submit, not serve: no ZPOPMIN$/],
-    ['one of submitters', ['blpop'], 'warn', /may serve, not submit: no BLPOP$/],
+    ['one of submitters', ['hmset'], 'warn', /may serve, not submit: no HMSET$/],
     ['all of it', all, 'fail', /may not use the keys/],
   ])('%s', (_, refused, status, found) => {
     const finding = judgeRights('bob', 'infer', all, refused);

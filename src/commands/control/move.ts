@@ -1,0 +1,35 @@
+import { Args, Flags } from '@oclif/core';
+import { ControlCommand, consentFlags, controlFlags } from '../../lib/cli/control/control-command.js';
+import { moveDeed } from '../../lib/cli/control/move-jobs.js';
+
+/** Lets jobs wait in another queue. */
+export default class Move extends ControlCommand<typeof Move> {
+  static override summary = 'move waiting jobs to another queue';
+  static override description =
+    `Jobs are named by their ids, or by that of their group. They keep id, priority, input, deadline and tries, and who waits for them goes on waiting; in the new queue they go behind those of their priority. What runs or has ended stays where it is.
+A job is in one queue at every moment, whatever stops this command; a move that was cut short is completed or taken back by the workers of the queue it was meant for.
+More than one job: asks first; in a pipe it needs --yes. Exits 3 when some could not be moved, 1 when none could.`;
+  static override examples = [
+    '<%= config.bin %> control move ID --to realtime',
+    '<%= config.bin %> control move GROUP --to batch2 --dry-run',
+  ];
+  static override strict = false;
+  static override args = {
+    job: Args.string({ required: true, description: 'id of a job or group; several' }),
+  };
+  static override flags = {
+    ...controlFlags,
+    ...consentFlags,
+    to: Flags.string({
+      required: true,
+      helpValue: '<queue>',
+      description: 'queue to move to; it need not exist yet',
+    }),
+  };
+
+  async run(): Promise<Record<string, unknown>> {
+    const { to } = this.flags;
+    const warn = (text: string) => void this.warn(text);
+    return this.carryOut(moveDeed(this.words, { to, layout: this.layout, progress: this.progress, warn }));
+  }
+}

@@ -1,0 +1,25 @@
+import { Args } from '@oclif/core';
+import { ControlCommand, controlFlags } from '../../lib/cli/control/control-command.js';
+import { priorityDeed } from '../../lib/cli/control/set-priority.js';
+import { priorityFlag } from '../../lib/cli/flags.js';
+
+/** Makes waiting jobs more or less urgent. */
+export default class PriorityCommand extends ControlCommand<typeof PriorityCommand> {
+  static override summary = 'give waiting jobs another priority';
+  static override description =
+    `Jobs are named by their ids, or by that of their group. Each goes behind those that wait at the priority already; what runs or has ended is left alone.
+Exits 3 when some of them wait no longer, 1 when none does.`;
+  static override examples = [
+    '<%= config.bin %> control priority ID --priority 9',
+    '<%= config.bin %> control priority GROUP -p 0',
+  ];
+  static override strict = false;
+  static override args = {
+    job: Args.string({ required: true, description: 'id of a job or group; several' }),
+  };
+  static override flags = { ...controlFlags, priority: priorityFlag({ required: true }) };
+
+  async run(): Promise<Record<string, unknown>> {
+    return this.carryOut(priorityDeed(this.words, this.flags.priority, this.layout));
+  }
+}

@@ -1,0 +1,31 @@
+import { Args, Flags } from '@oclif/core';
+import { ControlCommand, consentFlags, controlFlags } from '../../lib/cli/control/control-command.js';
+import { PURGE_STATES, purgeDeed } from '../../lib/cli/control/purge-queue.js';
+
+/** Empties a queue. */
+export default class Purge extends ControlCommand<typeof Purge> {
+  static override summary = 'cancel all jobs of a queue that have not started, or forget ended ones';
+  static override description =
+    `Jobs that wait or are delayed end as cancelled: who waits for them is told, their groups count them, their input is deleted. Their records stay for an hour. With --state, ended jobs are forgotten with their results. What runs goes on, and so does what is submitted meanwhile.
+Works in small steps, so that Redis serves others between them. Asks first; in a pipe it needs --yes, or --confirm with the name of the queue.`;
+  static override examples = [
+    '<%= config.bin %> control purge batch',
+    '<%= config.bin %> control purge batch --state failed,expired --confirm batch',
+  ];
+  static override args = { queue: Args.string({ required: true, description: 'name of the queue' }) };
+  static override flags = {
+    ...controlFlags,
+    ...consentFlags,
+    state: Flags.string({
+      multiple: true,
+      multipleNonGreedy: true,
+      delimiter: ',',
+      options: [...PURGE_STATES],
+      description: 'which jobs; repeat or separate with commas [default: waiting,delayed]',
+    }),
+  };
+
+  async run(): Promise<Record<string, unknown>> {
+    return this.carryOut(purgeDeed(this.args.queue, this.flags.state, this.progress));
+  }
+}

@@ -1,0 +1,34 @@
+import { consentFlags } from '../../lib/cli/control/control-command.js';
+import { named, WorkerCommand, workerArg, workerFlags } from '../../lib/cli/control/worker-command.js';
+import { waitFlag } from '../../lib/cli/flags.js';
+
+/** Ends workers at once. */
+export default class Stop extends WorkerCommand<typeof Stop> {
+  static override summary = 'end workers at once: what they run goes back to its queue and runs elsewhere';
+  static override description =
+    `Runs in progress are thrown away and begin anew on another worker. drain lets them finish.
+Asks first; in a pipe it needs --yes, or --confirm with the worker as it was named.
+Exits 69 when no worker answers, 3 when some do not, 75 when --wait ends first.`;
+  static override examples = [
+    '<%= config.bin %> control stop gpu-1',
+    '<%= config.bin %> control stop gpu-1 --yes --wait',
+  ];
+  static override args = { worker: workerArg };
+  static override flags = {
+    ...workerFlags,
+    ...consentFlags,
+    wait: waitFlag({ description: 'wait until they have ended, 30s unless a time is given' }),
+  };
+
+  async run(): Promise<Record<string, unknown>> {
+    const { wait } = this.flags;
+    return this.order(
+      this.args.worker,
+      { verb: 'stop' },
+      {
+        danger: (workers) => `stops ${named(workers)} and throws away what they run now`,
+        wait: { until: 'gone', ms: wait },
+      },
+    );
+  }
+}

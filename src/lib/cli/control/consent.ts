@@ -1,0 +1,44 @@
+import { InferError } from '../../core/errors.js';
+import { ExitCode } from '../../core/exit-codes.js';
+import { printable } from '../../core/job.js';
+import { type Asked, askYes } from '../ask.js';
+
+export interface Asking {
+  /** What would happen: `cancels 1,200 jobs of batch`. */
+  danger: string;
+  /** What `--confirm` has to name. */
+  target: string;
+  yes: boolean;
+  confirm: string | undefined;
+  /** Where a person can be asked; undefined in a pipe. */
+  terminal: Asked | undefined;
+  /** The command as typed, without consent: for the hint. */
+  command: string;
+  signal: AbortSignal;
+}
+
+/**
+ * Makes sure that something destructive is meant: `--yes`, `--confirm` with the right name, or a
+ * person who says so.
+ * @throws InferError CONFIRM (2) where nobody can be asked, CONFIRM_NAME (2) for another name,
+ * NOT_CONFIRMED (1) for a no.
+ */
+export async function consent(asking: Asking): Promise<void> {
+  const { danger, target, command } = asking;
+  if (asking.confirm !== undefined && asking.confirm !== target) {
+    throw new InferError(
+      'CONFIRM_NAME',
+      `--confirm names ${printable(asking.confirm)}, and this is about ${printable(target)}: nothing was done`,
+      { hint: `${command} --confirm ${target}`, exitCode: ExitCode.Usage },
+    );
+  }
+  if (asking.yes || asking.confirm === target) return;
+  if (asking.terminal === undefined) {
+    throw new InferError('CONFIRM', `this ${danger}, and nobody confirmed it: nothing was done`, {
+      hint: `${command} --yes, or first ${command} --dry-run`,
+      exitCode: ExitCode.Usage,
+    });
+  }
+  if (await askYes(`This ${danger}. Go on?`, asking.terminal, asking.signal)) return;
+  throw new InferError('NOT_CONFIRMED', 'nothing was done', { exitCode: ExitCode.Negative });
+}

@@ -1,0 +1,61 @@
+import { Args, type Command } from '@oclif/core';
+import { InferError } from '../../core/errors.js';
+import { ExitCode } from '../../core/exit-codes.js';
+import { printable } from '../../core/job.js';
+import type { WorkerRecord } from '../../queue/broker.js';
+import type { Order } from '../../queue/control.js';
+import { plural } from '../output/text.js';
+import { answerFlag, ControlCommand, controlFlags } from './control-command.js';
+import { orderDeed } from './order-workers.js';
+
+export const workerArg = Args.string({
+  required: true,
+  description: 'name, id or host of a worker, or a pattern of names; several with commas',
+});
+
+export const workerFlags = { ...controlFlags, timeout: answerFlag };
+
+export interface WorkerOrder {
+  /** Its further words, for the audit log. */
+  detail?: string;
+  /** What it does to so many workers, where that needs consent: `stops`. */
+  danger?: ((workers: readonly WorkerRecord[]) => string) | undefined;
+  /** Wait so many ms until they are gone, or back. */
+  wait?: { until: 'gone' | 'back'; ms: number | undefined };
+}
+
+/** A command that sends one order to workers and shows what each of them said. */
+export abstract class WorkerCommand<T extends typeof Command> extends ControlCommand<T> {
+  protected order(workers: string, order: Order, options: WorkerOrder = {}) {
+    const { timeout } = this.flags as unknown as { timeout: number };
+    return this.carryOut(
+      orderDeed(order, {
+        workers,
+        timeoutMs: timeout,
+        layout: this.layout,
+        progress: this.progress,
+        who: this.operator,
+        ...options,
+      }),
+    );
+  }
+}
+
+/** `2 workers (a, b)`. */
+export function named(workers: readonly WorkerRecord[]): string {
+  const names = [...new Set(workers.map(({ name }) => name))];
+  const shown = names.length > 5 ? `${names.slice(0, 5).join(', ')}, …` : names.join(', ');
+  return `${plural(workers.length, 'worker')} (${shown})`;
+}
+
+/** `digits` or `digits@2`. @throws InferError USAGE (2) for a version that is no number. */
+export function modelArg(word: string): { model: string; version?: number } {
+  const at = word.lastIndexOf('@');
+  if (at < 0) return { model: word };
+  const version = Number(word.slice(at + 1));
+  if (Number.isInteger(version) && version > 0 && at > 0) return { model: word.slice(0, at), version };
+  throw new InferError('USAGE', `'${printable(word)}' names no version of a model`, {
+    hint: 'infer control load WORKER digits@2',
+    exitCode: ExitCode.Usage,
+  });
+}

@@ -1,0 +1,158 @@
+import { newId } from '../core/job.js';
+import type { RedisClient } from '../redis/types.js';
+import { controlKey, controlReplyKey, controlRequestKey } from './keys.js';
+
+/** What a worker can be told to do. */
+export type Order =
+  /** Finish what has started, take nothing more, end. */
+  | { verb: 'drain' }
+  /** Hand everything back at once and end. */
+  | { verb: 'stop' }
+  /** Drain, then open again in the same process with models and settings read anew. */
+  | { verb: 'restart' }
+  | { verb: 'set'; what: 'concurrency'; value: number }
+  /** null: learned from run times. */
+  | { verb: 'set'; what: 'max-batch'; value: number | null }
+  | { verb: 'set'; what: 'log-level'; value: string }
+  /** A model, or another version of one [the highest]. */
+  | { verb: 'load'; model: string; version?: number | undefined }
+  | { verb: 'unload'; model: string; force: boolean };
+
+export interface ControlRequest {
+  id: string;
+  order: Order;
+  /** Say what would happen, and do nothing. */
+  dryRun: boolean;
+  /** Who asks, for the worker's log. */
+  who: string;
+}
+
+/** What a worker says to a request. */
+export interface ControlAnswer {
+  /** Its id. */
+  worker: string;
+  ok: boolean;
+  /** What it did or why not, in words. */
+  text: string;
+  /** Of a refusal. */
+  code?: string | undefined;
+  hint?: string | undefined;
+  /** It is still at it: another answer follows. */
+  working?: true | undefined;
+}
+
+/** Seconds that replies, and requests to a worker that is gone, outlive their last word. */
+const LEFTOVER_SECONDS = 60;
+/** Seconds one blocking read lasts; well below the time after which a silent connection counts as dead. */
+const BLOCK_SECONDS = 5;
+
+/** A worker's end of the control channel: a list of request ids, read on a connection of its own. */
+export class ControlInbox {
+  constructor(
+    private readonly client: RedisClient,
+    /** A `blocking` connection of this inbox alone. */
+    private readonly blocking: RedisClient,
+    private readonly prefix: string,
+    private readonly workerId: string,
+  ) {}
+
+  /**
+   * The next request, or undefined when none came for a while. A request whose sender has given up is
+   * gone from Redis by then, so a worker that was asleep does not act on it.
+   */
+  async next(): Promise<ControlRequest | undefined> {
+    const heard = await this.blocking.blpop(controlKey(this.prefix, this.workerId), BLOCK_SECONDS);
+    if (heard === null) return undefined;
+    const json = await this.client.get(controlRequestKey(this.prefix, heard[1]));
+    return json === null ? undefined : (JSON.parse(json) as ControlRequest);
+  }
+
+  async answer(request: ControlRequest, answer: Omit<ControlAnswer, 'worker'>): Promise<void> {
+    const list = controlReplyKey(this.prefix, request.id);
+    await Promise.all([
+      this.client.rpush(list, JSON.stringify({ worker: this.workerId, ...answer })),
+      this.client.expire(list, LEFTOVER_SECONDS),
+    ]);
+  }
+}
+
+export interface AskOptions {
+  /** Longest silence in ms: a worker that is still at it says so every second. */
+  timeoutMs: number;
+  signal?: AbortSignal | undefined;
+  /** Every answer as it comes, those on the way included. */
+  onAnswer?: ((answer: ControlAnswer) => void) | undefined;
+}
+
+/**
+ * Sends an order to workers and gathers their last answers by worker id, until all have answered or
+ * none has said anything for the time given. What nobody has read by then is taken back.
+ * @param blocking a `blocking` connection that nothing else uses meanwhile.
+ */
+export async function askWorkers(
+  client: RedisClient,
+  blocking: RedisClient,
+  prefix: string,
+  workers: readonly string[],
+  request: Omit<ControlRequest, 'id'>,
+  options: AskOptions,
+): Promise<Map<string, ControlAnswer>> {
+  const id = newId('j').replace(/^j/, 'c');
+  const { timeoutMs, signal } = options;
+  const body: ControlRequest = { id, ...request };
+  const waitMs = Math.max(1, Math.ceil(timeoutMs));
+  const answers = new Map<string, ControlAnswer>();
+  try {
+    await client.set(controlRequestKey(prefix, id), JSON.stringify(body), 'PX', waitMs);
+    await Promise.all(
+      workers.flatMap((worker) => [
+        client.rpush(controlKey(prefix, worker), id),
+        client.expire(controlKey(prefix, worker), LEFTOVER_SECONDS),
+      ]),
+    );
+    let silentSince = performance.now();
+    const left = (): number => timeoutMs - (performance.now() - silentSince);
+    while (answers.size < workers.length && left() > 0 && signal?.aborted !== true) {
+      const answer = await nextAnswer(blocking, controlReplyKey(prefix, id), left(), signal);
+      if (answer === undefined) continue;
+      silentSince = performance.now();
+      options.onAnswer?.(answer);
+      if (answer.working !== true) answers.set(answer.worker, answer);
+    }
+  } finally {
+    const silent = workers.filter((worker) => !answers.has(worker));
+    await Promise.all([
+      client.del(controlRequestKey(prefix, id), controlReplyKey(prefix, id)),
+      ...silent.map((worker) => client.lrem(controlKey(prefix, worker), 1, id)),
+    ]).catch(() => undefined);
+  }
+  signal?.throwIfAborted();
+  return answers;
+}
+
+/** One answer, or undefined when none came in time, or Redis went away meanwhile. */
+async function nextAnswer(
+  blocking: RedisClient,
+  list: string,
+  ms: number,
+  signal: AbortSignal | undefined,
+): Promise<ControlAnswer | undefined> {
+  const seconds = Math.min(BLOCK_SECONDS, Math.max(0.01, ms / 1000));
+  let timer: NodeJS.Timeout | undefined;
+  let stop: (() => void) | undefined;
+  // A connection that is down would keep the read until Redis is back.
+  const limit = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), seconds * 1000 + 100);
+    stop = () => resolve(null);
+    signal?.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    const read = blocking.blpop(list, seconds);
+    read.catch(() => undefined);
+    const heard = await Promise.race([read, limit]);
+    return heard === null ? undefined : (JSON.parse(heard[1]) as ControlAnswer);
+  } finally {
+    clearTimeout(timer);
+    if (stop !== undefined) signal?.removeEventListener('abort', stop);
+  }
+}

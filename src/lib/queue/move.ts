@@ -1,0 +1,176 @@
+import { newId } from '../core/job.js';
+import type { RedisClient } from '../redis/types.js';
+import type { ChunkOf, JobSpec } from './broker.js';
+import { arrivingKey, bullBase, goneKey, groupKey, inputKey, queuesKey, queueTag } from './keys.js';
+import { QueueScripts } from './script-client.js';
+
+export type MoveOutcome =
+  | 'moved'
+  | 'same queue'
+  /** It runs or has ended. */
+  | 'not waiting'
+  | 'unknown'
+  /** The other queue has a job of this id. */
+  | 'id taken'
+  /** More chunks of its group are on their way: what is there of it may still be taken back. */
+  | 'group open'
+  /** A chunk's group cannot count it from another server of a Cluster. */
+  | 'chunk in a Cluster';
+
+/** A copy at the target that cannot be taken yet. */
+export interface Parked {
+  id: string;
+  source: string;
+  attempt: string;
+  fingerprint: string;
+  group: ChunkOf | undefined;
+}
+
+/** A copy whose mover has said nothing for so long, in ms, is settled by others. */
+const ABANDONED_MS = 10_000;
+const TRIES = 5;
+/** Copies looked at in one go. */
+const SETTLED_AT_ONCE = 100;
+
+/** Brings waiting jobs to another queue: the steps and their reason are in scripts-move.ts. */
+export class Mover {
+  private readonly to: QueueScripts;
+  private registered = false;
+
+  constructor(
+    private readonly client: RedisClient,
+    private readonly prefix: string,
+    readonly target: string,
+  ) {
+    this.to = new QueueScripts(client, prefix, target);
+  }
+
+  /** One job, with its input, priority, deadline, tries and whoever waits for it. */
+  async move(id: string, source: string): Promise<MoveOutcome> {
+    if (source === this.target) return 'same queue';
+    for (let attempt = 1; ; attempt++) {
+      const parked = await this.park(id, source);
+      if (typeof parked === 'string') return parked;
+      const out = await this.takeOut(parked);
+      if (out === 'done') {
+        await this.bringIn(parked);
+        return 'moved';
+      }
+      // It was given another priority, say: copied once more.
+      if (out === 'changed' && attempt < TRIES) continue;
+      await this.to.run('inferMoveDrop', Date.now(), id);
+      return 'not waiting';
+    }
+  }
+
+  /** Copies a job to where nobody takes it yet. */
+  async park(id: string, source: string): Promise<Parked | Exclude<MoveOutcome, 'moved'>> {
+    const base = bullBase(this.prefix, source);
+    const [fields, input, prioritized, delayed, wait] = await Promise.all([
+      this.client.hgetall(base + id),
+      this.client.getBuffer(inputKey(queueTag(this.prefix, source), id)),
+      this.client.zscore(`${base}prioritized`, id),
+      this.client.zscore(`${base}delayed`, id),
+      this.client.lpos(`${base}wait`, id),
+    ]);
+    if (fields.data === undefined) return 'unknown';
+    if (prioritized === null && delayed === null && wait === null) return 'not waiting';
+    const { data, group } = rehomed(fields.data, source, this.target);
+    if (group !== undefined && this.client.isCluster) return 'chunk in a Cluster';
+    if (group !== undefined && !(await this.isClosed(group, source))) return 'group open';
+    if (!this.registered) await this.client.hsetnx(queuesKey(this.prefix), this.target, '{}');
+    this.registered = true;
+    const attempt = newId('j');
+    // Its waiters are told by the queue they wait at, and listen at the new one then.
+    const { rl: _lists, mvx: _given, ...kept } = fields;
+    const copy = {
+      ...kept,
+      data,
+      ...(delayed === null ? {} : { mvat: String(Math.floor(Number(delayed) / 4096)) }),
+    };
+    const flat = Object.entries(copy).flat();
+    const reply = await this.to.run(
+      'inferMovePark',
+      Date.now(),
+      id,
+      `${source} ${attempt}`,
+      input ?? '',
+      ...flat,
+    );
+    if (reply !== 1) return 'id taken';
+    const fingerprint = [fields.ats ?? '0', fields.atm ?? '0', fields.priority ?? '0', fields.cr ?? ''].join(
+      ' ',
+    );
+    return { id, source, attempt, fingerprint, group };
+  }
+
+  private async isClosed({ id, home }: ChunkOf, source: string): Promise<boolean> {
+    const tag = queueTag(this.prefix, home ?? source);
+    return (await this.client.hget(groupKey(tag, id), 'closed')) === '1';
+  }
+
+  /** The commit: takes it out of its queue if it still waits there as it was copied. */
+  async takeOut({
+    id,
+    source,
+    attempt,
+    fingerprint,
+    group,
+  }: Parked): Promise<'done' | 'changed' | 'not waiting'> {
+    const from = new QueueScripts(this.client, this.prefix, source);
+    const ref = group === undefined ? '' : group.home === undefined ? group.id : `${group.id}@${group.home}`;
+    const args = [id, attempt, this.target, fingerprint, ref, group?.index ?? 0];
+    const reply = await from.run('inferMoveOut', Date.now(), ...args);
+    return reply === 1 ? 'done' : reply === 2 ? 'changed' : 'not waiting';
+  }
+
+  /** Lets the copy wait like any other job. */
+  async bringIn({ id, source }: Pick<Parked, 'id' | 'source'>): Promise<void> {
+    await this.to.run('inferMoveIn', Date.now(), id);
+    await this.client.del(goneKey(queueTag(this.prefix, source), id));
+  }
+}
+
+/**
+ * Ends moves to a queue that were left half done: brought in where they had committed, else dropped,
+ * since the job still waits where it was. Workers of the queue call it; answers how many there were.
+ */
+export async function settleArrivals(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  abandonedMs: number = ABANDONED_MS,
+): Promise<number> {
+  const tag = queueTag(prefix, queue);
+  const until = String(Date.now() - abandonedMs);
+  const ids = await client.zrangebyscore(arrivingKey(tag), '-inf', until, 'LIMIT', 0, SETTLED_AT_ONCE);
+  for (const id of ids) {
+    const [source, attempt] = ((await client.hget(bullBase(prefix, queue) + id, 'mv')) ?? '').split(' ');
+    const mover = new Mover(client, prefix, queue);
+    if (source === undefined || source === '' || attempt === undefined) {
+      await client.zrem(arrivingKey(tag), id);
+      continue;
+    }
+    const from = new QueueScripts(client, prefix, source);
+    const committed = await from.run('inferMoveFence', Date.now(), id, attempt);
+    if (committed === 1) await mover.bringIn({ id, source });
+    else await new QueueScripts(client, prefix, queue).run('inferMoveDrop', Date.now(), id);
+  }
+  return ids.length;
+}
+
+/** Job data as the target has it: no reply list of the former queue, and a chunk knows where its group is. */
+function rehomed(json: string, source: string, target: string): { data: string; group: ChunkOf | undefined } {
+  let data: { s?: Partial<JobSpec> };
+  try {
+    data = JSON.parse(json) as { s?: Partial<JobSpec> };
+  } catch {
+    return { data: json, group: undefined };
+  }
+  if (typeof data?.s !== 'object' || data.s === null) return { data: json, group: undefined };
+  const { reply: _reply, group, ...spec } = data.s;
+  if (group === undefined) return { data: JSON.stringify({ ...data, s: spec }), group };
+  const { home = source, ...chunk } = group;
+  const moved = home === target ? chunk : { ...chunk, home };
+  return { data: JSON.stringify({ ...data, s: { ...spec, group: moved } }), group };
+}

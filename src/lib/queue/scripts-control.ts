@@ -1,0 +1,81 @@
+import { PRELUDE } from './scripts-prelude.js';
+
+/**
+ * Cancels jobs that have not started, in chunks. ARGV 4 'prioritized', 'delayed' or 'wait', 5 rank to
+ * start at, 6 most to look at, 7 submitted until (ms), 8 failure JSON, 9 message, 10 keep s.
+ * Output: [cancelled, left alone]
+ */
+export const PURGE_WAITING = `${PRELUDE}
+local part, from, most, cutoff = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local key = base .. part
+local list = part == 'wait'
+local ids = call(list and 'LRANGE' or 'ZRANGE', key, from, from + most - 1)
+local done, left = 0, 0
+for _, id in ipairs(ids) do
+  local job = call('HMGET', base .. id, 'data', 'timestamp')
+  if job[1] and (tonumber(job[2]) or 0) > cutoff then
+    left = left + 1
+  else
+    if list then call('LREM', key, 1, id) else call('ZREM', key, id) end
+    call('ZREM', tag .. ':deadlines', id)
+    if job[1] then
+      finishUnheld(id, job[1], 'cancelled', ARGV[8], ARGV[9], tonumber(ARGV[10]))
+      done = done + 1
+    end
+  end
+end
+return {done, left}
+`;
+
+/**
+ * Deletes ended jobs with what is kept of them, the oldest first, in chunks. ARGV 4 their state, 5
+ * most to look at, 6 ended until (ms). Output: [looked at, jobs that were still there].
+ */
+export const PURGE_ENDED = `${PRELUDE}
+local sets = {completed = completed, failed = failed}
+local set = sets[ARGV[4]] or tag .. ':' .. ARGV[4]
+local done = 0
+local ids = call('ZRANGEBYSCORE', set, '-inf', ARGV[6], 'LIMIT', 0, tonumber(ARGV[5]))
+for _, id in ipairs(ids) do
+  local key = base .. id
+  call('ZREM', set, id)
+  done = done + call('DEL', key)
+  call('DEL', key .. ':logs', tag .. ':in:' .. id, tag .. ':res:' .. id)
+end
+return {#ids, done}
+`;
+
+/**
+ * Gives waiting and delayed jobs another priority, each behind those that wait at it. ARGV 4
+ * priority, 5 BullMQ priority, then ids. Output per id: 1 changed, 2 had it, 0 not waiting, -1 unknown.
+ */
+export const SET_PRIORITY = `${PRELUDE}
+local out = {}
+local priority, bull = tonumber(ARGV[4]), tonumber(ARGV[5])
+for i = 6, #ARGV do
+  local id = ARGV[i]
+  local key = base .. id
+  local job = call('HMGET', key, 'data', 'priority')
+  local waits = call('ZSCORE', prioritized, id)
+  if not job[1] then
+    out[#out + 1] = -1
+  elseif not waits and not call('ZSCORE', delayed, id) and not call('LPOS', wait, id) then
+    out[#out + 1] = 0
+  elseif tonumber(job[2] or 0) == bull then
+    out[#out + 1] = 2
+  else
+    -- First of all what frees or moves: a full Redis refuses a script whose first write needs memory.
+    if call('LREM', wait, 1, id) == 1 then waits = true end
+    if waits then call('ZADD', prioritized, score(bull), id) end
+    call('HSET', key, 'priority', bull)
+    local ok, data = pcall(cjson.decode, job[1])
+    if ok and type(data) == 'table' and type(data.s) == 'table' then
+      data.s.priority = priority
+      call('HSET', key, 'data', cjson.encode(data))
+    end
+    if waits and call('HEXISTS', meta, 'paused') == 0 then call('ZADD', marker, 0, '0') end
+    out[#out + 1] = 1
+  end
+end
+return out
+`;

@@ -1,0 +1,102 @@
+import { PRELUDE } from './scripts-prelude.js';
+
+/**
+ * A job goes to another queue, which may lie on another server of a Cluster, in steps of one script each:
+ *
+ *   park      target   a copy, in none of the lists that jobs are taken from
+ *   take out  source   the commit: if it still waits, it is removed there and a tombstone left
+ *   bring in  target   the copy waits like any other job; then the tombstone goes
+ *
+ * Whatever stops this in between, at most one of them can be taken: before the commit the one at the
+ * source, after it the copy, which the workers of the target bring in when they find the tombstone.
+ *
+ * Fields: mv of a copy, `<source> <attempt>`; mvat of a copy, ms at which it may run (delayed); mvx of a
+ * job, an attempt that was given up. Keys: `<tag>:arriving` ZSET id -> ms, copies; `<tag>:gone:<id>`
+ * STRING, EX, the tombstone: where it went.
+ */
+
+/**
+ * ARGV 4 id, 5 `<source> <attempt>`, 6 input or '', then fields and values of the hash.
+ * Output: 1 parked, 0 the queue has a job of this id.
+ */
+export const MOVE_PARK = `${PRELUDE}
+local id, key = ARGV[4], base .. ARGV[4]
+if call('EXISTS', key) == 1 and call('HEXISTS', key, 'mv') == 0 then return 0 end
+call('DEL', key, tag .. ':in:' .. id)
+for i = 7, #ARGV, 2 do call('HSET', key, ARGV[i], ARGV[i + 1]) end
+call('HSET', key, 'mv', ARGV[5])
+if ARGV[6] ~= '' then call('SET', tag .. ':in:' .. id, ARGV[6]) end
+call('ZADD', tag .. ':arriving', now, id)
+return 1
+`;
+
+/**
+ * ARGV 4 id, 5 attempt, 6 target queue, 7 fingerprint the copy was made with, 8 group as `id` or
+ * `id@queue` or '', 9 chunk number. Output: 1 taken out, 0 it waits no longer, 2 it has changed since.
+ */
+export const MOVE_OUT = `${PRELUDE}
+local id, key = ARGV[4], base .. ARGV[4]
+local job = call('HMGET', key, 'data', 'ats', 'atm', 'priority', 'cr', 'mvx', 'rl', 'mv')
+if not job[1] or job[6] == ARGV[5] or job[8] then return 0 end
+local waits = call('ZSCORE', prioritized, id) or call('ZSCORE', delayed, id) or call('LPOS', wait, id)
+if not waits then return 0 end
+if table.concat({job[2] or '0', job[3] or '0', job[4] or '0', job[5] or ''}, ' ') ~= ARGV[7] then return 2 end
+if call('ZREM', prioritized, id) + call('ZREM', delayed, id) + call('LREM', wait, 1, id) == 0 then return 0 end
+call('SET', tag .. ':gone:' .. id, ARGV[6], 'EX', 604800)
+call('DEL', key, tag .. ':in:' .. id)
+call('ZREM', tag .. ':deadlines', id)
+if ARGV[8] ~= '' then
+  local group, gtag = groupAt(ARGV[8])
+  local gkey = gtag .. ':grp:' .. group
+  if call('EXISTS', gkey) == 1 then call('HSET', gkey, 'moved', 1, 'mv:' .. ARGV[9], ARGV[6]) end
+end
+-- Who waits looks for it again, and finds it there.
+local header = '{"id":' .. cjson.encode(id) .. ',"moved":' .. cjson.encode(ARGV[6]) .. '}'
+local notice = struct.pack('<H', #header) .. header
+local reply = specOf(job[1]).reply
+if reply then tell(reply, notice) end
+for list in string.gmatch(job[7] or '', '%S+') do tell(list, notice) end
+return 1
+`;
+
+/** ARGV 4 id, 5 deadline ms or ''. Output: 1 it waits (or ended, being unwanted), 0 there is no copy. */
+export const MOVE_IN = `${PRELUDE}
+local id, key = ARGV[4], base .. ARGV[4]
+local job = call('HMGET', key, 'mv', 'mvat', 'priority')
+call('ZREM', tag .. ':arriving', id)
+if not job[1] then return 0 end
+call('HDEL', key, 'mv', 'mvat')
+if endIfUnwanted(id) then return 1 end
+local priority, due = tonumber(job[3]) or 0, tonumber(job[2] or '')
+if due and due > now then
+  call('ZADD', delayed, due * 4096 + call('INCR', pc) % 4096, id)
+  local first = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+  if first[1] == id then call('ZADD', marker, due, '1') end
+else
+  if priority == 0 then call('LPUSH', wait, id) else call('ZADD', prioritized, score(priority), id) end
+  if call('HEXISTS', meta, 'paused') == 0 then call('ZADD', marker, 0, '0') end
+end
+local deadline = specOf(call('HGET', key, 'data')).deadline
+if deadline then call('ZADD', tag .. ':deadlines', deadline, id) end
+return 1
+`;
+
+/** Drops a copy whose move did not come to its commit. ARGV 4 id. Output: 1 dropped, 0 there is none. */
+export const MOVE_DROP = `${PRELUDE}
+local id, key = ARGV[4], base .. ARGV[4]
+call('ZREM', tag .. ':arriving', id)
+if call('HEXISTS', key, 'mv') == 0 then return 0 end
+call('DEL', key, tag .. ':in:' .. id)
+return 1
+`;
+
+/**
+ * Whether a move has committed; if not, that attempt cannot any more. ARGV 4 id, 5 attempt.
+ * Output: 1 committed, 0 given up.
+ */
+export const MOVE_FENCE = `${PRELUDE}
+local id, key = ARGV[4], base .. ARGV[4]
+if call('EXISTS', tag .. ':gone:' .. id) == 1 then return 1 end
+if call('EXISTS', key) == 1 then call('HSET', key, 'mvx', ARGV[5]) end
+return 0
+`;

@@ -1,0 +1,62 @@
+import type { BullConsumer } from '../queue/consumer.js';
+import { settleArrivals } from '../queue/move.js';
+import { forgetDeadWorkers } from '../queue/registry.js';
+import type { RedisClient } from '../redis/types.js';
+import type { Logger } from '../telemetry/logger.js';
+import { Upkeep } from './upkeep.js';
+
+/** Locks are renewed every second, or this often in their time where that is sooner; lapsed ones are looked for this often. */
+const RENEWALS_PER_LOCK = 3;
+/** How often cancel requests (with the locks) and deadlines are looked at. */
+const LOOK_MS = 1000;
+const SWEEP_MS = 10_000;
+/** How often moves to its queues that were left half done are looked for. */
+const ARRIVALS_MS = 5000;
+/** Freshness of `inspect`: one small write a second and worker. */
+const BEAT_MS = 1000;
+
+/** What the chores of a worker work on. */
+export interface ChoreParts {
+  client: RedisClient;
+  prefix: string;
+  consumers: readonly BullConsumer[];
+  lockMs: number;
+  log: Logger;
+  beat(): Promise<void>;
+  renewLocks(): Promise<void>;
+  /** When Redis was last seen to come back, ms since the epoch. */
+  backAt(): number;
+}
+
+/** Starts what a worker does again and again beside its jobs; stop what it answers. */
+export function startChores(parts: ChoreParts): Upkeep {
+  const { client, prefix, consumers, lockMs, log } = parts;
+  const upkeep = new Upkeep(log);
+  upkeep.every(BEAT_MS, 'heartbeat', () => parts.beat());
+  upkeep.every(Math.min(LOOK_MS, lockMs / RENEWALS_PER_LOCK), 'locks', () => parts.renewLocks());
+  upkeep.every(LOOK_MS, 'deadlines', () => Promise.all(consumers.map((consumer) => consumer.expireDue())));
+  upkeep.every(lockMs / RENEWALS_PER_LOCK, 'recovery', async () => {
+    // After an outage every worker first gets the time to renew: what it holds is not lost.
+    if (Date.now() - parts.backAt() >= lockMs) await recoverAll(consumers, log);
+  });
+  upkeep.every(ARRIVALS_MS, 'arrivals', () =>
+    Promise.all(consumers.map(({ queue }) => settleArrivals(client, prefix, queue))),
+  );
+  upkeep.every(SWEEP_MS, 'sweep', async () => {
+    await Promise.all(consumers.map((consumer) => consumer.sweep()));
+    await forgetDeadWorkers(client, prefix, Date.now());
+  });
+  return upkeep;
+}
+
+async function recoverAll(consumers: readonly BullConsumer[], log: Logger): Promise<void> {
+  for (const consumer of consumers) {
+    const { requeued, poisoned } = await consumer.recover();
+    const [first] = requeued;
+    if (first !== undefined) {
+      const jobs = requeued.length;
+      log.warn({ queue: consumer.queue, jobs, first }, 'the worker of jobs is gone: back in the queue');
+    }
+    for (const id of poisoned) log.error({ id, queue: consumer.queue }, 'lost its worker too often: failed');
+  }
+}

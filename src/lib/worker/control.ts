@@ -1,0 +1,189 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { InferError, messageOf } from '../core/errors.js';
+import type { ModelSignature } from '../model/signature.js';
+import type { WorkerRecord } from '../queue/broker.js';
+import type { ControlAnswer, ControlInbox, ControlRequest, Order } from '../queue/control.js';
+import type { Logger } from '../telemetry/logger.js';
+import type { LiveChanges } from './live-changes.js';
+import { Trouble } from './trouble.js';
+
+/** A worker at work says so this often, so that its sender goes on waiting. */
+const WORKING_MS = 1000;
+const RETRY_MIN_MS = 200;
+const RETRY_MAX_MS = 5000;
+
+/** What of a worker the control channel acts on. */
+export interface Steered {
+  changes: LiveChanges;
+  log: Logger;
+  record(): Pick<WorkerRecord, 'state' | 'concurrency' | 'models'>;
+  /** Jobs begun and not ended, and all that are held. */
+  jobs(): { started: number; held: number };
+  drain(): void;
+  leave(): void;
+  /** Reads settings and models anew; what it answers drains, to open with them. @throws why they are no good. */
+  prepareRestart(): Promise<() => void>;
+  publish(signature: ModelSignature): Promise<void>;
+  /** Version of a model that a load would bring. @throws InferError MODEL_UNKNOWN. */
+  versionOf(model: string, version: number | undefined): number;
+  /** Shows a change in the register now. */
+  beat(): Promise<void>;
+}
+
+type Words = Omit<ControlAnswer, 'worker'>;
+interface Outcome {
+  text: string;
+  /** What is left to do once the answer is on its way: it may end the process. */
+  afterwards?: () => void;
+}
+
+/** Reads a worker's orders and carries them out, each with an answer. */
+export class ControlLoop {
+  private readonly trouble: Trouble;
+  private closed = false;
+  private loop: Promise<void> | undefined;
+
+  constructor(
+    private readonly inbox: ControlInbox,
+    private readonly steered: Steered,
+  ) {
+    this.trouble = new Trouble(steered.log);
+  }
+
+  start(): void {
+    this.loop ??= this.listen();
+  }
+
+  /** Call before the inbox's connection is closed, and await after. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.loop;
+  }
+
+  private async listen(): Promise<void> {
+    let retryMs = RETRY_MIN_MS;
+    while (!this.closed) {
+      try {
+        const request = await this.inbox.next();
+        retryMs = RETRY_MIN_MS;
+        // Not awaited: a load takes long, and a stop must be heard meanwhile.
+        if (request !== undefined) void this.carryOut(request);
+      } catch (error) {
+        if (this.closed) return;
+        this.trouble.say('cannot hear orders, will try again', error, {});
+        await delay(retryMs);
+        retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
+      }
+    }
+  }
+
+  private async carryOut(request: ControlRequest): Promise<void> {
+    const { log } = this.steered;
+    const { order, who, dryRun } = request;
+    const working = setInterval(() => void this.tell(request, atWork(order)), WORKING_MS);
+    let afterwards: (() => void) | undefined;
+    let words: Words;
+    try {
+      const outcome = await carryOut(order, dryRun, this.steered);
+      ({ afterwards } = outcome);
+      words = { ok: true, text: outcome.text };
+    } catch (error) {
+      const { code, hint } = error instanceof InferError ? error : { code: 'CONTROL', hint: undefined };
+      words = { ok: false, text: messageOf(error), code, ...(hint === undefined ? {} : { hint }) };
+    } finally {
+      clearInterval(working);
+    }
+    if (!dryRun) log[words.ok ? 'info' : 'warn']({ who, order: order.verb, answer: words.text }, 'order');
+    await this.tell(request, words);
+    afterwards?.();
+  }
+
+  private async tell(request: ControlRequest, words: Words): Promise<void> {
+    await this.inbox.answer(request, words).catch((error: unknown) => {
+      this.trouble.say('cannot answer an order', error, { order: request.order.verb });
+    });
+  }
+}
+
+function atWork(order: Order): Words {
+  return { ok: true, working: true, text: order.verb === 'load' ? `loading ${order.model}` : 'at it' };
+}
+
+/** Does what is asked, or with `dryRun` only says what that would be. */
+async function carryOut(order: Order, dryRun: boolean, steered: Steered): Promise<Outcome> {
+  const would = (now: string, then: string) => (dryRun ? `would ${then}` : now);
+  const jobs = steered.jobs();
+  switch (order.verb) {
+    case 'drain': {
+      const again = steered.record().state === 'draining' ? 'is draining already: ' : '';
+      const what = `finish ${plural(jobs.started)} and end`;
+      const text = `${again}${would(`finishing ${plural(jobs.started)}, then it ends`, what)}`;
+      return dryRun ? { text } : { text, afterwards: steered.drain };
+    }
+    case 'stop': {
+      const text = would(
+        `handing back ${plural(jobs.held)} and ending`,
+        `hand back ${plural(jobs.held)} and end`,
+      );
+      return dryRun ? { text } : { text, afterwards: steered.leave };
+    }
+    case 'restart': {
+      const restart = await steered.prepareRestart();
+      const text = would(
+        `finishing ${plural(jobs.started)}, then it opens again`,
+        `finish ${plural(jobs.started)} and open again`,
+      );
+      return dryRun ? { text } : { text, afterwards: restart };
+    }
+    case 'set':
+      return setOption(order, dryRun, steered);
+    case 'load':
+      return load(order, dryRun, steered);
+    case 'unload': {
+      steered.changes.checkUnload(order.model, order.force);
+      if (!dryRun) {
+        await steered.changes.unload(order.model, order.force);
+        await steered.beat();
+      }
+      return { text: would(`unloaded ${order.model}`, `unload ${order.model}`) };
+    }
+  }
+}
+
+async function setOption(
+  order: Extract<Order, { verb: 'set' }>,
+  dryRun: boolean,
+  { changes, log, record, beat }: Steered,
+): Promise<Outcome> {
+  const shown = order.value ?? 'learned from run times';
+  const before =
+    order.what === 'concurrency' ? record().concurrency : order.what === 'log-level' ? log.level : undefined;
+  const text = `${order.what} ${shown}${before === undefined ? '' : `, was ${before}`}`;
+  if (dryRun) return { text: `would set ${text}` };
+  if (order.what === 'concurrency') await changes.setConcurrency(order.value);
+  else if (order.what === 'max-batch') changes.setMaxBatch(order.value);
+  else log.level = order.value;
+  await beat();
+  return { text };
+}
+
+async function load(
+  { model, version }: Extract<Order, { verb: 'load' }>,
+  dryRun: boolean,
+  steered: Steered,
+): Promise<Outcome> {
+  const wanted = steered.versionOf(model, version);
+  const before = steered.record().models.find(({ name }) => name === model)?.version;
+  const was = before === undefined ? 'new to it' : `was version ${before}`;
+  if (dryRun) return { text: `would load ${model} version ${wanted}, ${was}` };
+  const { signature, device, loadMs } = await steered.changes.load(model, version);
+  await steered.publish(signature);
+  await steered.beat();
+  return {
+    text: `serves ${model} version ${signature.version} on ${device}, ${was}; loaded in ${Math.round(loadMs)} ms`,
+  };
+}
+
+function plural(jobs: number): string {
+  return jobs === 1 ? '1 job' : `${jobs} jobs`;
+}

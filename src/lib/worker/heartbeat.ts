@@ -1,0 +1,62 @@
+import { hostname } from 'node:os';
+import type { WorkerRecord } from '../queue/broker.js';
+import type { BatchSizes } from './batch-sizes.js';
+import type { HeldJob } from './held.js';
+import type { ServedModels } from './served-models.js';
+import type { WorkerOptions } from './worker.js';
+
+/** What a worker's heartbeat is made of. */
+export interface BeatFacts {
+  options: WorkerOptions;
+  startedAt: number;
+  now: number;
+  state: WorkerRecord['state'];
+  queues: string[];
+  models: ServedModels;
+  sizes: BatchSizes;
+  concurrency: number;
+  running: Iterable<HeldJob>;
+  counts: { done: number; rows: number; failed: number };
+  batches: number;
+  busyMs: number;
+}
+
+/** The record of a worker as it is now; memory and the loop's lag are its process's. */
+export function beatOf(facts: BeatFacts): Omit<WorkerRecord, 'rssBytes' | 'loopLagMs'> {
+  const { options, models, sizes, now } = facts;
+  const devices = new Set(models.all.map(({ loaded }) => loaded.device));
+  return {
+    id: options.id,
+    name: options.name,
+    host: hostname(),
+    pid: process.pid,
+    version: options.version,
+    startedAt: facts.startedAt,
+    beatAt: now,
+    state: facts.state,
+    gpu: options.gpu,
+    device: [...devices].join(', ') || 'cpu',
+    queues: facts.queues,
+    models: models.all.map(({ session, loaded: { signature } }) => ({
+      name: signature.name,
+      version: signature.version,
+      batch: sizes.of(session),
+    })),
+    concurrency: facts.concurrency,
+    maxBatch: sizes.largest,
+    batchWindowMs: options.batchWindowMs,
+    active: [...facts.running].map((job) => ({
+      id: job.id,
+      queue: job.job.spec.queue,
+      model: job.job.spec.model,
+      rows: job.rows,
+      sinceMs: now - (job.startedAt ?? now),
+      attempt: job.job.attempt,
+    })),
+    jobsDone: facts.counts.done,
+    rowsDone: facts.counts.rows,
+    jobsFailed: facts.counts.failed,
+    batches: facts.batches,
+    busyMs: facts.busyMs,
+  };
+}

@@ -1,0 +1,111 @@
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import type { LoadedModel } from '../model/runner.js';
+import type { BatchSizes } from './batch-sizes.js';
+import type { Dispatcher } from './dispatcher.js';
+import type { RunnerPool } from './runner-pool.js';
+import type { ServedModels } from './served-models.js';
+
+/** What of a worker can change while it works. */
+export interface ChangeableParts {
+  pool: RunnerPool;
+  dispatcher: Dispatcher;
+  models: ServedModels;
+  sizes: BatchSizes;
+  /** More may be taken now. */
+  freeRoom(): void;
+}
+
+/** Changes to a working worker, one at a time, without losing or repeating a job. */
+export class LiveChanges {
+  private turn: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly parts: ChangeableParts) {}
+
+  /**
+   * So many runs at a time. More: each runner serves as soon as its models are loaded. Fewer: a
+   * runner ends when its run is over. Answers the number there is then; the threads of a runner stay.
+   * @throws InferError why a runner does not start; those started before it stay.
+   */
+  setConcurrency(wanted: number): Promise<number> {
+    return this.oneByOne(async () => {
+      const { pool, dispatcher } = this.parts;
+      while (pool.slots.length < wanted) {
+        dispatcher.serve(await pool.grow());
+        this.parts.freeRoom();
+      }
+      const surplus = pool.shrink(wanted);
+      await Promise.all(
+        surplus.map(async (slot) => {
+          await dispatcher.retire(slot);
+          await pool.end(slot);
+        }),
+      );
+      return pool.slots.length;
+    });
+  }
+
+  /** Rows of one run at most; null = learned from run times. */
+  setMaxBatch(rows: number | null): void {
+    this.parts.sizes.limitTo(rows);
+    this.parts.freeRoom();
+  }
+
+  /**
+   * Loads a model, or another version of one, and serves it when every runner has it. Jobs taken
+   * before run on the version they were checked against.
+   * @param version the highest when not given.
+   * @throws InferError why it does not load; what was served before is served on.
+   */
+  load(model: string, version: number | undefined): Promise<LoadedModel> {
+    return this.oneByOne(async () => {
+      const { pool, models, sizes } = this.parts;
+      const served = await pool.load(model, version);
+      sizes.add(served.session, served.loaded.signature);
+      models.serve(served);
+      this.parts.freeRoom();
+      return served.loaded;
+    });
+  }
+
+  /**
+   * Takes no more jobs of a model, and gives it up when those at hand have ended.
+   * @throws InferError MODEL_UNKNOWN when it is not served, LAST_MODEL for the last one without `force`.
+   */
+  unload(model: string, force: boolean): Promise<void> {
+    return this.oneByOne(async () => this.unloadNow(model, force));
+  }
+
+  private unloadNow(model: string, force: boolean): void {
+    const { models } = this.parts;
+    this.checkUnload(model, force);
+    models.forget(model);
+  }
+
+  /** The same checks without the deed. */
+  checkUnload(model: string, force: boolean): void {
+    const { models } = this.parts;
+    const names = models.all.map(({ loaded }) => loaded.signature.name);
+    if (!names.includes(model)) {
+      throw new InferError(
+        'MODEL_UNKNOWN',
+        `it does not serve model ${model} (it serves: ${names.join(', ')})`,
+        {
+          exitCode: ExitCode.NoInput,
+        },
+      );
+    }
+    if (names.length === 1 && !force) {
+      throw new InferError('LAST_MODEL', `${model} is the last model it serves: every job would fail`, {
+        hint: 'infer control drain ends the worker; --force unloads the model all the same',
+        exitCode: ExitCode.Usage,
+      });
+    }
+  }
+
+  private oneByOne<T>(change: () => Promise<T>): Promise<T> {
+    const done = this.turn.then(change);
+    this.turn = done.catch(() => undefined);
+    return done;
+  }
+}

@@ -1,0 +1,269 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { InferClient } from '../../../src/lib/client/client.js';
+import { chunkId, newId } from '../../../src/lib/core/job.js';
+import { Mover, type Parked, settleArrivals } from '../../../src/lib/queue/move.js';
+import { locate, readGroup } from '../../../src/lib/queue/reader.js';
+import { setPriority } from '../../../src/lib/queue/set-priority.js';
+import { useRedis } from '../../support/redis.js';
+import { completed, failed, idsOf, PREFIX, QueueKit, takeOne } from '../queue/queue-kit.js';
+
+const redis = useRedis();
+let from: QueueKit;
+let to: QueueKit;
+beforeEach(async () => {
+  [from, to] = [await QueueKit.open(redis), await QueueKit.open(redis)];
+  await Promise.all([from, to].map((kit) => kit.producer.registerQueue(kit.queue)));
+});
+afterEach(() => Promise.all([from.close(), to.close()]));
+
+const mover = () => new Mover(to.client, PREFIX, to.queue);
+const move = (id: string) => mover().move(id, from.queue);
+const settle = () => settleArrivals(to.client, PREFIX, to.queue, 0);
+
+/** What a worker of each queue would get. */
+async function takeable(): Promise<{ from: string[]; to: string[] }> {
+  const [left, right] = [await from.consumer(), await to.consumer()];
+  return { from: idsOf(await left.take(100)), to: idsOf(await right.take(100)) };
+}
+
+async function park(id: string): Promise<Parked> {
+  const parked = await mover().park(id, from.queue);
+  if (typeof parked === 'string') throw new Error(parked);
+  return parked;
+}
+
+describe('moving a waiting job', () => {
+  it('keeps id, input, priority, deadline and tries, and leaves nothing behind', async () => {
+    const deadline = Date.now() + 60_000;
+    const input = Buffer.alloc(9000, 7);
+    const [id] = (await from.submit({ priority: 7, deadline, input, attempts: 5 })) as [string];
+    expect(await move(id)).toBe('moved');
+    expect(await to.record(id)).toMatchObject({ state: 'waiting', priority: 7, queue: to.queue });
+    expect(await to.client.zscore(`${to.tag}:deadlines`, id)).toBe(String(deadline));
+    const left = (await from.client.call('KEYS', `*${from.queue}}*${id}*`)) as string[];
+    expect(left).toEqual([]);
+    expect(await from.client.zcard(`${from.tag}:deadlines`)).toBe(0);
+    expect(await to.client.hmget(to.base + id, 'mv', 'mvat')).toEqual([null, null]);
+    const job = await takeOne(await to.consumer());
+    expect(job).toMatchObject({ attempt: 1, failures: 0, spec: { id, priority: 7, attempts: 5, deadline } });
+    expect(Buffer.compare(job.input, input)).toBe(0);
+  });
+
+  it('keeps its place by priority, and a delayed one its time', async () => {
+    await to.submit({ id: 'low', priority: 1 }, { id: 'high', priority: 9 });
+    await from.submit({ id: 'middle', priority: 5 });
+    expect(await move('middle')).toBe('moved');
+    const consumer = await from.consumer();
+    await from.submit({ id: 'again', priority: 6 });
+    const failure = { code: 'RUNNER_DIED', message: 'died' };
+    const job = await takeOne(consumer);
+    await consumer.settle([{ kind: 'retry', job, failure, delayMs: 60_000 }]);
+    const { runAt } = await from.record('again');
+    expect(await move('again')).toBe('moved');
+    expect(await to.record('again')).toMatchObject({ state: 'delayed', runAt, attempts: 1 });
+    expect(idsOf(await (await to.consumer()).take(100))).toEqual(['high', 'middle', 'low']);
+    to.offsetMs = 61_000;
+    const second = await takeOne(await to.consumer());
+    expect(second).toMatchObject({ attempt: 2, failures: 1, spec: { id: 'again', priority: 6 } });
+  });
+
+  it('wakes an idle worker of the other queue', async () => {
+    const [id] = (await from.submit({})) as [string];
+    const consumer = await to.consumer();
+    await consumer.take(1);
+    const woken = consumer.waitForWork(10_000, new AbortController().signal);
+    await move(id);
+    await woken;
+    expect(idsOf(await consumer.take(1))).toEqual([id]);
+  });
+
+  it('who waits for it, by whatever way, gets the answer', async () => {
+    const client = await InferClient.open({
+      prefix: PREFIX,
+      modelsDir: redis.dir,
+      resultTtl: 60,
+      redis: redis.settings(),
+    });
+    try {
+      const [id] = (await from.submit({})) as [string];
+      const waiting = client.wait(id, { timeoutMs: 20_000 });
+      const key = from.base + id;
+      while ((await from.client.hexists(key, 'rl')) === 0) await from.client.ping();
+      expect(await move(id)).toBe('moved');
+      const consumer = await to.consumer();
+      const job = await takeOne(consumer);
+      expect(job.spec.reply).toBeUndefined();
+      await consumer.settle([failed(job)]);
+      expect(await waiting).toMatchObject({ id, state: 'failed' });
+      // One that knows the former queue only.
+      expect(await client.result(id)).toMatchObject({ state: 'failed' });
+    } finally {
+      await client.close();
+    }
+  });
+
+  it('leaves alone what runs, has ended, is gone, or meets its own id', async () => {
+    const consumer = await from.consumer();
+    const [done] = (await from.submit({})) as [string];
+    await consumer.settle([completed(await takeOne(consumer))]);
+    const [running] = (await from.submit({})) as [string];
+    await takeOne(consumer);
+    await from.submit({ id: 'twin' });
+    await to.submit({ id: 'twin' });
+    expect(await Promise.all([done, running, 'twin', 'nobody'].map(move))).toEqual([
+      'not waiting',
+      'not waiting',
+      'id taken',
+      'unknown',
+    ]);
+    expect(await mover().move('twin', to.queue)).toBe('same queue');
+    expect((await from.record('twin')).state).toBe('waiting');
+  });
+
+  it('copies again what changed in between', async () => {
+    const [id] = (await from.submit({ priority: 1 })) as [string];
+    const parked = await park(id);
+    expect(await setPriority(from.client, PREFIX, from.queue, [id], 9)).toEqual(['changed']);
+    expect(await mover().takeOut(parked)).toBe('changed');
+    expect(await move(id)).toBe('moved');
+    expect((await takeOne(await to.consumer())).spec.priority).toBe(9);
+  });
+});
+
+describe('a move that stops half way', () => {
+  it('before its commit: the job waits where it was, and only there', async () => {
+    const [id] = (await from.submit({})) as [string];
+    await park(id);
+    const place = { queue: from.queue, kind: 'job' };
+    expect(await locate(to.client, PREFIX, id, [to.queue, from.queue])).toEqual(place);
+    expect(await takeable()).toEqual({ from: [id], to: [] });
+    expect(await settle()).toBe(1);
+    expect(await to.client.exists(to.base + id, `${to.tag}:arriving`)).toBe(0);
+  });
+
+  it('and a mover that wakes up after it was given up cannot commit any more', async () => {
+    const [id] = (await from.submit({})) as [string];
+    const parked = await park(id);
+    await settle();
+    expect(await mover().takeOut(parked)).toBe('not waiting');
+    expect(await takeable()).toEqual({ from: [id], to: [] });
+  });
+
+  it('and it can be moved again', async () => {
+    const [id] = (await from.submit({})) as [string];
+    await park(id);
+    expect(await move(id)).toBe('moved');
+    expect(await settle()).toBe(0);
+    expect(await takeable()).toEqual({ from: [], to: [id] });
+  });
+
+  it('after its commit: the workers of the other queue bring it in', async () => {
+    const [id] = (await from.submit({ input: Buffer.alloc(9000, 1) })) as [string];
+    expect(await mover().takeOut(await park(id))).toBe('done');
+    expect(await takeable()).toEqual({ from: [], to: [] });
+    // Not lost to who asks, and not to the one who cancels.
+    expect((await to.record(id)).state).toBe('waiting');
+    expect(await settle()).toBe(1);
+    expect(await takeable()).toEqual({ from: [], to: [id] });
+    const left = (await from.client.call('KEYS', `*${from.queue}}*${id}*`)) as string[];
+    expect(left).toEqual([]);
+  });
+
+  it('after its commit: cancelled meanwhile, it ends instead of waiting', async () => {
+    const [id] = (await from.submit({})) as [string];
+    await mover().takeOut(await park(id));
+    expect(await to.producer.cancel(to.queue, id)).toBe('active');
+    await settle();
+    expect((await to.record(id)).state).toBe('cancelled');
+    expect(await takeable()).toEqual({ from: [], to: [] });
+  });
+
+  it('is left to its mover for a while', async () => {
+    const [id] = (await from.submit({})) as [string];
+    await mover().takeOut(await park(id));
+    expect(await settleArrivals(to.client, PREFIX, to.queue)).toBe(0);
+  });
+});
+
+describe('chunks of a group', () => {
+  async function group(): Promise<string> {
+    const id = newId('g');
+    await from.producer.openGroup({ id, queue: from.queue, model: 'm', priority: 0, resultTtl: 600 });
+    const of = (index: number) => ({ id, index, firstRow: index * 10 });
+    await from.submit(...[0, 1, 2].map((n) => ({ id: chunkId(id, n), rows: 10, group: of(n) })));
+    await from.producer.closeGroup(from.queue, id, 30, 3);
+    return id;
+  }
+  const record = (id: string) => readGroup(from.client, PREFIX, from.queue, id);
+
+  it('count where their group is, which ends with the last of them', async () => {
+    const id = await group();
+    expect(await move(chunkId(id, 1))).toBe('moved');
+    expect(await record(id)).toMatchObject({ moved: { 1: to.queue }, state: 'waiting' });
+    const [here, there] = [await from.consumer(), await to.consumer()];
+    const jobs = await here.take(100);
+    expect(idsOf(jobs)).toEqual([chunkId(id, 0), chunkId(id, 2)]);
+    await here.settle(jobs.map((job) => completed(job)));
+    expect(await record(id)).toMatchObject({ state: 'active', jobsCompleted: 2, rowsDone: 20 });
+    const last = await takeOne(there);
+    await there.settle([failed(last)]);
+    expect(await record(id)).toMatchObject({ state: 'failed', jobsCompleted: 2, jobsFailed: 1 });
+    // A retry counts it out again, and in again.
+    const before = await record(id);
+    expect(await from.producer.retryGroup(before as NonNullable<typeof before>)).toBe(1);
+    expect(await record(id)).toMatchObject({ state: 'active', jobsFailed: 0 });
+    await there.settle([completed(await takeOne(there))]);
+    expect(await record(id)).toMatchObject({ state: 'completed', jobsCompleted: 3, rowsDone: 30 });
+  });
+
+  it('stay while their group is still being written', async () => {
+    const id = newId('g');
+    await from.producer.openGroup({ id, queue: from.queue, model: 'm', priority: 0, resultTtl: 600 });
+    await from.submit({ id: chunkId(id, 0), rows: 10, group: { id, index: 0, firstRow: 0 } });
+    expect(await move(chunkId(id, 0))).toBe('group open');
+    expect(await takeable()).toEqual({ from: [chunkId(id, 0)], to: [] });
+  });
+
+  it('are cancelled with their group, wherever they are; and may come back', async () => {
+    const id = await group();
+    await move(chunkId(id, 0));
+    await move(chunkId(id, 1));
+    const back = new Mover(from.client, PREFIX, from.queue);
+    expect(await back.move(chunkId(id, 0), to.queue)).toBe('moved');
+    const now = await record(id);
+    expect(now?.moved).toEqual({ 0: from.queue, 1: to.queue });
+    expect(await from.producer.cancelGroup(now as NonNullable<typeof now>)).toEqual({ cancelled: 3 });
+    expect(await record(id)).toMatchObject({ state: 'failed', jobsFailed: 3 });
+    expect(await from.producer.forgetGroup(from.queue, id, 3)).toBe(false);
+  });
+});
+
+describe('another priority', () => {
+  it('goes behind those that wait at it; what runs or is gone is told apart', async () => {
+    const consumer = await from.consumer();
+    await from.submit({ id: 'running', priority: 9 });
+    await takeOne(consumer);
+    await from.submit({ id: 'a', priority: 2 }, { id: 'b', priority: 5 }, { id: 'c', priority: 0 });
+    const outcomes = await setPriority(from.client, PREFIX, from.queue, ['a', 'b', 'running', 'gone'], 5);
+    expect(outcomes).toEqual(['changed', 'same', 'not waiting', 'unknown']);
+    const jobs = await consumer.take(10);
+    expect(jobs.map(({ spec }) => [spec.id, spec.priority])).toEqual([
+      ['b', 5],
+      ['a', 5],
+      ['c', 0],
+    ]);
+    expect(String(jobs[1]?.input)).toBe('input');
+  });
+
+  it('of a delayed job holds when its time has come', async () => {
+    const consumer = await from.consumer();
+    await from.submit({ id: 'later', priority: 1 });
+    const job = await takeOne(consumer);
+    const failure = { code: 'RUNNER_DIED', message: 'died' };
+    await consumer.settle([{ kind: 'retry', job, failure, delayMs: 60_000 }]);
+    await setPriority(from.client, PREFIX, from.queue, ['later'], 8);
+    await from.submit({ id: 'now', priority: 7 });
+    from.offsetMs = 61_000;
+    expect(idsOf(await (await from.consumer()).take(10))).toEqual(['later', 'now']);
+  });
+});
