@@ -1,12 +1,12 @@
 import { Flags } from '@oclif/core';
+import { liveFlags } from '../lib/cli/autoscale/live-flags.js';
 import { simulatePlan } from '../lib/cli/autoscale/simulate-plan.js';
 import type { SimulationJson } from '../lib/cli/autoscale/simulate-run.js';
 import { BaseCommand } from '../lib/cli/base-command.js';
-import { durationFlag, settingFlags, wholeFlag } from '../lib/cli/flags.js';
+import { durationFlag, manyQueuesFlag, wholeFlag } from '../lib/cli/flags.js';
 import { interruptible } from '../lib/cli/signals.js';
 import { assumptionsText, decisionLines, simulateView } from '../lib/cli/views/simulate-view.js';
-import { InferError } from '../lib/core/errors.js';
-import { ExitCode } from '../lib/core/exit-codes.js';
+import type { AutoscalerRecord } from '../lib/queue/autoscalers.js';
 
 const MOST_WORKERS = 1024;
 
@@ -16,15 +16,21 @@ export default class Autoscale extends BaseCommand<typeof Autoscale> {
   static override description =
     `Predicts how long a job would wait, from what waits, what comes, what a worker does a second and how long one takes to start; starts what keeps that below --target-wait, and drains one worker at a time when they have not been needed for a while.
 
+The workers run on by themselves, each on a GPU of its own (on a host without GPUs: sharing the cores), and are taken over by the next autoscaler of these queues here. What follows -- goes to every worker.
+
 With --simulate no worker and no Redis is touched: a trace (steady, bursty, diurnal, flash, dump, clumped, code, chat, sparse, all; or a CSV file of arrival times and, if known, service times) is replayed against policies by the very code that decides live.`;
+  static override usage = 'autoscale [FLAGS] [-- WORKER FLAGS]';
+  static override strict = false;
   static override examples = [
+    '<%= config.bin %> autoscale --queue realtime --max 4',
+    '<%= config.bin %> autoscale -Q realtime,batch --target-wait 5s --spare 1 -- --max-batch 64',
     '<%= config.bin %> autoscale --simulate all --compare step,predictive,fixed:4',
     '<%= config.bin %> autoscale --simulate arrivals.csv --cold-start 45s --service 120ms --max 8',
     '<%= config.bin %> autoscale --simulate flash --spare 1 --verbose',
     "<%= config.bin %> autoscale --simulate all --json | jq '.mean[] | {policy, slo: .figures.slo}'",
   ];
   static override flags = {
-    ...settingFlags('queue'),
+    queues: manyQueuesFlag('queues to watch, which its workers serve [default: as infer worker]'),
     threshold: wholeFlag({
       min: 1,
       description: 'start a worker when more jobs wait than this [default: the wait decides; 50 for step]',
@@ -33,7 +39,7 @@ With --simulate no worker and no Redis is touched: a trace (steady, bursty, diur
     max: wholeFlag({
       min: 1,
       max: MOST_WORKERS,
-      description: 'workers at the most [default: 4 in a simulation]',
+      description: 'workers at the most [default: one a GPU or CPU core; 4 in a simulation]',
     }),
     spare: wholeFlag({
       min: 0,
@@ -47,12 +53,7 @@ With --simulate no worker and no Redis is touched: a trace (steady, bursty, diur
       description:
         'predictive, step (one more each 10 s above the threshold, never one less) or fixed:N [default: predictive]',
     }),
-    'on-exit': Flags.string({
-      options: ['keep', 'drain'],
-      description: 'what becomes of the workers when the autoscaler ends [default: keep]',
-    }),
-    'dry-run': Flags.boolean({ description: 'say what would be done and do nothing' }),
-    once: Flags.boolean({ description: 'decide once' }),
+    ...liveFlags,
     simulate: Flags.string({
       helpValue: '<trace|file>',
       helpGroup: 'SIMULATION',
@@ -81,14 +82,23 @@ With --simulate no worker and no Redis is touched: a trace (steady, bursty, diur
     }),
   };
 
-  async run(): Promise<SimulationJson> {
+  async run(): Promise<SimulationJson | AutoscalerRecord | undefined> {
     const { simulate } = this.flags;
-    if (simulate === undefined) {
-      throw new InferError('AUTOSCALE_LIVE', 'this build can simulate only: the live loop is not in it', {
-        hint: '--simulate all',
-        exitCode: ExitCode.Usage,
-      });
-    }
+    return simulate === undefined ? this.watch() : this.simulate(simulate);
+  }
+
+  /** The live loop; it streams its decisions, and answers what it has when it decides only once. */
+  private async watch(): Promise<AutoscalerRecord | undefined> {
+    const { watchLoop } = await import('../lib/cli/autoscale/live-command.js');
+    const { liveFlagsOf } = await import('../lib/cli/autoscale/live-plan.js');
+    const flags = liveFlagsOf(this.flags, this.settings.queues, this.words, this.passedOn);
+    const { verbose, layout } = this;
+    const note = (text: string) => this.note(text);
+    const record = await watchLoop(this.loaded, flags, { json: this.jsonEnabled(), verbose, layout, note });
+    return flags.once ? record : undefined;
+  }
+
+  private async simulate(simulate: string): Promise<SimulationJson> {
     const plan = simulatePlan({ ...this.flags, simulate });
     const { runSimulation } = await import('../lib/cli/autoscale/simulate-run.js');
     const simulation = await interruptible((signal) =>

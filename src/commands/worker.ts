@@ -49,10 +49,13 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
     burst: Flags.boolean({ description: 'end when the queues are empty' }),
     'max-jobs': wholeFlag({ min: 1, description: 'end after this many jobs' }),
     'share-gpu': Flags.boolean({ description: 'start even when another worker uses this GPU' }),
+    record: Flags.string({ hidden: true, description: 'pid file of a detached worker, see infer workers' }),
   };
 
   async run(): Promise<{ worker: string } | undefined> {
     const { liveAsWorker } = await import('../lib/cli/worker-life.js');
+    const { keepRecord } = await import('../lib/cli/detached.js');
+    const ready = this.flags.record === undefined ? undefined : await keepRecord(this.flags.record);
     const worker = await liveAsWorker({
       loaded: this.loaded,
       flags: this.flags,
@@ -60,6 +63,7 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
       progress: this.progress,
       fresh: () => this.freshSettings(),
       onReady: (config, running, target) => {
+        ready?.();
         const banner = {
           ...config,
           gpu: config.runner.gpu ?? null,

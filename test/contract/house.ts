@@ -45,6 +45,7 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   'src/lib/model/process-runner.ts': 'hands it to the runner process, with the device pinned',
   'src/lib/redis/embedded.ts': 'hands it to redis-server',
   'src/lib/cli/demo/worker-process.ts': "hands it to the demo's worker",
+  'src/lib/scale/spawn-worker.ts': 'hands it to detached workers',
 };
 
 /** Where the process may be ended and signals be heard. */

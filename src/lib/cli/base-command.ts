@@ -1,7 +1,8 @@
 import { Command, Errors, Flags, type Interfaces } from '@oclif/core';
 import { debugWanted, type LoadedSettings, type LoadOptions, loadSettings } from '../config/load.js';
 import type { Settings } from '../config/settings.js';
-import type { ExitCode } from '../core/exit-codes.js';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { completeOptionalValues, settingFlag, settingsFromFlags } from './flags.js';
 import { invocation } from './invocation.js';
@@ -34,8 +35,9 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   protected flags!: FlagsOf<T>;
   protected args!: ArgsOf<T>;
-  /** All arguments, for a command that takes any number (`strict = false`). */
+  /** All arguments, for a command that takes any number (`strict = false`), and what follows `--`, which it may hand on. */
   protected words!: string[];
+  protected passedOn: readonly string[] = [];
   /** Values and where each came from; `this.settings` is the short way to the values. */
   protected loaded!: LoadedSettings;
 
@@ -49,6 +51,8 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     const { ctor } = this;
     // A command without flags or arguments leaves these undefined, whatever oclif's types say.
     const definitions = (ctor.flags ?? {}) as Interfaces.FlagInput;
+    const cut = ctor.strict ? -1 : this.argv.indexOf('--');
+    const [typed, passedOn] = cut < 0 ? [this.argv, []] : [this.argv.slice(0, cut), this.argv.slice(cut + 1)];
     const { args, argv, flags } = await this.parse(
       {
         flags: definitions,
@@ -57,11 +61,13 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
         args: argumentsOnly(ctor.args ?? {}),
         strict: ctor.strict,
       },
-      completeOptionalValues(this.argv, definitions),
+      completeOptionalValues(typed, definitions),
     );
     this.flags = flags as FlagsOf<T>;
     this.args = args as ArgsOf<T>;
     this.words = argv.map(String);
+    if (!ctor.strict) refuseFlags(this.words);
+    this.passedOn = passedOn;
     this.loaded = await this.freshSettings();
   }
 
@@ -195,6 +201,16 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 function argumentsOnly<A extends Interfaces.ArgInput>(args: A): A {
   for (const arg of Object.values(args)) arg.ignoreStdin = true;
   return args;
+}
+
+/** Without oclif's strictness a flag that does not exist is a word like others. */
+function refuseFlags(words: readonly string[]): void {
+  const flag = words.find((word) => word.startsWith('-') && word !== '-');
+  if (flag === undefined) return;
+  throw new InferError('USAGE', `there is no flag ${printable(flag)}`, {
+    hint: 'see --help; what is meant for a worker follows after --',
+    exitCode: ExitCode.Usage,
+  });
 }
 
 let guarded = false;

@@ -9,6 +9,7 @@ import {
   seconds,
   text,
 } from './rules.js';
+import { type WorkerGroup, workerGroups } from './worker-groups.js';
 
 /** One row of the table of settings. */
 export interface Setting<T> {
@@ -90,7 +91,7 @@ export const SETTINGS = {
   } as SettingWithDefault<string>,
   stateDir: {
     env: 'INFER_STATE_DIR',
-    doc: "where infer's own private Redis server keeps its data and socket",
+    doc: "where infer's own private Redis server keeps its data and socket, and detached workers their logs",
     defaultText: '$XDG_STATE_HOME/infer or ~/.local/state/infer',
     computed: true,
     path: true,
@@ -282,6 +283,11 @@ export const SETTINGS = {
     notInFile: true,
     rule: text('a token', '…'),
   } as Setting<string>,
+  workers: {
+    env: 'INFER_WORKERS',
+    doc: 'workers that `infer workers start` starts: [{"name":"gpu","queues":["realtime"],"perGpu":true}]',
+    rule: workerGroups(),
+  } as Setting<readonly WorkerGroup[]>,
   operator: {
     env: 'INFER_OPERATOR',
     flag: 'as',

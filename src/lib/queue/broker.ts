@@ -215,6 +215,8 @@ export interface WorkerRecord {
   rowsDone: number;
   jobsFailed: number;
   batches: number;
+  /** Time since its start in which it held jobs, ms. */
+  busyMs?: number | undefined;
   rssBytes: number;
   /** Longest delay of the main process's event loop since the last beat, ms. */
   loopLagMs: number;

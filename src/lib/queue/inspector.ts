@@ -129,7 +129,7 @@ function perSecond(buckets: readonly number[], partMs: number): number | null {
  * Submit time of the job that has waited longest: first come, first served holds within a
  * priority, so it is the oldest of the ten heads.
  */
-async function oldestWaiting(client: RedisClient, base: string): Promise<number | undefined> {
+export async function oldestWaiting(client: RedisClient, base: string): Promise<number | undefined> {
   const heads = await Promise.all([
     client.lindex(`${base}wait`, -1).then((id) => (id === null ? [] : [id])),
     ...Array.from({ length: MAX_PRIORITY + 1 }, (_, priority) => {

@@ -47,9 +47,8 @@ export const workerKey = (prefix: string, id: string): string => `{${prefix}}:wo
 export const workTotalsKey = (prefix: string, id: string): string => `{${prefix}}:totals:${id}`;
 /** HASH model name -> JSON signature, as the last worker to load it published it. */
 export const modelsKey = (prefix: string): string => `{${prefix}}:models`;
-/** STRING, PX: who holds a GPU of a host. */
-export const leaseKey = (prefix: string, host: string, gpu: string): string =>
-  `{${prefix}}:lease:${host}:${gpu}`;
+/** STRING, PX: who holds a GPU (JSON); `device` is its UUID, or host and index where that is not known. */
+export const leaseKey = (prefix: string, device: string): string => `{${prefix}}:lease:${device}`;
 /** LIST, EX: ids of requests to one worker. */
 export const controlKey = (prefix: string, worker: string): string => `{${prefix}}:ctl:${worker}`;
 /** STRING, PX: a request to workers (JSON); gone when its sender has given up. */
@@ -58,6 +57,11 @@ export const controlRequestKey = (prefix: string, id: string): string => `{${pre
 export const controlReplyKey = (prefix: string, id: string): string => `{${prefix}}:ctlre:${id}`;
 /** STREAM, about the last 10,000 entries: what operators did, see `audit.ts`. */
 export const auditKey = (prefix: string): string => `{${prefix}}:audit`;
+
+/** ZSET autoscaler id -> ms of its last decision. */
+export const autoscalersKey = (prefix: string): string => `{${prefix}}:autoscalers`;
+/** STRING, PX: what an autoscaler has and decides (JSON). */
+export const autoscalerKey = (prefix: string, id: string): string => `{${prefix}}:autoscaler:${id}`;
 
 /** Length of a statistics bucket. Six make the minute that rates are taken over. */
 export const STATS_BUCKET_MS = 10_000;

@@ -1,7 +1,7 @@
 import type { ModelSignature } from '../model/signature.js';
 import type { RedisClient } from '../redis/types.js';
 import type { WorkerRecord } from './broker.js';
-import { leaseKey, modelsKey, workerKey, workersKey, workTotalsKey } from './keys.js';
+import { modelsKey, workerKey, workersKey, workTotalsKey } from './keys.js';
 
 /** Milliseconds a worker is believed alive after its last heartbeat; it beats every second. */
 export const HEARTBEAT_TTL_MS = 15_000;
@@ -60,47 +60,4 @@ export async function publishedModel(
 ): Promise<ModelSignature | undefined> {
   const json = await client.hget(modelsKey(prefix), name);
   return json === null ? undefined : (JSON.parse(json) as ModelSignature);
-}
-
-/** Who may have a GPU of a host; `pid` lets the next worker there see that a holder is dead. */
-export interface GpuLease {
-  host: string;
-  gpu: string;
-  worker: string;
-  id: string;
-  pid: number;
-}
-
-/**
- * Takes or renews the lease on a host's GPU; answers who holds it. Two workers on one GPU share its
- * memory, and the second usually dies of that: so one by default. `isAlive` tells of a process of
- * this host: what a dead one holds is taken over at once and not after 15 seconds.
- */
-export async function leaseGpu(
-  client: RedisClient,
-  prefix: string,
-  lease: GpuLease,
-  isAlive: (pid: number) => boolean,
-): Promise<GpuLease> {
-  const key = leaseKey(prefix, lease.host, lease.gpu);
-  const value = JSON.stringify(lease);
-  const taken = await client.set(key, value, 'PX', HEARTBEAT_TTL_MS, 'NX');
-  if (taken === 'OK') return lease;
-  const current = await client.get(key);
-  // It lapsed between the two commands: try again.
-  if (current === null) return leaseGpu(client, prefix, lease, isAlive);
-  const holder = JSON.parse(current) as GpuLease;
-  if (holder.id === lease.id) await client.pexpire(key, HEARTBEAT_TTL_MS);
-  else if (!isAlive(holder.pid)) {
-    await client.set(key, value, 'PX', HEARTBEAT_TTL_MS);
-    return lease;
-  }
-  return holder;
-}
-
-/** Gives a lease back if it is still this worker's. */
-export async function releaseGpu(client: RedisClient, prefix: string, lease: GpuLease): Promise<void> {
-  const key = leaseKey(prefix, lease.host, lease.gpu);
-  const current = await client.get(key);
-  if (current !== null && (JSON.parse(current) as GpuLease).id === lease.id) await client.del(key);
 }

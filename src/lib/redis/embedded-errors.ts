@@ -1,6 +1,7 @@
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
-import { type EmbeddedPaths, lastLogLines } from './embedded-files.js';
+import { lastLogLines } from '../core/log-file.js';
+import type { EmbeddedPaths } from './embedded-files.js';
 import type { Answer } from './probe.js';
 
 export function serverMissing(): InferError {
@@ -10,6 +11,17 @@ export function serverMissing(): InferError {
     {
       hint: 'install one (apt-get install redis-server, dnf install valkey, brew install redis), or name a running one with --redis redis://host:6379',
       exitCode: ExitCode.Unavailable,
+    },
+  );
+}
+
+export function startBusy(paths: EmbeddedPaths): InferError {
+  return new InferError(
+    'REDIS_START_BUSY',
+    "another command has been starting or stopping infer's Redis for too long",
+    {
+      hint: `look at \`infer redis status\`; if nothing of infer runs, remove ${paths.lockFile}`,
+      exitCode: ExitCode.TryAgain,
     },
   );
 }

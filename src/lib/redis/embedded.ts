@@ -1,24 +1,16 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import {
-  closeSync,
-  openSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { closeSync, openSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { type HeldLock, takeLock } from '../core/file-lock.js';
+import { rotateLog } from '../core/log-file.js';
 import { isAlive } from '../core/process-alive.js';
-import { notAnswering, serverMissing, startFailed, stopFailed } from './embedded-errors.js';
+import { notAnswering, serverMissing, startBusy, startFailed, stopFailed } from './embedded-errors.js';
 import { type EmbeddedPaths, embeddedPaths, preparePrivateDirs } from './embedded-files.js';
 import { keptSettings } from './embedded-settings.js';
 import { parseInfo } from './info.js';
 import { type Answer, ask } from './probe.js';
-import { type HeldLock, takeLock } from './start-lock.js';
 
 export { type EmbeddedPaths, embeddedPaths } from './embedded-files.js';
 
@@ -75,7 +67,7 @@ export async function startEmbedded(
   preparePrivateDirs(paths);
   const running = await runningServer(paths);
   if (running !== undefined) return running;
-  const lock = await takeLock(paths.lockFile, LOCK_TIMEOUT_MS);
+  const lock = await lockOf(paths);
   try {
     // Another command may have started it while this one waited for the lock.
     return (await runningServer(paths)) ?? (await startLocked(paths, lock, options));
@@ -110,7 +102,7 @@ export async function statusEmbedded(stateDir: string): Promise<EmbeddedStatus> 
 export async function stopEmbedded(stateDir: string): Promise<{ stopped: boolean; pid?: number }> {
   const paths = embeddedPaths(stateDir);
   preparePrivateDirs(paths);
-  const lock = await takeLock(paths.lockFile, LOCK_TIMEOUT_MS);
+  const lock = await lockOf(paths);
   try {
     const reachable = await runningPid(paths);
     const pid = reachable ?? (await orphanPid(paths));
@@ -141,6 +133,10 @@ export async function findRedisServer(env?: NodeJS.ProcessEnv | undefined): Prom
   } catch {
     return undefined;
   }
+}
+
+function lockOf(paths: EmbeddedPaths): Promise<HeldLock> {
+  return takeLock(paths.lockFile, { waitMs: LOCK_TIMEOUT_MS, busy: () => startBusy(paths) });
 }
 
 async function runningServer(paths: EmbeddedPaths): Promise<EmbeddedServer | undefined> {
@@ -206,7 +202,7 @@ async function startLocked(
   const server = await findRedisServer(options.env);
   if (server === undefined) throw serverMissing();
   removeLeftovers(paths);
-  rotateLog(paths.logFile);
+  rotateLog(paths.logFile, LOG_MAX_BYTES);
   if (!lock.stillHeld()) throw startFailed(paths, 'another command took over');
   const child = launch(server, paths, options);
   let ended = '';
@@ -313,12 +309,4 @@ async function waitUntilGone(pid: number, timeoutMs: number): Promise<boolean> {
 function removeLeftovers(paths: EmbeddedPaths): void {
   rmSync(paths.socket, { force: true });
   rmSync(paths.pidFile, { force: true });
-}
-
-function rotateLog(logFile: string): void {
-  try {
-    if (statSync(logFile).size > LOG_MAX_BYTES) renameSync(logFile, `${logFile}.old`);
-  } catch {
-    // No log yet.
-  }
 }

@@ -18,6 +18,7 @@ export interface BeatFacts {
   running: Iterable<HeldJob>;
   counts: { done: number; rows: number; failed: number };
   batches: number;
+  busyMs: number;
 }
 
 /** The record of a worker as it is now; memory and the loop's lag are its process's. */
@@ -56,5 +57,6 @@ export function beatOf(facts: BeatFacts): Omit<WorkerRecord, 'rssBytes' | 'loopL
     rowsDone: facts.counts.rows,
     jobsFailed: facts.counts.failed,
     batches: facts.batches,
+    busyMs: facts.busyMs,
   };
 }

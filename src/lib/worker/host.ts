@@ -2,14 +2,13 @@ import { systemClock } from '../core/clock.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { newId } from '../core/job.js';
-import { isAlive } from '../core/process-alive.js';
 import { Arena } from '../model/arena.js';
 import { startRunner } from '../model/process-runner.js';
 import { findModel } from '../model/repository.js';
 import type { LoadedModel, RunnerOptions, StartRunner } from '../model/runner.js';
 import { BullConsumer } from '../queue/consumer.js';
 import { ControlInbox } from '../queue/control.js';
-import { beat, leaseGpu, publishModel, releaseGpu, removeWorker } from '../queue/registry.js';
+import { beat, publishModel, removeWorker } from '../queue/registry.js';
 import { ResultStore } from '../queue/result-store.js';
 import { type WorkReport, writeWorkStats } from '../queue/work-stats.js';
 import {
@@ -24,7 +23,7 @@ import type { Logger } from '../telemetry/logger.js';
 import { LoopLag } from '../telemetry/loop-lag.js';
 import { startChores } from './chores.js';
 import { ControlLoop } from './control.js';
-import { takeLease } from './gpu-lease.js';
+import { GpuHold } from './gpu-hold.js';
 import { atMost, calmed } from './outage.js';
 import { RunnerPool } from './runner-pool.js';
 import { RunnerSlot } from './runner-slot.js';
@@ -78,7 +77,10 @@ export interface RunningWorker {
   readonly activeJobs: number;
   /** Set when it ends in order to be opened again, with this. */
   readonly restartWith: WorkerConfig | undefined;
-  /** Takes jobs until drained, left, or (burst, max jobs) done; then frees everything. */
+  /**
+   * Takes jobs until drained, left, or (burst, max jobs) done; then frees everything.
+   * @throws InferError GPU_LOST (exit 69) when its GPU went to another worker, for which it left.
+   */
   run(): Promise<void>;
   /** Finishes what has started, hands back the rest; after `timeoutMs` it leaves. */
   drain(timeoutMs: number): void;
@@ -124,13 +126,10 @@ export async function openWorker(
     };
     const client = await connect(redis.target, 'worker', redis.settings, { onState });
     cleanup.push(() => closeClient(client));
-    const lease = await takeLease(client, config.prefix, {
-      id,
-      name: config.name,
-      gpu: config.runner.gpu,
-      share: config.shareGpu,
-    });
-    if (lease !== undefined) cleanup.push(() => releaseGpu(client, config.prefix, lease));
+    const { gpu } = config.runner;
+    const claim = { prefix: config.prefix, worker: config.name, id, shared: config.shareGpu };
+    const hold = gpu === undefined ? undefined : await GpuHold.take(client, { gpu, ...claim }, log);
+    cleanup.push(async () => hold?.release());
 
     const arena = Arena.open();
     cleanup.push(async () => arena?.close());
@@ -142,6 +141,7 @@ export async function openWorker(
     );
     cleanup.push(() => pool.stop());
     const models = await pool.open(config.concurrency);
+    hold?.assertHeld();
     await Promise.all(models.map((model) => publishModel(client, config.prefix, model.signature)));
 
     const results = await openResults(redis, config.prefix, cleanup);
@@ -187,9 +187,8 @@ export async function openWorker(
     const sendBeat = async () => {
       const rssBytes = process.memoryUsage.rss() + (await pool.memory());
       const { threads } = config.runner;
-      const record = { ...worker.heartbeat(), threads, rssBytes, loopLagMs: lag.takeMax() };
-      await beat(client, config.prefix, record);
-      if (lease !== undefined) await leaseGpu(client, config.prefix, lease, isAlive);
+      const figures = { threads, rssBytes, loopLagMs: lag.takeMax(), gpuMemory: hold?.memory() };
+      await beat(client, config.prefix, { ...worker.heartbeat(), ...figures });
       await worker.outcomes.work.send(writeWork);
     };
     await sendBeat();
@@ -225,6 +224,11 @@ export async function openWorker(
       await pool.kill();
       left?.();
     };
+    // Its memory on the GPU is freed at once: the new holder loads its models there now.
+    void hold?.lost.then(() => {
+      restartWith = undefined;
+      return leave();
+    });
     let drainTimer: NodeJS.Timeout | undefined;
     let awayTimer: NodeJS.Timeout | undefined;
     /** All runs are over, and Redis has been away for so long that what they brought is not waited with. */
@@ -293,6 +297,7 @@ export async function openWorker(
           clearInterval(awayTimer);
           await undo();
         }
+        hold?.assertHeld();
       },
       drain,
       leave: () => void leave(),

@@ -10,7 +10,7 @@ import { admit } from './admit.js';
 import { BatchSizes } from './batch-sizes.js';
 import { Dispatcher } from './dispatcher.js';
 import { beatOf } from './heartbeat.js';
-import { HeldJob } from './held.js';
+import { HeldJob, HeldJobs } from './held.js';
 import { Lane } from './lane.js';
 import { limitsOf, type TimeLimits } from './limits.js';
 import { LiveChanges } from './live-changes.js';
@@ -62,7 +62,7 @@ export class Worker {
   private readonly dispatcher: Dispatcher;
   private readonly lanes: Lane[];
   readonly outcomes: Outcomes;
-  private readonly held = new Map<TakenJob, HeldJob>();
+  private readonly held = new HeldJobs();
   private readonly models: ServedModels;
   private readonly stopTaking = new AbortController();
   private readonly ended = new Gate();
@@ -201,6 +201,7 @@ export class Worker {
       running: this.dispatcher.runningJobs,
       counts: this.outcomes.counts,
       batches: this.dispatcher.batches,
+      busyMs: this.held.busyMs,
     });
   }
 

@@ -21,7 +21,7 @@ let worker: TestWorker;
 beforeAll(async () => {
   for (const role of ROLES) await setUser(redis, role, passwordOf(role), aclRules(role, 'infer'));
   const file = infer.file('password', `${passwordOf('worker')}\n`);
-  worker = await infer.worker(['-Q', 'realtime,batch'], {
+  worker = await infer.worker(['-Q', 'realtime,batch', '--gpu', '0'], {
     env: { ...address('worker'), INFER_REDIS_PASSWORD_FILE: file, INFER_LOCK_TTL: '1s' },
   });
 });
@@ -38,6 +38,15 @@ describe('least-privilege users', () => {
     await run('submit', ONE_DIGIT, '-Q', 'unserved', '--expires', '1ms');
     expect((await run('retry', '--failed', '-Q', 'batch')).exitCode).toBe(0);
     expect((await infer.run(['models', '--json'], { env: env('inspector') })).exitCode).toBe(0);
+    expect(await denials(redis)).toEqual([]);
+  });
+
+  it('a worker may start and watch others', async () => {
+    const run = await infer.run(['autoscale', '--once', '-Q', 'auto', '--max', '1', '--', '-m', 'digits'], {
+      env: env('worker'),
+    });
+    expect(run.stdout).toContain('auto 0→1');
+    expect((await infer.run(['workers', 'stop', '--all'], { env: env('worker') })).exitCode).toBe(0);
     expect(await denials(redis)).toEqual([]);
   });
 

@@ -165,32 +165,6 @@ describe('registry', () => {
     expect(await registry.forgetDeadWorkers(kit.client, PREFIX, Date.now() + 400_000)).toBe(1);
   });
 
-  it('leases a GPU to one holder, who renews it and alone can give it back', async () => {
-    const where = { host: 'h', gpu: '0' };
-    const [a, b] = [
-      { ...where, worker: 'a', id: 'wa', pid: 1 },
-      { ...where, worker: 'b', id: 'wb', pid: 2 },
-    ];
-    const key = `{${PREFIX}}:lease:h:0`;
-    const alive = (_pid: number) => true;
-    const take = async (lease: typeof a, isAlive = alive) =>
-      (await registry.leaseGpu(kit.client, PREFIX, lease, isAlive)).worker;
-    expect(await take(a)).toBe('a');
-    expect(await take(b)).toBe('a');
-    expect(await take({ ...b, gpu: '1' })).toBe('b');
-    await kit.client.pexpire(key, 1000);
-    await take(b);
-    expect(await kit.client.pttl(key)).toBeLessThanOrEqual(1000);
-    await take(a);
-    expect(await kit.client.pttl(key)).toBeGreaterThan(10_000);
-    await registry.releaseGpu(kit.client, PREFIX, b);
-    expect(await take(b)).toBe('a');
-    await registry.releaseGpu(kit.client, PREFIX, a);
-    expect(await take(b)).toBe('b');
-    // The holder's process is gone: no need to wait for its lease to lapse.
-    expect(await take(a, (pid) => pid !== 2)).toBe('a');
-  });
-
   it('publishes models, the newest of a name', async () => {
     const model = (name: string, version: number) => ({ name, version }) as never;
     for (const one of [model('b', 1), model('a', 1), model('a', 2)]) {

@@ -29,7 +29,6 @@ import {
   statusEmbedded,
   stopEmbedded,
 } from '../../../src/lib/redis/embedded.js';
-import { takeLock } from '../../../src/lib/redis/start-lock.js';
 import type { RedisClient } from '../../../src/lib/redis/types.js';
 import { processTable } from '../../support/process-table.js';
 
@@ -201,17 +200,6 @@ describe('many commands at once', () => {
     // It outlives the processes that started it, and no lock or temporary name stays.
     expect(readdirSync(dir).sort()).toEqual(['appendonlydir', 'redis.log', 'redis.pid', 'redis.sock']);
   }, 30_000);
-
-  it('takes over the lock of a dead process and waits for a living one', async () => {
-    const file = join(stateDir, 'lock');
-    writeFileSync(file, `${endedPid()} token`);
-    const lock = await takeLock(file, 1000);
-    await expect(takeLock(file, 100)).rejects.toMatchObject({ code: 'REDIS_START_BUSY', exitCode: 75 });
-    const waiting = takeLock(file, 5000);
-    lock.release();
-    (await waiting).release();
-    expect(readdirSync(stateDir)).toEqual([]);
-  });
 });
 
 describe('the state directory', () => {

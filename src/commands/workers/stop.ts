@@ -1,0 +1,47 @@
+import { Flags } from '@oclif/core';
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { durationFlag } from '../../lib/cli/flags.js';
+import { stoppedLine } from '../../lib/cli/views/workers-view.js';
+import type { StopOutcome } from '../../lib/scale/stop-workers.js';
+
+/** The worker itself hands back at the end of its own drain time; this is a little after. */
+const AFTER_DRAIN_MS = 5000;
+
+/** Ends detached workers; nothing to stop is a success too. */
+export default class WorkersStop extends BaseCommand<typeof WorkersStop> {
+  static override summary = 'stop workers that run in the background';
+  static override description =
+    `Lets them finish their jobs; after --timeout they hand back what still runs, which costs those jobs nothing, and one that does not even do that is killed.
+NAME is a worker, or the name that several were started under. Without a name: all but those of autoscalers, which would only start others.`;
+  static override usage = 'workers stop [NAME…] [FLAGS]';
+  static override examples = [
+    '<%= config.bin %> workers stop',
+    '<%= config.bin %> workers stop rt --timeout 2m',
+    '<%= config.bin %> workers stop autoscaled --force',
+  ];
+  static override strict = false;
+  static override flags = {
+    all: Flags.boolean({ description: 'those of autoscalers too' }),
+    timeout: durationFlag({
+      description: 'how long jobs may take to finish [default: the drain time and 5s]',
+    }),
+    force: Flags.boolean({ description: 'do not wait: hand running jobs back now' }),
+  };
+
+  async run(): Promise<{ workers: StopOutcome[] }> {
+    const { WorkerFiles } = await import('../../lib/scale/worker-files.js');
+    const { chooseWorkers, stopWorkers } = await import('../../lib/scale/stop-workers.js');
+    const files = new WorkerFiles(this.settings.stateDir);
+    const known = files.list();
+    const chosen = this.flags.all ? known : chooseWorkers(known, this.words, files.host);
+    const timeoutMs = this.flags.force
+      ? 0
+      : (this.flags.timeout ?? this.settings.drainTimeout + AFTER_DRAIN_MS);
+    if (chosen.length === 0) this.note('no such worker runs on this host');
+    const workers = await stopWorkers(files, chosen, timeoutMs, (outcome) =>
+      this.note(stoppedLine(outcome, this.paintError)),
+    );
+    await this.print(workers.map(({ name }) => name));
+    return { workers };
+  }
+}

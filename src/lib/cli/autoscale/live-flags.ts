@@ -1,0 +1,17 @@
+import { Flags } from '@oclif/core';
+import { settingFlags, wholeFlag } from '../flags.js';
+
+/** Flags of the live loop, for the command's own. */
+export const liveFlags = {
+  gpus: Flags.string({
+    helpValue: 'all|none|<ids>',
+    description: 'GPUs to use: indices or UUIDs, comma separated [default: all]',
+  }),
+  'workers-per-gpu': wholeFlag({ min: 1, max: 64, description: 'workers that share a GPU [default: 1]' }),
+  'dry-run': Flags.boolean({ description: 'only say what would be done' }),
+  once: Flags.boolean({ description: 'decide once and end; workers run on' }),
+  'on-exit': Flags.option({ options: ['keep', 'drain'] as const })({
+    description: 'what becomes of the workers at the end [default: keep]',
+  }),
+  ...settingFlags('drainTimeout'),
+};

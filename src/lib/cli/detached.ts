@@ -1,0 +1,51 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { boundOpenLog } from '../core/log-file.js';
+import { markOf } from '../core/process-alive.js';
+import { LOG_MAX_BYTES } from '../scale/spawn-worker.js';
+import { readWorkerFile, updateWorkerFile, type WorkerFile, writeExit } from '../scale/worker-files.js';
+
+const CLAIM_MS = 3000;
+const POLL_MS = 20;
+const BOUND_MS = 30_000;
+
+/**
+ * What a detached worker does for its pid file: sees that it is the process meant there, keeps its
+ * log from growing without end, and writes down how it ended. A worker whose pid file is gone was
+ * given up while it started: nobody would know of it, so it does not run.
+ * @returns to be called when the worker is ready.
+ * @throws InferError START_WITHDRAWN (exit 69).
+ */
+export async function keepRecord(path: string): Promise<() => void> {
+  const file = await claim(path);
+  const timer = setInterval(() => {
+    try {
+      boundOpenLog(file.log, LOG_MAX_BYTES);
+    } catch {
+      // A full disk: the log is the least of its worries.
+    }
+  }, BOUND_MS);
+  timer.unref();
+  process.once('exit', (code) => {
+    if (readWorkerFile(path)?.process?.pid === process.pid) writeExit(path, code);
+  });
+  return () => void updateWorkerFile(path, { readyAt: Date.now() });
+}
+
+async function claim(path: string): Promise<WorkerFile> {
+  const deadline = performance.now() + CLAIM_MS;
+  for (;;) {
+    const file = readWorkerFile(path);
+    if (file === undefined || (file.process !== undefined && file.process.pid !== process.pid)) {
+      throw new InferError('START_WITHDRAWN', 'the start of this worker was given up', {
+        hint: 'infer workers list shows what runs',
+        exitCode: ExitCode.Unavailable,
+      });
+    }
+    if (file.process !== undefined) return file;
+    // Who started it is about to write it down, unless it died just now.
+    if (performance.now() > deadline) updateWorkerFile(path, { process: markOf(process.pid) });
+    await delay(POLL_MS);
+  }
+}

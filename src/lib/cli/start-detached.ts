@@ -1,0 +1,102 @@
+import { availableParallelism } from 'node:os';
+import type { LoadedSettings } from '../config/load.js';
+import type { WorkerGroup } from '../config/worker-groups.js';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { takeLock } from '../core/file-lock.js';
+import { discoverGpus, gpusOf } from '../model/gpus.js';
+import { closeClient, connect, resolveTarget } from '../redis/connect.js';
+import { connectionSettings } from '../redis/from-settings.js';
+import { type StartOutcome, startWorkers } from '../scale/start-workers.js';
+import { WorkerFiles } from '../scale/worker-files.js';
+import { wishesOf } from '../scale/worker-wishes.js';
+
+/** Another `workers start` may be waiting for its models. */
+const LOCK_WAIT_MS = 120_000;
+
+/** What was typed after `infer workers start`. */
+export interface StartFlags {
+  /** Groups of the configuration, by name. */
+  names: readonly string[];
+  name?: string | undefined;
+  queues?: readonly string[] | undefined;
+  gpu?: string | undefined;
+  count?: number | undefined;
+  perGpu: boolean;
+  args: readonly string[];
+}
+
+/**
+ * The groups that are meant: one made of flags, or those of the configuration, or one worker.
+ * @throws InferError USAGE (exit 2) when both are given, WORKERS_UNKNOWN (exit 2).
+ */
+export function groupsOf(flags: StartFlags, configured: readonly WorkerGroup[] | undefined): WorkerGroup[] {
+  const { names, name, queues, gpu, count, perGpu, args } = flags;
+  const made = [name, queues, gpu, count].some((one) => one !== undefined) || perGpu;
+  if (made && names.length > 0) {
+    throw usage(
+      'names mean workers of the configuration, flags mean others',
+      'infer workers start --name gpu --count 2',
+    );
+  }
+  if (made || (names.length === 0 && (configured ?? []).length === 0)) {
+    return [{ name: name ?? 'worker', queues, gpu, count, perGpu, args }];
+  }
+  const known = configured ?? [];
+  const chosen = names.length === 0 ? known : names.map((one) => find(one, known));
+  return chosen.map((group) => ({ ...group, args: [...(group.args ?? []), ...args] }));
+}
+
+function find(name: string, known: readonly WorkerGroup[]): WorkerGroup {
+  const group = known.find((one) => one.name === name);
+  if (group !== undefined) return group;
+  const names = known.map((one) => one.name).join(', ');
+  throw new InferError('WORKERS_UNKNOWN', `the configuration has no workers named '${name}'`, {
+    hint: names === '' ? `infer workers start --name ${name}` : `use one of ${names}`,
+    exitCode: ExitCode.Usage,
+  });
+}
+
+function usage(message: string, hint: string): InferError {
+  return new InferError('USAGE', message, { hint, exitCode: ExitCode.Usage });
+}
+
+/**
+ * Starts detached workers and waits for each, under this host's lock.
+ * @throws InferError of the configuration, Redis, nvidia-smi; WORKERS_BUSY (exit 75). A worker that
+ * fails is an outcome.
+ */
+export async function startDetached(
+  loaded: LoadedSettings,
+  groups: readonly WorkerGroup[],
+  options: { timeoutMs: number; signal: AbortSignal; onOutcome: (outcome: StartOutcome) => void },
+): Promise<StartOutcome[]> {
+  const { stateDir, queues, prefix, threads } = loaded.values;
+  const files = new WorkerFiles(stateDir);
+  const gpus = groups.some((group) => group.perGpu === true) ? gpusOf(await discoverGpus()) : [];
+  const facts = {
+    host: files.host,
+    queues,
+    cores: availableParallelism(),
+    gpus,
+    threadsGiven: threads !== undefined,
+  };
+  const wishes = wishesOf(groups, facts);
+  const settings = connectionSettings(loaded, true);
+  const target = await resolveTarget(settings);
+  // A Redis that does not answer is said once, and not by every worker.
+  await closeClient(await connect(target, 'command', settings));
+  const lock = await takeLock(files.startLock, {
+    waitMs: LOCK_WAIT_MS,
+    busy: (holder) =>
+      new InferError('WORKERS_BUSY', `another command (pid ${holder.pid}) is starting workers on this host`, {
+        hint: 'try again when it is done; infer workers list shows how far it is',
+        exitCode: ExitCode.TryAgain,
+      }),
+  });
+  try {
+    return await startWorkers(wishes, { ...options, files, launch: { redisUrl: target.url, prefix } });
+  } finally {
+    lock.release();
+  }
+}

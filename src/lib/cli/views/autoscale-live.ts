@@ -1,0 +1,130 @@
+import { printable } from '../../core/job.js';
+import { formatDuration } from '../../core/units.js';
+import type { AutoscaledWorker, AutoscalerRecord } from '../../queue/autoscalers.js';
+import type { Tick } from '../../scale/autoscaler.js';
+import { type Cell, type Column, renderTable } from '../output/table.js';
+import { heading, type Layout, type Paint } from '../output/text.js';
+
+/** A decision worth a line: something was done, failed, or changed. */
+export interface Line {
+  at: number;
+  text: string;
+  kind: 'start' | 'drain' | 'hold' | 'failure' | 'note';
+}
+
+/** What is new in a tick, as lines: for a pipe, and for the list under the live table. */
+export function tickLines(tick: Tick, before: Tick | undefined, dryRun: boolean): Line[] {
+  const { at, decision } = tick;
+  const lines: Line[] = tick.failures.map(({ slot, name, reason, lines: log }) => ({
+    at,
+    kind: 'failure',
+    text: [`${name} on ${slot} failed: ${reason}`, ...log.slice(-2)].join(' | '),
+  }));
+  for (const trouble of tick.troubles) {
+    const known = before?.troubles.some((one) => one.slot === trouble.slot && one.state === trouble.state);
+    if (known !== true)
+      lines.push({ at, kind: 'failure', text: `${trouble.slot} ${trouble.state}: ${trouble.reason}` });
+  }
+  const kinds = new Set(decision.actions.map((action) => action.kind));
+  const would = dryRun ? 'would: ' : '';
+  // What a dry run would do it would do again at every look: once is enough.
+  const same = dryRun && before?.decision.reason === decision.reason;
+  if (kinds.size > 0 && !same) {
+    const done = [...tick.started, ...tick.drained.map((name) => `drains ${name}`)].join(', ');
+    const text = `${would}${decision.reason}${done === '' || dryRun ? '' : ` · ${done}`}`;
+    lines.push({ at, kind: kinds.has('start') ? 'start' : 'drain', text });
+  } else if (decision.hold !== (before?.decision.hold ?? null)) {
+    const why = tick.error === undefined ? '' : ` (${tick.error})`;
+    const text = decision.hold === null ? `goes on: ${decision.reason}` : `${decision.reason}${why}`;
+    lines.push({ at, kind: decision.hold === null ? 'note' : 'hold', text });
+  } else if (before === undefined) lines.push({ at, kind: 'note', text: `${would}${decision.reason}` });
+  return lines;
+}
+
+const FORMATS = { start: 'green', drain: 'cyan', hold: 'yellow', failure: 'red', note: 'dim' } as const;
+
+export function lineText({ at, text, kind }: Line, paint: Paint): string {
+  const time = new Date(at).toTimeString().slice(0, 8);
+  return `${paint('dim', time)} ${paint(FORMATS[kind], printable(text))}`;
+}
+
+const COLUMNS: Column[] = [
+  { title: 'SLOT' },
+  { title: 'WORKER' },
+  { title: 'PID', align: 'right' },
+  { title: 'STATE' },
+  { title: 'SINCE', align: 'right' },
+];
+/** Enough of a UUID to tell GPUs apart, and enough for CUDA and `--gpus`. */
+const UUID_SHOWN = 12;
+
+function slotText(slot: string, { tty }: Layout): string {
+  const [uuid = slot, place] = slot.split('#');
+  return tty && uuid.length > UUID_SHOWN
+    ? `${uuid.slice(0, UUID_SHOWN)}${place === undefined ? '' : `#${place}`}`
+    : slot;
+}
+
+const STATES = { starting: 'yellow', ready: 'green', busy: 'green', draining: 'cyan' } as const;
+
+/** The live table: places, their workers, and what is decided. */
+export function autoscalerView(
+  record: AutoscalerRecord,
+  lines: readonly Line[],
+  layout: Layout,
+  now: number,
+): string[] {
+  const { paint } = layout;
+  const bounds = `${record.min}..${record.max} workers, target wait ${formatDuration(record.targetWaitMs)}`;
+  const rows = [
+    ...record.workers.map((worker) => workerRow(worker, layout, now)),
+    ...record.troubles.map((trouble) => troubleRow(trouble, layout)),
+  ];
+  return [
+    `${heading(`Autoscaler of ${record.pool}`, paint)} ${paint('dim', `${record.policy}, ${bounds}${record.dryRun ? ', dry run' : ''}`)}`,
+    record.hold === null ? printable(record.reason) : paint('yellow', printable(record.reason)),
+    '',
+    ...(rows.length === 0 ? [paint('dim', 'no worker yet')] : renderTable(COLUMNS, rows, layout)),
+    ...(lines.length === 0 ? [] : ['', ...lines.map((line) => lineText(line, paint))]),
+  ];
+}
+
+function workerRow(
+  { name, pid, slot, state, since, adopted }: AutoscaledWorker,
+  layout: Layout,
+  now: number,
+): Cell[] {
+  return [
+    slotText(slot, layout),
+    adopted ? `${name} (adopted)` : name,
+    pid === null ? '-' : String(pid),
+    { text: state, format: STATES[state] },
+    now - since < 1000 ? 'now' : formatDuration(Math.floor((now - since) / 1000) * 1000),
+  ];
+}
+
+function troubleRow({ slot, state, reason }: AutoscalerRecord['troubles'][number], layout: Layout): Cell[] {
+  return [slotText(slot, layout), '-', '-', { text: `${state}: ${reason}`, format: 'red' }, '-'];
+}
+
+/** One line of `--json`: everything of a decision, without what is only for people. */
+export function tickJson(tick: Tick, record: AutoscalerRecord): Record<string, unknown> {
+  const { decision, queue, failures, started, drained, others, error } = tick;
+  return {
+    at: new Date(tick.at).toISOString(),
+    pool: record.pool,
+    workers: record.workers,
+    desired: decision.desired,
+    actions: decision.actions,
+    started,
+    drained,
+    hold: decision.hold,
+    reason: decision.reason,
+    queue,
+    otherWorkers: others,
+    failures,
+    troubles: record.troubles,
+    dryRun: record.dryRun,
+    error: error ?? null,
+  };
+}

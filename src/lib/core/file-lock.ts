@@ -1,0 +1,112 @@
+import { randomUUID } from 'node:crypto';
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { markOf, type ProcessMark, stillRuns } from './process-alive.js';
+
+const POLL_MS = 25;
+
+/** Who holds a lock file. */
+export interface LockHolder extends ProcessMark {
+  /** Milliseconds since the epoch. */
+  since: number;
+  /** What the holder does with it, for people. */
+  purpose?: string | undefined;
+}
+
+export interface HeldLock {
+  /** False when somebody removed the file or took it over by hand. */
+  stillHeld(): boolean;
+  release(): void;
+}
+
+export interface LockOptions {
+  /** How long another holder is waited for; 0 looks once. */
+  waitMs: number;
+  purpose?: string;
+  /** The error to throw when the wait is over. */
+  busy: (holder: LockHolder) => Error;
+}
+
+/**
+ * Takes an exclusive lock file that names its holder's process, and waits for another to let go. A
+ * lock whose holder is dead is taken over: pids are used again, so its start time is compared too.
+ * @throws what `busy` makes.
+ */
+export async function takeLock(file: string, options: LockOptions): Promise<HeldLock> {
+  const holder = { ...markOf(process.pid), since: Date.now(), purpose: options.purpose };
+  // Two locks of one process are not the same lock.
+  const content = JSON.stringify({ ...holder, token: randomUUID() });
+  const deadline = performance.now() + options.waitMs;
+  while (!tryLock(file, content)) {
+    const other = breakStaleLock(file);
+    if (other !== undefined && performance.now() >= deadline) throw options.busy(other);
+    if (other !== undefined) await delay(POLL_MS);
+  }
+  const stillHeld = (): boolean => read(file) === content;
+  return {
+    stillHeld,
+    release: () => {
+      if (stillHeld()) rmSync(file, { force: true });
+    },
+  };
+}
+
+/** Who holds a lock right now; undefined when nobody does. Takes nothing. */
+export function lockHolder(file: string): LockHolder | undefined {
+  const content = read(file);
+  return content === undefined ? undefined : liveHolder(content);
+}
+
+function tryLock(file: string, content: string): boolean {
+  // Written aside and linked: the lock never exists without its owner's name in it.
+  const aside = `${file}.${randomUUID()}`;
+  try {
+    writeFileSync(aside, content, { mode: 0o600, flag: 'wx' });
+    linkSync(aside, file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    rmSync(aside, { force: true });
+  }
+}
+
+/** Removes a lock whose holder is gone; answers the holder of one that is not. */
+function breakStaleLock(file: string): LockHolder | undefined {
+  const content = read(file);
+  if (content === undefined) return undefined;
+  const holder = liveHolder(content);
+  if (holder !== undefined) return holder;
+  const aside = `${file}.${randomUUID()}`;
+  try {
+    // Of several that find it stale, one rename wins; a second may catch the winner's new lock,
+    // sees that by its content and puts it back.
+    renameSync(file, aside);
+    if (read(aside) !== content) linkSync(aside, file);
+  } catch {
+    // Somebody else was quicker: the next round looks again.
+  } finally {
+    rmSync(aside, { force: true });
+  }
+  return undefined;
+}
+
+/** Nobody, when the text is not one of ours: a lock is never without its holder's name. */
+function liveHolder(content: string): LockHolder | undefined {
+  try {
+    const holder = JSON.parse(content) as Partial<LockHolder> | null;
+    const named = holder !== null && Number.isInteger(holder.pid) && (holder.pid as number) > 0;
+    return named && stillRuns(holder as LockHolder) ? (holder as LockHolder) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,123 @@
+/** A MIG instance: a part of a GPU that a program sees as a device of its own. */
+export interface MigInstance {
+  /** `MIG-<uuid>`, or `MIG-GPU-<uuid>/<gi>/<ci>` of drivers before R470. */
+  uuid: string;
+  /** `3g.20gb` */
+  profile: string;
+}
+
+export interface Gpu {
+  /** As nvidia-smi numbers them: by PCI bus. */
+  index: number;
+  /** `GPU-<uuid>`: stays the same when another GPU fails, as an index does not. */
+  uuid: string;
+  name: string;
+  /** Bytes; undefined where the driver does not say (`[N/A]`), as on chips that share the host's memory. */
+  totalBytes?: number;
+  usedBytes?: number;
+  freeBytes?: number;
+  /** Share of time in which it was at work, 0..1. */
+  utilisation?: number;
+  /** Its MIG instances; while MIG is enabled nothing but these can be used. */
+  mig: MigInstance[];
+}
+
+const FIELDS = [
+  'index',
+  'uuid',
+  'memory.total',
+  'memory.used',
+  'memory.free',
+  'utilization.gpu',
+  'mig.mode.current',
+  'name',
+] as const;
+
+/** Fields to ask for. The name is last: it alone may hold a comma. Drivers before R450 know no MIG. */
+export function gpuFields(withMig: boolean): string[] {
+  return FIELDS.filter((field) => withMig || field !== 'mig.mode.current');
+}
+
+const MIB = 1 << 20;
+
+/**
+ * GPUs in the output of `--query-gpu=<gpuFields> --format=csv,noheader,nounits`. NVIDIA promises no
+ * stable output, and warnings stand between the lines: a line counts that has an index and a UUID,
+ * and a value that is no number is not known.
+ */
+export function parseGpus(csv: string, withMig: boolean): { gpus: Gpu[]; migEnabled: boolean } {
+  const fields = gpuFields(withMig);
+  const gpus: Gpu[] = [];
+  let migEnabled = false;
+  for (const line of csv.split('\n')) {
+    const cells = line.split(',').map((cell) => cell.trim());
+    if (cells.length < fields.length) continue;
+    const name = cells.slice(fields.length - 1).join(', ');
+    const cell = (field: (typeof FIELDS)[number]) => cells[fields.indexOf(field)] ?? '';
+    const uuid = cell('uuid');
+    if (!/^\d+$/.test(cell('index')) || !/^GPU-[\w-]+$/.test(uuid)) continue;
+    migEnabled ||= withMig && cell('mig.mode.current') === 'Enabled';
+    gpus.push({
+      index: Number(cell('index')),
+      uuid,
+      name,
+      ...known('totalBytes', cell('memory.total'), MIB),
+      ...known('usedBytes', cell('memory.used'), MIB),
+      ...known('freeBytes', cell('memory.free'), MIB),
+      ...known('utilisation', cell('utilization.gpu'), 0.01),
+      mig: [],
+    });
+  }
+  return { gpus, migEnabled };
+}
+
+function known<K extends string>(key: K, cell: string, unit: number): { [P in K]?: number } {
+  // `nounits` leaves the unit to some old drivers all the same.
+  const number = /^(\d+(?:\.\d+)?)(?: ?(?:MiB|%))?$/.exec(cell)?.[1];
+  return (number === undefined ? {} : { [key]: Number(number) * unit }) as { [P in K]?: number };
+}
+
+const GPU_LINE = /^GPU (\d+):.*\(UUID: (GPU-[\w-]+)\)/;
+const MIG_LINE = /^\s+MIG (\S+)\s+Device\s+\d+:\s*\(UUID: (MIG-[\w/-]+)\)/;
+
+/** MIG instances by the UUID of their GPU, from the output of `nvidia-smi -L`. */
+export function parseMigInstances(listing: string): Map<string, MigInstance[]> {
+  const found = new Map<string, MigInstance[]>();
+  let gpu: string | undefined;
+  for (const line of listing.split('\n')) {
+    gpu = GPU_LINE.exec(line)?.[2] ?? gpu;
+    const [, profile, uuid] = MIG_LINE.exec(line) ?? [];
+    if (gpu === undefined || profile === undefined || uuid === undefined) continue;
+    found.set(gpu, [...(found.get(gpu) ?? []), { profile, uuid }]);
+  }
+  return found;
+}
+
+/** A device that a worker can be pinned to: a GPU, or a MIG instance of one. */
+export interface GpuDevice {
+  uuid: string;
+  gpu: Gpu;
+}
+
+/** Every device of this host: a GPU that has MIG instances is these, and is itself none. */
+export function devicesOf(gpus: readonly Gpu[]): GpuDevice[] {
+  return gpus.flatMap((gpu) =>
+    gpu.mig.length === 0 ? [{ uuid: gpu.uuid, gpu }] : gpu.mig.map(({ uuid }) => ({ uuid, gpu })),
+  );
+}
+
+/**
+ * The device that `--gpu` names, as CUDA reads it: an index, a UUID, or the beginning of one that
+ * only one device has. A GPU with MIG instances means its first. Undefined: no such device here.
+ */
+export function findDevice(gpus: readonly Gpu[], wanted: string): GpuDevice | undefined {
+  const devices = devicesOf(gpus);
+  if (/^\d+$/.test(wanted)) return devices.find((device) => device.gpu.index === Number(wanted));
+  const named = new Map(devices.map((device) => [device.uuid.toLowerCase(), device]));
+  for (const { uuid, gpu } of devices) {
+    if (!named.has(gpu.uuid.toLowerCase())) named.set(gpu.uuid.toLowerCase(), { uuid, gpu });
+  }
+  const prefix = wanted.toLowerCase();
+  const matches = [...named].filter(([uuid]) => uuid.startsWith(prefix));
+  return named.get(prefix) ?? (matches.length === 1 ? matches[0]?.[1] : undefined);
+}

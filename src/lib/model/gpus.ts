@@ -1,0 +1,125 @@
+import { spawn } from 'node:child_process';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { printable } from '../core/job.js';
+import { formatDuration } from '../core/units.js';
+import { type Gpu, gpuFields, parseGpus, parseMigInstances } from './gpu-parse.js';
+
+/** What nvidia-smi says of this host's GPUs. */
+export interface GpuReport {
+  /**
+   * `ok`: it answered, perhaps that there is none. `absent`: it is not installed, so there is no
+   * NVIDIA driver. `failed`: it knows no GPU and says why. `hung`: it did not answer and was killed.
+   */
+  state: 'ok' | 'absent' | 'failed' | 'hung';
+  /** By index. */
+  gpus: Gpu[];
+  /** Why, in one line, where the state is not `ok`. */
+  reason?: string;
+}
+
+/** A driver under load answers in 20 ms to 1 s; one that takes longer does not answer at all. */
+const TIMEOUT_MS = 5000;
+const OUTPUT_MAX = 1 << 20;
+const REASON_MAX = 200;
+
+/**
+ * Asks nvidia-smi for this host's GPUs, or for `only` one by its UUID; in at most `timeoutMs` a call
+ * (one, two where MIG is on). Never throws: no GPU and a broken driver are answers too.
+ */
+export async function discoverGpus(
+  options: { timeoutMs?: number | undefined; only?: string | undefined } = {},
+): Promise<GpuReport> {
+  const { timeoutMs = TIMEOUT_MS, only } = options;
+  const query = (mig: boolean) =>
+    ask([...(only === undefined ? [] : ['-i', only]), ...queryOf(mig)], timeoutMs);
+  let withMig = true;
+  let answer = await query(withMig);
+  if (/is not a valid field/i.test(answer.output)) {
+    withMig = false;
+    answer = await query(withMig);
+  }
+  if (answer.end === 'absent') return { state: 'absent', gpus: [], reason: 'nvidia-smi is not installed' };
+  if (answer.end === 'hung') return hung(timeoutMs);
+  const { gpus, migEnabled } = parseGpus(answer.output, withMig);
+  if (gpus.length === 0) return nothingFound(answer);
+  if (migEnabled) {
+    const listing = await ask(['-L'], timeoutMs);
+    if (listing.end === 'hung') return hung(timeoutMs);
+    const instances = parseMigInstances(listing.output);
+    for (const gpu of gpus) gpu.mig = instances.get(gpu.uuid) ?? [];
+  }
+  return { state: 'ok', gpus: gpus.sort((a, b) => a.index - b.index) };
+}
+
+/**
+ * The GPUs of a report that a fleet is built on; none where there is no nvidia-smi.
+ * @throws InferError GPU_DISCOVERY (exit 69) when there may be GPUs and the driver does not say.
+ */
+export function gpusOf(report: GpuReport): Gpu[] {
+  if (report.state === 'ok' || report.state === 'absent') return report.gpus;
+  throw new InferError('GPU_DISCOVERY', `the GPUs of this host are not known: ${report.reason}`, {
+    hint: 'see what `nvidia-smi` says, or go without GPUs: --gpus none',
+    exitCode: ExitCode.Unavailable,
+  });
+}
+
+function queryOf(withMig: boolean): string[] {
+  return [`--query-gpu=${gpuFields(withMig).join(',')}`, '--format=csv,noheader,nounits'];
+}
+
+function hung(timeoutMs: number): GpuReport {
+  const reason = `nvidia-smi did not answer within ${formatDuration(timeoutMs)} and was killed`;
+  return { state: 'hung', gpus: [], reason };
+}
+
+function nothingFound({ end, output }: Answer): GpuReport {
+  if (end === 0 || /no devices were found/i.test(output)) return { state: 'ok', gpus: [] };
+  const line = output.split('\n').find((one) => one.trim() !== '') ?? `it ended with exit code ${end}`;
+  return { state: 'failed', gpus: [], reason: `nvidia-smi: ${printable(line.trim()).slice(0, REASON_MAX)}` };
+}
+
+interface Answer {
+  /** Its exit code; null when a signal ended it. */
+  end: number | null | 'absent' | 'hung';
+  output: string;
+}
+
+/** Errors come on standard output in some versions and on standard error in others. */
+function ask(args: string[], timeoutMs: number): Promise<Answer> {
+  return new Promise((resolve) => {
+    // A group of its own, so that it is killed together with what it may have started.
+    const child = spawn('nvidia-smi', args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    let output = '';
+    const end = (how: Answer['end']) => {
+      clearTimeout(timer);
+      resolve({ end: how, output });
+    };
+    const timer = setTimeout(() => {
+      if (child.pid !== undefined) killGroup(child.pid);
+      // In a driver's uninterruptible sleep it outlives even that: it is not waited for.
+      child.stdout.destroy();
+      child.stderr.destroy();
+      child.unref();
+      end('hung');
+    }, timeoutMs);
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
+        if (output.length < OUTPUT_MAX) output += chunk.toString();
+      });
+    }
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      output = error.message;
+      end(error.code === 'ENOENT' ? 'absent' : null);
+    });
+    child.once('close', (code) => end(code));
+  });
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It ended just now.
+  }
+}

@@ -1,0 +1,88 @@
+import type { RedisClient } from '../redis/types.js';
+import type { WorkerRecord } from './broker.js';
+import { oldestWaiting } from './inspector.js';
+import { bullBase, queueTag, STATS_BUCKET_MS, STATS_BUCKETS, statsKey } from './keys.js';
+import { listWorkers } from './registry.js';
+
+/** One queue as an autoscaler reads it. */
+export interface QueueSample {
+  waiting: number;
+  /** Delayed jobs that are due within the horizon. */
+  dueDelayed: number;
+  active: number;
+  /** Age of the oldest waiting job, ms; null when none waits. */
+  oldestMs: number | null;
+  /** Jobs that were ever added. */
+  arrived: number;
+  /** Jobs ended in each statistics bucket of the last minute, by its number. */
+  ended: ReadonlyMap<number, number>;
+  paused: boolean;
+}
+
+export interface PoolSample {
+  queues: QueueSample[];
+  /** Workers, by their heartbeats, that serve at least one of the queues. */
+  workers: WorkerRecord[];
+}
+
+/** BullMQ's delayed score: milliseconds * 4096 + a counter. */
+const DELAYED_STEP = 4096;
+
+/**
+ * Queues and their workers at one moment: some thirty read-only commands a queue, sent together,
+ * whatever its length.
+ * @param horizonMs delayed jobs that are due so soon are counted.
+ */
+export async function samplePool(
+  client: RedisClient,
+  prefix: string,
+  queues: readonly string[],
+  now: number,
+  horizonMs: number,
+): Promise<PoolSample> {
+  const [samples, workers] = await Promise.all([
+    Promise.all(queues.map((queue) => sampleQueue(client, prefix, queue, now, horizonMs))),
+    listWorkers(client, prefix),
+  ]);
+  return {
+    queues: samples,
+    workers: workers.filter((worker) => worker.queues.some((queue) => queues.includes(queue))),
+  };
+}
+
+async function sampleQueue(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  now: number,
+  horizonMs: number,
+): Promise<QueueSample> {
+  const base = bullBase(prefix, queue);
+  const tag = queueTag(prefix, queue);
+  // One ahead: a worker's clock may be.
+  const newest = Math.floor(now / STATS_BUCKET_MS) + 1;
+  const numbers = Array.from({ length: STATS_BUCKETS + 1 }, (_, at) => newest - at);
+  const [wait, prioritized, dueDelayed, active, oldest, added, paused, ended] = await Promise.all([
+    client.llen(`${base}wait`),
+    client.zcard(`${base}prioritized`),
+    client.zcount(`${base}delayed`, '-inf', (now + horizonMs) * DELAYED_STEP),
+    client.llen(`${base}active`),
+    oldestWaiting(client, base),
+    client.get(`${base}id`),
+    client.hexists(`${base}meta`, 'paused'),
+    Promise.all(numbers.map((number) => client.hmget(statsKey(tag, number), 'c', 'f'))),
+  ]);
+  return {
+    waiting: wait + prioritized,
+    dueDelayed,
+    active,
+    oldestMs: oldest === undefined ? null : Math.max(0, now - oldest),
+    arrived: Number(added ?? 0),
+    ended: new Map(numbers.map((number, at) => [number, sum(ended[at] ?? [])])),
+    paused: paused === 1,
+  };
+}
+
+function sum(counts: readonly (string | null)[]): number {
+  return counts.reduce((total, count) => total + Number(count ?? 0), 0);
+}

@@ -1,0 +1,198 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '../core/errors.js';
+import { isAlive } from '../core/process-alive.js';
+import type { AutoscalerRecord } from '../queue/autoscalers.js';
+import type { WorkerRecord } from '../queue/broker.js';
+import type { PoolSample } from '../queue/sample.js';
+import { type Controller, type ControllerState, type Decision, decide } from './controller.js';
+import type { Observation, QueueFacts, WorkerView } from './observation.js';
+import { countPool, factsOf, type PoolCounts } from './pool-counts.js';
+import type { FleetLook, FleetMember, ProcessFleet } from './process-fleet.js';
+
+/** What is read of Redis for one decision. */
+export interface Reading {
+  /** When it was asked for, ms since the epoch. */
+  at: number;
+  sample: PoolSample;
+  /** Workers that hold a GPU, by its UUID, and the pid of those at this place. */
+  holders: ReadonlyMap<string, { worker: string; pid: number | null }>;
+}
+
+/** What a new autoscaler goes on with. Plain JSON. */
+export interface AutoscalerState {
+  controller: ControllerState;
+  counts?: PoolCounts | undefined;
+}
+
+export interface AutoscalerParts {
+  host: string;
+  queues: readonly string[];
+  controller: Controller;
+  fleet: ProcessFleet;
+  dryRun: boolean;
+  /** Reads Redis; may take for ever while it is away. */
+  read: (now: number) => Promise<Reading>;
+  /** Writes the state down, after each decision. */
+  save: (state: AutoscalerState) => void;
+  now: () => number;
+}
+
+/** One decision and what came of it. */
+export interface Tick {
+  at: number;
+  decision: Decision;
+  queue: QueueFacts | null;
+  /** Why the queue could not be read. */
+  error: string | undefined;
+  members: FleetMember[];
+  /** Workers of the same queues that are not of this fleet. */
+  others: number;
+  /** Names of those that were started and told to finish now. */
+  started: string[];
+  drained: string[];
+  failures: FleetLook['failures'];
+  troubles: AutoscalerRecord['troubles'];
+}
+
+/** A Redis that has not answered by then is taken for away; the reading goes on. */
+const READ_MS = 2000;
+
+/**
+ * The loop's one step: read, decide, act, write down. It never waits for a Redis that is away, and
+ * asks it nothing more until it has answered.
+ */
+export class Autoscaler {
+  private reading: Promise<Reading | Error> | undefined;
+
+  constructor(
+    private readonly parts: AutoscalerParts,
+    private state: AutoscalerState,
+  ) {}
+
+  async tick(): Promise<Tick> {
+    const { fleet, controller, dryRun, now } = this.parts;
+    const { reading, error } = await this.read();
+    const at = now();
+    const records = reading?.sample.workers ?? null;
+    const look = fleet.look(records, this.foreign(reading), at);
+    const counts = reading === undefined ? this.state.counts : countPool(this.state.counts, reading.sample);
+    const queue =
+      reading === undefined || counts === undefined ? null : factsOf(reading.sample, counts, reading.at);
+    const others = this.others(records ?? [], look.members);
+    const seen: Observation = {
+      now: at,
+      queue,
+      workers: [...look.members, ...others],
+      slots: look.slots,
+      failures: look.failures.map((failure) => failure.slot),
+    };
+    const decision = decide(controller, this.state.controller, seen);
+    this.state = { controller: decision.state, counts };
+    // Before the deed: whoever comes after a crash in between finds the process by its pid file.
+    if (!dryRun) this.parts.save(this.state);
+    const started: string[] = [];
+    const drained: string[] = [];
+    for (const action of decision.actions) {
+      if (action.kind === 'drain') {
+        fleet.drain(action.worker);
+        drained.push(action.worker);
+        continue;
+      }
+      const name = await fleet.start(action.slot, now());
+      if (name !== undefined) started.push(name);
+    }
+    const troubles = [...look.troubles, ...troublesOf(decision.state, at)];
+    const { members, failures } = look;
+    return {
+      at,
+      decision,
+      queue,
+      error,
+      members,
+      others: others.length,
+      started,
+      drained,
+      failures,
+      troubles,
+    };
+  }
+
+  /** The record that others see in Redis. */
+  record(tick: Tick, more: Pick<AutoscalerRecord, 'id' | 'pid' | 'startedAt'>): AutoscalerRecord {
+    const { host, queues, controller, dryRun } = this.parts;
+    const { config, policy, pool } = controller;
+    return {
+      ...more,
+      host,
+      pool,
+      queues: [...queues],
+      policy: policy.name,
+      dryRun,
+      min: config.min,
+      max: config.max,
+      targetWaitMs: config.targetWaitMs,
+      decidedAt: tick.at,
+      desired: tick.decision.desired,
+      hold: tick.decision.hold,
+      reason: tick.decision.reason,
+      workers: tick.members.map(({ id, pid, slot, gpu, phase, since, adopted }) => ({
+        name: `${id}@${host}`,
+        pid,
+        slot,
+        gpu,
+        state: phase,
+        since,
+        adopted,
+      })),
+      troubles: tick.troubles,
+    };
+  }
+
+  private async read(): Promise<{ reading?: Reading; error?: string }> {
+    // An error is kept as a value: nobody may be listening when it comes.
+    this.reading ??= this.parts.read(this.parts.now()).catch((error: unknown) => new Error(messageOf(error)));
+    const timer = new AbortController();
+    const late = delay(READ_MS, undefined, { signal: timer.signal }).catch(() => undefined);
+    const answer = await Promise.race([this.reading, late]);
+    timer.abort();
+    if (answer === undefined) return { error: `no answer within ${READ_MS / 1000} s` };
+    this.reading = undefined;
+    return answer instanceof Error ? { error: answer.message } : { reading: answer };
+  }
+
+  /** GPUs that workers outside of this fleet hold. */
+  private foreign(reading: Reading | undefined): Map<string, string> {
+    const own = new Set(this.parts.fleet.pids());
+    const held = [...(reading?.holders ?? [])].filter(([, { pid }]) => pid === null || !own.has(pid));
+    return new Map(held.map(([device, { worker }]) => [device, worker]));
+  }
+
+  private others(records: readonly WorkerRecord[], members: readonly FleetMember[]): WorkerView[] {
+    const own = new Set([...members.map((member) => member.pid), ...this.parts.fleet.pids()]);
+    const ours = ({ host, pid }: WorkerRecord) => host === this.parts.host && own.has(pid);
+    // The heartbeat of one that was killed here outlives it for some seconds.
+    const dead = ({ host, pid }: WorkerRecord) => host === this.parts.host && !isAlive(pid);
+    return records
+      .filter((record) => !ours(record) && !dead(record))
+      .map((record) => ({
+        id: record.id,
+        phase: record.state === 'draining' ? 'draining' : record.active.length > 0 ? 'busy' : 'ready',
+        startedAt: record.startedAt,
+        readyAt: record.startedAt,
+        slot: null,
+      }));
+  }
+}
+
+/** Slots that a worker failed in. */
+function troublesOf({ slots }: ControllerState, now: number): AutoscalerRecord['troubles'] {
+  return Object.entries(slots)
+    .filter(([, record]) => record.failed || record.retryAt > now)
+    .map(([slot, { failed, failures, retryAt }]) => ({
+      slot,
+      state: failed ? ('failed' as const) : ('backing off' as const),
+      reason: failed
+        ? `${failures} failures in a row`
+        : `failure ${failures}, next try in ${Math.ceil((retryAt - now) / 1000)} s`,
+    }));
+}

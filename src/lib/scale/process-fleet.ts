@@ -1,0 +1,317 @@
+import { messageOf } from '../core/errors.js';
+import { formatDuration } from '../core/units.js';
+import type { WorkerRecord } from '../queue/broker.js';
+import type { GpuWatch } from './gpu-watch.js';
+import type { WorkerPhase, WorkerView } from './observation.js';
+import { cpuSlots, deviceOf, gpuSlots, type Slot } from './slot-places.js';
+import { type ProcessEnd, spawnWorker, type WorkerLaunch } from './spawn-worker.js';
+import type { WorkerFile, WorkerFiles } from './worker-files.js';
+import { askToDrain, endingOf, endWorker, handBackNow, stateOf } from './worker-process.js';
+
+/** After its drain time a worker hands back what it has by itself; this is a little later. */
+const AFTER_DRAIN_MS = 10_000;
+/** A worker that was ready, runs, and is not heard of while others are: it is hung. */
+const SILENT_MS = 60_000;
+
+export interface FleetOptions {
+  files: WorkerFiles;
+  launch: WorkerLaunch;
+  /** The pool's key: its workers are those whose pid files say so. */
+  pool: string;
+  queues: readonly string[];
+  workersPerGpu: number;
+  /** Places on a host without GPUs. */
+  cpuSlots: number;
+  /** CPU threads of a worker without GPU; undefined: the worker's own choice. */
+  cpuThreads: number | undefined;
+  drainTimeoutMs: number;
+  /** A start that takes longer has failed. */
+  startTimeoutMs: number;
+  /** More arguments of `infer worker`. */
+  args: readonly string[];
+  /** Undefined where there is no GPU to be used. */
+  gpus: GpuWatch | undefined;
+  /** Looks and does nothing. */
+  dryRun: boolean;
+}
+
+/** A worker of the fleet, with what people want to know of it. */
+export interface FleetMember extends WorkerView {
+  slot: string;
+  pid: number | null;
+  gpu: string | null;
+  adopted: boolean;
+  /** Since when it is in its phase, ms since the epoch. */
+  since: number;
+}
+
+export interface Trouble {
+  slot: string;
+  state: 'in use' | 'gone';
+  reason: string;
+}
+
+/** What a look at the fleet found. */
+export interface FleetLook {
+  members: FleetMember[];
+  /** Places, those in use among them, in the order they should be taken. */
+  slots: string[];
+  /** Workers that did not start, or ended without being asked, since the last look. */
+  failures: { slot: string; name: string; reason: string; lines: string[] }[];
+  troubles: Trouble[];
+}
+
+/**
+ * The worker processes of one pool on this host. Their pid files are the truth: whatever they name
+ * and still runs belongs to the fleet, whoever started it, so one fleet can follow another.
+ */
+export class ProcessFleet {
+  /** How processes ended that this one started, by pid. */
+  private readonly ends = new Map<number, ProcessEnd>();
+  private readonly phases = new Map<string, { phase: WorkerPhase; since: number }>();
+  private readonly silentSince = new Map<string, number>();
+  private readonly endings = new Map<string, Promise<unknown>>();
+  private failures: FleetLook['failures'] = [];
+
+  constructor(private readonly options: FleetOptions) {}
+
+  /** Takes over what an earlier autoscaler of this pool left; answers the names. */
+  adopt(): string[] {
+    return this.files().flatMap((file) => {
+      if (stateOf(file) === 'dead') {
+        if (!this.options.dryRun) this.options.files.remove(file.name);
+        return [];
+      }
+      if (!this.options.dryRun) this.options.files.update(file.name, { adopted: true });
+      return [file.name];
+    });
+  }
+
+  /**
+   * Looks at every process. Collects the dead, ends those that drain for too long, hang or never
+   * become ready, and drains those whose GPU has gone.
+   * @param records heartbeats; null when Redis cannot be read: then the last phase counts.
+   * @param holders workers outside of this fleet that hold a GPU, by its UUID.
+   */
+  look(
+    records: readonly WorkerRecord[] | null,
+    holders: ReadonlyMap<string, string>,
+    now: number,
+  ): FleetLook {
+    this.options.gpus?.touch(now);
+    const members = this.files().flatMap((file) => this.member(file, records, now) ?? []);
+    const gone = new Set(this.options.gpus?.gone.map((device) => device.uuid));
+    for (const member of members) {
+      if (member.gpu !== null && gone.has(member.gpu)) this.drain(member.id);
+    }
+    for (const known of this.phases.keys()) {
+      if (!members.some((member) => member.id === known)) this.phases.delete(known);
+    }
+    const failures = this.failures;
+    this.failures = [];
+    return { members, failures, ...this.places(members, holders) };
+  }
+
+  /** Starts a worker in a slot; one that cannot be started is a failure of the next look. */
+  async start(slot: string, now: number): Promise<string | undefined> {
+    if (this.options.dryRun) return undefined;
+    let file: WorkerFile | undefined;
+    try {
+      file = this.create(slot, now);
+      const { pid, ended } = await spawnWorker(this.options.files, file, this.options.launch);
+      void ended.then((end) => this.ends.set(pid, end));
+      return file.name;
+    } catch (error) {
+      // A full disk, or a machine that starts no more processes.
+      if (file !== undefined) this.options.files.remove(file.name);
+      this.failures.push({ slot, name: file?.name ?? 'a worker', reason: messageOf(error), lines: [] });
+      return undefined;
+    }
+  }
+
+  /** Lets a worker finish its jobs and end. */
+  drain(name: string): void {
+    const file = this.options.files.read(name);
+    if (file !== undefined && file.drainingSince === undefined && !this.options.dryRun) {
+      askToDrain(this.options.files, file);
+    }
+  }
+
+  /** Ends the whole fleet: jobs may finish for the drain time, then are handed back. */
+  async drainAll(signal: AbortSignal): Promise<void> {
+    const { files, drainTimeoutMs } = this.options;
+    await Promise.all(
+      this.files().map(async (file) => {
+        const drained = endWorker(files, file, drainTimeoutMs + AFTER_DRAIN_MS);
+        const hurried = new Promise<void>((resolve) => {
+          signal.addEventListener('abort', () => resolve(), { once: true });
+        });
+        await Promise.race([drained, hurried]);
+        if (signal.aborted && file.process !== undefined) await handBackNow(file.process);
+        await drained;
+        files.remove(file.name);
+      }),
+    );
+  }
+
+  /** Process ids of the fleet, those that have just ended among them. */
+  pids(): number[] {
+    return this.files().flatMap((file) => file.process?.pid ?? []);
+  }
+
+  /** Waits until nothing is being ended in the background. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.endings.values(), this.options.gpus?.settled()]);
+  }
+
+  private files(): WorkerFile[] {
+    return this.options.files.list().filter((file) => file.pool === this.options.pool);
+  }
+
+  private member(
+    file: WorkerFile,
+    records: readonly WorkerRecord[] | null,
+    now: number,
+  ): FleetMember | undefined {
+    const { name } = file;
+    const state = stateOf(file, now);
+    if (state === 'dead') {
+      this.bury(file);
+      return undefined;
+    }
+    const pid = file.process?.pid ?? null;
+    const beat = records?.find((one) => one.pid === pid && one.host === this.options.files.host);
+    const readyAt = file.readyAt ?? beat?.startedAt ?? null;
+    const phase = this.phaseOf(file, beat, records === null);
+    const before = this.phases.get(name);
+    const since = before?.phase === phase ? before.since : phase === 'starting' ? file.createdAt : now;
+    this.phases.set(name, { phase, since });
+    if (records === null) this.silentSince.delete(name);
+    else this.watch(file, readyAt, beat === undefined, now);
+    const slot = file.slot ?? '';
+    return {
+      id: name,
+      phase,
+      startedAt: file.createdAt,
+      readyAt,
+      slot,
+      pid,
+      gpu: file.gpu,
+      adopted: file.adopted === true,
+      since,
+    };
+  }
+
+  private phaseOf(file: WorkerFile, beat: WorkerRecord | undefined, blind: boolean): WorkerPhase {
+    if (file.drainingSince !== undefined || beat?.state === 'draining') return 'draining';
+    if (beat !== undefined) return beat.active.length > 0 ? 'busy' : 'ready';
+    const last = this.phases.get(file.name)?.phase;
+    if (blind && last !== undefined) return last;
+    return file.readyAt === undefined ? 'starting' : 'ready';
+  }
+
+  /** Ends what will not end, or begin, by itself; not while Redis is away, when nobody can begin. */
+  private watch(file: WorkerFile, readyAt: number | null, silent: boolean, now: number): void {
+    const { drainTimeoutMs, startTimeoutMs } = this.options;
+    if (file.drainingSince !== undefined) {
+      if (now - file.drainingSince > drainTimeoutMs + AFTER_DRAIN_MS) this.end(file, undefined);
+      return;
+    }
+    if (readyAt === null) {
+      const late = now - file.createdAt > startTimeoutMs;
+      if (late) this.end(file, `it was not ready within ${formatDuration(startTimeoutMs)}`);
+      return;
+    }
+    if (!silent) this.silentSince.delete(file.name);
+    const since = this.silentSince.get(file.name) ?? now;
+    if (silent) this.silentSince.set(file.name, since);
+    if (silent && now - since > SILENT_MS) this.end(file, `it was silent for ${formatDuration(SILENT_MS)}`);
+  }
+
+  /** In the background: a tick must not wait for a process. */
+  private end(file: WorkerFile, reason: string | undefined): void {
+    if (this.options.dryRun || this.endings.has(file.name) || file.process === undefined) return;
+    if (reason !== undefined) {
+      this.failures.push({
+        slot: file.slot ?? '',
+        name: file.name,
+        reason,
+        lines: endingOf(this.options.files, file).lines,
+      });
+    }
+    askToDrain(this.options.files, file);
+    const ended = handBackNow(file.process).finally(() => this.endings.delete(file.name));
+    this.endings.set(file.name, ended);
+  }
+
+  /** A process that has ended: expected, or a failure of its slot. */
+  private bury(file: WorkerFile): void {
+    const { files, dryRun } = this.options;
+    if (dryRun) return;
+    const ending = endingOf(files, file, this.ends.get(file.process?.pid ?? 0));
+    this.ends.delete(file.process?.pid ?? 0);
+    this.silentSince.delete(file.name);
+    files.remove(file.name);
+    // One that was told to go, by us or by its operator, has not failed.
+    if (file.drainingSince !== undefined || ending.reason === 'exit code 0') return;
+    this.failures.push({ slot: file.slot ?? '', name: file.name, ...ending });
+  }
+
+  private places(
+    members: readonly FleetMember[],
+    holders: ReadonlyMap<string, string>,
+  ): Pick<FleetLook, 'slots' | 'troubles'> {
+    const { gpus, workersPerGpu } = this.options;
+    if (gpus === undefined)
+      return { slots: cpuSlots(this.options.cpuSlots).map((slot) => slot.id), troubles: [] };
+    const troubles: Trouble[] = gpus.gone.map(({ uuid }) => ({
+      slot: uuid,
+      state: 'gone',
+      reason: 'nvidia-smi lists it no more',
+    }));
+    const used = new Set(members.map((member) => member.slot));
+    const slots = gpuSlots(gpus.present, workersPerGpu).filter((slot: Slot) => {
+      const holder = slot.device === null ? undefined : holders.get(slot.device);
+      if (used.has(slot.id)) return true;
+      // While the driver does not answer, a worker that is started now would hang as well.
+      if (gpus.blind !== undefined) return false;
+      if (holder === undefined || workersPerGpu > 1) return true;
+      troubles.push({ slot: slot.id, state: 'in use', reason: `by worker ${holder}` });
+      return false;
+    });
+    return { slots: slots.map((slot) => slot.id), troubles };
+  }
+
+  /** Makes the pid file, under the first number that is free on this host. */
+  private create(slot: string, now: number): WorkerFile {
+    const { files, pool, queues, workersPerGpu, cpuThreads, drainTimeoutMs, args } = this.options;
+    const gpu = deviceOf(slot);
+    for (let n = 1; ; n++) {
+      const name = `autoscaled-${n}`;
+      const argv = [
+        ...[
+          '--name',
+          `${name}@${files.host}`,
+          '-Q',
+          queues.join(','),
+          '--drain-timeout',
+          `${drainTimeoutMs}ms`,
+        ],
+        ...(gpu === null ? [] : ['--gpu', gpu, ...(workersPerGpu > 1 ? ['--share-gpu'] : [])]),
+        ...(gpu === null && cpuThreads !== undefined ? ['--threads', String(cpuThreads)] : []),
+        ...args,
+      ];
+      const file: WorkerFile = {
+        name,
+        createdAt: now,
+        argv,
+        queues,
+        gpu,
+        log: files.logOf(name),
+        pool,
+        slot,
+      };
+      if (files.create(file)) return file;
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { devicesOf, findDevice, type Gpu, type GpuDevice } from '../model/gpu-parse.js';
+
+/** A place for one worker. */
+export interface Slot {
+  /** `cpu-1`; the device's UUID, `GPU-…`, and `GPU-…#2` for a second worker there. */
+  id: string;
+  /** What the worker is pinned to; null on the CPU. */
+  device: string | null;
+}
+
+/** Which GPUs a fleet may use: all that are there, none, or the named ones (index or UUID). */
+export type GpuChoice = 'all' | 'none' | readonly string[];
+
+/**
+ * Devices of this host that a fleet may use.
+ * @throws InferError GPU_UNKNOWN (exit 69) for a name that none has.
+ */
+export function chosenDevices(gpus: readonly Gpu[], choice: GpuChoice): GpuDevice[] {
+  if (choice === 'none') return [];
+  if (choice === 'all') return devicesOf(gpus);
+  const found = choice.map((name) => {
+    const device = findDevice(gpus, name);
+    if (device !== undefined) return device;
+    const known = gpus.map((gpu) => gpu.index).join(', ');
+    throw new InferError('GPU_UNKNOWN', `this host has no GPU ${name}`, {
+      hint:
+        known === '' ? 'nvidia-smi shows none; without GPUs: --gpus none' : `use some of ${known}, or all`,
+      exitCode: ExitCode.Unavailable,
+    });
+  });
+  return found.filter((one, at) => found.findIndex((other) => other.uuid === one.uuid) === at);
+}
+
+/** Places on GPUs, in the order to take them: each GPU once before any twice, most free memory first. */
+export function gpuSlots(devices: readonly GpuDevice[], workersPerGpu: number): Slot[] {
+  const free = ({ gpu }: GpuDevice) => gpu.freeBytes ?? 0;
+  const sorted = [...devices].sort((a, b) => free(b) - free(a) || a.gpu.index - b.gpu.index);
+  return Array.from({ length: workersPerGpu }, (_, at) =>
+    sorted.map(({ uuid }) => ({ id: at === 0 ? uuid : `${uuid}#${at + 1}`, device: uuid })),
+  ).flat();
+}
+
+export function cpuSlots(count: number): Slot[] {
+  return Array.from({ length: count }, (_, at) => ({ id: `cpu-${at + 1}`, device: null }));
+}
+
+/** The device of a slot, as its id says. */
+export function deviceOf(slot: string): string | null {
+  return slot.startsWith('cpu-') ? null : slot.replace(/#\d+$/, '');
+}

@@ -1,0 +1,57 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { rotateLog } from '../core/log-file.js';
+import { markOf } from '../core/process-alive.js';
+import { packageRoot } from '../model/package-root.js';
+import type { WorkerFile, WorkerFiles } from './worker-files.js';
+
+/** A log above this becomes `.old` at the next start, or while the worker runs. */
+export const LOG_MAX_BYTES = 8 << 20;
+
+export interface WorkerLaunch {
+  /** Where its jobs are. It may hold a password, which has no place in a list of processes. */
+  redisUrl: string;
+  prefix: string;
+}
+
+/** How the process ended that this process started: an exit code, or a signal's name. */
+export type ProcessEnd = number | NodeJS.Signals;
+
+/**
+ * Starts `infer worker` for a pid file that has been made: detached, its output in its log. The pid
+ * file names the process from here on.
+ * @throws the system's error when no process can be started.
+ */
+export async function spawnWorker(
+  files: WorkerFiles,
+  file: WorkerFile,
+  launch: WorkerLaunch,
+): Promise<{ pid: number; ended: Promise<ProcessEnd> }> {
+  rotateLog(file.log, LOG_MAX_BYTES);
+  const log = openSync(file.log, 'a', 0o600);
+  let child: ChildProcess;
+  try {
+    const args = ['worker', ...file.argv, '--record', files.fileOf(file.name)];
+    child = spawn(process.execPath, [join(packageRoot(), 'bin', 'run.js'), ...args], {
+      // A session and group of its own: Ctrl-C and a closed terminal end the command, not the worker,
+      // and the group is the worker and its runners.
+      detached: true,
+      stdio: ['ignore', log, log],
+      env: { ...process.env, INFER_REDIS_URL: launch.redisUrl, INFER_PREFIX: launch.prefix },
+    });
+  } finally {
+    closeSync(log);
+  }
+  const ended = new Promise<ProcessEnd>((resolve) => {
+    child.once('exit', (code, signal) => resolve(signal ?? code ?? 1));
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', reject);
+  });
+  child.unref();
+  const pid = child.pid as number;
+  files.update(file.name, { process: markOf(pid) });
+  return { pid, ended };
+}

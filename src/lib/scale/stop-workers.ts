@@ -1,0 +1,102 @@
+import type { WorkerFile, WorkerFiles } from './worker-files.js';
+import { endingOf, endWorker, type ProcessState, stateOf } from './worker-process.js';
+
+export interface StopOutcome {
+  name: string;
+  pid: number | null;
+  /** `stopped`: it finished its jobs or handed them back; `killed`: it did neither. */
+  outcome: 'stopped' | 'killed' | 'not running';
+}
+
+export interface WorkerStatus {
+  name: string;
+  state: ProcessState;
+  pid: number | null;
+  gpu: string | null;
+  queues: readonly string[];
+  /** ms since the epoch. */
+  startedAt: number;
+  /** Name of the autoscaler's pool; null for a worker that was started by hand. */
+  pool: string | null;
+  /** Found by an autoscaler that did not start it itself. */
+  adopted: boolean;
+  /** Pid of the autoscaler that has it; null when none runs. */
+  autoscaler: number | null;
+  log: string;
+  /** Of a dead one: why it ended, and its last words. */
+  reason: string | null;
+  lines: string[];
+}
+
+/** Every detached worker of this host, dead ones too until they are stopped or started again. */
+export function listDetached(files: WorkerFiles): WorkerStatus[] {
+  return files.list().map((file) => {
+    const state = stateOf(file);
+    const ending = state === 'dead' ? endingOf(files, file) : undefined;
+    return {
+      name: file.name,
+      state,
+      pid: file.process?.pid ?? null,
+      gpu: file.gpu,
+      queues: file.queues,
+      startedAt: file.createdAt,
+      pool: file.pool ?? null,
+      adopted: file.adopted ?? false,
+      autoscaler: file.pool === undefined ? null : (files.poolHolder(file.pool)?.pid ?? null),
+      log: file.log,
+      reason: ending?.reason ?? null,
+      lines: ending?.lines ?? [],
+    };
+  });
+}
+
+/**
+ * Workers that names mean: a worker, all that were started under one name (`gpu` for `gpu-1` and
+ * `gpu-gpu0`), or a name with its host. Without names: all but those of autoscalers.
+ */
+export function chooseWorkers(
+  all: readonly WorkerFile[],
+  names: readonly string[],
+  host: string,
+): WorkerFile[] {
+  if (names.length === 0) return all.filter((file) => file.pool === undefined);
+  const wanted = names.map((name) => (name.endsWith(`@${host}`) ? name.slice(0, -host.length - 1) : name));
+  return all.filter((file) =>
+    wanted.some(
+      (name) =>
+        file.name === name ||
+        (file.name.startsWith(`${name}-`) && isNumber(file.name.slice(name.length + 1))),
+    ),
+  );
+}
+
+/** What follows a group's name: `1`, `gpu0`, `gpu0-mig1-2`. */
+function isNumber(text: string): boolean {
+  return /^(?:gpu\d+)?(?:-?mig\d+)?(?:-?\d+)?$/.test(text);
+}
+
+/**
+ * Lets workers finish their jobs, for `timeoutMs` at most; then they hand them back. Removes their
+ * pid files; that of a dead one too.
+ */
+export function stopWorkers(
+  files: WorkerFiles,
+  chosen: readonly WorkerFile[],
+  timeoutMs: number,
+  onOutcome: (outcome: StopOutcome) => void,
+): Promise<StopOutcome[]> {
+  return Promise.all(
+    chosen.map(async (file) => {
+      const alive = stateOf(file) !== 'dead';
+      const killed = alive && (await endWorker(files, file, timeoutMs));
+      files.remove(file.name);
+      const outcome: StopOutcome = {
+        name: file.name,
+        pid: file.process?.pid ?? null,
+        outcome: killed ? 'killed' : alive ? 'stopped' : 'not running',
+      };
+      onOutcome(outcome);
+      return outcome;
+    }),
+  );
+}

@@ -1,0 +1,182 @@
+import { randomUUID } from 'node:crypto';
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { type LockHolder, lockHolder } from '../core/file-lock.js';
+import { makePrivateDir } from '../core/private-dir.js';
+import type { ProcessMark } from '../core/process-alive.js';
+
+/** The pid file of a detached worker. It is written before the process is started, without pid then. */
+export interface WorkerFile {
+  /** Of the file, `gpu-1`; the worker's own name is `<name>@<host>`. */
+  name: string;
+  /** ms since the epoch. */
+  createdAt: number;
+  /** Absent until the process has started. */
+  process?: ProcessMark | undefined;
+  /** Arguments of `infer worker`. */
+  argv: readonly string[];
+  queues: readonly string[];
+  /** UUID or index; null for a worker on the CPU. */
+  gpu: string | null;
+  log: string;
+  /** Of an autoscaler's worker: whose it is, where it runs, and whether a later autoscaler found it. */
+  pool?: string | undefined;
+  slot?: string | undefined;
+  adopted?: boolean | undefined;
+  /** Since when it has been told to finish, ms since the epoch. */
+  drainingSince?: number | undefined;
+  /** Since when it is ready, by its own word. */
+  readyAt?: number | undefined;
+}
+
+/** What a detached worker writes down as it ends; one that was killed cannot. */
+export interface WorkerExit {
+  pid: number;
+  code: number;
+  /** ms since the epoch. */
+  at: number;
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+
+/** @throws InferError WORKER_NAME (exit 2): names become file names. */
+export function checkWorkerName(name: string): string {
+  if (!NAME.test(name)) {
+    throw new InferError('WORKER_NAME', `'${name}' cannot be the name of a worker`, {
+      hint: 'use letters, digits, dot, dash and underscore, at most 100: gpu, realtime-1',
+      exitCode: ExitCode.Usage,
+    });
+  }
+  return name;
+}
+
+/**
+ * Files of this host's detached workers, `<stateDir>/workers/<host>`: a state directory may be shared
+ * by hosts, and another host's process ids mean nothing here.
+ */
+export class WorkerFiles {
+  readonly dir: string;
+  readonly host = hostname();
+
+  /** @throws InferError STATE_DIR (exit 77) when the directory is not ours alone. */
+  constructor(stateDir: string) {
+    const workers = join(resolve(stateDir), 'workers');
+    this.dir = join(workers, this.host);
+    for (const dir of [workers, this.dir]) makePrivateDir(dir, refused);
+  }
+
+  logOf(name: string): string {
+    return join(this.dir, `${name}.log`);
+  }
+
+  fileOf(name: string): string {
+    return join(this.dir, `${name}.json`);
+  }
+
+  /** Held by an autoscaler as long as it lives. */
+  poolLock(pool: string): string {
+    return join(this.dir, `${pool}.lock`);
+  }
+
+  poolState(pool: string): string {
+    return join(this.dir, `${pool}.pool`);
+  }
+
+  get startLock(): string {
+    return join(this.dir, 'start.lock');
+  }
+
+  poolHolder(pool: string): LockHolder | undefined {
+    return lockHolder(this.poolLock(pool));
+  }
+
+  /** All pid files, by name, numbers in them counted as numbers. */
+  list(): WorkerFile[] {
+    const names = readdirSync(this.dir).filter((file) => file.endsWith('.json'));
+    return names
+      .flatMap((file) => this.read(file.slice(0, -'.json'.length)) ?? [])
+      .sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
+  }
+
+  read(name: string): WorkerFile | undefined {
+    return readWorkerFile(this.fileOf(name));
+  }
+
+  /** Makes a pid file; false when there is one of that name already. */
+  create(file: WorkerFile): boolean {
+    try {
+      writeFileSync(this.fileOf(file.name), JSON.stringify(file), { mode: 0o600, flag: 'wx' });
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+      throw error;
+    }
+  }
+
+  /** Writes a pid file anew, in one step; one that was removed meanwhile stays removed: false. */
+  update(name: string, change: Partial<WorkerFile>): boolean {
+    return updateWorkerFile(this.fileOf(name), change);
+  }
+
+  exitOf({ name, process: mark }: WorkerFile): WorkerExit | undefined {
+    const exit = readJson<WorkerExit>(exitFile(this.fileOf(name)));
+    return exit !== undefined && exit.pid === mark?.pid ? exit : undefined;
+  }
+
+  /** The log stays: it says why a worker ended. */
+  remove(name: string): void {
+    for (const file of [this.fileOf(name), exitFile(this.fileOf(name))]) rmSync(file, { force: true });
+  }
+}
+
+export function readWorkerFile(file: string): WorkerFile | undefined {
+  const found = readJson<Partial<WorkerFile>>(file);
+  if (found === undefined || typeof found.name !== 'string' || !Array.isArray(found.argv)) return undefined;
+  return found as WorkerFile;
+}
+
+export function updateWorkerFile(file: string, change: Partial<WorkerFile>): boolean {
+  const found = readWorkerFile(file);
+  if (found === undefined) return false;
+  writeAtomically(file, { ...found, ...change });
+  return true;
+}
+
+/** Called by the worker itself as it ends. */
+export function writeExit(file: string, code: number): void {
+  writeAtomically(exitFile(file), { pid: process.pid, code, at: Date.now() } satisfies WorkerExit);
+}
+
+function exitFile(file: string): string {
+  return file.replace(/\.json$/, '.exit');
+}
+
+export function writeAtomically(file: string, content: unknown): void {
+  const aside = `${file}.${randomUUID()}`;
+  try {
+    writeFileSync(aside, JSON.stringify(content), { mode: 0o600, flag: 'wx' });
+    renameSync(aside, file);
+  } finally {
+    rmSync(aside, { force: true });
+  }
+}
+
+/** What a file of ours holds; undefined when it is not there or was cut short. */
+export function readJson<T extends object>(file: string): T | undefined {
+  try {
+    const content: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    return typeof content === 'object' && content !== null ? (content as T) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function refused(dir: string, reason: string, fix?: string): InferError {
+  return new InferError('STATE_DIR', `${dir} ${reason}, so pid files of workers are not safe there`, {
+    hint: fix ?? 'choose another state directory with INFER_STATE_DIR',
+    exitCode: ExitCode.NotPermitted,
+  });
+}

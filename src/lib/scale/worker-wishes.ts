@@ -1,0 +1,104 @@
+import { MOST_WORKERS, type WorkerGroup } from '../config/worker-groups.js';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { devicesOf, type Gpu } from '../model/gpu-parse.js';
+import { checkWorkerName } from './worker-files.js';
+
+/** A worker that somebody wants to run. */
+export interface WorkerWish {
+  /** Of its pid file. */
+  name: string;
+  queues: readonly string[];
+  /** UUID or index; null for none. */
+  gpu: string | null;
+  /** Arguments of `infer worker`, all of them. */
+  argv: readonly string[];
+}
+
+export interface WishFacts {
+  host: string;
+  /** Queues of groups that name none. */
+  queues: readonly string[];
+  /** CPU cores of this host. */
+  cores: number;
+  /** Asked only where a group wants one worker for each GPU. */
+  gpus: readonly Gpu[];
+  /** Threads are set elsewhere (`--threads`, INFER_THREADS): they are not shared out here. */
+  threadsGiven: boolean;
+}
+
+/**
+ * The workers that groups stand for, each with a name of its own.
+ * @throws InferError USAGE (exit 2) for a wish that makes no sense, NO_GPU (exit 69).
+ */
+export function wishesOf(groups: readonly WorkerGroup[], facts: WishFacts): WorkerWish[] {
+  const places = groups.flatMap((group) => placesOf(group, facts).map((place) => ({ group, ...place })));
+  if (places.length > MOST_WORKERS) {
+    throw usage(`${places.length} workers are too many`, `start ${MOST_WORKERS} at most`);
+  }
+  const onCpu = places.filter((place) => place.gpu === null).length;
+  const wishes = places.map(({ group, name, gpu, shared }): WorkerWish => {
+    const queues = group.queues ?? facts.queues;
+    const extra = group.args ?? [];
+    // Each would take all cores but one, and together they would only stand in each other's way.
+    const share = gpu === null && onCpu > 1 && !facts.threadsGiven && !has(extra, '--threads');
+    return {
+      name: checkWorkerName(name),
+      queues,
+      gpu,
+      argv: [
+        ...['--name', `${name}@${facts.host}`, '-Q', queues.join(',')],
+        ...(gpu === null ? [] : ['--gpu', gpu]),
+        ...(shared ? ['--share-gpu'] : []),
+        ...(share ? ['--threads', String(Math.max(1, Math.floor((facts.cores - 1) / onCpu)))] : []),
+        ...extra,
+      ],
+    };
+  });
+  const twice = wishes.find((wish, at) => wishes.findIndex((other) => other.name === wish.name) !== at);
+  if (twice !== undefined)
+    throw usage(`two workers would be named ${twice.name}`, 'give each group a --name');
+  return wishes;
+}
+
+interface Place {
+  name: string;
+  gpu: string | null;
+  shared: boolean;
+}
+
+function placesOf(group: WorkerGroup, facts: WishFacts): Place[] {
+  const { name, gpu, count = 1, perGpu = false } = group;
+  const numbered = (base: string) =>
+    count === 1 ? [base] : Array.from({ length: count }, (_, at) => `${base}-${at + 1}`);
+  if (!perGpu) {
+    if (gpu !== undefined && count > 1 && !has(group.args ?? [], '--share-gpu')) {
+      throw usage(
+        `${count} workers cannot have GPU ${gpu} each`,
+        'start one, or let them share it: infer workers start … -- --share-gpu',
+      );
+    }
+    return numbered(name).map((one) => ({ name: one, gpu: gpu ?? null, shared: false }));
+  }
+  if (gpu !== undefined) throw usage('--per-gpu and --gpu say different things', 'leave one of them out');
+  const devices = devicesOf(facts.gpus);
+  if (devices.length === 0) {
+    throw new InferError('NO_GPU', 'this host has no GPU that nvidia-smi shows', {
+      hint: 'start workers on the CPU: infer workers start --count 2',
+      exitCode: ExitCode.Unavailable,
+    });
+  }
+  return devices.flatMap(({ uuid, gpu: { index, mig } }) => {
+    const part = mig.findIndex((instance) => instance.uuid === uuid);
+    const base = `${name}-gpu${index}${part < 0 ? '' : `-mig${part}`}`;
+    return numbered(base).map((one) => ({ name: one, gpu: uuid, shared: count > 1 }));
+  });
+}
+
+function has(args: readonly string[], flag: string): boolean {
+  return args.some((arg) => arg === flag || arg.startsWith(`${flag}=`));
+}
+
+function usage(message: string, hint: string): InferError {
+  return new InferError('USAGE', message, { hint, exitCode: ExitCode.Usage });
+}

@@ -1,0 +1,83 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { lockHolder, takeLock } from '../../../src/lib/core/file-lock.js';
+import { birthOf, isAlive, markOf, stillRuns } from '../../../src/lib/core/process-alive.js';
+
+let dir = '';
+let file = '';
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'infer-lock-'));
+  file = join(dir, 'lock');
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const busy = ({ pid, purpose }: { pid: number; purpose?: string | undefined }) =>
+  new Error(`held by ${pid} for ${purpose}`);
+const endedPid = () => spawnSync('true').pid as number;
+
+describe('a lock file', () => {
+  it('is one holder’s: others are told who, or wait', async () => {
+    const lock = await takeLock(file, { waitMs: 0, purpose: 'testing', busy });
+    expect(lockHolder(file)).toMatchObject({ pid: process.pid, purpose: 'testing' });
+    await expect(takeLock(file, { waitMs: 50, busy })).rejects.toThrow(`held by ${process.pid} for testing`);
+    const waiting = takeLock(file, { waitMs: 5000, busy });
+    lock.release();
+    (await waiting).release();
+    expect(readdirSync(dir)).toEqual([]);
+    expect(lockHolder(file)).toBeUndefined();
+  });
+
+  it.each([
+    ['of a process that has ended', () => JSON.stringify({ pid: endedPid(), since: 1 })],
+    // Ours lives, and is not the one that took it: its id was given away again.
+    ['whose process id belongs to a later process', () => JSON.stringify({ pid: process.pid, birth: 'x-1' })],
+    ['that is no lock of ours', () => '123 token'],
+    ['that is empty', () => ''],
+  ])('%s is taken over', async (_, content) => {
+    writeFileSync(file, content());
+    expect(lockHolder(file)).toBeUndefined();
+    const lock = await takeLock(file, { waitMs: 0, busy });
+    expect(lockHolder(file)).toMatchObject({ pid: process.pid });
+    lock.release();
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  it('of many that find it left over has one new holder', async () => {
+    writeFileSync(file, JSON.stringify({ pid: endedPid(), since: 1 }));
+    const tries = await Promise.allSettled(
+      Array.from({ length: 20 }, () => takeLock(file, { waitMs: 0, busy })),
+    );
+    expect(tries.filter((one) => one.status === 'fulfilled')).toHaveLength(1);
+  });
+
+  it('knows when it was taken away, and leaves the new one alone', async () => {
+    const lock = await takeLock(file, { waitMs: 0, busy });
+    expect(lock.stillHeld()).toBe(true);
+    writeFileSync(file, 'somebody else');
+    expect(lock.stillHeld()).toBe(false);
+    lock.release();
+    expect(readFileSync(file, 'utf8')).toBe('somebody else');
+  });
+});
+
+describe('a process', () => {
+  it('is known again by its birth, and not taken for a later one of its id', async () => {
+    const child = spawn('sleep', ['30']);
+    const mark = markOf(child.pid as number);
+    expect(mark.birth).toBe(birthOf(child.pid as number));
+    expect(stillRuns(mark)).toBe(true);
+    expect(stillRuns({ ...mark, birth: 'other-1' })).toBe(false);
+    expect(stillRuns({ pid: mark.pid })).toBe(true);
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await gone;
+    expect([stillRuns(mark), isAlive(mark.pid), birthOf(mark.pid)]).toEqual([false, false, undefined]);
+  });
+
+  it('births differ', () => {
+    expect(birthOf(process.pid)).not.toBe(birthOf(process.ppid));
+  });
+});

@@ -1,0 +1,325 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { markOf, stillRuns } from '../../../src/lib/core/process-alive.js';
+import type { Gpu } from '../../../src/lib/model/gpu-parse.js';
+import type { GpuReport } from '../../../src/lib/model/gpus.js';
+import type { WorkerRecord } from '../../../src/lib/queue/broker.js';
+import { GpuWatch } from '../../../src/lib/scale/gpu-watch.js';
+import { countPool, factsOf } from '../../../src/lib/scale/pool-counts.js';
+import { type FleetOptions, ProcessFleet } from '../../../src/lib/scale/process-fleet.js';
+import { chosenDevices, gpuSlots } from '../../../src/lib/scale/slot-places.js';
+import { type WorkerFile, WorkerFiles } from '../../../src/lib/scale/worker-files.js';
+
+const gpu = (index: number, freeBytes = 0): Gpu => ({
+  index,
+  uuid: `GPU-${index}`,
+  name: 'x',
+  freeBytes,
+  mig: [],
+});
+const ok = (...gpus: Gpu[]): GpuReport => ({ state: 'ok', gpus });
+
+describe('places', () => {
+  const devices = chosenDevices([gpu(0, 5), gpu(1, 9), gpu(2, 5)], 'all');
+  it('most free memory first, each GPU once before any twice', () => {
+    expect(gpuSlots(devices, 1).map((slot) => slot.id)).toEqual(['GPU-1', 'GPU-0', 'GPU-2']);
+    expect(
+      gpuSlots(devices, 2)
+        .map((slot) => [slot.id, slot.device])
+        .slice(2, 4),
+    ).toEqual([
+      ['GPU-2', 'GPU-2'],
+      ['GPU-1#2', 'GPU-1'],
+    ]);
+  });
+
+  it('only those named', () => {
+    const gpus = [gpu(0), gpu(1)];
+    expect(chosenDevices(gpus, 'none')).toEqual([]);
+    expect(chosenDevices(gpus, ['1', 'GPU-1']).map((device) => device.uuid)).toEqual(['GPU-1']);
+    expect(() => chosenDevices(gpus, ['7'])).toThrow(expect.objectContaining({ code: 'GPU_UNKNOWN' }));
+  });
+});
+
+describe('GPUs that come and go', () => {
+  it('gone after two answers without it, back with one, never by a driver that does not answer', async () => {
+    const answers: GpuReport[] = [];
+    const watch = new GpuWatch(async () => answers.shift() as GpuReport, 'all', ok(gpu(0), gpu(1)), 0, 10);
+    let now = 0;
+    const next = async (report: GpuReport) => {
+      answers.push(report);
+      now += 20;
+      watch.touch(now);
+      await watch.settled();
+      return [watch.present.map((device) => device.gpu.index), watch.gone.map((device) => device.gpu.index)];
+    };
+    expect(await next(ok(gpu(1)))).toEqual([[0, 1], []]);
+    expect(await next({ state: 'hung', gpus: [], reason: 'hung' })).toEqual([[0, 1], []]);
+    expect(watch.blind).toBe('hung');
+    expect(await next(ok(gpu(1)))).toEqual([[1], [0]]);
+    expect(watch.blind).toBeUndefined();
+    expect(await next(ok(gpu(0), gpu(1), gpu(2)))).toEqual([[0, 1, 2], []]);
+    // Not asked again before its time.
+    watch.touch(now + 1);
+    expect(answers).toEqual([]);
+  });
+});
+
+describe('what is counted', () => {
+  const sample = (ended: [number, number][], busy: [string, number][], more: object = {}) => ({
+    queues: [
+      {
+        waiting: 3,
+        dueDelayed: 1,
+        active: 2,
+        oldestMs: 400,
+        arrived: 10,
+        ended: new Map(ended),
+        paused: false,
+      },
+      {
+        waiting: 5,
+        dueDelayed: 0,
+        active: 1,
+        oldestMs: 900,
+        arrived: 7,
+        ended: new Map(),
+        paused: true,
+        ...more,
+      },
+    ],
+    workers: busy.map(([id, busyMs]) => ({ id, busyMs })) as WorkerRecord[],
+  });
+
+  it('sums that outlive buckets and workers', () => {
+    const first = countPool(undefined, sample([[7, 100]], [['a', 5000]]));
+    expect([first.ended, first.busySeconds]).toEqual([0, 0]);
+    const second = countPool(
+      first,
+      sample(
+        [
+          [7, 110],
+          [8, 4],
+        ],
+        [
+          ['a', 6000],
+          ['b', 500],
+        ],
+      ),
+    );
+    expect([second.ended, second.busySeconds]).toEqual([14, 1.5]);
+    // Bucket 7 has expired, worker a has gone, bucket 8 was flushed and written anew.
+    const third = countPool(second, sample([[8, 1]], [['b', 700]]));
+    expect([third.ended, third.busySeconds]).toEqual([14, 1.7]);
+    // Plain JSON, so that the next autoscaler goes on with it.
+    expect(countPool(JSON.parse(JSON.stringify(second)), sample([[8, 6]], []))).toMatchObject({ ended: 16 });
+  });
+
+  it('a paused queue needs nobody', () => {
+    const counts = countPool(undefined, sample([], []));
+    expect(factsOf(sample([], []), counts, 5)).toEqual({
+      at: 5,
+      waiting: 3,
+      dueDelayed: 1,
+      active: 3,
+      oldestMs: 400,
+      arrived: 17,
+      completed: 0,
+      busySeconds: 0,
+      paused: false,
+    });
+    expect(factsOf(sample([], [], { paused: false }), counts, 5)).toMatchObject({
+      waiting: 8,
+      oldestMs: 900,
+    });
+  });
+});
+
+describe('processes of a fleet', () => {
+  let dir = '';
+  let files: WorkerFiles;
+  const children: ChildProcess[] = [];
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'infer-fleet-'));
+    files = new WorkerFiles(dir);
+  });
+  afterEach(() => {
+    for (const child of children.splice(0)) {
+      try {
+        process.kill(-(child.pid as number), 'SIGKILL');
+      } catch {
+        // It has ended.
+      }
+    }
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  const fleetOf = (more: Partial<FleetOptions> = {}) =>
+    new ProcessFleet({
+      files,
+      launch: { redisUrl: 'redis://127.0.0.1:1', prefix: 'infer' },
+      pool: 'p',
+      queues: ['q'],
+      workersPerGpu: 1,
+      cpuSlots: 2,
+      cpuThreads: 1,
+      drainTimeoutMs: 1000,
+      startTimeoutMs: 60_000,
+      args: [],
+      gpus: undefined,
+      dryRun: false,
+      ...more,
+    });
+  /** A process that poses as a worker of the fleet. */
+  const pose = async (name: string, script: string, more: Partial<WorkerFile> = {}): Promise<WorkerFile> => {
+    const flag = join(dir, `${name}.up`);
+    const child = spawn('sh', ['-c', `${script.replace('UP', `touch ${flag}`)}`], {
+      detached: true,
+      stdio: 'ignore',
+    });
+    children.push(child);
+    await expect.poll(() => existsSync(flag)).toBe(true);
+    const file: WorkerFile = {
+      name,
+      createdAt: Date.now(),
+      process: markOf(child.pid as number),
+      argv: [],
+      queues: ['q'],
+      gpu: null,
+      log: files.logOf(name),
+      pool: 'p',
+      slot: 'cpu-1',
+      readyAt: Date.now(),
+      ...more,
+    };
+    writeFileSync(file.log, 'a line\nlast words\n');
+    files.create(file);
+    return file;
+  };
+  const OBEDIENT = 'UP; exec sleep 60';
+  const STUBBORN = 'trap "" TERM; UP; while :; do sleep 1; done';
+  const gone = (file: WorkerFile) =>
+    expect.poll(() => stillRuns(file.process as never), { timeout: 15_000 }).toBe(false);
+  const beatOf = (file: WorkerFile, more: Partial<WorkerRecord> = {}) =>
+    ({
+      pid: file.process?.pid,
+      host: hostname(),
+      startedAt: 1,
+      state: 'ready',
+      active: [],
+      ...more,
+    }) as WorkerRecord;
+  const NONE = new Map<string, string>();
+
+  it('phases: starting, ready, busy, draining; the last one counts while Redis is away', async () => {
+    const fleet = fleetOf();
+    const one = await pose('autoscaled-1', OBEDIENT, { readyAt: undefined });
+    await pose('other', OBEDIENT, { pool: 'another' });
+    const now = Date.now();
+    const phase = (records: WorkerRecord[] | null) =>
+      fleet.look(records, NONE, now).members.map((each) => each.phase);
+    expect(phase([])).toEqual(['starting']);
+    expect(phase(null)).toEqual(['starting']);
+    expect(phase([beatOf(one, { active: [{}] as never })])).toEqual(['busy']);
+    expect(phase(null)).toEqual(['busy']);
+    expect(phase([beatOf(one)])).toEqual(['ready']);
+    fleet.drain('autoscaled-1');
+    await gone(one);
+    expect(fleet.look([], NONE, now)).toMatchObject({ members: [], failures: [] });
+    expect(files.list().map((file) => file.name)).toEqual(['other']);
+  });
+
+  it('adopts what runs, forgets what died, and leaves a reused pid alone', async () => {
+    const one = await pose('autoscaled-1', OBEDIENT);
+    const two = await pose('autoscaled-2', OBEDIENT, { slot: 'cpu-2' });
+    files.update('autoscaled-2', {
+      process: { pid: two.process?.pid as number, birth: 'an-earlier-process' },
+    });
+    const fleet = fleetOf();
+    expect(fleet.adopt()).toEqual(['autoscaled-1']);
+    expect(fleet.look([], NONE, Date.now()).members).toMatchObject([
+      { id: 'autoscaled-1', adopted: true, slot: 'cpu-1' },
+    ]);
+    expect([stillRuns(one.process as never), stillRuns(two.process as never)]).toEqual([true, true]);
+  });
+
+  it('a death that nobody asked for is a failure of its slot, with its last words', async () => {
+    const fleet = fleetOf();
+    const one = await pose('autoscaled-1', OBEDIENT);
+    process.kill(one.process?.pid as number, 'SIGKILL');
+    await gone(one);
+    expect(fleet.look([], NONE, Date.now()).failures).toMatchObject([
+      {
+        slot: 'cpu-1',
+        name: 'autoscaled-1',
+        reason: expect.stringContaining('without a word'),
+        lines: ['a line', 'last words'],
+      },
+    ]);
+    expect(fleet.look([], NONE, Date.now()).failures).toEqual([]);
+  });
+
+  it('one that does not stop is killed after its drain time, and not before', async () => {
+    const fleet = fleetOf();
+    const one = await pose('autoscaled-1', STUBBORN);
+    fleet.look([], NONE, Date.now());
+    fleet.drain('autoscaled-1');
+    fleet.look([], NONE, Date.now() + 10_000);
+    expect(stillRuns(one.process as never)).toBe(true);
+    fleet.look([], NONE, Date.now() + 20_000);
+    await fleet.settled();
+    await gone(one);
+    expect(fleet.look([], NONE, Date.now()).failures).toEqual([]);
+  });
+
+  it('one that never becomes ready, or is silent for a minute, has failed and is ended', async () => {
+    const fleet = fleetOf();
+    const late = await pose('autoscaled-1', OBEDIENT, { readyAt: undefined });
+    const mute = await pose('autoscaled-2', OBEDIENT, { slot: 'cpu-2' });
+    const now = Date.now();
+    fleet.look([], NONE, now);
+    // While Redis is away everybody is silent.
+    expect(fleet.look(null, NONE, now + 61_000).failures).toEqual([]);
+    expect(fleet.look(null, NONE, now + 61_100).failures).toEqual([]);
+    const failed = (at: number) =>
+      fleet.look([], NONE, now + at).failures.map((one) => [one.name, one.reason]);
+    expect(failed(61_500)).toEqual([['autoscaled-1', 'it was not ready within 1m 0s']]);
+    expect(failed(61_600 + 60_000)).toEqual([['autoscaled-2', 'it was silent for 1m 0s']]);
+    await fleet.settled();
+    await Promise.all([gone(late), gone(mute)]);
+    expect(fleet.look([], NONE, now + 130_000)).toMatchObject({ members: [], failures: [] });
+  });
+
+  it('a GPU that vanishes: its worker is drained, its place is gone; a driver that hangs starts nothing', async () => {
+    let report = ok(gpu(1));
+    const watch = new GpuWatch(async () => report, 'all', ok(gpu(0), gpu(1)), 0, 0);
+    const fleet = fleetOf({ gpus: watch });
+    const one = await pose('autoscaled-1', OBEDIENT, { gpu: 'GPU-0', slot: 'GPU-0' });
+    const look = async () => {
+      const seen = fleet.look([], NONE, Date.now());
+      await watch.settled();
+      return seen;
+    };
+    expect((await look()).slots).toEqual(['GPU-0', 'GPU-1']);
+    await look();
+    const after = await look();
+    expect([after.slots, after.troubles]).toMatchObject([['GPU-1'], [{ slot: 'GPU-0', state: 'gone' }]]);
+    await gone(one);
+    report = { state: 'hung', gpus: [], reason: 'no answer' };
+    await look();
+    expect((await look()).slots).toEqual([]);
+  });
+
+  it('a dry run touches nothing', async () => {
+    const fleet = fleetOf({ dryRun: true });
+    const one = await pose('autoscaled-1', OBEDIENT);
+    fleet.adopt();
+    fleet.drain('autoscaled-1');
+    await fleet.start('cpu-2', Date.now());
+    expect(files.list()).toEqual([one]);
+    expect(stillRuns(one.process as never)).toBe(true);
+  });
+});

@@ -1,0 +1,153 @@
+import { describe, expect, it } from 'vitest';
+import { groupsOf } from '../../../src/lib/cli/start-detached.js';
+import { workerGroups } from '../../../src/lib/config/worker-groups.js';
+import type { Gpu } from '../../../src/lib/model/gpu-parse.js';
+import { chooseWorkers } from '../../../src/lib/scale/stop-workers.js';
+import { wishesOf } from '../../../src/lib/scale/worker-wishes.js';
+
+const gpu = (index: number, mig: string[] = []): Gpu => ({
+  index,
+  uuid: `GPU-${index}`,
+  name: 'x',
+  mig: mig.map((uuid) => ({ uuid, profile: '1g.5gb' })),
+});
+const facts = {
+  host: 'h',
+  queues: ['realtime', 'batch'],
+  cores: 9,
+  gpus: [gpu(0), gpu(1, ['MIG-a', 'MIG-b'])],
+  threadsGiven: false,
+};
+
+describe('the workers that groups stand for', () => {
+  it('one, several, one for each GPU and MIG instance', () => {
+    expect(wishesOf([{ name: 'one' }], facts)).toEqual([
+      {
+        name: 'one',
+        queues: ['realtime', 'batch'],
+        gpu: null,
+        argv: ['--name', 'one@h', '-Q', 'realtime,batch'],
+      },
+    ]);
+    const rt = wishesOf([{ name: 'rt', queues: ['rt'], count: 2, args: ['--burst'] }], facts);
+    expect(rt.map((wish) => wish.name)).toEqual(['rt-1', 'rt-2']);
+    // The cores are shared out: eight of nine over two.
+    expect(rt[1]?.argv).toEqual(['--name', 'rt-2@h', '-Q', 'rt', '--threads', '4', '--burst']);
+    const each = wishesOf([{ name: 'w', perGpu: true }], facts);
+    expect(each.map((wish) => [wish.name, wish.gpu])).toEqual([
+      ['w-gpu0', 'GPU-0'],
+      ['w-gpu1-mig0', 'MIG-a'],
+      ['w-gpu1-mig1', 'MIG-b'],
+    ]);
+    expect(each[0]?.argv).toEqual(['--name', 'w-gpu0@h', '-Q', 'realtime,batch', '--gpu', 'GPU-0']);
+    const two = wishesOf([{ name: 'w', perGpu: true, count: 2 }], facts);
+    expect(two.map((wish) => wish.name).slice(0, 2)).toEqual(['w-gpu0-1', 'w-gpu0-2']);
+    expect(two.every((wish) => wish.argv.includes('--share-gpu'))).toBe(true);
+  });
+
+  it('threads that were given are left alone', () => {
+    const group = { name: 'w', count: 2 };
+    const threads = (more: object, args?: string[]) =>
+      wishesOf([args === undefined ? group : { ...group, args }], { ...facts, ...more })[0]?.argv.join(' ');
+    expect(threads({ threadsGiven: true })).not.toContain('--threads');
+    expect(threads({}, ['--threads=3'])).toMatch(/ batch --threads=3$|realtime,batch --threads=3$/);
+    expect(threads({ cores: 2 })).toContain('--threads 1');
+  });
+
+  it.each([
+    ['two on one GPU', [{ name: 'w', gpu: '0', count: 2 }], 'USAGE'],
+    ['a GPU and all GPUs', [{ name: 'w', gpu: '0', perGpu: true }], 'USAGE'],
+    ['one name twice', [{ name: 'w-1' }, { name: 'w', count: 2 }], 'USAGE'],
+    ['too many', [{ name: 'w', count: 256 }, { name: 'v' }], 'USAGE'],
+    ['a name that is no file name', [{ name: '../w' }], 'WORKER_NAME'],
+  ])('%s is refused', (_, groups, code) => {
+    expect(() => wishesOf(groups, facts)).toThrow(expect.objectContaining({ code, exitCode: 2 }));
+  });
+
+  it('two share a GPU where that is said', () => {
+    const wishes = wishesOf([{ name: 'w', gpu: '0', count: 2, args: ['--share-gpu'] }], facts);
+    expect(wishes.map((wish) => wish.gpu)).toEqual(['0', '0']);
+  });
+
+  it('a GPU each and none there', () => {
+    expect(() => wishesOf([{ name: 'w', perGpu: true }], { ...facts, gpus: [] })).toThrow(
+      expect.objectContaining({ code: 'NO_GPU', exitCode: 69 }),
+    );
+  });
+});
+
+describe('the setting `workers`', () => {
+  const { read } = workerGroups();
+  it('from a file and from a variable alike', () => {
+    const groups = [
+      { name: 'gpu', queues: ['rt'], perGpu: true },
+      { name: 'x', gpu: 1, count: 3, args: ['--burst'] },
+    ];
+    expect(read(groups)).toEqual([groups[0], { ...groups[1], gpu: '1' }]);
+    expect(read(JSON.stringify(groups))).toEqual(read(groups));
+  });
+
+  it.each([
+    '{',
+    '{}',
+    [{}],
+    [{ name: '' }],
+    [{ name: 'a b' }],
+    [{ name: 'a' }, { name: 'a' }],
+    [{ name: 'a', count: 0 }],
+    [{ name: 'a', count: 1.5 }],
+    [{ name: 'a', queue: 'rt' }],
+    [{ name: 'a', queues: 'rt' }],
+    [{ name: 'a', queues: ['r t'] }],
+    [{ name: 'a', args: [1] }],
+    [null],
+  ])('refuses %j', (raw) => {
+    expect(read(raw)).toBeUndefined();
+  });
+
+  it('is what is started when no flags say otherwise', () => {
+    const none = { names: [], perGpu: false, args: [] };
+    const configured = [{ name: 'a', args: ['--burst'] }, { name: 'b' }];
+    expect(groupsOf({ ...none, args: ['-v'] }, configured)).toEqual([
+      { name: 'a', args: ['--burst', '-v'] },
+      { name: 'b', args: ['-v'] },
+    ]);
+    expect(groupsOf({ ...none, names: ['b'] }, configured)).toMatchObject([{ name: 'b' }]);
+    expect(groupsOf({ ...none, count: 2 }, configured)).toMatchObject([{ name: 'worker', count: 2 }]);
+    expect(groupsOf(none, undefined)).toMatchObject([{ name: 'worker' }]);
+    expect(() => groupsOf({ ...none, names: ['c'] }, configured)).toThrow(/no workers named 'c'/);
+    expect(() => groupsOf({ ...none, names: ['a'], count: 2 }, configured)).toThrow(/names mean/);
+  });
+});
+
+describe('the workers that names mean', () => {
+  const file = (name: string, pool?: string) => ({
+    name,
+    pool,
+    createdAt: 0,
+    argv: [],
+    queues: [],
+    gpu: null,
+    log: '',
+  });
+  const all = [
+    file('rt-1'),
+    file('rt-gpu0'),
+    file('rt-gpu1-mig0-2'),
+    file('rt-extra'),
+    file('rt'),
+    file('autoscaled-1', 'p'),
+  ];
+  it.each([
+    [[], ['rt-1', 'rt-gpu0', 'rt-gpu1-mig0-2', 'rt-extra', 'rt']],
+    [['rt'], ['rt-1', 'rt-gpu0', 'rt-gpu1-mig0-2', 'rt']],
+    [
+      ['rt-1@h', 'rt-extra'],
+      ['rt-1', 'rt-extra'],
+    ],
+    [['autoscaled'], ['autoscaled-1']],
+    [['rt-1@other', 'r'], []],
+  ])('%j', (names, chosen) => {
+    expect(chooseWorkers(all, names, 'h').map((one) => one.name)).toEqual(chosen);
+  });
+});
