@@ -19,7 +19,7 @@ export interface Unit {
 }
 
 /** Why a micro-batch was closed, for people who ask whether batching works. */
-export type CloseReason = 'full' | 'idle' | 'window' | 'retry';
+export type CloseReason = 'full' | 'idle' | 'urgent' | 'window' | 'retry';
 
 /** Rows `from..from + rows` of a unit. */
 export interface Part<U extends Unit> {
@@ -44,23 +44,30 @@ export function byUrgency(
 
 /**
  * The next micro-batch of units sorted by urgency: the most urgent unit chooses the key, and units
- * of that key join in order of urgency until the cap. A unit of another key is passed over, not a
- * reason to stop, so mixed shapes do not degrade to batches of one. Pure.
+ * of that key and lane join in order of urgency until the cap. A unit of another key is passed over, not
+ * a reason to stop, so mixed shapes do not degrade to batches of one. One of a less urgent lane waits for
+ * the next run: a realtime row that shared one with a thousand batch rows took as long as they, 7 ms for
+ * digits where alone it takes 0.2. Pure.
  */
 export function planMicroBatch<U extends Unit>(units: readonly U[]): MicroBatch<U> | undefined {
   const first = units[0];
   if (first === undefined) return undefined;
   const parts: Part<U>[] = [];
   let room = Math.max(1, first.cap);
+  let reason: CloseReason = 'idle';
   for (const unit of units) {
     if (unit.key !== first.key) continue;
+    if (unit.lane !== first.lane) {
+      reason = 'urgent';
+      break;
+    }
     const rows = Math.min(unit.remaining, room);
     parts.push({ unit, from: unit.rows - unit.remaining, rows });
     room -= rows;
     if (room === 0) break;
   }
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);
-  return { parts, rows, reason: room === 0 ? 'full' : 'idle' };
+  return { parts, rows, reason: room === 0 ? 'full' : reason };
 }
 
 /**

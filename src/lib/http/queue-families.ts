@@ -111,7 +111,7 @@ export const QUEUE_FAMILIES: readonly Family[] = [
   counter('infer_rows_total', 'Rows of completed jobs', ({ rows }, labels) => [[labels, rows]]),
   counter(
     'infer_batches_total',
-    'Micro-batches by why they went out: full, idle (nothing more was there), window, retry',
+    'Micro-batches by why they went out: full, idle (nothing more was there), urgent (the rest was of a less urgent queue), window, retry',
     ({ batches }, labels) => Object.entries(batches).map(([reason, count]) => [{ ...labels, reason }, count]),
     'reason',
   ),

@@ -101,7 +101,7 @@ function noWork(): QueueWork {
   return {
     jobs: {},
     rows: 0,
-    batches: { full: 0, idle: 0, window: 0, retry: 0 },
+    batches: { full: 0, idle: 0, urgent: 0, window: 0, retry: 0 },
     wait: none(WAIT_BOUNDS),
     run: none(RUN_BOUNDS),
     total: none(WAIT_BOUNDS),

@@ -28,8 +28,8 @@ describe('a job waits for one running micro-batch of less urgent work at most', 
     const urgent = await kit.submit(0, 0);
     less.finish();
     const next = await kit.runner.next();
-    expect(next.xs[0]).toBe(urgent.xs[0]);
-    expect(next.xs).toHaveLength(4);
+    // Alone: rows of the less urgent lane would make its run longer.
+    expect(next.xs).toEqual([urgent.xs[0]]);
     next.finish();
     // Once more, when a less urgent batch runs.
     const lessAgain = await kit.runner.next();

@@ -42,7 +42,7 @@ describe('planMicroBatch', () => {
     expect(planMicroBatch([])).toBeUndefined();
   });
 
-  it('has one key, the cap, the most urgent unit, and skips nobody of its key', () => {
+  it('has one key and lane, the cap, the most urgent unit, and skips nobody of these', () => {
     fc.assert(
       fc.property(units, (list) => {
         const waiting = queueOf(list);
@@ -54,17 +54,19 @@ describe('planMicroBatch', () => {
         expect(batch.rows).toBe(parts.reduce((sum, part) => sum + part.rows, 0));
         expect(batch.rows).toBeLessThanOrEqual(first.cap);
         expect(parts[0]?.unit).toBe(first);
-        const sameKey = waiting.filter((one) => one.key === first.key);
+        const everyLane = waiting.filter((one) => one.key === first.key);
+        const sameKey = everyLane.filter((one) => one.lane === first.lane);
         expect(parts.map((part) => part.unit)).toEqual(sameKey.slice(0, parts.length));
         for (const [i, part] of parts.entries()) {
           expect(part.rows).toBeGreaterThan(0);
           expect(part.from).toBe(part.unit.rows - part.unit.remaining);
           if (i < parts.length - 1) expect(part.rows).toBe(part.unit.remaining);
         }
-        // Work-conserving: short of the cap only when no row of the key is left out.
+        // Short of the cap only when no row of the key is left out, but for those of a less urgent lane.
         const available = sameKey.reduce((sum, one) => sum + one.remaining, 0);
         expect(batch.rows).toBe(Math.min(available, first.cap));
-        expect(batch.reason).toBe(batch.rows === first.cap ? 'full' : 'idle');
+        const open = sameKey.length === everyLane.length ? 'idle' : 'urgent';
+        expect(batch.reason).toBe(batch.rows === first.cap ? 'full' : open);
       }),
     );
   });
