@@ -9,6 +9,7 @@ import {
   seconds,
   text,
 } from './rules.js';
+import { type RunnerBounds, runnerBounds } from './runner-bounds.js';
 import { type WorkerGroup, workerGroups } from './worker-groups.js';
 
 /** One row of the table of settings. */
@@ -203,12 +204,27 @@ export const SETTINGS = {
     default: 1,
     rule: integer(1, 256),
   } as SettingWithDefault<number>,
+  autoscale: {
+    env: 'INFER_AUTOSCALE',
+    flag: 'autoscale',
+    helpValue: '<max,min>',
+    doc: 'on the CPU: as many runs at the same time as the backlog asks for, within these bounds',
+    defaultText: 'always --concurrency',
+    rule: runnerBounds(),
+  } as Setting<RunnerBounds>,
+  autoscaleKeepAlive: {
+    env: 'INFER_AUTOSCALE_KEEP_ALIVE',
+    doc: 'how long a runner that --autoscale started stays without work',
+    default: 30_000,
+    defaultText: '30s',
+    rule: duration(1000, '30s'),
+  } as SettingWithDefault<number>,
   threads: {
     env: 'INFER_THREADS',
     flag: 'threads',
     helpValue: '<n>',
     doc: 'CPU threads of one run',
-    defaultText: 'all CPU cores but one, shared out over --concurrency',
+    defaultText: 'all CPU cores but one, shared out over --concurrency or the most of --autoscale',
     rule: integer(1, 1024),
   } as Setting<number>,
   timeLimit: {

@@ -1,3 +1,4 @@
+import type { RunnerBounds } from '../config/runner-bounds.js';
 import { systemClock } from '../core/clock.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
@@ -26,6 +27,7 @@ import { ControlLoop } from './control.js';
 import { GpuHold } from './gpu-hold.js';
 import { atMost, calmed } from './outage.js';
 import { RunnerPool } from './runner-pool.js';
+import { RunnerScaler } from './runner-scaler.js';
 import { RunnerSlot } from './runner-slot.js';
 import { Worker } from './worker.js';
 
@@ -41,6 +43,10 @@ export interface WorkerConfig {
   runner: RunnerOptions;
   /** Runner processes. */
   concurrency: number;
+  /** It moves between these by itself, from `concurrency` on. */
+  autoscale?: RunnerBounds | undefined;
+  /** How long a runner that is not needed stays, ms. */
+  keepAliveMs: number;
   maxBatch: number | null;
   latencyTargetMs: number;
   batchWindowMs: number;
@@ -181,13 +187,28 @@ export async function openWorker(
       },
       { consumers, pool, models, arena, clock: systemClock, log },
     );
+    const { autoscale } = config;
+    const scaler =
+      autoscale === undefined
+        ? undefined
+        : new RunnerScaler(autoscale, {
+            load: worker.load,
+            changes: worker.changes,
+            pool,
+            isTaking: () => worker.state === 'ready',
+            waiting: (queues) => waitingIn(consumers, queues),
+            keepAliveMs: config.keepAliveMs,
+            clock: systemClock,
+            log,
+          });
     const lag = new LoopLag();
     cleanup.push(async () => lag.stop());
     const writeWork = (report: WorkReport) => writeWorkStats(client, config.prefix, id, report);
     const sendBeat = async () => {
       const rssBytes = process.memoryUsage.rss() + (await pool.memory());
       const { threads } = config.runner;
-      const figures = { threads, rssBytes, loopLagMs: lag.takeMax(), gpuMemory: hold?.memory() };
+      const own = { threads, rssBytes, autoscale: scaler?.bounds };
+      const figures = { ...own, loopLagMs: lag.takeMax(), gpuMemory: hold?.memory() };
       await beat(client, config.prefix, { ...worker.heartbeat(), ...figures });
       await worker.outcomes.work.send(writeWork);
     };
@@ -208,6 +229,7 @@ export async function openWorker(
       log,
       beat: sendBeat,
       renewLocks: () => worker.renewLocks(),
+      scaler,
       backAt: () => backAt,
     });
     cleanup.push(() => upkeep.stop());
@@ -252,6 +274,7 @@ export async function openWorker(
     const orders = await connect(redis.target, 'blocking', redis.settings);
     const control = new ControlLoop(new ControlInbox(client, orders, config.prefix, id), {
       changes: worker.changes,
+      scaler,
       log,
       record: () => worker.heartbeat(),
       jobs: () => ({ started: worker.startedJobs, held: worker.heldJobs }),
@@ -318,6 +341,13 @@ async function reloaded(redis: WorkerRedis): Promise<WorkerConfig> {
       exitCode: ExitCode.Usage,
     },
   );
+}
+
+/** Jobs that wait in these queues. */
+async function waitingIn(consumers: readonly BullConsumer[], queues: readonly string[]): Promise<number> {
+  const asked = consumers.filter(({ queue }) => queues.includes(queue));
+  const counts = await Promise.all(asked.map((consumer) => consumer.waiting()));
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 async function openResults(
