@@ -187,20 +187,7 @@ export async function openWorker(
       },
       { consumers, pool, models, arena, clock: systemClock, log },
     );
-    const { autoscale } = config;
-    const scaler =
-      autoscale === undefined
-        ? undefined
-        : new RunnerScaler(autoscale, {
-            load: worker.load,
-            changes: worker.changes,
-            pool,
-            isTaking: () => worker.state === 'ready',
-            waiting: (queues) => waitingIn(consumers, queues),
-            keepAliveMs: config.keepAliveMs,
-            clock: systemClock,
-            log,
-          });
+    const scaler = RunnerScaler.of(config, { worker, pool, consumers, clock: systemClock, log });
     const lag = new LoopLag();
     cleanup.push(async () => lag.stop());
     const writeWork = (report: WorkReport) => writeWorkStats(client, config.prefix, id, report);
@@ -341,13 +328,6 @@ async function reloaded(redis: WorkerRedis): Promise<WorkerConfig> {
       exitCode: ExitCode.Usage,
     },
   );
-}
-
-/** Jobs that wait in these queues. */
-async function waitingIn(consumers: readonly BullConsumer[], queues: readonly string[]): Promise<number> {
-  const asked = consumers.filter(({ queue }) => queues.includes(queue));
-  const counts = await Promise.all(asked.map((consumer) => consumer.waiting()));
-  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 async function openResults(

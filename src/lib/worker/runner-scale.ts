@@ -45,7 +45,7 @@ export const NO_MEMORY: ScaleMemory = { neededAt: [] };
 /** Work that waits this long with no runner free gets one more, however quickly it may be done. */
 const PATIENCE_MS = 1000;
 /** Until the next try after a runner that did not start. */
-const RETRY_MS = 30_000;
+export const RETRY_MS = 30_000;
 /** A runner grows while it works: so much more than one has now must be free. */
 const MEMORY_SPARE = 1.5;
 

@@ -2,22 +2,18 @@ import { freemem } from 'node:os';
 import type { RunnerBounds } from '../config/runner-bounds.js';
 import type { Clock } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
+import { formatDuration } from '../core/units.js';
+import type { BullConsumer } from '../queue/consumer.js';
 import type { Logger } from '../telemetry/logger.js';
-import type { LiveChanges } from './live-changes.js';
-import type { RunnerLoad } from './runner-load.js';
 import type { RunnerPool } from './runner-pool.js';
-import { afterFailure, decideRunners, NO_MEMORY, type ScaleDecision } from './runner-scale.js';
+import { afterFailure, decideRunners, NO_MEMORY, RETRY_MS, type ScaleDecision } from './runner-scale.js';
+import type { Worker } from './worker.js';
 
 /** What the scaler looks at and acts on. */
 export interface ScalerParts {
-  load: RunnerLoad;
-  changes: LiveChanges;
+  worker: Pick<Worker, 'load' | 'changes' | 'state'>;
   pool: RunnerPool;
-  /** False when the worker is about to end: nothing is changed then. */
-  isTaking(): boolean;
-  /** Jobs that wait in Redis in these queues. */
-  waiting(queues: readonly string[]): Promise<number>;
-  keepAliveMs: number;
+  consumers: readonly Pick<BullConsumer, 'queue' | 'waiting'>[];
   clock: Clock;
   log: Logger;
 }
@@ -36,47 +32,73 @@ export class RunnerScaler {
   /** Said already, and still so. */
   private held: string | undefined;
 
-  constructor(
+  private constructor(
     public bounds: RunnerBounds,
+    private readonly keepAliveMs: number,
     private readonly parts: ScalerParts,
   ) {}
 
+  /** Of a worker with bounds; undefined where the number of its runners is fixed. */
+  static of(
+    { autoscale, keepAliveMs }: { autoscale?: RunnerBounds | undefined; keepAliveMs: number },
+    parts: ScalerParts,
+  ): RunnerScaler | undefined {
+    return autoscale === undefined ? undefined : new RunnerScaler(autoscale, keepAliveMs, parts);
+  }
+
+  /** False when the worker is about to end: nothing is changed then. */
+  private get isTaking(): boolean {
+    return this.parts.worker.state === 'ready';
+  }
+
   /** Looks once; what is to be done about it goes on beside the caller's work. */
   async look(): Promise<void> {
-    if (this.changing || !this.parts.isTaking()) return;
+    if (this.changing || !this.isTaking) return;
     const first = await this.decide();
     if (first.want === this.parts.pool.slots.length) return;
     this.changing = true;
-    void this.change(first).finally(() => {
-      this.changing = false;
-    });
+    void this.change(first)
+      // A Redis that does not answer: the next look says so.
+      .catch(() => undefined)
+      .finally(() => {
+        this.changing = false;
+      });
   }
 
   /** Runners start one after the other, and before each it is looked whether it is still wanted. */
   private async change(first: ScaleDecision): Promise<void> {
-    const { pool, changes, log, clock, isTaking } = this.parts;
+    const { pool } = this.parts;
+    for (let decision = first; this.isTaking; decision = await this.decide()) {
+      const from = pool.slots.length;
+      // Fewer only one by one, a look between them.
+      if (decision.want === from || (decision !== first && decision.want < from)) return;
+      if (!(await this.step(from, from + Math.sign(decision.want - from), decision.reason))) return;
+    }
+  }
+
+  /** Answers whether there are as many then. */
+  private async step(was: number, runners: number, reason: string | undefined): Promise<boolean> {
+    const { worker, pool, log, clock } = this.parts;
     try {
-      for (let decision = first; isTaking(); decision = await this.decide()) {
-        const from = pool.slots.length;
-        if (decision.want === from || (decision !== first && decision.want < from)) return;
-        const to = from + Math.sign(decision.want - from);
-        await changes.setConcurrency(to);
-        log.info({ runners: to, was: from, reason: decision.reason }, 'autoscale');
-      }
+      await worker.changes.setConcurrency(runners);
+      log.info({ runners, was, reason }, 'autoscale');
+      return true;
     } catch (error) {
-      if (!isTaking()) return;
       this.memory = afterFailure(this.memory, clock.now());
-      log.warn({ runners: pool.slots.length, reason: messageOf(error) }, 'autoscale: no change for a while');
+      const words = { runners: pool.slots.length, reason: messageOf(error) };
+      if (this.isTaking)
+        log.warn(words, `autoscale: a runner does not start, none is tried for ${formatDuration(RETRY_MS)}`);
+      return false;
     }
   }
 
   private async decide(): Promise<ScaleDecision> {
-    const { load, pool, keepAliveMs, clock, log } = this.parts;
-    const mayGrow = load.isPressed && pool.slots.length < this.bounds.max;
+    const { worker, pool, clock, log } = this.parts;
+    const mayGrow = worker.load.isPressed && pool.slots.length < this.bounds.max;
     const queued = mayGrow ? await this.count() : 0;
     const memory = mayGrow ? await this.machineMemory() : undefined;
-    const look = { now: clock.now(), memory, ...load.look(queued) };
-    const decision = decideRunners(this.bounds, keepAliveMs, this.memory, look);
+    const look = { now: clock.now(), memory, ...worker.load.look(queued) };
+    const decision = decideRunners(this.bounds, this.keepAliveMs, this.memory, look);
     this.memory = decision.memory;
     const held = decision.want === look.runners ? decision.reason : undefined;
     if (held !== undefined && this.held === undefined)
@@ -86,11 +108,15 @@ export class RunnerScaler {
   }
 
   private async count(): Promise<number> {
-    const { load, clock, waiting } = this.parts;
+    const { worker, consumers, clock } = this.parts;
     const now = clock.now();
-    const queues = load.fullQueues;
+    const queues = worker.load.fullQueues;
     if (queues.length === 0) return 0;
-    if (now - this.counted.at >= COUNT_MS) this.counted = { at: now, jobs: await waiting(queues) };
+    if (now - this.counted.at >= COUNT_MS) {
+      const asked = consumers.filter(({ queue }) => queues.includes(queue));
+      const counts = await Promise.all(asked.map((consumer) => consumer.waiting()));
+      this.counted = { at: now, jobs: counts.reduce((sum, count) => sum + count, 0) };
+    }
     return this.counted.jobs;
   }
 
