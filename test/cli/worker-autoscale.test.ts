@@ -91,18 +91,6 @@ describe('--autoscale 4,2', () => {
     expect(await worker.stop()).toBe(0);
   });
 
-  it('asks Redis nothing more while it is idle, or has all the runners it may have', async () => {
-    const worker = await autoscaled('frugal', '2,2');
-    const client = await redis.client();
-    const counts = async (): Promise<number> =>
-      Number(/cmdstat_zcard:calls=(\d+)/.exec(await client.info('commandstats'))?.[1] ?? 0);
-    const before = await counts();
-    expect(await statesOf(burst('frugal', 20))).toHaveLength(20);
-    // The sweep of finished jobs counts too, once in ten seconds.
-    expect((await counts()) - before).toBeLessThanOrEqual(3);
-    await worker.stop();
-  });
-
   it('stopped in the middle of growing: nothing is left, what was taken is handed back', async () => {
     const worker = await autoscaled('brief', '6,1');
     const child = burst('brief', 40);
@@ -134,8 +122,11 @@ describe('control set', () => {
     await control('steered', 'autoscale', '2,1');
     await runners(worker, 1, 3);
     expect((await workerNamed('steered'))?.autoscale).toEqual({ max: 2, min: 1 });
-    const { stdout } = await infer.run(['inspect', 'workers', '-o', 'wide', '-d', 'steered']);
-    expect(stdout).toContain('\t1 of 1..2\t');
+    // The heartbeat is a second behind.
+    await until(async () => {
+      const { stdout } = await infer.run(['inspect', 'workers', '-o', 'wide', '-d', 'steered']);
+      return stdout.includes('\t1 of 1..2\t') ? true : undefined;
+    });
     expect(await worker.stop()).toBe(0);
   });
 
