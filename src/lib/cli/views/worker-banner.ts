@@ -83,7 +83,8 @@ function batchText(banner: WorkerBanner): string {
 
 function runsText({ concurrency, autoscale, threads }: WorkerBanner): string {
   const each = threads === undefined ? '' : `, ${plural(threads, 'thread')} each`;
-  const many = autoscale === undefined ? concurrency : `${autoscale.min} to ${autoscale.max}`;
+  const moves = autoscale !== undefined && autoscale.min < autoscale.max;
+  const many = moves ? `${autoscale.min} to ${autoscale.max}` : concurrency;
   return `${many} at a time${each}`;
 }
 
