@@ -30,7 +30,7 @@ function joinWithin(parts: readonly string[], separator: string, width: number):
 }
 
 /** Narrower than this, words are harder to read than in a block a row. */
-const LEAST_WIDTH = 24;
+const LEAST_WIDTH = 20;
 
 /** A table whose columns `wrapped` (their indexes) hold sentences: these take several lines where the terminal is narrow. */
 export function renderWrapped(
