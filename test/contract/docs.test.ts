@@ -5,6 +5,7 @@ import { SETTING_NAMES, settingOf } from '../../src/lib/config/settings.js';
 import { ExitCode } from '../../src/lib/core/exit-codes.js';
 import { ROOT } from '../support/cli.js';
 import { COMMANDS, callsIn, commandOf, flagsOf, misuse } from './command-line.js';
+import { FLOORS } from './house.js';
 
 const read = (file: string) => readFileSync(path.join(ROOT, file), 'utf8');
 const PAGES = [
@@ -197,5 +198,27 @@ describe('docs/cli.md', () => {
       .filter(({ name, char }) => !named(opening, name) && !named(text, name, char))
       .map(({ name }) => name);
     expect(missing).toEqual([]);
+  });
+});
+
+describe('docs/architecture.md', () => {
+  const text = read('docs/architecture.md');
+
+  it('has the floors that the code is held to', () => {
+    const rows = [...text.matchAll(/^\| *(\d) *\| (.*?) *\|$/gm)];
+    const told = rows.flatMap(([, floor, folders = '']) =>
+      [...folders.matchAll(/`(?:src\/)?(\w+)`/g)].map(([, folder]) => [folder, Number(floor)]),
+    );
+    expect(Object.fromEntries(told)).toEqual(FLOORS);
+  });
+
+  it('names files that are there', () => {
+    const named = [...text.matchAll(/`((?:\w+\/)[a-z/-]+)(\.ts)?`/g)].map(([, name]) => name as string);
+    expect(named.length).toBeGreaterThan(10);
+    const there = (name: string) =>
+      ['', 'src/lib/'].some((dir) =>
+        ['', '.ts'].some((end) => existsSync(path.join(ROOT, dir + name + end))),
+      );
+    expect(named.filter((name) => !there(name))).toEqual([]);
   });
 });
