@@ -42,12 +42,11 @@ export const JOB_FLAGS = {
   }),
 };
 
-/** The state flag beside them. */
-export const STATE_FLAG = Flags.string({
+/** The state flag beside them, with the words of the command. */
+export const STATE_FLAG = Flags.custom<string>({
   ...SEVERAL,
   char: 's',
   helpValue: '<states>',
-  description: 'waiting, delayed, active, completed, failed, expired, cancelled [default: not ended]',
 });
 
 /** What `JOB_FLAGS` parse to. */
