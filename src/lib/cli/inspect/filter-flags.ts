@@ -2,7 +2,7 @@ import { Flags } from '@oclif/core';
 import { type JobFilter, type JobFilterInput, parseJobFilter } from '../../queue/job-filter.js';
 
 /** Repeated or comma separated; what a value may be is for `parseJobFilter` to say. */
-const SEVERAL = { multiple: true, multipleNonGreedy: true } as const;
+const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
 
 /** The flags that say which jobs are meant, but for their state. */
 export const JOB_FLAGS = {
