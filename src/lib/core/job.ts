@@ -38,9 +38,9 @@ const QUEUE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /**
  * Jobs of a queue `res` would have the keys of its results: our own parts of a key (`queue/keys.ts`)
- * that an id follows are no queue names.
+ * that the id of a job or group follows are no queue names.
  */
-const KEY_PARTS: ReadonlySet<string> = new Set(['in', 'res', 'grp', 'gone', 'reply', 'stats', 'work']);
+const KEY_PARTS: ReadonlySet<string> = new Set(['in', 'res', 'grp', 'gone']);
 
 /** @throws InferError QUEUE_NAME (exit 2): names become parts of Redis keys and hash tags. */
 export function checkQueueName(name: string): string {
