@@ -136,8 +136,11 @@ it('failed jobs: why, which, and how to run them again', async () => {
     notFailed: [],
   });
   for (const id of ids) await infer.run(['result', id, '--wait']);
-  const again = (await inspect('failed', '--json')).json<{ jobs: { attempts: number }[] }>();
-  expect(again.jobs.map(({ attempts }) => attempts)).toEqual([2, 2, 2]);
+  const told = (await inspect('job', ids[0] as string, '--json')).json<{
+    timeline: { events: { event: string }[] };
+  }>();
+  expect(told.timeline.events.map(({ event }) => event)).toContain('requeued');
+  expect((await inspect('failed', '-o', 'name')).stdout.trim().split('\n')).toHaveLength(3);
   const mistakes: [string[], number, string][] = [
     [['-Q', 'wrok'], 66, 'QUEUE_UNKNOWN'],
     [['-m', 'actz'], 66, 'MODEL_UNKNOWN'],
