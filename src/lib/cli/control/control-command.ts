@@ -30,6 +30,7 @@ export const answerFlag = durationFlag({
   char: 't',
   description: 'how long to wait for a sign of each worker',
   default: ANSWER_MS,
+  // Else the help says 5000.
   defaultHelp: async () => '5s',
 });
 

@@ -4,6 +4,7 @@ import type { WorkerRecord } from '../../queue/broker.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
 import { type Cell, type Column, renderFolded } from '../output/table.js';
 import { heading, type Layout, perSecond } from '../output/text.js';
+import { titledParts } from '../output/wrap.js';
 import type { Overview, RedisOverview } from './overview.js';
 import { findProblems, type Problem } from './problems.js';
 import { drained } from './queue-list.js';
@@ -42,7 +43,7 @@ const STALE_BEAT_MS = 10_000;
 export function inspectView(overview: Overview, layout: Layout, now: number): string[] {
   const problems = problemLines(findProblems(overview), layout);
   return [
-    redisLine(overview.redis, layout),
+    ...redisLines(overview.redis, layout),
     '',
     ...tables(overview, layout, now),
     ...(problems.length === 0 ? [] : ['', ...problems]),
@@ -92,7 +93,7 @@ function problemLines(problems: readonly Problem[], { paint }: Layout): string[]
   ];
 }
 
-function redisLine(redis: RedisOverview, { paint }: Layout): string {
+function redisLines(redis: RedisOverview, layout: Layout): string[] {
   const limit = redis.maxMemoryBytes > 0 ? `of ${formatBytes(redis.maxMemoryBytes)}` : 'and no limit';
   const parts = [
     redis.source === 'embedded' ? `${printable(redis.label)} (infer's own)` : printable(redis.label),
@@ -100,7 +101,7 @@ function redisLine(redis: RedisOverview, { paint }: Layout): string {
     `${formatBytes(redis.usedMemoryBytes)} ${limit}`,
     printable(redis.policy),
   ].filter((part) => part !== '');
-  return `${heading('Redis', paint)} ${parts.join(paint('dim', ' · '))}`;
+  return titledParts('Redis', parts, layout);
 }
 
 export function queueTable(queues: readonly QueueSnapshot[], layout: Layout, brief = false): string[] {
