@@ -59,7 +59,7 @@ export function liveInspectView(overview: Overview, layout: Layout): string[] {
   const more = found.length - MOST_LIVE;
   const problems = problemLines(found.slice(0, MOST_LIVE), layout);
   return [
-    redisLine(overview.redis, layout),
+    ...redisLines(overview.redis, layout),
     '',
     ...problems,
     ...(more > 0 ? [layout.paint('dim', `… and ${more} more: infer inspect`)] : []),
