@@ -26,7 +26,17 @@ export interface SimulateFlags {
   'cold-start'?: number | undefined;
   service?: number | undefined;
   seeds?: number | undefined;
+  queues?: unknown;
+  gpus?: unknown;
+  'workers-per-gpu'?: unknown;
+  'on-exit'?: unknown;
+  'drain-timeout'?: unknown;
+  'dry-run'?: boolean;
+  once?: boolean;
 }
+
+/** Flags that only a live autoscaler heeds. */
+const LIVE = ['queues', 'gpus', 'workers-per-gpu', 'on-exit', 'drain-timeout', 'dry-run', 'once'] as const;
 
 export interface SimulatePlan {
   /** A built-in trace, `all`, `-`, or a file. */
@@ -40,6 +50,8 @@ export interface SimulatePlan {
 
 /** @throws InferError USAGE, AUTOSCALE_BOUNDS (2). */
 export function simulatePlan(flags: SimulateFlags): SimulatePlan {
+  const live = LIVE.find((flag) => flags[flag] !== undefined && flags[flag] !== false);
+  if (live !== undefined) throw usage(`--${live} means nothing in a simulation`, `leave --${live} out`);
   const config = checkPolicyConfig({
     min: flags.min ?? 1,
     max: flags.max ?? DEFAULT_MAX,

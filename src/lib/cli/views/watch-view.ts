@@ -74,7 +74,7 @@ function troubleLines({ trouble }: Frame, { columns }: FrameSize, paint: Paint):
 }
 
 /** What does not fit is counted, not dropped in silence. */
-function fitted(lines: readonly string[], room: number, paint: Paint): string[] {
+export function fitted(lines: readonly string[], room: number, paint: Paint): string[] {
   if (lines.length <= room) return [...lines];
   if (room <= 0) return [];
   const shown = lines.slice(0, room - 1);
@@ -157,7 +157,8 @@ function padTo(text: string, width: number): string {
   return cut + ' '.repeat(Math.max(0, width - visibleWidth(cut)));
 }
 
-function wrap(text: string, columns: number, most: number): string[] {
+/** Text in lines of so many columns, broken at spaces, `most` of them. */
+export function wrap(text: string, columns: number, most: number): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
