@@ -10,7 +10,7 @@ const DEFAULT_INTERVAL_MS = 2000;
 const DEFAULT_COLD_START_MS = 20_000;
 const DEFAULT_SERVICE_MS = 250;
 const DEFAULT_SEEDS = 3;
-const MOST_SERVICE_MS = 86_400_000;
+const DAY_MS = 86_400_000;
 
 /** What was typed. */
 export interface SimulateFlags {
@@ -63,7 +63,8 @@ export function simulatePlan(flags: SimulateFlags): SimulatePlan {
   const coldStartMs = flags['cold-start'] ?? DEFAULT_COLD_START_MS;
   const serviceMs = flags.service ?? DEFAULT_SERVICE_MS;
   if (serviceMs <= 0) throw usage('--service is above 0', '--service 250ms');
-  if (serviceMs > MOST_SERVICE_MS) throw usage('--service is a day at most', '--service 250ms');
+  if (coldStartMs > DAY_MS) throw usage('--cold-start is a day at most', '--cold-start 20s');
+  if (serviceMs > DAY_MS) throw usage('--service is a day at most', '--service 250ms');
   if (flags.compare !== undefined && flags.policy !== undefined) {
     throw usage(
       '--compare names the policies to simulate, --policy the one that runs: give one of them',
