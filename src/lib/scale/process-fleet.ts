@@ -282,6 +282,10 @@ export class ProcessFleet {
       state: 'gone',
       reason: 'nvidia-smi lists it no more',
     }));
+    if (gpus.blind !== undefined) {
+      const reason = `${gpus.blind}; nothing is started on a GPU until it answers`;
+      troubles.push({ slot: 'nvidia-smi', state: 'gone', reason });
+    }
     const used = new Set(members.map((member) => member.slot));
     const slots = gpuSlots(gpus.present, workersPerGpu).filter((slot: Slot) => {
       const holder = slot.device === null ? undefined : holders.get(slot.device);

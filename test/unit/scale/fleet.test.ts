@@ -311,7 +311,13 @@ describe('processes of a fleet', () => {
     await gone(one);
     report = { state: 'hung', gpus: [], reason: 'no answer' };
     await look();
-    expect((await look()).slots).toEqual([]);
+    const hung = await look();
+    expect(hung.slots).toEqual([]);
+    expect(hung.troubles).toContainEqual({
+      slot: 'nvidia-smi',
+      state: 'gone',
+      reason: 'no answer; nothing is started on a GPU until it answers',
+    });
   });
 
   it('a dry run touches nothing', async () => {

@@ -58,7 +58,7 @@ export async function watchLoop(
     show.end();
     const left = record.workers.length;
     if (!dryRun && !once && flags.onExit === 'keep' && left > 0)
-      note(`${plural(left, 'worker')} run on; to end them: infer workers stop autoscaled`);
+      note(`${plural(left, 'worker runs', 'workers run')} on; to end them: infer workers stop autoscaled`);
     return record;
   } finally {
     show.end();
