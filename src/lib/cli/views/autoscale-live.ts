@@ -4,7 +4,8 @@ import type { AutoscaledWorker, AutoscalerRecord } from '../../queue/autoscalers
 import type { Tick } from '../../scale/autoscaler.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
 import { count, heading, type Layout, type Paint } from '../output/text.js';
-import { cutToWidth, fitted, wrap } from './watch-view.js';
+import { wrapWords } from '../output/wrap.js';
+import { cutToWidth, fitted } from './watch-view.js';
 
 /** A decision worth a line: something was done, failed, or changed. */
 export interface Line {
@@ -113,7 +114,7 @@ function headLines({ at, queue }: Tick, record: AutoscalerRecord, paint: Paint, 
   const oldest = queue?.oldestMs == null ? '' : `, the oldest for ${formatDuration(queue.oldestMs)}`;
   const figures =
     queue === null ? [] : [`${count(queue.waiting)} waiting${oldest}; ${count(queue.active)} in work`];
-  const reason = wrap(printable(record.reason), width, 3);
+  const reason = wrapWords(printable(record.reason), width).slice(0, 3);
   return [
     `${heading(`Autoscaler of ${record.pool}`, paint)} ${paint('dim', about)}`,
     ...figures,
