@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
@@ -9,6 +10,7 @@ import { readWorkerFile, updateWorkerFile, type WorkerFile, writeExit } from '..
 const CLAIM_MS = 3000;
 const POLL_MS = 20;
 const BOUND_MS = 30_000;
+const LISTED_MS = 3000;
 
 /**
  * What a detached worker does for its pid file: sees that it is the process meant there, keeps its
@@ -27,10 +29,38 @@ export async function keepRecord(path: string): Promise<() => void> {
     }
   }, BOUND_MS);
   timer.unref();
+  if (file.pool !== undefined) endUnlisted(path);
   process.once('exit', (code) => {
     if (readWorkerFile(path)?.process?.pid === process.pid) writeExit(path, code);
   });
   return () => void updateWorkerFile(path, { readyAt: Date.now() });
+}
+
+/**
+ * Ends an autoscaler's worker whose pid file was removed (by hand, or by an autoscaler that took it for
+ * dead): none would ever find or stop it, and another is started in its place. It finishes its jobs first.
+ */
+function endUnlisted(path: string): void {
+  let missed = false;
+  const timer = setInterval(() => {
+    const missing = isMissing(path);
+    if (missing && missed) {
+      clearInterval(timer);
+      process.stderr.write(`the pid file ${path} is gone: this worker finishes its jobs and ends\n`);
+      process.kill(process.pid, 'SIGTERM');
+    }
+    missed = missing;
+  }, LISTED_MS);
+  timer.unref();
+}
+
+function isMissing(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    // A file server that is away says nothing of the file.
+    return false;
+  }
 }
 
 async function claim(path: string): Promise<WorkerFile> {

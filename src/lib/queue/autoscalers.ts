@@ -1,8 +1,9 @@
 import type { RedisClient } from '../redis/types.js';
 import { autoscalerKey, autoscalersKey } from './keys.js';
 
-/** Longer than its longest sensible interval; it says more often that it lives. */
+/** It says more often that it lives, unless its interval is long: then so many of them. */
 const TTL_MS = 30_000;
+const TTL_INTERVALS = 3;
 
 /** What an autoscaler has and decides, JSON in Redis with a TTL. */
 export interface AutoscalerRecord {
@@ -43,14 +44,16 @@ export interface AutoscaledWorker {
   adopted: boolean;
 }
 
-/** Writes an autoscaler's record; it expires by itself when the autoscaler dies. */
+/** Writes an autoscaler's record, at each of its intervals; it expires by itself when the autoscaler dies. */
 export async function publishAutoscaler(
   client: RedisClient,
   prefix: string,
   record: AutoscalerRecord,
+  intervalMs: number,
 ): Promise<void> {
+  const ttl = Math.max(TTL_MS, TTL_INTERVALS * intervalMs);
   await Promise.all([
-    client.set(autoscalerKey(prefix, record.id), JSON.stringify(record), 'PX', TTL_MS),
+    client.set(autoscalerKey(prefix, record.id), JSON.stringify(record), 'PX', ttl),
     client.zadd(autoscalersKey(prefix), String(record.decidedAt), record.id),
     client.zremrangebyscore(autoscalersKey(prefix), '-inf', String(record.decidedAt - 20 * TTL_MS)),
   ]);

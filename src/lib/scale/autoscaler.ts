@@ -90,7 +90,7 @@ export class Autoscaler {
     this.state = { controller: decision.state, counts };
     // Before the deed: whoever comes after a crash in between finds the process by its pid file.
     if (!dryRun) this.parts.save(this.state);
-    const started: string[] = [];
+    const fresh: FleetMember[] = [];
     const drained: string[] = [];
     for (const action of decision.actions) {
       if (action.kind === 'drain') {
@@ -98,21 +98,25 @@ export class Autoscaler {
         drained.push(action.worker);
         continue;
       }
-      const name = await fleet.start(action.slot, now());
-      if (name !== undefined) started.push(name);
+      const member = await fleet.start(action.slot, now());
+      if (member !== undefined) fresh.push(member);
     }
+    const told = (member: FleetMember): FleetMember =>
+      drained.includes(member.id) && !dryRun && member.phase !== 'draining'
+        ? { ...member, phase: 'draining', since: at }
+        : member;
     const troubles = [...look.troubles, ...troublesOf(decision.state, at)];
-    const { members, failures } = look;
     return {
       at,
       decision,
       queue,
       error,
-      members,
+      // As they are after the deed: what was started now is listed from now on.
+      members: [...look.members.map(told), ...fresh],
       others: others.length,
-      started,
+      started: fresh.map((member) => member.id),
       drained,
-      failures,
+      failures: look.failures,
       troubles,
     };
   }

@@ -9,6 +9,9 @@ import { fixedPolicy, stepPolicy } from './policy-step.js';
 const FIXED = /^fixed:(\d{1,4})$/;
 const MOST_WORKERS = 1024;
 const LEAST_INTERVAL_MS = 100;
+/** Beyond, a burst is over before anybody looks. */
+const MOST_INTERVAL_MS = 60_000;
+const MOST_TARGET_MS = 86_400_000;
 
 /** The policies by the name that `--policy` takes. @throws InferError POLICY (2). */
 export function choosePolicy(name: string, config: PolicyConfig): Policy {
@@ -40,6 +43,9 @@ export function checkPolicyConfig(config: PolicyConfig): PolicyConfig {
   if (spare > max) throw bad(`--spare ${spare} is more than --max ${max}`, `--spare 1 --max ${spare + 1}`);
   if (threshold !== null && threshold < 1) throw bad('--threshold is 1 job at the least', '--threshold 50');
   if (targetWaitMs <= 0) throw bad('--target-wait is above 0', '--target-wait 10s');
+  if (targetWaitMs > MOST_TARGET_MS) throw bad('--target-wait is a day at most', '--target-wait 10s');
+  if (intervalMs > MOST_INTERVAL_MS)
+    throw bad(`--interval is ${formatDuration(MOST_INTERVAL_MS)} at most`, '--interval 2s');
   if (intervalMs < LEAST_INTERVAL_MS)
     throw bad(`--interval is ${formatDuration(LEAST_INTERVAL_MS)} at the least`, '--interval 2s');
   return config;

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../core/errors.js';
 import { formatDuration } from '../core/units.js';
 import type { WorkerRecord } from '../queue/broker.js';
@@ -33,6 +34,12 @@ export interface FleetOptions {
   gpus: GpuWatch | undefined;
   /** Looks and does nothing. */
   dryRun: boolean;
+}
+
+/** Workers that were there, by name: those with the flags that would be given now, and others. */
+export interface Adopted {
+  same: string[];
+  other: string[];
 }
 
 /** A worker of the fleet, with what people want to know of it. */
@@ -75,16 +82,20 @@ export class ProcessFleet {
 
   constructor(private readonly options: FleetOptions) {}
 
-  /** Takes over what an earlier autoscaler of this pool left; answers the names. */
-  adopt(): string[] {
-    return this.files().flatMap((file) => {
+  /** Takes over what an earlier autoscaler of this pool left. */
+  adopt(): Adopted {
+    const { files, dryRun } = this.options;
+    const adopted: Adopted = { same: [], other: [] };
+    for (const file of this.files()) {
       if (stateOf(file) === 'dead') {
-        if (!this.options.dryRun) this.options.files.remove(file.name);
-        return [];
+        if (!dryRun) files.remove(file.name);
+        continue;
       }
-      if (!this.options.dryRun) this.options.files.update(file.name, { adopted: true });
-      return [file.name];
-    });
+      if (!dryRun) files.update(file.name, { adopted: true });
+      const same = isDeepStrictEqual(file.argv, this.argvOf(file.name, file.gpu));
+      adopted[same ? 'same' : 'other'].push(file.name);
+    }
+    return adopted;
   }
 
   /**
@@ -113,14 +124,16 @@ export class ProcessFleet {
   }
 
   /** Starts a worker in a slot; one that cannot be started is a failure of the next look. */
-  async start(slot: string, now: number): Promise<string | undefined> {
+  async start(slot: string, now: number): Promise<FleetMember | undefined> {
     if (this.options.dryRun) return undefined;
     let file: WorkerFile | undefined;
     try {
       file = this.create(slot, now);
       const { pid, ended } = await spawnWorker(this.options.files, file, this.options.launch);
       void ended.then((end) => this.ends.set(pid, end));
-      return file.name;
+      const { name: id, gpu } = file;
+      const begins = { startedAt: now, readyAt: null, since: now, adopted: false };
+      return { id, phase: 'starting', slot, pid, gpu, ...begins };
     } catch (error) {
       // A full disk, or a machine that starts no more processes.
       if (file !== undefined) this.options.files.remove(file.name);
@@ -269,6 +282,10 @@ export class ProcessFleet {
       state: 'gone',
       reason: 'nvidia-smi lists it no more',
     }));
+    if (gpus.blind !== undefined) {
+      const reason = `${gpus.blind}; nothing is started on a GPU until it answers`;
+      troubles.push({ slot: 'nvidia-smi', state: 'gone', reason });
+    }
     const used = new Set(members.map((member) => member.slot));
     const slots = gpuSlots(gpus.present, workersPerGpu).filter((slot: Slot) => {
       const holder = slot.device === null ? undefined : holders.get(slot.device);
@@ -284,34 +301,26 @@ export class ProcessFleet {
 
   /** Makes the pid file, under the first number that is free on this host. */
   private create(slot: string, now: number): WorkerFile {
-    const { files, pool, queues, workersPerGpu, cpuThreads, drainTimeoutMs, args } = this.options;
+    const { files, pool, queues } = this.options;
     const gpu = deviceOf(slot);
     for (let n = 1; ; n++) {
       const name = `autoscaled-${n}`;
-      const argv = [
-        ...[
-          '--name',
-          `${name}@${files.host}`,
-          '-Q',
-          queues.join(','),
-          '--drain-timeout',
-          `${drainTimeoutMs}ms`,
-        ],
-        ...(gpu === null ? [] : ['--gpu', gpu, ...(workersPerGpu > 1 ? ['--share-gpu'] : [])]),
-        ...(gpu === null && cpuThreads !== undefined ? ['--threads', String(cpuThreads)] : []),
-        ...args,
-      ];
-      const file: WorkerFile = {
-        name,
-        createdAt: now,
-        argv,
-        queues,
-        gpu,
-        log: files.logOf(name),
-        pool,
-        slot,
-      };
+      const argv = this.argvOf(name, gpu);
+      const log = files.logOf(name);
+      const file: WorkerFile = { name, createdAt: now, argv, queues, gpu, log, pool, slot };
       if (files.create(file)) return file;
     }
+  }
+
+  /** Arguments of `infer worker`. */
+  private argvOf(name: string, gpu: string | null): string[] {
+    const { files, queues, workersPerGpu, cpuThreads, drainTimeoutMs, args } = this.options;
+    return [
+      ...['--name', `${name}@${files.host}`, '-Q', queues.join(',')],
+      ...['--drain-timeout', `${drainTimeoutMs}ms`],
+      ...(gpu === null ? [] : ['--gpu', gpu, ...(workersPerGpu > 1 ? ['--share-gpu'] : [])]),
+      ...(gpu === null && cpuThreads !== undefined ? ['--threads', String(cpuThreads)] : []),
+      ...args,
+    ];
   }
 }

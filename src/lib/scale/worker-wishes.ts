@@ -3,6 +3,7 @@ import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { devicesOf, type Gpu } from '../model/gpu-parse.js';
 import { threadShare } from './thread-share.js';
+import { checkWorkerArgs } from './worker-args.js';
 import { checkWorkerName } from './worker-files.js';
 
 /** A worker that somebody wants to run. */
@@ -43,6 +44,7 @@ export function wishesOf(groups: readonly WorkerGroup[], facts: WishFacts): Work
   const wishes = places.map(({ group, name, gpu, shared }): WorkerWish => {
     const queues = group.queues ?? facts.queues;
     const extra = group.args ?? [];
+    checkWorkerArgs(extra, 'infer workers start', { '--name': '--name' });
     // Each would take all cores but one, and together they would only stand in each other's way.
     const share = gpu === null && onCpu > 1 && !facts.threadsGiven && !has(extra, '--threads');
     return {

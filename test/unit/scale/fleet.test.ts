@@ -239,7 +239,8 @@ describe('processes of a fleet', () => {
       process: { pid: two.process?.pid as number, birth: 'an-earlier-process' },
     });
     const fleet = fleetOf();
-    expect(fleet.adopt()).toEqual(['autoscaled-1']);
+    // The pose was started with other flags than a worker of this fleet is.
+    expect(fleet.adopt()).toEqual({ same: [], other: ['autoscaled-1'] });
     expect(fleet.look([], NONE, Date.now()).members).toMatchObject([
       { id: 'autoscaled-1', adopted: true, slot: 'cpu-1' },
     ]);
@@ -310,7 +311,13 @@ describe('processes of a fleet', () => {
     await gone(one);
     report = { state: 'hung', gpus: [], reason: 'no answer' };
     await look();
-    expect((await look()).slots).toEqual([]);
+    const hung = await look();
+    expect(hung.slots).toEqual([]);
+    expect(hung.troubles).toContainEqual({
+      slot: 'nvidia-smi',
+      state: 'gone',
+      reason: 'no answer; nothing is started on a GPU until it answers',
+    });
   });
 
   it('a dry run touches nothing', async () => {

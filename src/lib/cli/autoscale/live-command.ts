@@ -1,15 +1,10 @@
 import type { LoadedSettings } from '../../config/load.js';
 import type { AutoscalerRecord } from '../../queue/autoscalers.js';
-import type { Tick } from '../../scale/autoscaler.js';
-import { NdjsonWriter, writeText } from '../output/json.js';
-import { Redraw } from '../output/redraw.js';
 import { type Layout, plural } from '../output/text.js';
 import { onShutdown } from '../signals.js';
-import { autoscalerView, type Line, lineText, tickJson, tickLines } from '../views/autoscale-live.js';
 import type { LiveFlags } from './live-plan.js';
 import { runLive } from './live-run.js';
-
-const LINES_KEPT = 8;
+import { showDecisions } from './live-screen.js';
 
 /** How the live loop shows itself. */
 export interface LiveScreen {
@@ -26,61 +21,47 @@ export async function watchLoop(
   flags: LiveFlags,
   screen: LiveScreen,
 ): Promise<AutoscalerRecord> {
+  const { note } = screen;
   const stop = new AbortController();
   const hurry = new AbortController();
+  const { dryRun, once } = flags;
+  const show = showDecisions({ ...screen, dryRun, once, onQuit: () => stop.abort() });
   const shutdown = onShutdown({ drain: () => stop.abort(), leave: () => hurry.abort() });
-  const show = shower(flags, screen);
   const troubles = new Set<string>();
   try {
-    return await runLive(
+    const record = await runLive(
       loaded,
       flags,
       {
-        onOpen: ({ record, plan, adopted }) => {
-          const where = `${plural(plan.places, 'place')} on ${plan.onGpus ? 'GPUs' : 'the CPU'}`;
-          screen.note(
-            `autoscaler of ${record.pool}: ${where}, ${record.min}..${record.max} workers, policy ${record.policy}`,
-          );
-          if (adopted.length > 0) screen.note(`took over ${adopted.join(', ')}`);
+        onOpen: ({ record: { pool, min, max, policy }, plan, adopted }) => {
+          const places = plural(plan.places, 'place');
+          const where = plan.onGpus ? `${places} on GPUs` : `${places} on the CPU`;
+          note(`autoscaler of ${pool}: ${where}, ${min}..${max} workers, policy ${policy}`);
+          for (const hint of plan.notes) note(hint);
+          if (adopted.same.length > 0) note(`took over ${adopted.same.join(', ')}`);
+          if (adopted.other.length > 0)
+            note(`took over ${adopted.other.join(', ')}, which run with other flags until they are replaced`);
         },
-        onTick: show,
+        onTick: (tick, last) => show.tick(tick, last),
         onTrouble: (text) => {
-          if (!troubles.has(text)) screen.note(text);
+          if (!troubles.has(text)) show.note(text);
           troubles.add(text);
         },
-        onDrain: (workers) =>
-          screen.note(
-            `draining ${workers} worker${workers === 1 ? '' : 's'}; again to hand their jobs back now`,
-          ),
+        onDrain: (workers) => {
+          show.end();
+          note(`draining ${plural(workers, 'worker')}; again to hand their jobs back now`);
+        },
       },
       stop.signal,
       hurry.signal,
     );
+    show.end();
+    const left = record.workers.length;
+    if (!dryRun && !once && flags.onExit === 'keep' && left > 0)
+      note(`${plural(left, 'worker runs', 'workers run')} on; to end them: infer workers stop autoscaled`);
+    return record;
   } finally {
+    show.end();
     shutdown.dispose();
   }
-}
-
-function shower(
-  flags: LiveFlags,
-  { json, verbose, layout }: LiveScreen,
-): (tick: Tick, record: AutoscalerRecord) => Promise<void> {
-  let before: Tick | undefined;
-  const kept: Line[] = [];
-  const redraw = layout.tty && !flags.once ? new Redraw(process.stdout) : undefined;
-  const ndjson = new NdjsonWriter(process.stdout);
-  return async (tick, record) => {
-    const lines = tickLines(tick, before, flags.dryRun);
-    if (lines.length === 0 && verbose) lines.push({ at: tick.at, kind: 'note', text: tick.decision.reason });
-    before = tick;
-    kept.push(...lines);
-    kept.splice(0, kept.length - LINES_KEPT);
-    if (json) {
-      // `--once` is one document, which the command prints itself.
-      if (lines.length > 0 && !flags.once) await ndjson.write(tickJson(tick, record));
-    } else if (redraw !== undefined) redraw.show(autoscalerView(record, kept, layout, tick.at));
-    else if (lines.length > 0) {
-      await writeText(process.stdout, `${lines.map((line) => lineText(line, layout.paint)).join('\n')}\n`);
-    }
-  };
 }

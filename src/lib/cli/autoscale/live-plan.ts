@@ -7,6 +7,8 @@ import { gpusOf } from '../../model/gpus.js';
 import { checkPolicyConfig, choosePolicy } from '../../scale/choose-policy.js';
 import type { Policy, PolicyConfig } from '../../scale/policy.js';
 import { chosenDevices, type GpuChoice } from '../../scale/slot-places.js';
+import { AUTOSCALED, checkWorkerArgs } from '../../scale/worker-args.js';
+import { plural } from '../output/text.js';
 
 /** What was typed after `infer autoscale`; times in ms. */
 export interface LiveFlags {
@@ -35,6 +37,8 @@ export interface LivePlan {
   onGpus: boolean;
   places: number;
   cpuThreads: number;
+  /** What of the flags has no effect here. */
+  notes: string[];
 }
 
 /**
@@ -44,24 +48,33 @@ export interface LivePlan {
 export function planOf(flags: LiveFlags, report: GpuReport, cores = availableParallelism()): LivePlan {
   const devices = chosenDevices(flags.gpus === 'none' ? [] : gpusOf(report), flags.gpus);
   const onGpus = devices.length > 0;
-  // One core is left to Redis and the machine.
+  // One core is left to Redis and the machine, but on two cores there would be nothing to scale.
   const share = Math.max(1, cores - 1);
-  const places = onGpus ? devices.length * flags.workersPerGpu : Math.max(share, flags.max ?? 0);
+  const free = Math.min(cores, Math.max(2, share));
+  const places = onGpus ? devices.length * flags.workersPerGpu : Math.max(free, flags.max ?? 0);
   const max = flags.max ?? places;
   if (max > places) {
     const gpus = `${devices.length} GPU${devices.length === 1 ? '' : 's'}`;
     throw usage(
-      `--max ${max} is more than the ${places} places of this host (${gpus}, ${flags.workersPerGpu} worker each)`,
+      `--max ${max} is more than the ${plural(places, 'place')} of this host (${gpus}, ${plural(flags.workersPerGpu, 'worker')} each)`,
       `--max ${places}, or --workers-per-gpu ${Math.ceil(max / devices.length)}`,
     );
   }
   const { min, spare, threshold, targetWaitMs, intervalMs } = flags;
   if (flags.max === undefined && min > max) {
-    throw usage(`--min ${min} is more than the ${max} places of this host`, `--min ${max}`);
+    throw usage(
+      `--min ${min} is more than the ${plural(max, 'place')} of this host`,
+      onGpus ? `--min ${max}` : `--max ${min}`,
+    );
   }
   const config = checkPolicyConfig({ min, max, spare, threshold, targetWaitMs, intervalMs });
   const cpuThreads = Math.max(1, Math.floor(share / max));
-  return { config, policy: choosePolicy(flags.policy, config), onGpus, places, cpuThreads };
+  checkWorkerArgs(flags.args, 'infer autoscale', AUTOSCALED);
+  const notes = [
+    ...(!onGpus && flags.workersPerGpu > 1 ? ['--workers-per-gpu has no effect: no GPU is used'] : []),
+    ...(min === max ? [`--min and --max are both ${max}: nothing will be scaled`] : []),
+  ];
+  return { config, policy: choosePolicy(flags.policy, config), onGpus, places, cpuThreads, notes };
 }
 
 function usage(message: string, hint: string): InferError {
@@ -84,6 +97,10 @@ export function liveFlagsOf(
     'dry-run': boolean;
     once: boolean;
     'on-exit'?: 'keep' | 'drain' | undefined;
+    compare?: unknown;
+    'cold-start'?: unknown;
+    service?: unknown;
+    seeds?: unknown;
   },
   queues: readonly string[],
   words: readonly string[],
@@ -91,9 +108,13 @@ export function liveFlagsOf(
 ): LiveFlags {
   if (words[0] !== undefined)
     throw usage(`unexpected argument: ${printable(words[0])}`, 'infer autoscale --help');
+  for (const flag of ['compare', 'cold-start', 'service', 'seeds'] as const) {
+    if (flags[flag] !== undefined)
+      throw usage(`--${flag} is of simulations`, 'add --simulate all, or leave it out');
+  }
   const gpus = flags.gpus ?? 'all';
   return {
-    queues: flags.queues ?? queues,
+    queues: [...new Set(flags.queues ?? queues)],
     threshold: flags.threshold ?? null,
     min: flags.min ?? 1,
     max: flags.max,
@@ -103,8 +124,9 @@ export function liveFlagsOf(
     policy: flags.policy ?? 'predictive',
     gpus: gpus === 'all' || gpus === 'none' ? gpus : gpus.split(',').map((one) => one.trim()),
     workersPerGpu: flags['workers-per-gpu'] ?? 1,
-    dryRun: flags['dry-run'],
-    once: flags.once,
+    // A flag that was not given is undefined, whatever its type says.
+    dryRun: flags['dry-run'] === true,
+    once: flags.once === true,
     onExit: flags['on-exit'] ?? 'keep',
     args,
   };

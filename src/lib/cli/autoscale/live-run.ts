@@ -17,7 +17,7 @@ import type { RedisClient, RedisTarget } from '../../redis/types.js';
 import { Autoscaler, type AutoscalerState, type Reading, type Tick } from '../../scale/autoscaler.js';
 import { initialState } from '../../scale/controller.js';
 import { GpuWatch } from '../../scale/gpu-watch.js';
-import { ProcessFleet } from '../../scale/process-fleet.js';
+import { type Adopted, ProcessFleet } from '../../scale/process-fleet.js';
 import { threadShare } from '../../scale/thread-share.js';
 import { readJson, WorkerFiles, writeAtomically } from '../../scale/worker-files.js';
 import { type LiveFlags, type LivePlan, planOf } from './live-plan.js';
@@ -31,7 +31,7 @@ const LEAVE_MS = 500;
 
 export interface LiveEvents {
   /** Once, before the first decision. */
-  onOpen(facts: { record: AutoscalerRecord; plan: LivePlan; adopted: string[] }): void;
+  onOpen(facts: { record: AutoscalerRecord; plan: LivePlan; adopted: Adopted }): void;
   onTick(tick: Tick, record: AutoscalerRecord): Promise<void> | void;
   /** Something that does not stop the loop; once for each kind. */
   onTrouble(text: string): void;
@@ -103,7 +103,7 @@ export async function runLive(
       record = autoscaler.record(tick, own);
       if (first) events.onOpen({ record, plan, adopted });
       if (tick.queue !== null && !flags.dryRun)
-        void publishAutoscaler(client, prefix, record).catch(() => undefined);
+        void publishAutoscaler(client, prefix, record, flags.intervalMs).catch(() => undefined);
       await events.onTick(tick, record);
       if (flags.once || stop.aborted) break;
       const pause = Math.max(0, flags.intervalMs - (performance.now() - began));
@@ -115,7 +115,8 @@ export async function runLive(
       await fleet.drainAll(hurry);
     }
     await fleet.settled();
-    await atMost(removeAutoscaler(client, prefix, own.id));
+    // A dry run has written none, and one that runs here has the same name.
+    if (!flags.dryRun) await atMost(removeAutoscaler(client, prefix, own.id));
     return record;
   } finally {
     lock?.release();

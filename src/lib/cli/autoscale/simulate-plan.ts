@@ -10,7 +10,7 @@ const DEFAULT_INTERVAL_MS = 2000;
 const DEFAULT_COLD_START_MS = 20_000;
 const DEFAULT_SERVICE_MS = 250;
 const DEFAULT_SEEDS = 3;
-const MOST_SERVICE_MS = 86_400_000;
+const DAY_MS = 86_400_000;
 
 /** What was typed. */
 export interface SimulateFlags {
@@ -26,7 +26,17 @@ export interface SimulateFlags {
   'cold-start'?: number | undefined;
   service?: number | undefined;
   seeds?: number | undefined;
+  queues?: unknown;
+  gpus?: unknown;
+  'workers-per-gpu'?: unknown;
+  'on-exit'?: unknown;
+  'drain-timeout'?: unknown;
+  'dry-run'?: boolean;
+  once?: boolean;
 }
+
+/** Flags that only a live autoscaler heeds. */
+const LIVE = ['queues', 'gpus', 'workers-per-gpu', 'on-exit', 'drain-timeout', 'dry-run', 'once'] as const;
 
 export interface SimulatePlan {
   /** A built-in trace, `all`, `-`, or a file. */
@@ -40,6 +50,8 @@ export interface SimulatePlan {
 
 /** @throws InferError USAGE, AUTOSCALE_BOUNDS (2). */
 export function simulatePlan(flags: SimulateFlags): SimulatePlan {
+  const live = LIVE.find((flag) => flags[flag] !== undefined && flags[flag] !== false);
+  if (live !== undefined) throw usage(`--${live} means nothing in a simulation`, `leave --${live} out`);
   const config = checkPolicyConfig({
     min: flags.min ?? 1,
     max: flags.max ?? DEFAULT_MAX,
@@ -51,7 +63,8 @@ export function simulatePlan(flags: SimulateFlags): SimulatePlan {
   const coldStartMs = flags['cold-start'] ?? DEFAULT_COLD_START_MS;
   const serviceMs = flags.service ?? DEFAULT_SERVICE_MS;
   if (serviceMs <= 0) throw usage('--service is above 0', '--service 250ms');
-  if (serviceMs > MOST_SERVICE_MS) throw usage('--service is a day at most', '--service 250ms');
+  if (coldStartMs > DAY_MS) throw usage('--cold-start is a day at most', '--cold-start 20s');
+  if (serviceMs > DAY_MS) throw usage('--service is a day at most', '--service 250ms');
   if (flags.compare !== undefined && flags.policy !== undefined) {
     throw usage(
       '--compare names the policies to simulate, --policy the one that runs: give one of them',

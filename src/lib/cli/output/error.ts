@@ -98,6 +98,8 @@ function usageError(error: OclifError, exitCode: number, context: ErrorContext):
     const what = missing ? 'missing argument' : 'unexpected argument';
     return usage(`${what}${names.length === 1 ? '' : 's'}: ${names.join(', ')}`);
   }
+  const wrapped = FLAG_WRAPPER.exec(error.message);
+  if (wrapped !== null) return usage(`--${wrapped[1]}: ${wrapped[2]}`);
   const message = stripVTControlCharacters(error.message)
     .replace(MORE_HELP, '')
     .replace(LIST_HEAD, '')

@@ -3,7 +3,9 @@ import { formatDuration } from '../../core/units.js';
 import type { AutoscaledWorker, AutoscalerRecord } from '../../queue/autoscalers.js';
 import type { Tick } from '../../scale/autoscaler.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
-import { heading, type Layout, type Paint } from '../output/text.js';
+import { count, heading, type Layout, type Paint } from '../output/text.js';
+import { wrapWords } from '../output/wrap.js';
+import { cutToWidth, fitted } from './watch-view.js';
 
 /** A decision worth a line: something was done, failed, or changed. */
 export interface Line {
@@ -44,8 +46,11 @@ export function tickLines(tick: Tick, before: Tick | undefined, dryRun: boolean)
 const FORMATS = { start: 'green', drain: 'cyan', hold: 'yellow', failure: 'red', note: 'dim' } as const;
 
 export function lineText({ at, text, kind }: Line, paint: Paint): string {
-  const time = new Date(at).toTimeString().slice(0, 8);
-  return `${paint('dim', time)} ${paint(FORMATS[kind], printable(text))}`;
+  return `${paint('dim', clock(at))} ${paint(FORMATS[kind], printable(text))}`;
+}
+
+function clock(at: number): string {
+  return new Date(at).toTimeString().slice(0, 8);
 }
 
 const COLUMNS: Column[] = [
@@ -67,26 +72,62 @@ function slotText(slot: string, { tty }: Layout): string {
 
 const STATES = { starting: 'yellow', ready: 'green', busy: 'green', draining: 'cyan' } as const;
 
-/** The live table: places, their workers, and what is decided. */
-export function autoscalerView(
-  record: AutoscalerRecord,
-  lines: readonly Line[],
-  layout: Layout,
-  now: number,
+/** What the live view shows: the last decision, its record, and the lines of those before. */
+export interface LiveView {
+  tick: Tick;
+  record: AutoscalerRecord;
+  lines: readonly Line[];
+}
+
+/** The live table: the queues' state, places and their workers, and what was decided. */
+export function autoscalerView({ tick, record, lines }: LiveView, layout: Layout): string[] {
+  const { paint, width } = layout;
+  const log = lines.length === 0 ? [] : ['', ...lines.map((line) => lineText(line, paint))];
+  return [...headLines(tick, record, paint, width), '', ...tableLines(tick, record, layout), ...log];
+}
+
+/** That, as exactly so many lines, none wider than the screen; old decisions make room first. */
+export function autoscalerFrame(
+  view: LiveView,
+  size: { columns: number; rows: number; keys: boolean },
+  paint: Paint,
 ): string[] {
-  const { paint } = layout;
+  const { columns, rows, keys } = size;
+  const { tick, record } = view;
+  const layout = { tty: true, width: columns, paint };
+  const foot = keys ? [paint('dim', 'q quit; workers run on unless --on-exit drain')] : [];
+  const head = [...headLines(tick, record, paint, columns), ''];
+  const room = rows - head.length - foot.length;
+  const table = fitted(tableLines(tick, record, layout), room, paint);
+  const left = room - table.length - 1;
+  const log = left < 1 ? [] : ['', ...view.lines.slice(-left).map((line) => lineText(line, paint))];
+  const lines = [...head, ...table, ...log];
+  const fill = Math.max(0, rows - foot.length - lines.length);
+  return [...lines, ...Array<string>(fill).fill(''), ...foot]
+    .slice(0, rows)
+    .map((line) => cutToWidth(line, columns));
+}
+
+function headLines({ at, queue }: Tick, record: AutoscalerRecord, paint: Paint, width: number): string[] {
   const bounds = `${record.min}..${record.max} workers, target wait ${formatDuration(record.targetWaitMs)}`;
+  const about = `${record.policy}, ${bounds}${record.dryRun ? ', dry run' : ''}, ${clock(at)}`;
+  const oldest = queue?.oldestMs == null ? '' : `, the oldest for ${formatDuration(queue.oldestMs)}`;
+  const figures =
+    queue === null ? [] : [`${count(queue.waiting)} waiting${oldest}; ${count(queue.active)} in work`];
+  const reason = wrapWords(printable(record.reason), width).slice(0, 3);
+  return [
+    `${heading(`Autoscaler of ${record.pool}`, paint)} ${paint('dim', about)}`,
+    ...figures,
+    ...(record.hold === null ? reason : reason.map((line) => paint('yellow', line))),
+  ];
+}
+
+function tableLines({ at }: Tick, record: AutoscalerRecord, layout: Layout): string[] {
   const rows = [
-    ...record.workers.map((worker) => workerRow(worker, layout, now)),
+    ...record.workers.map((worker) => workerRow(worker, layout, at)),
     ...record.troubles.map((trouble) => troubleRow(trouble, layout)),
   ];
-  return [
-    `${heading(`Autoscaler of ${record.pool}`, paint)} ${paint('dim', `${record.policy}, ${bounds}${record.dryRun ? ', dry run' : ''}`)}`,
-    record.hold === null ? printable(record.reason) : paint('yellow', printable(record.reason)),
-    '',
-    ...(rows.length === 0 ? [paint('dim', 'no worker yet')] : renderTable(COLUMNS, rows, layout)),
-    ...(lines.length === 0 ? [] : ['', ...lines.map((line) => lineText(line, paint))]),
-  ];
+  return rows.length === 0 ? [layout.paint('dim', 'no worker yet')] : renderTable(COLUMNS, rows, layout);
 }
 
 function workerRow(

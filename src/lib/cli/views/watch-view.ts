@@ -81,7 +81,7 @@ function troubleLines({ trouble }: Frame, { columns }: FrameSize, paint: Paint):
 }
 
 /** What does not fit is counted, not dropped in silence. */
-function fitted(lines: readonly string[], room: number, paint: Paint): string[] {
+export function fitted(lines: readonly string[], room: number, paint: Paint): string[] {
   if (lines.length <= room) return [...lines];
   if (room <= 0) return [];
   const shown = lines.slice(0, room - 1);

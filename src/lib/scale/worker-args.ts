@@ -1,0 +1,50 @@
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+
+/** What whoever starts workers gives each of them, and the flag of its own that says it. */
+const OWN: Readonly<Record<string, string>> = {
+  '--name': '',
+  '--record': '',
+  '-Q': '--queues',
+  '--queue': '--queues',
+  '--queues': '--queues',
+  '--gpu': '--gpu',
+  '--redis': '--redis',
+  '--prefix': '--prefix',
+  '--json': '',
+};
+
+/** That, of an autoscaler: it chooses GPUs, waits for drains, and wants workers that stay. */
+export const AUTOSCALED: Readonly<Record<string, string>> = {
+  '--gpu': '--gpus',
+  '--share-gpu': '--workers-per-gpu',
+  '--drain-timeout': '--drain-timeout',
+  '--burst': '--min 0',
+};
+
+/**
+ * Refuses flags of `infer worker` that would contradict what its starter says: the last of two counts,
+ * and a worker of another name, queue or Redis than its pid file says would be nobody's.
+ * @param more further ones, each with what to use instead ('' for nothing).
+ * @throws InferError WORKER_FLAG (exit 2).
+ */
+export function checkWorkerArgs(
+  args: readonly string[],
+  command: string,
+  more: Readonly<Record<string, string>> = {},
+): void {
+  const own = { ...OWN, ...more };
+  for (const arg of args) {
+    // `-Qrealtime` and `--gpu=0` are one word each.
+    const flag = arg.startsWith('--') ? (arg.split('=', 1)[0] as string) : arg.slice(0, 2);
+    const instead = own[flag];
+    if (instead === undefined) continue;
+    throw new InferError('WORKER_FLAG', `${flag} after -- is not yours to give: ${command} sets it`, {
+      hint:
+        instead === ''
+          ? `leave ${flag} out`
+          : `say it before the --, or leave it out: ${command} ${instead}${instead.includes(' ') ? '' : ' …'}`,
+      exitCode: ExitCode.Usage,
+    });
+  }
+}

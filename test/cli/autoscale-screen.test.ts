@@ -1,0 +1,178 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { listAutoscalers } from '../../src/lib/queue/autoscalers.js';
+import { type Started, says, until, useInfer } from '../support/cli.js';
+import { useRedis } from '../support/redis.js';
+import { openTerminal, type Terminal } from '../support/terminal.js';
+import { lives } from '../support/worker.js';
+
+const redis = useRedis({ port: true });
+const infer = useInfer(redis);
+const terminals: Terminal[] = [];
+const ON_CPU = ['--gpus', 'none', '--interval', '200ms'];
+const DIGITS = ['--', '--model', 'digits', '--threads', '1'];
+
+const autoscalers: Started[] = [];
+const start = (args: readonly string[]): Started => {
+  const child = infer.start(args);
+  autoscalers.push(child);
+  return child;
+};
+
+afterEach(async () => {
+  for (const child of autoscalers.splice(0)) {
+    child.kill('SIGTERM');
+    await child;
+  }
+  await Promise.all(terminals.splice(0).map((terminal) => terminal.close()));
+  await infer.run(['workers', 'stop', '--all', '--force']);
+  expect(await rows()).toEqual([]);
+});
+
+interface Row {
+  name: string;
+  pid: number;
+  state: string;
+}
+const rows = async () => (await infer.run(['workers', 'list', '--json'])).json<{ workers: Row[] }>().workers;
+const open = (args: string[], size = { columns: 100, rows: 24 }) => {
+  const terminal = openTerminal(infer, redis.url, ['autoscale', ...ON_CPU, ...args, ...DIGITS], size);
+  terminals.push(terminal);
+  return terminal;
+};
+
+describe('infer autoscale on a terminal', () => {
+  it('a table in place, in any size; q leaves the workers, the last picture and the terminal as it was', async () => {
+    const terminal = open(['-Q', 'rt', '--policy', 'fixed:2', '--max', '2']);
+    const lines = await terminal.shows(/cpu-1.*ready.*\n.*cpu-2.*ready/);
+    expect(lines).toHaveLength(24);
+    expect(lines[0]).toMatch(/^Autoscaler of rt fixed:2, 1\.\.2 workers, target wait 10 s, \d\d:\d\d:\d\d$/);
+    expect(lines[1]).toBe('0 waiting; 0 in work');
+    expect(lines.join('\n')).toMatch(/cpu-1 +│ autoscaled-1@.* │ ready/);
+    expect(lines.join('\n')).toMatch(/\d\d:\d\d:\d\d rt 0→2: fixed at 2 · autoscaled-1, autoscaled-2/);
+    expect(lines.at(-1)).toMatch(/^q quit/);
+    expect([terminal.screen.alternate, terminal.screen.cursor]).toEqual([true, false]);
+    terminal.resize(60, 9);
+    // Too small for all: rows that do not fit are counted, and the foot stays.
+    const small = await terminal.shows(/more lines.*\nq quit/);
+    expect(small).toHaveLength(9);
+    expect(Math.max(...small.map((line) => line.length))).toBeLessThanOrEqual(60);
+    terminal.type('q');
+    const { exitCode, modes } = await terminal.ended;
+    const { screen } = terminal;
+    expect([exitCode, screen.alternate, screen.cursor, screen.wrap]).toEqual([0, false, true, true]);
+    expect(modes).toMatch(/(?<!-)\bicanon\b/);
+    expect(screen.all).toContain('2 workers run on; to end them: infer workers stop autoscaled');
+    expect(screen.all).toMatch(/cpu-2.*ready/);
+    expect((await rows()).map((row) => row.state)).toEqual(['running', 'running']);
+  });
+
+  it('a signal ends it in the same way; --on-exit drain leaves no worker', async () => {
+    const terminal = open(['-Q', 'rt', '--on-exit', 'drain']);
+    await terminal.shows(/cpu-1.*ready/);
+    const [worker] = await rows();
+    terminal.signal('SIGTERM');
+    const { exitCode } = await terminal.ended;
+    expect([exitCode, terminal.screen.alternate, terminal.screen.cursor]).toEqual([0, false, true]);
+    expect(terminal.screen.all).toContain('draining 1 worker;');
+    expect(lives(worker?.pid as number)).toBe(false);
+  });
+});
+
+describe('nothing runs that is not listed', () => {
+  it('--once lists what it has just started', async () => {
+    const run = await infer.run(['autoscale', ...ON_CPU, '-Q', 'rt', '--once', '--json', ...DIGITS]);
+    const { workers, dryRun } = run.json<{ workers: { pid: number; state: string }[]; dryRun: boolean }>();
+    expect([dryRun, workers]).toMatchObject([false, [{ state: 'starting' }]]);
+    expect((await rows()).map((row) => row.pid)).toEqual(workers.map((worker) => worker.pid));
+  });
+
+  it('killed in the middle of a start: what it started is found, or ends by itself', async () => {
+    const args = [
+      'autoscale',
+      ...ON_CPU,
+      '-Q',
+      'rt',
+      '--policy',
+      'fixed:3',
+      '--max',
+      '3',
+      '--verbose',
+      ...DIGITS,
+    ];
+    const first = start(args);
+    // The pid file of the first is there; of the others, nobody knows how far they are.
+    await until(async () => (files().length > 0 ? true : undefined));
+    first.kill('SIGKILL');
+    await first;
+    const second = start(args);
+    // A pid file whose process never came is believed for 15 s.
+    await until(async () => {
+      const all = await rows();
+      return (all.length === 3 && all.every((row) => row.state === 'running')) || undefined;
+    }, 40_000);
+    second.kill('SIGTERM');
+    await second;
+    const listed = (await rows()).map((row) => row.pid).sort();
+    const { workers } = (await infer.run(['inspect', '--json'])).json<{ workers: { pid: number }[] }>();
+    expect(workers.map((worker) => worker.pid).sort()).toEqual(listed);
+  }, 60_000);
+
+  it('an autoscaled worker whose pid file is removed finishes and ends', async () => {
+    await infer.run(['autoscale', ...ON_CPU, '-Q', 'rt', '--once', ...DIGITS]);
+    const [worker] = await until(async () => {
+      const all = await rows();
+      return all.every((row) => row.state === 'running') ? all : undefined;
+    });
+    rmSync(path.join(dir(), 'autoscaled-1.json'));
+    await until(async () => (lives(worker?.pid as number) ? undefined : true));
+    expect(readFileSync(path.join(dir(), 'autoscaled-1.log'), 'utf8')).toContain('pid file');
+  });
+
+  it('a dry run beside it takes nothing off the register', async () => {
+    const live = start(['autoscale', '--gpus', 'none', '-Q', 'rt', '--interval', '5s', ...DIGITS]);
+    await says(live, 'autoscaler of rt');
+    const shown = async () => (await listAutoscalers(await redis.client(), 'infer')).map((one) => one.pid);
+    await until(async () => ((await shown()).length === 1 ? true : undefined));
+    await infer.run(['autoscale', ...ON_CPU, '-Q', 'rt', '--dry-run', '--once', ...DIGITS]);
+    expect(await shown()).toEqual([live.pid]);
+    live.kill('SIGTERM');
+    await live;
+    expect(await shown()).toEqual([]);
+  });
+});
+
+describe('what makes no sense', () => {
+  it('is refused before anything is touched', async () => {
+    for (const [args, says] of [
+      [['--interval', '1d'], '--interval is 1m 0s at most'],
+      [['--target-wait', '100d'], '--target-wait is a day at most'],
+      [['--cold-start', '5s'], '--cold-start is of simulations'],
+      [['--simulate', 'steady', '--dry-run'], '--dry-run means nothing in a simulation'],
+      [['--threshold', '0'], '--threshold: Expected an integer'],
+      [['--', '-Q', 'other'], '-Q after -- is not yours to give'],
+      [['--', '--gpu=1'], '--gpu after -- is not yours to give'],
+      [['--', '--burst'], '--burst after -- is not yours to give'],
+    ] as const) {
+      const run = await infer.run(['autoscale', '--json', ...args]);
+      const { error } = run.json<{ error: { message: string } }>();
+      expect([run.exitCode, error.message]).toEqual([2, expect.stringContaining(says)]);
+    }
+    const start = await infer.run(['workers', 'start', '--json', '--', '--redis', 'redis://elsewhere']);
+    expect([start.exitCode, start.json<{ error: object }>().error]).toMatchObject([
+      2,
+      { code: 'WORKER_FLAG' },
+    ]);
+  });
+});
+
+function dir(): string {
+  return path.join(infer.dir, 'state', 'workers', hostname());
+}
+
+/** Pid files, those of workers that have no process yet among them. */
+function files(): string[] {
+  return existsSync(dir()) ? readdirSync(dir()).filter((file) => file.endsWith('.json')) : [];
+}
