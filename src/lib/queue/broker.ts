@@ -109,7 +109,7 @@ export interface QueueConsumer {
   readonly more: boolean;
   /**
    * Takes jobs, most urgent first, until `maxRows` rows are held or nothing is left (at least one
-   * job if there is one). With `moreUrgentThan`, only jobs of a higher priority are taken.
+   * job if there is one; 128 jobs or 16 MB at most). With `moreUrgentThan`, only jobs of a higher priority are taken.
    */
   take(maxRows: number, moreUrgentThan?: Priority): Promise<TakenJob[]>;
   /** Waits on its own connection until work may have come, `timeoutMs` passed or `signal` fired. */
@@ -206,6 +206,8 @@ export interface WorkerRecord {
   /** `batch`: rows that run together now, as told or learned. */
   models: { name: string; version: number; batch: number }[];
   concurrency: number;
+  /** Bounds that it moves its concurrency between by itself; absent where that is fixed. */
+  autoscale?: { max: number; min: number } | undefined;
   /** CPU threads of one run; workers of older versions do not say. */
   threads?: number;
   maxBatch: number | null;

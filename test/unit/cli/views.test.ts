@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
-import { inspectView } from '../../../src/lib/cli/views/inspect-view.js';
+import { inspectView, liveInspectView } from '../../../src/lib/cli/views/inspect-view.js';
 import { modelsView } from '../../../src/lib/cli/views/models-view.js';
 import { type Overview, overviewJson } from '../../../src/lib/cli/views/overview.js';
 import { findProblems } from '../../../src/lib/cli/views/problems.js';
@@ -110,6 +110,32 @@ describe('inspect', () => {
       '│ w-1    │ node1 │  42 │ cpu    │ realtime,batch │ digits@1×64 │ ready │      0 │ 1,200 │  2 s │',
       '└────────┴───────┴─────┴────────┴────────────────┴─────────────┴───────┴────────┴───────┴──────┘',
     ]);
+  });
+
+  it('is tables on 80 columns too, names one under the other, and in parts below that', () => {
+    const workers = [
+      worker({ models: [{ name: 'digits', version: 1, batch: 1 }], gpu: '0', device: 'cuda:0' }),
+    ];
+    const lines = inspectView({ ...busy, workers }, { ...TTY, width: 80 }, NOW);
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
+    const at = lines.findIndex((line) => line.startsWith('WORKER'));
+    expect(lines.slice(at, at + 3)).toEqual([
+      'WORKER  HOST   PID  GPU  DEVICE  QUEUES    MODELS    STATE  ACTIVE   DONE  BEAT',
+      'w-1     node1   42  0    cuda:0  realtime  digits@1  ready       0  1,200   2 s',
+      '                                 batch',
+    ]);
+    const narrow = inspectView(busy, { ...TTY, width: 40 }, NOW);
+    expect(narrow.filter((line) => line.startsWith('QUEUE ')).length).toBeGreaterThan(1);
+    for (const line of narrow.slice(1)) expect(line.length).toBeLessThanOrEqual(40);
+  });
+
+  it('live, says what is wrong above the tables, which a low terminal cuts, and only the worst of much', () => {
+    expect(liveInspectView(busy, TTY)[2]).toBe('Queues');
+    const queues = Array.from({ length: 6 }, (_, i) => queue(`q${i}`, { paused: true }));
+    const lines = liveInspectView({ ...busy, queues }, TTY);
+    expect(lines[2]).toBe('What is wrong right now');
+    expect(lines.filter((line) => line.startsWith('! '))).toHaveLength(4);
+    expect(lines.indexOf('… and 2 more: infer inspect')).toBeLessThan(lines.indexOf('Queues'));
   });
 
   it('fits 80 columns while nothing runs', () => {
@@ -350,6 +376,42 @@ describe('worker', () => {
     expect(drainingLine(3, 30_000)).toBe(
       'stopping: finishing 3 jobs, 30 s at most; Ctrl-C again to leave now',
     );
+  });
+
+  it.each([
+    [{ max: 8, min: 2 }, 1, 9, '2 to 8 at a time, 1 thread each', []],
+    [{ max: 3, min: 3 }, 2, 8, '3 at a time, 2 threads each', []],
+    [
+      { max: 8, min: 2 },
+      1,
+      2,
+      '2 to 8 at a time, 1 thread each',
+      ['! 8 runners of 1 thread on 2 cores: they will take turns, each with memory of its own'],
+    ],
+  ])('--autoscale %j with %i threads on %i cores', (autoscale, threads, cores, runs, warned) => {
+    const lines = workerBanner(
+      {
+        name: 'w-1',
+        version: '0.1.0',
+        redisLabel: 'redis://127.0.0.1:6379',
+        redisSource: 'default',
+        queues: ['batch'],
+        models: [],
+        gpu: null,
+        gpuAsked: false,
+        maxBatch: null,
+        latencyTargetMs: 20,
+        batchWindowMs: 0,
+        concurrency: autoscale.min,
+        autoscale,
+        threads,
+        cores,
+        drainTimeoutMs: 30_000,
+      },
+      TTY,
+    );
+    expect(lines).toContain(`  runs     ${runs}`);
+    expect(lines.filter((line) => line.startsWith('!'))).toEqual(warned);
   });
 });
 

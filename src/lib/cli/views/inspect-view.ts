@@ -2,10 +2,11 @@ import { printable } from '../../core/job.js';
 import { formatBytes, formatDuration } from '../../core/units.js';
 import type { WorkerRecord } from '../../queue/broker.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
-import { type Cell, type Column, renderTable } from '../output/table.js';
+import { type Cell, type Column, renderFolded } from '../output/table.js';
 import { heading, type Layout, perSecond } from '../output/text.js';
+import { titledParts } from '../output/wrap.js';
 import type { Overview, RedisOverview } from './overview.js';
-import { findProblems } from './problems.js';
+import { findProblems, type Problem } from './problems.js';
 import { drained } from './queue-list.js';
 import { stateCell } from './worker-list.js';
 
@@ -38,34 +39,60 @@ const WORKER_COLUMNS: Column[] = [
 
 const STALE_BEAT_MS = 10_000;
 
-/** Redis, what is wrong, queues and workers: `infer inspect` in a terminal or a pipe. */
+/** Redis, queues, workers, and at the end, next to the prompt, what is wrong: `infer inspect`. */
 export function inspectView(overview: Overview, layout: Layout, now: number): string[] {
-  const { paint } = layout;
-  const problems = findProblems(overview);
+  const problems = problemLines(findProblems(overview), layout);
   return [
-    redisLine(overview.redis, layout),
+    ...redisLines(overview.redis, layout),
     '',
-    heading('Queues', paint),
-    ...(overview.queues.length === 0
-      ? [paint('dim', 'none yet: infer submit makes one')]
-      : queueTable(overview.queues, layout)),
-    '',
-    heading('Workers', paint),
-    ...(overview.workers.length === 0 ? [paint('dim', 'none')] : workerTable(overview.workers, layout, now)),
-    ...(problems.length === 0
-      ? []
-      : [
-          '',
-          heading('What is wrong right now', paint),
-          ...problems.flatMap(({ message, fix }) => [
-            `${paint('yellow', '!')} ${printable(message)}`,
-            `  ${paint('dim', 'Try:')} ${paint('cyan', printable(fix))}`,
-          ]),
-        ]),
+    ...tables(overview, layout, now),
+    ...(problems.length === 0 ? [] : ['', ...problems]),
   ];
 }
 
-function redisLine(redis: RedisOverview, { paint }: Layout): string {
+/** Problems that a live view has room for above its tables. */
+const MOST_LIVE = 4;
+
+/** The same for a screen of few lines, of which the last are cut: what is wrong comes first. */
+export function liveInspectView(overview: Overview, layout: Layout): string[] {
+  const found = findProblems(overview);
+  const more = found.length - MOST_LIVE;
+  const problems = problemLines(found.slice(0, MOST_LIVE), layout);
+  return [
+    redisLine(overview.redis, layout),
+    '',
+    ...problems,
+    ...(more > 0 ? [layout.paint('dim', `… and ${more} more: infer inspect`)] : []),
+    ...(problems.length === 0 ? [] : ['']),
+    ...tables(overview, layout, overview.at),
+  ];
+}
+
+function tables({ queues, workers }: Overview, layout: Layout, now: number): string[] {
+  const { paint } = layout;
+  return [
+    heading('Queues', paint),
+    ...(queues.length === 0
+      ? [paint('dim', 'none yet: infer submit makes one')]
+      : queueTable(queues, layout)),
+    '',
+    heading('Workers', paint),
+    ...(workers.length === 0 ? [paint('dim', 'none')] : workerTable(workers, layout, now)),
+  ];
+}
+
+function problemLines(problems: readonly Problem[], { paint }: Layout): string[] {
+  if (problems.length === 0) return [];
+  return [
+    heading('What is wrong right now', paint),
+    ...problems.flatMap(({ message, fix }) => [
+      `${paint('yellow', '!')} ${printable(message)}`,
+      `  ${paint('dim', 'Try:')} ${paint('cyan', printable(fix))}`,
+    ]),
+  ];
+}
+
+function redisLines(redis: RedisOverview, layout: Layout): string[] {
   const limit = redis.maxMemoryBytes > 0 ? `of ${formatBytes(redis.maxMemoryBytes)}` : 'and no limit';
   const parts = [
     redis.source === 'embedded' ? `${printable(redis.label)} (infer's own)` : printable(redis.label),
@@ -73,7 +100,7 @@ function redisLine(redis: RedisOverview, { paint }: Layout): string {
     `${formatBytes(redis.usedMemoryBytes)} ${limit}`,
     printable(redis.policy),
   ].filter((part) => part !== '');
-  return `${heading('Redis', paint)} ${parts.join(paint('dim', ' · '))}`;
+  return titledParts('Redis', parts, layout);
 }
 
 export function queueTable(queues: readonly QueueSnapshot[], layout: Layout): string[] {
@@ -89,7 +116,7 @@ export function queueTable(queues: readonly QueueSnapshot[], layout: Layout): st
     drained(queue),
     priorities(queue.byPriority),
   ]);
-  return renderTable(...withoutEmpty(QUEUE_COLUMNS, rows, ['RATE', 'ETA', 'BY PRIORITY'], layout), layout);
+  return renderFolded(...withoutEmpty(QUEUE_COLUMNS, rows, ['RATE', 'ETA', 'BY PRIORITY'], layout), layout);
 }
 
 /** Columns below which the rows of a batch would push the table out of its frame. */
@@ -101,6 +128,14 @@ function modelText(model: WorkerRecord['models'][number], { width }: Layout): st
   return `${model.name}@${model.version}${batch}`;
 }
 
+/** Below this, names stand one under the other: 80 columns should hold a worker in a line. */
+const NARROW = 100;
+
+function several(values: readonly string[], { tty, width }: Layout): Cell {
+  if (values.length === 0) return '-';
+  return tty && width < NARROW ? { values } : values.join(',');
+}
+
 export function workerTable(workers: readonly WorkerRecord[], layout: Layout, now: number): string[] {
   const rows = workers.map((worker): Cell[] => {
     const age = Math.max(0, now - worker.beatAt);
@@ -110,15 +145,18 @@ export function workerTable(workers: readonly WorkerRecord[], layout: Layout, no
       String(worker.pid),
       worker.gpu ?? '-',
       worker.device,
-      worker.queues.join(','),
-      worker.models.map((model) => modelText(model, layout)).join(',') || '-',
+      several(worker.queues, layout),
+      several(
+        worker.models.map((model) => modelText(model, layout)),
+        layout,
+      ),
       stateCell(worker, age),
       worker.active.length,
       worker.jobsDone,
       age > STALE_BEAT_MS ? { text: formatDuration(age), format: 'red' } : formatDuration(age),
     ];
   });
-  return renderTable(...withoutEmpty(WORKER_COLUMNS, rows, ['GPU'], layout), layout);
+  return renderFolded(...withoutEmpty(WORKER_COLUMNS, rows, ['GPU'], layout), layout);
 }
 
 /** `9:2 0:50000`, most urgent first; only priorities that have jobs. */

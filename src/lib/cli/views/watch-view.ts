@@ -1,6 +1,7 @@
 import { formatDuration } from '../../core/units.js';
 import { visibleWidth } from '../output/table.js';
 import type { Paint } from '../output/text.js';
+import { wrapWords } from '../output/wrap.js';
 
 /** The course of one figure, oldest first; null where nothing was known. */
 export interface Course {
@@ -43,6 +44,8 @@ const LEVELS = '▁▂▃▄▅▆▇█';
 const CELLS = { least: 8, most: 60 };
 /** Share of the screen that charts may take. */
 const CHART_SHARE = 1 / 3;
+/** With fewer lines than this the tables come first, of which charts show the course alone. */
+const CHART_ROOM = 18;
 const NAME_MOST = 20;
 
 /** The picture as lines that fit: never more than the rows, none wider than the columns. Pure. */
@@ -51,7 +54,9 @@ export function drawFrame(frame: Frame, size: FrameSize, paint: Paint): string[]
   const foot = frame.keys ? [paint('dim', 'p pause · s sort · q quit')] : [];
   const room = size.rows - head.length - foot.length;
   const wanted = chartLines(frame.charts, size.columns, paint);
-  const charts = wanted.slice(0, Math.max(0, Math.floor(room * CHART_SHARE) - 1));
+  const share = Math.max(0, Math.floor(room * CHART_SHARE) - 1);
+  const spare = room - 1 - frame.body.length - 1;
+  const charts = wanted.slice(0, room < CHART_ROOM ? Math.max(0, Math.min(share, spare)) : share);
   const chartRoom = charts.length === 0 ? 0 : charts.length + 1;
   const body = fitted(frame.body, room - chartRoom - 1, paint);
   const lines = [...head, '', ...body, ...(charts.length === 0 ? [] : ['', ...charts])];
@@ -70,7 +75,9 @@ function headLine(frame: Frame, paint: Paint): string {
 function troubleLines({ trouble }: Frame, { columns }: FrameSize, paint: Paint): string[] {
   if (trouble === undefined) return [];
   const text = `${trouble.message}; trying again, for ${formatDuration(trouble.sinceMs)} now`;
-  return wrap(`! ${text}`, columns, 3).map((line) => paint('red', line));
+  return wrapWords(`! ${text}`, columns)
+    .slice(0, 3)
+    .map((line) => paint('red', line));
 }
 
 /** What does not fit is counted, not dropped in silence. */
@@ -155,18 +162,6 @@ export function cutToWidth(line: string, columns: number): string {
 function padTo(text: string, width: number): string {
   const cut = cutToWidth(text, width);
   return cut + ' '.repeat(Math.max(0, width - visibleWidth(cut)));
-}
-
-function wrap(text: string, columns: number, most: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && visibleWidth(line) + 1 + visibleWidth(word) > columns) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line].slice(0, most);
 }
 
 function chunks<T>(items: readonly T[], size: number): T[][] {

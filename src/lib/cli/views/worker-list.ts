@@ -22,6 +22,7 @@ export const workerList: ListView<WorkerRow> = {
     { title: 'DEVICE', cell: ({ device }) => device },
     { title: 'QUEUES', cell: ({ queues }) => ({ values: queues }) },
     { title: 'MODELS', cell: models },
+    { title: 'RUNNERS', wide: true, align: 'right', cell: runners },
     { title: 'ACTIVE', align: 'right', cell: ({ active }) => active.length },
     { title: 'JOBS', align: 'right', cell: ({ lastMinute }) => rateCell(lastMinute.jobsPerSecond) },
     { title: 'ROWS', align: 'right', cell: ({ lastMinute }) => rateCell(lastMinute.rowsPerSecond) },
@@ -49,6 +50,11 @@ export const workerList: ListView<WorkerRow> = {
 function models({ models: loaded }: WorkerRow): Cell {
   if (loaded.length === 0) return '-';
   return { values: loaded.map(({ name, version, batch }) => `${name}@${version}×${batch}`) };
+}
+
+/** `3 of 2..8`: as many as there are, and the bounds where it chooses them by itself. */
+function runners({ concurrency, autoscale }: WorkerRow): Cell {
+  return autoscale === undefined ? concurrency : `${concurrency} of ${autoscale.min}..${autoscale.max}`;
 }
 
 function lag({ loopLagMs }: WorkerRow): Cell {
