@@ -57,7 +57,9 @@ What follows -- goes to every worker: infer worker --help. Exits 3 when some fai
     );
     const failed = workers.filter((worker) => worker.outcome === 'failed').length;
     if (failed > 0) this.endWith(failed === workers.length ? ExitCode.Unavailable : ExitCode.Partial);
-    await this.print(workers.flatMap(({ name, pid }) => (pid === null ? [] : [`${name}\t${pid}`])));
+    // On a terminal the lines of the outcomes have said it.
+    if (!this.layout.tty || this.flags.quiet)
+      await this.print(workers.flatMap(({ name, pid }) => (pid === null ? [] : [`${name}\t${pid}`])));
     if (failed < workers.length) this.next('infer workers list');
     return { workers };
   }

@@ -41,7 +41,8 @@ NAME is a worker, or the name that several were started under. Without a name: a
     const workers = await stopWorkers(files, chosen, timeoutMs, (outcome) =>
       this.note(stoppedLine(outcome, this.paintError)),
     );
-    await this.print(workers.map(({ name }) => name));
+    // On a terminal the lines of the outcomes have said it.
+    if (!this.layout.tty || this.flags.quiet) await this.print(workers.map(({ name }) => name));
     return { workers };
   }
 }

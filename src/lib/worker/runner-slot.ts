@@ -86,6 +86,8 @@ export class RunnerSlot {
     try {
       this.loading = runner;
       for (;;) {
+        // Taken out while its successor started: it would load models for nobody.
+        if (this.stopped) break;
         const next = this.wanted().find((spec) => !loaded.has(spec.session));
         if (next === undefined) break;
         loaded.set(next.session, await loadInto(runner, next));

@@ -87,7 +87,7 @@ describe('failures', () => {
         firstAt: NOW - 60_000,
         lastAt: NOW - 2000,
         example: 'b',
-        fix: 'infer inspect failed -Q realtime,batch --error BAD -o name | xargs -n 1 infer retry',
+        fix: 'infer retry --failed -Q realtime,batch --error BAD',
       },
       { code: 'OOM', jobs: 1, fix: 'infer retry a' },
     ]);

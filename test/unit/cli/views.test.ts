@@ -131,6 +131,10 @@ describe('inspect', () => {
 
   it('live, says what is wrong above the tables, which a low terminal cuts, and only the worst of much', () => {
     expect(liveInspectView(busy, TTY)[2]).toBe('Queues');
+    const narrow = liveInspectView(busy, { ...TTY, width: 80 });
+    expect(narrow.filter((line) => line.startsWith('QUEUE '))).toEqual([
+      'QUEUE     WAITING  ACTIVE  DELAYED  FAILED  COMPLETED  OLDEST   RATE     ETA',
+    ]);
     const queues = Array.from({ length: 6 }, (_, i) => queue(`q${i}`, { paused: true }));
     const lines = liveInspectView({ ...busy, queues }, TTY);
     expect(lines[2]).toBe('What is wrong right now');

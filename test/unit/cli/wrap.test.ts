@@ -42,7 +42,8 @@ describe('renderWrapped', () => {
   });
 
   it('becomes a block a row where words would have no room, and tabs in a pipe', () => {
-    expect(renderWrapped(columns, rows, tty(24), [1])[0]).toBe('CODE     65');
+    const long = renderWrapped(columns, [['1', `a ${'x'.repeat(50)} b`]], tty(50), [1]);
+    expect(long).toEqual(['CODE     1', 'MEANING  a', `         ${'x'.repeat(50)}`, '         b']);
     expect(renderWrapped(columns, rows, PIPED, [1])[1]).toBe(rows[0]?.join('\t'));
   });
 });

@@ -39,23 +39,37 @@ export function renderWrapped(
   layout: Layout,
   wrapped: readonly number[],
 ): string[] {
+  if (!layout.tty) return renderTable(columns, rows, layout);
   const natural = columns.map(({ title }, at) =>
     Math.max(title.length, ...rows.map((row) => visibleWidth(printable(row[at] ?? '')))),
   );
   const others = natural.reduce((sum, width, at) => sum + (wrapped.includes(at) ? 0 : width), 0);
   const borders = [3 * columns.length + 1, 2 * (columns.length - 1)];
-  for (const taken of layout.tty ? borders : []) {
-    const widths = shareOut(layout.width - others - taken, natural, wrapped);
-    if (wrapped.some((at) => (widths.get(at) ?? 0) < Math.min(LEAST_WIDTH, natural[at] ?? 0))) continue;
-    const cells = rows.map((row) =>
+  const wrapTo = (widths: ReadonlyMap<number, number>) =>
+    rows.map((row) =>
       row.map((text, at): Cell => {
         const width = widths.get(at);
         return width === undefined ? text : { values: wrapWords(printable(text), width) };
       }),
     );
-    return renderTable(columns, cells, layout);
+  for (const taken of borders) {
+    const widths = shareOut(layout.width - others - taken, natural, wrapped);
+    const fits = wrapped.every((at) => {
+      const width = widths.get(at) ?? 0;
+      const longest = Math.max(
+        ...rows.flatMap((row) =>
+          printable(row[at] ?? '')
+            .split(' ')
+            .map(visibleWidth),
+        ),
+      );
+      return width >= Math.min(LEAST_WIDTH, natural[at] ?? 0) && width >= longest;
+    });
+    if (fits) return renderTable(columns, wrapTo(widths), layout);
   }
-  return renderTable(columns, rows, layout);
+  // A block a row then, whose values begin behind the longest title.
+  const room = layout.width - Math.max(...columns.map(({ title }) => title.length)) - 2;
+  return renderTable(columns, wrapTo(new Map(wrapped.map((at) => [at, room]))), layout);
 }
 
 /** What each of some columns gets of so much room: what it needs, or its equal share of what is left. */

@@ -59,22 +59,23 @@ export function liveInspectView(overview: Overview, layout: Layout): string[] {
   const more = found.length - MOST_LIVE;
   const problems = problemLines(found.slice(0, MOST_LIVE), layout);
   return [
-    redisLine(overview.redis, layout),
+    ...redisLines(overview.redis, layout),
     '',
     ...problems,
     ...(more > 0 ? [layout.paint('dim', `… and ${more} more: infer inspect`)] : []),
     ...(problems.length === 0 ? [] : ['']),
-    ...tables(overview, layout, overview.at),
+    ...tables(overview, layout, overview.at, layout.width < NARROW),
   ];
 }
 
-function tables({ queues, workers }: Overview, layout: Layout, now: number): string[] {
+/** @param brief without the counts by priority, which would cost a second table */
+function tables({ queues, workers }: Overview, layout: Layout, now: number, brief = false): string[] {
   const { paint } = layout;
   return [
     heading('Queues', paint),
     ...(queues.length === 0
       ? [paint('dim', 'none yet: infer submit makes one')]
-      : queueTable(queues, layout)),
+      : queueTable(queues, layout, brief)),
     '',
     heading('Workers', paint),
     ...(workers.length === 0 ? [paint('dim', 'none')] : workerTable(workers, layout, now)),
@@ -103,7 +104,7 @@ function redisLines(redis: RedisOverview, layout: Layout): string[] {
   return titledParts('Redis', parts, layout);
 }
 
-export function queueTable(queues: readonly QueueSnapshot[], layout: Layout): string[] {
+export function queueTable(queues: readonly QueueSnapshot[], layout: Layout, brief = false): string[] {
   const rows = queues.map((queue): Cell[] => [
     queue.paused ? { text: `${queue.name} (paused)`, format: 'yellow' } : queue.name,
     queue.waiting,
@@ -114,7 +115,7 @@ export function queueTable(queues: readonly QueueSnapshot[], layout: Layout): st
     queue.oldestMs === undefined ? '-' : formatDuration(queue.oldestMs),
     perSecond(queue.ratePerSecond),
     drained(queue),
-    priorities(queue.byPriority),
+    brief ? '-' : priorities(queue.byPriority),
   ]);
   return renderFolded(...withoutEmpty(QUEUE_COLUMNS, rows, ['RATE', 'ETA', 'BY PRIORITY'], layout), layout);
 }
