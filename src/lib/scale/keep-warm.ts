@@ -21,7 +21,7 @@ const REGRET_BY_COLD_START = 25;
  * Who keeps a worker to spare minds late jobs more than hours of a worker; but where the spares are enough
  * for a whole surge, one that goes is missed less.
  */
-const REGRET_FACTOR = { none: 1, one: 1.75, surge: 0.9 } as const;
+const REGRET_FACTOR = { none: 1, one: 1.2, surge: 0.9 } as const;
 /** Before anything is known: pauses of any length, and as many that never end. Each counts an eighth of a seen one. */
 const NEVER = Number.POSITIVE_INFINITY;
 const PRIOR_GAPS = [20, 60, 180, 540, 1620, 4860, NEVER, NEVER, NEVER, NEVER, NEVER];

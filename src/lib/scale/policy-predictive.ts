@@ -22,7 +22,7 @@ const LONG = 3;
  * at 60 s and a target of 10 s, two to spare for one that is needed, one for two to four.
  */
 const SURGE = 1.4;
-/** A surge counts for what is to spare as far as it exceeds this many standard deviations of chance. */
+/** Such spares are for the surge itself: one counts as more to come beyond this many standard deviations of chance. */
 const SPARE_DOUBT = 1.75;
 const LEAST_PAUSE_MS = 10_000;
 const LAST_WORKER_MS = 120_000;
@@ -172,10 +172,11 @@ function keptOf(
   steady: number,
 ): number {
   const { spare, targetWaitMs } = config;
-  const rate = arrivalRate(arrivals, spare > 0 ? SPARE_DOUBT : undefined);
+  const forSurge = spare > 0 && isLong(config, fleet);
+  const rate = arrivalRate(arrivals, forSurge ? SPARE_DOUBT : undefined);
   if (rate < SILENCE) return 0;
   const load = ceil(rate / perWorker);
-  if (spare === 0 || !isLong(config, fleet)) return Math.max(steady, load) + spare;
+  if (!forSurge) return Math.max(steady, load) + spare;
   const surge = ((load + SURGE * spare) * fleet.coldStartMs) / (fleet.coldStartMs + targetWaitMs);
   return Math.max(steady, load + spare, ceil(surge));
 }

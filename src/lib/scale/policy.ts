@@ -5,7 +5,7 @@ export interface PolicyConfig {
   /** Workers kept at the least, and started at the most. */
   readonly min: number;
   readonly max: number;
-  /** Workers kept beyond what is needed. */
+  /** Workers kept beyond what is needed; more with a cold start that is much longer than the target. */
   readonly spare: number;
   /** Waiting jobs above which a worker is started whatever the rates say; null: no such rule. */
   readonly threshold: number | null;

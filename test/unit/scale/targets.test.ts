@@ -72,6 +72,12 @@ describe('on traffic it was not tuned on', () => {
   it.each([
     ['six hours of rare bursts', 'sparse', { config: { spare: 1 }, seeds: [1] }, 0.02],
     ['other seeds', 'diurnal', { seeds: [101, 102] }, 0],
+    [
+      'a cold start of a minute, a spare',
+      'chat',
+      { coldStart: 60, config: { spare: 1 }, seeds: [101, 102] },
+      0,
+    ],
     ['half the load', 'bursty', { load: 0.5, seeds: [101, 102] }, 0],
     ['16 workers, four times the load', 'flash', { load: 4, config: { max: 16 }, seeds: [101, 102] }, 0.1],
     [
