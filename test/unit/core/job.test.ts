@@ -82,7 +82,7 @@ describe('ids', () => {
   );
 
   it('refuses as an id, and does not look for, what is a key of every queue', () => {
-    const { ['']: base, ...keys } = new QueueKeys('').getKeys('q');
+    const { '': base, ...keys } = new QueueKeys('').getKeys('q');
     const names = Object.keys(keys);
     expect(base).toBe(':q:');
     expect(names).toContain('prioritized');
