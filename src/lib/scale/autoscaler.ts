@@ -178,7 +178,8 @@ export class Autoscaler {
         id: record.id,
         phase: record.state === 'draining' ? 'draining' : record.active.length > 0 ? 'busy' : 'ready',
         startedAt: record.startedAt,
-        readyAt: record.startedAt,
+        // Somebody else's start says nothing of how long one takes here.
+        readyAt: null,
         slot: null,
       }));
   }
