@@ -56,6 +56,8 @@ export interface Tick {
 
 /** A Redis that has not answered by then is taken for away; the reading goes on. */
 const READ_MS = 2000;
+/** A line of a log may be long. */
+const LAST_MAX = 300;
 
 /**
  * The loop's one step: read, decide, act, write down. It never waits for a Redis that is away, and
@@ -63,6 +65,8 @@ const READ_MS = 2000;
  */
 export class Autoscaler {
   private reading: Promise<Reading | Error> | undefined;
+  /** By slot: how the last worker there failed. */
+  private readonly lastFailures = new Map<string, string>();
 
   constructor(
     private readonly parts: AutoscalerParts,
@@ -101,7 +105,10 @@ export class Autoscaler {
       const name = await fleet.start(action.slot, now());
       if (name !== undefined) started.push(name);
     }
-    const troubles = [...look.troubles, ...troublesOf(decision.state, at)];
+    for (const { slot, reason, lines } of look.failures) {
+      this.lastFailures.set(slot, [reason, ...lines.slice(-1)].join(' | ').slice(0, LAST_MAX));
+    }
+    const troubles = [...look.troubles, ...troublesOf(decision.state, at, this.lastFailures)];
     const { members, failures } = look;
     return {
       at,
@@ -131,6 +138,7 @@ export class Autoscaler {
       min: config.min,
       max: config.max,
       targetWaitMs: config.targetWaitMs,
+      intervalMs: config.intervalMs,
       decidedAt: tick.at,
       desired: tick.decision.desired,
       hold: tick.decision.hold,
@@ -186,7 +194,11 @@ export class Autoscaler {
 }
 
 /** Slots that a worker failed in. */
-function troublesOf({ slots }: ControllerState, now: number): AutoscalerRecord['troubles'] {
+function troublesOf(
+  { slots }: ControllerState,
+  now: number,
+  last: ReadonlyMap<string, string>,
+): AutoscalerRecord['troubles'] {
   return Object.entries(slots)
     .filter(([, record]) => record.failed || record.retryAt > now)
     .map(([slot, { failed, failures, retryAt }]) => ({
@@ -195,5 +207,6 @@ function troublesOf({ slots }: ControllerState, now: number): AutoscalerRecord['
       reason: failed
         ? `${failures} failures in a row`
         : `failure ${failures}, next try in ${Math.ceil((retryAt - now) / 1000)} s`,
+      last: last.get(slot),
     }));
 }

@@ -4,6 +4,7 @@ import type { WorkerRecord } from '../../queue/broker.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
 import { heading, type Layout, perSecond } from '../output/text.js';
+import { autoscalerTable } from './autoscaler-table.js';
 import type { Overview, RedisOverview } from './overview.js';
 import { findProblems } from './problems.js';
 import { drained } from './queue-list.js';
@@ -52,6 +53,9 @@ export function inspectView(overview: Overview, layout: Layout, now: number): st
     '',
     heading('Workers', paint),
     ...(overview.workers.length === 0 ? [paint('dim', 'none')] : workerTable(overview.workers, layout, now)),
+    ...(overview.autoscalers.length === 0
+      ? []
+      : ['', heading('Autoscalers', paint), ...autoscalerTable(overview.autoscalers, layout, now)]),
     ...(problems.length === 0
       ? []
       : [
