@@ -70,6 +70,7 @@ describe('/autoscale/<queue>', () => {
     expect(first.json.reason).toMatch(/^busy 0→1: jobs wait and nobody serves them \(backlog 1, /);
     // One that registers, on whatever host, is the one that was asked for.
     const worker = await infer.worker(['-Q', 'busy', '--name', 'pod-1']);
+    expect((await served.ask<Refusal>('bsuy')).json.error.hint).toMatch(/^did you mean busy\?/);
     const met = await until(async () => {
       const { json } = await served.ask('busy?min=0&max=3&targetWait=5s');
       return json.workers.ready === 1 ? json : undefined;

@@ -2,6 +2,7 @@ import { InferError, messageOf } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { jsonReply, type Reply, type RouteRequest } from '../../http/routes.js';
 import { listQueues } from '../../queue/reader.js';
+import { listWorkers } from '../../queue/registry.js';
 import { samplePool } from '../../queue/sample.js';
 import type { RedisClient } from '../../redis/types.js';
 import { type Advice, Advisor } from '../../scale/advisor.js';
@@ -69,6 +70,15 @@ export class DesiredWorkers {
     );
   }
 
+  /** Queues that ever got a job, and those that a worker serves. */
+  private async known(client: RedisClient): Promise<string[]> {
+    const [queues, workers] = await Promise.all([
+      listQueues(client, this.prefix),
+      listWorkers(client, this.prefix),
+    ]);
+    return [...queues, ...workers.flatMap((worker) => worker.queues)];
+  }
+
   private poolOf(query: DesiredQuery): Pool {
     const key = keyOf(query);
     const known = this.pools.get(key);
@@ -89,11 +99,10 @@ export class DesiredWorkers {
         Promise.all([
           samplePool(client, this.prefix, queues, at, HORIZON_MS),
           // One that was known stays so: with its last job and worker gone it still is to be scaled.
-          advisor.held === undefined ? listQueues(client, this.prefix) : queues,
+          advisor.held === undefined ? this.known(client) : queues,
         ]),
       );
-      const served = sample.workers.flatMap((worker) => worker.queues);
-      refuseUnknown('queue', queues, [...known, ...served], 'infer inspect queues');
+      refuseUnknown('queue', queues, known, 'infer inspect queues');
       const advice = advisor.look(sample, at);
       const reply = jsonReply(200, adviceJson(query, advice));
       pool.last = { reply, at: performance.now(), desired: advice.desired };
