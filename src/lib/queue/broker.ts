@@ -109,7 +109,7 @@ export interface QueueConsumer {
   readonly more: boolean;
   /**
    * Takes jobs, most urgent first, until `maxRows` rows are held or nothing is left (at least one
-   * job if there is one). With `moreUrgentThan`, only jobs of a higher priority are taken.
+   * job if there is one; 128 jobs or 16 MB at most). With `moreUrgentThan`, only jobs of a higher priority are taken.
    */
   take(maxRows: number, moreUrgentThan?: Priority): Promise<TakenJob[]>;
   /** Waits on its own connection until work may have come, `timeoutMs` passed or `signal` fired. */

@@ -47,9 +47,9 @@ local function nextId()
   return call('ZPOPMIN', prioritized)[1]
 end
 
--- Inputs of 16 MB are enough for one take: copying more would hold up everybody who uses this Redis.
-local rows, bytes = 0, 0
-while rows < want and bytes < 16777216 do
+-- 128 jobs or inputs of 16 MB are enough for one take: more would hold up everybody who uses this Redis.
+local rows, bytes, jobs = 0, 0, 0
+while rows < want and bytes < 16777216 and jobs < 128 do
   local id = nextId()
   if not id then break end
   local key = base .. id
@@ -67,6 +67,7 @@ while rows < want and bytes < 16777216 do
     out[n + 6] = job[5] or '0'
     out[n + 7] = call('GET', tag .. ':in:' .. id)
     bytes = bytes + #job[2] + (out[n + 7] and #out[n + 7] or 0)
+    jobs = jobs + 1
     rows = rows + (tonumber(string.match(job[1] or '', '#(%d+)$')) or 1)
   end
 end
