@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { quietly, SetupError, say } from './say.mjs';
 
@@ -24,6 +24,12 @@ export function ensureDependencies(root) {
   const stamp = join(root, STAMP);
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   if (!installedByHand(root)) {
+    if (isBorrowed(root)) {
+      throw new SetupError(
+        'node_modules is a link to another directory, and npm ci would empty that one.\n' +
+          'Run "npm run setup" where it leads to, or remove the link and try again.',
+      );
+    }
     say('installing dependencies with npm ci (about a minute) ...');
     quietly('npm', ['ci', '--no-audit', '--no-fund'], {
       cwd: root,
@@ -33,6 +39,11 @@ export function ensureDependencies(root) {
     say('dependencies installed');
   }
   writeFileSync(stamp, lock);
+}
+
+/** npm ci follows a linked node_modules and deletes what other checkouts use. */
+function isBorrowed(root) {
+  return lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
 }
 
 /** An `npm install` of our user's wrote package-lock.json and npm's own record at the same moment. */

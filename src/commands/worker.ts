@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { settingFlags, wholeFlag } from '../lib/cli/flags.js';
@@ -16,6 +17,7 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
     '<%= config.bin %> worker --gpu 0 -Q realtime',
     '<%= config.bin %> worker -Q realtime,batch --model digits --max-batch 64',
     '<%= config.bin %> worker -Q batch --burst',
+    '<%= config.bin %> worker -Q batch --autoscale 8,2',
   ];
   static override flags = {
     ...settingFlags(
@@ -30,6 +32,7 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
     ),
     ...settingFlags(
       'concurrency',
+      'autoscale',
       'threads',
       'timeLimit',
       'softTimeLimit',
@@ -72,6 +75,7 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
           redisSource: target.source,
           models: running.models,
           threads: config.runner.threads,
+          cores: availableParallelism(),
         };
         for (const line of workerBanner(banner, { paint: this.paintError })) this.note(line);
       },

@@ -8,37 +8,13 @@ import { readQuery } from '../../src/lib/cli/autoscale/desired-query.js';
 import { SETTING_NAMES, settingOf } from '../../src/lib/config/settings.js';
 import { parseDuration } from '../../src/lib/core/units.js';
 import { ROOT } from '../support/cli.js';
+import { misuse } from './command-line.js';
 
 const at = (file: string) => path.join(ROOT, file);
 const read = (file: string) => readFileSync(at(file), 'utf8');
-const manifest = JSON.parse(read('oclif.manifest.json')) as {
-  commands: Record<string, { flags: Record<string, { name: string; char?: string; aliases?: string[] }> }>;
-};
 const has = (program: string, ...args: string[]) => spawnSync(program, args).error === undefined;
 const scratch = mkdtempSync(path.join(tmpdir(), 'infer-deploy-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-
-/** What `infer autoscale` takes, for as long as the build has no such command to ask. */
-const AUTOSCALE = 'queue threshold min max target-wait interval spare policy dry-run once json on-exit'.split(
-  ' ',
-);
-
-/** What is wrong with a call of infer: no such command, flags it does not have. */
-function misuse(words: readonly string[]): string[] {
-  const names = words.filter((word) => /^[a-z]/.test(word));
-  const id = [`${names[0]}:${names[1]}`, String(names[0])].find((one) => one in manifest.commands);
-  const flags =
-    id === undefined
-      ? names[0] === 'autoscale'
-        ? AUTOSCALE.map((flag) => `--${flag}`)
-        : undefined
-      : Object.values(manifest.commands[id]?.flags ?? {}).flatMap(({ name, char, aliases = [] }) => [
-          ...[name, ...aliases].map((long) => `--${long}`),
-          ...(char === undefined ? [] : [`-${char}`]),
-        ]);
-  if (flags === undefined) return [`no command ${names[0]}`];
-  return words.filter((word) => /^--?[a-z]/i.test(word) && !flags.includes(word.split('=')[0] as string));
-}
 
 /** `INFER_*` variables that nothing reads. */
 function unknownVariables(text: string): string[] {

@@ -8,7 +8,7 @@ export interface SourceFile {
 }
 
 /** Imports go down only. Folders that share a floor do not know one another. */
-const FLOORS: Readonly<Record<string, number>> = {
+export const FLOORS: Readonly<Record<string, number>> = {
   core: 0,
   config: 1,
   telemetry: 1,

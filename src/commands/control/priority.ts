@@ -17,7 +17,10 @@ Exits 3 when some of them wait no longer, 1 when none does.`;
   static override args = {
     job: Args.string({ required: true, description: 'id of a job or group; several' }),
   };
-  static override flags = { ...controlFlags, priority: priorityFlag({ required: true }) };
+  static override flags = {
+    ...controlFlags,
+    priority: priorityFlag({ required: true, description: '9 is the most urgent, 0 the least' }),
+  };
 
   async run(): Promise<Record<string, unknown>> {
     return this.carryOut(priorityDeed(this.words, this.flags.priority, this.layout));

@@ -4,21 +4,24 @@ import { WorkerCommand, workerArg, workerFlags } from '../../lib/cli/control/wor
 
 /** Changes a setting of working workers. */
 export default class SetOption extends WorkerCommand<typeof SetOption> {
-  static override summary = 'change concurrency, max-batch or log-level of workers while they work';
+  static override summary =
+    'change concurrency, autoscale, max-batch or log-level of workers while they work';
   static override description =
     `concurrency: more runner processes start beside the others; fewer end when their run is over. Their threads stay as they are.
+autoscale: other bounds, MAX,MIN, of a worker that was started with --autoscale; its concurrency cannot be set.
 max-batch: rows of one run, or auto to learn them from run times.
 The change lasts until the worker ends. Exits 69 when no worker answers, 3 when some do not, 1 when they refuse.`;
   static override examples = [
     '<%= config.bin %> control set gpu-1 concurrency 3',
     "<%= config.bin %> control set '*' max-batch auto",
+    '<%= config.bin %> control set cpu-1 autoscale 6,1',
     '<%= config.bin %> control set gpu-1 log-level debug',
   ];
   static override args = {
     worker: workerArg,
     what: Args.string({
       required: true,
-      options: ['concurrency', 'max-batch', 'log-level'],
+      options: ['concurrency', 'autoscale', 'max-batch', 'log-level'],
       description: 'what to change',
     }),
     value: Args.string({ required: true, description: 'its new value' }),

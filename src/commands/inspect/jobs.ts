@@ -17,6 +17,10 @@ interface JobsJson {
   next: string | null;
 }
 
+/** Without --state, ended jobs are not looked at: that there is none would not be true. */
+const NOTHING_LEFT =
+  'nothing found that waits or runs; ended jobs: --state completed,failed,expired,cancelled';
+
 /** Lists jobs of any state, page by page. */
 export default class InspectJobs extends BaseCommand<typeof InspectJobs> {
   static override summary = 'list jobs by state, queue, model, priority, age, error or worker';
@@ -49,7 +53,8 @@ A page looks at 10,000 jobs at most, so it is as quick with a million of them; t
     const { sort, reverse, limit, cursor } = this.flags;
     const now = Date.now();
     const page = await readJobs(this.loaded, filter, { sort, reverse, limit: limit ?? 50, cursor, now });
-    const view = jobsList(now);
+    const unsaid = this.flags.state === undefined && this.flags.error === undefined;
+    const view = jobsList(now, unsaid ? NOTHING_LEFT : undefined);
     await printList(this.listTarget, view, page.jobs);
     for (const line of page.notes) this.note(line);
     if (page.next !== undefined) {

@@ -26,6 +26,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   static override enableJsonFlag = true;
 
   static override baseFlags = {
+    json: Flags.boolean({ description: 'print one JSON document instead', helpGroup: 'GLOBAL' }),
     redis: settingFlag('redisUrl', { helpGroup: 'GLOBAL' }) as Interfaces.OptionFlag<string | undefined>,
     prefix: settingFlag('prefix', { helpGroup: 'GLOBAL' }) as Interfaces.OptionFlag<string | undefined>,
     quiet: Flags.boolean({ char: 'q', description: 'print values only', helpGroup: 'GLOBAL' }),

@@ -71,7 +71,7 @@ export async function startDetached(
   groups: readonly WorkerGroup[],
   options: { timeoutMs: number; signal: AbortSignal; onOutcome: (outcome: StartOutcome) => void },
 ): Promise<StartOutcome[]> {
-  const { stateDir, queues, prefix, threads } = loaded.values;
+  const { stateDir, queues, prefix, threads, autoscale, concurrency } = loaded.values;
   const files = new WorkerFiles(stateDir);
   const gpus = groups.some((group) => group.perGpu === true) ? gpusOf(await discoverGpus()) : [];
   const facts = {
@@ -80,6 +80,7 @@ export async function startDetached(
     cores: availableParallelism(),
     gpus,
     threadsGiven: threads !== undefined,
+    runners: autoscale?.max ?? concurrency,
   };
   const wishes = wishesOf(groups, facts);
   const settings = connectionSettings(loaded, true);

@@ -1,4 +1,5 @@
 import { availableParallelism, hostname } from 'node:os';
+import type { RunnerBounds } from '../config/runner-bounds.js';
 import type { Settings } from '../config/settings.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
@@ -12,14 +13,19 @@ export interface WorkerFlags {
   burst: boolean;
   'max-jobs'?: number | undefined;
   'share-gpu': boolean;
+  /** Only whether they were typed; their values are among the settings. */
+  concurrency?: unknown;
+  autoscale?: unknown;
 }
 
 /**
  * A worker as settings and flags want it. All models of the directory unless some are named.
- * @throws InferError MODEL_UNKNOWN, NO_MODELS, MODELS_DIR (66).
+ * @throws InferError MODEL_UNKNOWN, NO_MODELS, MODELS_DIR (66), USAGE (2) for --autoscale with what it does not go with.
  */
 export function workerConfig(settings: Settings, flags: WorkerFlags, version: string): WorkerConfig {
-  const { modelsDir, concurrency, gpu } = settings;
+  const { modelsDir, gpu } = settings;
+  const autoscale = boundsOf(settings, flags);
+  const concurrency = autoscale?.min ?? settings.concurrency;
   const models = flags.model ?? listModels(modelsDir).map((model) => model.name);
   for (const name of models) findModel(modelsDir, name);
   if (models.length === 0) {
@@ -29,7 +35,9 @@ export function workerConfig(settings: Settings, flags: WorkerFlags, version: st
     });
   }
   // One core is left to the worker itself and to Redis; beside a GPU, threads would only spin.
-  const share = gpu === undefined ? Math.floor((availableParallelism() - 1) / concurrency) : 1;
+  // Threads of a runner are for its life: they are for when there are as many runners as there may be.
+  const most = autoscale?.max ?? concurrency;
+  const share = gpu === undefined ? Math.floor((availableParallelism() - 1) / most) : 1;
   return {
     name: flags.name ?? `${hostname()}-${process.pid}`,
     version,
@@ -37,13 +45,15 @@ export function workerConfig(settings: Settings, flags: WorkerFlags, version: st
     queues: settings.queues,
     models,
     runner: {
-      provider: settings.provider,
+      provider: autoscale === undefined ? settings.provider : 'cpu',
       gpu,
       requireGpu: settings.requireGpu,
       threads: settings.threads ?? Math.max(1, share),
       modelsDir,
     },
     concurrency,
+    autoscale,
+    keepAliveMs: settings.autoscaleKeepAlive,
     maxBatch: settings.maxBatch ?? null,
     latencyTargetMs: settings.latencyTarget,
     batchWindowMs: settings.batchWindow,
@@ -56,4 +66,27 @@ export function workerConfig(settings: Settings, flags: WorkerFlags, version: st
     shareGpu: flags['share-gpu'],
     drainTimeoutMs: settings.drainTimeout,
   };
+}
+
+/** The bounds of its runners, unless there is a number to be. */
+function boundsOf(settings: Settings, flags: WorkerFlags): RunnerBounds | undefined {
+  const { autoscale, gpu, requireGpu, provider } = settings;
+  // What is typed wins over the environment and files.
+  if (autoscale === undefined || (flags.concurrency !== undefined && flags.autoscale === undefined)) {
+    return undefined;
+  }
+  if (flags.concurrency !== undefined) {
+    throw usage('--concurrency and --autoscale say different things', 'leave one of them out');
+  }
+  if (gpu !== undefined || requireGpu || !['auto', 'cpu'].includes(provider)) {
+    throw usage(
+      '--autoscale is for runners on the CPU: those on a GPU would share its memory',
+      'infer autoscale starts and stops whole workers, each on a GPU of its own',
+    );
+  }
+  return autoscale;
+}
+
+function usage(message: string, hint: string): InferError {
+  return new InferError('USAGE', message, { hint, exitCode: ExitCode.Usage });
 }

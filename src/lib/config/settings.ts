@@ -1,46 +1,7 @@
-import {
-  boolean,
-  duration,
-  integer,
-  oneOf,
-  queueName,
-  queueNames,
-  type Rule,
-  seconds,
-  text,
-} from './rules.js';
+import { boolean, duration, integer, oneOf, queueName, queueNames, seconds, text } from './rules.js';
+import { type RunnerBounds, runnerBounds } from './runner-bounds.js';
+import type { ComputedSetting, Setting, SettingWithDefault } from './setting.js';
 import { type WorkerGroup, workerGroups } from './worker-groups.js';
-
-/** One row of the table of settings. */
-export interface Setting<T> {
-  /** Environment variable; every setting has one. */
-  readonly env: `INFER_${string}`;
-  /** Long flag without dashes, where a flag exists. */
-  readonly flag?: string;
-  readonly char?: string;
-  /** What stands for the value in help. */
-  readonly helpValue?: string;
-  readonly doc: string;
-  readonly rule: Rule<T>;
-  /** In words, for help and documents, when the default is computed. */
-  readonly defaultText?: string;
-  /** Never shown, nor read from a flag. */
-  readonly secret?: true;
-  /** A path: relative to the file it is written in, else to the current directory. */
-  readonly path?: true;
-  /** Only from the environment (or a flag): a file may not set it. */
-  readonly notInFile?: true;
-}
-
-/** A setting with a default is always there after loading. */
-export interface SettingWithDefault<T> extends Setting<T> {
-  readonly default: T;
-}
-
-/** So is one whose default depends on the machine; `load.ts` computes it. */
-export interface ComputedSetting<T> extends Setting<T> {
-  readonly computed: true;
-}
 
 const REDIS_URL = /^(?:redis|rediss|unix)(?:[+-][a-z]+)?:\/\/\S+$/i;
 const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -203,12 +164,27 @@ export const SETTINGS = {
     default: 1,
     rule: integer(1, 256),
   } as SettingWithDefault<number>,
+  autoscale: {
+    env: 'INFER_AUTOSCALE',
+    flag: 'autoscale',
+    helpValue: '<max,min>',
+    doc: 'on the CPU: as many runs at the same time as the backlog asks for, within these bounds',
+    defaultText: 'always --concurrency',
+    rule: runnerBounds(),
+  } as Setting<RunnerBounds>,
+  autoscaleKeepAlive: {
+    env: 'INFER_AUTOSCALE_KEEP_ALIVE',
+    doc: 'how long a runner that --autoscale started stays without work',
+    default: 30_000,
+    defaultText: '30s',
+    rule: duration(1000, '30s'),
+  } as SettingWithDefault<number>,
   threads: {
     env: 'INFER_THREADS',
     flag: 'threads',
     helpValue: '<n>',
     doc: 'CPU threads of one run',
-    defaultText: 'all CPU cores but one, shared out over --concurrency',
+    defaultText: 'all CPU cores but one, shared out over --concurrency or the most of --autoscale',
     rule: integer(1, 1024),
   } as Setting<number>,
   timeLimit: {

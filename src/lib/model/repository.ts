@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { closest, distance } from 'fastest-levenshtein';
+import { closestWord } from '../config/suggest.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
@@ -195,10 +195,8 @@ function unknownHint(dir: string, name: string, names: string[]): string {
     }
   }
   if (names.length === 0) return 'the directory holds no <name>/<version>/model.onnx yet';
-  const near = closest(name, names);
-  // Half the letters wrong is another word, not a typo.
-  const typo = distance(name, near) <= Math.max(2, name.length / 2);
-  return `${typo ? `did you mean '${near}'? ` : ''}models there: ${names.join(', ')}`;
+  const near = closestWord(name, names);
+  return `${near === undefined ? '' : `did you mean '${near}'? `}models there: ${names.join(', ')}`;
 }
 
 function isDirectory(file: string): boolean {

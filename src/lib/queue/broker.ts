@@ -206,6 +206,8 @@ export interface WorkerRecord {
   /** `batch`: rows that run together now, as told or learned. */
   models: { name: string; version: number; batch: number }[];
   concurrency: number;
+  /** Bounds that it moves its concurrency between by itself; absent where that is fixed. */
+  autoscale?: { max: number; min: number } | undefined;
   /** CPU threads of one run; workers of older versions do not say. */
   threads?: number;
   maxBatch: number | null;

@@ -112,6 +112,18 @@ export class BullConsumer implements QueueConsumer {
     return jobs;
   }
 
+  /** Jobs that wait for a worker, by three read-only commands; those of a paused queue wait for nobody. */
+  async waiting(): Promise<number> {
+    const { base } = this.scripts;
+    const { client } = this.options;
+    const [wait, prioritized, paused] = await Promise.all([
+      client.llen(`${base}wait`),
+      client.zcard(`${base}prioritized`),
+      client.hexists(`${base}meta`, 'paused'),
+    ]);
+    return paused === 1 ? 0 : wait + prioritized;
+  }
+
   async waitForWork(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.options;
     const end = clock.now() + timeoutMs;

@@ -1,3 +1,4 @@
+import type { RunnerBounds } from '../config/runner-bounds.js';
 import { newId } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
 import { controlKey, controlReplyKey, controlRequestKey } from './keys.js';
@@ -11,6 +12,8 @@ export type Order =
   /** Drain, then open again in the same process with models and settings read anew. */
   | { verb: 'restart' }
   | { verb: 'set'; what: 'concurrency'; value: number }
+  /** Only of a worker that has bounds. */
+  | { verb: 'set'; what: 'autoscale'; value: RunnerBounds }
   /** null: learned from run times. */
   | { verb: 'set'; what: 'max-batch'; value: number | null }
   | { verb: 'set'; what: 'log-level'; value: string }

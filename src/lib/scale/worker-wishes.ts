@@ -2,6 +2,7 @@ import { MOST_WORKERS, type WorkerGroup } from '../config/worker-groups.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { devicesOf, type Gpu } from '../model/gpu-parse.js';
+import { threadShare } from './thread-share.js';
 import { checkWorkerName } from './worker-files.js';
 
 /** A worker that somebody wants to run. */
@@ -25,6 +26,8 @@ export interface WishFacts {
   gpus: readonly Gpu[];
   /** Threads are set elsewhere (`--threads`, INFER_THREADS): they are not shared out here. */
   threadsGiven: boolean;
+  /** Runners that a worker may have, unless its arguments say. */
+  runners: number;
 }
 
 /**
@@ -50,7 +53,7 @@ export function wishesOf(groups: readonly WorkerGroup[], facts: WishFacts): Work
         ...['--name', `${name}@${facts.host}`, '-Q', queues.join(',')],
         ...(gpu === null ? [] : ['--gpu', gpu]),
         ...(shared ? ['--share-gpu'] : []),
-        ...(share ? ['--threads', String(Math.max(1, Math.floor((facts.cores - 1) / onCpu)))] : []),
+        ...(share ? ['--threads', String(threadShare((facts.cores - 1) / onCpu, extra, facts.runners))] : []),
         ...extra,
       ],
     };

@@ -3,6 +3,7 @@ import { settleArrivals } from '../queue/move.js';
 import { forgetDeadWorkers } from '../queue/registry.js';
 import type { RedisClient } from '../redis/types.js';
 import type { Logger } from '../telemetry/logger.js';
+import type { RunnerScaler } from './runner-scaler.js';
 import { Upkeep } from './upkeep.js';
 
 /** Locks are renewed every second, or this often in their time where that is sooner; lapsed ones are looked for this often. */
@@ -14,6 +15,8 @@ const SWEEP_MS = 10_000;
 const ARRIVALS_MS = 5000;
 /** Freshness of `inspect`: one small write a second and worker. */
 const BEAT_MS = 1000;
+/** How soon --autoscale sees that work waits; costs nothing while it does not. */
+const SCALE_MS = 250;
 
 /** What the chores of a worker work on. */
 export interface ChoreParts {
@@ -24,13 +27,15 @@ export interface ChoreParts {
   log: Logger;
   beat(): Promise<void>;
   renewLocks(): Promise<void>;
+  /** Of a worker whose runners are as many as its backlog asks for. */
+  scaler: RunnerScaler | undefined;
   /** When Redis was last seen to come back, ms since the epoch. */
   backAt(): number;
 }
 
 /** Starts what a worker does again and again beside its jobs; stop what it answers. */
 export function startChores(parts: ChoreParts): Upkeep {
-  const { client, prefix, consumers, lockMs, log } = parts;
+  const { client, prefix, consumers, lockMs, log, scaler } = parts;
   const upkeep = new Upkeep(log);
   upkeep.every(BEAT_MS, 'heartbeat', () => parts.beat());
   upkeep.every(Math.min(LOOK_MS, lockMs / RENEWALS_PER_LOCK), 'locks', () => parts.renewLocks());
@@ -42,6 +47,7 @@ export function startChores(parts: ChoreParts): Upkeep {
   upkeep.every(ARRIVALS_MS, 'arrivals', () =>
     Promise.all(consumers.map(({ queue }) => settleArrivals(client, prefix, queue))),
   );
+  if (scaler !== undefined) upkeep.every(SCALE_MS, 'autoscale', () => scaler.look());
   upkeep.every(SWEEP_MS, 'sweep', async () => {
     await Promise.all(consumers.map((consumer) => consumer.sweep()));
     await forgetDeadWorkers(client, prefix, Date.now());

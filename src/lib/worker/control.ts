@@ -1,10 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { boundsText } from '../config/runner-bounds.js';
 import { InferError, messageOf } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { WorkerRecord } from '../queue/broker.js';
 import type { ControlAnswer, ControlInbox, ControlRequest, Order } from '../queue/control.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { LiveChanges } from './live-changes.js';
+import type { RunnerScaler } from './runner-scaler.js';
 import { Trouble } from './trouble.js';
 
 /** A worker at work says so this often, so that its sender goes on waiting. */
@@ -15,6 +18,8 @@ const RETRY_MAX_MS = 5000;
 /** What of a worker the control channel acts on. */
 export interface Steered {
   changes: LiveChanges;
+  /** Where the worker chooses its concurrency by itself. */
+  scaler?: RunnerScaler | undefined;
   log: Logger;
   record(): Pick<WorkerRecord, 'state' | 'concurrency' | 'models'>;
   /** Jobs begun and not ended, and all that are held. */
@@ -150,21 +155,44 @@ async function carryOut(order: Order, dryRun: boolean, steered: Steered): Promis
   }
 }
 
-async function setOption(
-  order: Extract<Order, { verb: 'set' }>,
-  dryRun: boolean,
-  { changes, log, record, beat }: Steered,
-): Promise<Outcome> {
-  const shown = order.value ?? 'learned from run times';
-  const before =
-    order.what === 'concurrency' ? record().concurrency : order.what === 'log-level' ? log.level : undefined;
+type SetOrder = Extract<Order, { verb: 'set' }>;
+
+async function setOption(order: SetOrder, dryRun: boolean, steered: Steered): Promise<Outcome> {
+  const { changes, scaler, log, beat } = steered;
+  checkSettable(order, scaler);
+  const shown =
+    order.what === 'autoscale' ? boundsText(order.value) : (order.value ?? 'learned from run times');
+  const before = valueBefore(order, steered);
   const text = `${order.what} ${shown}${before === undefined ? '' : `, was ${before}`}`;
   if (dryRun) return { text: `would set ${text}` };
   if (order.what === 'concurrency') await changes.setConcurrency(order.value);
   else if (order.what === 'max-batch') changes.setMaxBatch(order.value);
-  else log.level = order.value;
+  else if (order.what === 'log-level') log.level = order.value;
+  else if (scaler !== undefined) scaler.bounds = order.value;
   await beat();
   return { text };
+}
+
+function valueBefore({ what }: SetOrder, { record, scaler, log }: Steered): number | string | undefined {
+  if (what === 'concurrency') return record().concurrency;
+  if (what === 'log-level') return log.level;
+  return what === 'autoscale' && scaler !== undefined ? boundsText(scaler.bounds) : undefined;
+}
+
+/** A number that is set by hand would not last beside one that follows the backlog, nor bounds without it. */
+function checkSettable(order: SetOrder, scaler: RunnerScaler | undefined): void {
+  if (order.what === 'concurrency' && scaler !== undefined) {
+    throw new InferError('AUTOSCALED', `its backlog sets that, within ${boundsText(scaler.bounds)}`, {
+      hint: `infer control set WORKER autoscale ${order.value},${order.value} holds it there`,
+      exitCode: ExitCode.Usage,
+    });
+  }
+  if (order.what === 'autoscale' && scaler === undefined) {
+    throw new InferError('NOT_AUTOSCALED', 'it was started without --autoscale', {
+      hint: 'infer control set WORKER concurrency N',
+      exitCode: ExitCode.Usage,
+    });
+  }
 }
 
 async function load(

@@ -8,6 +8,7 @@ import type { RunReply } from '../model/runner.js';
 import { type Payload, splitRows } from '../model/tensor.js';
 import type { HeldJob } from './held.js';
 import { isCurable } from './retry.js';
+import { RunClock } from './run-clock.js';
 import type { RunnerSlot } from './runner-slot.js';
 
 /** What the dispatcher asks of the worker around it. */
@@ -47,6 +48,8 @@ export class Dispatcher {
   private readonly loops = new Map<RunnerSlot, Promise<void>>();
   private readonly retired = new Set<RunnerSlot>();
   private readonly inRun = new Map<RunnerSlot, MicroBatch<HeldJob>>();
+  /** Who is at work, and how long runs take. */
+  readonly clocked: RunClock;
   /** Micro-batches run so far. */
   batches = 0;
 
@@ -56,6 +59,7 @@ export class Dispatcher {
     private readonly clock: Clock,
   ) {
     this.batcher = new Batcher(windowMs);
+    this.clocked = new RunClock(clock);
   }
 
   /** Gives a runner work from now on. */
@@ -70,6 +74,7 @@ export class Dispatcher {
     await this.loops.get(slot);
     this.loops.delete(slot);
     this.retired.delete(slot);
+    this.clocked.rest(slot);
   }
 
   /** Resolves when `stop` was called and the runs in progress are over. */
@@ -93,6 +98,10 @@ export class Dispatcher {
 
   rowsUpTo(lane: number): number {
     return this.batcher.rowsUpTo(lane);
+  }
+
+  isRunning(slot: RunnerSlot): boolean {
+    return this.inRun.has(slot);
   }
 
   /** Jobs with rows in a run right now. */
@@ -122,6 +131,7 @@ export class Dispatcher {
       const woken = this.work.wait();
       if (this.batcher.isEmpty) {
         cameFromIdle = true;
+        this.clocked.rest(slot);
         this.lastEnd.delete(slot);
         await woken;
         continue;
@@ -135,6 +145,7 @@ export class Dispatcher {
       const next = this.batcher.next(this.clock.now());
       if (next === undefined) continue;
       if ('holdMs' in next) {
+        this.clocked.rest(slot);
         await this.hold(next.holdMs, woken);
         continue;
       }
@@ -169,18 +180,21 @@ export class Dispatcher {
     const limitMs = leastLeft(batch, 'hardMs');
     let reply: RunReply;
     this.inRun.set(slot, batch);
+    this.clocked.begin(slot);
     try {
       const parts = batch.parts.map(({ unit, from, rows }) => unit.rowsAt(from, rows));
       reply = await slot.run({ model, parts, softMs: leastLeft(batch, 'softMs') }, limitMs);
       checkRows(reply, batch);
     } catch (error) {
       this.inRun.delete(slot);
+      this.clocked.end(slot);
       this.lastEnd.delete(slot);
       this.onRunFailed(batch, error, limitMs ?? Number.POSITIVE_INFINITY);
       this.host.onRoom();
       return;
     }
     this.inRun.delete(slot);
+    this.clocked.end(slot);
     const end = performance.now();
     const previous = this.lastEnd.get(slot);
     this.host.onRan(

@@ -1,3 +1,4 @@
+import type { RunnerBounds } from '../config/runner-bounds.js';
 import { systemClock } from '../core/clock.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
@@ -26,6 +27,7 @@ import { ControlLoop } from './control.js';
 import { GpuHold } from './gpu-hold.js';
 import { atMost, calmed } from './outage.js';
 import { RunnerPool } from './runner-pool.js';
+import { RunnerScaler } from './runner-scaler.js';
 import { RunnerSlot } from './runner-slot.js';
 import { Worker } from './worker.js';
 
@@ -41,6 +43,10 @@ export interface WorkerConfig {
   runner: RunnerOptions;
   /** Runner processes. */
   concurrency: number;
+  /** It moves between these by itself, from `concurrency` on. */
+  autoscale?: RunnerBounds | undefined;
+  /** How long a runner that is not needed stays, ms. */
+  keepAliveMs: number;
   maxBatch: number | null;
   latencyTargetMs: number;
   batchWindowMs: number;
@@ -181,13 +187,15 @@ export async function openWorker(
       },
       { consumers, pool, models, arena, clock: systemClock, log },
     );
+    const scaler = RunnerScaler.of(config, { worker, pool, consumers, clock: systemClock, log });
     const lag = new LoopLag();
     cleanup.push(async () => lag.stop());
     const writeWork = (report: WorkReport) => writeWorkStats(client, config.prefix, id, report);
     const sendBeat = async () => {
       const rssBytes = process.memoryUsage.rss() + (await pool.memory());
       const { threads } = config.runner;
-      const figures = { threads, rssBytes, loopLagMs: lag.takeMax(), gpuMemory: hold?.memory() };
+      const own = { threads, rssBytes, autoscale: scaler?.bounds };
+      const figures = { ...own, loopLagMs: lag.takeMax(), gpuMemory: hold?.memory() };
       await beat(client, config.prefix, { ...worker.heartbeat(), ...figures });
       await worker.outcomes.work.send(writeWork);
     };
@@ -208,6 +216,7 @@ export async function openWorker(
       log,
       beat: sendBeat,
       renewLocks: () => worker.renewLocks(),
+      scaler,
       backAt: () => backAt,
     });
     cleanup.push(() => upkeep.stop());
@@ -252,6 +261,7 @@ export async function openWorker(
     const orders = await connect(redis.target, 'blocking', redis.settings);
     const control = new ControlLoop(new ControlInbox(client, orders, config.prefix, id), {
       changes: worker.changes,
+      scaler,
       log,
       record: () => worker.heartbeat(),
       jobs: () => ({ started: worker.startedJobs, held: worker.heldJobs }),

@@ -34,7 +34,7 @@ export class LiveChanges {
         dispatcher.serve(await pool.grow());
         this.parts.freeRoom();
       }
-      const surplus = pool.shrink(wanted);
+      const surplus = pool.shrink(wanted, (slot) => dispatcher.isRunning(slot));
       await Promise.all(
         surplus.map(async (slot) => {
           await dispatcher.retire(slot);

@@ -13,6 +13,8 @@ export class RunnerPool {
   private wanted: readonly SessionSpec[];
   private made = 0;
   private loads = 0;
+  /** What the last runner took from its start to its models being loaded. */
+  startMs = 0;
 
   /** @param make a slot that loads whatever `wanted` answers when its runner starts. */
   constructor(
@@ -35,19 +37,25 @@ export class RunnerPool {
     if (this.stopped) throw new InferError('WORKER_ENDS', 'the worker is ending');
     const slot = this.make(this.made++, () => this.wanted);
     this.alive.add(slot);
+    const begun = performance.now();
     try {
       await slot.open();
     } catch (error) {
       this.alive.delete(slot);
       throw error;
     }
+    this.startMs = performance.now() - begun;
     this.slots.push(slot);
     return slot;
   }
 
-  /** Takes runners out, the newest first, until `size` are left. The caller ends them. */
-  shrink(size: number): RunnerSlot[] {
-    return this.slots.splice(size);
+  /** Takes runners out until `size` are left: idle ones first, of these the newest. The caller ends them. */
+  shrink(size: number, isBusy: (slot: RunnerSlot) => boolean): RunnerSlot[] {
+    const newest = [...this.slots].reverse();
+    const order = [...newest.filter((slot) => !isBusy(slot)), ...newest.filter(isBusy)];
+    const out = order.slice(0, Math.max(0, this.slots.length - size));
+    for (const slot of out) this.slots.splice(this.slots.indexOf(slot), 1);
+    return out;
   }
 
   /** Ends a runner that was taken out. */

@@ -15,6 +15,7 @@ import { Lane } from './lane.js';
 import { limitsOf, type TimeLimits } from './limits.js';
 import { LiveChanges } from './live-changes.js';
 import { Outcomes } from './outcomes.js';
+import { RunnerLoad } from './runner-load.js';
 import type { RunnerPool } from './runner-pool.js';
 import { ServedModels } from './served-models.js';
 
@@ -70,6 +71,8 @@ export class Worker {
   private readonly sizes: BatchSizes;
   /** What can be changed while it works. */
   readonly changes: LiveChanges;
+  /** What its runners have to do. */
+  readonly load: RunnerLoad;
   private accepted = 0;
   private leaving = false;
   /** A job that lost its worker before: while it is here nothing waits beside it. */
@@ -108,6 +111,13 @@ export class Worker {
       models: this.models,
       sizes: this.sizes,
       freeRoom: () => this.freeRoom(),
+    });
+    this.load = new RunnerLoad({
+      pool: parts.pool,
+      dispatcher: this.dispatcher,
+      sizes: this.sizes,
+      held: this.held,
+      lanes: () => this.lanes,
     });
     this.outcomes = new Outcomes({
       workerName: options.name,

@@ -52,6 +52,7 @@ export class FaultKit {
         models: this.models,
         runner: { provider: 'cpu', requireGpu: false, threads: 1, modelsDir: this.modelsDir },
         concurrency: 1,
+        keepAliveMs: 30_000,
         maxBatch: null,
         latencyTargetMs: 20,
         batchWindowMs: 0,

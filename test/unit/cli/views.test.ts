@@ -356,6 +356,42 @@ describe('worker', () => {
       'stopping: finishing 3 jobs, 30 s at most; Ctrl-C again to leave now',
     );
   });
+
+  it.each([
+    [{ max: 8, min: 2 }, 1, 9, '2 to 8 at a time, 1 thread each', []],
+    [{ max: 3, min: 3 }, 2, 8, '3 at a time, 2 threads each', []],
+    [
+      { max: 8, min: 2 },
+      1,
+      2,
+      '2 to 8 at a time, 1 thread each',
+      ['! 8 runners of 1 thread on 2 cores: they will take turns, each with memory of its own'],
+    ],
+  ])('--autoscale %j with %i threads on %i cores', (autoscale, threads, cores, runs, warned) => {
+    const lines = workerBanner(
+      {
+        name: 'w-1',
+        version: '0.1.0',
+        redisLabel: 'redis://127.0.0.1:6379',
+        redisSource: 'default',
+        queues: ['batch'],
+        models: [],
+        gpu: null,
+        gpuAsked: false,
+        maxBatch: null,
+        latencyTargetMs: 20,
+        batchWindowMs: 0,
+        concurrency: autoscale.min,
+        autoscale,
+        threads,
+        cores,
+        drainTimeoutMs: 30_000,
+      },
+      TTY,
+    );
+    expect(lines).toContain(`  runs     ${runs}`);
+    expect(lines.filter((line) => line.startsWith('!'))).toEqual(warned);
+  });
 });
 
 describe('redis status', () => {

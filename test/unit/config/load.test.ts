@@ -104,6 +104,29 @@ describe('precedence', () => {
     }
   });
 
+  it.each([
+    ['8,2', { max: 8, min: 2 }],
+    [' 8 , 2 ', { max: 8, min: 2 }],
+    ['8', { max: 8, min: 1 }],
+    ['3,3', { max: 3, min: 3 }],
+    [[8, 2], { max: 8, min: 2 }],
+    [4, { max: 4, min: 1 }],
+  ])('bounds of runners: %j', async (raw, bounds) => {
+    project({ autoscale: raw });
+    expect((await load()).values.autoscale).toEqual(bounds);
+  });
+
+  it.each(['2,8', '0', '8,0', '257,1', '8,2,1', '8;2', '-8,2', '8.5', 'x', true, null, {}])(
+    'no bounds of runners: %j',
+    async (raw) => {
+      project({ autoscale: raw });
+      await expect(load()).rejects.toMatchObject({
+        code: 'CONFIG',
+        message: expect.stringContaining('the most runners first'),
+      });
+    },
+  );
+
   it('is frozen, lists too', async () => {
     const { values } = await load({ flags: { queues: ['a,b', 'a'] } });
     expect(values.queues).toEqual(['a', 'b']);

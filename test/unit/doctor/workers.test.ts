@@ -68,6 +68,7 @@ describe('cores', () => {
   it.each([
     ['enough', [worker()], 2, 'ok'],
     ['processes count', [worker({ concurrency: 3 })], 4, 'warn'],
+    ['the most of --autoscale counts', [worker({ autoscale: { max: 3, min: 1 } })], 4, 'warn'],
     ['workers together', [worker(), worker({ id: 'w2' })], 3, 'warn'],
     ['on other machines', [worker({ host: 'there', threads: 99 })], 1, 'skip'],
     ['of old versions, which do not say', [{ ...worker(), threads: undefined }], 1, 'skip'],

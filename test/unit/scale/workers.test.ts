@@ -17,6 +17,7 @@ const facts = {
   cores: 9,
   gpus: [gpu(0), gpu(1, ['MIG-a', 'MIG-b'])],
   threadsGiven: false,
+  runners: 1,
 };
 
 describe('the workers that groups stand for', () => {
@@ -53,6 +54,25 @@ describe('the workers that groups stand for', () => {
     expect(threads({}, ['--threads=3'])).toMatch(/ batch --threads=3$|realtime,batch --threads=3$/);
     expect(threads({ cores: 2 })).toContain('--threads 1');
   });
+
+  it.each([
+    ['4', [], {}],
+    ['2', ['-c', '2'], {}],
+    ['2', ['--concurrency=2', '--burst'], {}],
+    ['1', ['--autoscale', '4,1'], {}],
+    ['2', ['--autoscale=2,1'], { runners: 4 }],
+    ['2', [], { runners: 2 }],
+    ['1', ['-c', '99'], {}],
+    ['4', ['-c', 'many'], {}],
+    ['2', ['-c', '4', '-c', '2'], {}],
+  ])(
+    "%s threads each of two workers with %j %j: a worker's cores are shared by its runners",
+    (threads, args, more) => {
+      const [wish] = wishesOf([{ name: 'w', count: 2, args }], { ...facts, ...more });
+      const argv = wish?.argv ?? [];
+      expect(argv[argv.indexOf('--threads') + 1]).toBe(threads);
+    },
+  );
 
   it.each([
     ['two on one GPU', [{ name: 'w', gpu: '0', count: 2 }], 'USAGE'],

@@ -3,7 +3,7 @@ import type { AutoscalerRecord } from '../../queue/autoscalers.js';
 import type { Tick } from '../../scale/autoscaler.js';
 import { NdjsonWriter, writeText } from '../output/json.js';
 import { Redraw } from '../output/redraw.js';
-import type { Layout } from '../output/text.js';
+import { type Layout, plural } from '../output/text.js';
 import { onShutdown } from '../signals.js';
 import { autoscalerView, type Line, lineText, tickJson, tickLines } from '../views/autoscale-live.js';
 import type { LiveFlags } from './live-plan.js';
@@ -37,7 +37,7 @@ export async function watchLoop(
       flags,
       {
         onOpen: ({ record, plan, adopted }) => {
-          const where = plan.onGpus ? `${plan.places} places on GPUs` : `${plan.places} places on the CPU`;
+          const where = `${plural(plan.places, 'place')} on ${plan.onGpus ? 'GPUs' : 'the CPU'}`;
           screen.note(
             `autoscaler of ${record.pool}: ${where}, ${record.min}..${record.max} workers, policy ${record.policy}`,
           );

@@ -18,6 +18,7 @@ import { Autoscaler, type AutoscalerState, type Reading, type Tick } from '../..
 import { initialState } from '../../scale/controller.js';
 import { GpuWatch } from '../../scale/gpu-watch.js';
 import { ProcessFleet } from '../../scale/process-fleet.js';
+import { threadShare } from '../../scale/thread-share.js';
 import { readJson, WorkerFiles, writeAtomically } from '../../scale/worker-files.js';
 import { type LiveFlags, type LivePlan, planOf } from './live-plan.js';
 
@@ -69,7 +70,7 @@ export async function runLive(
       queues: flags.queues,
       workersPerGpu: flags.workersPerGpu,
       cpuSlots: plan.places,
-      cpuThreads: threadsGiven(loaded, flags.args) ? undefined : plan.cpuThreads,
+      cpuThreads: threadsOf(loaded, flags.args, plan.cpuThreads),
       drainTimeoutMs: loaded.values.drainTimeout,
       startTimeoutMs: START_TIMEOUT_MS,
       args: flags.args,
@@ -161,8 +162,10 @@ function resumed(state: AutoscalerState | undefined): AutoscalerState | undefine
   return { ...state, controller: { ...state.controller, slots: Object.fromEntries(slots) } };
 }
 
-function threadsGiven(loaded: LoadedSettings, args: readonly string[]): boolean {
-  return loaded.values.threads !== undefined || args.some((arg) => /^--threads(=|$)/.test(arg));
+/** Threads for each runner of a worker that has `cores`; undefined where they are set elsewhere. */
+function threadsOf({ values }: LoadedSettings, args: readonly string[], cores: number): number | undefined {
+  if (values.threads !== undefined || args.some((arg) => /^--threads(=|$)/.test(arg))) return undefined;
+  return threadShare(cores, args, values.autoscale?.max ?? values.concurrency);
 }
 
 async function readAll(

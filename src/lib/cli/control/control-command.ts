@@ -28,8 +28,10 @@ const ANSWER_MS = 5000;
 
 export const answerFlag = durationFlag({
   char: 't',
-  description: 'how long to wait for a sign of each worker [default: 5s]',
+  description: 'how long to wait for a sign of each worker',
   default: ANSWER_MS,
+  // Else the help says 5000.
+  defaultHelp: async () => '5s',
 });
 
 /** What a deed works with. */

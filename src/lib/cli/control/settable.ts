@@ -1,3 +1,4 @@
+import type { RunnerBounds } from '../../config/runner-bounds.js';
 import { settingOf } from '../../config/settings.js';
 import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
@@ -14,10 +15,16 @@ export function settableOrder(what: string, value: string): Order {
     return { verb: 'set', what, value: rows };
   }
   if (what === 'concurrency') return { verb: 'set', what, value: read('concurrency', what, value) as number };
+  if (what === 'autoscale')
+    return { verb: 'set', what, value: read('autoscale', what, value) as RunnerBounds };
   return { verb: 'set', what: 'log-level', value: read('logLevel', 'log-level', value) as string };
 }
 
-function read(name: 'maxBatch' | 'concurrency' | 'logLevel', what: string, value: string): unknown {
+function read(
+  name: 'maxBatch' | 'concurrency' | 'autoscale' | 'logLevel',
+  what: string,
+  value: string,
+): unknown {
   const { rule } = settingOf(name);
   const fits = rule.read(value);
   if (fits !== undefined) return fits;

@@ -3,8 +3,9 @@ import { formatDuration } from '../../core/units.js';
 import { type Check, type CheckResult, type CheckStatus, TOPICS, type Topic } from '../../doctor/check.js';
 import type { Diagnosis } from '../../doctor/diagnose.js';
 import type { Verdict } from '../../doctor/verdict.js';
-import { type Column, renderTable, visibleWidth } from '../output/table.js';
+import { type Column, renderTable } from '../output/table.js';
 import { type Format, heading, type Layout, plural } from '../output/text.js';
+import { wrapWords } from '../output/wrap.js';
 
 const HEADINGS: Record<Topic, string> = {
   redis: 'Redis',
@@ -103,17 +104,8 @@ function resultLines(result: CheckResult, titleWidth: number, layout: Layout, ve
 /** Below this a column of words is harder to read than lines that the terminal breaks. */
 const NARROW = 30;
 
-/** Words in lines of at most `width` columns; one that is longer keeps a line of its own. */
 function wrap(text: string, width: number): string[] {
-  if (!Number.isFinite(width) || width < NARROW) return [text];
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last !== undefined && visibleWidth(`${last} ${word}`) <= width)
-      lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
+  return width < NARROW ? [text] : wrapWords(text, width);
 }
 
 /** What it comes to: counts, what is ready, what is not and why. */

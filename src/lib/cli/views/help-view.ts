@@ -1,16 +1,17 @@
 import type { LoadedSettings } from '../../config/load.js';
 import { SETTING_NAMES, settingOf } from '../../config/settings.js';
 import type { ExitCodeFacts } from '../../core/exit-codes.js';
-import { renderTable } from '../output/table.js';
 import type { Layout } from '../output/text.js';
+import { renderWrapped } from '../output/wrap.js';
 
 /** The table of `infer help exit-codes`. */
 export function exitCodesView(codes: readonly ExitCodeFacts[], layout: Layout): string[] {
   const columns = [{ title: 'CODE', align: 'right' as const }, { title: 'MEANING' }, { title: 'EXAMPLE' }];
-  return renderTable(
+  return renderWrapped(
     columns,
     codes.map(({ code, meaning, example }) => [String(code), meaning, example]),
     layout,
+    [1, 2],
   );
 }
 
@@ -42,7 +43,7 @@ export function variables(loaded: LoadedSettings): VariableJson[] {
 /** The table of `infer help environment`. */
 export function environmentView(rows: readonly VariableJson[], layout: Layout): string[] {
   const columns = ['VARIABLE', 'FLAG', 'MEANING', 'DEFAULT', 'SET BY'].map((title) => ({ title }));
-  return renderTable(
+  return renderWrapped(
     columns,
     rows.map((row) => [
       row.name,
@@ -52,5 +53,6 @@ export function environmentView(rows: readonly VariableJson[], layout: Layout): 
       row.source === 'default' ? '-' : row.source,
     ]),
     layout,
+    [2, 3],
   );
 }

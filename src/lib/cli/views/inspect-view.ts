@@ -2,8 +2,9 @@ import { printable } from '../../core/job.js';
 import { formatBytes, formatDuration } from '../../core/units.js';
 import type { WorkerRecord } from '../../queue/broker.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
-import { type Cell, type Column, renderTable } from '../output/table.js';
+import { type Cell, type Column, renderFolded } from '../output/table.js';
 import { heading, type Layout, perSecond } from '../output/text.js';
+import { titledParts } from '../output/wrap.js';
 import { autoscalerTable } from './autoscaler-table.js';
 import type { Overview, RedisOverview } from './overview.js';
 import { findProblems } from './problems.js';
@@ -44,7 +45,7 @@ export function inspectView(overview: Overview, layout: Layout, now: number): st
   const { paint } = layout;
   const problems = findProblems(overview);
   return [
-    redisLine(overview.redis, layout),
+    ...redisLines(overview.redis, layout),
     '',
     heading('Queues', paint),
     ...(overview.queues.length === 0
@@ -69,7 +70,7 @@ export function inspectView(overview: Overview, layout: Layout, now: number): st
   ];
 }
 
-function redisLine(redis: RedisOverview, { paint }: Layout): string {
+function redisLines(redis: RedisOverview, layout: Layout): string[] {
   const limit = redis.maxMemoryBytes > 0 ? `of ${formatBytes(redis.maxMemoryBytes)}` : 'and no limit';
   const parts = [
     redis.source === 'embedded' ? `${printable(redis.label)} (infer's own)` : printable(redis.label),
@@ -77,7 +78,7 @@ function redisLine(redis: RedisOverview, { paint }: Layout): string {
     `${formatBytes(redis.usedMemoryBytes)} ${limit}`,
     printable(redis.policy),
   ].filter((part) => part !== '');
-  return `${heading('Redis', paint)} ${parts.join(paint('dim', ' · '))}`;
+  return titledParts('Redis', parts, layout);
 }
 
 export function queueTable(queues: readonly QueueSnapshot[], layout: Layout): string[] {
@@ -93,7 +94,7 @@ export function queueTable(queues: readonly QueueSnapshot[], layout: Layout): st
     drained(queue),
     priorities(queue.byPriority),
   ]);
-  return renderTable(...withoutEmpty(QUEUE_COLUMNS, rows, ['RATE', 'ETA', 'BY PRIORITY'], layout), layout);
+  return renderFolded(...withoutEmpty(QUEUE_COLUMNS, rows, ['RATE', 'ETA', 'BY PRIORITY'], layout), layout);
 }
 
 /** Columns below which the rows of a batch would push the table out of its frame. */
@@ -122,7 +123,7 @@ export function workerTable(workers: readonly WorkerRecord[], layout: Layout, no
       age > STALE_BEAT_MS ? { text: formatDuration(age), format: 'red' } : formatDuration(age),
     ];
   });
-  return renderTable(...withoutEmpty(WORKER_COLUMNS, rows, ['GPU'], layout), layout);
+  return renderFolded(...withoutEmpty(WORKER_COLUMNS, rows, ['GPU'], layout), layout);
 }
 
 /** `9:2 0:50000`, most urgent first; only priorities that have jobs. */

@@ -104,8 +104,8 @@ function error(job: JobRecord): FailureRecord | undefined {
   return job.state === 'completed' ? undefined : job.failure;
 }
 
-/** Jobs of any state. */
-export function jobsList(now: number): ListView<JobRecord> {
+/** Jobs of any state; `empty` is what to say when there is none. */
+export function jobsList(now: number, empty = 'no such job'): ListView<JobRecord> {
   return {
     columns: [
       ...ID,
@@ -128,7 +128,7 @@ export function jobsList(now: number): ListView<JobRecord> {
     ],
     name: ({ id }) => id,
     json: (job) => jobJson(job, now),
-    empty: 'no such job',
+    empty,
   };
 }
 

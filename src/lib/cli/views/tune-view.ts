@@ -3,6 +3,7 @@ import { formatBytes } from '../../core/units.js';
 import type { Finding, Level } from '../../tune/rules.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
 import { count, type Format, heading, type Layout, plural } from '../output/text.js';
+import { titledParts, wrapWords } from '../output/wrap.js';
 import type { NodeReport, TuneReport } from '../tune/read-report.js';
 
 const FORMATS: Record<Level, Format> = {
@@ -42,7 +43,7 @@ export function auditView(report: TuneReport, layout: Layout, all: boolean): str
   return [...lines, ...jobsSection(report, layout)];
 }
 
-function nodeHead(node: NodeReport, report: TuneReport, { paint }: Layout): string[] {
+function nodeHead(node: NodeReport, report: TuneReport, layout: Layout): string[] {
   const limit = node.maxMemory > 0 ? `of ${formatBytes(node.maxMemory)}` : 'and no limit';
   const whose = report.redis.source === 'embedded' ? " (infer's own)" : '';
   const parts = [
@@ -56,8 +57,13 @@ function nodeHead(node: NodeReport, report: TuneReport, { paint }: Layout): stri
   const refused =
     node.refused === null
       ? []
-      : [paint('yellow', `! CONFIG is refused (${node.refused.slice(0, 60)}): this is what INFO tells`)];
-  return [`${heading('Redis', paint)} ${parts.join(paint('dim', ' · '))}`, ...refused];
+      : [
+          layout.paint(
+            'yellow',
+            `! CONFIG is refused (${node.refused.slice(0, 60)}): this is what INFO tells`,
+          ),
+        ];
+  return [...titledParts('Redis', parts, layout), ...refused];
 }
 
 /** Least width in which a reason is worth a column of its own. */
@@ -82,7 +88,7 @@ function nodeFindings(node: NodeReport, layout: Layout, shown: (one: Finding) =>
   if (room >= WHY_WIDTH) {
     const rows = findings.map((finding): Cell[] => [
       ...cells(finding),
-      { values: wrapped(reason(finding), room) },
+      { values: wrapWords(reason(finding), room) },
     ]);
     return [...renderTable(FINDING_COLUMNS, rows, layout), ...summary];
   }
@@ -90,7 +96,7 @@ function nodeFindings(node: NodeReport, layout: Layout, shown: (one: Finding) =>
   const lines = findings.flatMap((finding) => [
     `${layout.paint(FORMATS[finding.level], finding.level)} ${layout.paint('bold', printable(finding.setting))}`,
     // Where the terminal is too narrow for the table, what that would have said stands here.
-    ...wrapped(
+    ...wrapWords(
       printable((inTable ? '' : `is ${finding.now}, wanted ${finding.wanted}: `) + reason(finding)),
       Math.max(20, layout.width - 4),
     ).map((line) => `  ${line}`),
@@ -125,19 +131,6 @@ function findingRows(report: TuneReport, layout: Layout, shown: (one: Finding) =
     node.findings.filter(shown).map((finding): Cell[] => [node.label, ...cells(finding), reason(finding)]),
   );
   return renderTable(columns, rows, layout);
-}
-
-/** Text in lines of at most `width` columns, broken between words; a longer word stays whole. */
-function wrapped(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return line === '' ? lines : [...lines, line];
 }
 
 const KIND_COLUMNS: Column[] = [
@@ -178,7 +171,7 @@ function jobsSection({ jobs, nodes, role }: TuneReport, layout: Layout): string[
       `event streams  ${plural(entries, 'entry', 'entries')} of ${plural(queues, 'queue')}, ${formatBytes(bytes)}${share(bytes, nodes)}`,
     );
   }
-  return [...lines, ...nodes.flatMap((node) => roomLines(node, nodes.length > 1))];
+  return [...lines, ...nodes.flatMap((node) => roomLines(node, nodes.length > 1, layout))];
 }
 
 function share(bytes: number, nodes: readonly NodeReport[]): string {
@@ -186,7 +179,14 @@ function share(bytes: number, nodes: readonly NodeReport[]): string {
   return used === 0 ? '' : ` (${Math.round((bytes / used) * 100)} % of what is in use)`;
 }
 
-function roomLines({ room, keyspace, label }: NodeReport, several: boolean): string[] {
+/** Width of `event streams` and the like, and of the gap behind it. */
+const NAME_WIDTH = 15;
+
+function roomLines({ room, keyspace, label }: NodeReport, several: boolean, layout: Layout): string[] {
+  const named = (name: string, text: string): string[] =>
+    wrapWords(text, layout.width - NAME_WIDTH).map(
+      (line, at) => (at === 0 ? name : '').padEnd(NAME_WIDTH) + line,
+    );
   const where = several ? `${printable(label)}: ` : '';
   const by =
     room.basis === 'measured'
@@ -196,16 +196,22 @@ function roomLines({ room, keyspace, label }: NodeReport, several: boolean): str
     room.jobs === null
       ? 'cannot be told: no limit is set'
       : `${count(room.jobs)} more jobs before new work is refused at 80 %, ${by}`;
-  const lines = [`room           ${where}${fits}`];
+  const lines = named('room', where + fits);
   if (keyspace !== null && keyspace.others.keys > 0) {
     const about = keyspace.looked < keyspace.keys ? 'about ' : '';
     lines.push(
-      `other keys     ${where}${about}${count(keyspace.others.keys)} of ${count(keyspace.keys)} are not this installation's: ${keyspace.others.examples.join(', ')}`,
+      ...named(
+        'other keys',
+        `${where}${about}${count(keyspace.others.keys)} of ${count(keyspace.keys)} are not this installation's: ${keyspace.others.examples.join(', ')}`,
+      ),
     );
   }
   if (keyspace !== null && keyspace.otherDatabases > 0) {
     lines.push(
-      `other keys     ${where}${count(keyspace.otherDatabases)} in other databases, which share the memory`,
+      ...named(
+        'other keys',
+        `${where}${count(keyspace.otherDatabases)} in other databases, which share the memory`,
+      ),
     );
   }
   return lines;

@@ -1,6 +1,7 @@
 import { formatDuration } from '../../core/units.js';
 import { visibleWidth } from '../output/table.js';
 import type { Paint } from '../output/text.js';
+import { wrapWords } from '../output/wrap.js';
 
 /** The course of one figure, oldest first; null where nothing was known. */
 export interface Course {
@@ -70,7 +71,9 @@ function headLine(frame: Frame, paint: Paint): string {
 function troubleLines({ trouble }: Frame, { columns }: FrameSize, paint: Paint): string[] {
   if (trouble === undefined) return [];
   const text = `${trouble.message}; trying again, for ${formatDuration(trouble.sinceMs)} now`;
-  return wrap(`! ${text}`, columns, 3).map((line) => paint('red', line));
+  return wrapWords(`! ${text}`, columns)
+    .slice(0, 3)
+    .map((line) => paint('red', line));
 }
 
 /** What does not fit is counted, not dropped in silence. */
@@ -155,18 +158,6 @@ export function cutToWidth(line: string, columns: number): string {
 function padTo(text: string, width: number): string {
   const cut = cutToWidth(text, width);
   return cut + ' '.repeat(Math.max(0, width - visibleWidth(cut)));
-}
-
-function wrap(text: string, columns: number, most: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && visibleWidth(line) + 1 + visibleWidth(word) > columns) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line].slice(0, most);
 }
 
 function chunks<T>(items: readonly T[], size: number): T[][] {

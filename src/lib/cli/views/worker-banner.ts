@@ -21,7 +21,11 @@ export interface WorkerBanner {
   latencyTargetMs: number;
   batchWindowMs: number;
   concurrency: number;
+  /** It moves between these. */
+  autoscale?: { min: number; max: number } | undefined;
   threads?: number | undefined;
+  /** CPU cores of this machine. */
+  cores?: number | undefined;
   drainTimeoutMs: number;
 }
 
@@ -43,6 +47,7 @@ export function workerBanner(banner: WorkerBanner, { paint }: Pick<Layout, 'pain
     `${paint('bold', 'infer worker')} ${paint('bold', printable(banner.name))} ${paint('dim', `v${banner.version}`)}`,
     ...facts(rows, paint).map((line) => `  ${line}`),
     ...[...fallbacks].map((reason) => `${paint('yellow', '!')} not on the GPU: ${printable(reason)}`),
+    ...crowded(banner).map((line) => `${paint('yellow', '!')} ${line}`),
     `${paint('green', 'ready')} ${paint('dim', `Ctrl-C finishes the jobs at hand (${formatDuration(banner.drainTimeoutMs)} at most); again to leave now`)}`,
   ];
 }
@@ -76,7 +81,18 @@ function batchText(banner: WorkerBanner): string {
   return `${rows}, ${window}`;
 }
 
-function runsText(banner: WorkerBanner): string {
-  const threads = banner.threads === undefined ? '' : `, ${plural(banner.threads, 'thread')} each`;
-  return `${banner.concurrency} at a time${threads}`;
+function runsText({ concurrency, autoscale, threads }: WorkerBanner): string {
+  const each = threads === undefined ? '' : `, ${plural(threads, 'thread')} each`;
+  const moves = autoscale !== undefined && autoscale.min < autoscale.max;
+  const many = moves ? `${autoscale.min} to ${autoscale.max}` : concurrency;
+  return `${many} at a time${each}`;
+}
+
+/** Bounds that were asked for are kept, also where they are more than the machine is good for. */
+function crowded({ autoscale, threads = 1, cores }: WorkerBanner): string[] {
+  const most = (autoscale?.max ?? 0) * threads;
+  if (autoscale === undefined || cores === undefined || most <= cores) return [];
+  return [
+    `${plural(autoscale.max, 'runner')} of ${plural(threads, 'thread')} on ${plural(cores, 'core')}: they will take turns, each with memory of its own`,
+  ];
 }

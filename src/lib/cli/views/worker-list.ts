@@ -25,6 +25,7 @@ export const workerList: ListView<WorkerRow> = {
     { title: 'DEVICE', cell: ({ device }) => device },
     { title: 'QUEUES', cell: ({ queues }) => ({ values: queues }) },
     { title: 'MODELS', cell: models },
+    { title: 'RUNNERS', wide: true, align: 'right', cell: runners },
     { title: 'ACTIVE', align: 'right', cell: ({ active }) => active.length },
     { title: 'JOBS', align: 'right', cell: ({ lastMinute }) => rateCell(lastMinute.jobsPerSecond) },
     { title: 'ROWS', align: 'right', cell: ({ lastMinute }) => rateCell(lastMinute.rowsPerSecond) },
@@ -41,10 +42,11 @@ export const workerList: ListView<WorkerRow> = {
     { title: 'BATCH ROWS', cell: ({ lastMinute }) => batchCell(lastMinute) },
     { title: 'CLOSED', cell: ({ lastMinute }) => closedCell(lastMinute) },
     { title: 'MEMORY', align: 'right', cell: ({ rssBytes }) => formatBytes(rssBytes) },
-    { title: 'GPU MEMORY', optional: true, align: 'right', cell: gpuMemory },
-    { title: 'GPU USE', optional: true, align: 'right', cell: gpuUse },
     { title: 'LAG', align: 'right', cell: lag },
     { title: 'BEAT', wide: true, align: 'right', cell: ({ beatAgeMs }) => formatDuration(beatAgeMs) },
+    // Last, since scripts count the columns that were there before.
+    { title: 'GPU MEMORY', optional: true, align: 'right', cell: gpuMemory },
+    { title: 'GPU USE', optional: true, align: 'right', cell: gpuUse },
   ],
   name: ({ name }) => name,
   empty: 'no worker is running: infer worker starts one',
@@ -66,6 +68,11 @@ function gpuMemory({ gpuMemory: memory }: WorkerRow): Cell {
 
 function gpuUse({ gpuMemory: memory }: WorkerRow): Cell {
   return memory === null || memory.utilisation === null ? '-' : `${Math.round(memory.utilisation * 100)} %`;
+}
+
+/** `3 of 2..8`: as many as there are, and the bounds where it chooses them by itself. */
+function runners({ concurrency, autoscale }: WorkerRow): Cell {
+  return autoscale === undefined ? concurrency : `${concurrency} of ${autoscale.min}..${autoscale.max}`;
 }
 
 function lag({ loopLagMs }: WorkerRow): Cell {

@@ -135,11 +135,16 @@ export function judgeCores(
 ): Finding {
   const here = workers.filter((worker) => worker.host === host && worker.threads !== undefined);
   if (here.length === 0) return skip('no worker runs on this machine');
-  const threads = here.reduce((sum, worker) => sum + (worker.threads ?? 0) * worker.concurrency, 0);
+  const threads = here.reduce((sum, worker) => sum + (worker.threads ?? 0) * runnersOf(worker), 0);
   const found = `${here.length === 1 ? '1 worker' : `${here.length} workers`} may keep ${threads === 1 ? '1 thread' : `${threads} threads`} busy, this machine has ${cores} ${cores === 1 ? 'core' : 'cores'}`;
-  const lines = here.map((worker) => `${worker.name}: ${worker.concurrency} × ${worker.threads}`);
+  const lines = here.map((worker) => `${worker.name}: ${runnersOf(worker)} × ${worker.threads}`);
   if (threads <= cores) return ok(found, lines);
   return warn(found, 'start them with fewer --threads or --concurrency, or run fewer workers', {
     details: lines,
   });
+}
+
+/** As many as it may have: one with --autoscale has the most when there is much to do. */
+function runnersOf({ autoscale, concurrency }: WorkerRecord): number {
+  return autoscale?.max ?? concurrency;
 }

@@ -1,0 +1,107 @@
+import type { RunnerBounds } from '../config/runner-bounds.js';
+import { formatBytes, formatDuration } from '../core/units.js';
+
+/** A worker's runners and what waits for them, at one moment. */
+export interface RunnerLook {
+  /** ms since the epoch. */
+  now: number;
+  /** Runner processes that get work. */
+  runners: number;
+  /** Of these, those that have some. */
+  busy: number;
+  /** Most that had some at the same time since the last look. */
+  peak: number;
+  /** Micro-batches that what waits would make: taken jobs, and jobs in queues whose share here is full. */
+  waitingRuns: number;
+  /** How long a run takes of late. */
+  runMs: number;
+  /** How long a runner took to start and load its models. */
+  startMs: number;
+  /** Memory of one runner, and what the machine has left; absent where that is not known. */
+  memory?: { runnerBytes: number; freeBytes: number } | undefined;
+}
+
+/** What is remembered from one decision to the next. */
+export interface ScaleMemory {
+  /** At index n: when n + 1 runners had work at the same time, or the runner was started. */
+  readonly neededAt: readonly number[];
+  /** Since when work waits and no runner is free. */
+  readonly pressedSince?: number | undefined;
+  /** After a runner that did not start: nothing is tried before. */
+  readonly notBefore?: number | undefined;
+}
+
+export interface ScaleDecision {
+  /** Runners there shall be. */
+  want: number;
+  /** Why it is more or fewer than there are, or why not although work waits; with its numbers. */
+  reason?: string | undefined;
+  memory: ScaleMemory;
+}
+
+/** Nothing has been looked at yet. */
+export const NO_MEMORY: ScaleMemory = { neededAt: [] };
+
+/** Work that waits this long with no runner free gets one more, however quickly it may be done. */
+const PATIENCE_MS = 1000;
+/** Until the next try after a runner that did not start. */
+export const RETRY_MS = 30_000;
+/** A runner grows while it works: so much more than one has now must be free. */
+const MEMORY_SPARE = 1.5;
+
+/**
+ * How many runners there shall be. More at once, when work waits that no free runner takes and it
+ * would take longer to run than a runner takes to start; one fewer, when that many have not had work
+ * at the same time for `keepAliveMs`. It has no clock: the look says what time it is.
+ */
+export function decideRunners(
+  bounds: RunnerBounds,
+  keepAliveMs: number,
+  before: ScaleMemory,
+  look: RunnerLook,
+): ScaleDecision {
+  const { now, runners, waitingRuns } = look;
+  const pressed = waitingRuns > 0 && look.busy >= runners;
+  const used = pressed ? runners : Math.min(look.peak, runners);
+  const neededAt = Array.from({ length: runners }, (_, n) => (n < used ? now : (before.neededAt[n] ?? now)));
+  const pressedSince = pressed ? (before.pressedSince ?? now) : undefined;
+  const memory: ScaleMemory = { neededAt, pressedSince, notBefore: before.notBefore };
+  if (runners < bounds.min) {
+    if (tooSoon(before, now)) return { want: runners, memory };
+    return { want: bounds.min, reason: `${bounds.min} at least`, memory };
+  }
+  if (runners > bounds.max) return { want: bounds.max, reason: `${bounds.max} at most`, memory };
+  if (pressedSince !== undefined) {
+    if (runners === bounds.max || tooSoon(before, now)) return { want: runners, memory };
+    return { ...grown(bounds, look, now - pressedSince), memory };
+  }
+  const idleMs = now - (neededAt[runners - 1] ?? now);
+  if (runners === bounds.min || idleMs < keepAliveMs) return { want: runners, memory };
+  const reason = `fewer than ${runners} had work at a time for ${formatDuration(idleMs)}`;
+  return { want: runners - 1, reason, memory };
+}
+
+function grown(bounds: RunnerBounds, look: RunnerLook, pressedMs: number): Omit<ScaleDecision, 'memory'> {
+  const { runners, waitingRuns, runMs, startMs, memory } = look;
+  const leftMs = (waitingRuns * runMs) / runners;
+  if (leftMs <= startMs && pressedMs < PATIENCE_MS) return { want: runners };
+  if (memory !== undefined && memory.freeBytes < memory.runnerBytes * MEMORY_SPARE) {
+    const reason = `no memory for another: ${formatBytes(memory.freeBytes)} free, a runner has ${formatBytes(memory.runnerBytes)}`;
+    return { want: runners, reason };
+  }
+  const waiting = `${waitingRuns === 1 ? '1 run waits' : `${waitingRuns} runs wait`}, no runner is free`;
+  const worth =
+    leftMs > startMs
+      ? `${formatDuration(leftMs)} of work, a runner starts in ${formatDuration(startMs)}`
+      : `for ${formatDuration(pressedMs)}`;
+  return { want: Math.min(bounds.max, runners + waitingRuns), reason: `${waiting}: ${worth}` };
+}
+
+/** The memory after a runner that did not start. */
+export function afterFailure(memory: ScaleMemory, now: number): ScaleMemory {
+  return { ...memory, notBefore: now + RETRY_MS };
+}
+
+function tooSoon({ notBefore }: ScaleMemory, now: number): boolean {
+  return notBefore !== undefined && now < notBefore;
+}

@@ -1,0 +1,129 @@
+import { freemem } from 'node:os';
+import type { RunnerBounds } from '../config/runner-bounds.js';
+import type { Clock } from '../core/clock.js';
+import { messageOf } from '../core/errors.js';
+import { formatDuration } from '../core/units.js';
+import type { BullConsumer } from '../queue/consumer.js';
+import type { Logger } from '../telemetry/logger.js';
+import type { RunnerPool } from './runner-pool.js';
+import { afterFailure, decideRunners, NO_MEMORY, RETRY_MS, type ScaleDecision } from './runner-scale.js';
+import type { Worker } from './worker.js';
+
+/** What the scaler looks at and acts on. */
+export interface ScalerParts {
+  worker: Pick<Worker, 'load' | 'changes' | 'state'>;
+  pool: RunnerPool;
+  consumers: readonly Pick<BullConsumer, 'queue' | 'waiting'>[];
+  clock: Clock;
+  log: Logger;
+}
+
+/** The least time between two counts of what waits in Redis. */
+const COUNT_MS = 1000;
+
+/**
+ * Keeps a worker's runners in step with its backlog. Redis is asked only while all runners have
+ * work, more waits, and there may be more of them: three read-only commands a queue and second.
+ */
+export class RunnerScaler {
+  private memory = NO_MEMORY;
+  private counted = { at: Number.NEGATIVE_INFINITY, jobs: 0 };
+  private changing = false;
+  /** Said already, and still so. */
+  private held: string | undefined;
+
+  private constructor(
+    public bounds: RunnerBounds,
+    private readonly keepAliveMs: number,
+    private readonly parts: ScalerParts,
+  ) {}
+
+  /** Of a worker with bounds; undefined where the number of its runners is fixed. */
+  static of(
+    { autoscale, keepAliveMs }: { autoscale?: RunnerBounds | undefined; keepAliveMs: number },
+    parts: ScalerParts,
+  ): RunnerScaler | undefined {
+    return autoscale === undefined ? undefined : new RunnerScaler(autoscale, keepAliveMs, parts);
+  }
+
+  /** False when the worker is about to end: nothing is changed then. */
+  private get isTaking(): boolean {
+    return this.parts.worker.state === 'ready';
+  }
+
+  /** Looks once; what is to be done about it goes on beside the caller's work. */
+  async look(): Promise<void> {
+    if (this.changing || !this.isTaking) return;
+    const first = await this.decide();
+    if (first.want === this.parts.pool.slots.length) return;
+    this.changing = true;
+    void this.change(first)
+      // A Redis that does not answer: the next look says so.
+      .catch(() => undefined)
+      .finally(() => {
+        this.changing = false;
+      });
+  }
+
+  /** Runners start one after the other, and before each it is looked whether it is still wanted. */
+  private async change(first: ScaleDecision): Promise<void> {
+    const { pool } = this.parts;
+    for (let decision = first; this.isTaking; decision = await this.decide()) {
+      const from = pool.slots.length;
+      // Fewer only one by one, a look between them.
+      if (decision.want === from || (decision !== first && decision.want < from)) return;
+      if (!(await this.step(from, from + Math.sign(decision.want - from), decision.reason))) return;
+    }
+  }
+
+  /** Answers whether there are as many then. */
+  private async step(was: number, runners: number, reason: string | undefined): Promise<boolean> {
+    const { worker, pool, log, clock } = this.parts;
+    try {
+      await worker.changes.setConcurrency(runners);
+      log.info({ runners, was, reason }, 'autoscale');
+      return true;
+    } catch (error) {
+      this.memory = afterFailure(this.memory, clock.now());
+      const words = { runners: pool.slots.length, reason: messageOf(error) };
+      if (this.isTaking)
+        log.warn(words, `autoscale: a runner does not start, none is tried for ${formatDuration(RETRY_MS)}`);
+      return false;
+    }
+  }
+
+  private async decide(): Promise<ScaleDecision> {
+    const { worker, pool, clock, log } = this.parts;
+    const mayGrow = worker.load.isPressed && pool.slots.length < this.bounds.max;
+    const queued = mayGrow ? await this.count() : 0;
+    const memory = mayGrow ? await this.machineMemory() : undefined;
+    const look = { now: clock.now(), memory, ...worker.load.look(queued) };
+    const decision = decideRunners(this.bounds, this.keepAliveMs, this.memory, look);
+    this.memory = decision.memory;
+    const held = decision.want === look.runners ? decision.reason : undefined;
+    if (held !== undefined && this.held === undefined)
+      log.warn({ runners: look.runners }, `autoscale: ${held}`);
+    this.held = held;
+    return decision;
+  }
+
+  private async count(): Promise<number> {
+    const { worker, consumers, clock } = this.parts;
+    const now = clock.now();
+    const queues = worker.load.fullQueues;
+    if (queues.length === 0) return 0;
+    if (now - this.counted.at >= COUNT_MS) {
+      const asked = consumers.filter(({ queue }) => queues.includes(queue));
+      const counts = await Promise.all(asked.map((consumer) => consumer.waiting()));
+      this.counted = { at: now, jobs: counts.reduce((sum, count) => sum + count, 0) };
+    }
+    return this.counted.jobs;
+  }
+
+  /** Elsewhere than on Linux "free" does not say what a new process could have. */
+  private async machineMemory(): Promise<{ runnerBytes: number; freeBytes: number } | undefined> {
+    if (process.platform !== 'linux') return undefined;
+    const { pool } = this.parts;
+    return { runnerBytes: (await pool.memory()) / Math.max(1, pool.slots.length), freeBytes: freemem() };
+  }
+}

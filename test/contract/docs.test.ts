@@ -1,0 +1,224 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { SETTING_NAMES, settingOf } from '../../src/lib/config/settings.js';
+import { ExitCode } from '../../src/lib/core/exit-codes.js';
+import { ROOT } from '../support/cli.js';
+import { COMMANDS, callsIn, commandOf, flagsOf, misuse } from './command-line.js';
+import { FLOORS } from './house.js';
+
+const read = (file: string) => readFileSync(path.join(ROOT, file), 'utf8');
+const PAGES = [
+  'README.md',
+  'CHANGELOG.md',
+  'bench/README.md',
+  'models/digits/README.md',
+  ...readdirSync(path.join(ROOT, 'docs')).map((file) => `docs/${file}`),
+];
+
+/** Pages that describe the commands of a topic, beside its sections in docs/cli.md. */
+const PAGES_OF: Readonly<Record<string, string[]>> = {
+  autoscale: ['autoscaling.md', 'autoscaler-live.md'],
+  bench: ['bench.md'],
+  completion: ['completion.md'],
+  control: ['control.md'],
+  doctor: ['doctor.md'],
+  inspect: ['inspect.md', 'inspect-jobs.md'],
+  metrics: ['metrics.md'],
+  'redis-tune': ['redis-tune.md'],
+  workers: ['workers.md'],
+};
+
+/** Flags of other programs that the pages show, by how their lines begin. */
+const OTHERS =
+  /\b(docker|npm|helm|kubectl|gcloud|node|git|celery|systemctl|maxmemory-gb)\b|--profile gpu|Dragonfly/;
+
+interface Block {
+  code: string[];
+  prose: string[];
+}
+
+/** The lines of fenced blocks, and all other lines. */
+function linesOf(file: string): Block {
+  const block: Block = { code: [], prose: [] };
+  let fenced = false;
+  for (const line of read(file).split('\n')) {
+    if (/^\s*```/.test(line)) fenced = !fenced;
+    else (fenced ? block.code : block.prose).push(line);
+  }
+  return block;
+}
+
+/** Calls as a person types them: lines of code that run `infer`, perhaps behind `$`, a pipe or variables. */
+function typedCalls(file: string): string[][] {
+  const lines = linesOf(file).code.join('\n').replaceAll('\\\n', ' ').split('\n');
+  return lines.flatMap((line) => callsIn(line.trim()));
+}
+
+/** Calls that prose names, such as `infer redis start|stop`: each as many calls as it has alternatives. */
+function namedCalls(file: string): string[][] {
+  const spans = linesOf(file).prose.flatMap((line) =>
+    [...line.matchAll(/`infer ([^`]+)`/g)].map(([, call]) => call),
+  );
+  return spans.flatMap((span) => alternatives((span as string).replaceAll('\\|', '|').split(' ')));
+}
+
+function alternatives([first, ...rest]: readonly string[]): string[][] {
+  if (first === undefined) return [[]];
+  const tails = alternatives(rest);
+  // Only command words: the values of a flag may be anything.
+  const heads = /^[a-z-]+(\|[a-z-]+)+$/.test(first) ? first.split('|') : [first];
+  return heads.flatMap((head) => tails.map((tail) => [head, ...tail]));
+}
+
+/** A synopsis or a placeholder: `[-Q a,b]`, `COMMAND`, `…`. */
+const bare = (words: readonly string[]) =>
+  words.map((word) => word.replace(/^\[|\]$/g, '')).filter((word) => word !== '' && word !== '…');
+
+function faults(words: readonly string[]): string[] {
+  const [first = ''] = words;
+  if (first === 'help')
+    return first in COMMANDS || words.length < 2 || /^[A-Z]/.test(words[1] ?? '') ? [] : misuse(words);
+  const topic = Object.keys(COMMANDS).some((id) => id.startsWith(`${first}:`));
+  if (topic && words.length === 1) return [];
+  if (/^(COMMAND|-)/.test(first)) return [];
+  return misuse(words);
+}
+
+describe.each(PAGES)('%s', (file) => {
+  it('calls infer as it is: commands and flags that there are', () => {
+    const wrong = [...typedCalls(file), ...namedCalls(file)]
+      .map((call) => bare(call))
+      .filter((call) => call.length > 0)
+      .flatMap((call) => faults(call).map((fault) => `infer ${call.join(' ')}: ${fault}`));
+    expect(wrong).toEqual([]);
+  });
+
+  it('names no flag that no command has', () => {
+    const known = new Set(['--help', '--version', ...Object.keys(COMMANDS).flatMap(flagsOf)]);
+    const { code, prose } = linesOf(file);
+    const wrong = [...code, ...prose]
+      .filter((line) => !OTHERS.test(line))
+      .flatMap((line) => [...line.matchAll(/(?<![\w-])--[a-z][a-z-]*/g)].map(([flag]) => flag))
+      .filter((flag) => !known.has(flag));
+    expect(wrong).toEqual([]);
+  });
+
+  it('names no variable that infer does not read', () => {
+    const known = new Set<string>([
+      ...SETTING_NAMES.map((name) => settingOf(name).env),
+      'INFER_DEBUG',
+      'INFER_CONFIG',
+    ]);
+    // A page may show a misspelt one and what infer says to it.
+    const lines = read(file)
+      .split('\n')
+      .filter((line) => !/did you mean|rename/.test(line));
+    const named = [...lines.join('\n').matchAll(/\bINFER_[A-Z_]+\b/g)].map(([name]) => name);
+    expect(named.filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  it('names no exit code that there is not', () => {
+    const codes: readonly number[] = Object.values(ExitCode);
+    const named = [...read(file).matchAll(/\b[Ee]xit(?:s|ed)?(?: codes?)?:? (?:with )?(\d+)\b/g)];
+    expect(named.map(([, code]) => Number(code)).filter((code) => !codes.includes(code))).toEqual([]);
+  });
+
+  it('links to what is there', () => {
+    const links = [
+      ...linesOf(file)
+        .prose.join('\n')
+        .matchAll(/\]\(([^()\s]+)\)/g),
+    ].map(([, target]) => target as string);
+    expect(
+      links.filter((target) => !/^https?:/.test(target)).filter((target) => !leads(file, target)),
+    ).toEqual([]);
+  });
+});
+
+/** Whether a link leads to a file, and to one of its headings. */
+function leads(from: string, link: string): boolean {
+  const [target = '', anchor] = link.split('#');
+  const file = target === '' ? from : path.posix.join(path.posix.dirname(from), target);
+  if (!existsSync(path.join(ROOT, file))) return false;
+  if (anchor === undefined) return true;
+  if (!statSync(path.join(ROOT, file)).isFile()) return false;
+  const headings = linesOf(file).prose.filter((line) => /^#+ /.test(line));
+  return headings.map(slug).includes(anchor);
+}
+
+/** The anchor that GitHub gives a heading. */
+function slug(heading: string): string {
+  return heading
+    .replace(/^#+ /, '')
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+    .trim()
+    .replaceAll(' ', '-');
+}
+
+describe('these checks', () => {
+  it('see the calls, and what is wrong with one', () => {
+    expect(typedCalls('README.md').length).toBeGreaterThan(12);
+    expect(namedCalls('docs/cli.md').map((call) => call.join(' '))).toContain('redis status');
+    expect(faults(['submit', 'a.json', '--prority', '9'])).toEqual(['--prority']);
+    expect(faults(['redis', 'restart'])).toEqual(['no command redis']);
+    expect(leads('README.md', 'docs/cli.md#exit-code')).toBe(false);
+  });
+});
+
+describe('docs/cli.md', () => {
+  const [opening = '', ...sections] = read('docs/cli.md').split(/^## /m);
+  const shown = Object.entries(COMMANDS).filter(([, { hidden }]) => hidden !== true);
+  const topicOf = (id: string) => id.split(':')[0] as string;
+  const about = (topic: string) =>
+    [
+      ...sections.filter((section) => new RegExp(`^${topic}\\b(?!-)`).test(section)),
+      ...(PAGES_OF[topic] ?? [])
+        .map((page) => `docs/${page}`)
+        .filter((page) => existsSync(path.join(ROOT, page)))
+        .map(read),
+    ].join('\n');
+
+  it('lists every command', () => {
+    const listed = namedCalls('docs/cli.md').map((call) => commandOf(bare(call))?.id);
+    const missing = shown
+      .map(([id]) => id)
+      .filter((id) => !listed.includes(id) && !about(topicOf(id)).includes(id.replace(':', ' ')));
+    expect(missing).toEqual([]);
+  });
+
+  it.each(shown)('or its own page names every flag of %s', (id, { flags }) => {
+    const named = (text: string, name: string, char?: string) =>
+      new RegExp(`--(\\[no-\\])?${name}(?![a-z-])`).test(text) ||
+      (char !== undefined && new RegExp(`(?<![\\w-])-${char}(?!\\w)`).test(text));
+    const text = about(topicOf(id));
+    const missing = Object.values(flags)
+      .filter(({ hidden }) => hidden !== true)
+      .filter(({ name, char }) => !named(opening, name) && !named(text, name, char))
+      .map(({ name }) => name);
+    expect(missing).toEqual([]);
+  });
+});
+
+describe('docs/architecture.md', () => {
+  const text = read('docs/architecture.md');
+
+  it('has the floors that the code is held to', () => {
+    const rows = [...text.matchAll(/^\| *(\d) *\| (.*?) *\|$/gm)];
+    const told = rows.flatMap(([, floor, folders = '']) =>
+      [...folders.matchAll(/`(?:src\/)?(\w+)`/g)].map(([, folder]) => [folder, Number(floor)]),
+    );
+    expect(Object.fromEntries(told)).toEqual(FLOORS);
+  });
+
+  it('names files that are there', () => {
+    const named = [...text.matchAll(/`((?:\w+\/)[a-z/-]+)(\.ts)?`/g)].map(([, name]) => name as string);
+    expect(named.length).toBeGreaterThan(10);
+    const there = (name: string) =>
+      ['', 'src/lib/'].some((dir) =>
+        ['', '.ts'].some((end) => existsSync(path.join(ROOT, dir + name + end))),
+      );
+    expect(named.filter((name) => !there(name))).toEqual([]);
+  });
+});

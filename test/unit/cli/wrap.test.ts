@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { visibleWidth } from '../../../src/lib/cli/output/table.js';
+import { type Layout, PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { renderWrapped, titledParts, wrapWords } from '../../../src/lib/cli/output/wrap.js';
+
+const tty = (width: number): Layout => ({ tty: true, width, paint: plain });
+
+describe('wrapWords', () => {
+  it('breaks between words, and leaves a longer word whole', () => {
+    expect(wrapWords('one two three', 7)).toEqual(['one two', 'three']);
+    expect(wrapWords('a incomprehensible b', 5)).toEqual(['a', 'incomprehensible', 'b']);
+    expect(wrapWords('日本 語', 5)).toEqual(['日本', '語']);
+    expect(wrapWords('', 5)).toEqual(['']);
+  });
+});
+
+describe('titledParts', () => {
+  const parts = ['unix:///run/redis.sock', '7.0.15', 'noeviction'];
+
+  it('is one line where it fits, and breaks between parts where it does not', () => {
+    expect(titledParts('Redis', parts, tty(60))).toEqual([
+      'Redis unix:///run/redis.sock · 7.0.15 · noeviction',
+    ]);
+    expect(titledParts('Redis', parts, tty(40))).toEqual([
+      'Redis unix:///run/redis.sock · 7.0.15',
+      '      noeviction',
+    ]);
+    expect(titledParts('Redis', parts, PIPED)).toHaveLength(1);
+  });
+});
+
+describe('renderWrapped', () => {
+  const columns = [{ title: 'CODE' }, { title: 'MEANING' }];
+  const rows = [['65', 'bad input data; the message names the line of the file that it was read from']];
+
+  it('wraps the columns it may, within the terminal', () => {
+    for (const width of [100, 60, 44, 34]) {
+      const lines = renderWrapped(columns, rows, tty(width), [1]);
+      expect(Math.max(...lines.map(visibleWidth))).toBeLessThanOrEqual(width);
+      expect(lines.join(' ').replace(/[│ ]+/g, ' ')).toContain('65 bad input');
+    }
+  });
+
+  it('becomes a block a row where words would have no room, and tabs in a pipe', () => {
+    expect(renderWrapped(columns, rows, tty(24), [1])[0]).toBe('CODE     65');
+    expect(renderWrapped(columns, rows, PIPED, [1])[1]).toBe(rows[0]?.join('\t'));
+  });
+});
