@@ -1,8 +1,9 @@
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import type { AutoscalerRecord } from '../../queue/autoscalers.js';
-import { type Cell, type Column, renderTable } from '../output/table.js';
+import { type Cell, type Column, renderFolded } from '../output/table.js';
 import type { Layout } from '../output/text.js';
+import { wrapWords } from '../output/wrap.js';
 
 const COLUMNS: Column[] = [
   { title: 'POOL' },
@@ -16,7 +17,7 @@ const COLUMNS: Column[] = [
 
 /** Each autoscaler, and under the table (in a pipe: as a column) what it decided last. */
 export function autoscalerTable(records: readonly AutoscalerRecord[], layout: Layout, now: number): string[] {
-  const { tty, paint } = layout;
+  const { tty, paint, width } = layout;
   const rows = records.map((record): Cell[] => [
     record.pool,
     record.host,
@@ -27,9 +28,11 @@ export function autoscalerTable(records: readonly AutoscalerRecord[], layout: La
     formatDuration(Math.max(0, now - record.decidedAt)),
     ...(tty ? [] : [record.reason]),
   ]);
-  const table = renderTable(tty ? COLUMNS : [...COLUMNS, { title: 'DECISION' }], rows, layout);
+  const table = renderFolded(tty ? COLUMNS : [...COLUMNS, { title: 'DECISION' }], rows, layout);
   if (!tty) return table;
-  const said = records.map(({ hold, reason }) => paint(hold === null ? 'dim' : 'yellow', printable(reason)));
+  const said = records.flatMap(({ hold, reason }) =>
+    wrapWords(printable(reason), width).map((line) => paint(hold === null ? 'dim' : 'yellow', line)),
+  );
   return [...table, ...said];
 }
 
