@@ -199,5 +199,14 @@ describe('names and numbers', () => {
     usage(['--id', id], 'cannot be a job id', 'order-1234', /^JOB_ID$/),
   );
 
+  // Sent to a queue that has no such key yet, it would have taken its place and stopped the queue.
+  it.each(['wait', 'prioritized'])('id %s, which is a key of every queue', (id) =>
+    usage(['--id', id], 'cannot be a job id', `${id}-1`, /^JOB_ID$/),
+  );
+
+  it.each(['in', 'res'])("queue %s, whose jobs' records would be their inputs or results", (queue) =>
+    usage([`--queue=${queue}`], /queue name/, '--queue realtime'),
+  );
+
   it('a time that is none', () => usage(['--result-ttl', 'soon'], 'soon', /1h|time/));
 });

@@ -153,6 +153,21 @@ describe('what was typed', () => {
       fix: 'infer inspect',
     }));
 
+  it.each(['prioritized', 'meta', 'order-1:lock'])('%s, a key of a queue and no job', async (id) => {
+    await infer.run(['submit', ONE_DIGIT, '--quiet']);
+    for (const words of [
+      ['result', id],
+      ['cancel', id],
+      ['control', 'priority', id, '-p', '1'],
+    ])
+      await expectFailure(infer, words, {
+        exitCode: 66,
+        code: 'JOB_UNKNOWN',
+        message: id,
+        fix: 'infer inspect',
+      });
+  });
+
   it('an unknown command', () =>
     usage(['sumbit', ONE_DIGIT], "there is no command 'infer sumbit'", "did you mean 'infer submit'?"));
   it('an unknown flag', () =>

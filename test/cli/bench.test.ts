@@ -128,7 +128,7 @@ describe('infer bench, usage', () => {
     [['bench', '--rate', '5:1'], 2, /ends before it starts/],
     [['bench', '--scenario', 'bulk', '--concurrency', '2'], 2, /is for the scenario idle/],
     [['bench', '--data', 'nowhere.json'], 66, /nowhere\.json/],
-    [['bench', 'model'], 2, /missing argument: NAME/],
+    [['bench', 'model'], 2, /missing argument: MODEL/],
     [['bench', 'model', 'digitz'], 66, /did you mean 'digits'/],
     [['bench', 'model', 'digits', '--batch', '0'], 2, /starts above 0/],
   ])('%j', async (args, code, message) => {

@@ -124,6 +124,35 @@ it('failed jobs: why, which, and how to run them again', async () => {
   expect(piped.stdout.split('\n')).toHaveLength(3);
   expect(piped.stderr).toMatch(/^1 job, after a look at 1 of 3 at most\nNext: .* --cursor \S+\n$/);
   expect(piped.stderr).not.toContain(PASSWORD);
+
+  expect(failed.summary[0]?.fix).toBe('infer retry --failed -Q work --error HANDLER_FAILED');
+  const retry = (...words: string[]) => infer.run(['retry', '--failed', ...words, '--json']);
+  expect((await retry('--error', 'RUNNER_DIED', '-Q', 'work')).json()).toEqual({
+    retried: { work: 0 },
+    notFailed: [],
+  });
+  expect((await retry('--error', 'HANDLER_FAILED', '--model', 'poison,acts')).json()).toEqual({
+    retried: { work: 3 },
+    notFailed: [],
+  });
+  for (const id of ids) await infer.run(['result', id, '--wait']);
+  const told = (await inspect('job', ids[0] as string, '--json')).json<{
+    timeline: { events: { event: string }[] };
+  }>();
+  expect(told.timeline.events.map(({ event }) => event)).toContain('requeued');
+  expect((await inspect('failed', '-o', 'name')).stdout.trim().split('\n')).toHaveLength(3);
+  const mistakes: [string[], number, string][] = [
+    [['-Q', 'wrok'], 66, 'QUEUE_UNKNOWN'],
+    [['-m', 'actz'], 66, 'MODEL_UNKNOWN'],
+    [['--older-than', 'ages'], 2, 'FILTER'],
+    [[], 2, 'RETRY_QUEUES'],
+    [['some-id'], 2, 'RETRY_WHAT'],
+  ];
+  for (const [words, exitCode, code] of mistakes) {
+    const run = await retry(...words);
+    expect(run.exitCode).toBe(exitCode);
+    expect(run.json()).toMatchObject({ error: { code } });
+  }
 });
 
 it('the input is shown when it is asked for, cut, and never otherwise', async () => {

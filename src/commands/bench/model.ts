@@ -20,7 +20,7 @@ A worker without --max-batch learns the same from its own runs.`;
     "<%= config.bin %> bench model digits --json | jq '.best.maxBatch'",
   ];
   static override args = {
-    name: Args.string({ required: true, description: 'model of the models directory' }),
+    model: Args.string({ required: true, description: 'model of the models directory' }),
   };
   static override flags = {
     ...settingFlags('modelsDir', 'provider', 'gpu', 'requireGpu', 'latencyTarget'),
@@ -50,7 +50,7 @@ A worker without --max-batch learns the same from its own runs.`;
     const { benchModel } = await import('../../lib/cli/bench/bench-model.js');
     const bench = await interruptible((signal) =>
       benchModel(this.settings, {
-        name: this.args.name,
+        name: this.args.model,
         threads,
         batches: batch,
         durationMs: duration ?? DURATION_MS,

@@ -17,6 +17,7 @@ Works in small steps, so that Redis serves others between them. Asks first; in a
     ...controlFlags,
     ...consentFlags,
     state: Flags.string({
+      char: 's',
       multiple: true,
       multipleNonGreedy: true,
       delimiter: ',',

@@ -26,7 +26,8 @@ Exits 69 when no worker answers, 3 when some do not, 75 when --wait ends first.`
       this.args.worker,
       { verb: 'stop' },
       {
-        danger: (workers) => `stops ${named(workers)} and throws away what they run now`,
+        danger: (workers) =>
+          `stops ${named(workers)} and throws away the runs under way, whose jobs begin anew`,
         wait: { until: 'gone', ms: wait },
       },
     );

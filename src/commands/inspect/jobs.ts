@@ -34,7 +34,9 @@ A page looks at 10,000 jobs at most, so it is as quick with a million of them; t
     '<%= config.bin %> inspect jobs -s waiting -Q batch -o name | head -n 100 | xargs -n 1 infer cancel',
   ];
   static override flags = {
-    state: STATE_FLAG,
+    state: STATE_FLAG({
+      description: 'waiting, delayed, active, completed, failed, expired, cancelled [default: not ended]',
+    }),
     ...JOB_FLAGS,
     sort: Flags.option({
       options: JOB_ORDERS,

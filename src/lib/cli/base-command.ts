@@ -6,7 +6,7 @@ import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { completeOptionalValues, settingFlag, settingsFromFlags } from './flags.js';
 import { invocation } from './invocation.js';
-import { describeError, type ErrorJson, errorJson, errorLines } from './output/error.js';
+import { describeError, type ErrorContext, type ErrorJson, errorJson, errorLines } from './output/error.js';
 import { jsonText, NdjsonWriter, writeText } from './output/json.js';
 import { asksForJson, type ListFormat, type ListTarget, listFormat } from './output/list-format.js';
 import type { ProgressTarget } from './output/progress.js';
@@ -175,9 +175,12 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     return errorJson(describeError(error, this.errorContext()));
   }
 
-  private errorContext(): { command: string; debug: boolean } {
-    const words = (this.id ?? '').split(':').join(' ');
-    return { command: `${this.config.bin} ${words}`.trim(), debug: debugWanted() };
+  private errorContext(): ErrorContext {
+    const id = this.id ?? '';
+    const command = `${this.config.bin} ${id.replaceAll(':', ' ')}`.trim();
+    const below = this.config.commands.filter((one) => one.id.startsWith(`${id}:`));
+    const subcommands = below.map((one) => one.id.slice(id.length + 1));
+    return { command, subcommands, debug: debugWanted() };
   }
 
   /**

@@ -169,13 +169,14 @@ export function watchFlag(): Interfaces.OptionFlag<number | undefined> {
   return flag as Interfaces.OptionFlag<number | undefined>;
 }
 
-/** Workers to act on, by name or id: `-d gpu-1 -d gpu-2`. */
+/** Workers to look at: `-d gpu-1 -d gpu-2`, `-d 'gpu-*'`. */
 export function destinationFlag(): Interfaces.OptionFlag<string[] | undefined> {
   const flag = Flags.string({
     ...SEVERAL,
     char: 'd',
+    aliases: ['worker'],
     helpValue: '<worker>',
-    description: 'only these workers, by name or id',
+    description: 'only these workers: names, ids, hosts, or a pattern of names',
   });
   return flag as Interfaces.OptionFlag<string[] | undefined>;
 }

@@ -25,7 +25,11 @@ export function findWorkers(workers: readonly WorkerRecord[], addresses: readonl
   return [...found];
 }
 
-function isMeant({ id, name, host }: WorkerRecord, address: string): boolean {
+/** Whether an address means a worker: its name, id or host, or a pattern of names. */
+export function isMeant(
+  { id, name, host }: Pick<WorkerRecord, 'id' | 'name' | 'host'>,
+  address: string,
+): boolean {
   if ([id, name, host].includes(address)) return true;
   if (!/[*?]/.test(address)) return false;
   const pattern = address

@@ -129,7 +129,7 @@ export function queueNames(): Rule<readonly string[]> {
 
 export function queueName(): Rule<string> {
   return {
-    text: 'a queue name (letters, digits, dot, dash, underscore, at most 64)',
+    text: 'a queue name (letters, digits, dot, dash, underscore, at most 64; not in, res, grp, gone)',
     example: 'realtime',
     read: (raw) => {
       const value = textOf(raw);

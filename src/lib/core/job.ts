@@ -36,8 +36,20 @@ export function checkPriority(priority: number): Priority {
 
 const QUEUE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
+/**
+ * Jobs of a queue `res` would have the keys of its results: our own parts of a key (`queue/keys.ts`)
+ * that the id of a job or group follows are no queue names.
+ */
+const KEY_PARTS: ReadonlySet<string> = new Set(['in', 'res', 'grp', 'gone']);
+
 /** @throws InferError QUEUE_NAME (exit 2): names become parts of Redis keys and hash tags. */
 export function checkQueueName(name: string): string {
+  if (KEY_PARTS.has(name)) {
+    throw new InferError('QUEUE_NAME', `'${name}' cannot be the name of a queue: infer's own keys have it`, {
+      hint: `take another, such as ${name}-jobs`,
+      exitCode: ExitCode.Usage,
+    });
+  }
   if (!QUEUE_NAME.test(name)) {
     throw new InferError('QUEUE_NAME', `'${printable(name)}' is not a queue name`, {
       hint: 'use letters, digits, dot, dash and underscore, at most 64, such as realtime or batch',
@@ -50,11 +62,30 @@ export function checkQueueName(name: string): string {
 const JOB_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const ONLY_DIGITS = /^\d+$/;
 
+/** The keys of a queue beside its jobs (bullmq 6.7, classes/queue-keys.js): a job of that id would take the place of one. */
+const QUEUE_KEYS: ReadonlySet<string> = new Set(
+  (
+    'active wait waiting-children paused id delayed prioritized stalled-check completed failed stalled repeat ' +
+    'limiter meta events pc marker de'
+  ).split(' '),
+);
+
+/** Whether the key of this id can be that of a job, and is not one of the queue itself. */
+export function mayBeJob(id: string): boolean {
+  return !QUEUE_KEYS.has(id) && !id.includes(':') && id !== '';
+}
+
 /**
  * @throws InferError JOB_ID (exit 2). BullMQ refuses ids that are integers or hold a colon
  * (bullmq 6.7, classes/job.js `validateOptions`), and chunk jobs append `-<index>`.
  */
 export function checkJobId(id: string): string {
+  if (QUEUE_KEYS.has(id)) {
+    throw new InferError('JOB_ID', `'${id}' cannot be a job id: every queue has a key of that name`, {
+      hint: `take another, such as ${id}-1`,
+      exitCode: ExitCode.Usage,
+    });
+  }
   if (!JOB_ID.test(id) || ONLY_DIGITS.test(id)) {
     throw new InferError('JOB_ID', `'${printable(id)}' cannot be a job id`, {
       hint: 'use letters, digits, dot, dash and underscore, at most 128, and not digits alone: order-1234',

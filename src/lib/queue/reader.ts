@@ -1,4 +1,4 @@
-import type { JobState, Priority } from '../core/job.js';
+import { type JobState, mayBeJob, type Priority } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
 import type { GroupRecord, JobRecord } from './broker.js';
 import { JOB_FIELDS, namedFields, recordOf } from './job-record.js';
@@ -19,6 +19,7 @@ export async function locate(
   id: string,
   queues: readonly string[],
 ): Promise<{ queue: string; kind: 'job' | 'group' } | undefined> {
+  if (!mayBeJob(id)) return undefined;
   const hits = await Promise.all(
     queues.map(async (queue) => {
       const [job, group] = await Promise.all([

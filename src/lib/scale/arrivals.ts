@@ -61,12 +61,12 @@ export function countArrivals(before: Arrivals, queue: QueueFacts): Arrivals {
 }
 
 /** The rate to count on, jobs a second: the average, or what a surge has reached for certain. */
-export function arrivalRate({ slow, recent, dispersion }: Arrivals): number {
+export function arrivalRate({ slow, recent, dispersion }: Arrivals, doubt = DOUBT): number {
   let [count, seconds, best] = [0, 0, slow];
   for (const [jobs, time] of recent) {
     count += jobs;
     seconds += time;
-    best = Math.max(best, (count - DOUBT * Math.sqrt(dispersion * count)) / seconds);
+    best = Math.max(best, (count - doubt * Math.sqrt(dispersion * count)) / seconds);
   }
   return best;
 }

@@ -17,8 +17,11 @@ const LEAST_GAP_MS = 20_000;
 const REGRET_SECONDS = 1350;
 /** And for each second of a cold start. */
 const REGRET_BY_COLD_START = 25;
-/** Who keeps a worker to spare minds late jobs more than hours of a worker. */
-const REGRET_WITH_SPARE = 1.2;
+/**
+ * Who keeps a worker to spare minds late jobs more than hours of a worker; but where the spares are enough
+ * for a whole surge, one that goes is missed less.
+ */
+const REGRET_FACTOR = { none: 1, one: 1.75, surge: 0.9 } as const;
 /** Before anything is known: pauses of any length, and as many that never end. Each counts an eighth of a seen one. */
 const NEVER = Number.POSITIVE_INFINITY;
 const PRIOR_GAPS = [20, 60, 180, 540, 1620, 4860, NEVER, NEVER, NEVER, NEVER, NEVER];
@@ -40,9 +43,8 @@ export function needed(levels: readonly Level[], need: number, now: number, max:
  * How long an idle worker is kept, ms: the time that costs least over the pauses seen so far, where a
  * pause that is longer costs the regret of a start too soon after.
  */
-export function keepFor(level: Level, coldStartMs: number, withSpare: boolean): number {
-  const regret =
-    (withSpare ? REGRET_WITH_SPARE : 1) * (REGRET_SECONDS + (REGRET_BY_COLD_START * coldStartMs) / 1000);
+export function keepFor(level: Level, coldStartMs: number, spares: keyof typeof REGRET_FACTOR): number {
+  const regret = REGRET_FACTOR[spares] * (REGRET_SECONDS + (REGRET_BY_COLD_START * coldStartMs) / 1000);
   let least = Number.POSITIVE_INFINITY;
   let keep = 0;
   for (const choice of CHOICES) {

@@ -15,6 +15,15 @@ const TAIL = 3;
 const SERVICE_SPREAD = 0.1;
 /** Fewer jobs a second than this are none. */
 const SILENCE = 0.01;
+/** A cold start is long when it takes more than this many targets: nothing started in a surge helps in it. */
+const LONG = 3;
+/**
+ * With a long cold start, a spare is to serve a surge of this many workers' worth until others are ready:
+ * at 60 s and a target of 10 s, two to spare for one that is needed, one for two to four.
+ */
+const SURGE = 1.4;
+/** A surge counts for what is to spare as far as it exceeds this many standard deviations of chance. */
+const SPARE_DOUBT = 1.75;
 const LEAST_PAUSE_MS = 10_000;
 const LAST_WORKER_MS = 120_000;
 const LAST_WORKER_COLD_STARTS = 6;
@@ -41,6 +50,8 @@ interface Outlook {
   readonly size: number;
   /** Workers that keep the wait short from here on. */
   readonly steady: number;
+  /** Workers that are kept, with what is to spare. */
+  readonly kept: number;
 }
 
 /**
@@ -55,7 +66,7 @@ export function predictivePolicy(config: PolicyConfig): Policy<PredictiveState> 
       const arrivals = countArrivals(before.arrivals, queue);
       const service = measureService(before.service, queue, fleet);
       const outlook = look(config, now, queue, fleet, arrivals, service.rate);
-      const need = Math.min(config.max, needOf(config, outlook, queue, fleet));
+      const need = Math.min(config.max, needOf(outlook, queue, fleet));
       // Whoever is there at the first look was started for a reason.
       const seen = before.levels.length === 0 ? Math.min(config.max, fleet.committed) : 0;
       const levels = needed(before.levels, Math.max(need, seen), now, config.max);
@@ -73,7 +84,7 @@ function look(
   arrivals: Arrivals,
   perWorker: number,
 ): Outlook {
-  if (queue.paused) return { backlog: 0, rate: 0, perWorker, trip: null, size: 0, steady: 0 };
+  if (queue.paused) return { backlog: 0, rate: 0, perWorker, trip: null, size: 0, steady: 0, kept: 0 };
   const target = config.targetWaitMs / 1000;
   const coldStart = fleet.coldStartMs / 1000;
   const backlog = queue.waiting + queue.dueDelayed;
@@ -86,6 +97,7 @@ function look(
   const left = Math.max(0, backlog + rate * coldStart - spared * perWorker);
   const drainIn = Math.max(target, coldStart / 2);
   const size = Math.max(1, ceil(left / (perWorker * drainIn) + rate / perWorker));
+  const steady = steadyNeed(arrivals, perWorker, target);
   const beyond = config.threshold !== null && backlog > config.threshold && etas.length === 0;
   return {
     backlog,
@@ -93,7 +105,8 @@ function look(
     perWorker,
     trip,
     size: beyond ? Math.max(size, fleet.committed + 1) : size,
-    steady: steadyNeed(arrivals, perWorker, target),
+    steady,
+    kept: keptOf(config, fleet, arrivals, perWorker, steady),
   };
 }
 
@@ -141,17 +154,34 @@ function steadyNeed({ slow, dispersion }: Arrivals, perWorker: number, target: n
 }
 
 /** Workers needed at this look: what is remembered. While jobs wait too long, nobody is superfluous. */
-function needOf({ spare }: PolicyConfig, outlook: Outlook, queue: QueueFacts, fleet: Fleet): number {
+function needOf(outlook: Outlook, queue: QueueFacts, fleet: Fleet): number {
   const work = !queue.paused && outlook.backlog + queue.active > 0 ? 1 : 0;
-  return Math.max(
-    work,
-    kept(outlook) + spare,
-    outlook.trip === null ? 0 : Math.max(outlook.size, fleet.committed),
-  );
+  return Math.max(work, outlook.kept, outlook.trip === null ? 0 : Math.max(outlook.size, fleet.committed));
 }
 
-function kept({ steady, rate, perWorker }: Outlook): number {
-  return rate < SILENCE ? 0 : Math.max(steady, ceil(rate / perWorker));
+/**
+ * Workers kept when no wait asks for more. Spares come on top of the need, of a surge that is just seen,
+ * too. With a long cold start L they are as many as serve a surge within the target T: what piles up until
+ * others are ready is served in time if (needed + surge) x L <= kept x (L + T).
+ */
+function keptOf(
+  config: PolicyConfig,
+  fleet: Fleet,
+  arrivals: Arrivals,
+  perWorker: number,
+  steady: number,
+): number {
+  const { spare, targetWaitMs } = config;
+  const rate = arrivalRate(arrivals, spare > 0 ? SPARE_DOUBT : undefined);
+  if (rate < SILENCE) return 0;
+  const load = ceil(rate / perWorker);
+  if (spare === 0 || !isLong(config, fleet)) return Math.max(steady, load) + spare;
+  const surge = ((load + SURGE * spare) * fleet.coldStartMs) / (fleet.coldStartMs + targetWaitMs);
+  return Math.max(steady, load + spare, ceil(surge));
+}
+
+function isLong({ targetWaitMs }: PolicyConfig, { coldStartMs }: Fleet): boolean {
+  return coldStartMs > LONG * targetWaitMs;
 }
 
 function choose(
@@ -172,15 +202,9 @@ function choose(
     wanted: committed,
     because: `${because} ${facts}`,
   });
-  const up = Math.max(
-    trip === null ? 0 : outlook.size,
-    outlook.steady,
-    config.spare > 0 ? kept(outlook) + config.spare : 0,
-  );
+  const up = Math.max(trip === null ? 0 : outlook.size, outlook.steady, config.spare > 0 ? outlook.kept : 0);
   if (up > committed) {
-    const because =
-      trip ??
-      (config.spare > 0 ? `${up - config.spare} needed and ${config.spare} to spare` : `${up} needed`);
+    const because = trip ?? (config.spare > 0 ? `${up} needed with what is to spare` : `${up} needed`);
     return { state, wanted: up, because: `${because} ${facts}` };
   }
   if (trip !== null) {
@@ -191,9 +215,10 @@ function choose(
   }
   if (need >= committed || committed <= config.min) return stay('enough');
   const level = state.levels[committed - 1];
+  const spares = config.spare === 0 ? 'none' : isLong(config, fleet) ? 'surge' : 'one';
   const last = committed === 1 ? Math.max(LAST_WORKER_MS, LAST_WORKER_COLD_STARTS * coldStartMs) : 0;
   if (level !== undefined && level.neededAt !== null) {
-    const left = level.neededAt + Math.max(last, keepFor(level, coldStartMs, config.spare > 0)) - now;
+    const left = level.neededAt + Math.max(last, keepFor(level, coldStartMs, spares)) - now;
     if (left > 0) return stay(`${need} needed, the others are kept for ${formatSeconds(left / 1000)}`);
   }
   const pause = Math.max(LEAST_PAUSE_MS, coldStartMs / 2);

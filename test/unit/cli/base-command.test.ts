@@ -264,7 +264,10 @@ describe('failures', () => {
 });
 
 describe('unknown commands', () => {
-  const known = ['submit', 'models', 'redis:start', 'redis:status', 'redis:stop'];
+  const known = [
+    ...['submit', 'models', 'redis:start', 'redis:status', 'redis:stop'],
+    ...['inspect', 'inspect:queues', 'inspect:workers'],
+  ];
 
   it.each([
     ['sbumit:data.json', "there is no command 'infer sbumit'", "did you mean 'infer submit'?"],
@@ -272,6 +275,9 @@ describe('unknown commands', () => {
     ['reddis:stop', "there is no command 'infer reddis'", "did you mean 'infer redis stop'?"],
     ['redis:qqqqqq', "there is no command 'infer redis qqqqqq'", 'infer redis --help'],
     ['redis:stop:now', 'unexpected argument: now', 'infer redis stop --help'],
+    ['inspect:queus', "there is no command 'infer inspect queus'", "did you mean 'infer inspect queues'?"],
+    ['inspect:queues:now', 'unexpected argument: now', 'infer inspect queues --help'],
+    ['inspect:zzzzzz', 'unexpected argument: zzzzzz', 'infer inspect --help'],
     ['--redis', 'a command must come before --redis', 'infer --help'],
   ])('%s', (id, message, hint) => {
     expect(unknownCommand(id.split(':'), known, 'infer')).toEqual({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
-import { inspectView } from '../../../src/lib/cli/views/inspect-view.js';
+import { inspectView, liveInspectView } from '../../../src/lib/cli/views/inspect-view.js';
 import { modelsView } from '../../../src/lib/cli/views/models-view.js';
 import { type Overview, overviewJson } from '../../../src/lib/cli/views/overview.js';
 import { findProblems } from '../../../src/lib/cli/views/problems.js';
@@ -113,6 +113,32 @@ describe('inspect', () => {
       '│ w-1    │ node1 │  42 │ cpu    │ realtime,batch │ digits@1×64 │ ready │      0 │ 1,200 │  2 s │',
       '└────────┴───────┴─────┴────────┴────────────────┴─────────────┴───────┴────────┴───────┴──────┘',
     ]);
+  });
+
+  it('is tables on 80 columns too, names one under the other, and in parts below that', () => {
+    const workers = [
+      worker({ models: [{ name: 'digits', version: 1, batch: 1 }], gpu: '0', device: 'cuda:0' }),
+    ];
+    const lines = inspectView({ ...busy, workers }, { ...TTY, width: 80 }, NOW);
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
+    const at = lines.findIndex((line) => line.startsWith('WORKER'));
+    expect(lines.slice(at, at + 3)).toEqual([
+      'WORKER  HOST   PID  GPU  DEVICE  QUEUES    MODELS    STATE  ACTIVE   DONE  BEAT',
+      'w-1     node1   42  0    cuda:0  realtime  digits@1  ready       0  1,200   2 s',
+      '                                 batch',
+    ]);
+    const narrow = inspectView(busy, { ...TTY, width: 40 }, NOW);
+    expect(narrow.filter((line) => line.startsWith('QUEUE ')).length).toBeGreaterThan(1);
+    for (const line of narrow.slice(1)) expect(line.length).toBeLessThanOrEqual(40);
+  });
+
+  it('live, says what is wrong above the tables, which a low terminal cuts, and only the worst of much', () => {
+    expect(liveInspectView(busy, TTY)[2]).toBe('Queues');
+    const queues = Array.from({ length: 6 }, (_, i) => queue(`q${i}`, { paused: true }));
+    const lines = liveInspectView({ ...busy, queues }, TTY);
+    expect(lines[2]).toBe('What is wrong right now');
+    expect(lines.filter((line) => line.startsWith('! '))).toHaveLength(4);
+    expect(lines.indexOf('… and 2 more: infer inspect')).toBeLessThan(lines.indexOf('Queues'));
   });
 
   it('fits 80 columns while nothing runs', () => {

@@ -69,12 +69,16 @@ describe('a frame', () => {
     expect(lines.at(-1)).toBe('');
   });
 
-  it('counts the lines that do not fit, and keeps the charts to a third', () => {
+  it('counts the lines that do not fit, keeps the charts to a third, and drops them on a low terminal', () => {
     const body = Array.from({ length: 50 }, (_, i) => `line ${i}`);
-    const lines = draw({ body }, 80, 12);
-    expect(lines).toHaveLength(12);
-    expect(lines.find((line) => line.startsWith('…'))).toBe('… 45 more lines: a taller terminal shows them');
+    const lines = draw({ body }, 80, 24);
+    expect(lines).toHaveLength(24);
+    expect(lines.find((line) => line.startsWith('…'))).toBe('… 33 more lines: a taller terminal shows them');
     expect(lines.filter((line) => line.includes('waiting'))).toHaveLength(2);
+    const low = draw({ body }, 80, 12);
+    expect(low).toHaveLength(12);
+    expect(low.find((line) => line.startsWith('…'))).toBe('… 42 more lines: a taller terminal shows them');
+    expect(low.filter((line) => line.includes('waiting'))).toEqual([]);
   });
 
   it('puts charts one under the other where they do not fit side by side, and leaves them out below that', () => {

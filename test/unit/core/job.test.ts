@@ -1,3 +1,4 @@
+import { QueueKeys } from 'bullmq';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ExitCode } from '../../../src/lib/core/exit-codes.js';
@@ -7,10 +8,12 @@ import {
   chunkId,
   fromBullPriority,
   idTime,
+  mayBeJob,
   newId,
   printable,
   toBullPriority,
 } from '../../../src/lib/core/job.js';
+import { bullBase, goneKey, groupKey, inputKey, queueTag, resultKey } from '../../../src/lib/queue/keys.js';
 
 const usage = (code: string) => expect.objectContaining({ code, exitCode: ExitCode.Usage });
 
@@ -77,6 +80,28 @@ describe('ids', () => {
       expect(() => checkJobId(id)).toThrow(usage('JOB_ID'));
     },
   );
+
+  it('refuses as an id, and does not look for, what is a key of every queue', () => {
+    const { ['']: base, ...keys } = new QueueKeys('').getKeys('q');
+    const names = Object.keys(keys);
+    expect(base).toBe(':q:');
+    expect(names).toContain('prioritized');
+    for (const name of names) {
+      expect(() => checkJobId(name)).toThrow(usage('JOB_ID'));
+      expect(mayBeJob(name)).toBe(false);
+    }
+    expect(mayBeJob('order-1:lock')).toBe(false);
+    expect(mayBeJob('order-1')).toBe(true);
+  });
+
+  it('refuses a queue whose jobs would have the keys of their own inputs, results or groups', () => {
+    const ofOne = [inputKey, resultKey, groupKey, goneKey];
+    for (const key of ofOne) {
+      const name = key('', 'x').split(':')[1] as string;
+      expect(key(queueTag('infer', name), 'x')).toBe(`${bullBase('infer', name)}x`);
+      expect(() => checkQueueName(name)).toThrow(usage('QUEUE_NAME'));
+    }
+  });
 
   it.each(['order-1', 'A.b_c', '1a', 'a'.repeat(128)])('takes the id %s', (id) => {
     expect(checkJobId(id)).toBe(id);

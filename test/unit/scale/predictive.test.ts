@@ -118,7 +118,18 @@ describe('the predictive policy', () => {
   it('keeps a spare beyond what is needed, also when idle', () => {
     expect(lookAfter(0, 10, {}, fleetOf(1), { spare: 1 }).wanted).toBe(1);
     expect(lookAfter(3, 180, {}, fleetOf(1), { spare: 1 }).wanted).toBe(2);
-    expect(lookAfter(3, 180, {}, fleetOf(1), { spare: 1 }).because).toContain('1 needed and 1 to spare');
+    expect(lookAfter(3, 180, {}, fleetOf(1), { spare: 1 }).because).toContain(
+      '2 needed with what is to spare',
+    );
+  });
+
+  it('keeps as many to spare as serve a surge until others are ready, when a start is long', () => {
+    const slow = (rate: number) =>
+      lookAfter(rate, 180, {}, fleetOf(1, { coldStartMs: 60_000 }), { spare: 1, max: 16 }).wanted;
+    // (1 + 1.4) x 60 s / (60 + 10) s = 2.1; a larger fleet serves as much with one more.
+    expect(slow(2)).toBe(3);
+    expect(slow(6)).toBe(3);
+    expect(slow(22)).toBe(7);
   });
 
   it('lets workers go one at a time, after a while without need', () => {
@@ -162,19 +173,20 @@ describe('how long a worker is kept', () => {
   const level = (...gaps: number[]) => ({ neededAt: START, gaps: gaps.map((gap) => gap * 1000) });
 
   it('follows the pauses that were seen', () => {
-    const unknown = keepFor(level(), 20_000, false);
+    const unknown = keepFor(level(), 20_000, 'none');
     expect(unknown).toBeGreaterThanOrEqual(60_000);
     expect(unknown).toBeLessThanOrEqual(300_000);
     // Needed again after about five minutes, time and again: kept for that long.
-    expect(keepFor(level(280, 300, 250, 290), 20_000, false)).toBe(300_000);
+    expect(keepFor(level(280, 300, 250, 290), 20_000, 'none')).toBe(300_000);
     // Needed again after an hour: not worth the wait.
-    expect(keepFor(level(3600, 3700, 3500, 3600, 3650, 3600), 20_000, false)).toBeLessThanOrEqual(unknown);
+    expect(keepFor(level(3600, 3700, 3500, 3600, 3650, 3600), 20_000, 'none')).toBeLessThanOrEqual(unknown);
   });
 
   it('is longer for a slow start and with a spare', () => {
     const seen = level(1000, 1100);
-    expect(keepFor(seen, 120_000, false)).toBeGreaterThanOrEqual(keepFor(seen, 5_000, false));
-    expect(keepFor(seen, 20_000, true)).toBeGreaterThanOrEqual(keepFor(seen, 20_000, false));
+    expect(keepFor(seen, 120_000, 'none')).toBeGreaterThanOrEqual(keepFor(seen, 5_000, 'none'));
+    expect(keepFor(seen, 20_000, 'one')).toBeGreaterThanOrEqual(keepFor(seen, 20_000, 'none'));
+    expect(keepFor(seen, 60_000, 'one')).toBeGreaterThan(keepFor(seen, 60_000, 'surge'));
   });
 });
 

@@ -115,7 +115,7 @@ export abstract class ControlCommand<T extends typeof Command> extends BaseComma
     const { yes = false, confirm } = this.flags as unknown as ControlFlags;
     const person = process.stdin.isTTY === true && process.stderr.isTTY === true && !this.jsonEnabled();
     const terminal = person ? { input: process.stdin, output: process.stderr } : undefined;
-    const words = [...(this.id ?? '').split(':'), ...this.argv].map(quoted).join(' ');
+    const words = [...(this.id ?? '').split(':'), ...withoutConfirm(this.argv)].map(quoted).join(' ');
     const command = `${invocation().infer} ${words}`;
     return consent({ danger, target, yes, confirm, terminal, command, signal });
   }
@@ -142,6 +142,13 @@ export abstract class ControlCommand<T extends typeof Command> extends BaseComma
 /** Nothing was begun: no consent, or a second thought. */
 function isRefusal(error: unknown): boolean {
   return error instanceof InferError && ['CONFIRM', 'CONFIRM_NAME', 'NOT_CONFIRMED'].includes(error.code);
+}
+
+/** What was typed, but for a `--confirm` that named something else. */
+function withoutConfirm(argv: readonly string[]): string[] {
+  return argv.filter(
+    (word, at) => word !== '--confirm' && argv[at - 1] !== '--confirm' && !word.startsWith('--confirm='),
+  );
 }
 
 function quoted(word: string): string {

@@ -2,7 +2,7 @@ import { findJobs } from '../../client/find-jobs.js';
 import { systemClock } from '../../core/clock.js';
 import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
-import type { JobState } from '../../core/job.js';
+import { type JobState, printable } from '../../core/job.js';
 import { type JobFilter, type JobFilterInput, parseJobFilter } from '../../queue/job-filter.js';
 import { scanJobs } from '../../queue/job-list.js';
 import { Producer } from '../../queue/producer.js';
@@ -43,6 +43,12 @@ export function revokeDeed(
     });
   }
   const filter = cancellable(parseJobFilter(typed));
+  if (ids !== undefined && words.length > 0) {
+    throw new InferError('REVOKE_WHAT', 'jobs are either named with --id or meant by a filter', {
+      hint: `infer control revoke --id ${ids.map(printable).join(' --id ')}`,
+      exitCode: ExitCode.Usage,
+    });
+  }
   const detail = words.map(([name, value]) => `${name} ${String(value)}`).join(', ');
   return {
     action: 'revoke',

@@ -33,9 +33,17 @@ export function unknownCommand(words: readonly string[], known: readonly string[
     exitCode: ExitCode.Usage,
   });
   if (first.startsWith('-')) return usage(`a command must come before ${first}`, `${bin} --help`);
-  const whole = names.find((name) => words.join(' ').startsWith(`${name} `));
+  const [whole] = names
+    .filter((name) => words.join(' ').startsWith(`${name} `))
+    .sort((a, b) => b.length - a.length);
   if (whole !== undefined) {
-    const extra = words.slice(whole.split(' ').length).join(' ');
+    const rest = words.slice(whole.split(' ').length);
+    // `inspect` is a command, and so is `inspect queues`.
+    const meant = closestSubcommand(whole, rest[0] ?? '', names);
+    if (meant !== undefined) {
+      return usage(`there is no command '${bin} ${whole} ${rest[0]}'`, `did you mean '${bin} ${meant}'?`);
+    }
+    const extra = rest.join(' ');
     return usage(`unexpected argument: ${extra}`, `${bin} ${whole} --help`);
   }
   const topic = names.some((name) => name.startsWith(`${first} `));

@@ -53,9 +53,7 @@ export function groupFailures(failed: readonly JobRecord[]): FailureGroup[] {
 
 function fixOf({ code, jobs, queues, example }: FailureGroup): string {
   if (jobs === 1) return `infer retry ${example}`;
-  const queue = `-Q ${queues.join(',')}`;
-  const limit = jobs > 50 ? ' --limit 1000' : '';
-  return `infer inspect failed ${queue} --error ${code}${limit} -o name | xargs -n 1 infer retry`;
+  return `infer retry --failed -Q ${queues.join(',')} --error ${code}`;
 }
 
 /** The summary that comes before the list on a terminal. */

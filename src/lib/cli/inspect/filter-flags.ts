@@ -2,7 +2,7 @@ import { Flags } from '@oclif/core';
 import { type JobFilter, type JobFilterInput, parseJobFilter } from '../../queue/job-filter.js';
 
 /** Repeated or comma separated; what a value may be is for `parseJobFilter` to say. */
-const SEVERAL = { multiple: true, multipleNonGreedy: true } as const;
+const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
 
 /** The flags that say which jobs are meant, but for their state. */
 export const JOB_FLAGS = {
@@ -42,12 +42,11 @@ export const JOB_FLAGS = {
   }),
 };
 
-/** The state flag beside them. */
-export const STATE_FLAG = Flags.string({
+/** The state flag beside them, with the words of the command. */
+export const STATE_FLAG = Flags.custom<string>({
   ...SEVERAL,
   char: 's',
   helpValue: '<states>',
-  description: 'waiting, delayed, active, completed, failed, expired, cancelled [default: not ended]',
 });
 
 /** What `JOB_FLAGS` parse to. */

@@ -1,8 +1,7 @@
-import { InferError, messageOf } from '../../core/errors.js';
+import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { idTime, printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
-import { bullBase, groupKey, queueTag } from '../../queue/keys.js';
 import { listQueues, locate } from '../../queue/reader.js';
 import type { RedisClient } from '../../redis/types.js';
 
@@ -14,13 +13,7 @@ export async function findId(
   kind: 'job' | 'group',
 ): Promise<string> {
   const place = await locate(client, prefix, id, await listQueues(client, prefix));
-  if (place?.kind === kind) {
-    // A word such as `wait` names a key of the queue itself, which is no hash of a job.
-    const key =
-      kind === 'job' ? bullBase(prefix, place.queue) + id : groupKey(queueTag(prefix, place.queue), id);
-    if ((await client.hexists(key, 'timestamp').catch(zeroIfNoHash)) === 1) return place.queue;
-    throw unknownId(id, kind);
-  }
+  if (place?.kind === kind) return place.queue;
   if (place !== undefined) {
     throw new InferError(
       `${kind.toUpperCase()}_UNKNOWN`,
@@ -32,11 +25,6 @@ export async function findId(
     );
   }
   throw unknownId(id, kind);
-}
-
-function zeroIfNoHash(error: unknown): 0 {
-  if (messageOf(error).includes('WRONGTYPE')) return 0;
-  throw error;
 }
 
 /** Ids are no words that one could have misspelt: what helps is where they come from and how long they last. */

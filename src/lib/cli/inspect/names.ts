@@ -1,3 +1,4 @@
+import { isMeant } from '../../client/find-workers.js';
 import type { WorkerRecord } from '../../queue/broker.js';
 import { refuseUnknown } from './known-names.js';
 
@@ -17,21 +18,19 @@ export function pickQueues(
 }
 
 /**
- * The workers of these names or ids, or all; workers may share a name.
+ * The workers that these addresses mean, as `infer control` reads them, or all; workers may share a name.
  * @throws InferError WORKER_UNKNOWN (66) with the nearest name.
  */
-export function pickWorkers<W extends Pick<WorkerRecord, 'id' | 'name'>>(
+export function pickWorkers<W extends Pick<WorkerRecord, 'id' | 'name' | 'host'>>(
   workers: readonly W[],
   asked: readonly string[] | undefined,
 ): W[] {
   if (asked === undefined) return [...workers];
-  const ids = new Set(workers.map((worker) => worker.id));
-  const names = asked.filter((one) => !ids.has(one));
   refuseUnknown(
     'worker',
-    names,
+    asked.filter((one) => !workers.some((worker) => isMeant(worker, one))),
     workers.map((worker) => worker.name),
     'infer inspect workers',
   );
-  return workers.filter((worker) => asked.includes(worker.name) || asked.includes(worker.id));
+  return workers.filter((worker) => asked.some((one) => isMeant(worker, one)));
 }

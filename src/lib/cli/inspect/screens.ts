@@ -1,7 +1,7 @@
 import { formatDuration } from '../../core/units.js';
 import { type ListView, listJson, renderList } from '../output/list-format.js';
 import { count, type Layout, perSecond } from '../output/text.js';
-import { inspectView } from '../views/inspect-view.js';
+import { inspectView, liveInspectView } from '../views/inspect-view.js';
 import { type Overview, overviewJson } from '../views/overview.js';
 import { queueList } from '../views/queue-list.js';
 import { type StatLine, statLines, statList } from '../views/stat-list.js';
@@ -59,7 +59,7 @@ export function overviewScreen(
     json: overviewJson,
     print: (overview) => print(inspectView(overview, layout, overview.at)),
     body: (overview, sort, room) =>
-      inspectView({ ...overview, queues: sorted(overview.queues, QUEUE_ORDERS, sort) }, room, overview.at),
+      liveInspectView({ ...overview, queues: sorted(overview.queues, QUEUE_ORDERS, sort) }, room),
     points: ({ queues }) => queuePoints(queues),
   };
 }

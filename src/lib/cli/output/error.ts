@@ -21,6 +21,8 @@ export interface ShownError {
 export interface ErrorContext {
   /** What was typed, for hints: `infer submit`. */
   command: string;
+  /** Words that may follow it as commands of their own: `queues` of `infer inspect`. */
+  subcommands?: readonly string[];
   debug: boolean;
 }
 
@@ -73,7 +75,8 @@ function classify(error: unknown, context: ErrorContext): ShownError {
   return bug(error);
 }
 
-function usageError(error: OclifError, exitCode: number, { command }: ErrorContext): ShownError {
+function usageError(error: OclifError, exitCode: number, context: ErrorContext): ShownError {
+  const { command, subcommands = [] } = context;
   const help = `${command} --help`;
   const usage = (message: string, hint = help): ShownError => ({ code: 'USAGE', message, hint, exitCode });
   if (error.parse !== undefined && Array.isArray(error.flags)) {
@@ -87,6 +90,11 @@ function usageError(error: OclifError, exitCode: number, { command }: ErrorConte
       typeof arg === 'object' && arg !== null && 'name' in arg ? String(arg.name).toUpperCase() : String(arg),
     );
     const missing = /^Missing/.test(error.message);
+    const first = missing ? undefined : names[0]?.split(/[\s:]/, 1)[0];
+    const near = first === undefined ? undefined : closestWord(first, subcommands);
+    if (near !== undefined && near !== first) {
+      return usage(`there is no command '${command} ${first}'`, `did you mean '${command} ${near}'?`);
+    }
     const what = missing ? 'missing argument' : 'unexpected argument';
     return usage(`${what}${names.length === 1 ? '' : 's'}: ${names.join(', ')}`);
   }

@@ -7,7 +7,7 @@ import { heading, type Layout, perSecond } from '../output/text.js';
 import { titledParts } from '../output/wrap.js';
 import { autoscalerTable } from './autoscaler-table.js';
 import type { Overview, RedisOverview } from './overview.js';
-import { findProblems } from './problems.js';
+import { findProblems, type Problem } from './problems.js';
 import { drained } from './queue-list.js';
 import { stateCell } from './worker-list.js';
 
@@ -40,33 +40,59 @@ const WORKER_COLUMNS: Column[] = [
 
 const STALE_BEAT_MS = 10_000;
 
-/** Redis, what is wrong, queues and workers: `infer inspect` in a terminal or a pipe. */
+/** Redis, queues, workers, and at the end, next to the prompt, what is wrong: `infer inspect`. */
 export function inspectView(overview: Overview, layout: Layout, now: number): string[] {
-  const { paint } = layout;
-  const problems = findProblems(overview);
+  const problems = problemLines(findProblems(overview), layout);
   return [
     ...redisLines(overview.redis, layout),
     '',
+    ...tables(overview, layout, now),
+    ...(problems.length === 0 ? [] : ['', ...problems]),
+  ];
+}
+
+/** Problems that a live view has room for above its tables. */
+const MOST_LIVE = 4;
+
+/** The same for a screen of few lines, of which the last are cut: what is wrong comes first. */
+export function liveInspectView(overview: Overview, layout: Layout): string[] {
+  const found = findProblems(overview);
+  const more = found.length - MOST_LIVE;
+  const problems = problemLines(found.slice(0, MOST_LIVE), layout);
+  return [
+    ...redisLines(overview.redis, layout),
+    '',
+    ...problems,
+    ...(more > 0 ? [layout.paint('dim', `… and ${more} more: infer inspect`)] : []),
+    ...(problems.length === 0 ? [] : ['']),
+    ...tables(overview, layout, overview.at),
+  ];
+}
+
+function tables({ queues, workers, autoscalers }: Overview, layout: Layout, now: number): string[] {
+  const { paint } = layout;
+  return [
     heading('Queues', paint),
-    ...(overview.queues.length === 0
+    ...(queues.length === 0
       ? [paint('dim', 'none yet: infer submit makes one')]
-      : queueTable(overview.queues, layout)),
+      : queueTable(queues, layout)),
     '',
     heading('Workers', paint),
-    ...(overview.workers.length === 0 ? [paint('dim', 'none')] : workerTable(overview.workers, layout, now)),
-    ...(overview.autoscalers.length === 0
+    ...(workers.length === 0 ? [paint('dim', 'none')] : workerTable(workers, layout, now)),
+    ...(autoscalers.length === 0
       ? []
-      : ['', heading('Autoscalers', paint), ...autoscalerTable(overview.autoscalers, layout, now)]),
-    ...(problems.length === 0
-      ? []
-      : [
-          '',
-          heading('What is wrong right now', paint),
-          ...problems.flatMap(({ message, fix }) => [
-            `${paint('yellow', '!')} ${printable(message)}`,
-            `  ${paint('dim', 'Try:')} ${paint('cyan', printable(fix))}`,
-          ]),
-        ]),
+      : ['', heading('Autoscalers', paint), ...autoscalerTable(autoscalers, layout, now)]),
+  ];
+}
+
+function problemLines(problems: readonly Problem[], { paint }: Layout): string[] {
+  if (problems.length === 0) return [];
+  return [
+    heading('What is wrong right now', paint),
+    ...problems.flatMap(({ message, fix }) => [
+      `${paint('yellow', '!')} ${printable(message)}`,
+      `  ${paint('dim', 'Try:')} ${paint('cyan', printable(fix))}`,
+    ]),
   ];
 }
 
@@ -106,6 +132,14 @@ function modelText(model: WorkerRecord['models'][number], { width }: Layout): st
   return `${model.name}@${model.version}${batch}`;
 }
 
+/** Below this, names stand one under the other: 80 columns should hold a worker in a line. */
+const NARROW = 100;
+
+function several(values: readonly string[], { tty, width }: Layout): Cell {
+  if (values.length === 0) return '-';
+  return tty && width < NARROW ? { values } : values.join(',');
+}
+
 export function workerTable(workers: readonly WorkerRecord[], layout: Layout, now: number): string[] {
   const rows = workers.map((worker): Cell[] => {
     const age = Math.max(0, now - worker.beatAt);
@@ -115,8 +149,11 @@ export function workerTable(workers: readonly WorkerRecord[], layout: Layout, no
       String(worker.pid),
       worker.gpu ?? '-',
       worker.device,
-      worker.queues.join(','),
-      worker.models.map((model) => modelText(model, layout)).join(',') || '-',
+      several(worker.queues, layout),
+      several(
+        worker.models.map((model) => modelText(model, layout)),
+        layout,
+      ),
       stateCell(worker, age),
       worker.active.length,
       worker.jobsDone,

@@ -44,6 +44,8 @@ const LEVELS = '▁▂▃▄▅▆▇█';
 const CELLS = { least: 8, most: 60 };
 /** Share of the screen that charts may take. */
 const CHART_SHARE = 1 / 3;
+/** With fewer lines than this the tables come first, of which charts show the course alone. */
+const CHART_ROOM = 18;
 const NAME_MOST = 20;
 
 /** The picture as lines that fit: never more than the rows, none wider than the columns. Pure. */
@@ -52,7 +54,9 @@ export function drawFrame(frame: Frame, size: FrameSize, paint: Paint): string[]
   const foot = frame.keys ? [paint('dim', 'p pause · s sort · q quit')] : [];
   const room = size.rows - head.length - foot.length;
   const wanted = chartLines(frame.charts, size.columns, paint);
-  const charts = wanted.slice(0, Math.max(0, Math.floor(room * CHART_SHARE) - 1));
+  const share = Math.max(0, Math.floor(room * CHART_SHARE) - 1);
+  const spare = room - 1 - frame.body.length - 1;
+  const charts = wanted.slice(0, room < CHART_ROOM ? Math.max(0, Math.min(share, spare)) : share);
   const chartRoom = charts.length === 0 ? 0 : charts.length + 1;
   const body = fitted(frame.body, room - chartRoom - 1, paint);
   const lines = [...head, '', ...body, ...(charts.length === 0 ? [] : ['', ...charts])];

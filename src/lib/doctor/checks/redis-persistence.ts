@@ -44,12 +44,9 @@ export function judgePersistence(
   }
   const changes = Number(raw.get('rdb_changes_since_last_save') ?? 0);
   const lost = snapshots
-    ? `the last snapshot (${changes} changes since)`
-    : 'its start, as it keeps no snapshots either';
-  return warn(
-    `the append-only file is off: when Redis crashes, jobs accepted since ${lost} are lost`,
-    'infer redis-tune apply',
-  );
+    ? `jobs accepted since the last snapshot (${changes} changes since) are lost`
+    : 'all jobs are lost, as it keeps no snapshots either';
+  return warn(`the append-only file is off: when Redis crashes, ${lost}`, 'infer redis-tune apply');
 }
 
 async function readConfig(client: RedisClient, ...names: string[]): Promise<Map<string, string>> {
