@@ -10,6 +10,7 @@ export default class Metrics extends BaseCommand<typeof Metrics> {
   static override summary = 'serve metrics of queues, workers and Redis to Prometheus';
   static override description =
     `Answers /metrics until stopped; reads Redis only when asked, and a user that may only read is enough. While Redis is away it answers with infer_up 0.
+/autoscale/<queue> says how many workers the autoscaler's policy wants, for KEDA: {"desiredWorkers": 3, …}.
 /healthz says whether it runs, /readyz whether Redis answers. With INFER_METRICS_TOKEN set, all but these two ask for that bearer token.`;
   static override examples = [
     '<%= config.bin %> metrics',
@@ -34,15 +35,16 @@ export default class Metrics extends BaseCommand<typeof Metrics> {
   };
 
   async run(): Promise<MetricsJson> {
-    const { openScraper, serveMetrics } = await import('../lib/cli/serve-metrics.js');
+    const { openExporter, serveMetrics } = await import('../lib/cli/serve-metrics.js');
     const { host, port, once, queues, timeout } = this.flags;
     const { version } = this.config;
     const note = (line: string) => this.note(line);
-    const scraper = openScraper(this.loaded, { queues, timeoutMs: timeout, once, version, note });
+    const exporter = openExporter(this.loaded, { queues, timeoutMs: timeout, once, version, note });
+    const { scraper } = exporter;
     try {
       if (!once) {
         const { metricsToken: token } = this.settings;
-        return await serveMetrics(scraper, { host, port, token, note, warn: (line) => this.warn(line) });
+        return await serveMetrics(exporter, { host, port, token, note, warn: (line) => this.warn(line) });
       }
       if (this.jsonEnabled()) return { metrics: await scraper.values() };
       await this.print((await scraper.freshText()).trimEnd());

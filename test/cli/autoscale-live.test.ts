@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { listAutoscalers } from '../../src/lib/queue/autoscalers.js';
+import { readAutoscalers } from '../../src/lib/queue/autoscalers.js';
 import { type Started, until, useInfer } from '../support/cli.js';
 import { type PosingGpus, posingGpus, posingUuid } from '../support/gpus.js';
 import { slow, writeModel } from '../support/onnx-builder.js';
@@ -128,7 +128,9 @@ describe('a fleet on GPUs', () => {
     const up = await first.said((one) => /1→[23]/.test(one.reason));
     expect(up.reason).toMatch(/rt 1→[23]: .*(backlog|waiting)/);
     const shown = await until(async () => {
-      const [record] = await listAutoscalers(await redis.client(), 'infer');
+      const {
+        autoscalers: [record],
+      } = await readAutoscalers(await redis.client(), 'infer', Date.now());
       return record?.workers.length === 3 ? record : undefined;
     });
     expect(shown).toMatchObject({
@@ -164,7 +166,10 @@ describe('a fleet on GPUs', () => {
     second.child.kill('SIGTERM');
     expect((await second.child).exitCode).toBe(0);
     expect((await running()).map((row) => row.pid)).toEqual([left?.pid]);
-    expect(await listAutoscalers(await redis.client(), 'infer')).toEqual([]);
+    expect(await readAutoscalers(await redis.client(), 'infer', Date.now())).toEqual({
+      autoscalers: [],
+      lapsed: [],
+    });
   }, 90_000);
 
   it('one autoscaler a pool: the second is told who has it; other queues are another pool', async () => {

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { listAutoscalers } from '../../src/lib/queue/autoscalers.js';
+import { readAutoscalers } from '../../src/lib/queue/autoscalers.js';
 import { type Started, says, until, useInfer } from '../support/cli.js';
 import { useRedis } from '../support/redis.js';
 import { openTerminal, type Terminal } from '../support/terminal.js';
@@ -134,7 +134,8 @@ describe('nothing runs that is not listed', () => {
   it('a dry run beside it takes nothing off the register', async () => {
     const live = start(['autoscale', '--gpus', 'none', '-Q', 'rt', '--interval', '5s', ...DIGITS]);
     await says(live, 'autoscaler of rt');
-    const shown = async () => (await listAutoscalers(await redis.client(), 'infer')).map((one) => one.pid);
+    const shown = async () =>
+      (await readAutoscalers(await redis.client(), 'infer', Date.now())).autoscalers.map((one) => one.pid);
     await until(async () => ((await shown()).length === 1 ? true : undefined));
     await infer.run(['autoscale', ...ON_CPU, '-Q', 'rt', '--dry-run', '--once', ...DIGITS]);
     expect(await shown()).toEqual([live.pid]);

@@ -136,7 +136,7 @@ describe('what is asked of the machine', () => {
   });
 
   it('an old driver', async () => {
-    const env = programs("echo '0, GPU-1, Tesla K80, 11441, 11000, 450.80.02'");
+    const env = programs("echo '0, GPU-1, 11441, 441, 11000, 0, [N/A], 450.80.02, Tesla K80'");
     const { exitCode, stdout } = await infer.run(['doctor', '--gpu', '0', 'gpu-driver'], { env });
     expect(exitCode).toBe(1);
     expect(stdout).toContain('driver 450.80.02 is too old: CUDA 12 needs 525');

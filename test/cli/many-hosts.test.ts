@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type AutoscalerRecord, listAutoscalers } from '../../src/lib/queue/autoscalers.js';
+import { type AutoscalerRecord, readAutoscalers } from '../../src/lib/queue/autoscalers.js';
 import { type Started, until, useInfer } from '../support/cli.js';
 import { startCluster, type TestCluster } from '../support/cluster.js';
 import { posingHost } from '../support/hosts.js';
@@ -101,7 +101,7 @@ describe('autoscalers on two hosts, one Redis', () => {
   });
   const records = async (what: (all: AutoscalerRecord[]) => boolean) =>
     until(async () => {
-      const all = await listAutoscalers(await redis.client(), 'infer');
+      const { autoscalers: all } = await readAutoscalers(await redis.client(), 'infer', Date.now());
       return what(all) ? all : undefined;
     }, 25_000);
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
+import { readQuery } from '../../src/lib/cli/autoscale/desired-query.js';
 import { SETTING_NAMES, settingOf } from '../../src/lib/config/settings.js';
 import { parseDuration } from '../../src/lib/core/units.js';
 import { ROOT } from '../support/cli.js';
@@ -264,6 +265,20 @@ describe('deploy/helm/infer', () => {
     expect(scaled).toContain('type: metrics-api');
     expect(scaled).toContain('/autoscale/');
     expect(scaled).toContain('valueLocation: desiredWorkers');
+    // The query is one that the exporter takes, filled in with the chart's own values.
+    const { queue, minReplicas, maxReplicas, spare, targetWait } = (
+      values.workers[0] as { autoscale: Record<string, string | number> }
+    ).autoscale;
+    const filling = [queue, minReplicas, maxReplicas, spare, targetWait].map(String);
+    const format = /printf "%s(\/autoscale\/[^"]*)"/.exec(scaled)?.[1] as string;
+    const url = new URL(
+      format.replaceAll(/%[sd]/g, () => filling.shift() as string),
+      'http://exporter',
+    );
+    expect(filling).toEqual([]);
+    const { queues, config } = readQuery(url.pathname.slice('/autoscale/'.length), url.searchParams);
+    expect(queues).toEqual([queue]);
+    expect(config).toMatchObject({ min: minReplicas, max: maxReplicas, spare, targetWaitMs: 10_000 });
   });
 
   describe.skipIf(!helm)('with helm (skipped where it is not installed)', () => {
@@ -337,7 +352,7 @@ describe('deploy/helm/infer', () => {
           type: 'metrics-api',
           metricType: 'AverageValue',
           metadata: {
-            url: 'http://demo-infer-metrics.ml.svc:9464/autoscale/realtime',
+            url: 'http://demo-infer-metrics.ml.svc:9464/autoscale/realtime?min=0&max=8&spare=0&targetWait=10s',
             valueLocation: 'desiredWorkers',
             targetValue: '1',
             activationTargetValue: '0',

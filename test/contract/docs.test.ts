@@ -18,7 +18,7 @@ const PAGES = [
 
 /** Pages that describe the commands of a topic, beside its sections in docs/cli.md. */
 const PAGES_OF: Readonly<Record<string, string[]>> = {
-  autoscale: ['autoscaling.md', 'autoscaler-live.md'],
+  autoscale: ['autoscaling.md'],
   bench: ['bench.md'],
   completion: ['completion.md'],
   control: ['control.md'],

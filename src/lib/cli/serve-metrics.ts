@@ -2,8 +2,10 @@ import type { LoadedSettings } from '../config/load.js';
 import { type InferError, messageOf } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { startMetricsServer } from '../http/metrics-server.js';
+import type { RouteRequest } from '../http/routes.js';
 import { Scraper } from '../http/scraper.js';
 import { connectionSettings } from '../redis/from-settings.js';
+import { DesiredWorkers } from './autoscale/desired-workers.js';
 import { onShutdown } from './signals.js';
 
 export interface ScrapeFlags {
@@ -28,13 +30,21 @@ const DEFAULT_PORT = 9464;
 /** A wrong password or URL is mended by nobody but the caller; anything else may pass. */
 const FATAL: readonly number[] = [ExitCode.BadConfig, ExitCode.NotPermitted];
 
-/** A scraper by the command's settings; opens nothing until it is asked. */
-export function openScraper(loaded: LoadedSettings, flags: ScrapeFlags): Scraper {
+export interface Exporter {
+  scraper: Scraper;
+  desired: DesiredWorkers;
+}
+
+/** An exporter by the command's settings; opens nothing until it is asked. */
+export function openExporter(loaded: LoadedSettings, flags: ScrapeFlags): Exporter {
   const timeoutMs = flags.timeoutMs ?? LOOK_MS;
-  return new Scraper({
+  const { prefix } = loaded.values;
+  const desired = new DesiredWorkers(prefix, (work) => scraper.ask(work));
+  const scraper: Scraper = new Scraper({
     // Starts no server of infer's own: who only looks changes nothing.
     settings: { ...connectionSettings(loaded, false), connectTimeoutMs: Math.max(1, timeoutMs / 2) },
-    prefix: loaded.values.prefix,
+    prefix,
+    desired: () => desired.latest(),
     version: flags.version,
     queues: flags.queues,
     timeoutMs,
@@ -42,13 +52,17 @@ export function openScraper(loaded: LoadedSettings, flags: ScrapeFlags): Scraper
     onState: (error) =>
       flags.note(error === undefined ? 'Redis is back' : `Redis cannot be read: ${error.message}`),
   });
+  return { scraper, desired };
 }
 
 /**
  * Serves until SIGINT or SIGTERM; answers the URL it had.
  * @throws InferError PORT_IN_USE, PORT; REDIS_… when the settings of Redis cannot be right.
  */
-export async function serveMetrics(scraper: Scraper, options: ServeOptions): Promise<{ url: string }> {
+export async function serveMetrics(
+  { scraper, desired }: Exporter,
+  options: ServeOptions,
+): Promise<{ url: string }> {
   const { host, port = DEFAULT_PORT, token, note, warn } = options;
   try {
     await scraper.read();
@@ -58,7 +72,8 @@ export async function serveMetrics(scraper: Scraper, options: ServeOptions): Pro
     warn(`${message}; /metrics says infer_up 0 until it answers`);
   }
   const onFailure = (error: unknown) => warn(`a request failed: ${messageOf(error)}`);
-  const server = await startMetricsServer(scraper, { host, port, token, onFailure });
+  const more = { '/autoscale/': { handle: (request: RouteRequest) => desired.handle(request) } };
+  const server = await startMetricsServer(scraper, { host, port, token, more, onFailure });
   if (token === undefined && !isLoopback(host)) {
     warn(`whoever reaches ${server.url} can read it; INFER_METRICS_TOKEN=… asks for a token`);
   }

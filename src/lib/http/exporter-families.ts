@@ -52,6 +52,13 @@ export const EXPORTER_FAMILIES: readonly Family[] = [
     samples: ({ reading }) => (reading === undefined ? [] : [[{}, reading.snapshot.hidden.workers]]),
   },
   {
+    name: 'infer_desired_workers',
+    help: 'Workers wanted, as /autoscale/<queue> last answered; gone 5 minutes after it was last asked',
+    type: 'gauge',
+    labels: ['queue'],
+    samples: ({ exporter }) => [...exporter.desired].map(([queue, count]) => [{ queue }, count]),
+  },
+  {
     name: 'process_start_time_seconds',
     help: 'When the exporter started, in seconds since the epoch',
     type: 'gauge',

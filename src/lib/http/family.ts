@@ -12,6 +12,8 @@ export interface ExporterFigures {
   scrapes: number;
   /** Looks at Redis that failed, by error code. */
   errors: ReadonlyMap<string, number>;
+  /** Workers wanted, by queue, as `/autoscale/<queue>` answered lately. */
+  desired: ReadonlyMap<string, number>;
 }
 
 /** What Redis said, as far as the metrics of queues, workers and Redis are concerned. */

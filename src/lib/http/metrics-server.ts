@@ -24,7 +24,7 @@ export async function startMetricsServer(
   options: MetricsServerOptions,
 ): Promise<HttpServer> {
   const routes: RouteTable = {
-    '/': { handle: async () => textReply(200, 'infer metrics: /metrics /healthz /readyz') },
+    '/': { handle: async () => textReply(200, `infer metrics: ${Object.keys(routes).slice(1).join(' ')}`) },
     '/metrics': {
       handle: async () => {
         const { contentType, text } = await scraper.text();

@@ -32,6 +32,10 @@ export function textReply(status: number, text: string): Reply {
   return { status, contentType: 'text/plain; charset=utf-8', body: `${text}\n` };
 }
 
+export function jsonReply(status: number, value: unknown): Reply {
+  return { status, contentType: 'application/json; charset=utf-8', body: `${JSON.stringify(value)}\n` };
+}
+
 export interface FoundRoute {
   route: Route;
   rest: string;

@@ -18,6 +18,8 @@ export interface ScraperOptions {
   timeoutMs: number;
   /** Count what workers did before this process started: for a single look, which has no before. */
   fromZero: boolean;
+  /** Workers wanted by queue, for a gauge; nothing knows of any where this is not given. */
+  desired?: (() => ReadonlyMap<string, number>) | undefined;
   /** Told when Redis goes, with the reason, and when it is back. */
   onState?: ((error: InferError | undefined) => void) | undefined;
 }
@@ -75,6 +77,19 @@ export class Scraper {
     );
   }
 
+  /**
+   * Reads something else over the same connection, in the same time.
+   * @throws InferError REDIS_… (69, 77) when Redis cannot be read in time.
+   */
+  async ask<T>(work: (client: RedisClient) => Promise<T>): Promise<T> {
+    try {
+      return await within(this.options.timeoutMs, this.use(work));
+    } catch (error) {
+      this.drop();
+      throw error;
+    }
+  }
+
   async close(): Promise<void> {
     this.closed = true;
     const client = this.client ?? (await this.opening?.catch(() => undefined));
@@ -92,6 +107,7 @@ export class Scraper {
         lastSeconds: this.lastSeconds,
         scrapes: this.scrapes,
         errors: this.errors,
+        desired: this.options.desired?.() ?? new Map(),
       },
       reading,
     };

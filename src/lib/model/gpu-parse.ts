@@ -18,6 +18,8 @@ export interface Gpu {
   freeBytes?: number;
   /** Share of time in which it was at work, 0..1. */
   utilisation?: number;
+  /** Version of the driver, where it was asked for: `550.54.15`. */
+  driver?: string;
   /** Its MIG instances; while MIG is enabled nothing but these can be used. */
   mig: MigInstance[];
 }
@@ -30,12 +32,17 @@ const FIELDS = [
   'memory.free',
   'utilization.gpu',
   'mig.mode.current',
+  'driver_version',
   'name',
 ] as const;
 
 /** Fields to ask for. The name is last: it alone may hold a comma. Drivers before R450 know no MIG. */
-export function gpuFields(withMig: boolean): string[] {
-  return FIELDS.filter((field) => withMig || field !== 'mig.mode.current');
+export function gpuFields(withMig: boolean, withDriver = false): string[] {
+  const left: string[] = [
+    ...(withMig ? [] : ['mig.mode.current']),
+    ...(withDriver ? [] : ['driver_version']),
+  ];
+  return FIELDS.filter((field) => !left.includes(field));
 }
 
 const MIB = 1 << 20;
@@ -45,8 +52,12 @@ const MIB = 1 << 20;
  * stable output, and warnings stand between the lines: a line counts that has an index and a UUID,
  * and a value that is no number is not known.
  */
-export function parseGpus(csv: string, withMig: boolean): { gpus: Gpu[]; migEnabled: boolean } {
-  const fields = gpuFields(withMig);
+export function parseGpus(
+  csv: string,
+  withMig: boolean,
+  withDriver = false,
+): { gpus: Gpu[]; migEnabled: boolean } {
+  const fields = gpuFields(withMig, withDriver);
   const gpus: Gpu[] = [];
   let migEnabled = false;
   for (const line of csv.split('\n')) {
@@ -65,6 +76,7 @@ export function parseGpus(csv: string, withMig: boolean): { gpus: Gpu[]; migEnab
       ...known('usedBytes', cell('memory.used'), MIB),
       ...known('freeBytes', cell('memory.free'), MIB),
       ...known('utilisation', cell('utilization.gpu'), 0.01),
+      ...(withDriver ? { driver: cell('driver_version') } : {}),
       mig: [],
     });
   }

@@ -23,16 +23,25 @@ const TIMEOUT_MS = 5000;
 const OUTPUT_MAX = 1 << 20;
 const REASON_MAX = 200;
 
+export interface GpuQuestion {
+  /** For each call of nvidia-smi. */
+  timeoutMs?: number | undefined;
+  /** One GPU by its UUID. */
+  only?: string | undefined;
+  /** The version of the driver, too. */
+  withDriver?: boolean | undefined;
+  /** Where nvidia-smi is looked for; this process' own environment unless given. */
+  env?: NodeJS.ProcessEnv | undefined;
+}
+
 /**
  * Asks nvidia-smi for this host's GPUs, or for `only` one by its UUID; in at most `timeoutMs` a call
  * (one, two where MIG is on). Never throws: no GPU and a broken driver are answers too.
  */
-export async function discoverGpus(
-  options: { timeoutMs?: number | undefined; only?: string | undefined } = {},
-): Promise<GpuReport> {
-  const { timeoutMs = TIMEOUT_MS, only } = options;
+export async function discoverGpus(options: GpuQuestion = {}): Promise<GpuReport> {
+  const { timeoutMs = TIMEOUT_MS, only, withDriver = false, env } = options;
   const query = (mig: boolean) =>
-    ask([...(only === undefined ? [] : ['-i', only]), ...queryOf(mig)], timeoutMs);
+    ask([...(only === undefined ? [] : ['-i', only]), ...queryOf(mig, withDriver)], timeoutMs, env);
   let withMig = true;
   let answer = await query(withMig);
   if (/is not a valid field/i.test(answer.output)) {
@@ -41,10 +50,10 @@ export async function discoverGpus(
   }
   if (answer.end === 'absent') return { state: 'absent', gpus: [], reason: 'nvidia-smi is not installed' };
   if (answer.end === 'hung') return hung(timeoutMs);
-  const { gpus, migEnabled } = parseGpus(answer.output, withMig);
+  const { gpus, migEnabled } = parseGpus(answer.output, withMig, withDriver);
   if (gpus.length === 0) return nothingFound(answer);
   if (migEnabled) {
-    const listing = await ask(['-L'], timeoutMs);
+    const listing = await ask(['-L'], timeoutMs, env);
     if (listing.end === 'hung') return hung(timeoutMs);
     const instances = parseMigInstances(listing.output);
     for (const gpu of gpus) gpu.mig = instances.get(gpu.uuid) ?? [];
@@ -64,8 +73,8 @@ export function gpusOf(report: GpuReport): Gpu[] {
   });
 }
 
-function queryOf(withMig: boolean): string[] {
-  return [`--query-gpu=${gpuFields(withMig).join(',')}`, '--format=csv,noheader,nounits'];
+function queryOf(withMig: boolean, withDriver: boolean): string[] {
+  return [`--query-gpu=${gpuFields(withMig, withDriver).join(',')}`, '--format=csv,noheader,nounits'];
 }
 
 function hung(timeoutMs: number): GpuReport {
@@ -86,10 +95,14 @@ interface Answer {
 }
 
 /** Errors come on standard output in some versions and on standard error in others. */
-function ask(args: string[], timeoutMs: number): Promise<Answer> {
+function ask(args: string[], timeoutMs: number, env: NodeJS.ProcessEnv | undefined): Promise<Answer> {
   return new Promise((resolve) => {
     // A group of its own, so that it is killed together with what it may have started.
-    const child = spawn('nvidia-smi', args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const child = spawn('nvidia-smi', args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+      ...(env === undefined ? {} : { env }),
+    });
     let output = '';
     const end = (how: Answer['end']) => {
       clearTimeout(timer);

@@ -1,9 +1,11 @@
 import type { RedisClient } from '../redis/types.js';
 import { autoscalerKey, autoscalersKey } from './keys.js';
 
-/** It says more often that it lives, unless its interval is long: then so many of them. */
+/** It says more often that it lives, unless its interval is long. */
 const TTL_MS = 30_000;
 const TTL_INTERVALS = 3;
+/** After so long without a word nobody asks for it any more. */
+const FORGOTTEN_MS = 600_000;
 
 /** What an autoscaler has and decides, JSON in Redis with a TTL. */
 export interface AutoscalerRecord {
@@ -19,6 +21,8 @@ export interface AutoscalerRecord {
   min: number;
   max: number;
   targetWaitMs: number;
+  /** Time between two decisions; autoscalers of older versions do not say. */
+  intervalMs?: number | undefined;
   startedAt: number;
   /** ms since the epoch. */
   decidedAt: number;
@@ -30,7 +34,13 @@ export interface AutoscalerRecord {
   reason: string;
   workers: AutoscaledWorker[];
   /** Places where no worker can run now, and why. */
-  troubles: { slot: string; state: 'backing off' | 'failed' | 'in use' | 'gone'; reason: string }[];
+  troubles: {
+    slot: string;
+    state: 'backing off' | 'failed' | 'in use' | 'gone';
+    reason: string;
+    /** How the last worker there failed, with the last line of its log. */
+    last?: string | undefined;
+  }[];
 }
 
 export interface AutoscaledWorker {
@@ -49,13 +59,13 @@ export async function publishAutoscaler(
   client: RedisClient,
   prefix: string,
   record: AutoscalerRecord,
-  intervalMs: number,
 ): Promise<void> {
+  const { id, decidedAt, intervalMs = 0 } = record;
   const ttl = Math.max(TTL_MS, TTL_INTERVALS * intervalMs);
   await Promise.all([
-    client.set(autoscalerKey(prefix, record.id), JSON.stringify(record), 'PX', ttl),
-    client.zadd(autoscalersKey(prefix), String(record.decidedAt), record.id),
-    client.zremrangebyscore(autoscalersKey(prefix), '-inf', String(record.decidedAt - 20 * TTL_MS)),
+    client.set(autoscalerKey(prefix, id), JSON.stringify(record), 'PX', ttl),
+    client.zadd(autoscalersKey(prefix), String(decidedAt), id),
+    client.zremrangebyscore(autoscalersKey(prefix), '-inf', String(decidedAt - FORGOTTEN_MS)),
   ]);
 }
 
@@ -64,12 +74,35 @@ export async function removeAutoscaler(client: RedisClient, prefix: string, id: 
   await Promise.all([client.del(autoscalerKey(prefix, id)), client.zrem(autoscalersKey(prefix), id)]);
 }
 
-/** Autoscalers that live, by id. Read-only. */
-export async function listAutoscalers(client: RedisClient, prefix: string): Promise<AutoscalerRecord[]> {
-  const ids = await client.zrange(autoscalersKey(prefix), '0', '-1');
-  const records = await Promise.all(ids.map((id) => client.get(autoscalerKey(prefix, id))));
-  return records
-    .filter((json): json is string => json !== null)
-    .map((json) => JSON.parse(json) as AutoscalerRecord)
-    .sort((a, b) => a.id.localeCompare(b.id));
+/** An autoscaler that did not sign off and says nothing any more: killed, or cut off from Redis. */
+export interface LapsedAutoscaler {
+  id: string;
+  /** Its last decision, ms since the epoch. */
+  decidedAt: number;
+}
+
+/** Autoscalers that live, and those that fell silent in the last ten minutes; by id. Read-only. */
+export async function readAutoscalers(
+  client: RedisClient,
+  prefix: string,
+  now: number,
+): Promise<{ autoscalers: AutoscalerRecord[]; lapsed: LapsedAutoscaler[] }> {
+  const flat = await client.zrange(autoscalersKey(prefix), '0', '-1', 'WITHSCORES');
+  const known = flat.flatMap((id, at) => (at % 2 === 0 ? [{ id, decidedAt: Number(flat[at + 1]) }] : []));
+  const records = await Promise.all(known.map(({ id }) => client.get(autoscalerKey(prefix, id))));
+  const byId = (a: { id: string }, b: { id: string }) => a.id.localeCompare(b.id);
+  return {
+    autoscalers: records
+      .filter((json): json is string => json !== null)
+      .map((json) => JSON.parse(json) as AutoscalerRecord)
+      .sort(byId),
+    lapsed: known
+      .filter(({ decidedAt }, at) => records[at] === null && lapsedFor(now - decidedAt))
+      .sort(byId),
+  };
+}
+
+/** One whose record is younger than that did not expire: it signed off this very moment. */
+function lapsedFor(age: number): boolean {
+  return age > TTL_MS / 2 && age < FORGOTTEN_MS;
 }

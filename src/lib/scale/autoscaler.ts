@@ -56,6 +56,8 @@ export interface Tick {
 
 /** A Redis that has not answered by then is taken for away; the reading goes on. */
 const READ_MS = 2000;
+/** A line of a log may be long. */
+const LAST_MAX = 300;
 
 /**
  * The loop's one step: read, decide, act, write down. It never waits for a Redis that is away, and
@@ -63,6 +65,8 @@ const READ_MS = 2000;
  */
 export class Autoscaler {
   private reading: Promise<Reading | Error> | undefined;
+  /** By slot: how the last worker there failed. */
+  private readonly lastFailures = new Map<string, string>();
 
   constructor(
     private readonly parts: AutoscalerParts,
@@ -105,7 +109,10 @@ export class Autoscaler {
       drained.includes(member.id) && !dryRun && member.phase !== 'draining'
         ? { ...member, phase: 'draining', since: at }
         : member;
-    const troubles = [...look.troubles, ...troublesOf(decision.state, at)];
+    for (const { slot, reason, lines } of look.failures) {
+      this.lastFailures.set(slot, [reason, ...lines.slice(-1)].join(' | ').slice(0, LAST_MAX));
+    }
+    const troubles = [...look.troubles, ...troublesOf(decision.state, at, this.lastFailures)];
     return {
       at,
       decision,
@@ -135,6 +142,7 @@ export class Autoscaler {
       min: config.min,
       max: config.max,
       targetWaitMs: config.targetWaitMs,
+      intervalMs: config.intervalMs,
       decidedAt: tick.at,
       desired: tick.decision.desired,
       hold: tick.decision.hold,
@@ -182,14 +190,19 @@ export class Autoscaler {
         id: record.id,
         phase: record.state === 'draining' ? 'draining' : record.active.length > 0 ? 'busy' : 'ready',
         startedAt: record.startedAt,
-        readyAt: record.startedAt,
+        // Somebody else's start says nothing of how long one takes here.
+        readyAt: null,
         slot: null,
       }));
   }
 }
 
 /** Slots that a worker failed in. */
-function troublesOf({ slots }: ControllerState, now: number): AutoscalerRecord['troubles'] {
+function troublesOf(
+  { slots }: ControllerState,
+  now: number,
+  last: ReadonlyMap<string, string>,
+): AutoscalerRecord['troubles'] {
   return Object.entries(slots)
     .filter(([, record]) => record.failed || record.retryAt > now)
     .map(([slot, { failed, failures, retryAt }]) => ({
@@ -198,5 +211,6 @@ function troublesOf({ slots }: ControllerState, now: number): AutoscalerRecord['
       reason: failed
         ? `${failures} failures in a row`
         : `failure ${failures}, next try in ${Math.ceil((retryAt - now) / 1000)} s`,
+      last: last.get(slot),
     }));
 }

@@ -15,7 +15,7 @@ const LIBRARIES = [
   'libcudnn.so.9',
 ];
 const PROVIDERS = ['libonnxruntime_providers_shared.so', 'libonnxruntime_providers_cuda.so'];
-const GOOD_CARD = "echo '0, GPU-1234, NVIDIA H100 80GB HBM3, 81559, 80000, 550.54.15'";
+const GOOD_CARD = "echo '0, GPU-1234, 81559, 1559, 80000, 0, Disabled, 550.54.15, NVIDIA H100 80GB HBM3'";
 let machines = 0;
 
 interface Parts {
@@ -83,7 +83,7 @@ describe.runIf(onLinux)('the NVIDIA driver', () => {
   it.each([
     [
       'is too old',
-      "echo '0, GPU-1, Tesla K80, 11441, 11000, 470.82.01'",
+      "echo '0, GPU-1, 11441, 441, 11000, 0, [N/A], 470.82.01, Tesla K80'",
       /driver 470.82.01 is too old: CUDA 12 needs 525/,
     ],
     [
@@ -97,7 +97,7 @@ describe.runIf(onLinux)('the NVIDIA driver', () => {
       /couldn't communicate/,
     ],
     ['has no GPU', 'echo "No devices were found" >&2; exit 6', /No devices were found/],
-    ['says nothing', 'exit 3', /it ended with 3/],
+    ['says nothing', 'exit 3', /it ended with exit code 3/],
   ])('%s', async (_, smi, found) => {
     const { of } = await look({ smi }, ['gpu-driver']);
     expect(of('gpu-driver')).toMatchObject({ status: 'fail', found: expect.stringMatching(found) });

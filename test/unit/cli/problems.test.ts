@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { Overview } from '../../../src/lib/cli/views/overview.js';
 import { findProblems } from '../../../src/lib/cli/views/problems.js';
+import type { AutoscalerRecord } from '../../../src/lib/queue/autoscalers.js';
 import type { WorkerRecord } from '../../../src/lib/queue/broker.js';
 import type { QueueSnapshot } from '../../../src/lib/queue/inspector.js';
 
@@ -17,6 +19,8 @@ function problems(queues: Partial<QueueSnapshot>[], workers: Partial<WorkerRecor
   const found = findProblems({
     at: NOW,
     redis,
+    autoscalers: [],
+    lapsed: [],
     queues: queues.map((queue) => ({
       ...{ name: 'q', waiting: 0, active: 0, paused: false, ratePerSecond: null, oldestMs: undefined },
       ...queue,
@@ -83,6 +87,106 @@ describe('what is wrong', () => {
       'QUEUE_PAUSED',
       'queue q is paused and 1,200 jobs wait in it',
       'infer control resume q',
+    ]);
+  });
+});
+
+describe('what is wrong with autoscalers', () => {
+  const record = (facts: Partial<AutoscalerRecord>): AutoscalerRecord => ({
+    id: 'box/rt-1234',
+    host: 'box',
+    pid: 7,
+    pool: 'rt',
+    queues: ['rt', 'batch'],
+    policy: 'predictive',
+    dryRun: false,
+    min: 1,
+    max: 4,
+    targetWaitMs: 10_000,
+    intervalMs: 2000,
+    startedAt: NOW - 60_000,
+    decidedAt: NOW - 1500,
+    desired: 2,
+    hold: null,
+    reason: 'rt 2: enough',
+    workers: [],
+    troubles: [],
+    ...facts,
+  });
+  const found = (facts: Partial<AutoscalerRecord>, lapsed: Overview['lapsed'] = []) =>
+    findProblems({
+      at: NOW,
+      redis: REDIS,
+      queues: [],
+      workers: [
+        {
+          name: 'w',
+          state: 'ready',
+          beatAt: NOW,
+          loopLagMs: 1,
+          queues: [],
+          active: [],
+        } as unknown as WorkerRecord,
+      ],
+      autoscalers: lapsed.length > 0 ? [] : [record(facts)],
+      lapsed,
+    }).map(({ code, message, fix }) => [code, message, fix]);
+
+  it.each<[string, Partial<AutoscalerRecord>]>([
+    ['decides', {}],
+    ['stops nothing for a while after an outage', { hold: 'recovering' }],
+    ['decides once a minute', { intervalMs: 60_000, decidedAt: NOW - 100_000 }],
+    ['backs off', { troubles: [{ slot: 'cpu-1', state: 'backing off', reason: 'failure 1' }] }],
+    ['leaves a GPU to others', { troubles: [{ slot: 'GPU-1', state: 'in use', reason: 'by worker x' }] }],
+  ])('is nothing while one %s', (_, facts) => {
+    expect(found(facts)).toEqual([]);
+  });
+
+  it('is one that holds, since what it knows is old', () => {
+    expect(found({ hold: 'stale', reason: 'rt 2: what is known of the queue is 9s old' })).toEqual([
+      [
+        'AUTOSCALER_HOLDS',
+        'autoscaler of rt on box starts and stops nothing: rt 2: what is known of the queue is 9s old',
+        'see why Redis answers late from box: infer doctor redis',
+      ],
+    ]);
+  });
+
+  it('is a place that is given up, with what was in the log, and a GPU that has gone', () => {
+    const failed = { slot: 'GPU-1', state: 'failed' as const, reason: '5 failures in a row' };
+    const gone = { slot: 'GPU-2', state: 'gone' as const, reason: 'nvidia-smi lists it no more' };
+    expect(found({ troubles: [{ ...failed, last: 'exit code 66 | no models' }, gone] })).toEqual([
+      [
+        'AUTOSCALER_PLACE_FAILED',
+        'no worker starts on GPU-1 of autoscaler rt on box: 5 failures in a row, the last: exit code 66 | no models',
+        'mend that and start infer autoscale -Q rt,batch on box again: it tries once more',
+      ],
+      [
+        'AUTOSCALER_GPU_GONE',
+        'GPU-2 of autoscaler rt on box is gone: nvidia-smi lists it no more',
+        'on box: infer doctor gpu, and sudo dmesg | grep -i xid',
+      ],
+    ]);
+    expect(found({ troubles: [failed] })[0]?.[1]).toMatch(/: 5 failures in a row$/);
+  });
+
+  it('is one that says nothing any more, before and after its record expired', () => {
+    const fix = 'infer autoscale -Q rt,batch on box takes its workers over';
+    expect(found({ decidedAt: NOW - 12_000 })).toEqual([
+      [
+        'AUTOSCALER_SILENT',
+        expect.stringMatching(/^autoscaler of rt on box has not been heard of for 12 s: /),
+        fix,
+      ],
+    ]);
+    expect(found({}, [{ id: 'box/rt-1234', decidedAt: NOW - 90_000 }])).toEqual([
+      [
+        'AUTOSCALER_SILENT',
+        expect.stringMatching(
+          /^autoscaler box\/rt-1234 has not been heard of for 1m 30s: .* its workers run on$/,
+        ),
+        'infer autoscale on box takes its workers over',
+      ],
     ]);
   });
 });

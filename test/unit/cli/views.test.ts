@@ -68,7 +68,10 @@ const redis = {
   policy: 'noeviction',
 };
 
+const none = { autoscalers: [], lapsed: [] };
+
 const busy: Overview = {
+  ...none,
   at: NOW,
   redis,
   queues: [
@@ -144,6 +147,7 @@ describe('inspect', () => {
 
   it('fits 80 columns while nothing runs', () => {
     const quiet: Overview = {
+      ...none,
       at: NOW,
       redis,
       queues: [queue('default')],
@@ -163,6 +167,7 @@ describe('inspect', () => {
 
   it('says what is wrong and the command that mends it', () => {
     const wrong: Overview = {
+      ...none,
       at: NOW,
       redis: { ...redis, usedMemoryBytes: 90, maxMemoryBytes: 100, policy: 'allkeys-lru' },
       queues: [queue('batch', { waiting: 5 }), queue('slow', { paused: true })],
@@ -182,7 +187,7 @@ describe('inspect', () => {
 
   it('neutralises what others wrote into Redis', () => {
     const evil = inspectView(
-      { at: NOW, redis, queues: [], workers: [worker({ name: 'x\u001b[2J' })] },
+      { ...none, at: NOW, redis, queues: [], workers: [worker({ name: 'x\u001b[2J' })] },
       TTY,
       NOW,
     );
@@ -209,7 +214,7 @@ describe('inspect', () => {
       growing: false,
     });
     expect(
-      overviewJson({ at: NOW, redis, queues: [queue('a')], workers: [] }).queues[0]?.oldestMs,
+      overviewJson({ ...none, at: NOW, redis, queues: [queue('a')], workers: [] }).queues[0]?.oldestMs,
     ).toBeNull();
     expect(overviewJson(busy).workers[0]).toMatchObject({
       id: 'w1',

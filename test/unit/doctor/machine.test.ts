@@ -6,7 +6,7 @@ import { judgeDriver } from '../../../src/lib/doctor/checks/gpu-driver.js';
 import { judgeVulkan } from '../../../src/lib/doctor/checks/gpu-webgpu.js';
 import { judgeModels } from '../../../src/lib/doctor/checks/models.js';
 import { judgeDisk, judgeFiles, judgeFree, judgeNode } from '../../../src/lib/doctor/checks/system.js';
-import { parseGpus } from '../../../src/lib/doctor/nvidia.js';
+import { parseGpus } from '../../../src/lib/model/gpu-parse.js';
 import { settings } from './records.js';
 
 const MB = 2 ** 20;
@@ -14,26 +14,31 @@ const GB = 2 ** 30;
 
 describe('GPU', () => {
   const CSV =
-    '0, GPU-aa, NVIDIA H100 80GB HBM3, 81559, 81000, 550.54.15\n1, GPU-bb, X, [N/A], [N/A], 550.54.15\n';
+    '0, GPU-aa, 81559, 559, 81000, 3, Disabled, 550.54.15, NVIDIA H100 80GB HBM3\n1, GPU-bb, [N/A], [N/A], [N/A], [N/A], [N/A], 550.54.15, X\n';
   const question = { wanted: true, contained: false, gpu: undefined };
   const gpus = (driver: string) => ({
     kind: 'gpus' as const,
-    gpus: parseGpus(`0, GPU-aa, A, 1000, 900, ${driver}`),
+    gpus: parseGpus(`0, GPU-aa, 1000, 100, 900, 0, Disabled, ${driver}, A`, true, true).gpus,
   });
 
   it('reads what nvidia-smi prints, and nothing else', () => {
-    expect(parseGpus(CSV)).toEqual([
+    expect(parseGpus(CSV, true, true).gpus).toMatchObject([
       {
         index: 0,
         uuid: 'GPU-aa',
         name: 'NVIDIA H100 80GB HBM3',
-        totalMiB: 81_559,
-        freeMiB: 81_000,
+        totalBytes: 81_559 * MB,
+        freeBytes: 81_000 * MB,
         driver: '550.54.15',
       },
-      { index: 1, uuid: 'GPU-bb', name: 'X', totalMiB: undefined, freeMiB: undefined, driver: '550.54.15' },
+      { index: 1, uuid: 'GPU-bb', name: 'X', driver: '550.54.15' },
     ]);
-    expect(parseGpus('NVIDIA-SMI has failed\n\n')).toEqual([]);
+    expect(parseGpus('NVIDIA-SMI has failed\n\n', true, true).gpus).toEqual([]);
+    const answer = { kind: 'gpus' as const, gpus: parseGpus(CSV, true, true).gpus };
+    expect(judgeDriver(answer, question).details).toEqual([
+      '0: NVIDIA H100 80GB HBM3, 79.1 GB of 79.6 GB free',
+      '1: X',
+    ]);
   });
 
   it.each([
@@ -61,9 +66,12 @@ describe('GPU', () => {
   });
 
   it('says when the GPU that was asked for is not there', () => {
-    const answer = { kind: 'gpus' as const, gpus: parseGpus(CSV) };
+    const answer = { kind: 'gpus' as const, gpus: parseGpus(CSV, true, true).gpus };
     expect(judgeDriver(answer, { ...question, gpu: '1' }).status).toBe('ok');
     expect(judgeDriver(answer, { ...question, gpu: 'GPU-aa' }).status).toBe('ok');
+    expect(judgeDriver(answer, { ...question, gpu: 'GPU-cc' }).found).toBe(
+      'there is no GPU GPU-cc: the GPUs here are 0, 1',
+    );
     const finding = judgeDriver(answer, { ...question, gpu: '4' });
     expect(finding).toMatchObject({ status: 'fail', found: 'there is no GPU 4: the GPUs here are 0, 1' });
   });

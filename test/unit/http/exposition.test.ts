@@ -15,6 +15,7 @@ const exporter = {
   lastSeconds: 0.004,
   scrapes: 3,
   errors: new Map([['REDIS_UNREACHABLE', 2]]),
+  desired: new Map([['realtime', 3]]),
 };
 
 const worker = {

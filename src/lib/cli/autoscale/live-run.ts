@@ -103,7 +103,7 @@ export async function runLive(
       record = autoscaler.record(tick, own);
       if (first) events.onOpen({ record, plan, adopted });
       if (tick.queue !== null && !flags.dryRun)
-        void publishAutoscaler(client, prefix, record, flags.intervalMs).catch(() => undefined);
+        void publishAutoscaler(client, prefix, record).catch(() => undefined);
       await events.onTick(tick, record);
       if (flags.once || stop.aborted) break;
       const pause = Math.max(0, flags.intervalMs - (performance.now() - began));

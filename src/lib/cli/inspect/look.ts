@@ -1,4 +1,5 @@
 import type { LoadedSettings } from '../../config/load.js';
+import { readAutoscalers } from '../../queue/autoscalers.js';
 import { type QueueSnapshot, snapshotQueues } from '../../queue/inspector.js';
 import { listQueues } from '../../queue/reader.js';
 import { listWorkers } from '../../queue/registry.js';
@@ -39,10 +40,11 @@ export class Look {
   /** Queues, workers and Redis: what `infer inspect` shows. */
   overview(wanted: Wanted): Promise<Overview> {
     return this.worded(async () => {
-      const [facts, known, workers] = await Promise.all([
+      const [facts, known, workers, scaled] = await Promise.all([
         readInfo(this.client),
         listQueues(this.client, this.prefix),
         listWorkers(this.client, this.prefix),
+        readAutoscalers(this.client, this.prefix, Date.now()),
       ]);
       const names = pickQueues(known, workers, wanted.queues);
       const at = Date.now();
@@ -58,6 +60,7 @@ export class Look {
         },
         queues: await snapshotQueues(this.client, this.prefix, at, names),
         workers,
+        ...scaled,
       };
     });
   }
@@ -103,6 +106,7 @@ export class Look {
         const ever = [...(totals.get(worker.id) ?? [])].filter(([queue]) => names.includes(queue));
         return {
           ...worker,
+          gpuMemory: worker.gpuMemory ?? null,
           beatAgeMs: Math.max(0, now - worker.beatAt),
           lastMinute: figuresJson(sumOf(recent), windowMs),
           sinceStart: figuresJson(sumOf(ever.map(([, figures]) => figures)), age),

@@ -6,7 +6,9 @@ import type { FiguresJson } from './figures.js';
 export type QueueRow = Omit<QueueSnapshot, 'oldestMs'> & { oldestMs: number | null; lastMinute: FiguresJson };
 
 /** One worker of `infer inspect workers`, as its JSON says it. */
-export type WorkerRow = WorkerRecord & {
+export type WorkerRow = Omit<WorkerRecord, 'gpuMemory'> & {
+  /** Of its GPU, all programs on it together; null without one, or where nvidia-smi does not say. */
+  gpuMemory: NonNullable<WorkerRecord['gpuMemory']> | null;
   /** Milliseconds since its last heartbeat. */
   beatAgeMs: number;
   lastMinute: FiguresJson;

@@ -5,6 +5,7 @@ import type { QueueSnapshot } from '../../queue/inspector.js';
 import { type Cell, type Column, renderFolded } from '../output/table.js';
 import { heading, type Layout, perSecond } from '../output/text.js';
 import { titledParts } from '../output/wrap.js';
+import { autoscalerTable } from './autoscaler-table.js';
 import type { Overview, RedisOverview } from './overview.js';
 import { findProblems, type Problem } from './problems.js';
 import { drained } from './queue-list.js';
@@ -69,7 +70,12 @@ export function liveInspectView(overview: Overview, layout: Layout): string[] {
 }
 
 /** @param brief without the counts by priority, which would cost a second table */
-function tables({ queues, workers }: Overview, layout: Layout, now: number, brief = false): string[] {
+function tables(
+  { queues, workers, autoscalers }: Overview,
+  layout: Layout,
+  now: number,
+  brief = false,
+): string[] {
   const { paint } = layout;
   return [
     heading('Queues', paint),
@@ -79,6 +85,9 @@ function tables({ queues, workers }: Overview, layout: Layout, now: number, brie
     '',
     heading('Workers', paint),
     ...(workers.length === 0 ? [paint('dim', 'none')] : workerTable(workers, layout, now)),
+    ...(autoscalers.length === 0
+      ? []
+      : ['', heading('Autoscalers', paint), ...autoscalerTable(autoscalers, layout, now)]),
   ];
 }
 

@@ -1,3 +1,4 @@
+import type { AutoscalerRecord, LapsedAutoscaler } from '../../queue/autoscalers.js';
 import type { WorkerRecord } from '../../queue/broker.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
 import { findProblems, type Problem } from './problems.js';
@@ -22,6 +23,8 @@ export interface Overview {
   redis: RedisOverview;
   queues: QueueSnapshot[];
   workers: WorkerRecord[];
+  autoscalers: AutoscalerRecord[];
+  lapsed: LapsedAutoscaler[];
 }
 
 /** The documented JSON of `inspect`; other tools read it, so fields are only ever added. */
@@ -29,6 +32,7 @@ export interface OverviewJson {
   redis: RedisOverview;
   queues: (Omit<QueueSnapshot, 'oldestMs'> & { oldestMs: number | null })[];
   workers: WorkerRecord[];
+  autoscalers: AutoscalerRecord[];
   problems: Problem[];
 }
 
@@ -53,6 +57,7 @@ export function overviewJson(overview: Overview): OverviewJson {
       growing: queue.growing,
     })),
     workers: overview.workers,
+    autoscalers: overview.autoscalers,
     problems: findProblems(overview),
   };
 }

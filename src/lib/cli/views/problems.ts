@@ -2,6 +2,7 @@ import { formatDuration } from '../../core/units.js';
 import type { WorkerRecord } from '../../queue/broker.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
 import { count } from '../output/text.js';
+import { autoscalerProblems } from './autoscaler-problems.js';
 import type { Overview, RedisOverview } from './overview.js';
 
 /** Something that is wrong right now, and the command that mends it. */
@@ -20,7 +21,8 @@ export const LAG_ALARM_MS = 200;
 const MEMORY_ALARM = 0.8;
 
 /** What is wrong at one moment, most urgent first. Pure. */
-export function findProblems({ redis, queues, workers, at }: Overview): Problem[] {
+export function findProblems(overview: Overview): Problem[] {
+  const { redis, queues, workers, at } = overview;
   const backlog = queues.filter((queue) => queue.waiting > 0);
   const silent = workers.filter((worker) => at - worker.beatAt > SILENT_MS);
   const talking = workers.filter((worker) => !silent.includes(worker));
@@ -29,6 +31,7 @@ export function findProblems({ redis, queues, workers, at }: Overview): Problem[
       ? [noWorkers(backlog)]
       : backlog.flatMap((queue) => queueProblems(queue, talking))),
     ...silent.map((worker) => silentWorker(worker, at)),
+    ...autoscalerProblems(overview),
     ...queues.filter((one) => one.paused).map(pausedQueue),
     ...redisProblems(redis),
     ...talking.filter((worker) => worker.loopLagMs > LAG_ALARM_MS).map(lateWorker),

@@ -5,6 +5,9 @@ import type { Cell } from '../output/table.js';
 import { batchCell, closedCell, latencyCell, rateCell } from './figure-cells.js';
 import { LAG_ALARM_MS, SILENT_MS } from './problems.js';
 
+/** The next allocation on such a GPU may fail. */
+const GPU_MEMORY_ALARM = 0.95;
+
 /** `infer inspect workers`; rates, latency and micro-batches are of the last minute. */
 export const workerList: ListView<WorkerRow> = {
   columns: [
@@ -41,6 +44,9 @@ export const workerList: ListView<WorkerRow> = {
     { title: 'MEMORY', align: 'right', cell: ({ rssBytes }) => formatBytes(rssBytes) },
     { title: 'LAG', align: 'right', cell: lag },
     { title: 'BEAT', wide: true, align: 'right', cell: ({ beatAgeMs }) => formatDuration(beatAgeMs) },
+    // Last, since scripts count the columns that were there before.
+    { title: 'GPU MEMORY', optional: true, align: 'right', cell: gpuMemory },
+    { title: 'GPU USE', optional: true, align: 'right', cell: gpuUse },
   ],
   name: ({ name }) => name,
   empty: 'no worker is running: infer worker starts one',
@@ -50,6 +56,18 @@ export const workerList: ListView<WorkerRow> = {
 function models({ models: loaded }: WorkerRow): Cell {
   if (loaded.length === 0) return '-';
   return { values: loaded.map(({ name, version, batch }) => `${name}@${version}×${batch}`) };
+}
+
+/** Of all programs on the GPU together. */
+function gpuMemory({ gpuMemory: memory }: WorkerRow): Cell {
+  if (memory === null) return '-';
+  const { usedBytes, totalBytes } = memory;
+  const text = `${formatBytes(usedBytes)} of ${formatBytes(totalBytes)}`;
+  return totalBytes > 0 && usedBytes / totalBytes > GPU_MEMORY_ALARM ? { text, format: 'yellow' } : text;
+}
+
+function gpuUse({ gpuMemory: memory }: WorkerRow): Cell {
+  return memory === null || memory.utilisation === null ? '-' : `${Math.round(memory.utilisation * 100)} %`;
 }
 
 /** `3 of 2..8`: as many as there are, and the bounds where it chooses them by itself. */

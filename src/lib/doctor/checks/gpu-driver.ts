@@ -1,4 +1,5 @@
 import { formatBytes } from '../../core/units.js';
+import { findDevice, type Gpu } from '../../model/gpu-parse.js';
 import type { Check, Finding } from '../check.js';
 import { fail, ok, skip, warn } from '../check.js';
 import type { DoctorContext } from '../context.js';
@@ -81,13 +82,8 @@ export function judgeDriver(answer: NvidiaAnswer, { wanted, contained, gpu }: Dr
       present,
     );
   }
-  const lines = answer.gpus.map(
-    (one) =>
-      `${one.index}: ${one.name}${one.freeMiB === undefined || one.totalMiB === undefined ? '' : `, ${formatBytes(one.freeMiB * 2 ** 20)} of ${formatBytes(one.totalMiB * 2 ** 20)} free`}`,
-  );
-  const missing =
-    gpu !== undefined && /^\d+$/.test(gpu) && !answer.gpus.some((one) => one.index === Number(gpu));
-  if (missing) {
+  const lines = answer.gpus.map(gpuLine);
+  if (gpu !== undefined && findDevice(answer.gpus, gpu) === undefined) {
     return withoutGpu(
       `there is no GPU ${gpu}: the GPUs here are ${answer.gpus.map((one) => one.index).join(', ')}`,
       `--gpu ${first?.index ?? 0}`,
@@ -98,6 +94,15 @@ export function judgeDriver(answer: NvidiaAnswer, { wanted, contained, gpu }: Dr
     );
   }
   return ok(`driver ${driver}, ${lines.length === 1 ? `GPU ${lines[0]}` : `${lines.length} GPUs`}`, lines);
+}
+
+function gpuLine({ index, name, freeBytes, totalBytes, mig }: Gpu): string {
+  const memory =
+    freeBytes === undefined || totalBytes === undefined
+      ? ''
+      : `, ${formatBytes(freeBytes)} of ${formatBytes(totalBytes)} free`;
+  const parts = mig.length === 0 ? '' : `, in ${mig.length} MIG instances`;
+  return `${index}: ${name}${memory}${parts}`;
 }
 
 function brokenFix(reason: string, contained: boolean): string {
