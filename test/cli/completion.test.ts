@@ -144,7 +144,7 @@ describe.skipIf(!has('bash'))('in bash', () => {
     );
 
   it('completes commands, flags and live names', () => {
-    expect(tab('infer work')).toEqual(['worker']);
+    expect(tab('infer work')).toEqual(['worker', 'workers']);
     expect(tab('infer redis st')).toEqual(['start', 'status', 'stop']);
     expect(tab('infer worker --prov')).toEqual(['--provider']);
     expect(tab('infer worker -Q re')).toEqual(['realtime', 'reports']);
@@ -174,7 +174,7 @@ describe.skipIf(!has('fish'))('in fish (skipped where it is not installed)', () 
     );
 
   it('completes commands, flags, live names and files', () => {
-    expect(tab('infer work')).toEqual(['worker']);
+    expect(tab('infer work')).toEqual(['worker', 'workers']);
     expect(tab('infer worker --prov')).toEqual(['--provider']);
     expect(tab('infer worker -Q re')).toEqual(['realtime', 'reports']);
     expect(tab('infer worker --queues=re')).toEqual(['--queues=realtime', '--queues=reports']);

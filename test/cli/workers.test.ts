@@ -176,7 +176,8 @@ describe('infer workers', () => {
       await until(async () => ((await inspectQueue(infer, queue)).active === 1 ? true : undefined));
     };
     const stateOf = async (id: string) => (await infer.run(['result', id, '--json'])).json();
-    const short = await submit('finish', 200);
+    // Long enough to be seen at work, by a process that takes half a second to look.
+    const short = await submit('finish', 1500);
     await busy('finish');
     expect((await workers('stop', 'finish')).rows).toMatchObject([{ outcome: 'stopped' }]);
     expect(await stateOf(short)).toMatchObject({ state: 'completed', attempts: 1 });
