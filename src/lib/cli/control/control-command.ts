@@ -1,4 +1,4 @@
-import { hostname, userInfo } from 'node:os';
+import { hostname } from 'node:os';
 import { type Command, Flags } from '@oclif/core';
 import { InferError, messageOf } from '../../core/errors.js';
 import type { ExitCode } from '../../core/exit-codes.js';
@@ -9,6 +9,7 @@ import { BaseCommand } from '../base-command.js';
 import { durationFlag, settingFlags } from '../flags.js';
 import { invocation } from '../invocation.js';
 import { interruptible } from '../signals.js';
+import { systemUser } from '../system-user.js';
 import { withRedis } from '../with-redis.js';
 import { consent } from './consent.js';
 
@@ -153,13 +154,4 @@ function withoutConfirm(argv: readonly string[]): string[] {
 
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
-function systemUser(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // A user without an entry in the system's list, as in many containers.
-    return `uid ${process.getuid?.() ?? '?'}`;
-  }
 }

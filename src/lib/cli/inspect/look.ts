@@ -1,5 +1,6 @@
 import type { LoadedSettings } from '../../config/load.js';
 import { readAutoscalers } from '../../queue/autoscalers.js';
+import type { WorkerRecord } from '../../queue/broker.js';
 import { type QueueSnapshot, snapshotQueues } from '../../queue/inspector.js';
 import { listQueues } from '../../queue/reader.js';
 import { listWorkers } from '../../queue/registry.js';
@@ -90,14 +91,7 @@ export class Look {
       const workers = picked.filter((one) => only === undefined || one.queues.some((q) => only.includes(q)));
       const names = only ?? [...new Set(workers.flatMap((worker) => worker.queues))];
       const now = Date.now();
-      const [minute, totals] = await Promise.all([
-        this.minuteOf(names, now),
-        readWorkerTotals(
-          this.client,
-          this.prefix,
-          workers.map((worker) => worker.id),
-        ),
-      ]);
+      const { minute, totals } = await this.figuresOf(names, workers, now);
       return workers.map((worker): WorkerRow => {
         const own = minute.filter((one) => one.byWorker.has(worker.id));
         const age = now - worker.startedAt;
@@ -122,14 +116,7 @@ export class Look {
       const picked = pickWorkers(workers, wanted.destinations);
       const names = await this.queueNames(wanted);
       const now = Date.now();
-      const [minute, totals] = await Promise.all([
-        this.minuteOf(names, now),
-        readWorkerTotals(
-          this.client,
-          this.prefix,
-          picked.map((worker) => worker.id),
-        ),
-      ]);
+      const { minute, totals } = await this.figuresOf(names, picked, now);
       return names.flatMap((queue, i): StatRow[] => {
         const { total, byWorker, windowMs } = minute[i] as QueueStats;
         const serving = picked.filter((worker) => totals.get(worker.id)?.has(queue));
@@ -169,6 +156,16 @@ export class Look {
       queues === undefined ? [] : listWorkers(this.client, this.prefix),
     ]);
     return pickQueues(known, workers, queues);
+  }
+
+  /** The last minute of some queues, and what some workers did since they started. */
+  private async figuresOf(queues: readonly string[], workers: readonly WorkerRecord[], now: number) {
+    const ids = workers.map((worker) => worker.id);
+    const [minute, totals] = await Promise.all([
+      this.minuteOf(queues, now),
+      readWorkerTotals(this.client, this.prefix, ids),
+    ]);
+    return { minute, totals };
   }
 
   private minuteOf(queues: readonly string[], now: number): Promise<QueueStats[]> {

@@ -1,4 +1,4 @@
-import { hostname, userInfo } from 'node:os';
+import { hostname } from 'node:os';
 import type { LoadedSettings } from '../../config/load.js';
 import { writeAudit } from '../../queue/audit.js';
 import type { RedisClient } from '../../redis/types.js';
@@ -9,6 +9,7 @@ import { type Asked, type NodePlan, planNode } from '../../tune/plan.js';
 import { checkRollback, planRollback, rollBack } from '../../tune/rollback.js';
 import { SnapshotStore, type StoredSnapshot } from '../../tune/snapshot.js';
 import { interruptible } from '../signals.js';
+import { systemUser } from '../system-user.js';
 import type { OpenServer } from './open-server.js';
 
 /** What came of changing servers, in the JSON of `apply` and `rollback`. */
@@ -165,7 +166,7 @@ async function note(
   const detail = [...new Set(changes)].join(', ');
   const result = ok ? 'set and read back' : 'set, and read back as something else';
   await writeAudit(client, loaded.values.prefix, {
-    who: userName(),
+    who: systemUser(),
     host: hostname(),
     action,
     target,
@@ -173,13 +174,4 @@ async function note(
     result,
     ok,
   }).catch(() => undefined);
-}
-
-export function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // No entry in the user database, as in many containers.
-    return `uid ${process.getuid?.() ?? '?'}`;
-  }
 }

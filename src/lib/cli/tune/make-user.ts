@@ -7,7 +7,7 @@ import type { AclRole } from '../../redis/acl.js';
 import { parseRedisUrl } from '../../redis/address.js';
 import { allNodes } from '../../redis/server-config.js';
 import { aclFileLine, aclUser, createUser, saveUsers, setUserLine } from '../../tune/acl-user.js';
-import { userName } from './change.js';
+import { systemUser } from '../system-user.js';
 import { withServer } from './open-server.js';
 
 /** The JSON of `infer redis-tune acl`. */
@@ -63,7 +63,7 @@ export function makeUser(loaded: LoadedSettings, wish: UserWish): Promise<AclJso
     await createUser(servers, user, wish.replace);
     const reason = wish.persist ? await saveUsers(servers) : undefined;
     await writeAudit(client, prefix, {
-      who: userName(),
+      who: systemUser(),
       host: hostname(),
       action: 'redis-tune acl',
       target: wish.name,
