@@ -55,7 +55,7 @@ Exits 1 when it failed, 3 when part of a group did, 66 when the id is unknown or
     if (output !== undefined && result.state === 'completed') {
       const { writeRows } = await import('../lib/cli/result-output.js');
       const values = Array.isArray(result.result) ? result.result : [result.result];
-      await writeRows(output, [{ index: 0, firstRow: 0, rows: values.length, values }]);
+      await writeRows(output, [{ index: 0, firstRow: 0, rows: values.length, values }], signal);
       if (output === '-') return undefined;
     } else {
       await this.print(resultView(result, this.layout));
@@ -95,7 +95,7 @@ Exits 1 when it failed, 3 when part of a group did, 66 when the id is unknown or
     }
     // A terminal gets the summary; rows go where they can be used.
     const toTerminal = output === undefined && process.stdout.isTTY;
-    if (!toTerminal) await writeRows(output ?? '-', client.groupChunks(group));
+    if (!toTerminal) await writeRows(output ?? '-', client.groupChunks(group), signal);
     if (toTerminal) await this.print(groupView(group, this.layout));
     if (toTerminal) this.next(`infer result ${id} --output results.ndjson`);
     return output === undefined || output === '-' ? undefined : { ...group, results: output };

@@ -1,50 +1,64 @@
-import { createWriteStream } from 'node:fs';
-import { rename, unlink } from 'node:fs/promises';
-import { finished } from 'node:stream/promises';
 import type { GroupChunk } from '../client/types.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { writeText } from './output/json.js';
+import { openSink, type Sink } from './output/sink.js';
 
 /**
- * Writes one line of JSON per row, in order, a chunk at a time: memory stays flat. A file is
- * complete or not there: it is written beside its place and renamed.
- * @throws InferError OUTPUT_FILE (exit 78) when it cannot be written.
+ * Writes one line of JSON per row, in order, a piece at a time: memory stays flat. `-` is standard
+ * output; see `openSink` for what becomes of files, links, pipes and devices.
+ * @throws InferError OUTPUT_FILE (exit 78) when it cannot be written; the signal's reason.
  */
 export async function writeRows(
   output: string,
   chunks: AsyncIterable<GroupChunk> | Iterable<GroupChunk>,
+  signal?: AbortSignal,
 ): Promise<number> {
-  if (output === '-') return writeLines(chunks, (text) => writeText(process.stdout, text));
-  const partial = `${output}.part-${process.pid}`;
-  const stream = createWriteStream(partial, { flags: 'wx' });
-  const done = finished(stream);
-  done.catch(() => undefined);
+  if (output === '-') return writeLines(chunks, (text) => writeText(process.stdout, text), signal);
+  let sink: Sink | undefined;
   try {
-    const rows = await writeLines(chunks, (text) => writeText(stream, text));
-    stream.end();
-    await done;
-    await rename(partial, output);
+    sink = await openSink(output, signal);
+    const { write, commit } = sink;
+    const rows = await writeLines(chunks, write, signal);
+    await commit();
     return rows;
   } catch (error) {
-    stream.destroy();
-    await unlink(partial).catch(() => undefined);
+    await sink?.discard();
     const { code } = error as NodeJS.ErrnoException;
     if (typeof code !== 'string' || error instanceof InferError) throw error;
-    throw new InferError('OUTPUT_FILE', `cannot write ${printable(output)} (${code})`, {
-      hint: 'name a file in a directory that exists and may be written to, or - for standard output',
+    throw new InferError('OUTPUT_FILE', `cannot write ${printable(output)}: ${WHY[code] ?? code}`, {
+      hint:
+        HINT[code] ??
+        'name a file in a directory that exists and may be written to, or - for standard output',
       exitCode: ExitCode.BadConfig,
+      cause: error,
     });
   }
 }
 
+const WHY: Record<string, string> = {
+  EACCES: 'permission denied (EACCES)',
+  EISDIR: 'it is a directory (EISDIR)',
+  ENOENT: 'its directory does not exist (ENOENT)',
+  ENOSPC: 'no space is left (ENOSPC)',
+  EPIPE: 'its reader went away (EPIPE)',
+};
+
+const HINT: Record<string, string> = {
+  EISDIR: 'name a file in it, such as results.ndjson',
+  ENOSPC: 'free some space, or name a file elsewhere; the results are still there to fetch',
+  EPIPE: 'check the program that reads it; the results are still there to fetch',
+};
+
 async function writeLines(
   chunks: AsyncIterable<GroupChunk> | Iterable<GroupChunk>,
   write: (text: string) => Promise<void>,
+  signal: AbortSignal | undefined,
 ): Promise<number> {
   let rows = 0;
   for await (const chunk of chunks) {
+    signal?.throwIfAborted();
     const values = chunk.values ?? Array.from({ length: chunk.rows }, () => ({ error: chunk.error }));
     rows += values.length;
     if (values.length > 0) await write(`${values.map((value) => JSON.stringify(value)).join('\n')}\n`);

@@ -1,0 +1,82 @@
+import { type Stats, unlinkSync } from 'node:fs';
+import { open, rename, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Sink } from './sink.js';
+
+/** File systems take names of 255 bytes; what is added here is shorter than the rest of that. */
+const NAME_MAX_BYTES = 200;
+const NEW_MODE = 0o666;
+/** Signals that end a process which does not listen; SIGINT and SIGTERM are listened to by every command. */
+const DEADLY = ['SIGHUP', 'SIGQUIT'] as const;
+
+/**
+ * A file that takes the place of `target` when it is complete. It lies beside it until then, with
+ * no more rights than the file it replaces (`old`), and is removed by whatever ends the process
+ * before: a failure, a signal, a second Ctrl-C.
+ */
+export async function openReplacement(target: string, old: Stats | undefined): Promise<Sink> {
+  const partial = join(dirname(target), `${cut(basename(target))}.part-${process.pid}`);
+  const mode = old === undefined ? NEW_MODE : old.mode & 0o777;
+  const handle = await open(partial, 'wx', mode);
+  const stopGuarding = guard(partial);
+  const remove = async () => {
+    await handle.close().catch(() => undefined);
+    await unlink(partial).catch(() => undefined);
+    stopGuarding();
+  };
+  return {
+    write: (text) => handle.writeFile(text),
+    discard: remove,
+    commit: async () => {
+      try {
+        if (old !== undefined) {
+          const now = await handle.stat();
+          if (now.uid !== old.uid || now.gid !== old.gid) await handle.chown(old.uid, old.gid);
+          // After the owner, which takes set-id bits away, and past the umask.
+          await handle.chmod(old.mode & 0o7777);
+        }
+        await handle.sync();
+        await handle.close();
+        await rename(partial, target);
+        stopGuarding();
+      } catch (error) {
+        await remove();
+        throw error;
+      }
+    },
+  };
+}
+
+function cut(name: string): string {
+  const bytes = Buffer.from(name);
+  return bytes.length <= NAME_MAX_BYTES
+    ? name
+    : bytes.subarray(0, NAME_MAX_BYTES).toString('utf8').replace(/�+$/, '');
+}
+
+/** Removes a file when the process ends; answers how to stop that. */
+function guard(file: string): () => void {
+  const remove = () => {
+    try {
+      unlinkSync(file);
+    } catch {
+      // It has its name already, or was never there.
+    }
+  };
+  const listeners = DEADLY.map((signal) => {
+    const listener = () => {
+      // Somebody else deals with it, and ends the process or the work.
+      if (process.listenerCount(signal) > 1) return;
+      remove();
+      process.off(signal, listener);
+      process.kill(process.pid, signal);
+    };
+    process.on(signal, listener);
+    return { signal, listener };
+  });
+  process.on('exit', remove);
+  return () => {
+    process.off('exit', remove);
+    for (const { signal, listener } of listeners) process.off(signal, listener);
+  };
+}
