@@ -56,6 +56,25 @@ describe('package-lock.json', () => {
     );
     expect(missing).toEqual([]);
   });
+
+  it('has a hash of every package, so that npm ci installs what was locked or nothing', () => {
+    const { packages } = JSON.parse(read('package-lock.json')) as {
+      packages: Record<string, { integrity?: string; link?: boolean }>;
+    };
+    const unchecked = Object.entries(packages).filter(
+      ([at, entry]) => at !== '' && !entry.link && !/^sha512-/.test(entry.integrity ?? ''),
+    );
+    expect(unchecked.map(([at]) => at)).toEqual([]);
+  });
+});
+
+describe('.npmrc', () => {
+  it('runs no install scripts, and has only keys that npm knows', () => {
+    const keys = read('.npmrc')
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'));
+    expect(keys).toEqual(['ignore-scripts=true']);
+  });
 });
 
 describe('the package', () => {
