@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 export interface Certificates {
@@ -7,7 +7,17 @@ export interface Certificates {
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
+  /** A client's certificate by the same authority and its key, that key under `KEY_PASSWORD`, and both in one file. */
+  readonly clientCert: string;
+  readonly clientKey: string;
+  readonly encryptedKey: string;
+  readonly clientBoth: string;
+  /** A client's certificate by nobody that the server knows, and its key. */
+  readonly strangerCert: string;
+  readonly strangerKey: string;
 }
+
+export const KEY_PASSWORD = 'p@ss word';
 
 /** Whether `openssl` can be run; node:crypto makes keys but no certificates. */
 export function hasOpenssl(): boolean {
@@ -45,5 +55,27 @@ export function makeCertificates(dir: string): Certificates {
     'x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 1 ' +
       '-extfile openssl.cnf -extensions server -out server.pem',
   );
-  return { ca: at('ca.pem'), cert: at('server.pem'), key: at('server.key') };
+  openssl(`${newKey} -keyout client.key -out client.csr`, '-subj', '/CN=infer test client');
+  openssl('x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 1 -out client.pem');
+  openssl(
+    'pkcs8 -topk8 -v2 aes-256-cbc -in client.key -out encrypted.key',
+    '-passout',
+    `pass:${KEY_PASSWORD}`,
+  );
+  writeFileSync(
+    at('both.pem'),
+    readFileSync(at('client.pem'), 'utf8') + readFileSync(at('client.key'), 'utf8'),
+  );
+  openssl(`${newKey} -x509 -days 1 -keyout stranger.key -out stranger.pem`);
+  return {
+    ca: at('ca.pem'),
+    cert: at('server.pem'),
+    key: at('server.key'),
+    clientCert: at('client.pem'),
+    clientKey: at('client.key'),
+    encryptedKey: at('encrypted.key'),
+    clientBoth: at('both.pem'),
+    strangerCert: at('stranger.pem'),
+    strangerKey: at('stranger.key'),
+  };
 }

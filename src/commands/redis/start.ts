@@ -17,14 +17,17 @@ Commands start it by themselves when no Redis is named and none answers at 127.0
   static override examples = ['<%= config.bin %> redis start', '<%= config.bin %> redis start --json'];
 
   async run(): Promise<RedisStartJson> {
-    const { startEmbedded } = await import('../../lib/redis/embedded.js');
+    const [{ startEmbedded }, { socketUrl }] = await Promise.all([
+      import('../../lib/redis/embedded.js'),
+      import('../../lib/redis/address.js'),
+    ]);
     const spinner = await startSpinner('starting Redis', this.progress);
     try {
       const { socket, pid, alreadyRunning } = await startEmbedded(this.settings.stateDir);
       spinner.succeed(
         alreadyRunning ? `Redis was running already (pid ${pid})` : `Redis started (pid ${pid})`,
       );
-      await this.print(`unix://${socket}`);
+      await this.print(socketUrl(socket));
       if (this.settings.redisUrl !== undefined) {
         this.warn(`commands do not use it: ${this.loaded.sources.redisUrl.label} names another Redis`);
       } else this.next('infer worker');

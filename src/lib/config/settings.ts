@@ -3,7 +3,8 @@ import { type RunnerBounds, runnerBounds } from './runner-bounds.js';
 import type { ComputedSetting, Setting, SettingWithDefault } from './setting.js';
 import { type WorkerGroup, workerGroups } from './worker-groups.js';
 
-const REDIS_URL = /^(?:redis|rediss|unix)(?:[+-][a-z]+)?:\/\/\S+$/i;
+/** A socket's path may hold spaces. */
+const REDIS_URL = /^(?:unix:\/\/\S.*|rediss?(?:[+-][a-z]+)?:\/\/\S+)$/i;
 const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const GPU = /^(?:\d{1,3}|(?:GPU|MIG)-[A-Za-z0-9/-]+)$/;
 const MODEL = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
@@ -41,6 +42,26 @@ export const SETTINGS = {
     doc: 'PEM file of the authority that signed the certificate of a rediss:// server',
     path: true,
     rule: text('a path', '/etc/ssl/redis-ca.pem'),
+  } as Setting<string>,
+  redisCertFile: {
+    env: 'INFER_REDIS_CERT_FILE',
+    doc: 'PEM file of the client certificate for a rediss:// server that asks for one',
+    path: true,
+    rule: text('a path', '/etc/infer/redis-client.pem'),
+  } as Setting<string>,
+  redisKeyFile: {
+    env: 'INFER_REDIS_KEY_FILE',
+    doc: 'PEM file of the private key of INFER_REDIS_CERT_FILE',
+    defaultText: 'the key in INFER_REDIS_CERT_FILE',
+    path: true,
+    rule: text('a path', '/etc/infer/redis-client.key'),
+  } as Setting<string>,
+  redisKeyPassword: {
+    env: 'INFER_REDIS_KEY_PASSWORD',
+    doc: 'password of the private key, if it is encrypted; only from the environment',
+    secret: true,
+    notInFile: true,
+    rule: text('a password', '…'),
   } as Setting<string>,
   prefix: {
     env: 'INFER_PREFIX',

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { homedir, release } from 'node:os';
 import type { LoadedSettings } from '../config/load.js';
 import { SETTING_NAMES, settingOf } from '../config/settings.js';
+import { withoutCredentials } from '../core/credentials.js';
 import { onnxFiles } from '../model/onnx-files.js';
 import { maskUrl, parseRedisUrl } from '../redis/address.js';
 import type { DoctorContext } from './context.js';
@@ -64,13 +65,14 @@ function shownValue(name: (typeof SETTING_NAMES)[number], { values }: LoadedSett
 export function masker({ values }: LoadedSettings, home: string = homedir()): (text: string) => string {
   const secrets = [
     values.redisPassword,
+    values.redisKeyPassword,
     passwordIn(values.redisUrl),
     passwordIn(values.resultUrl),
     firstLine(values.redisPasswordFile),
   ].filter((secret): secret is string => secret !== undefined && secret !== '');
   const forms = [...new Set(secrets.flatMap((secret) => [secret, encodeURIComponent(secret)]))];
   return (text) => {
-    let masked = text.replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi, '$1***@');
+    let masked = withoutCredentials(text);
     for (const secret of forms) masked = masked.replaceAll(secret, '***');
     return home.length > 1 ? masked.replaceAll(home, '~') : masked;
   };

@@ -39,8 +39,11 @@ const SCHEMES: Record<string, Scheme> = {
 };
 
 const EXAMPLES =
-  'use redis://host:6379, rediss://host:6379 (TLS), unix:///path/to.sock, ' +
-  'redis-sentinel://host:26379,host:26379/name or redis-cluster://host:6379,host:6379';
+  'use redis://host:6379, redis://<user>:<password>@host:6379, rediss://host:6379 (TLS), ' +
+  'unix:///path/to.sock, redis-sentinel://host:26379,host:26379/name or redis-cluster://host:6379,host:6379';
+
+/** What other clients call the password or user in a URL's query. */
+const CREDENTIALS_IN_QUERY = /[?&](?:password|passwd|auth|user(?:name)?)=/i;
 
 /**
  * Takes a Redis URL apart. Own code instead of `URL`, which knows neither several hosts nor a
@@ -54,6 +57,10 @@ export function parseRedisUrl(url: string): RedisAddress {
   const schemeName = (split[1] as string).toLowerCase();
   const scheme = SCHEMES[schemeName];
   if (scheme === undefined) throw badUrl(text, `'${printable(schemeName)}://' is not known`);
+
+  if (scheme.kind !== 'unix' && CREDENTIALS_IN_QUERY.test(text)) {
+    throw badUrl(text, 'user and password go before the host');
+  }
 
   const { userInfo, rest } = splitUserInfo(split[2] as string, scheme.kind);
   const [location = '', query = ''] = splitOnce(rest, '?');
@@ -87,18 +94,34 @@ export function maskUrl(url: string): string {
   try {
     return labelOf(parseRedisUrl(url));
   } catch {
-    // Whatever stands before the last @ may be a password, so it is dropped rather than guessed at.
-    const scheme = /^\s*([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[0].trim() ?? '';
-    const rest = url.trim().slice(scheme.length);
-    const masked = rest.includes('@') ? `***@${rest.slice(rest.lastIndexOf('@') + 1)}` : rest;
-    return printable(scheme + (splitOnce(masked, '?')[0] ?? '')).slice(0, 200);
+    return maskBroken(url.trim());
   }
+}
+
+/** Hosts with ports, and a path of a master's name and a database: nothing that could be a secret. */
+const PLAIN_PLACE = /^[a-z0-9.[\]:_,-]*(?:\/[^?]*)?$/i;
+const HOST_AND_PORT = /^(?:\[[0-9a-f:.%]*\]|[^:]+)(?::\d{0,5})?$/i;
+
+/**
+ * A URL that cannot be read, as far as it surely holds no secret. In one with an `@` any part may be
+ * of the password, also what follows the last `@`, and so may be what stands where a port should be.
+ */
+function maskBroken(text: string): string {
+  const [, scheme = '', rest = text] = /^([a-z][a-z0-9+.-]*:\/\/)(.*)$/is.exec(text) ?? [];
+  const place = rest.split('?', 1)[0] as string;
+  const isPath = scheme.toLowerCase() === 'unix://' && place.startsWith('/');
+  const hosts = (place.split('/', 1)[0] as string).split(',');
+  const plain = PLAIN_PLACE.test(place) && hosts.every((host) => HOST_AND_PORT.test(host));
+  const safe = isPath || (plain && !text.includes('@'));
+  return printable(`${scheme}${safe ? place : '***'}`).slice(0, 200);
 }
 
 /** The address as people write it, with every port and without credentials. */
 export function labelOf(address: RedisAddress): string {
   const db = address.db === 0 ? '' : `/${address.db}`;
-  if (address.kind === 'unix') return `unix://${address.path ?? ''}${db && `?db=${address.db}`}`;
+  if (address.kind === 'unix') {
+    return `${socketUrl(address.path ?? '')}${db && `?db=${address.db}`}`;
+  }
   const hosts = address.endpoints.map(formatEndpoint).join(',');
   const scheme = (address.tls ? 'rediss' : 'redis') + (address.kind === 'single' ? '' : `-${address.kind}`);
   const name = address.kind === 'sentinel' ? `/${address.master ?? ''}` : '';
@@ -112,6 +135,15 @@ export function formatRedisUrl(address: RedisAddress): string {
   const user = encodeURIComponent(address.username ?? '');
   const secret = encodeURIComponent(address.password ?? '');
   return label.replace('://', `://${user}:${secret}@`);
+}
+
+/** What would mean something else in a URL, and what a terminal must not see. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to escape
+const TO_ESCAPE = /[%?#\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]|^ | $/g;
+
+/** The URL of a unix socket, which `parseRedisUrl` reads back as the same path; spaces stay as they are. */
+export function socketUrl(path: string): string {
+  return `unix://${path.replace(TO_ESCAPE, (character) => encodeURIComponent(character))}`;
 }
 
 function formatEndpoint({ host, port }: Endpoint): string {
@@ -165,7 +197,11 @@ function applyPath(address: RedisAddress, path: string, url: string): void {
 
 function applyQuery(address: RedisAddress, query: string, url: string): void {
   for (const [name, value] of new URLSearchParams(query)) {
-    if (name !== 'db') throw badUrl(url, `the option '${printable(name)}' is not known`);
+    if (name !== 'db') {
+      // After an `@` in a password a `?` may be one of its characters.
+      const shown = url.includes('@') ? 'an option' : `the option '${printable(name)}'`;
+      throw badUrl(url, `${shown} is not known; only db is`);
+    }
     address.db = parseDb(value, url);
   }
 }
@@ -185,15 +221,8 @@ function decode(text: string): string {
 }
 
 function badUrl(url: string, reason: string): InferError {
-  const scheme = /^([a-z][a-z0-9+.-]*:\/\/)/i.exec(url)?.[1] ?? '';
-  const host = url.slice(scheme.length);
-  const shown = host.includes('@') ? `***@${host.slice(host.lastIndexOf('@') + 1)}` : host;
-  return new InferError(
-    'REDIS_URL',
-    `'${printable(scheme + shown).slice(0, 200)}' is not a Redis URL: ${reason}`,
-    {
-      hint: EXAMPLES,
-      exitCode: ExitCode.BadConfig,
-    },
-  );
+  return new InferError('REDIS_URL', `'${maskBroken(url)}' is not a Redis URL: ${reason}`, {
+    hint: EXAMPLES,
+    exitCode: ExitCode.BadConfig,
+  });
 }

@@ -2,11 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
 import { InferError, messageOf } from '../core/errors.js';
 import { parseRedisUrl } from './address.js';
-import { explainRedisError } from './errors.js';
+import { explainRedisError, schemeError } from './errors.js';
 import { clusterOptions, type OptionInput, type RetryState, redisOptions } from './options.js';
 import { ask } from './probe.js';
-import { type ConnectionSettings, readSecretFile } from './target.js';
+import type { ConnectionSettings } from './target.js';
+import { liveTlsFiles, readTlsFiles } from './tls-files.js';
 import type { ConnectionRole, RedisClient, RedisTarget } from './types.js';
+import { speaksPlain, speaksTls, tlsFailure } from './wire.js';
 
 export { type ConnectionSettings, embeddedTargetOf, resolveTarget } from './target.js';
 
@@ -76,7 +78,7 @@ export async function connect(
   } catch (error) {
     session.closing = true;
     client.disconnect();
-    throw await clusterReason(session, error);
+    throw (await wireReason(session, error)) ?? (await clusterReason(session, error));
   }
   retry.first = false;
   return client;
@@ -98,6 +100,7 @@ export function explain(client: RedisClient, error: unknown): InferError {
   return explainRedisError(error, target, {
     inContainer: settings.inContainer,
     lastError: retry.lastError,
+    clientCertificate: settings.tlsCertFile !== undefined,
   });
 }
 
@@ -145,10 +148,7 @@ function createClient({ target, role, settings, retry }: Session): RedisClient {
     role,
     connectTimeoutMs: settings.connectTimeoutMs,
     sentinel: settings.sentinel,
-    ca:
-      settings.tlsCaFile === undefined || !address.tls
-        ? undefined
-        : readSecretFile(settings.tlsCaFile, 'REDIS_CA_FILE', 'certificate authority'),
+    tls: address.tls ? liveTlsFiles(settings) : {},
   };
   // `as object`: the library's generic constructor types do not take exactOptionalPropertyTypes.
   return address.kind === 'cluster'
@@ -157,6 +157,31 @@ function createClient({ target, role, settings, retry }: Session): RedisClient {
 }
 
 const BARE = /^(Connection is closed|All sentinels are unreachable|Failed to refresh slots cache)/;
+
+/** A plain server waits for more of a TLS greeting, and of a connection that was reset nobody says why. */
+const VAGUE = new Set(['REDIS_UNREACHABLE', 'REDIS_TIMEOUT', 'REDIS_PROTOCOL', 'REDIS_TLS']);
+const NOBODY_THERE = /connection refused|not known|name service|cannot be reached/;
+
+/**
+ * What the server speaks where the client's error does not say it: TLS or not, and what is wrong
+ * with the certificates. Undefined when that is not the reason.
+ */
+async function wireReason({ target, settings }: Session, error?: unknown): Promise<InferError | undefined> {
+  const { endpoints, tls } = parseRedisUrl(target.url);
+  const [node] = endpoints;
+  if (node === undefined) return undefined;
+  if (error !== undefined) {
+    if (!(error instanceof InferError) || !VAGUE.has(error.code)) return undefined;
+    if (NOBODY_THERE.test(error.message)) return undefined;
+  }
+  if (!tls) return (await speaksTls(node)) ? schemeError(target, true) : undefined;
+  if (await speaksPlain(node)) return schemeError(target, false);
+  const failure = await tlsFailure(node, readTlsFiles(settings));
+  if (failure === undefined || failure.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return undefined;
+  const clientCertificate = settings.tlsCertFile !== undefined;
+  const reason = explainRedisError(failure, target, { inContainer: settings.inContainer, clientCertificate });
+  return reason.code === 'REDIS_TLS' ? reason : undefined;
+}
 
 /** A Cluster client keeps the socket's own error to itself: ask the first start node once more. */
 async function clusterReason({ target, settings }: Session, error: unknown): Promise<unknown> {
@@ -221,6 +246,7 @@ async function firstConnection(
   const timer = retry.waitForRedis
     ? undefined
     : setTimeout(() => fail(explain(client, timeoutReason(client, retry))), settings.connectTimeoutMs);
+  const looking = lookAtWire(session, fail);
   client.on('error', onError);
   client.once('end', onEnd);
   signal?.addEventListener('abort', onAbort, { once: true });
@@ -231,10 +257,31 @@ async function firstConnection(
     await Promise.race([aborted, establish(client, deadline, retry.waitForRedis)]);
   } finally {
     clearTimeout(timer);
+    looking.abort();
     signal?.removeEventListener('abort', onAbort);
     client.off('error', onError);
     client.off('end', onEnd);
   }
+}
+
+const FIRST_LOOK_MS = 300;
+const LAST_LOOK_MS = 10_000;
+
+/**
+ * A connection that takes longer than any answer of a Redis nearby: the wrong scheme is told at
+ * once and not after the time-out, and also to a worker that would wait for ever.
+ */
+function lookAtWire(session: Session, fail: (error: unknown) => void): AbortController {
+  const over = new AbortController();
+  const look = async (): Promise<void> => {
+    for (let wait = FIRST_LOOK_MS; !over.signal.aborted; wait = Math.min(2 * wait, LAST_LOOK_MS)) {
+      await delay(wait, undefined, { signal: over.signal });
+      const reason = await wireReason(session);
+      if (reason !== undefined && !over.signal.aborted) fail(reason);
+    }
+  };
+  look().catch(() => undefined);
+  return over;
 }
 
 async function establish(client: RedisClient, deadline: number, patient: boolean): Promise<void> {

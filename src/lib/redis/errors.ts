@@ -3,11 +3,14 @@ import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { containerKind } from './container.js';
 import { type Described, REPLIES } from './reply-rules.js';
+import { describeTls, isTlsCode, wrongScheme } from './tls-errors.js';
 import type { RedisTarget } from './types.js';
 
 export interface ExplainContext {
   /** Whether this process runs in a container; looked up on disk when not given. */
   inContainer?: boolean | undefined;
+  /** Whether a client certificate is at hand, for what a server says of TLS. */
+  clientCertificate?: boolean | undefined;
   /** The last error seen on the connection: the reason behind a bare "Connection is closed.". */
   lastError?: unknown;
 }
@@ -29,7 +32,7 @@ export function isRedisError(error: unknown): boolean {
   if (error.name === 'ReplyError' || REDIS_ERROR_NAMES.has(error.name)) return true;
   return (
     codeOf(error) in SOCKET_REASONS ||
-    isTlsError(error) ||
+    isTlsCode(codeOf(error)) ||
     LOST.test(error.message) ||
     SILENT.test(error.message)
   );
@@ -50,6 +53,7 @@ const SOCKET_REASONS: Record<string, string> = {
   ECONNREFUSED: 'connection refused',
   ENOENT: 'there is no such socket',
   ENOTSOCK: 'that file is not a socket',
+  ENOTDIR: 'part of its path is not a directory',
   ENOTFOUND: 'that host name is not known',
   EAI_AGAIN: 'the name service does not answer',
   ETIMEDOUT: 'the connection timed out',
@@ -78,11 +82,25 @@ function cleanMessage(error: unknown): string {
   return printable(line.replace(/,? with args beginning with:.*$/i, '')).slice(0, 200);
 }
 
+function placeOf({ label }: Where): string {
+  return label.replace(/^rediss?:\/\//, '');
+}
+
+/** An address with the wrong one of `redis://` and `rediss://`; `isTls` says what the server speaks. */
+export function schemeError(target: Where, isTls: boolean): InferError {
+  const instead = target.label.replace(/^rediss?/, isTls ? 'rediss' : 'redis');
+  const { code, message, hint, exitCode } = wrongScheme(placeOf(target), isTls, instead);
+  return new InferError(code, message, { hint, exitCode });
+}
+
 function describe(error: unknown, target: Where, context: ExplainContext): Described {
-  const at = target.label.replace(/^rediss?:\/\//, '');
+  const at = placeOf(target);
   const text = messageOf(error);
   const code = codeOf(error);
-  if (isTlsError(error)) return tlsFailure(error, at);
+  if (isTlsCode(code)) {
+    const plain = target.label.replace(/^rediss/, 'redis');
+    return describeTls(error, at, plain, context.clientCertificate === true);
+  }
   if (code === 'EACCES' || code === 'EPERM') {
     return {
       code: 'REDIS_PERMISSION',
@@ -193,31 +211,6 @@ function silentPeer(at: string): Described {
     code: 'REDIS_TIMEOUT',
     message: `${at} accepts connections and does not answer`,
     hint: 'check that the port is a Redis port (TLS needs rediss://), and that the server is neither stopped nor busy',
-    exitCode: ExitCode.Unavailable,
-  };
-}
-
-const TLS_CODE =
-  /^(EPROTO|ERR_SSL_|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(VERIFY|GET|DECRYPT|DECODE)|HOSTNAME_MISMATCH)/;
-
-function isTlsError(error: unknown): boolean {
-  return TLS_CODE.test(codeOf(error));
-}
-
-function tlsFailure(error: unknown, at: string): Described {
-  const code = codeOf(error);
-  const plain =
-    /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/.test(code) ||
-    /wrong version number|packet length/i.test(messageOf(error));
-  const untrusted = /^(DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(code);
-  return {
-    code: 'REDIS_TLS',
-    message: plain
-      ? `${at} does not speak TLS`
-      : `no secure connection to Redis at ${at}: ${untrusted ? 'its certificate is not trusted' : code}`,
-    hint: plain
-      ? 'write redis:// instead of rediss://'
-      : 'give the authority that signed the certificate in INFER_REDIS_CA_FILE (a PEM file), and use the host name that it names',
     exitCode: ExitCode.Unavailable,
   };
 }

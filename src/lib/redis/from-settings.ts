@@ -10,14 +10,14 @@ const CONNECT_TIMEOUT_MS = 5000;
  * that only look.
  */
 export function connectionSettings(loaded: LoadedSettings, autostart: boolean): ConnectionSettings {
-  const { redisUrl, redisPassword, redisPasswordFile, redisCaFile, stateDir } = loaded.values;
+  const { redisUrl, redisPassword, redisPasswordFile, stateDir } = loaded.values;
   const { kind } = loaded.sources.redisUrl;
   return {
     ...(redisUrl === undefined ? {} : { url: redisUrl }),
     ...(redisPassword === undefined ? {} : { password: redisPassword }),
     ...(kind === 'default' ? {} : { source: kind }),
     ...(redisPasswordFile === undefined ? {} : { passwordFile: redisPasswordFile }),
-    ...(redisCaFile === undefined ? {} : { tlsCaFile: redisCaFile }),
+    ...tlsSettings(loaded, 'redisUrl'),
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     stateDir,
     autostart,
@@ -27,15 +27,34 @@ export function connectionSettings(loaded: LoadedSettings, autostart: boolean): 
 
 /** The Redis for results alone (`INFER_RESULT_URL`); undefined when they stay in the broker. */
 export function resultSettings(loaded: LoadedSettings): ConnectionSettings | undefined {
-  const { resultUrl, redisCaFile, stateDir } = loaded.values;
+  const { resultUrl, stateDir } = loaded.values;
   if (resultUrl === undefined) return undefined;
   const { kind } = loaded.sources.resultUrl;
   return {
     url: resultUrl,
     ...(kind === 'default' ? {} : { source: kind }),
-    ...(redisCaFile === undefined ? {} : { tlsCaFile: redisCaFile }),
+    ...tlsSettings(loaded, 'resultUrl'),
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     stateDir,
     autostart: false,
+  };
+}
+
+const TLS_URL = /^\s*rediss\b/i;
+
+/**
+ * The TLS files, which serve both servers. Where only the other one has a TLS address they are for
+ * that one; where neither has, they are passed on, and `resolveTarget` says that they are of no use.
+ */
+function tlsSettings(loaded: LoadedSettings, url: 'redisUrl' | 'resultUrl'): Partial<ConnectionSettings> {
+  const { values } = loaded;
+  const { redisCaFile, redisCertFile, redisKeyFile, redisKeyPassword } = values;
+  const other = values[url === 'redisUrl' ? 'resultUrl' : 'redisUrl'] ?? '';
+  if (!TLS_URL.test(values[url] ?? '') && TLS_URL.test(other)) return {};
+  return {
+    ...(redisCaFile === undefined ? {} : { tlsCaFile: redisCaFile }),
+    ...(redisCertFile === undefined ? {} : { tlsCertFile: redisCertFile }),
+    ...(redisKeyFile === undefined ? {} : { tlsKeyFile: redisKeyFile }),
+    ...(redisKeyPassword === undefined ? {} : { tlsKeyPassword: redisKeyPassword }),
   };
 }

@@ -1,5 +1,6 @@
 import type { ClusterOptions, RedisOptions } from 'ioredis';
 import type { RedisAddress } from './address.js';
+import type { TlsMaterial } from './tls-files.js';
 import type { ConnectionRole } from './types.js';
 
 /** What the retry decision of a connection hangs on; changes while the connection lives. */
@@ -15,8 +16,8 @@ export interface OptionInput {
   address: RedisAddress;
   role: ConnectionRole;
   connectTimeoutMs: number;
-  /** PEM text of the certificate authority. */
-  ca?: string | undefined;
+  /** What a TLS connection is made with. */
+  tls: TlsMaterial;
   sentinel?: { username?: string | undefined; password?: string | undefined } | undefined;
 }
 
@@ -92,7 +93,7 @@ export function redisOptions(input: OptionInput, state: RetryState): RedisOption
       sentinelCommandTimeout: input.connectTimeoutMs,
       ...(input.sentinel?.username === undefined ? {} : { sentinelUsername: input.sentinel.username }),
       ...(input.sentinel?.password === undefined ? {} : { sentinelPassword: input.sentinel.password }),
-      ...(address.tls ? { sentinelTLS: tlsOptions(input), enableTLSForSentinelMode: true } : {}),
+      ...(address.tls ? { sentinelTLS: input.tls, enableTLSForSentinelMode: true } : {}),
     };
   }
   const endpoint = address.endpoints[0] ?? { host: '127.0.0.1', port: 6379 };
@@ -135,10 +136,6 @@ function commonOptions(input: OptionInput) {
     socketTimeout,
     ...(address.username === undefined ? {} : { username: address.username }),
     ...(address.password === undefined ? {} : { password: address.password }),
-    ...(address.tls ? { tls: tlsOptions(input) } : {}),
+    ...(address.tls ? { tls: input.tls } : {}),
   };
-}
-
-function tlsOptions(input: OptionInput): { ca?: string } {
-  return input.ca === undefined ? {} : { ca: input.ca };
 }

@@ -25,7 +25,7 @@ const word = (name: string): RegExp => new RegExp(`(?:^|[ -])${name}\\b`);
 
 const { NotPermitted, TryAgain, BadConfig, Internal } = ExitCode;
 const PASSWORD_HINT =
-  'put it in the address, redis://:password@host:6379, or in the file that INFER_REDIS_PASSWORD_FILE names';
+  'put the password in a file and name that in INFER_REDIS_PASSWORD_FILE, or in the address: redis://:<password>@host:6379, with a user redis://<user>:<password>@host:6379';
 
 /** What a server's error replies mean, by their first word; the first that matches counts. */
 export const REPLIES: readonly ReplyRule[] = [

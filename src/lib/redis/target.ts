@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
-import { formatRedisUrl, labelOf, parseRedisUrl } from './address.js';
+import { formatRedisUrl, labelOf, parseRedisUrl, socketUrl } from './address.js';
 import { embeddedPaths, startEmbedded, statusEmbedded } from './embedded.js';
 import { explainRedisError } from './errors.js';
 import { type Answer, ask } from './probe.js';
+import { readSecretFile } from './secret-file.js';
 import type { RedisTarget } from './types.js';
 
 export interface ConnectionSettings {
@@ -18,6 +19,12 @@ export interface ConnectionSettings {
   passwordFile?: string | undefined;
   /** PEM file of the authority that signed the server's certificate. */
   tlsCaFile?: string | undefined;
+  /** PEM file of the client's certificate and the chain below it, for a server that asks for one. */
+  tlsCertFile?: string | undefined;
+  /** PEM file of its private key; `tlsCertFile` may hold it as well. */
+  tlsKeyFile?: string | undefined;
+  /** Password of an encrypted private key. */
+  tlsKeyPassword?: string | undefined;
   /** Milliseconds within which a first connection is made, retries included. */
   connectTimeoutMs: number;
   /** infer's state directory; its own server lives in `redis/` below it. */
@@ -84,8 +91,8 @@ export function embeddedTargetOf(stateDir: string): RedisTarget {
 }
 
 function embeddedTarget(socket: string): RedisTarget {
-  const url = `unix://${encodeURI(socket).replaceAll('?', '%3F')}`;
-  return { url, label: `unix://${socket}`, source: 'embedded' };
+  const url = socketUrl(socket);
+  return { url, label: url, source: 'embedded' };
 }
 
 function makeTarget(
@@ -95,40 +102,49 @@ function makeTarget(
   password: string | undefined,
 ): RedisTarget {
   const address = parseRedisUrl(url);
+  if (address.kind === 'unix') address.path = socketPath(address.path ?? '', url);
   if (settings.cluster === true && address.kind === 'single') address.kind = 'cluster';
   if (password !== undefined) address.password = password;
-  if (settings.tlsCaFile !== undefined && !address.tls && source !== 'default' && address.kind !== 'unix') {
-    throw new InferError(
-      'REDIS_URL',
-      `a certificate authority is given, but ${labelOf(address)} is not a TLS address`,
-      {
-        hint: 'write rediss:// instead of redis://',
-        exitCode: ExitCode.BadConfig,
-      },
-    );
+  const unused =
+    address.tls || source === 'default' || address.kind === 'unix' ? undefined : tlsFile(settings);
+  if (unused !== undefined) {
+    throw new InferError('REDIS_URL', `${unused} is given, but ${labelOf(address)} is not a TLS address`, {
+      hint: `write ${labelOf({ ...address, tls: true })}`,
+      exitCode: ExitCode.BadConfig,
+    });
   }
   return { url: formatRedisUrl(address), label: labelOf(address), source };
 }
 
+function tlsFile(settings: ConnectionSettings): string | undefined {
+  if (settings.tlsCaFile !== undefined) return 'a certificate authority';
+  return settings.tlsCertFile === undefined ? undefined : 'a client certificate';
+}
+
+/** `sun_path` holds 104 bytes on macOS and 108 on Linux, final NUL included; libuv cuts what is longer. */
+const SOCKET_BYTES_MAX = process.platform === 'linux' ? 107 : 103;
+
+/** A path is percent-decoded, as in any URL; one that was typed as it is on disk is found too. */
+function socketPath(decoded: string, url: string): string {
+  const [typed = ''] = url.trim().slice(url.trim().indexOf('/', 'unix://'.length)).split('?');
+  const path = decoded !== typed && !existsSync(decoded) && existsSync(typed) ? typed : decoded;
+  if (Buffer.byteLength(path) <= SOCKET_BYTES_MAX) return path;
+  throw new InferError(
+    'REDIS_URL',
+    `the socket path has ${Buffer.byteLength(path)} bytes, and a socket can have ${SOCKET_BYTES_MAX} at most: ${socketUrl(path)}`,
+    {
+      hint: 'have the server make its socket in a shorter directory, or link to it',
+      exitCode: ExitCode.BadConfig,
+    },
+  );
+}
+
 function readPassword(file: string | undefined): string | undefined {
   if (file === undefined) return undefined;
-  const text = readSecretFile(file, 'REDIS_PASSWORD_FILE', 'password').split(/\r?\n/)[0] ?? '';
+  const text = readSecretFile(file, 'REDIS_PASSWORD_FILE', 'password file').split(/\r?\n/)[0] ?? '';
   if (text !== '') return text;
   throw new InferError('REDIS_PASSWORD_FILE', `the password file ${file} is empty`, {
     hint: 'its first line is the password',
     exitCode: ExitCode.BadConfig,
   });
-}
-
-/** Text of a file that the settings name. @throws InferError `code` (exit 78). */
-export function readSecretFile(file: string, code: string, what: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-    throw new InferError(code, `the ${what} file ${file} cannot be read: ${reason}`, {
-      hint: 'check the path and its permissions',
-      exitCode: ExitCode.BadConfig,
-    });
-  }
 }

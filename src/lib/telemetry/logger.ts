@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import { type DestinationStream, type Logger as PinoLogger, pino } from 'pino';
+import { withoutCredentials } from '../core/credentials.js';
 import { printable } from '../core/job.js';
 
 export type Logger = PinoLogger;
@@ -19,15 +20,15 @@ export interface LoggerOptions {
 /** Fields that may hold a payload or a secret: their values never reach a log line. */
 const REDACTED_KEY =
   /^(?:.*(?:password|passwd|secret|token|authorization|cookie)|.*url|payload|data|input|inputs|output|outputs|result|rows_data|argv)$/i;
-const CREDENTIALS = /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi;
 const TEXT_MAX = 1000;
 const DEPTH_MAX = 4;
 const ITEMS_MAX = 50;
 
 /** Text fit for a log line: no control characters, no credentials of a URL, not endless. */
 function logText(text: string): string {
-  const short = text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}…` : text;
-  return printable(short.replace(CREDENTIALS, '$1***@'));
+  // Masked before it is cut: half a URL no longer shows where its password ends.
+  const masked = withoutCredentials(text.slice(0, 4 * TEXT_MAX));
+  return printable(masked.length > TEXT_MAX ? `${masked.slice(0, TEXT_MAX)}…` : masked);
 }
 
 function clean(value: unknown, depth: number): unknown {

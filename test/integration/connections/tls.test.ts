@@ -1,12 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { closeClient, connect } from '../../../src/lib/redis/connect.js';
+import type { RedisNode } from '../../../src/lib/redis/types.js';
 import { useInfer } from '../../support/cli.js';
 import { ONE_DIGIT } from '../../support/digits.js';
 import { freePort } from '../../support/ports.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
-import { type Certificates, hasOpenssl, makeCertificates } from '../../support/tls.js';
+import { type Certificates, hasOpenssl, KEY_PASSWORD, makeCertificates } from '../../support/tls.js';
 import { walkTheRoad } from './road.js';
 
 const openssl = hasOpenssl();
@@ -44,14 +46,208 @@ describe.skipIf(!openssl)('TLS', () => {
     expect(worker.stderr).toContain(`rediss://127.0.0.1:${tlsPort}`);
     await walkTheRoad(infer, { producer: trusted() });
     expect(await worker.stop()).toBe(0);
-  });
+  }, 90_000);
 
   it.each<[string, () => Record<string, string>, number, string, RegExp]>([
     ['no authority', () => url('rediss'), 69, 'REDIS_TLS', /INFER_REDIS_CA_FILE/],
+    ['redis:// to a TLS port', () => url('redis'), 69, 'REDIS_TLS', /^write rediss:\/\/127/],
+    ['redis-cluster:// to a TLS port', () => url('redis-cluster'), 69, 'REDIS_TLS', /^write rediss-cluster:/],
+    [
+      'rediss:// to a plain port',
+      () => ({ ...trusted(), INFER_REDIS_URL: `rediss://127.0.0.1:${redis.port}` }),
+      69,
+      'REDIS_TLS',
+      /^write redis:\/\/127/,
+    ],
+    [
+      'an authority that is no PEM file',
+      () => ({ ...url('rediss'), INFER_REDIS_CA_FILE: files.key }),
+      78,
+      'REDIS_CA_FILE',
+      /BEGIN CERT/,
+    ],
     ['an authority and redis://', () => ({ ...trusted(), ...url('redis') }), 78, 'REDIS_URL', /rediss:/],
   ])('%s is named', async (_, env, exitCode, code, hint) => {
     const run = await infer.run(['submit', ONE_DIGIT, '--json'], { env: env() });
     expect(run.exitCode, run.stdout).toBe(exitCode);
     expect(run.json()).toMatchObject({ error: { code, hint: expect.stringMatching(hint) } });
+  });
+});
+
+describe.skipIf(!openssl)('TLS with client certificates', () => {
+  let dir: string;
+  let files: Certificates;
+  let redis: TestRedis;
+  let tlsPort: number;
+
+  beforeAll(async () => {
+    dir = mkdtempSync(path.join(tmpdir(), 'infer-mtls-'));
+    files = makeCertificates(dir);
+    tlsPort = await freePort();
+    redis = await startRedis({
+      port: true,
+      args: [
+        ...['--tls-port', String(tlsPort), '--tls-auth-clients', 'yes'],
+        ...['--tls-cert-file', files.cert, '--tls-key-file', files.key, '--tls-ca-cert-file', files.ca],
+      ],
+    });
+  });
+  afterAll(async () => {
+    await redis?.stop();
+    rmSync(dir, { recursive: true, force: true });
+  });
+  const infer = useInfer();
+  const here = () => ({ INFER_REDIS_URL: `rediss://127.0.0.1:${tlsPort}`, INFER_REDIS_CA_FILE: files.ca });
+  const known = () => ({
+    ...here(),
+    INFER_REDIS_CERT_FILE: files.clientCert,
+    INFER_REDIS_KEY_FILE: files.clientKey,
+  });
+
+  it('worker, submit and result show the certificate, to the Redis for results as well', async () => {
+    const env = { ...known(), INFER_RESULT_URL: `rediss://127.0.0.1:${tlsPort}/1` };
+    const worker = await infer.worker(['-Q', 'realtime,batch'], { env });
+    await walkTheRoad(infer, { producer: env });
+    expect(await worker.stop()).toBe(0);
+  }, 90_000);
+
+  it('a worker that waits for its Redis is told of the wrong scheme at once', async () => {
+    const env = { INFER_REDIS_URL: `redis://127.0.0.1:${tlsPort}` };
+    const run = await infer.run(['worker', '-m', 'digits'], { env });
+    expect(run.exitCode, run.stderr).toBe(69);
+    expect(run.stderr).toMatch(/is a TLS port/);
+    expect(run.stderr).toContain(`write rediss://127.0.0.1:${tlsPort}`);
+  });
+
+  it('the files serve the one server that speaks TLS, whichever it is', async () => {
+    const plain = `redis://127.0.0.1:${redis.port}`;
+    const tls = `rediss://127.0.0.1:${tlsPort}`;
+    for (const [broker, results] of [
+      [plain, tls],
+      [tls, plain],
+    ] as const) {
+      const env = { ...known(), INFER_REDIS_URL: broker, INFER_RESULT_URL: results };
+      const run = await infer.run(['submit', ONE_DIGIT, '--json'], { env });
+      expect(run.exitCode, run.stderr + run.stdout).toBe(0);
+    }
+  });
+
+  it.each<[string, () => Record<string, string>]>([
+    ['a key in the file of the certificate', () => ({ INFER_REDIS_CERT_FILE: files.clientBoth })],
+    [
+      'an encrypted key',
+      () => ({
+        INFER_REDIS_CERT_FILE: files.clientCert,
+        INFER_REDIS_KEY_FILE: files.encryptedKey,
+        INFER_REDIS_KEY_PASSWORD: KEY_PASSWORD,
+      }),
+    ],
+  ])('%s is taken', async (_, env) => {
+    const run = await infer.run(['inspect', 'queues', '--json'], { env: { ...here(), ...env() } });
+    expect(run.exitCode, run.stdout + run.stderr).toBe(0);
+  });
+
+  it('a renewed certificate serves the next connection of a client that is open', async () => {
+    const [cert, key] = [path.join(dir, 'live.pem'), path.join(dir, 'live.key')];
+    const put = (from: string, fromKey: string): void => {
+      copyFileSync(from, cert);
+      copyFileSync(fromKey, key);
+    };
+    put(files.clientCert, files.clientKey);
+    const label = `rediss://127.0.0.1:${tlsPort}`;
+    const target = { url: label, label, source: 'flag' as const };
+    const client = (await connect(
+      target,
+      'worker',
+      redis.settings({ tlsCaFile: files.ca, tlsCertFile: cert, tlsKeyFile: key }),
+    )) as RedisNode;
+    const shown = () => Object.assign({}, client.options.tls) as { cert: string };
+    const aSecond = () => vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 5000);
+    try {
+      put(files.strangerCert, files.clientKey);
+      aSecond();
+      expect(shown().cert).toBe(readFileSync(files.clientCert, 'utf8'));
+      put(files.strangerCert, files.strangerKey);
+      aSecond();
+      expect(shown().cert).toBe(readFileSync(files.strangerCert, 'utf8'));
+    } finally {
+      vi.restoreAllMocks();
+      await closeClient(client);
+    }
+  });
+
+  const pair = (cert: string, key: string) => ({ INFER_REDIS_CERT_FILE: cert, INFER_REDIS_KEY_FILE: key });
+  it.each<[string, () => Record<string, string>, number, string, RegExp]>([
+    ['none', () => ({}), 69, 'REDIS_TLS', /asks for a client certificate.*INFER_REDIS_CERT_FILE/s],
+    [
+      'one of another authority',
+      () => pair(files.strangerCert, files.strangerKey),
+      69,
+      'REDIS_TLS',
+      /refused the client certificate: its authority is not trusted.*tls-ca-cert-file/s,
+    ],
+    [
+      'no key',
+      () => ({ INFER_REDIS_CERT_FILE: files.clientCert }),
+      78,
+      'REDIS_KEY_FILE',
+      /INFER_REDIS_KEY_FILE/,
+    ],
+    [
+      'no certificate',
+      () => ({ INFER_REDIS_KEY_FILE: files.clientKey }),
+      78,
+      'REDIS_CERT_FILE',
+      /INFER_REDIS_CERT_FILE/,
+    ],
+    [
+      'the key of another',
+      () => pair(files.clientCert, files.strangerKey),
+      78,
+      'REDIS_KEY_FILE',
+      /is not that of/,
+    ],
+    [
+      'a file that is not there',
+      () => pair('/nowhere/x.pem', files.clientKey),
+      78,
+      'REDIS_CERT_FILE',
+      /no such file/,
+    ],
+    [
+      'a key as certificate',
+      () => pair(files.clientKey, files.clientKey),
+      78,
+      'REDIS_CERT_FILE',
+      /no certificate in PEM/,
+    ],
+    [
+      'a certificate as key',
+      () => pair(files.clientCert, files.clientCert),
+      78,
+      'REDIS_KEY_FILE',
+      /no private key in PEM/,
+    ],
+    [
+      'an encrypted key',
+      () => pair(files.clientCert, files.encryptedKey),
+      78,
+      'REDIS_KEY_FILE',
+      /INFER_REDIS_KEY_PASSWORD/,
+    ],
+    [
+      'the wrong password of the key',
+      () => ({ ...pair(files.clientCert, files.encryptedKey), INFER_REDIS_KEY_PASSWORD: 's3cret' }),
+      78,
+      'REDIS_KEY_FILE',
+      /is not the password of/,
+    ],
+  ])('%s is explained', async (_, env, exitCode, code, text) => {
+    const run = await infer.run(['inspect', 'queues', '--json'], { env: { ...here(), ...env() } });
+    expect(run.exitCode, run.stdout).toBe(exitCode);
+    const { error } = run.json() as { error: { code: string; message: string; hint: string } };
+    expect(error.code).toBe(code);
+    expect(`${error.message} ${error.hint}`).toMatch(text);
+    expect(run.stdout).not.toContain('s3cret');
   });
 });

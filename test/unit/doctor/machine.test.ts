@@ -158,6 +158,8 @@ describe('settings', () => {
     ['none', {}, 0o644, 'ok'],
     ['a private file', { INFER_REDIS_PASSWORD_FILE: '/p' }, 0o600, 'ok'],
     ['a file for all', { INFER_REDIS_PASSWORD_FILE: '/p' }, 0o644, 'warn'],
+    ['a private key for all', { INFER_REDIS_CERT_FILE: '/c', INFER_REDIS_KEY_FILE: '/k' }, 0o644, 'warn'],
+    ['a key with its certificate', { INFER_REDIS_CERT_FILE: '/c' }, 0o640, 'warn'],
     ['a URL of the environment', { INFER_REDIS_URL: 'redis://:s@h:1' }, 0o644, 'ok'],
   ])('passwords: %s', async (_, env, mode, status) => {
     expect(judgeSecrets(await settings(env), () => mode).status).toBe(status);

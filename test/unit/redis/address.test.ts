@@ -11,6 +11,12 @@ describe('parseRedisUrl', () => {
     ['redis://[::1]:7000', 'redis://[::1]:7000'],
     ['unix:///run/a@b/redis.sock?db=2', 'unix:///run/a@b/redis.sock?db=2'],
     ['unix://user:pw@/run/redis.sock', 'unix:///run/redis.sock'],
+    ['unix:///run/my dir/redis.sock', 'unix:///run/my dir/redis.sock'],
+    ['unix:///run/my%20dir/redis.sock', 'unix:///run/my dir/redis.sock'],
+    ['unix:///run/a%2520b.sock', 'unix:///run/a%2520b.sock'],
+    ['unix:///run/50%.sock', 'unix:///run/50%25.sock'],
+    ['unix:///run/why%3F.sock?db=1', 'unix:///run/why%3F.sock?db=1'],
+    ['unix:///run/a%1bb%E2%80%AEc.sock', 'unix:///run/a%1Bb%E2%80%AEc.sock'],
     ['redis-sentinel://:pw@a,b:26380/main/1', 'redis-sentinel://a:26379,b:26380/main/1'],
     ['rediss-cluster://a:7000,b', 'rediss-cluster://a:7000,b:6379'],
   ])('%s', (url, label) => {
@@ -42,12 +48,30 @@ describe('parseRedisUrl', () => {
     'redis-cluster://:s3cret@a/2',
     'unix://:s3cret@relative.sock',
     'redis:s3cret@h',
+    'redis://:s3cret',
+    'redis://user:s3cret',
+    'redis:s3cret',
+    'redis://:p@s3cret/word',
+    'redis://:p@h?s3cret=1',
+    'redis://:p@s3cret:port',
+    'redis://h:6379?password=s3cret',
+    'redis://h:6379?db=1&password=p@s3cret',
+    'redis-sentinel://:p@ss@s3cret',
+    'http://user:p@s3cret/x',
   ])('refuses %s without showing the password', (url) => {
     const error = catching(() => parseRedisUrl(url));
     expect(error).toMatchObject({ code: 'REDIS_URL', exitCode: 78 });
     expect(`${error.message} ${error.hint}`).not.toContain('s3cret');
     expect(maskUrl(url)).not.toContain('s3cret');
+    expect(error.hint).toContain('redis://<user>:<password>@host:6379');
   });
+
+  it.each(['localhost:6379', 'redis://h:99999', 'redis://a,b', 'redis://h/one', 'unix://relative.sock'])(
+    'shows %s, which holds nothing to hide',
+    (url) => {
+      expect(catching(() => parseRedisUrl(url)).message).toContain(`'${url}'`);
+    },
+  );
 });
 
 function catching(run: () => unknown): InferError {

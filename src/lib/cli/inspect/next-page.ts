@@ -1,4 +1,4 @@
-import { withoutCredentials } from '../output/text.js';
+import { withoutCredentials } from '../../core/credentials.js';
 
 /** Words a shell leaves as they are. */
 const SAFE = /^[\w@%+=:,./-]+$/;

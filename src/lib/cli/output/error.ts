@@ -1,10 +1,11 @@
 import { stripVTControlCharacters } from 'node:util';
 import { closestWord } from '../../config/suggest.js';
+import { withoutCredentials } from '../../core/credentials.js';
 import { InferError, messageOf } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { printable } from '../../core/job.js';
 import { Interrupted } from '../signals.js';
-import { type Paint, plain, withoutCredentials } from './text.js';
+import { type Paint, plain } from './text.js';
 
 /** A failure as people and programs are told of it. */
 export interface ShownError {

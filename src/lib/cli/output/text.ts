@@ -76,13 +76,6 @@ export function plural(value: number, one: string, many: string = `${one}s`): st
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
-const CREDENTIALS = /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi;
-
-/** The same text without the user and password of any URL in it. */
-export function withoutCredentials(text: string): string {
-  return text.replace(CREDENTIALS, '$1***@');
-}
-
 /** `Name   value` lines, names padded to the longest; values must be safe to print. */
 export function facts(rows: readonly (readonly [string, string])[], paint: Paint): string[] {
   const width = Math.max(0, ...rows.map(([name]) => name.length));

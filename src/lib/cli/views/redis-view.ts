@@ -1,5 +1,6 @@
 import { printable } from '../../core/job.js';
 import { formatBytes, formatDuration } from '../../core/units.js';
+import { socketUrl } from '../../redis/address.js';
 import type { EmbeddedStatus } from '../../redis/embedded.js';
 import { facts, type Layout } from '../output/text.js';
 
@@ -21,7 +22,7 @@ export function embeddedView(status: EmbeddedStatus, { paint }: Layout): string[
     rows.push(['memory', `${formatBytes(status.usedMemory)}${limit}`]);
   }
   rows.push(
-    ['address', `unix://${printable(status.socket)}`],
+    ['address', socketUrl(status.socket)],
     ['data', printable(status.dir)],
     ['log', printable(status.logFile)],
   );

@@ -55,7 +55,7 @@ export function judgeVariables(unknown: readonly UnknownVariable[]): Finding {
 export const configSecrets: Check = {
   id: 'config-secrets',
   topic: 'config',
-  title: 'passwords',
+  title: 'passwords and keys',
   run: ({ loaded }) => judgeSecrets(loaded, modeOf),
 };
 
@@ -66,9 +66,11 @@ export function judgeSecrets(
 ): Finding {
   const exposed: { line: string; fix: string }[] = [];
   const open = (file: string): boolean => ((mode(file) ?? 0) & 0o044) !== 0;
-  const passwordFile = values.redisPasswordFile;
-  if (passwordFile !== undefined && open(passwordFile)) {
-    exposed.push({ line: `${passwordFile} can be read by others`, fix: `chmod 600 ${passwordFile}` });
+  // A certificate alone is no secret; a file that serves for both holds the key.
+  const keyFile = values.redisKeyFile ?? values.redisCertFile;
+  for (const file of [values.redisPasswordFile, keyFile]) {
+    if (file === undefined || !open(file)) continue;
+    exposed.push({ line: `${file} can be read by others`, fix: `chmod 600 ${file}` });
   }
   for (const name of ['redisUrl', 'resultUrl'] as const) {
     const url = values[name];

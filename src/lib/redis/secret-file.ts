@@ -1,0 +1,26 @@
+import { readFileSync } from 'node:fs';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+
+const REASONS: Record<string, string> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'this user may not read it',
+  EISDIR: 'it is a directory',
+};
+
+/**
+ * Text of a file that the settings name.
+ * @param what the file in words: `password file`.
+ * @throws InferError `code` (exit 78).
+ */
+export function readSecretFile(file: string, code: string, what: string): string {
+  try {
+    return readFileSync(file, 'utf8').replace(/^\uFEFF/, '');
+  } catch (error) {
+    const errno = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+    throw new InferError(code, `the ${what} ${file} cannot be read: ${REASONS[errno] ?? errno}`, {
+      hint: 'check the path and its permissions',
+      exitCode: ExitCode.BadConfig,
+    });
+  }
+}
