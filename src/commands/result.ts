@@ -17,7 +17,7 @@ export default class Result extends BaseCommand<typeof Result> {
   static override description =
     `A job: its result, the time it waited and ran, and the worker and device that ran it.
 A group: one line of NDJSON per row in input order, to standard output or --output; a row without a result becomes {"error": ...}.
-Exits 1 when it failed, 3 when part of a group did, 66 when the id is unknown or its result has expired, 75 when it has not ended.`;
+Exits 1 when it failed, 3 when only some of its rows did (their results are there), 66 when the id is unknown or its result has expired, 75 when it has not ended.`;
   static override examples = [
     '<%= config.bin %> result ID',
     '<%= config.bin %> result ID --wait 2m',
@@ -52,7 +52,11 @@ Exits 1 when it failed, 3 when part of a group did, 66 when the id is unknown or
     const { wait, output } = this.flags;
     const result =
       wait === undefined ? await client.result(id) : await client.wait(id, { timeoutMs: wait, signal });
-    if (output !== undefined && result.state === 'completed') {
+    const partly = result.state === 'failed' && result.rowsDone !== undefined;
+    // Where the rows go to a pipe or file; a terminal is shown both.
+    if (partly && result.error !== undefined && (output !== undefined || !this.layout.tty))
+      this.warn(`${result.error.code}: ${result.error.message}`);
+    if (output !== undefined && (result.state === 'completed' || partly)) {
       const { writeRows } = await import('../lib/cli/result-output.js');
       const values = Array.isArray(result.result) ? result.result : [result.result];
       await writeRows(output, [{ index: 0, firstRow: 0, rows: values.length, values }], signal);
@@ -60,7 +64,8 @@ Exits 1 when it failed, 3 when part of a group did, 66 when the id is unknown or
     } else {
       await this.print(resultView(result, this.layout));
     }
-    if (result.state === 'failed' || result.state === 'expired' || result.state === 'cancelled') {
+    if (partly) this.endWith(ExitCode.Partial);
+    else if (result.state === 'failed' || result.state === 'expired' || result.state === 'cancelled') {
       this.endWith(ExitCode.Negative);
     } else if (result.state !== 'completed') {
       this.endWith(ExitCode.TryAgain);
@@ -85,7 +90,7 @@ Exits 1 when it failed, 3 when part of a group did, 66 when the id is unknown or
       this.next(`infer result ${id} --wait`);
       return { ...group, results: [] };
     }
-    if (group.jobsFailed > 0) this.endWith(group.jobsCompleted > 0 ? ExitCode.Partial : ExitCode.Negative);
+    if (group.jobsFailed > 0) this.endWith(group.rowsDone > 0 ? ExitCode.Partial : ExitCode.Negative);
     if (this.jsonEnabled() && output === undefined) {
       const results: unknown[] = [];
       for await (const chunk of client.groupChunks(group)) {

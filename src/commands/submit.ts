@@ -19,7 +19,7 @@ export default class Submit extends BaseCommand<typeof Submit> {
   static override description =
     `One row goes to the queue realtime, many rows go to batch as a group of chunk jobs, unless -Q says otherwise.
 FILE holds a flat array (one row), an array of rows, an object of named inputs, an Open Inference Protocol request, NDJSON (a row a line; fields that are no input are left out) or .npy; - reads standard input. Files are streamed, never held whole.
-Exits 1 when a job that was waited for failed, 65 on bad input (nothing of one row is queued), 75 when the wait timed out.`;
+Exits 1 when a job that was waited for failed, 3 when only some of its rows did, 65 on bad input (nothing of one row is queued), 75 when the wait timed out.`;
   static override examples = [
     '<%= config.bin %> submit --priority 9 examples/one-digit.json',
     '<%= config.bin %> submit --wait examples/one-digit.json',
@@ -122,8 +122,7 @@ Exits 1 when a job that was waited for failed, 65 on bad input (nothing of one r
     const ended = await waitForGroup(client, group.group, limits);
     if (this.layout.tty) await this.print(groupView(ended, this.layout));
     this.next(`infer result ${group.group} --output results.ndjson`);
-    if (ended.state !== 'completed')
-      this.endWith(ended.jobsCompleted > 0 ? ExitCode.Partial : ExitCode.Negative);
+    if (ended.state !== 'completed') this.endWith(ended.rowsDone > 0 ? ExitCode.Partial : ExitCode.Negative);
     return { ...group, ...ended };
   }
 

@@ -332,6 +332,24 @@ export function scores(classes = 3, kind: 'logits' | 'probabilities' = 'logits')
   return { nodes, inputs: [f32('x', 'batch', classes)], outputs: [f32(kind, 'batch', classes)] };
 }
 
+/** `y = x + x`, float32 [batch, width], width open. */
+export function openRows(): Graph {
+  return {
+    nodes: [{ op: 'Add', inputs: ['x', 'x'], outputs: ['y'] }],
+    inputs: [f32('x', 'batch', 'width')],
+    outputs: [f32('y', 'batch', 'width')],
+  };
+}
+
+/** Places of the elements that are not 0, x float32 [width] to int64 [1, hits]: as many as there are. */
+export function hits(width = 8): Graph {
+  return {
+    nodes: [{ op: 'NonZero', inputs: ['x'], outputs: ['places'] }],
+    inputs: [f32('x', width)],
+    outputs: [i64('places', 1, 'hits')],
+  };
+}
+
 /** An element type the binding cannot pass: `bfloat16`; or one it can, such as `float16`. */
 export function identity(type: ElementType): Graph {
   return {

@@ -8,7 +8,7 @@ export type MutableUnit = { -readonly [K in keyof Unit]: Unit[K] };
  *
  *   waiting   in `units`, sorted by urgency
  *   planned   in a micro-batch that was handed out; the caller runs it
- *   halved    in `retries` after a failed run of several jobs; goes out again in that half alone
+ *   cut       in `retries` after a failed run of several rows; goes out again as that piece alone
  *
  * Work-conserving: without a window, `next` always answers while anything waits. It has no clock
  * and no timer: the caller says what time it is and comes back when told.
@@ -94,14 +94,14 @@ export class Batcher<U extends MutableUnit> {
     return { batch };
   }
 
-  /** After a failed run: its pieces go out again, each in a run of its own. */
+  /** After a failed run: its pieces go out again, each in a run of its own, the last one first. */
   retry(...batches: MicroBatch<U>[]): void {
     for (const batch of batches) {
       if (batch.parts.length > 0) this.retries.push({ ...batch, reason: 'retry' });
     }
   }
 
-  /** A halved batch goes first unless something more urgent waits. */
+  /** A piece of a failed run goes first, the last one that was added, unless something more urgent waits. */
   private peek(): MicroBatch<U> | undefined {
     const planned = planMicroBatch(this.units);
     let best = planned;

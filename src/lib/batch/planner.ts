@@ -99,23 +99,9 @@ export function bisect<U extends Unit>(batch: MicroBatch<U>): [MicroBatch<U>, Mi
   return [retryOf(batch.parts.slice(0, middle)), retryOf(batch.parts.slice(middle))];
 }
 
-/** Row `row` of a micro-batch (from 0) apart from all its others, for a failure that names its row. */
-export function isolateRow<U extends Unit>(batch: MicroBatch<U>, row: number): MicroBatch<U>[] {
-  let start = 0;
-  const others: Part<U>[] = [];
-  let culprit: Part<U> | undefined;
-  for (const part of batch.parts) {
-    const at = row - start;
-    start += part.rows;
-    if (at < 0 || at >= part.rows) {
-      others.push(part);
-      continue;
-    }
-    const { unit, from, rows } = part;
-    culprit = { unit, from: from + at, rows: 1 };
-    if (at > 0) others.push({ unit, from, rows: at });
-    if (at + 1 < rows) others.push({ unit, from: from + at + 1, rows: rows - at - 1 });
-  }
-  if (culprit === undefined || others.length === 0) return bisect(batch);
-  return [retryOf([culprit]), retryOf(others)];
+/** Every row of a micro-batch in a run of its own. */
+export function singleRows<U extends Unit>(batch: MicroBatch<U>): MicroBatch<U>[] {
+  return batch.parts.flatMap(({ unit, from, rows }) =>
+    Array.from({ length: rows }, (_, at) => retryOf([{ unit, from: from + at, rows: 1 }])),
+  );
 }

@@ -15,6 +15,8 @@ export type Ending = Pick<JobRecord, 'id' | 'queue' | 'model' | 'state' | 'rows'
 /** A job and its stored result as the documented `JobResult`. */
 export function toJobResult(ending: Ending, stored: Buffer | undefined): JobResult {
   const { meta, failure } = ending;
+  const rowsDone =
+    ending.state === 'failed' && stored !== undefined ? decodeEnvelope(stored).payload.rows : 0;
   const values = stored === undefined ? undefined : resultValues(stored, meta?.device, failure);
   return {
     id: ending.id,
@@ -24,6 +26,7 @@ export function toJobResult(ending: Ending, stored: Buffer | undefined): JobResu
     ...(values === undefined
       ? {}
       : { result: values.length === 1 && ending.rows === 1 ? values[0] : values }),
+    ...(rowsDone === 0 ? {} : { rowsDone }),
     ...(failure === undefined || ending.state === 'completed' ? {} : { error: failure }),
     ...(ending.runAt === undefined ? {} : { nextRunAt: ending.runAt }),
     attempts: meta?.attempts ?? ending.attempts,
@@ -49,8 +52,12 @@ export function resultValues(
     for (const value of values) (value as Record<string, unknown>).device = device;
   }
   if (meta.done === undefined) return values;
-  const { of, done, errors } = meta as unknown as PartialMeta;
-  const all: unknown[] = Array.from({ length: of }, (_, row) => ({ error: errors[row] ?? failure }));
+  const { of, done, errors, causes = [] } = meta as unknown as PartialMeta;
+  const why = (row: number) => {
+    const error = errors[row];
+    return (typeof error === 'number' ? causes[error] : error) ?? failure;
+  };
+  const all: unknown[] = Array.from({ length: of }, (_, row) => ({ error: why(row) }));
   let next = 0;
   for (const [from, to] of done) for (let row = from; row < to; row++) all[row] = values[next++];
   return all;

@@ -46,13 +46,15 @@ export interface SubmittedGroup {
   duplicate?: true;
 }
 
-/** How a job stands or ended. `result` is one row's value, or an array in input order. */
+/** How a job stands or ended. `result` is one row's value, or an array in input order; a row that failed is `{error}` there. */
 export interface JobResult {
   id: string;
   queue: string;
   model: string;
   state: JobState;
   result?: unknown;
+  /** Of a job that failed: how many of its rows have a result nonetheless; absent when none has. */
+  rowsDone?: number;
   /** Why it failed; of a job that will be tried again, why it failed last. */
   error?: FailureRecord;
   /** When a delayed job will be tried (again), ms since the epoch. */

@@ -46,7 +46,7 @@ const FACTS: Readonly<Record<keyof typeof ExitCode, Omit<ExitCodeFacts, 'code'>>
   },
   Partial: {
     meaning: 'part of it worked',
-    example: 'infer result GROUP: some jobs of the group failed',
+    example: 'infer result GROUP: some of its rows failed',
   },
   BadInput: { meaning: 'bad input data; the message names the line', example: 'infer submit broken.json' },
   NoInput: {

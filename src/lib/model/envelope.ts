@@ -5,12 +5,22 @@ import { type DataType, fromOipName, OIP_NAMES, type Payload, type RowTensor } f
  * Payloads and results in one binary form: uint32 (little endian) length of a JSON header, the
  * header, then each tensor's raw bytes in the header's order. The header speaks the Open Inference
  * Protocol's binary tensor extension (names, datatypes, shapes, `binary_data_size`), plus `rows`
- * and `shared`, so tensors are never JSON inside Redis or between processes.
+ * and `shared`, so tensors are never JSON inside Redis or between processes. Where rows differ in
+ * shape, `shapes` has one a row in place of `shape`: a reader that does not know it refuses the envelope.
  */
 interface EnvelopeHeader {
   rows: number;
-  tensors: { name: string; datatype: string; shape: number[]; shared?: true; binary_data_size: number }[];
+  tensors: HeaderTensor[];
   meta?: Record<string, unknown>;
+}
+
+interface HeaderTensor {
+  name: string;
+  datatype: string;
+  shape?: number[];
+  shapes?: number[][];
+  shared?: true;
+  binary_data_size: number;
 }
 
 /** The parts of an envelope, uncopied, for a vectored write. */
@@ -20,7 +30,7 @@ export function envelopeParts(payload: Payload, meta?: Record<string, unknown>):
     tensors: payload.tensors.map((tensor) => ({
       name: tensor.name,
       datatype: OIP_NAMES[tensor.type],
-      shape: tensor.shape,
+      ...(tensor.shapes === undefined ? { shape: tensor.shape } : { shapes: tensor.shapes }),
       ...(tensor.shared ? { shared: true as const } : {}),
       binary_data_size: tensor.data.byteLength,
     })),
@@ -60,7 +70,9 @@ export function decodeEnvelope(bytes: Uint8Array): { payload: Payload; meta: Rec
     if (end > buffer.length) throw corrupt(`it ends inside tensor ${entry.name}`);
     const data = buffer.subarray(at, end);
     at = end;
-    return { name: entry.name, type, shape: entry.shape, ...(entry.shared ? { shared: true } : {}), data };
+    const { name, shape, shapes, shared } = entry;
+    const form = shapes === undefined ? { shape: shape ?? [] } : { shape: [], shapes };
+    return { name, type, ...form, ...(shared ? { shared: true } : {}), data };
   });
   if (at !== buffer.length) throw corrupt(`it has ${buffer.length - at} bytes too many`);
   return { payload: { rows: header.rows, tensors }, meta: header.meta ?? {} };
@@ -68,18 +80,24 @@ export function decodeEnvelope(bytes: Uint8Array): { payload: Payload; meta: Rec
 
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 
+const isShape = (value: unknown): boolean => Array.isArray(value) && value.every(isCount);
+
 function isHeader(value: unknown): value is EnvelopeHeader {
   const { rows, tensors } = (value ?? {}) as Partial<EnvelopeHeader>;
   return (
     isCount(rows) &&
     Array.isArray(tensors) &&
     tensors.every(
-      (entry: EnvelopeHeader['tensors'][number] | null) =>
+      (entry: HeaderTensor | null) =>
         typeof entry?.name === 'string' &&
         typeof entry.datatype === 'string' &&
         isCount(entry.binary_data_size) &&
-        Array.isArray(entry.shape) &&
-        entry.shape.every(isCount),
+        (entry.shapes === undefined
+          ? isShape(entry.shape)
+          : Array.isArray(entry.shapes) &&
+            entry.shapes.length === rows &&
+            !entry.shared &&
+            entry.shapes.every(isShape)),
     )
   );
 }

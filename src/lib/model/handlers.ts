@@ -1,9 +1,9 @@
 import { pathToFileURL } from 'node:url';
 import { InferError, messageOf } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
-import { withRow } from './failed-row.js';
 import { fromArray } from './from-array.js';
 import { type TensorData, toElements } from './layout.js';
+import type { RowFailure } from './row-failure.js';
 import { JSON_TENSOR, type ModelSignature, type TensorSignature } from './signature.js';
 import {
   concatRows,
@@ -11,6 +11,7 @@ import {
   decodeStrings,
   encodeStrings,
   type Payload,
+  type RowTensor,
   shapeKey,
   sliceRows,
 } from './tensor.js';
@@ -75,23 +76,31 @@ export function jsonSignature(batchable: boolean): TensorSignature {
   };
 }
 
+/** One row of a run, wherever it stands in it. */
+export interface PlacedRow {
+  /** From 0, within the run. */
+  place: number;
+  payload: Payload;
+}
+
 /**
  * Runs `preprocess` on every row, all at once (they may await I/O).
- * @returns payloads of one row each, in order. @throws InferError HANDLER_FAILED with `row`.
+ * @returns the rows that it gave inputs for, in order, and HANDLER_FAILED for each other row.
  */
 export async function preprocessRows(
   handler: Handler,
   payload: Payload,
   context: HandlerContext,
-): Promise<Payload[]> {
+): Promise<{ rows: PlacedRow[]; failed: RowFailure[] }> {
   const json = payload.tensors.find((tensor) => tensor.name === JSON_TENSOR);
   if (json === undefined)
     throw new InferError('RUN_FAILED', `model ${context.model} takes one string input named ${JSON_TENSOR}`);
-  const texts = decodeStrings(json.data);
-  return everyRow(texts, async (text) => {
+  const texts = decodeStrings(json.data).map((text, place) => ({ text, place }));
+  const { done, failed } = await everyRow(texts, async ({ text }) => {
     const value = await handler.preprocess?.(JSON.parse(text), context);
     return rowPayload(value, context.signature.inputs);
   });
+  return { rows: done.map(({ row, value }) => ({ place: row, payload: value })), failed };
 }
 
 /** The tensors of one row as `preprocess` returned it. */
@@ -115,37 +124,36 @@ function rowPayload(value: unknown, inputs: readonly TensorSignature[]): Payload
 
 /**
  * Runs `postprocess` on every row of a model's outputs.
- * @returns one string tensor `json`. @throws InferError HANDLER_FAILED with `row`.
+ * @returns one string tensor `json` of the rows it answered for, in order, and HANDLER_FAILED for each other row.
  */
 export async function postprocessRows(
   handler: Handler,
-  rows: readonly Payload[],
+  rows: readonly PlacedRow[],
   context: HandlerContext,
-): Promise<Payload> {
-  const texts = await everyRow(rows, async (row) => {
+): Promise<{ outputs: Payload; failed: RowFailure[] }> {
+  const { done, failed } = await everyRow(rows, async ({ payload }) => {
     const outputs: Record<string, HandlerOutput> = {};
-    for (const { name, type, shape, data } of row.tensors)
+    for (const { name, type, shape, data } of payload.tensors)
       outputs[name] = { type, shape, data: toElements(type, data) };
     return JSON.stringify((await handler.postprocess?.(outputs, context)) ?? null);
   });
-  return {
-    rows: texts.length,
-    tensors: [{ name: JSON_TENSOR, type: 'string', shape: [], data: encodeStrings(texts) }],
-  };
+  const data = encodeStrings(done.map(({ value }) => value));
+  const json: RowTensor = { name: JSON_TENSOR, type: 'string', shape: [], data };
+  return { outputs: { rows: done.length, tensors: [json] }, failed };
 }
 
 /** Rows that can run together: neighbours or not, those of one `shapeKey`, with their places. */
-export function groupRows(rows: readonly Payload[]): { places: number[]; payload: Payload }[] {
-  const groups = new Map<string, number[]>();
-  rows.forEach((row, place) => {
-    const key = shapeKey(row);
-    const places = groups.get(key);
-    if (places === undefined) groups.set(key, [place]);
-    else places.push(place);
-  });
-  return [...groups.values()].map((places) => ({
-    places,
-    payload: concatRows(places.map((place) => rows[place] as Payload)),
+export function groupRows(rows: readonly PlacedRow[]): { places: number[]; payload: Payload }[] {
+  const groups = new Map<string, PlacedRow[]>();
+  for (const row of rows) {
+    const key = shapeKey(row.payload);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [row]);
+    else group.push(row);
+  }
+  return [...groups.values()].map((group) => ({
+    places: group.map(({ place }) => place),
+    payload: concatRows(group.map(({ payload }) => payload)),
   }));
 }
 
@@ -156,16 +164,24 @@ export function splitRows(payload: Payload): Payload[] {
 
 const MESSAGE_MAX = 300;
 
-async function everyRow<In, Out>(rows: readonly In[], work: (row: In) => Promise<Out>): Promise<Out[]> {
+async function everyRow<In extends { place: number }, Out>(
+  rows: readonly In[],
+  work: (row: In) => Promise<Out>,
+): Promise<{ done: { row: number; value: Out }[]; failed: RowFailure[] }> {
   const settled = await Promise.allSettled(rows.map(work));
-  return settled.map((result, row) => {
-    if (result.status === 'fulfilled') return result.value;
-    const message = messageOf(result.reason).slice(0, MESSAGE_MAX);
-    throw withRow(
-      new InferError('HANDLER_FAILED', `the model's handler failed: ${message}`, { cause: result.reason }),
-      row,
-    );
-  });
+  const done: { row: number; value: Out }[] = [];
+  const failed: RowFailure[] = [];
+  for (const [at, result] of settled.entries()) {
+    const row = (rows[at] as In).place;
+    if (result.status === 'fulfilled') done.push({ row, value: result.value });
+    else failed.push({ row, error: handlerFailed(result.reason) });
+  }
+  return { done, failed };
+}
+
+function handlerFailed(reason: unknown): InferError {
+  const message = messageOf(reason).slice(0, MESSAGE_MAX);
+  return new InferError('HANDLER_FAILED', `the model's handler failed: ${message}`, { cause: reason });
 }
 
 function handlerLoadError(label: string, reason: string, cause?: unknown): InferError {

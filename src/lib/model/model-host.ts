@@ -7,6 +7,7 @@ import {
   type HandlerContext,
   jsonSignature,
   loadHandler,
+  type PlacedRow,
   postprocessRows,
   preprocessRows,
   splitRows,
@@ -17,8 +18,8 @@ import { type Probed, probe, zeroFeeds } from './probe.js';
 import type { ModelFiles } from './repository.js';
 import type { LoadedModel } from './runner.js';
 import type { ModelSignature } from './signature.js';
-import { planTask, type TaskPlan } from './tasks.js';
-import { concatRows, type Payload, shapeKey } from './tensor.js';
+import { planTask, type RunOutputs, type TaskPlan } from './tasks.js';
+import { concatRows, type Payload } from './tensor.js';
 
 const DIGEST_CHARS = 16;
 
@@ -93,18 +94,15 @@ export class ModelHost {
   }
 
   /**
-   * One micro-batch, rows first in and out; a handler's signal is aborted after `softMs`.
-   * @throws InferError RUN_FAILED, TENSOR_BYTES, HANDLER_FAILED.
+   * One micro-batch, rows first in and out; a handler's signal is aborted after `softMs`. A row that its
+   * handler refuses, or whose scores are NaN, fails alone and at no further run.
+   * @throws InferError RUN_FAILED, TENSOR_BYTES when the run as a whole fails.
    */
-  async run(payload: Payload, softMs?: number): Promise<Payload> {
+  async run(payload: Payload, softMs?: number): Promise<RunOutputs> {
     const context =
       softMs === undefined
         ? this.#context
         : { ...this.#context, signal: AbortSignal.any([this.#context.signal, AbortSignal.timeout(softMs)]) };
-    return this.#run(payload, context);
-  }
-
-  async #run(payload: Payload, context: HandlerContext): Promise<Payload> {
     if (payload.rows < 1) throw new InferError('RUN_FAILED', 'a run needs at least one row');
     if (!this.#probed.batchable && payload.rows > 1) {
       throw new InferError(
@@ -112,31 +110,30 @@ export class ModelHost {
         `model ${this.#context.model} takes one row a run, not ${payload.rows}`,
       );
     }
-    if (this.#handler.preprocess === undefined) return this.#finish(await this.#infer(payload), context);
-    const rows = await preprocessRows(this.#handler, payload, context);
-    const results: Payload[] = new Array(rows.length);
+    const { preprocess, postprocess } = this.#handler;
+    if (preprocess === undefined && postprocess === undefined)
+      return this.#task.apply(await this.#infer(payload));
+    if (preprocess === undefined)
+      return postprocessRows(this.#handler, placed(splitRows(await this.#infer(payload))), context);
+    const { rows, failed } = await preprocessRows(this.#handler, payload, context);
+    const results: PlacedRow[] = [];
     for (const group of groupRows(rows)) {
-      const outputs = splitRows(await this.#infer(group.payload));
-      group.places.forEach((place, index) => {
-        results[place] = outputs[index] as Payload;
-      });
+      const raw = await this.#infer(group.payload);
+      const done = postprocess === undefined ? this.#task.apply(raw) : { outputs: raw, failed: [] };
+      const placeOf = (row: number) => group.places[row] as number;
+      failed.push(...done.failed.map(({ row, error }) => ({ row: placeOf(row), error })));
+      const bad = new Set(done.failed.map(({ row }) => placeOf(row)));
+      const places = group.places.filter((place) => !bad.has(place));
+      results.push(...placed(splitRows(done.outputs), places));
     }
-    if (this.#handler.postprocess !== undefined) return postprocessRows(this.#handler, results, context);
-    if (new Set(results.map(shapeKey)).size > 1) {
-      throw new InferError('RUN_FAILED', 'rows of one run gave outputs of different shapes', {
-        hint: 'add a postprocess to the handler, or give every row one shape in preprocess',
-      });
-    }
-    return this.#task.apply(concatRows(results));
+    results.sort((a, b) => a.place - b.place);
+    if (postprocess === undefined) return { outputs: joined(results), failed };
+    const after = await postprocessRows(this.#handler, results, context);
+    return { outputs: after.outputs, failed: [...failed, ...after.failed] };
   }
 
   release(): Promise<void> {
     return this.#session.release();
-  }
-
-  #finish(outputs: Payload, context: HandlerContext): Payload | Promise<Payload> {
-    if (this.#handler.postprocess === undefined) return this.#task.apply(outputs);
-    return postprocessRows(this.#handler, splitRows(outputs), context);
   }
 
   async #infer(payload: Payload): Promise<Payload> {
@@ -155,6 +152,15 @@ export class ModelHost {
     );
     return { rows: payload.rows, tensors };
   }
+}
+
+/** Rows at `places` of a run, or at its start. */
+function placed(rows: readonly Payload[], places?: readonly number[]): PlacedRow[] {
+  return rows.map((payload, at) => ({ place: places?.[at] ?? at, payload }));
+}
+
+function joined(rows: readonly PlacedRow[]): Payload {
+  return rows.length === 0 ? { rows: 0, tensors: [] } : concatRows(rows.map(({ payload }) => payload));
 }
 
 function publish(own: ModelSignature, task: TaskPlan, handler: Handler): ModelSignature {

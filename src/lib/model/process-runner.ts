@@ -17,7 +17,14 @@ import type {
   RunRequest,
   StartRunner,
 } from './runner.js';
-import { fromWireError, packPayloads, type Reply, type Request, unpackPayload } from './wire.js';
+import {
+  fromWireError,
+  fromWireFailures,
+  packPayloads,
+  type Reply,
+  type Request,
+  unpackPayload,
+} from './wire.js';
 
 const START_TIMEOUT_MS = 30_000;
 const STOP_GRACE_MS = 5_000;
@@ -137,7 +144,7 @@ class ProcessRunner implements Runner {
     const limit = softMs === undefined ? {} : { softMs };
     const { reply, body } = await this.#call({ op: 'run', model, ...limit, ...payload }, parts);
     const outputs = unpackPayload(reply.outputs ?? { rows: 0, tensors: [] }, body);
-    return { outputs, runMs: reply.runMs ?? 0 };
+    return { outputs, failed: fromWireFailures(reply.failed), runMs: reply.runMs ?? 0 };
   }
 
   async memory(): Promise<number> {

@@ -6,6 +6,8 @@ import {
   elementCount,
   type Payload,
   type RowTensor,
+  rowShape,
+  rowStarts,
 } from './tensor.js';
 
 /** Reads element `index` of a tensor as a JSON-safe value. */
@@ -15,8 +17,8 @@ type Reader = (index: number) => unknown;
 export type RowValue = unknown;
 
 /**
- * The rows of a result as plain values: an object of named outputs per row, nested arrays by shape,
- * scalars bare. Integers beyond 2^53 become strings and NaN or infinities null, since JSON has
+ * The rows of a result as plain values: an object of named outputs per row, nested arrays by the
+ * row's own shape, scalars bare. Integers beyond 2^53 become strings and NaN or infinities null, since JSON has
  * neither. A handler's answer (the tensor `json`) is the row itself.
  */
 export function rowValues(payload: Payload): RowValue[] {
@@ -27,12 +29,12 @@ export function rowValues(payload: Payload): RowValue[] {
   const columns = payload.tensors.map((tensor) => ({
     tensor,
     read: readerOf(tensor),
-    size: elementCount(tensor.shape),
+    starts: tensor.shared ? [] : rowStarts(tensor, payload.rows),
   }));
   return Array.from({ length: payload.rows }, (_, row) => {
     const value: Record<string, unknown> = {};
-    for (const { tensor, read, size } of columns) {
-      value[tensor.name] = nested(read, tensor.shape, tensor.shared ? 0 : row * size);
+    for (const { tensor, read, starts } of columns) {
+      value[tensor.name] = nested(read, rowShape(tensor, row), starts[row] ?? 0);
     }
     return value;
   });

@@ -11,6 +11,7 @@ import {
   type Request,
   type RunnerSettings,
   toWireError,
+  toWireFailures,
   unpackPayload,
 } from './wire.js';
 
@@ -90,10 +91,10 @@ async function handle(request: Request, body: Buffer): Promise<[Reply, Uint8Arra
       const host = hosts.get(request.model);
       if (host === undefined) throw new InferError('RUN_FAILED', `model ${request.model} is not loaded`);
       const started = performance.now();
-      const outputs = await host.run(unpackPayload(request, body, readArena), request.softMs);
+      const { outputs, failed } = await host.run(unpackPayload(request, body, readArena), request.softMs);
       const runMs = performance.now() - started;
       const { payload, parts } = packPayloads([outputs]);
-      return [{ id, runMs, outputs: payload }, parts];
+      return [{ id, runMs, outputs: payload, ...toWireFailures(failed) }, parts];
     }
     case 'memory':
       return [{ id, bytes: process.memoryUsage.rss() }, []];

@@ -1,4 +1,5 @@
 import type { Arena } from './arena.js';
+import type { RowFailure } from './row-failure.js';
 import type { ModelSignature } from './signature.js';
 import type { Payload } from './tensor.js';
 
@@ -44,8 +45,10 @@ export interface RunRequest {
 }
 
 export interface RunReply {
-  /** All rows of all parts, in order, after task or handler; rows first. */
+  /** The rows of all parts that have an output, in order, after task or handler; rows first. */
   outputs: Payload;
+  /** The other rows, in no order. */
+  failed: RowFailure[];
   /** Milliseconds inside the runner, pre- and post-processing included. */
   runMs: number;
 }

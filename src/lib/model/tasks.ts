@@ -2,6 +2,7 @@ import { InferError } from '../core/errors.js';
 import { toBytes, toElements } from './layout.js';
 import type { ModelManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
+import type { RowFailure } from './row-failure.js';
 import type { TensorSignature } from './signature.js';
 import { type DataType, elementCount, encodeStrings, type Payload, type RowTensor } from './tensor.js';
 
@@ -10,7 +11,13 @@ const FLOATS: readonly DataType[] = ['float32', 'float64', 'float16'];
 /** How a model's raw outputs become those of its task; `signature` is what then is published. */
 export interface TaskPlan {
   outputs: TensorSignature[];
-  apply(raw: Payload): Payload;
+  /** The rows that have an answer, in order, and why each other row has none. */
+  apply(raw: Payload): RunOutputs;
+}
+
+export interface RunOutputs {
+  outputs: Payload;
+  failed: RowFailure[];
 }
 
 /**
@@ -19,7 +26,7 @@ export interface TaskPlan {
  * @throws InferError MODEL_MANIFEST when the manifest names an output or labels that do not fit.
  */
 export function planTask(manifest: ModelManifest, outputs: TensorSignature[], label: string): TaskPlan {
-  if (manifest.task !== 'classification') return { outputs, apply: (raw) => raw };
+  if (manifest.task !== 'classification') return { outputs, apply: (raw) => ({ outputs: raw, failed: [] }) };
   const scores = scoresOutput(manifest, outputs, label);
   const classes = scores.shape.includes(null) ? undefined : elementCount(scores.shape as number[]);
   const labels = manifest.labels?.length;
@@ -64,43 +71,53 @@ function scoresOutput(
 /**
  * Class, confidence and, with `labels` (each encoded alone), the label of each row of one scores tensor (logits or
  * probabilities, any row shape). The label is stored with the result, so that it stays what it was
- * when a later version of the model renames its classes.
- * @throws InferError RUN_FAILED when a row's scores hold NaN: there is no answer to give.
+ * when a later version of the model renames its classes. A row whose scores hold NaN has no answer: RUN_FAILED.
  */
 export function classify(
   raw: Payload,
   output: string,
   softmaxed: boolean,
   labels?: readonly Uint8Array[],
-): Payload {
+): RunOutputs {
   const tensor = raw.tensors.find((one) => one.name === output);
   if (tensor === undefined) throw new InferError('RUN_FAILED', `the model gave no output ${output}`);
   const scores = toNumbers(tensor.type, tensor.data);
   const width = elementCount(tensor.shape);
-  const classes = new Int32Array(raw.rows);
-  const confidences = new Float32Array(raw.rows);
+  const classes: number[] = [];
+  const confidences: number[] = [];
+  const failed: RowFailure[] = [];
   for (let row = 0; row < raw.rows; row++) {
     const at = row * width;
-    let best = 0;
-    for (let i = 0; i < width; i++) {
-      const value = scores[at + i] as number;
-      if (Number.isNaN(value)) throw new InferError('RUN_FAILED', `output ${output} holds NaN`);
-      if (value > (scores[at + best] as number)) best = i;
+    const best = bestOf(scores, at, width);
+    if (best === undefined) {
+      failed.push({ row, error: new InferError('RUN_FAILED', `output ${output} holds NaN`) });
+      continue;
     }
     const top = scores[at + best] as number;
-    classes[row] = best;
-    confidences[row] = softmaxed ? 1 / expSum(scores, at, width, top) : top;
+    classes.push(best);
+    confidences.push(softmaxed ? 1 / expSum(scores, at, width, top) : top);
   }
   const tensors: RowTensor[] = [
-    { name: 'class', type: 'int32', shape: [], data: toBytes(classes) },
-    { name: 'confidence', type: 'float32', shape: [], data: toBytes(confidences) },
+    { name: 'class', type: 'int32', shape: [], data: toBytes(Int32Array.from(classes)) },
+    { name: 'confidence', type: 'float32', shape: [], data: toBytes(Float32Array.from(confidences)) },
   ];
   if (labels !== undefined) {
     const unnamed = encodeStrings(['']);
     const names = Array.from(classes, (index) => labels[index] ?? unnamed);
     tensors.push({ name: 'label', type: 'string', shape: [], data: Buffer.concat(names) });
   }
-  return { rows: raw.rows, tensors };
+  return { outputs: { rows: classes.length, tensors }, failed };
+}
+
+/** Place of the highest of `width` scores, the first of equal ones; undefined when one is NaN. */
+function bestOf(scores: ArrayLike<number>, at: number, width: number): number | undefined {
+  let best = 0;
+  for (let i = 0; i < width; i++) {
+    const value = scores[at + i] as number;
+    if (Number.isNaN(value)) return undefined;
+    if (value > (scores[at + best] as number)) best = i;
+  }
+  return best;
 }
 
 /** Sum of exp(score - top): at least 1 and never more than `width`, so no score can overflow it. */

@@ -64,8 +64,10 @@ export function fromOipName(name: string): DataType | undefined {
 export interface RowTensor {
   name: string;
   type: DataType;
-  /** Shape of one row (the model's shape without its batch axis); of the whole tensor when shared. */
+  /** Shape of one row (the model's shape without its batch axis); of the whole tensor when shared; `[]` beside `shapes`. */
   shape: number[];
+  /** Each row's own shape, only where rows differ: a detector finds two boxes in one image and none in the next. */
+  shapes?: number[][];
   /** True for an input without a batch axis (a scalar sampling rate, say): one value for all rows. */
   shared?: boolean;
   data: Uint8Array;
@@ -86,18 +88,35 @@ export function elementCount(shape: readonly number[]): number {
   return count;
 }
 
+/** Shape of one row of a tensor that is not shared. */
+export function rowShape(tensor: RowTensor, row: number): number[] {
+  return tensor.shapes?.[row] ?? tensor.shape;
+}
+
+/** Element at which each row of a tensor begins and, last, how many there are: `rows + 1` numbers. */
+export function rowStarts(tensor: RowTensor, rows: number): number[] {
+  const perRow = elementCount(tensor.shape);
+  const { shapes } = tensor;
+  if (shapes === undefined) return Array.from({ length: rows + 1 }, (_, row) => row * perRow);
+  const starts = [0];
+  for (let row = 0; row < rows; row++)
+    starts.push((starts[row] as number) + elementCount(shapes[row] as number[]));
+  return starts;
+}
+
 /** Byte offset of each row of a tensor and, last, its end: `rows + 1` numbers. */
 export function rowOffsets(tensor: RowTensor, rows: number): number[] {
-  const perRow = elementCount(tensor.shape);
+  const starts = rowStarts(tensor, rows);
   if (tensor.type !== 'string') {
-    const bytes = perRow * ELEMENT_BYTES[tensor.type];
-    return Array.from({ length: rows + 1 }, (_, row) => row * bytes);
+    const bytes = ELEMENT_BYTES[tensor.type];
+    return starts.map((start) => start * bytes);
   }
   const view = new DataView(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength);
   const offsets = [0];
   let at = 0;
   for (let row = 0; row < rows; row++) {
-    for (let i = 0; i < perRow; i++) at += 4 + view.getUint32(at, true);
+    const elements = (starts[row + 1] as number) - (starts[row] as number);
+    for (let i = 0; i < elements; i++) at += 4 + view.getUint32(at, true);
     offsets.push(at);
   }
   return offsets;
@@ -108,67 +127,112 @@ export function sliceRows(payload: Payload, from: number, to: number): Payload {
   if (from === 0 && to === payload.rows) return payload;
   const tensors = payload.tensors.map((tensor) => {
     if (tensor.shared) return tensor;
-    if (tensor.type !== 'string') {
-      const bytes = elementCount(tensor.shape) * ELEMENT_BYTES[tensor.type];
-      return cut(tensor, from * bytes, to * bytes);
-    }
-    const offsets = rowOffsets(tensor, payload.rows);
-    return cut(tensor, offsets[from] as number, offsets[to] as number);
+    if (tensor.type === 'string' || tensor.shapes !== undefined)
+      return cut(tensor, rowOffsets(tensor, payload.rows), from, to);
+    const bytes = elementCount(tensor.shape) * ELEMENT_BYTES[tensor.type];
+    return cutBytes(tensor, from * bytes, to * bytes);
   });
   return { rows: to - from, tensors };
 }
 
-/** Bytes `from..to` of a tensor, sharing memory with it. */
-function cut(tensor: RowTensor, from: number, to: number): RowTensor {
+/** Rows `from..to` of a tensor whose rows lie at `offsets`, sharing memory with it. */
+function cut(tensor: RowTensor, offsets: readonly number[], from: number, to: number): RowTensor {
+  const piece = cutBytes(tensor, offsets[from] as number, offsets[to] as number);
+  return tensor.shapes === undefined ? piece : withShapes(piece, tensor.shapes.slice(from, to));
+}
+
+function cutBytes(tensor: RowTensor, from: number, to: number): RowTensor {
   const { staged } = tensor;
   const data = tensor.data.subarray(from, to);
   return staged === undefined ? { ...tensor, data } : { ...tensor, data, staged: staged + from };
 }
 
+/** A tensor whose rows have these shapes: one for all where they agree. */
+function withShapes({ shapes: _, ...tensor }: RowTensor, shapes: number[][]): RowTensor {
+  const first = shapes[0] ?? [];
+  const key = first.join();
+  if (shapes.every((shape) => shape.length === first.length && shape.join() === key))
+    return { ...tensor, shape: first };
+  return { ...tensor, shape: [], shapes };
+}
+
 /** A payload cut into consecutive pieces of `counts` rows, sharing memory with it. */
 export function splitRows(payload: Payload, counts: readonly number[]): Payload[] {
-  if (counts.length === 1) return [payload];
+  if (counts.length === 1 && counts[0] === payload.rows) return [payload];
   const offsets = payload.tensors.map((tensor) => (tensor.shared ? [] : rowOffsets(tensor, payload.rows)));
   let from = 0;
   return counts.map((rows) => {
     const to = from + rows;
     const tensors = payload.tensors.map((tensor, i) =>
-      tensor.shared
-        ? tensor
-        : { ...tensor, data: tensor.data.subarray(offsets[i]?.[from], offsets[i]?.[to]) },
+      tensor.shared ? tensor : cut(tensor, offsets[i] as number[], from, to),
     );
     from = to;
     return { rows, tensors };
   });
 }
 
-function layoutOf(tensor: RowTensor | undefined): string {
-  return tensor === undefined ? '' : `${tensor.name} ${tensor.type} ${tensor.shape.join()}`;
-}
-
-/** Payloads of equal `shapeKey` joined in order; shared tensors are taken from the first. */
+/**
+ * Payloads of the same names and types joined in order. Rows may differ in shape. A shared tensor stays
+ * shared where all parts have the same; else each row gets its part's.
+ * @throws InferError OUTPUT_MIXED when names or types differ: the parts are not of one model.
+ */
 export function concatRows(parts: readonly Payload[]): Payload {
   const first = parts[0];
   if (first === undefined) throw new Error('concatRows of nothing');
   if (parts.length === 1) return first;
-  if (
-    parts.some((part) => part.tensors.some((tensor, i) => layoutOf(tensor) !== layoutOf(first.tensors[i])))
-  ) {
-    throw new InferError(
-      'OUTPUT_SHAPES',
-      'its rows have outputs of different shapes, which cannot be one result',
-      {
-        hint: 'submit rows of one shape together, or bring outputs to one shape in a postprocess handler',
-      },
-    );
-  }
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);
-  const tensors = first.tensors.map((tensor, index) =>
-    tensor.shared
-      ? tensor
-      : { ...tensor, data: Buffer.concat(parts.map((part) => (part.tensors[index] as RowTensor).data)) },
+  const tensors = first.tensors.map(({ name, type }, index) =>
+    joinTensors(
+      parts.map((part) => {
+        const tensor = part.tensors[index];
+        if (tensor?.name !== name || tensor.type !== type || part.tensors.length !== first.tensors.length) {
+          throw new InferError(
+            'OUTPUT_MIXED',
+            'its rows have different outputs, which cannot be one result',
+            {
+              hint: 'submit it again: the model was changed while it ran',
+            },
+          );
+        }
+        return { tensor, rows: part.rows };
+      }),
+    ),
   );
   return { rows, tensors };
+}
+
+interface Piece {
+  tensor: RowTensor;
+  rows: number;
+}
+
+function joinTensors(pieces: readonly Piece[]): RowTensor {
+  const first = (pieces[0] as Piece).tensor;
+  if (first.shared && pieces.every(({ tensor }) => tensor === first || sameShared(tensor, first)))
+    return first;
+  const own = pieces.map(({ tensor, rows }) => (tensor.shared ? repeated(tensor, rows) : tensor));
+  const { staged: _, shared: __, ...base } = first;
+  const joined = { ...base, data: Buffer.concat(own.map((tensor) => tensor.data)) };
+  const key = first.shape.join();
+  const alike = own.every(
+    ({ shape, shapes }) =>
+      shapes === undefined && shape.length === first.shape.length && shape.join() === key,
+  );
+  if (alike) return joined;
+  const shapes = own.flatMap(
+    (tensor, index) =>
+      tensor.shapes ?? Array.from({ length: (pieces[index] as Piece).rows }, () => tensor.shape),
+  );
+  return withShapes(joined, shapes);
+}
+
+function sameShared(a: RowTensor, b: RowTensor): boolean {
+  return a.shared === true && a.shape.join() === b.shape.join() && Buffer.compare(a.data, b.data) === 0;
+}
+
+/** A shared tensor as one of `rows` rows that are all alike. */
+function repeated({ shared: _, ...tensor }: RowTensor, rows: number): RowTensor {
+  return { ...tensor, data: Buffer.concat(new Array<Uint8Array>(rows).fill(tensor.data)) };
 }
 
 /**
@@ -179,6 +243,7 @@ export function shapeKey(payload: Payload): string {
   let key = '';
   for (const tensor of payload.tensors) {
     key += `${tensor.name}:${tensor.type}[${tensor.shape.join(',')}]`;
+    if (tensor.shapes !== undefined) key += JSON.stringify(tensor.shapes);
     if (tensor.shared) key += `=${Buffer.from(tensor.data).toString('base64')}`;
     key += ';';
   }

@@ -1,7 +1,7 @@
 import { InferError, messageOf } from '../core/errors.js';
 import type { ExitCode } from '../core/exit-codes.js';
-import { failedRow, withRow } from './failed-row.js';
 import type { ModelFiles } from './repository.js';
+import type { RowFailure } from './row-failure.js';
 import type { LoadedModel, RunnerOptions } from './runner.js';
 import type { DataType, Payload, RowTensor } from './tensor.js';
 
@@ -24,14 +24,17 @@ export interface Reply {
   bytes?: number;
   runMs?: number;
   outputs?: WirePayload;
+  /** Rows of the run without an output; absent when all have one. */
+  failed?: WireRowFailure[];
 }
+
+type WireRowFailure = { row: number } & WireError;
 
 export interface WireError {
   code: string;
   message: string;
   hint?: string;
   exitCode?: ExitCode;
-  row?: number;
 }
 
 export interface WirePayload {
@@ -40,6 +43,7 @@ export interface WirePayload {
     name: string;
     type: DataType;
     shape: number[];
+    shapes?: number[][];
     shared?: true;
     bytes: number;
     /** Offset and length of its pieces in the worker's arena; without it the body holds it. */
@@ -61,7 +65,14 @@ export function packPayloads(payloads: readonly Payload[]): { payload: WirePaylo
     let bytes = 0;
     for (const piece of pieces) bytes += piece.data.byteLength;
     const { name, type, shape } = tensor;
-    const description = { name, type, shape, ...(tensor.shared ? { shared: true as const } : {}), bytes };
+    const description = {
+      name,
+      type,
+      shape,
+      ...(tensor.shapes === undefined ? {} : { shapes: pieces.flatMap((piece) => piece.shapes ?? []) }),
+      ...(tensor.shared ? { shared: true as const } : {}),
+      bytes,
+    };
     const staged = placesOf(pieces);
     if (staged !== undefined) return { ...description, staged };
     for (const piece of pieces) parts.push(piece.data);
@@ -109,15 +120,21 @@ export function unpackPayload(
 }
 
 export function toWireError(error: unknown): WireError {
-  const row = failedRow(error);
-  const place = row === undefined ? {} : { row };
-  if (!(error instanceof InferError)) return { code: 'RUN_FAILED', message: messageOf(error), ...place };
+  if (!(error instanceof InferError)) return { code: 'RUN_FAILED', message: messageOf(error) };
   const { code, message, hint, exitCode } = error;
-  return { code, message, exitCode, ...(hint === undefined ? {} : { hint }), ...place };
+  return { code, message, exitCode, ...(hint === undefined ? {} : { hint }) };
 }
 
-export function fromWireError(error: WireError): InferError {
-  const { code, message, hint, exitCode, row } = error;
-  const restored = new InferError(code, message, { hint, exitCode });
-  return row === undefined ? restored : withRow(restored, row);
+export function fromWireError({ code, message, hint, exitCode }: WireError): InferError {
+  return new InferError(code, message, { hint, exitCode });
+}
+
+export function toWireFailures(failed: readonly RowFailure[]): { failed?: WireRowFailure[] } {
+  return failed.length === 0
+    ? {}
+    : { failed: failed.map(({ row, error }) => ({ row, ...toWireError(error) })) };
+}
+
+export function fromWireFailures(failed: readonly WireRowFailure[] = []): RowFailure[] {
+  return failed.map(({ row, ...error }) => ({ row, error: fromWireError(error) }));
 }

@@ -85,8 +85,10 @@ export interface PartialMeta {
   of: number;
   /** Ranges `[from, to)` of the rows, in the order of the stored outputs. */
   done: [number, number][];
-  /** By row number. */
-  errors: Record<string, FailureRecord>;
+  /** By row number: the failure, or its place in `causes`. */
+  errors: Record<string, FailureRecord | number>;
+  /** Each different failure once: thousands of rows may fail alike. Absent in results of older workers. */
+  causes?: FailureRecord[] | undefined;
 }
 
 /** Who ran it and how long it took; stored with the result. */

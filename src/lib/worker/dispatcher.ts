@@ -1,30 +1,21 @@
 import { Batcher } from '../batch/batcher.js';
-import { bisect, type CloseReason, isolateRow, type MicroBatch, type Part } from '../batch/planner.js';
+import type { CloseReason, MicroBatch, Part } from '../batch/planner.js';
 import type { Clock } from '../core/clock.js';
 import { InferError, toFailureRecord } from '../core/errors.js';
 import { Gate } from '../core/gate.js';
-import { failedRow } from '../model/failed-row.js';
 import type { RunReply } from '../model/runner.js';
-import { type Payload, splitRows } from '../model/tensor.js';
+import { splitRows } from '../model/tensor.js';
+import { Culprits, type RowsHost } from './culprits.js';
 import type { HeldJob } from './held.js';
-import { isCurable } from './retry.js';
 import { RunClock } from './run-clock.js';
 import type { RunnerSlot } from './runner-slot.js';
 
 /** What the dispatcher asks of the worker around it. */
-export interface DispatchHost {
+export interface DispatchHost extends RowsHost {
   /** Fetches what is more urgent than `unit` before its micro-batch goes out. */
   urge(unit: HeldJob): Promise<void>;
   /** False for a job that must not start any more (cancelled, past its deadline); the host has ended it. */
   mayStart(job: HeldJob): boolean;
-  /** Every row has an output or an error of its own. */
-  onOver(job: HeldJob): void;
-  /** The job as a whole failed. */
-  onFailed(job: HeldJob, error: unknown): void;
-  /** It reached its soft time limit between two runs. */
-  onSoftLimit(job: HeldJob): void;
-  /** A cancelled job whose rows in the run are done now. */
-  onCancelled(job: HeldJob): void;
   /** A micro-batch goes to its run: the queue of its most urgent row, its rows, why it was closed. */
   onBatch(queue: string, rows: number, reason: CloseReason): void;
   /** A run took `ms`; `overheadMs` beside it since the run before, when that was just before. */
@@ -37,10 +28,11 @@ export interface DispatchHost {
  * Runs micro-batches: one loop a runner takes the most urgent next batch, as soon as the runner is
  * free. Invariant: a job never waits for more than one running micro-batch of less urgent work,
  * because each batch is planned only when it can run, after a look for more urgent jobs. A failed
- * batch of several jobs is halved and run again until the culprit stands alone.
+ * batch is cut and run again until the culprit stands alone.
  */
 export class Dispatcher {
   private readonly batcher: Batcher<HeldJob>;
+  private readonly culprits: Culprits;
   private readonly work = new Gate();
   /** When each runner's last run ended, while it has been busy since. */
   private readonly lastEnd = new Map<RunnerSlot, number>();
@@ -59,6 +51,7 @@ export class Dispatcher {
     private readonly clock: Clock,
   ) {
     this.batcher = new Batcher(windowMs);
+    this.culprits = new Culprits(this.batcher, host);
     this.clocked = new RunClock(clock);
   }
 
@@ -189,7 +182,12 @@ export class Dispatcher {
       this.inRun.delete(slot);
       this.clocked.end(slot);
       this.lastEnd.delete(slot);
-      this.onRunFailed(batch, error, limitMs ?? Number.POSITIVE_INFINITY);
+      this.culprits.blame({
+        batch,
+        error,
+        ms: slot.lastRunMs,
+        limitMs: limitMs ?? Number.POSITIVE_INFINITY,
+      });
       this.host.onRoom();
       return;
     }
@@ -204,78 +202,61 @@ export class Dispatcher {
       previous === undefined ? undefined : end - previous - reply.runMs,
     );
     this.lastEnd.set(slot, end);
+    this.onRan(batch, reply);
+  }
+
+  /** Hands the outputs of a run to its jobs, and to rows without one their failure. */
+  private onRan(batch: MicroBatch<HeldJob>, { outputs, failed, runMs }: RunReply): void {
+    const errors = new Map(failed.map(({ row, error }) => [row, error]));
+    const good = goodRows(batch.parts, new Set(errors.keys()));
     const pieces = splitRows(
-      reply.outputs,
-      batch.parts.map((part) => part.rows),
+      outputs,
+      good.map(({ rows }) => rows),
     );
-    for (const [i, part] of batch.parts.entries()) {
-      if (part.unit.over) continue;
+    for (const [i, { unit, from }] of good.entries()) {
+      const piece = pieces[i];
+      if (!unit.over && piece !== undefined) unit.finish(from, piece);
+    }
+    let first = 0;
+    for (const { unit, from, rows } of batch.parts) {
+      const start = first;
+      first += rows;
+      if (unit.over) continue;
+      unit.runMs += runMs;
       try {
-        this.onRowsDone(part, pieces[i] as Payload, reply.runMs);
+        const only = unit.rows === 1 ? errors.get(start) : undefined;
+        if (only !== undefined && !unit.cancelled) {
+          this.host.onFailed(unit, only);
+          continue;
+        }
+        for (let at = 0; at < rows && errors.size > 0; at++) {
+          const failure = errors.get(start + at);
+          if (failure !== undefined) unit.failRow(from + at, toFailureRecord(failure));
+        }
+        this.culprits.settle(unit);
       } catch (failure) {
         // Results that cannot be put together are this job's failure, not the worker's.
-        this.host.onFailed(part.unit, failure);
+        this.host.onFailed(unit, failure);
       }
     }
   }
+}
 
-  private onRowsDone({ unit, from }: Part<HeldJob>, outputs: Payload, runMs: number): void {
-    unit.runMs += runMs;
-    unit.finish(from, outputs);
-    if (unit.cancelled) this.host.onCancelled(unit);
-    else if (unit.isOver) this.host.onOver(unit);
-    else if (unit.runMs >= (unit.limits.softMs ?? Number.POSITIVE_INFINITY)) this.host.onSoftLimit(unit);
+/** The rows of a run that have an output, as stretches of the jobs they belong to; `failed` counts within the run. */
+function goodRows(parts: readonly Part<HeldJob>[], failed: ReadonlySet<number>): Part<HeldJob>[] {
+  if (failed.size === 0) return [...parts];
+  const good: Part<HeldJob>[] = [];
+  let first = 0;
+  for (const { unit, from, rows } of parts) {
+    for (let at = 0; at < rows; at++) {
+      if (failed.has(first + at)) continue;
+      const last = good.at(-1);
+      if (last?.unit === unit && last.from + last.rows === from + at) last.rows += 1;
+      else good.push({ unit, from: from + at, rows: 1 });
+    }
+    first += rows;
   }
-
-  /**
-   * Finds who is to blame for a failed run. One row alone is: it fails. Else the batch is cut and
-   * its pieces run again, each alone: at the row the failure names, or in halves.
-   */
-  private onRunFailed(batch: MicroBatch<HeldJob>, error: unknown, limitMs: number): void {
-    for (const { unit } of batch.parts) {
-      if (unit.cancelled && !unit.over) this.host.onCancelled(unit);
-    }
-    batch.parts = batch.parts.filter(({ unit }) => !unit.over);
-    batch.rows = batch.parts.reduce((sum, part) => sum + part.rows, 0);
-    const [only] = batch.parts;
-    if (only === undefined) return;
-    const code = error instanceof InferError ? error.code : 'RUN_FAILED';
-    if (code === 'RUN_ABORTED') this.batcher.retry(batch);
-    else if (code === 'MODEL_REPLACED') for (const { unit } of batch.parts) this.host.onFailed(unit, error);
-    else if (code === 'TIME_LIMIT') this.onTimeLimit(batch, error, limitMs);
-    else if (batch.rows === 1) this.onRowFailed(only, error, code);
-    else {
-      const row = failedRow(error);
-      this.batcher.retry(...(row === undefined ? bisect(batch) : isolateRow(batch, row)));
-    }
-  }
-
-  /** Jobs whose own limit was reached fail when they ran alone or were the only ones; else halves tell. */
-  private onTimeLimit(batch: MicroBatch<HeldJob>, error: unknown, limitMs: number): void {
-    const reached = batch.parts.filter(({ unit }) => left(unit, 'hardMs') <= limitMs);
-    if (reached.length > 1) {
-      this.batcher.retry(...bisect(batch));
-      return;
-    }
-    const innocent = batch.parts.filter((part) => !reached.includes(part));
-    for (const { unit } of reached) this.host.onFailed(unit, error);
-    this.batcher.retry({ parts: innocent, rows: 0, reason: 'retry' });
-  }
-
-  private onRowFailed(part: Part<HeldJob>, error: unknown, code: string): void {
-    const { unit, from } = part;
-    if (unit.rows === 1) {
-      this.host.onFailed(unit, error);
-      return;
-    }
-    if (isCurable(code) && unit.mayTryAgain(from)) {
-      this.batcher.retry({ parts: [part], rows: 1, reason: 'retry' });
-      return;
-    }
-    unit.failRow(from, toFailureRecord(error));
-    if (unit.isHopeless) this.host.onFailed(unit, error);
-    else if (unit.isOver) this.host.onOver(unit);
-  }
+  return good;
 }
 
 /** Milliseconds of run time a job has left under one of its limits. */
@@ -291,8 +272,9 @@ function leastLeft(batch: MicroBatch<HeldJob>, limit: 'hardMs' | 'softMs'): numb
 
 /** A model that answers other than one output row a row would hand results to the wrong jobs. */
 function checkRows(reply: RunReply, batch: MicroBatch<HeldJob>): void {
-  if (reply.outputs.rows === batch.rows) return;
-  throw new InferError('OUTPUT_ROWS', `the model answered ${reply.outputs.rows} rows to ${batch.rows}`, {
+  const rows = reply.outputs.rows + reply.failed.length;
+  if (rows === batch.rows) return;
+  throw new InferError('OUTPUT_ROWS', `the model answered ${rows} rows to ${batch.rows}`, {
     hint: 'declare "batchable": false in its model.json',
   });
 }

@@ -4,8 +4,20 @@ import { encodeEnvelope } from '../model/envelope.js';
 import { concatRows, type Payload, sliceRows } from '../model/tensor.js';
 import type { PartialMeta, TakenJob } from '../queue/broker.js';
 
-/** Rows that fail one by one before a job without any success is given up. */
-const HOPELESS_ROWS = 8;
+/**
+ * From one bad row in six on, one run a row costs less than cutting failed runs in halves: of eight rows with two
+ * bad ones that takes 9 to 11 runs. Asked once so many rows are judged.
+ */
+const JUDGED_ROWS = 8;
+const BAD_SHARE = 1 / 6;
+/**
+ * Each crash costs a new process with its models loaded, and holds up all others meanwhile. Isolating eight
+ * crashing rows that stand together takes about twenty; with none done after that, it is the job or the model.
+ */
+const CRASHES_WITHOUT_SUCCESS = 24;
+const CRASHES = 64;
+/** Rows of a job that get a second try after a crash: a third crashing row is no chance any more. */
+const SECOND_TRIES = 3;
 
 /** Job rows that ran: their place and outputs. */
 interface DoneRows {
@@ -24,7 +36,11 @@ export class HeldJob implements MutableUnit {
   startedAt: number | undefined;
   device = '';
   private readonly errors = new Map<number, FailureRecord>();
+  /** Rows that failed in runs of their own. */
+  private isolated = 0;
   private readonly deaths = new Set<number>();
+  /** Runs of this job alone that ended the runner or lost its device. */
+  private crashes = 0;
   /** Set once: nothing more may run or be stored for it. */
   over = false;
   /** Its submitter wants it stopped; ends it after the rows in a run. */
@@ -48,7 +64,7 @@ export class HeldJob implements MutableUnit {
   }
 
   get cap(): number {
-    return this.capNow();
+    return this.isMostlyBad ? 1 : this.capNow();
   }
 
   get priority(): number {
@@ -77,16 +93,37 @@ export class HeldJob implements MutableUnit {
     this.rowsDone += outputs.rows;
   }
 
-  /** Notes why one row has no output. */
-  failRow(row: number, failure: FailureRecord): void {
+  /** Notes why one row has no output; `isolated` when finding that out took a run of its own. */
+  failRow(row: number, failure: FailureRecord, isolated = false): void {
     this.errors.set(row, failure);
+    if (isolated) this.isolated += 1;
+  }
+
+  /** Notes one failure for all rows that have neither output nor error. */
+  failRest(failure: FailureRecord): void {
+    const done = new Set(this.done.flatMap(({ from, outputs: { rows } }) => range(from, from + rows)));
+    for (const row of range(0, this.rows)) {
+      if (!done.has(row) && !this.errors.has(row)) this.errors.set(row, failure);
+    }
   }
 
   /** True the first time it is asked of a row: a crash may have been chance, twice is the row's doing. */
   mayTryAgain(row: number): boolean {
-    if (this.deaths.has(row)) return false;
+    if (this.deaths.has(row) || this.deaths.size >= SECOND_TRIES) return false;
     this.deaths.add(row);
     return true;
+  }
+
+  /** A run of this job alone ended the runner; true when it is time to give up looking for the rows to blame. */
+  crashed(): boolean {
+    this.crashes += 1;
+    return this.crashes >= (this.rowsDone === 0 ? CRASHES_WITHOUT_SUCCESS : CRASHES);
+  }
+
+  /** So many of the rows judged so far are bad that rows are better run one by one. */
+  get isMostlyBad(): boolean {
+    const judged = this.rowsDone + this.isolated;
+    return judged >= JUDGED_ROWS && this.isolated >= judged * BAD_SHARE;
   }
 
   /** Every row has an output or an error. */
@@ -98,16 +135,14 @@ export class HeldJob implements MutableUnit {
     return this.rowsDone;
   }
 
-  /** Several rows failed one by one and none succeeded: it is the job, or the model, not the rows. */
-  get isHopeless(): boolean {
-    return this.rowsDone === 0 && this.errors.size >= HOPELESS_ROWS;
-  }
-
-  /** The first row without an output, and why; undefined when all rows have one. */
-  get firstError(): { row: number; failure: FailureRecord; count: number } | undefined {
-    const row = Math.min(...this.errors.keys());
-    const failure = this.errors.get(row);
-    return failure === undefined ? undefined : { row, failure, count: this.errors.size };
+  /** The first row without an output, why, how many there are, and their codes; undefined when all rows have one. */
+  get firstError():
+    | { row: number; failure: FailureRecord; count: number; codes: ReadonlySet<string> }
+    | undefined {
+    const [first] = [...this.errors].sort(([a], [b]) => a - b);
+    if (first === undefined) return undefined;
+    const codes = new Set([...this.errors.values()].map(({ code }) => code));
+    return { row: first[0], failure: first[1], count: this.errors.size, codes };
   }
 
   /** All outputs in row order. Several runners may have ended them in another. */
@@ -118,21 +153,31 @@ export class HeldJob implements MutableUnit {
 
   /** What is stored of a job that failed half way: the rows done, which they are, and the others' errors. */
   partial(): Uint8Array | undefined {
-    if (this.done.length === 0) return undefined;
+    if (this.done.length === 0 && this.errors.size === 0) return undefined;
     let outputs: Payload;
     try {
-      outputs = this.outputs();
+      outputs = this.done.length === 0 ? { rows: 0, tensors: [] } : this.outputs();
     } catch {
-      // Rows of different shapes cannot be kept together; the failure says so.
+      // Rows that cannot be kept together; the failure says so.
       return undefined;
     }
-    const meta: PartialMeta = {
-      of: this.rows,
-      done: this.done.map(({ from, outputs: { rows } }) => [from, from + rows]),
-      errors: Object.fromEntries(this.errors),
-    };
+    const causes: FailureRecord[] = [];
+    const places = new Map<string, number>();
+    const errors: PartialMeta['errors'] = {};
+    for (const [row, failure] of this.errors) {
+      const key = JSON.stringify(failure);
+      const place = places.get(key) ?? causes.push(failure) - 1;
+      places.set(key, place);
+      errors[row] = place;
+    }
+    const done = this.done.map(({ from, outputs: { rows } }): [number, number] => [from, from + rows]);
+    const meta: PartialMeta = { of: this.rows, done, errors, causes };
     return encodeEnvelope(outputs, { ...meta });
   }
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, at) => from + at);
 }
 
 /** The jobs in a worker's hands; knows for how long there were any, which is what its speed is measured by. */

@@ -1,3 +1,5 @@
+import { InferError } from '../core/errors.js';
+import { formatDuration } from '../core/units.js';
 import type { JobSpec } from '../queue/broker.js';
 
 /** Milliseconds of run time a job may have; undefined = no limit. */
@@ -19,4 +21,11 @@ export function limitsOf(
 
 function least(a: number | undefined, b: number | undefined): number | undefined {
   return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
+}
+
+/** A job ran longer than its hard limit. */
+export function timeLimit(ms: number): InferError {
+  return new InferError('TIME_LIMIT', `it ran longer than its time limit of ${formatDuration(ms)}`, {
+    hint: 'raise --time-limit on submit and worker, or make the input smaller',
+  });
 }

@@ -60,7 +60,15 @@ export class Outcomes {
       this.end(job, (meta) => ({ kind: 'completed', job: job.job, result, meta }));
       return;
     }
-    const { code, message } = error.failure;
+    const { code, message, hint } = error.failure;
+    if (error.count === job.rows && error.codes.size === 1) {
+      this.failPartly(job, {
+        code,
+        message: `all ${job.rows} rows failed, the first with: ${message}`,
+        hint,
+      });
+      return;
+    }
     this.failPartly(job, {
       code: 'ROWS_FAILED',
       message: `${error.count} of ${job.rows} rows failed, the first is row ${error.row + 1} (${code}): ${message}`,

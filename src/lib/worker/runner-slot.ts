@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { InferError, messageOf } from '../core/errors.js';
-import { formatDuration } from '../core/units.js';
 import type {
   LoadedModel,
   Runner,
@@ -10,6 +9,7 @@ import type {
   StartRunner,
 } from '../model/runner.js';
 import type { Logger } from '../telemetry/logger.js';
+import { timeLimit } from './limits.js';
 
 const RESTART_MIN_MS = 100;
 const RESTART_MAX_MS = 30_000;
@@ -34,12 +34,6 @@ function deviceError(error: unknown): InferError | undefined {
 
 function backOff(times: number): number {
   return Math.min(RESTART_MIN_MS * 2 ** times, RESTART_MAX_MS);
-}
-
-function timeLimit(ms: number): InferError {
-  return new InferError('TIME_LIMIT', `it ran longer than its time limit of ${formatDuration(ms)}`, {
-    hint: 'raise --time-limit on submit and worker, or make the input smaller',
-  });
 }
 
 /** A model that a runner shall hold, and the name its runs go by. */
@@ -69,6 +63,8 @@ export class RunnerSlot {
   private models = new Map<string, LoadedModel>();
   /** The last run or load: they go one by one. */
   private turn: Promise<unknown> = Promise.resolve();
+  /** Milliseconds of the last run, however it ended; waiting for a runner is not counted. */
+  lastRunMs = 0;
 
   constructor(
     readonly index: number,
@@ -169,6 +165,7 @@ export class RunnerSlot {
     }
     const timer = limitMs === undefined ? undefined : setTimeout(() => this.end(timeLimit(limitMs)), limitMs);
     this.endedBy = undefined;
+    const started = performance.now();
     try {
       const reply = await runner.run(request);
       this.deaths = 0;
@@ -178,6 +175,7 @@ export class RunnerSlot {
       if (cause instanceof InferError && REPLACED_AFTER.has(cause.code)) this.replace(runner, cause);
       throw cause;
     } finally {
+      this.lastRunMs = performance.now() - started;
       clearTimeout(timer);
       this.endedBy = undefined;
     }

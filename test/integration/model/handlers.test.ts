@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { failedRow } from '../../../src/lib/model/failed-row.js';
 import { readSignatures } from '../../../src/lib/model/probe-model.js';
 import { startRunner } from '../../../src/lib/model/process-runner.js';
+import { rowValues } from '../../../src/lib/model/rows.js';
 import type { Runner } from '../../../src/lib/model/runner.js';
 import type { Payload } from '../../../src/lib/model/tensor.js';
 import { decodeStrings } from '../../../src/lib/model/tensor.js';
@@ -64,9 +64,41 @@ describe('handlers', () => {
       { model: 'both', sum: 8, shape: [2], input: 'x' },
       { model: 'both', sum: 16, shape: [2], input: 'x' },
     ]);
-    const error = await run('both', json({ a: 1, b: 2 }, { bad: 'cats' })).catch((caught: unknown) => caught);
-    expect(error).toMatchObject({ code: 'HANDLER_FAILED', message: "the model's handler failed: no cats" });
-    expect(failedRow(error)).toBe(1);
+  });
+
+  it('rows that they refuse fail alone, in the same run as the others', async () => {
+    withHandler(
+      'picky',
+      `
+      export function preprocess(row) { if (row.pre) throw new Error('no ' + row.pre); return { x: row.x }; }
+      export function postprocess({ y }) { if (y.data[0] < 0) throw new Error('negative'); return y.data[0]; }`,
+    );
+    await runner.load('picky');
+    const rows = [{ pre: 'cats' }, { x: [1, 1] }, { x: [-5, 0] }, { x: [2, 2] }, { pre: 'dogs' }];
+    const reply = await runner.run({ model: 'picky', parts: [json(...rows)] });
+    expect(rowValues(reply.outputs)).toEqual([3, 5]);
+    expect(reply.failed.map(({ row, error }) => [row, error.code, error.message])).toEqual([
+      [0, 'HANDLER_FAILED', "the model's handler failed: no cats"],
+      [4, 'HANDLER_FAILED', "the model's handler failed: no dogs"],
+      [2, 'HANDLER_FAILED', "the model's handler failed: negative"],
+    ]);
+    const none = await runner.run({ model: 'picky', parts: [json({ pre: 'a' }, { pre: 'b' })] });
+    expect([none.outputs.rows, none.failed.length]).toEqual([0, 2]);
+  });
+
+  it('rows of different shapes keep their own, each in its place', async () => {
+    onnx.writeModel(
+      dir,
+      'means',
+      onnx.openRows(),
+      { handler: './handler.mjs' },
+      { files: { 'handler.mjs': 'export default { preprocess: (row) => ({ x: row }) };' } },
+    );
+    await runner.load('means');
+    const rows = [[1, 2], [3], [4, 5], [6, 7, 8]];
+    expect(rowValues(await run('means', json(...rows)))).toEqual(
+      rows.map((row) => ({ y: row.map((value) => 2 * value) })),
+    );
   });
 
   it('pre alone keeps the outputs of the task', async () => {

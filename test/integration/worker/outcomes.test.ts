@@ -55,6 +55,148 @@ describe('a failing run', () => {
     expect(await kit.result(0, job.id)).toEqual(others.map((x) => x + 0.5));
   });
 
+  it.each([
+    ['at the start', (at: number) => at < 9],
+    ['at the end', (at: number) => at >= 31],
+    ['everywhere', (at: number) => at % 4 === 0],
+  ])('of one job with many bad rows %s gives every good row its output', async (_, isBad) => {
+    const job = await kit.submit(0, 0, 40);
+    const bad = new Set(job.xs.filter((_x, at) => isBad(at)));
+    kit.runner.auto = (xs) =>
+      xs.some((x) => bad.has(x)) ? new InferError('RUN_FAILED', 'bad row') : undefined;
+    await kit.start({ burst: true, maxBatch: 8 });
+    await kit.ended;
+    expect((await queue.record(job.id)).failure?.code).toBe('ROWS_FAILED');
+    expect(await kit.result(0, job.id)).toEqual(job.xs.filter((x) => !bad.has(x)).map((x) => x + 0.5));
+    // One by one would be 40 runs.
+    expect(kit.runner.all.length).toBeLessThanOrEqual(50);
+  });
+
+  it('of a job whose rows are all bad costs about one run a row, and its failure is that of its rows', async () => {
+    const job = await kit.submit(0, 0, 128);
+    kit.runner.auto = () => new InferError('RUN_FAILED', 'bad row', { hint: 'a better row' });
+    await kit.start({ burst: true, maxBatch: 16 });
+    await kit.ended;
+    expect(await queue.record(job.id)).toMatchObject({
+      state: 'failed',
+      failure: {
+        code: 'RUN_FAILED',
+        message: 'all 128 rows failed, the first with: bad row',
+        hint: 'a better row',
+      },
+    });
+    expect(kit.runner.all.length).toBeLessThanOrEqual(128 + 2 * 16);
+    expect(await kit.partialMeta(0, job.id)).toMatchObject({
+      of: 128,
+      done: [],
+      causes: [{ message: 'bad row' }],
+    });
+  });
+
+  it('whose pieces run again lets urgent work go first', async () => {
+    const job = await kit.submit(0, 0, 8);
+    await kit.start({ maxBatch: 8 });
+    (await kit.runner.next()).fail(new InferError('RUN_FAILED', 'bad row'));
+    const half = await kit.runner.next();
+    expect(half.xs).toHaveLength(4);
+    const urgent = await kit.submit(0, 9);
+    half.fail(new InferError('RUN_FAILED', 'bad row'));
+    const next = await kit.runner.next();
+    expect(next.xs).toEqual(urgent.xs);
+    next.finish();
+    expect((await kit.runner.next()).xs).toEqual(half.xs.slice(2));
+    expect(await state(job.id)).toBe('active');
+  });
+
+  it('counts towards the time limits of the job that ran alone in it', async () => {
+    const [hard, soft] = [
+      await kit.submit(0, 0, 64, { timeLimitMs: 5 }),
+      await kit.submit(0, 0, 64, { softTimeLimitMs: 5 }),
+    ];
+    kit.runner.auto = (xs) => {
+      const until = performance.now() + 2;
+      while (performance.now() < until);
+      return xs.length > 1 ? new InferError('RUN_FAILED', 'bad row') : undefined;
+    };
+    await kit.start({ burst: true, maxBatch: 64 });
+    await kit.ended;
+    expect((await queue.record(hard.id)).failure?.code).toBe('TIME_LIMIT');
+    expect(await queue.record(soft.id)).toMatchObject({
+      failure: { code: 'SOFT_TIME_LIMIT' },
+      meta: { runMs: expect.toSatisfy((ms: number) => ms >= 5) },
+    });
+    expect(kit.runner.all.length).toBeLessThan(10);
+  });
+
+  it('of one job whose rows crash the runner isolates them, also many together', async () => {
+    const job = await kit.submit(0, 0, 40);
+    const bad = new Set(job.xs.slice(0, 9));
+    kit.runner.auto = (xs) => (xs.some((x) => bad.has(x)) ? died() : undefined);
+    await kit.start({ burst: true, maxBatch: 8 });
+    await kit.ended;
+    expect((await queue.record(job.id)).failure).toMatchObject({
+      code: 'ROWS_FAILED',
+      message: expect.stringContaining('9 of 40 rows failed, the first is row 1 (RUNNER_DIED)'),
+    });
+    expect(await kit.result(0, job.id)).toEqual(job.xs.slice(9).map((x) => x + 0.5));
+  }, 60_000);
+
+  it('that crashes the runner with every row is given up after some, and its job tried again later', async () => {
+    const job = await kit.submit(0, 0, 256, { retryDelayMs: 60_000 });
+    kit.runner.auto = () => new InferError('DEVICE_ERROR', 'out of memory');
+    await kit.start({ maxBatch: 8 });
+    await expect.poll(() => state(job.id), { timeout: 30_000 }).toBe('delayed');
+    expect(kit.runner.all.length).toBe(24);
+  });
+
+  it('that crashes the runner beyond measure leaves the rest of its job untried, and says so', async () => {
+    const job = await kit.submit(0, 0, 200);
+    const good = new Set(job.xs.slice(0, 4));
+    kit.runner.auto = (xs) =>
+      xs.every((x) => good.has(x)) ? undefined : new InferError('DEVICE_ERROR', 'out of memory');
+    await kit.start({ burst: true });
+    await kit.ended;
+    expect(kit.runner.all.length).toBe(65);
+    expect((await queue.record(job.id)).failure?.code).toBe('ROWS_FAILED');
+    expect(await kit.result(0, job.id)).toEqual([...good].map((x) => x + 0.5));
+    const { errors, causes } = await kit.partialMeta(0, job.id);
+    expect(Object.keys(errors)).toHaveLength(196);
+    expect(causes?.map(({ message }) => message)).toEqual([
+      'out of memory',
+      expect.stringContaining('not run again'),
+    ]);
+  });
+
+  it('of which only some rows failed keeps the others without a further run', async () => {
+    const job = await kit.submit(0, 0, 6);
+    const [alone, other] = [await kit.submit(0), await kit.submit(0)];
+    await kit.start({ burst: true, maxBatch: 8 });
+    const run = await kit.runner.next();
+    expect(run.xs).toHaveLength(8);
+    run.finishBut(new InferError('HANDLER_FAILED', 'no cats'), 0, 3, 6);
+    await kit.ended;
+    expect(kit.runner.all).toHaveLength(1);
+    expect((await queue.record(job.id)).failure).toMatchObject({
+      code: 'ROWS_FAILED',
+      message: '2 of 6 rows failed, the first is row 1 (HANDLER_FAILED): no cats',
+    });
+    expect(await kit.result(0, job.id)).toEqual(
+      job.xs.filter((_, at) => at !== 0 && at !== 3).map((x) => x + 0.5),
+    );
+    expect(await kit.partialMeta(0, job.id)).toMatchObject({
+      of: 6,
+      done: [
+        [1, 3],
+        [4, 6],
+      ],
+    });
+    expect((await queue.record(alone.id)).failure).toMatchObject({
+      code: 'HANDLER_FAILED',
+      message: 'no cats',
+    });
+    expect(await kit.result(0, other.id)).toEqual(other.xs.map((x) => x + 0.5));
+  });
+
   it('of a dead runner costs the innocent nothing, and a new runner is started', async () => {
     const jobs = await submitMany(4);
     let deaths = 0;

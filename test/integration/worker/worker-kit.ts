@@ -2,7 +2,7 @@ import { InferError } from '../../../src/lib/core/errors.js';
 import { decodeEnvelope, encodeEnvelope } from '../../../src/lib/model/envelope.js';
 import type { LoadedModel, Runner, RunReply, RunRequest } from '../../../src/lib/model/runner.js';
 import type { Payload } from '../../../src/lib/model/tensor.js';
-import type { JobSpec } from '../../../src/lib/queue/broker.js';
+import type { JobSpec, PartialMeta } from '../../../src/lib/queue/broker.js';
 import { BrokerResults } from '../../../src/lib/queue/result-store.js';
 import { silentLogger } from '../../../src/lib/telemetry/logger.js';
 import { RunnerPool } from '../../../src/lib/worker/runner-pool.js';
@@ -17,6 +17,8 @@ export interface Run {
   readonly xs: number[];
   /** Answers x + 0.5 for every row. */
   finish(): void;
+  /** The same for all rows but those at `places`, which fail. */
+  finishBut(error: InferError, ...places: number[]): void;
   fail(error: Error): void;
 }
 
@@ -94,15 +96,19 @@ class HeldRunner {
     const xs = parts.flatMap(valuesOf);
     this.all.push(xs);
     return new Promise((resolve, reject) => {
-      const finish = () =>
+      const finishBut = (error?: InferError, ...places: number[]) => {
+        const good = xs.filter((_, at) => !places.includes(at));
         resolve({
           outputs: floats(
             'y',
-            xs.map((value) => value + 0.5),
+            good.map((value) => value + 0.5),
           ),
+          failed: error === undefined ? [] : places.map((row) => ({ row, error })),
           runMs: 1,
         });
-      const run: Run = { xs, finish, fail: reject };
+      };
+      const finish = () => finishBut();
+      const run: Run = { xs, finish, finishBut, fail: reject };
       if (this.auto !== undefined) {
         const error = this.auto(xs);
         if (error === undefined) finish();
@@ -182,6 +188,13 @@ export class WorkerKit {
     const { client, queue } = this.lanes[lane] as QueueKit;
     const bytes = await new BrokerResults(client, PREFIX).read(queue, id);
     return bytes === undefined ? undefined : valuesOf(decodeEnvelope(bytes).payload);
+  }
+
+  /** What a partial result says of rows without an output. */
+  async partialMeta(lane: number, id: string): Promise<PartialMeta> {
+    const { client, queue } = this.lanes[lane] as QueueKit;
+    const bytes = await new BrokerResults(client, PREFIX).read(queue, id);
+    return decodeEnvelope(bytes as Buffer).meta as unknown as PartialMeta;
   }
 
   /** The end of the worker's `run`. */

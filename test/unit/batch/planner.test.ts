@@ -4,9 +4,9 @@ import {
   bisect,
   byUrgency,
   holdFor,
-  isolateRow,
   type MicroBatch,
   planMicroBatch,
+  singleRows,
   type Unit,
 } from '../../../src/lib/batch/planner.js';
 import { queueOf, unit, units } from './units.js';
@@ -150,27 +150,17 @@ describe('bisect', () => {
   });
 });
 
-describe('isolateRow', () => {
-  it('puts the named row alone and all others together, whatever the row', () => {
+describe('singleRows', () => {
+  it('puts every row in a run of its own, in order', () => {
     fc.assert(
-      fc.property(units, fc.nat(), (list, seed) => {
+      fc.property(units, (list) => {
         const batch = planned(list);
-        fc.pre(batch.rows > 1);
-        const all = rowsOf(batch);
-        const row = seed % batch.rows;
-        const pieces = isolateRow(batch, row);
-        expect(pieces).toHaveLength(2);
-        expect(rowsOf(pieces[0] as MicroBatch<Unit>)).toEqual([all[row]]);
-        expect(rowsOf(pieces[1] as MicroBatch<Unit>)).toEqual(all.filter((_, i) => i !== row));
-        for (const piece of pieces) expect(piece.rows).toBe(rowsOf(piece).length);
+        const pieces = singleRows(batch);
+        expect(pieces.map((piece) => [piece.rows, piece.reason])).toEqual(
+          rowsOf(batch).map(() => [1, 'retry']),
+        );
+        expect(pieces.flatMap(rowsOf)).toEqual(rowsOf(batch));
       }),
     );
-  });
-
-  it('halves when the row is not in the batch', () => {
-    const batch = planned([unit({ rows: 4 })]);
-    for (const row of [-1, 4, 99]) {
-      expect(isolateRow(batch, row).map(rowsOf)).toEqual(bisect(batch).map(rowsOf));
-    }
   });
 });

@@ -40,6 +40,30 @@ describe('envelope', () => {
     );
   });
 
+  it('has one shape for all rows, or one a row, which readers of old refuse', () => {
+    const old = withHeader({ rows: 2, tensors: [{ ...ENTRY, shape: [] }] });
+    expect(decodeEnvelope(old).payload.tensors[0]).toMatchObject({ shape: [], data: Buffer.alloc(8) });
+    expect(decodeEnvelope(old).payload.tensors[0]).not.toHaveProperty('shapes');
+    const ragged = {
+      rows: 3,
+      tensors: [
+        {
+          name: 'x',
+          type: 'uint8' as const,
+          shape: [],
+          shapes: [[2, 1], [0], []],
+          data: Uint8Array.of(1, 2, 3),
+        },
+      ],
+    };
+    const bytes = encodeEnvelope(ragged);
+    expect(decodeEnvelope(bytes).payload).toMatchObject({
+      rows: 3,
+      tensors: [{ ...ragged.tensors[0], data: Buffer.of(1, 2, 3) }],
+    });
+    expect(bytes.toString('latin1')).not.toContain('"shape":');
+  });
+
   it('is its parts in a row', () => {
     expect(Buffer.concat(envelopeParts(PAYLOAD))).toEqual(encodeEnvelope(PAYLOAD));
     expect(decodeEnvelope(encodeEnvelope(PAYLOAD)).meta).toEqual({});
@@ -66,6 +90,12 @@ describe('envelope', () => {
     ['a size that is no number', withHeader({ rows: 1, tensors: [{ ...ENTRY, binary_data_size: '8' }] })],
     ['no shape', withHeader({ rows: 1, tensors: [{ ...ENTRY, shape: undefined }] })],
     ['a shape of text', withHeader({ rows: 1, tensors: [{ ...ENTRY, shape: ['2'] }] })],
+    ['shapes of other rows', withHeader({ rows: 2, tensors: [{ ...ENTRY, shapes: [[1]] }] })],
+    ['shapes that are none', withHeader({ rows: 1, tensors: [{ ...ENTRY, shapes: [2] }] })],
+    [
+      'shapes of a shared tensor',
+      withHeader({ rows: 1, tensors: [{ ...ENTRY, shapes: [[2]], shared: true }] }),
+    ],
     ['rows that are no number', withHeader({ rows: 'two', tensors: [ENTRY] })],
     ['negative rows', withHeader({ rows: -1, tensors: [ENTRY] })],
     ['a name that is no text', withHeader({ rows: 1, tensors: [{ ...ENTRY, name: 5 }] })],

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fromArray } from '../../../src/lib/model/from-array.js';
 import { fromModel, toBytes, toElements, toModel } from '../../../src/lib/model/layout.js';
+import { rowValues } from '../../../src/lib/model/rows.js';
 import type { TensorSignature } from '../../../src/lib/model/signature.js';
 import { classify, halfToNumber } from '../../../src/lib/model/tasks.js';
 import { elementCount, encodeStrings, type RowTensor } from '../../../src/lib/model/tensor.js';
@@ -74,7 +75,7 @@ describe('classify', () => {
   const confidences = (values: number[], rows: number, softmax: boolean) => [
     ...(toElements(
       'float32',
-      classify(raw(values, rows), 's', softmax).tensors[1]?.data as Uint8Array,
+      classify(raw(values, rows), 's', softmax).outputs.tensors[1]?.data as Uint8Array,
     ) as Float32Array),
   ];
 
@@ -88,7 +89,15 @@ describe('classify', () => {
   });
 
   it('fails a row of NaN instead of naming a class', () => {
-    expect(() => classify(raw([1, NaN], 1), 's', true)).toThrow('holds NaN');
+    const { outputs, failed } = classify(raw([1, NaN, 0, 1, NaN, 2], 3), 's', true, [
+      encodeStrings(['a']),
+      encodeStrings(['b']),
+    ]);
+    expect(failed.map(({ row, error }) => [row, error.code, error.message])).toEqual([
+      [0, 'RUN_FAILED', 'output s holds NaN'],
+      [2, 'RUN_FAILED', 'output s holds NaN'],
+    ]);
+    expect(rowValues(outputs)).toEqual([{ class: 1, confidence: 0.7310586, label: 'b' }]);
   });
 
   it('reads halves', () => {

@@ -97,6 +97,28 @@ describe('rowValues', () => {
     ]);
   });
 
+  it('gives every row its own shape, none at all and scalars included', () => {
+    const text = encodeStrings(['a', 'b', 'c']);
+    const rows = rowValues({
+      rows: 3,
+      tensors: [
+        { ...tensorOf('int8', [1, 2, 3, 4, 5]), shapes: [[2, 2], [0], []] },
+        { name: 'text', type: 'string', shape: [], shapes: [[0], [2], [1, 1]], data: text },
+      ],
+    });
+    expect(rows).toEqual([
+      {
+        v: [
+          [1, 2],
+          [3, 4],
+        ],
+        text: [],
+      },
+      { v: [], text: ['a', 'b'] },
+      { v: 5, text: [['c']] },
+    ]);
+  });
+
   it("takes a handler's answer as the row itself", () => {
     const data = encodeStrings(['{"a":[1,null]}', '"text"']);
     expect(rowValues({ rows: 2, tensors: [{ name: 'json', type: 'string', shape: [], data }] })).toEqual([

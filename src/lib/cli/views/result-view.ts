@@ -15,6 +15,11 @@ interface ClassRow {
   label?: string;
 }
 
+/** A row without a result, in a job that has some. */
+interface ErrorRow {
+  error: FailureRecord;
+}
+
 const CLASS_COLUMNS: Column[] = [
   { title: 'ROW', align: 'right' },
   { title: 'CLASS', align: 'right' },
@@ -25,7 +30,8 @@ const ROWS_SHOWN = 20;
 
 /** One job for a person. In a pipe: the bare result as JSON, so that `infer result ID | jq` works. */
 export function resultView(job: JobResultJson, layout: Layout, now = Date.now()): string[] {
-  if (!layout.tty && job.state === 'completed') return [jsonText(job.result ?? null)];
+  const partly = job.state === 'failed' && job.rowsDone !== undefined;
+  if (!layout.tty && (job.state === 'completed' || partly)) return [jsonText(job.result ?? null)];
   if (job.state === 'delayed') return delayedView(job, layout, now);
   if (job.error !== undefined) return failureView(job, job.error, layout);
   if (job.state !== 'completed') return [stateLine(job, layout)];
@@ -54,7 +60,11 @@ function delayedView(job: JobResultJson, layout: Layout, now: number): string[] 
 
 function payloadView(result: unknown, layout: Layout): string[] {
   if (isClassRow(result)) return [classLine(result, layout)];
-  if (Array.isArray(result) && result.length > 0 && result.every(isClassRow))
+  if (
+    Array.isArray(result) &&
+    result.some(isClassRow) &&
+    result.every((row) => isClassRow(row) || isErrorRow(row))
+  )
     return classTable(result, layout);
   if (result === undefined || result === null) return [layout.paint('dim', 'no result was kept')];
   return jsonText(result).split('\n').map(printable);
@@ -68,17 +78,21 @@ function classLine(row: ClassRow, { paint }: Layout): string {
   return `${paint('dim', 'class')} ${paint(['bold', 'green'], String(row.class))}${label}${sure}`;
 }
 
-function classTable(rows: readonly ClassRow[], layout: Layout): string[] {
+function classTable(rows: readonly (ClassRow | ErrorRow)[], layout: Layout): string[] {
   const lines = renderTable(
     CLASS_COLUMNS,
     rows
       .slice(0, ROWS_SHOWN)
-      .map((row, at) => [
-        String(at),
-        String(row.class),
-        row.label ?? '-',
-        row.confidence === undefined ? '-' : percent(row.confidence),
-      ]),
+      .map((row, at) =>
+        isErrorRow(row)
+          ? [String(at), '-', printable(row.error.code), '-']
+          : [
+              String(at),
+              String(row.class),
+              row.label ?? '-',
+              row.confidence === undefined ? '-' : percent(row.confidence),
+            ],
+      ),
     layout,
   );
   const more = rows.length - ROWS_SHOWN;
@@ -94,6 +108,7 @@ function failureView(job: JobResultJson, error: FailureRecord, layout: Layout): 
     `${stateLine(job, layout)}${attempts}`,
     `${paint('red', printable(error.code))} ${printable(error.message)}`,
     ...(error.hint === undefined ? [] : [`${paint('dim', 'Try:')} ${paint('cyan', printable(error.hint))}`]),
+    ...(job.rowsDone === undefined ? [] : ['', ...payloadView(job.result, layout)]),
     ...(job.timing === null ? [] : ['', ...timingView(job, layout)]),
   ];
 }
@@ -121,4 +136,9 @@ function percent(share: number): string {
 
 function isClassRow(value: unknown): value is ClassRow {
   return typeof value === 'object' && value !== null && 'class' in value && typeof value.class === 'number';
+}
+
+function isErrorRow(value: unknown): value is ErrorRow {
+  const { error } = (value ?? {}) as { error?: Partial<FailureRecord> };
+  return typeof error === 'object' && error !== null && typeof error.code === 'string';
 }

@@ -1,0 +1,136 @@
+import type { Batcher } from '../batch/batcher.js';
+import { bisect, type MicroBatch, type Part, singleRows } from '../batch/planner.js';
+import { InferError, toFailureRecord } from '../core/errors.js';
+import type { HeldJob } from './held.js';
+import { timeLimit } from './limits.js';
+import { isCurable } from './retry.js';
+
+/** What becomes of a job, as far as its rows decide. */
+export interface RowsHost {
+  /** Every row has an output or an error of its own. */
+  onOver(job: HeldJob): void;
+  /** The job as a whole failed. */
+  onFailed(job: HeldJob, error: unknown): void;
+  /** It reached its soft time limit between two runs. */
+  onSoftLimit(job: HeldJob): void;
+  /** A cancelled job whose rows in the run are done now. */
+  onCancelled(job: HeldJob): void;
+}
+
+/** A run that failed. */
+export interface FailedRun {
+  batch: MicroBatch<HeldJob>;
+  error: unknown;
+  /** Milliseconds it took. */
+  ms: number;
+  /** Milliseconds it was given; infinite without a limit. */
+  limitMs: number;
+}
+
+/**
+ * Finds who is to blame for a failed run. One row alone is: it fails. Else the run is cut and its pieces
+ * run again, each alone: in halves, by jobs and then by rows, or row by row where many are bad. So every good
+ * row has its output in the end, for one more run a row at most where all are bad, and about log2(rows)
+ * runs for one bad row. Between any two of those runs urgent work goes first and limits are looked at.
+ * Crashes cost more than failed runs, so a job may make only so many (see held.ts).
+ */
+export class Culprits {
+  constructor(
+    private readonly batcher: Pick<Batcher<HeldJob>, 'retry'>,
+    private readonly host: RowsHost,
+  ) {}
+
+  blame({ batch, error, ms, limitMs }: FailedRun): void {
+    const [first] = batch.parts;
+    // In a run of several jobs the time may be another's doing.
+    if (batch.parts.length === 1 && first !== undefined && !first.unit.over) first.unit.runMs += ms;
+    for (const { unit } of batch.parts) {
+      if (!unit.cancelled || unit.over) continue;
+      if (batch.parts.length > 1) unit.runMs += ms;
+      this.host.onCancelled(unit);
+    }
+    batch.parts = batch.parts.filter(({ unit }) => !unit.over);
+    batch.rows = batch.parts.reduce((sum, part) => sum + part.rows, 0);
+    const [only] = batch.parts;
+    if (only === undefined) return;
+    const code = error instanceof InferError ? error.code : 'RUN_FAILED';
+    if (code === 'RUN_ABORTED') this.batcher.retry(batch);
+    else if (code === 'MODEL_REPLACED') for (const { unit } of batch.parts) this.host.onFailed(unit, error);
+    else if (code === 'TIME_LIMIT') this.onTimeLimit(batch, error, ms, limitMs);
+    else if (isCurable(code) && batch.parts.length === 1 && only.unit.rows > 1 && only.unit.crashed())
+      this.giveUp(only.unit, error, code);
+    else if (batch.rows === 1) this.onRowFailed(only, error, code);
+    else this.cutAgain(batch);
+  }
+
+  /** What becomes of a job after its rows in a run are done or failed; nothing, while it has others to run. */
+  settle(unit: HeldJob): void {
+    if (unit.over) return;
+    const { hardMs, softMs } = unit.limits;
+    if (unit.cancelled) this.host.onCancelled(unit);
+    else if (unit.isOver) this.onAllJudged(unit);
+    else if (hardMs !== undefined && unit.runMs >= hardMs) this.host.onFailed(unit, timeLimit(hardMs));
+    else if (softMs !== undefined && unit.runMs >= softMs) this.host.onSoftLimit(unit);
+  }
+
+  /** A job all of whose rows met a failure that may go away is tried again as a whole. */
+  private onAllJudged(unit: HeldJob): void {
+    const error = unit.doneCount === 0 ? unit.firstError : undefined;
+    if (error === undefined || ![...error.codes].every(isCurable)) this.host.onOver(unit);
+    else this.host.onFailed(unit, new InferError(error.failure.code, error.failure.message, error.failure));
+  }
+
+  private cutAgain(batch: MicroBatch<HeldJob>): void {
+    const [only] = batch.parts;
+    const oneByOne = batch.parts.length === 1 && only?.unit.isMostlyBad;
+    // The piece added last runs first: so rows go out in their order.
+    this.batcher.retry(...(oneByOne ? singleRows(batch).reverse() : bisect(batch)));
+    for (const { unit } of batch.parts) this.settle(unit);
+  }
+
+  /** Jobs whose own limit was reached fail when they ran alone or were the only ones; else halves tell. */
+  private onTimeLimit(batch: MicroBatch<HeldJob>, error: unknown, ms: number, limitMs: number): void {
+    const reached = batch.parts.filter(({ unit }) => {
+      const alreadyCounted = batch.parts.length === 1 ? ms : 0;
+      return (unit.limits.hardMs ?? Number.POSITIVE_INFINITY) - (unit.runMs - alreadyCounted) <= limitMs;
+    });
+    if (reached.length > 1) {
+      this.batcher.retry(...bisect(batch));
+      return;
+    }
+    const innocent = batch.parts.filter((part) => !reached.includes(part));
+    for (const { unit } of reached) {
+      if (batch.parts.length > 1) unit.runMs += ms;
+      this.host.onFailed(unit, error);
+    }
+    this.batcher.retry({ parts: innocent, rows: 0, reason: 'retry' });
+  }
+
+  private onRowFailed(part: Part<HeldJob>, error: unknown, code: string): void {
+    const { unit, from } = part;
+    if (unit.rows === 1) {
+      this.host.onFailed(unit, error);
+      return;
+    }
+    if (isCurable(code) && unit.mayTryAgain(from)) {
+      this.batcher.retry({ parts: [part], rows: 1, reason: 'retry' });
+      return;
+    }
+    unit.failRow(from, toFailureRecord(error), true);
+    this.settle(unit);
+  }
+
+  /** Rows that crashed the runner so often that the rest of the job is not tried: nobody else could work. */
+  private giveUp(unit: HeldJob, error: unknown, code: string): void {
+    if (unit.doneCount === 0) {
+      this.host.onFailed(unit, error);
+      return;
+    }
+    unit.failRest({
+      code,
+      message: "it was not run again: rows of its job had ended the model's process too often",
+      hint: 'submit it again without the rows that failed',
+    });
+    this.host.onOver(unit);
+  }
+}
