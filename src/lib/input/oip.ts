@@ -120,7 +120,7 @@ function readTensor(
     );
   }
   // A model that does not batch has no batch axis, but its one row is not shared between rows.
-  const axis = input.shared || !signature.batchable ? null : (input.batchAxis ?? 0);
+  const axis = input.shared ? null : (input.batchAxis ?? (signature.batchable ? 0 : null));
   const shape = readShape(entry.shape, input, axis, signature.name, where);
   const elements = readData(entry.data, shape, input, signature.name, where);
   const rowShape = axis === null ? shape : shape.filter((_, index) => index !== axis);

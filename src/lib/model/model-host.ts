@@ -73,6 +73,7 @@ export class ModelHost {
         task: manifest.task ?? 'tensor',
         ...(manifest.labels === undefined ? {} : { labels: manifest.labels }),
         batchable: probed.batchable,
+        batching: probed.batching,
         ...(manifest.maxBatch === undefined ? {} : { maxBatch: manifest.maxBatch }),
         inputs: probed.inputs,
         outputs: probed.outputs,
@@ -147,9 +148,10 @@ export class ModelHost {
       feeds[input.name] = toModel(tensor, payload.rows, input.batchAxis);
     }
     const raw = await this.#session.run(feeds);
-    const tensors = this.#probed.outputs.map((output) =>
-      fromModel(output.name, raw[output.name] as HostTensor, payload.rows, output.batchAxis),
-    );
+    const tensors = this.#probed.outputs.map((output) => {
+      const tensor = fromModel(output.name, raw[output.name] as HostTensor, payload.rows, output.batchAxis);
+      return output.shared ? { ...tensor, shared: true } : tensor;
+    });
     return { rows: payload.rows, tensors };
   }
 }

@@ -33,9 +33,13 @@ export interface OnnxSession {
   skipped: string[];
   device: string;
   fallback?: string;
-  run(feeds: Record<string, HostTensor>): Promise<Record<string, HostTensor>>;
+  /** `quiet`: a failure is expected, and ONNX Runtime writes no log line about it. */
+  run(feeds: Record<string, HostTensor>, quiet?: boolean): Promise<Record<string, HostTensor>>;
   release(): Promise<void>;
 }
+
+/** Run options: fatal errors alone are logged. */
+const QUIET = { logSeverityLevel: 4 } as const;
 
 const CUDA_FIX = `${CUDA_INSTALL} (needs an NVIDIA driver, CUDA 12 and cuDNN 9; infer doctor gpu says which is missing)`;
 
@@ -114,10 +118,11 @@ function wrap(session: NativeSession, device: string, label: string): OnnxSessio
     outputs,
     skipped: session.outputMetadata.filter((meta) => !meta.isTensor).map((meta) => meta.name),
     device,
-    async run(feeds) {
+    async run(feeds, quiet = false) {
       const tensors = Object.entries(feeds).map(([name, tensor]) => [name, nativeTensor(tensor)] as const);
       try {
-        const results = await session.run(Object.fromEntries(tensors), names);
+        const options = quiet ? QUIET : {};
+        const results = await session.run(Object.fromEntries(tensors), names, options);
         return Object.fromEntries(names.map((name) => [name, hostTensor(results[name])]));
       } catch (error) {
         throw new InferError('RUN_FAILED', clean(error, '', ''), { cause: error });

@@ -1,9 +1,14 @@
-import { messageOf } from '../core/errors.js';
-import { type HostTensor, type NumberArray, zeros } from './layout.js';
+import { type AxisPlan, axisPlans, rowAxes } from './axis-plans.js';
+import { type Batching, batchingWarning, DECLARED, FIXED } from './batching.js';
+import { type HostTensor, zeros } from './layout.js';
 import type { ModelManifest } from './manifest.js';
+import { manifestError } from './manifest-error.js';
 import { pinnedShape } from './pinned-shape.js';
+import type { OutputAxes, Outputs } from './row-proof.js';
 import type { TensorSignature } from './signature.js';
 import { type DataType, elementCount } from './tensor.js';
+import { type PinnedShapes, runTrial, type TrialResult } from './trial.js';
+import { trialShapes } from './trial-shapes.js';
 
 /** An input or output as the ONNX file declares it; open dimensions are names, `''` when unnamed. */
 export interface TensorMeta {
@@ -16,202 +21,241 @@ export interface TensorMeta {
 export interface ProbeTarget {
   inputs: TensorMeta[];
   outputs: TensorMeta[];
-  run(feeds: Record<string, HostTensor>): Promise<Record<string, HostTensor>>;
+  run(feeds: Record<string, HostTensor>, quiet?: boolean): Promise<Record<string, HostTensor>>;
 }
 
 export interface Probed {
   batchable: boolean;
+  batching: Batching;
   inputs: TensorSignature[];
   outputs: TensorSignature[];
   /** Row shapes that are known to run, by input; absent when nothing did. Used for the warm-up. */
-  rowShapes?: Map<string, number[]>;
+  rowShapes?: ReadonlyMap<string, number[]>;
   warnings: string[];
 }
 
-/** Batch axis by input name; null = shared by all rows. */
-type AxisPlan = Map<string, number | null>;
-
-/**
- * Sizes tried for open dimensions that are not the batch: 8 rather than 1 first, because at 1 a
- * flattened [batch * seq] output looks just like [batch]; then what vision models are built for.
- */
-const TRIAL_SIZES = [8, 32, 48, 64, 224, 1];
-const BATCH_NAME = /^(batch.*|n|b|bs)$/i;
 const DECLARE = 'declare inputs.<name>.batchAxis (and shape, where open) in model.json';
+const ONE_BY_ONE =
+  'leave batchAxis and batchable out of model.json, or say "batchable": false: its rows then run one at a time';
 
 /**
- * Finds each tensor's batch axis by running one and two rows of zeros and comparing the outputs.
- * Never throws for a model that does not run on zeros: it is then taken as not batchable, with a
- * warning. @throws InferError MODEL_MANIFEST when model.json contradicts the ONNX file.
+ * Finds each tensor's batch axis by a trial: random rows alone and together, outputs compared.
+ * A model whose rows are not independent, or that does not run in the trial, is taken as not
+ * batchable, with the reason.
+ * @throws InferError MODEL_MANIFEST when model.json contradicts the ONNX file, or declares a batch
+ * axis that the trial disproves.
  */
 export async function probe(target: ProbeTarget, manifest: ModelManifest, label: string): Promise<Probed> {
-  const plans = manifest.batchable === false ? [] : axisPlans(target.inputs, manifest);
-  const failures: string[] = [];
+  const probing = new Probing(target, manifest, label);
+  probing.checkFixed();
+  if (manifest.batchable === false) return probing.oneByOne(DECLARED, probing.namedOutputs());
+  const plans = axisPlans(target.inputs, manifest);
+  const results: { plan: AxisPlan; result: TrialResult }[] = [];
   for (const plan of plans) {
-    const found = await tryPlan(target, manifest, label, plan);
-    if (typeof found !== 'string') return found;
-    failures.push(found);
+    const result = await runTrial(probing.task(plan));
+    if (result.batching.ok) return probing.batched(plan, result);
+    results.push({ plan, result });
   }
-  const declared = Object.values(manifest.inputs ?? {}).some((input) => typeof input.batchAxis === 'number');
-  const plan = plans[0];
-  if (plan !== undefined && declared) {
-    return {
-      ...describe(target, manifest, label, plan, (name) => manifest.outputs?.[name]?.batchAxis ?? 0),
-      warnings: [`batching is taken from model.json unchecked: a trial run failed (${failures[0] ?? ''})`],
-    };
+  const [first] = results;
+  if (first === undefined) {
+    if (manifest.batchable === true) throw probing.disproved('field batchable: true', FIXED);
+    return probing.oneByOne(FIXED);
   }
-  const warnings =
-    plan === undefined ? [] : [`runs one row at a time: ${failures[0] ?? ''}; ${DECLARE} if it can batch`];
-  const single: AxisPlan = new Map(target.inputs.map((input) => [input.name, null]));
-  const result: Probed = {
-    ...describe(target, manifest, label, single, () => null),
-    batchable: false,
-    warnings,
-  };
-  const rowShapes = await runnableShapes(target, manifest, label, single);
-  if (rowShapes !== undefined) result.rowShapes = rowShapes;
-  return result;
+  // The plainest proof speaks: that rows mix, before that another reading has no axis at all.
+  const told = results.find(({ result }) => reasonOf(result) === 'mixes') ?? first;
+  const { batching } = told.result;
+  const declared = told.result.contradicts ?? probing.declaredAxis();
+  if (declared !== undefined) {
+    if (reasonOf(told.result) === 'mixes' || reasonOf(told.result) === 'shapes')
+      throw probing.disproved(declared, batching);
+    return probing.unchecked(told.plan, told.result);
+  }
+  const mixing = reasonOf(told.result) === 'mixes' || reasonOf(told.result) === 'unsteady';
+  return mixing ? probing.oneByOne(batching, told.result.axes, told.result) : probing.oneByOne(batching);
 }
 
-/** Possible readings of the declared shapes, likeliest first. Empty when nothing can be a batch axis. */
-function axisPlans(inputs: readonly TensorMeta[], manifest: ModelManifest): AxisPlan[] {
-  const symbol = batchSymbol(inputs);
-  const isOpen = (dim: number | string | undefined) => typeof dim === 'string';
-  const named = (input: TensorMeta) => (symbol === undefined ? -1 : input.shape.indexOf(symbol));
-  const readings = [
-    (input: TensorMeta) => (named(input) >= 0 ? named(input) : input.shape.findIndex(isOpen)),
-    (input: TensorMeta) => (isOpen(input.shape[0]) ? 0 : -1),
-    named,
-  ];
-  const plans = new Map<string, AxisPlan>();
-  for (const reading of readings) {
-    const plan: AxisPlan = new Map();
-    for (const input of inputs) {
-      const declared = manifest.inputs?.[input.name]?.batchAxis;
-      const axis = declared === undefined ? reading(input) : declared;
-      plan.set(input.name, axis === -1 ? null : axis);
-    }
-    if ([...plan.values()].some((axis) => axis !== null)) plans.set(JSON.stringify([...plan]), plan);
-  }
-  return [...plans.values()];
+function reasonOf({ batching }: TrialResult): string | undefined {
+  return batching.ok ? undefined : batching.reason;
 }
 
-/** The name that marks the batch: a usual one, else that of the first input's first open dimension. */
-function batchSymbol(inputs: readonly TensorMeta[]): string | undefined {
-  const names = inputs.flatMap((input) => input.shape.filter((dim) => typeof dim === 'string' && dim !== ''));
-  const usual = names.find((name) => BATCH_NAME.test(String(name)));
-  const leading = inputs.map((input) => input.shape[0]).find((dim) => typeof dim === 'string' && dim !== '');
-  const chosen = usual ?? leading ?? names[0];
-  return chosen === undefined ? undefined : String(chosen);
-}
+/** One model's probe: what the outcomes of its trials make of its signature. */
+class Probing {
+  constructor(
+    private readonly target: ProbeTarget,
+    private readonly manifest: ModelManifest,
+    private readonly label: string,
+  ) {}
 
-async function tryPlan(
-  target: ProbeTarget,
-  manifest: ModelManifest,
-  label: string,
-  plan: AxisPlan,
-): Promise<Probed | string> {
-  const axes = (input: TensorMeta) => plan.get(input.name) ?? null;
-  const pinned = new Map(
-    target.inputs.map((input) => [
-      input.name,
-      pinnedShape(input, axes(input), manifest.inputs?.[input.name]?.shape, label),
-    ]),
-  );
-  let failure = 'no size of its open dimensions could be guessed';
-  for (const size of sizesFor(pinned)) {
-    const shapes = filled(pinned, size);
-    let one: Record<string, HostTensor>;
-    let two: Record<string, HostTensor>;
-    try {
-      one = await target.run(zeroFeeds(target.inputs, shapes, plan, 1));
-      two = await target.run(zeroFeeds(target.inputs, shapes, plan, 2));
-    } catch (error) {
-      failure = `a trial run failed: ${messageOf(error)}`;
-      continue;
-    }
-    const outputAxes = new Map<string, number>();
-    for (const output of target.outputs) {
-      const axis = outputAxis(one[output.name], two[output.name], manifest.batchable === true);
-      if (typeof axis === 'string') return `output ${output.name} ${axis}`;
-      const declared = manifest.outputs?.[output.name]?.batchAxis;
-      if (typeof declared === 'number' && declared !== axis) {
-        return `output ${output.name} grows along axis ${axis}, not along ${declared} as model.json says`;
-      }
-      outputAxes.set(output.name, axis);
-    }
-    const open = [...pinned.values()].some((shape) => shape.includes(null));
-    const found = describe(
-      target,
-      manifest,
-      label,
-      plan,
-      (name) => outputAxes.get(name) ?? 0,
-      open ? undefined : one,
+  task(plan: AxisPlan) {
+    const declared = Object.entries(this.manifest.outputs ?? {}).flatMap(([name, { batchAxis }]) =>
+      batchAxis === undefined ? [] : [[name, batchAxis] as const],
     );
-    return { ...found, rowShapes: shapes };
+    return { target: this.target, plan, pinned: this.pinned(plan), declaredOutputs: new Map(declared) };
   }
-  return failure;
-}
 
-/** The output's batch axis, or why it has none: the one dimension that is 1 for one row and 2 for two. */
-function outputAxis(
-  one: HostTensor | undefined,
-  two: HostTensor | undefined,
-  trusted: boolean,
-): number | string {
-  if (one === undefined || two === undefined || one.dims.length !== two.dims.length)
-    return 'changes its rank with the rows';
-  const changed = one.dims.flatMap((dim, index) => (dim === two.dims[index] ? [] : [index]));
-  const axis = changed[0];
-  if (axis === undefined) return 'does not grow with the rows';
-  if (changed.length > 1 || one.dims[axis] !== 1 || two.dims[axis] !== 2) {
-    return `has shape [${one.dims.join(',')}] for one row and [${two.dims.join(',')}] for two`;
+  batched(plan: AxisPlan, { axes = new Map(), shapes, sample }: TrialResult): Probed {
+    const open = [...this.pinned(plan).values()].some((shape) => shape.includes(null));
+    const result: Probed = {
+      batchable: true,
+      batching: { ok: true },
+      ...this.describe(plan, axes, true, open ? undefined : sample),
+      warnings: [],
+    };
+    if (shapes !== undefined) result.rowShapes = shapes.sizes;
+    return result;
   }
-  if (!trusted && !rowsEqual(one, two, axis))
-    return 'gives a row another value when a second row is beside it';
-  return axis;
-}
 
-/** Both rows of `two` were fed what the one of `one` was: anything that mixes rows shows here. */
-function rowsEqual(one: HostTensor, two: HostTensor, axis: number): boolean {
-  const inner = elementCount(one.dims.slice(axis + 1));
-  for (let i = 0; i < two.data.length; i++) {
-    const source = Math.floor(i / (2 * inner)) * inner + (i % inner);
-    const expected = (one.data as NumberArray)[source];
-    const got = (two.data as NumberArray)[i];
-    if (expected === got) continue;
-    const [a, b] = [Number(expected), Number(got)];
-    // Kernels may sum in another order for another batch size; 1e-3 is far above that noise.
-    if (Number.isNaN(a) && Number.isNaN(b)) continue;
-    if (one.type === 'float16') continue;
-    if (!(Math.abs(a - b) <= 1e-3 * Math.max(1, Math.abs(a)))) return false;
+  /** As model.json says, where no trial could prove or disprove it. */
+  unchecked(plan: AxisPlan, { batching, axes, shapes }: TrialResult): Probed {
+    const outputs = this.target.outputs.map(({ name }): [string, number | null] => {
+      const declared = this.manifest.outputs?.[name]?.batchAxis;
+      return [name, declared === undefined ? (axes?.get(name) ?? 0) : declared];
+    });
+    const why = batching.ok ? '' : batching.text;
+    const result: Probed = {
+      batchable: true,
+      batching: { ok: true },
+      ...this.describe(plan, new Map(outputs), true),
+      warnings: [`batching is taken from model.json unchecked: ${why}`],
+    };
+    if (shapes !== undefined) result.rowShapes = shapes.sizes;
+    return result;
   }
-  return true;
-}
 
-async function runnableShapes(
-  target: ProbeTarget,
-  manifest: ModelManifest,
-  label: string,
-  plan: AxisPlan,
-): Promise<Map<string, number[]> | undefined> {
-  const pinned = new Map(
-    target.inputs.map((input) => [
-      input.name,
-      pinnedShape(input, null, manifest.inputs?.[input.name]?.shape, label),
-    ]),
-  );
-  for (const size of sizesFor(pinned)) {
-    const shapes = filled(pinned, size);
-    try {
-      await target.run(zeroFeeds(target.inputs, shapes, plan, 1));
-      return shapes;
-    } catch {
-      // The next size may fit; a model that refuses zeros altogether goes without a warm-up.
+  /**
+   * One row a run. Rows are counted along axes that are declared or named as the batch, where the
+   * outputs are known to grow with them; any other dynamic axis is part of the row.
+   */
+  async oneByOne(batching: Batching, axes?: OutputAxes, trial?: TrialResult): Promise<Probed> {
+    const counted = axes === undefined ? new Map<string, null>() : rowAxes(this.target.inputs, this.manifest);
+    const keeps = [...counted.values()].some((axis) => axis !== null);
+    const plan: AxisPlan = keeps
+      ? counted
+      : new Map(this.target.inputs.map((input) => [input.name, null] as const));
+    const warning = batchingWarning(batching);
+    const hint = !batching.ok && batching.reason !== 'mixes' ? `; ${DECLARE} if it can batch` : '';
+    const result: Probed = {
+      batchable: false,
+      batching,
+      ...this.describe(plan, keeps ? (axes as OutputAxes) : new Map(), false),
+      warnings: warning === undefined ? [] : [`${warning}${hint}`],
+    };
+    const rowShapes = keeps && trial?.shapes !== undefined ? trial.shapes.sizes : await this.runnable(plan);
+    if (rowShapes !== undefined) result.rowShapes = rowShapes;
+    return result;
+  }
+
+  /** Output axes by their declared or usual names: for a model that is not tried. */
+  namedOutputs(): OutputAxes {
+    const names = new Set(
+      [...rowAxes(this.target.inputs, this.manifest)].flatMap(([name, axis]) => {
+        const dim = this.target.inputs.find((input) => input.name === name)?.shape[axis ?? -1];
+        return typeof dim === 'string' && dim !== '' ? [dim] : [];
+      }),
+    );
+    return new Map(
+      this.target.outputs.map(({ name, shape }): [string, number | null] => {
+        const declared = this.manifest.outputs?.[name]?.batchAxis;
+        const axis = shape.findIndex((dim, index) => names.has(String(dim)) || (index === 0 && dim === ''));
+        return [name, declared !== undefined ? declared : axis < 0 ? null : axis];
+      }),
+    );
+  }
+
+  /** What of model.json says that rows may run together; undefined when nothing does. */
+  declaredAxis(): string | undefined {
+    for (const section of ['inputs', 'outputs'] as const) {
+      for (const [name, { batchAxis }] of Object.entries(this.manifest[section] ?? {})) {
+        if (typeof batchAxis === 'number') return `field ${section}.${name}.batchAxis: ${batchAxis}`;
+      }
+    }
+    return this.manifest.batchable === true ? 'field batchable: true' : undefined;
+  }
+
+  /** @throws InferError MODEL_MANIFEST for a declared axis that has one size for ever. */
+  checkFixed(): void {
+    for (const { name, shape } of this.target.inputs) {
+      const axis = this.manifest.inputs?.[name]?.batchAxis;
+      const dim = typeof axis === 'number' ? shape[axis] : undefined;
+      if (typeof dim !== 'number' || (dim === 1 && this.manifest.batchable === false)) continue;
+      const text = `axis ${axis} of input ${name} has the fixed size ${dim}`;
+      throw this.disproved(`field inputs.${name}.batchAxis: ${axis}`, { ok: false, reason: 'fixed', text });
     }
   }
-  return undefined;
+
+  disproved(field: string, batching: Batching): Error {
+    const text = batching.ok ? '' : batching.text;
+    return manifestError(
+      this.label,
+      `${field}, but the model's rows cannot share a run: ${text}`,
+      ONE_BY_ONE,
+    );
+  }
+
+  private pinned(plan: AxisPlan): PinnedShapes {
+    return new Map(
+      this.target.inputs.map((input) => [
+        input.name,
+        pinnedShape(
+          input,
+          plan.get(input.name) ?? null,
+          this.manifest.inputs?.[input.name]?.shape,
+          this.label,
+        ),
+      ]),
+    );
+  }
+
+  private async runnable(plan: AxisPlan): Promise<ReadonlyMap<string, number[]> | undefined> {
+    for (const { sizes } of trialShapes(this.pinned(plan), this.target.inputs, plan)) {
+      try {
+        await this.target.run(zeroFeeds(this.target.inputs, sizes, plan, 1), true);
+        return sizes;
+      } catch {
+        // The next size may fit; a model that refuses zeros altogether goes without a warm-up.
+      }
+    }
+    return undefined;
+  }
+
+  /** The signature's tensors. `sample` gives output sizes the file leaves open, when inputs leave none. */
+  private describe(plan: AxisPlan, outputAxes: OutputAxes, batchable: boolean, sample?: Outputs) {
+    const inputs = this.target.inputs.map((input): TensorSignature => {
+      const axis = plan.get(input.name) ?? null;
+      const shape = pinnedShape(input, axis, this.manifest.inputs?.[input.name]?.shape, this.label);
+      return {
+        ...input,
+        shape,
+        shared: batchable && axis === null,
+        batchAxis: axis,
+        modelShape: input.shape,
+      };
+    });
+    const outputs = this.target.outputs.map((output): TensorSignature => {
+      const axis = outputAxes.get(output.name) ?? null;
+      const dims = sample?.[output.name]?.dims;
+      // A file may declare no output shape at all; then the rank is the trial run's.
+      const known = output.shape.length === dims?.length || dims === undefined ? output.shape : dims;
+      const merged = known.map((dim, index) =>
+        typeof dim === 'string' && dims !== undefined ? (dims[index] ?? dim) : dim,
+      );
+      const shape = pinnedShape(
+        { ...output, shape: merged },
+        axis,
+        this.manifest.outputs?.[output.name]?.shape,
+        this.label,
+        'outputs',
+      );
+      return {
+        ...output,
+        shape,
+        shared: batchable && axis === null,
+        batchAxis: axis,
+        modelShape: output.shape,
+      };
+    });
+    return { inputs, outputs };
+  }
 }
 
 /** Feeds of `rows` rows of zeros (empty strings), in the model's layout. */
@@ -221,55 +265,12 @@ export function zeroFeeds(
   axes: ReadonlyMap<string, number | null>,
   rows: number,
 ): Record<string, HostTensor> {
-  const feeds: Record<string, HostTensor> = {};
-  for (const { name, type } of inputs) {
-    const shape = rowShapes.get(name) ?? [];
-    const axis = axes.get(name) ?? null;
-    const dims = axis === null ? [...shape] : [...shape.slice(0, axis), rows, ...shape.slice(axis)];
-    feeds[name] = { type, dims, data: zeros(type, elementCount(dims)) };
-  }
-  return feeds;
-}
-
-function sizesFor(shapes: ReadonlyMap<string, (number | null)[]>): number[] {
-  return [...shapes.values()].some((shape) => shape.includes(null)) ? TRIAL_SIZES : [0];
-}
-
-function filled(shapes: ReadonlyMap<string, (number | null)[]>, size: number): Map<string, number[]> {
-  return new Map([...shapes].map(([name, shape]) => [name, shape.map((dim) => dim ?? size)]));
-}
-
-/** The signature's tensors for a plan. `sample` gives output sizes the file leaves open, when inputs leave none. */
-function describe(
-  target: ProbeTarget,
-  manifest: ModelManifest,
-  label: string,
-  plan: AxisPlan,
-  outputAxisOf: (name: string) => number | null,
-  sample?: Record<string, HostTensor>,
-): Probed {
-  const batchable = [...plan.values()].some((axis) => axis !== null);
-  const inputs = target.inputs.map((input): TensorSignature => {
-    const axis = plan.get(input.name) ?? null;
-    const shape = pinnedShape(input, axis, manifest.inputs?.[input.name]?.shape, label);
-    return { ...input, shape, shared: batchable && axis === null, batchAxis: axis, modelShape: input.shape };
-  });
-  const outputs = target.outputs.map((output): TensorSignature => {
-    const axis = outputAxisOf(output.name);
-    const dims = sample?.[output.name]?.dims;
-    // A file may declare no output shape at all; then the rank is the trial run's.
-    const known = output.shape.length === dims?.length || dims === undefined ? output.shape : dims;
-    const merged = known.map((dim, index) =>
-      typeof dim === 'string' && dims !== undefined ? (dims[index] ?? dim) : dim,
-    );
-    const shape = pinnedShape(
-      { ...output, shape: merged },
-      axis,
-      manifest.outputs?.[output.name]?.shape,
-      label,
-      'outputs',
-    );
-    return { ...output, shape, shared: false, batchAxis: axis, modelShape: output.shape };
-  });
-  return { batchable, inputs, outputs, warnings: [] };
+  return Object.fromEntries(
+    inputs.map(({ name, type }) => {
+      const shape = rowShapes.get(name) ?? [];
+      const axis = axes.get(name) ?? null;
+      const dims = axis === null ? [...shape] : [...shape.slice(0, axis), rows, ...shape.slice(axis)];
+      return [name, { type, dims, data: zeros(type, elementCount(dims)) }];
+    }),
+  );
 }

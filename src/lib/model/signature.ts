@@ -1,3 +1,4 @@
+import type { Batching } from './batching.js';
 import type { DataType } from './tensor.js';
 
 /** How a model's outputs become a result. */
@@ -11,7 +12,7 @@ export interface TensorSignature {
   shape: (number | null)[];
   /** True when the tensor has no batch axis in a model that batches. */
   shared: boolean;
-  /** The model's own axis that rows run along; null when shared or not batchable. */
+  /** The model's own axis that rows run along; null when shared, or where the whole tensor is one row. */
   batchAxis: number | null;
   /** The shape the ONNX file declares, symbolic dimensions by name. */
   modelShape: (number | string)[];
@@ -24,8 +25,10 @@ export interface ModelSignature {
   task: Task;
   /** Class names by index, when the manifest gives them. */
   labels?: string[];
-  /** False: one row a run. Found by running one row and two rows and comparing, or declared. */
+  /** False: one row a run. Found by running rows alone and together and comparing, or declared. */
   batchable: boolean;
+  /** The same with the reason; workers of older versions do not publish it. */
+  batching?: Batching;
   /** Upper bound on rows a run from the manifest; absent when none was given. */
   maxBatch?: number;
   /** What `submit` must provide. A handler with `preprocess` has one string input named `json`. */

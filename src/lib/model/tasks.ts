@@ -57,7 +57,7 @@ function scoresOutput(
   const names = outputs.map((output) => output.name).join(', ');
   const found =
     manifest.output === undefined
-      ? outputs.find((output) => FLOATS.includes(output.type))
+      ? outputs.find((output) => FLOATS.includes(output.type) && !output.shared)
       : outputs.find((output) => output.name === manifest.output);
   if (found === undefined || !FLOATS.includes(found.type)) {
     throw manifestError(

@@ -7,6 +7,7 @@ import { startRunner } from '../../../src/lib/model/process-runner.js';
 import type { Runner } from '../../../src/lib/model/runner.js';
 import { decodeStrings, type Payload, sliceRows } from '../../../src/lib/model/tensor.js';
 import * as onnx from '../../support/onnx-builder.js';
+import { constantOutput } from '../../support/row-models.js';
 import { output, payload, rowTensor, sharedTensor } from './payloads.js';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'infer-runner-'));
@@ -180,12 +181,32 @@ describe('layouts', () => {
 
   it.each([
     ['mean', 'does not grow with the rows'],
-    ['mixing', 'another value when a second row is beside it'],
-  ])('%s is not batched, and says why and what to declare', async (model, why) => {
+    ['mixing', 'when other rows share its run'],
+  ])('%s is not batched, and says why', async (model, why) => {
     const { signature } = await runner.load(model);
-    expect(signature.batchable).toBe(false);
+    expect(signature).toMatchObject({ batchable: false, batching: { ok: false, reason: 'mixes' } });
     expect(signature.warnings[0]).toContain(why);
-    expect(signature.warnings[0]).toContain('batchAxis');
+  });
+
+  it('rows that mix are run one at a time, in the shape of one row', async () => {
+    await runner.load('mixing');
+    const row = payload(1, rowTensor('x', 'float32', [2], [3, 4]));
+    expect(output(await run('mixing', row), 'y')).toEqual([1, 1]);
+    await expect(run('mixing', row, row)).rejects.toMatchObject({ code: 'RUN_FAILED' });
+  });
+
+  it('an output that is the same for all rows goes whole to each part', async () => {
+    onnx.writeModel(dir, 'anchors', constantOutput());
+    await runner.load('anchors');
+    const rows = payload(2, rowTensor('x', 'float32', [2], [1, 2, 3, 4]));
+    const result = await run('anchors', rows);
+    expect(result.tensors.map(({ name, shape, shared = false }) => ({ name, shape, shared }))).toEqual([
+      { name: 'y', shape: [2], shared: false },
+      { name: 'anchors', shape: [3, 2], shared: true },
+    ]);
+    expect(output(sliceRows(result, 1, 2), 'y')).toEqual([-3, -4]);
+    for (const row of [0, 1])
+      expect(output(sliceRows(result, row, row + 1), 'anchors')).toEqual([0, 0, 1, 2, 4, 8]);
   });
 
   it('open height and width, guessed or pinned by the manifest', async () => {

@@ -1,0 +1,80 @@
+import type { AxisPlan } from './axis-plans.js';
+import type { TensorMeta } from './probe.js';
+
+/** Shapes of one row by input, every dimension filled in. */
+export interface RowShapes {
+  sizes: ReadonlyMap<string, number[]>;
+  /** Length of the first open dimension; 0 without any. */
+  length: number;
+}
+
+type Pinned = ReadonlyMap<string, readonly (number | null)[]>;
+
+/**
+ * Sizes tried for open dimensions that are not the batch: 8 rather than 1 first, because at 1 a
+ * flattened [batch * seq] output looks just like [batch]; then what vision models are built for.
+ */
+const TRIAL_SIZES = [8, 32, 48, 64, 224, 1];
+
+/** The shapes to try, likeliest first: all open dimensions of one size. */
+export function trialShapes(pinned: Pinned, inputs: readonly TensorMeta[], plan: AxisPlan): RowShapes[] {
+  const symbols = openSymbols(pinned, inputs, plan);
+  if (symbols.count === 0) return [fill(pinned, symbols, () => 0)];
+  return TRIAL_SIZES.map((size) => fill(pinned, symbols, () => size));
+}
+
+/**
+ * Other lengths than the known ones: each open dimension in turn doubled, all doubled, all halved.
+ * Dimensions of one name, or of none in one place, are of one size.
+ */
+export function otherLengths(
+  pinned: Pinned,
+  inputs: readonly TensorMeta[],
+  plan: AxisPlan,
+  known: RowShapes,
+): RowShapes[] {
+  const symbols = openSymbols(pinned, inputs, plan);
+  if (symbols.count === 0) return [];
+  const size = known.length;
+  const all = [fill(pinned, symbols, () => size * 2)];
+  if (size > 2) all.push(fill(pinned, symbols, () => Math.ceil(size / 2)));
+  if (symbols.count === 1) return all;
+  const single = Array.from({ length: symbols.count }, (_, one) =>
+    fill(pinned, symbols, (symbol) => (symbol === one ? size * 2 : size)),
+  );
+  return [...single, ...all];
+}
+
+interface Symbols {
+  count: number;
+  /** Number of the symbol at each open place, by input. */
+  places: ReadonlyMap<string, readonly (number | undefined)[]>;
+}
+
+function openSymbols(pinned: Pinned, inputs: readonly TensorMeta[], plan: AxisPlan): Symbols {
+  const numbers = new Map<string, number>();
+  const places = new Map<string, (number | undefined)[]>();
+  for (const input of inputs) {
+    const axis = plan.get(input.name) ?? null;
+    const names = input.shape.filter((_, index) => index !== axis);
+    const row = (pinned.get(input.name) ?? []).map((dim, index) => {
+      if (dim !== null) return undefined;
+      const name = names[index];
+      const symbol = typeof name === 'string' && name !== '' ? name : `#${index}`;
+      if (!numbers.has(symbol)) numbers.set(symbol, numbers.size);
+      return numbers.get(symbol);
+    });
+    places.set(input.name, row);
+  }
+  return { count: numbers.size, places };
+}
+
+function fill(pinned: Pinned, symbols: Symbols, sizeOf: (symbol: number) => number): RowShapes {
+  const sizes = new Map(
+    [...pinned].map(([name, shape]) => [
+      name,
+      shape.map((dim, index) => dim ?? sizeOf(symbols.places.get(name)?.[index] ?? 0)),
+    ]),
+  );
+  return { sizes, length: symbols.count === 0 ? 0 : sizeOf(0) };
+}
