@@ -14,6 +14,7 @@ import * as drain from './scenarios/drain.mjs';
 import * as growth from './scenarios/growth.mjs';
 import * as large from './scenarios/large.mjs';
 import * as latency from './scenarios/latency.mjs';
+import * as lengths from './scenarios/lengths.mjs';
 import * as memory from './scenarios/memory.mjs';
 import * as mixed from './scenarios/mixed.mjs';
 import * as startup from './scenarios/startup.mjs';
@@ -29,6 +30,7 @@ const BENCHMARKS = {
   compute,
   large,
   submit,
+  lengths,
   startup,
   memory,
   growth,

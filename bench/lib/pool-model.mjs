@@ -31,7 +31,7 @@ function value(name, dims) {
  * Writes `<models>/<name>/1/model.onnx`: the mean of each channel of an image, `image` float32 [N, ...shape]
  * to `mean` [N, channels, 1, 1]. It reads its input once and does nothing else, so carrying the input is
  * what is measured.
- * @param {string} models @param {string} name @param {number[]} shape channels, height, width
+ * @param {string} models @param {string} name @param {[number, ...(number | string)[]]} shape channels, height, width; a name is an open dimension
  */
 export function writePoolModel(models, name, shape) {
   const node = block(1, block(1, 'image'), block(2, 'mean'), block(4, 'GlobalAveragePool'));
@@ -40,7 +40,7 @@ export function writePoolModel(models, name, shape) {
     node,
     block(2, name),
     block(11, value('image', ['N', ...shape])),
-    block(12, value('mean', ['N', shape[0] ?? 1, 1, 1])),
+    block(12, value('mean', ['N', shape[0], 1, 1])),
   );
   const file = join(models, name, '1', 'model.onnx');
   mkdirSync(dirname(file), { recursive: true });

@@ -304,6 +304,19 @@ export function poison(): Graph {
   };
 }
 
+/** Mean of `table[ids]` (10, 20, 30, 40), ids int64 [batch, length], y float32 [batch, 1]; an id beyond 3 fails the run. */
+export function meanOfIds(): Graph {
+  return {
+    nodes: [
+      { op: 'Gather', inputs: ['table', 'ids'], outputs: ['values'] },
+      { op: 'ReduceMean', inputs: ['values'], outputs: ['y'], attributes: { axes: [1], keepdims: 1 } },
+    ],
+    inputs: [i64('ids', 'batch', 'length')],
+    outputs: [f32('y', 'batch', 1)],
+    initializers: [floats('table', [4], [10, 20, 30, 40])],
+  };
+}
+
 /** Mean brightness, image float32 [N, 1, H, W] to [N, 1, 1, 1]: open height and width. */
 export function openImage(): Graph {
   return {

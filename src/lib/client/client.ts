@@ -1,6 +1,7 @@
 import { loadSettings } from '../config/load.js';
 import { systemClock } from '../core/clock.js';
 import { checkQueueName, newId } from '../core/job.js';
+import type { Chunk } from '../input/chunk-builder.js';
 import { payloadFromValue } from '../input/value.js';
 import { encodeEnvelope } from '../model/envelope.js';
 import { packageRoot } from '../model/package-root.js';
@@ -185,7 +186,7 @@ export class InferClient {
 
   /** Submits many rows as a group of chunk jobs; a chunk that fails takes those before it back. */
   async submitMany(
-    chunks: AsyncIterable<Payload>,
+    chunks: AsyncIterable<Chunk>,
     signature: ModelSignature,
     options: SubmitOptions = {},
   ): Promise<SubmittedGroup> {

@@ -5,29 +5,37 @@ import type { ResultSource } from '../queue/result-store.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import { resultValues } from './render.js';
+import { EXPIRED, type ReadChunk, RowMerge } from './row-merge.js';
 import type { GroupChunk } from './types.js';
 
 /** Chunks fetched ahead of the one being read: hides the round trip, holds a few MB at most. */
 const AHEAD = 16;
 
-/** The chunks of a group in input order; each is fetched shortly before it is read. */
+/**
+ * The rows of a group in input order; each chunk is fetched shortly before it is read. Chunks whose
+ * rows lie between those of others are held until it is their turn.
+ * @param ended resolves when a chunk has ended, where the group has not yet
+ */
 export async function* groupChunks(
   client: RedisClient,
   prefix: string,
   group: GroupRecord,
   results: ResultSource,
+  ended?: (queue: string, id: string) => Promise<void>,
 ): AsyncGenerator<GroupChunk> {
-  const ahead: Promise<GroupChunk>[] = [];
+  const merge = new RowMerge();
+  const ahead: Promise<ReadChunk>[] = [];
   let next = 0;
   for (let index = 0; index < group.jobs; index++) {
     while (next < group.jobs && next < index + AHEAD) {
-      const chunk = readChunk(client, prefix, group, results, next++);
+      const chunk = readChunk(client, prefix, group, results, next++, ended);
       // Awaited in its turn; a failure before that must not count as unhandled.
       chunk.catch(() => undefined);
       ahead.push(chunk);
     }
-    yield await worded(client, ahead.shift() as Promise<GroupChunk>);
+    yield* merge.add(await worded(client, ahead.shift() as Promise<ReadChunk>));
   }
+  yield* merge.end(group.rows);
 }
 
 async function readChunk(
@@ -36,21 +44,20 @@ async function readChunk(
   group: GroupRecord,
   results: ResultSource,
   index: number,
-): Promise<GroupChunk> {
+  ended: ((queue: string, id: string) => Promise<void>) | undefined,
+): Promise<ReadChunk> {
   const id = chunkId(group.id, index);
   const queue = queueOfChunk(group, index);
+  await ended?.(queue, id);
   const record = await readJob(client, prefix, queue, id);
-  const stored = await results.read(queue, id, record?.endedBy ?? '');
-  const firstRow = record?.group?.firstRow ?? 0;
-  const rows = record?.rows ?? 0;
+  if (record === undefined) return { index, rows: 0, place: undefined };
+  const { rows, group: place } = record;
+  const stored = await results.read(queue, id, record.endedBy ?? '');
   if (stored !== undefined) {
-    const values = resultValues(stored, record?.meta?.device, record?.failure);
-    return { index, firstRow, rows: values.length, values };
+    return { index, rows, place, values: resultValues(stored, record.meta?.device, record.failure) };
   }
-  const failure =
-    record?.failure ??
-    (record === undefined || record.state === 'completed'
-      ? { code: 'RESULT_EXPIRED', message: 'its result has expired' }
-      : { code: 'NOT_ENDED', message: `it is still ${record.state}` });
-  return { index, firstRow, rows, error: failure };
+  const error =
+    record.failure ??
+    (record.state === 'completed' ? EXPIRED : { code: 'NOT_ENDED', message: `it is still ${record.state}` });
+  return { index, rows, place, error };
 }

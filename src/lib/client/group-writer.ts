@@ -1,8 +1,8 @@
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { chunkId, printable } from '../core/job.js';
+import type { Chunk } from '../input/chunk-builder.js';
 import { encodeEnvelope } from '../model/envelope.js';
-import type { Payload } from '../model/tensor.js';
 import type { JobSpec, NewJob } from '../queue/broker.js';
 import type { Producer } from '../queue/producer.js';
 import type { SubmittedGroup } from './types.js';
@@ -29,7 +29,10 @@ export class GroupWriter {
     private readonly resumes: boolean,
   ) {}
 
-  /** @throws InferError ID_TAKEN (2) when a group of this id was taken back: its chunks cannot run again. */
+  /**
+   * @throws InferError ID_TAKEN (2) when a group of this id was taken back: its chunks cannot run again;
+   * or was begun by a version of infer that cuts rows into other chunks.
+   */
   static async open(producer: Producer, template: JobSpec): Promise<GroupWriter> {
     const found = await producer.openGroup(template);
     if (found === 'abandoned') {
@@ -42,6 +45,12 @@ export class GroupWriter {
         },
       );
     }
+    if (found === 'other') {
+      throw new InferError('ID_TAKEN', `${printable(template.id)} was begun by another version of infer`, {
+        hint: `cancel it (infer cancel ${printable(template.id)}), and send the rows under another --id`,
+        exitCode: ExitCode.Usage,
+      });
+    }
     return new GroupWriter(producer, template, found === 'closed', found === 'open');
   }
 
@@ -50,15 +59,15 @@ export class GroupWriter {
   }
 
   /** Queues a chunk; waits when enough is under way. */
-  async write(payload: Payload): Promise<void> {
+  async write(payload: Chunk): Promise<void> {
     const { id } = this.template;
-    const { index, rows: firstRow } = this;
+    const { index } = this;
     this.pending.push({
       spec: {
         ...this.template,
         id: chunkId(id, index),
         rows: payload.rows,
-        group: { id, index, firstRow },
+        group: { id, index, ...(payload.place ?? { firstRow: this.rows }) },
       },
       input: encodeEnvelope(payload),
     });

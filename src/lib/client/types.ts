@@ -65,8 +65,9 @@ export interface JobResult {
   timing: { queueMs: number; runMs: number; totalMs: number } | null;
 }
 
-/** One chunk of a group, in input order: its rows' values, or why it has none. */
+/** Rows of a group that follow one another, in input order: their values, or why they have none. */
 export interface GroupChunk {
+  /** Number of the chunk job of the first row; -1 when its record has expired. */
   index: number;
   firstRow: number;
   rows: number;

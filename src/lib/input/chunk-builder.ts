@@ -1,7 +1,10 @@
 import { badInput } from '../core/errors.js';
+import type { RowPlace } from '../core/row-place.js';
 import type { ModelSignature } from '../model/signature.js';
 import { type Payload, sliceRows } from '../model/tensor.js';
-import { FixedColumn, StagedColumn, type Where } from './column.js';
+import type { Where } from './column.js';
+import { FixedRows } from './fixed-rows.js';
+import { ShapedRows } from './shaped-rows.js';
 import { describe, fixedCount, inputNames, isFields, nearest, shownName } from './wanted.js';
 
 /** When a chunk is full. One row always fits, whatever its size. */
@@ -22,44 +25,41 @@ export const ONE_CHUNK: ChunkLimits = {
 /** What becomes of fields that are no input of the model. */
 export type Extras = 'refuse' | 'ignore';
 
+/** A payload with the numbers of its rows; without `place` they follow those of the chunk before. */
+export interface Chunk extends Payload {
+  place?: RowPlace | undefined;
+}
+
 /**
- * Packs rows into payloads. A chunk ends at its limits, or before a row that cannot share it
- * (another row shape, another shared value). A row that is refused leaves the chunk as it was, so
- * a caller may go on with the next row.
+ * Packs rows into payloads. Rows join the chunk of their shape (and of their shared values), so a
+ * chunk's rows need not follow one another; `place` says which they are. A row that is refused leaves
+ * the chunks as they were, so a caller may go on with the next row.
  */
 export class ChunkBuilder {
   /** Finished chunks; the caller empties it. */
-  readonly ready: Payload[] = [];
-  private readonly fixed: { column: FixedColumn; index: number }[] = [];
-  private readonly staged: { column: StagedColumn; index: number }[] = [];
-  private readonly columns: (FixedColumn | StagedColumn)[];
+  readonly ready: Chunk[] = [];
   private readonly scratch: unknown[];
-  private readonly capacity: number;
-  private readonly fixedBytes: number;
-  private rows = 0;
-  private bytes = 0;
+  private readonly rows: FixedRows | ShapedRows;
 
-  /** `expectedRows`, where known, keeps a single row from taking a whole chunk's memory. */
+  /**
+   * `expectedRows`, where known, keeps a single row from taking a whole chunk's memory. With `copies`
+   * the memory of a row may change once it was added; else a typed array may be used as it is.
+   */
   constructor(
     private readonly signature: ModelSignature,
-    private readonly limits: ChunkLimits,
+    limits: ChunkLimits,
     private readonly where: Where,
-    expectedRows = Number.POSITIVE_INFINITY,
+    { expectedRows = Number.POSITIVE_INFINITY, copies = false } = {},
   ) {
-    this.columns = signature.inputs.map((input, index) => {
-      if (!input.shared && input.type !== 'string' && fixedCount(input.shape) !== undefined) {
-        const column = new FixedColumn(input, signature.name, where);
-        this.fixed.push({ column, index });
-        return column;
-      }
-      const column = new StagedColumn(input, signature.name, where);
-      this.staged.push({ column, index });
-      return column;
-    });
-    this.scratch = this.columns.map(() => undefined);
-    this.fixedBytes = this.fixed.reduce((sum, { column }) => sum + column.rowBytes, 0);
-    const byBytes = Math.max(1, Math.floor(limits.chunkBytes / Math.max(1, this.fixedBytes)));
-    this.capacity = Math.min(limits.chunkRows, byBytes, expectedRows);
+    const { inputs } = signature;
+    this.scratch = inputs.map(() => undefined);
+    const emit = (chunk: Chunk) => this.ready.push(chunk);
+    const alike = inputs.every(
+      (input) => !input.shared && input.type !== 'string' && fixedCount(input.shape) !== undefined,
+    );
+    this.rows = alike
+      ? new FixedRows(signature, limits, where, expectedRows, copies, emit)
+      : new ShapedRows(signature, limits, where, copies, emit);
   }
 
   /**
@@ -78,32 +78,16 @@ export class ChunkBuilder {
 
   /** Adds a row given as one value an input, in the signature's order. */
   addValues(values: readonly unknown[], row: number): void {
-    if (this.rows >= this.capacity) this.flush();
-    let bytes = this.fixedBytes;
-    if (this.staged.length > 0) {
-      let differs = false;
-      for (const { column, index } of this.staged) {
-        bytes += column.stage(values[index], row);
-        differs ||= column.differs;
-      }
-      if (this.rows > 0 && (differs || this.bytes + bytes > this.limits.chunkBytes)) this.flush();
-    }
-    for (const { column, index } of this.fixed) column.write(values[index], this.rows, this.capacity, row);
-    for (const { column } of this.staged) column.commit();
-    this.rows += 1;
-    this.bytes += bytes;
+    this.rows.add(values, row);
   }
 
-  /** Ends the chunk being filled, if it has rows. */
+  /** Ends the chunks being filled, in the order of their first rows. */
   flush(): void {
-    if (this.rows === 0) return;
-    this.ready.push({ rows: this.rows, tensors: this.columns.map((column) => column.take(this.rows)) });
-    this.rows = 0;
-    this.bytes = 0;
+    this.rows.flush();
   }
 
   /** The finished chunks, handed over. */
-  drain(): Payload[] {
+  drain(): Chunk[] {
     return this.ready.splice(0);
   }
 }

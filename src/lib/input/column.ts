@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { TensorSignature } from '../model/signature.js';
 import { ELEMENT_BYTES, encodeStrings, type RowTensor } from '../model/tensor.js';
 import { elementError } from './element-error.js';
@@ -13,12 +14,6 @@ import { asRow, fixedCount, isList, measure, shapeError } from './wanted.js';
 
 /** Where a row stands, from its number: `line 12`, `row 3`, or undefined for an only row. */
 export type Where = (row: number) => string | undefined;
-
-/** The rows of one input in the chunk being filled. */
-export interface Column {
-  readonly input: TensorSignature;
-  take(rows: number): RowTensor;
-}
 
 function bytesOf(array: NumericArray, elements: number): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, elements * array.BYTES_PER_ELEMENT);
@@ -71,7 +66,7 @@ export function writeElements(
 }
 
 /** An input of numbers whose row shape is known: rows are written in place, nothing made per row. */
-export class FixedColumn implements Column {
+export class FixedColumn {
   readonly rowBytes: number;
   private readonly count: number;
   private readonly codec: ElementCodec;
@@ -81,6 +76,8 @@ export class FixedColumn implements Column {
     readonly input: TensorSignature,
     private readonly model: string,
     private readonly where: Where,
+    /** A row's memory may change once it was written. */
+    private readonly copies: boolean,
   ) {
     this.count = fixedCount(input.shape) as number;
     this.codec = CODECS[input.type as NumericType];
@@ -89,7 +86,8 @@ export class FixedColumn implements Column {
 
   /** Writes a row at `slot`; the chunk has room for `capacity`. Nothing is kept when it throws. */
   write(value: unknown, slot: number, capacity: number, row: number): void {
-    if (capacity === 1 && holdsType(value, this.input.type as NumericType) && value.length === this.count) {
+    const alone = capacity === 1 && !this.copies;
+    if (alone && holdsType(value, this.input.type as NumericType) && value.length === this.count) {
       this.adopt(value, row);
       return;
     }
@@ -150,14 +148,23 @@ export function firstBadText(values: ArrayLike<unknown>): number {
   return -1;
 }
 
+/** A row of one input, encoded. */
+export interface StagedRow {
+  shape: number[];
+  data: Uint8Array;
+  /** What rows of one chunk have in common: the shape, and of a shared input the value too. */
+  key: string;
+}
+
+/** Longer shared values are compared by their digest. */
+const KEY_BYTES = 64;
+
 /**
  * An input whose row is not known beforehand in bytes or shape (text, a dimension that varies), or
- * that all rows share: a row is encoded first (`stage`), then joins the chunk (`commit`).
+ * that all rows share: a row is encoded first, and what it is decides which chunk it joins.
  */
-export class StagedColumn implements Column {
-  private parts: Uint8Array[] = [];
-  private shape: number[] = [];
-  private next: { data: Uint8Array; shape: number[] } = { data: new Uint8Array(0), shape: [] };
+export class StagedColumn {
+  private last: StagedRow = { shape: [], data: new Uint8Array(0), key: '' };
   private lastValue: unknown;
 
   constructor(
@@ -166,37 +173,20 @@ export class StagedColumn implements Column {
     private readonly where: Where,
   ) {}
 
-  /** Encodes a row; answers the bytes it would add to the chunk. */
-  stage(value: unknown, row: number): number {
-    if (this.input.shared && value === this.lastValue && isList(value)) return 0;
+  /** Encodes a row. A shared list that is the very one of the row before is not encoded again. */
+  stage(value: unknown, row: number): StagedRow {
+    const { shared } = this.input;
+    if (shared && value === this.lastValue && isList(value)) return this.last;
     const dims = measure(value);
     const shape = asRow(dims, this.input.shape);
     const flat = shape === undefined ? undefined : flatElements(value, dims);
     if (shape === undefined || flat === undefined)
       throw shapeError(value, this.input, this.model, this.where(row));
-    this.next = { shape, data: this.encode(value, flat, row) };
+    const data = this.encode(value, flat, row);
+    const key = shared ? `${shape.join('x')}=${sharedKey(data)}` : shape.join('x');
+    this.last = { shape: [...shape], data, key };
     this.lastValue = value;
-    return this.next.data.byteLength;
-  }
-
-  /** True when the staged row cannot share a chunk with those before: another shape or shared value. */
-  get differs(): boolean {
-    const { shape, data } = this.next;
-    if (shape.length !== this.shape.length || shape.some((dim, axis) => dim !== this.shape[axis]))
-      return true;
-    return this.input.shared && Buffer.compare(data, this.parts[0] ?? data) !== 0;
-  }
-
-  commit(): void {
-    this.shape = this.next.shape;
-    if (!this.input.shared || this.parts.length === 0) this.parts.push(this.next.data);
-  }
-
-  take(): RowTensor {
-    const data = this.parts.length === 1 ? (this.parts[0] as Uint8Array) : Buffer.concat(this.parts);
-    this.parts = [];
-    const { name, type, shared } = this.input;
-    return { name, type, shape: [...this.shape], ...(shared ? { shared: true } : {}), data };
+    return this.last;
   }
 
   private encode(value: unknown, flat: ArrayLike<unknown>, row: number): Uint8Array {
@@ -216,4 +206,9 @@ export class StagedColumn implements Column {
     if (isList(flat[refused])) throw shapeError(value, this.input, this.model, this.where(row));
     throw elementError(flat[refused], refused, this.input, this.model, this.where(row));
   }
+}
+
+function sharedKey(data: Uint8Array): string {
+  if (data.byteLength > KEY_BYTES) return createHash('sha256').update(data).digest('base64');
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1');
 }

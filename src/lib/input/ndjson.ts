@@ -1,8 +1,7 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import type { ModelSignature } from '../model/signature.js';
-import type { Payload } from '../model/tensor.js';
 import { type ByteReader, tooLarge } from './bytes.js';
-import { ChunkBuilder, type ChunkLimits } from './chunk-builder.js';
+import { type Chunk, ChunkBuilder, type ChunkLimits } from './chunk-builder.js';
 import { decodeText, deeperThan, malformed, notUtf8 } from './json-document.js';
 import { checkJsonValue } from './json-row.js';
 import { takesJson, tooDeep } from './wanted.js';
@@ -31,7 +30,7 @@ export async function* readNdjson(
   reader: ByteReader,
   signature: ModelSignature,
   options: NdjsonOptions,
-): AsyncGenerator<Payload, void, undefined> {
+): AsyncGenerator<Chunk, void, undefined> {
   const builder = new ChunkBuilder(signature, options, (line) => `line ${line}`);
   const lines = new LineParser(signature, builder, options);
   for (let block = await reader.next(); block !== undefined; block = await reader.next()) {

@@ -2,7 +2,7 @@ import { badInput } from '../core/errors.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
 import { type ByteReader, type InputSource, openBytes } from './bytes.js';
-import { DEFAULT_CHUNKS } from './chunk-builder.js';
+import { type Chunk, DEFAULT_CHUNKS } from './chunk-builder.js';
 import { parseDocument } from './json-document.js';
 import { readNdjson } from './ndjson.js';
 import { readNpy } from './npy.js';
@@ -31,8 +31,8 @@ export type Input =
       kind: 'many';
       /** Rows in all where known before reading on: a JSON document or .npy file, not NDJSON. */
       rows: number | undefined;
-      /** Chunks in order, to be read once; the source is closed at the end, on an error, or by leaving a `for await` early. */
-      chunks: AsyncIterable<Payload>;
+      /** Chunks, whose `place` says which rows they hold; to be read once: the source is closed at the end, on an error, or by leaving a `for await` early. */
+      chunks: AsyncIterable<Chunk>;
       /** Closes the source when `chunks` will not be read (on). Safe to call twice. */
       close(): Promise<void>;
     };
@@ -86,7 +86,7 @@ export async function readInput(
 
 interface Rows {
   rows: number | undefined;
-  chunks: AsyncGenerator<Payload, void, undefined>;
+  chunks: AsyncGenerator<Chunk, void, undefined>;
 }
 
 async function openRows(reader: ByteReader, signature: ModelSignature, options: ReadOptions): Promise<Rows> {
@@ -110,15 +110,15 @@ async function openRows(reader: ByteReader, signature: ModelSignature, options: 
   return { rows: payloads.reduce((sum, payload) => sum + payload.rows, 0), chunks: replay(payloads) };
 }
 
-async function* replay(payloads: Payload[]): AsyncGenerator<Payload, void, undefined> {
+async function* replay(payloads: Chunk[]): AsyncGenerator<Chunk, void, undefined> {
   yield* payloads;
 }
 
 async function* resume(
-  early: Payload[],
-  rest: AsyncGenerator<Payload, void, undefined>,
+  early: Chunk[],
+  rest: AsyncGenerator<Chunk, void, undefined>,
   close: () => Promise<void>,
-): AsyncGenerator<Payload, void, undefined> {
+): AsyncGenerator<Chunk, void, undefined> {
   try {
     for (let payload = early.shift(); payload !== undefined; payload = early.shift()) yield payload;
     yield* rest;

@@ -2,6 +2,7 @@ import { badInput } from '../core/errors.js';
 import type { ModelSignature, TensorSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
 import {
+  type Chunk,
   ChunkBuilder,
   type ChunkLimits,
   checkFields,
@@ -40,7 +41,7 @@ export function payloadsFromValue(
   value: unknown,
   signature: ModelSignature,
   options: Partial<ValueOptions> = {},
-): Payload[] {
+): Chunk[] {
   const full: ValueOptions = { ...ONE_CHUNK, maxDepth: DEFAULT_MAX_DEPTH, extras: 'refuse', ...options };
   if (takesJson(signature)) return jsonRows(value, signature, full);
   if (isOipRequest(value, signature)) return chunkRows(payloadFromOip(value, signature), full);
@@ -59,7 +60,7 @@ export function payloadFromValue(value: unknown, signature: ModelSignature): Pay
   if (second !== undefined || first === undefined) {
     throw badInput(
       'INPUT_MIXED',
-      `rows 1 and ${(first?.rows ?? 0) + 1} differ in shape or in a shared input`,
+      `rows 1 and ${(second?.place?.firstRow ?? first?.rows ?? 0) + 1} differ in shape or in a shared input`,
       {
         hint: 'submit rows of different shapes as jobs of their own, or pad them to one shape',
       },
@@ -73,8 +74,8 @@ function build(
   options: ValueOptions,
   rows: number,
   fill: (builder: ChunkBuilder) => void,
-): Payload[] {
-  const builder = new ChunkBuilder(signature, options, places(rows), rows);
+): Chunk[] {
+  const builder = new ChunkBuilder(signature, options, places(rows), { expectedRows: rows });
   fill(builder);
   builder.flush();
   return builder.drain();
@@ -86,7 +87,7 @@ function emptyBatch(what: string, signature: ModelSignature): Error {
   });
 }
 
-function jsonRows(value: unknown, signature: ModelSignature, options: ValueOptions): Payload[] {
+function jsonRows(value: unknown, signature: ModelSignature, options: ValueOptions): Chunk[] {
   const rows = Array.isArray(value) ? value : [value];
   if (rows.length === 0) throw emptyBatch('an empty list', signature);
   const where = places(rows.length);
@@ -97,7 +98,7 @@ function jsonRows(value: unknown, signature: ModelSignature, options: ValueOptio
   });
 }
 
-function listRows(value: ArrayLike<unknown>, signature: ModelSignature, options: ValueOptions): Payload[] {
+function listRows(value: ArrayLike<unknown>, signature: ModelSignature, options: ValueOptions): Chunk[] {
   if (value.length === 0) throw emptyBatch('an empty list', signature);
   const dims = measure(value, options.maxDepth);
   if (dims.length > options.maxDepth) throw tooDeep(options.maxDepth, undefined);
@@ -124,7 +125,7 @@ function fieldRows(
   value: Record<string, unknown>,
   signature: ModelSignature,
   options: ValueOptions,
-): Payload[] {
+): Chunk[] {
   checkFields(value, signature, options.extras, undefined);
   const { inputs } = signature;
   const values = inputs.map((input) => value[input.name]);

@@ -1,11 +1,11 @@
 import type { FailureRecord } from '../core/errors.js';
 import type { JobState, Priority, TerminalState } from '../core/job.js';
+import type { RowPlace } from '../core/row-place.js';
 
 /** A chunk's place in its group. */
-export interface ChunkOf {
+export interface ChunkOf extends RowPlace {
   id: string;
   index: number;
-  firstRow: number;
   /** The group's queue, when the chunk was moved to another. */
   home?: string | undefined;
 }

@@ -23,6 +23,12 @@ const ORPHAN_INPUT_TTL = 86_400;
 /** Seconds a group that is never closed (its submitter died) is kept. */
 const OPEN_GROUP_TTL = 7 * 86_400;
 
+/**
+ * How rows are cut into chunks (`ChunkBuilder`). A group that was begun in one way and sent on in another would
+ * have rows twice and others never.
+ */
+const CUTTING = '2';
+
 /** About what Redis holds of a job besides its input. */
 const JOB_BYTES = 1024;
 
@@ -103,17 +109,22 @@ export class Producer {
 
   /**
    * Begins a group. `open` when one of this id was begun and not closed (its submitter died, say: the
-   * same rows may be sent again), `closed` when it is complete, `abandoned` when it was taken back.
+   * same rows may be sent again), `closed` when it is complete, `abandoned` when it was taken back,
+   * `other` when it was begun and not closed by a version that cuts rows into other chunks.
    */
   async openGroup(
     group: Pick<JobSpec, 'id' | 'queue' | 'model' | 'priority' | 'resultTtl'>,
-  ): Promise<'new' | 'open' | 'closed' | 'abandoned'> {
+  ): Promise<'new' | 'open' | 'closed' | 'abandoned' | 'other'> {
     const key = groupKey(this.scriptsOf(group.queue).tag, group.id);
     if ((await this.client.hsetnx(key, 'timestamp', this.clock.now())) === 0) {
-      const [closed, abandoned] = await this.client.hmget(key, 'closed', 'abandoned');
-      return abandoned === '1' ? 'abandoned' : closed === '1' ? 'closed' : 'open';
+      const names = ['closed', 'abandoned', 'cutting', 'model'] as const;
+      const [closed, abandoned, cutting, known] = await this.client.hmget(key, ...names);
+      if (abandoned === '1') return 'abandoned';
+      // Without a model it was begun this instant, by somebody who has not written the rest yet.
+      return closed === '1' ? 'closed' : cutting === CUTTING || known === null ? 'open' : 'other';
     }
-    await this.client.hset(key, { model: group.model, priority: group.priority, ttl: group.resultTtl });
+    const { model, priority, resultTtl: ttl } = group;
+    await this.client.hset(key, { model, priority, ttl, cutting: CUTTING });
     await this.client.expire(key, OPEN_GROUP_TTL);
     return 'new';
   }

@@ -1,0 +1,171 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { RowMerge } from '../../../src/lib/client/row-merge.js';
+import { REORDER_ROWS, rowNumbers } from '../../../src/lib/core/row-place.js';
+import { type Chunk, ChunkBuilder, DEFAULT_CHUNKS } from '../../../src/lib/input/chunk-builder.js';
+import { readInput } from '../../../src/lib/input/read.js';
+import type { ModelSignature } from '../../../src/lib/model/signature.js';
+import { input, model, payloads, stream } from './signatures.js';
+
+const ids = model(input('ids', 'int32', [null]));
+const scaled = model(input('x', 'float32', [2]), input('scale', 'float32', [], { shared: true }));
+
+interface Built {
+  chunks: Chunk[];
+  /** Most rows, and bytes of them, that were in chunks not handed out yet. */
+  heldRows: number;
+  heldBytes: number;
+}
+
+function build(signature: ModelSignature, rows: Iterable<unknown>, limits = DEFAULT_CHUNKS): Built {
+  const builder = new ChunkBuilder(signature, limits, () => undefined);
+  const chunks: Chunk[] = [];
+  const bytesOf = (all: readonly Chunk[]) =>
+    all.reduce((sum, one) => sum + one.tensors.reduce((more, { data }) => more + data.byteLength, 0), 0);
+  let added = 0;
+  let addedBytes = 0;
+  let out = 0;
+  let outBytes = 0;
+  const built = { chunks, heldRows: 0, heldBytes: 0 };
+  for (const row of rows) {
+    builder.addRow(row, ++added, 'refuse');
+    addedBytes += Array.isArray(row) ? row.length * 4 : 0;
+    const ready = builder.drain();
+    out += ready.reduce((sum, chunk) => sum + chunk.rows, 0);
+    outBytes += bytesOf(ready);
+    chunks.push(...ready);
+    built.heldRows = Math.max(built.heldRows, added - out);
+    built.heldBytes = Math.max(built.heldBytes, addedBytes - outBytes);
+  }
+  builder.flush();
+  chunks.push(...builder.drain());
+  return built;
+}
+
+/** Rows numbered by what they hold, brought back into order by the reader of groups; and the most it held. */
+function merged(chunks: readonly Chunk[]): { order: number[]; held: number } {
+  const merge = new RowMerge();
+  const order: number[] = [];
+  let held = 0;
+  let total = 0;
+  const take = (pieces: ReturnType<RowMerge['add']>) => {
+    for (const piece of pieces) {
+      expect(piece.firstRow).toBe(order.length);
+      order.push(...((piece.values ?? []) as number[]));
+    }
+  };
+  for (const [index, chunk] of chunks.entries()) {
+    total += chunk.rows;
+    const place = chunk.place ?? { firstRow: 0 };
+    take(merge.add({ index, rows: chunk.rows, place, values: rowNumbers(place, chunk.rows) }));
+    held = Math.max(held, merge.held);
+  }
+  take(merge.end(total));
+  return { order, held };
+}
+
+const firsts = (chunk: Chunk): number[] => {
+  const { data, shape } = chunk.tensors[0] as { data: Uint8Array; shape: number[] };
+  const all = new Int32Array(Uint8Array.from(data).buffer);
+  return Array.from({ length: chunk.rows }, (_, row) => all[row * (shape[0] as number)] as number);
+};
+
+/** Lengths 1 to `most` that look random and are the same every time. */
+function* lengths(count: number, most: number): Generator<number> {
+  let state = 1;
+  for (let i = 0; i < count; i++) {
+    state = (state * 48_271) % 2_147_483_647;
+    yield 1 + (state % most);
+  }
+}
+
+describe('rows of mixed shapes', () => {
+  it('share a chunk with those of their shape; every row is in one, under its number', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 300 }),
+        fc.integer({ min: 1, max: 9 }),
+        fc.integer({ min: 4, max: 200 }),
+        (sizes, chunkRows, chunkBytes) => {
+          const rows = sizes.map((size, at) => Array.from({ length: size }, () => at));
+          const { chunks } = build(ids, rows, { chunkRows, chunkBytes });
+          for (const chunk of chunks) {
+            const numbers = rowNumbers(chunk.place ?? { firstRow: 0 }, chunk.rows);
+            expect(firsts(chunk)).toEqual(numbers);
+            expect(chunk.rows).toBeLessThanOrEqual(chunkRows);
+            expect(numbers.every((row) => sizes[row] === chunk.tensors[0]?.shape[0])).toBe(true);
+            if (chunk.rows > 1) expect(chunk.tensors[0]?.data.byteLength).toBeLessThanOrEqual(chunkBytes);
+          }
+          expect(merged(chunks).order).toEqual(rows.map((_, at) => at));
+          expect(build(ids, rows, { chunkRows, chunkBytes }).chunks).toEqual(chunks);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('20,000 rows of 102 lengths in turn are a few hundred chunks, few rows held on either side', () => {
+    const rows = [...lengths(20_000, 102)].map((size) => new Int32Array(size));
+    const { chunks, heldRows } = build(ids, rows);
+    expect(chunks.length).toBeLessThan(330);
+    expect(heldRows).toBeLessThanOrEqual(REORDER_ROWS + DEFAULT_CHUNKS.chunkRows);
+    const { order, held } = merged(chunks);
+    expect(order).toHaveLength(20_000);
+    expect(order.every((row, at) => row === at)).toBe(true);
+    expect(held).toBeLessThanOrEqual(REORDER_ROWS + DEFAULT_CHUNKS.chunkRows);
+  });
+
+  it('a rare shape among many rows of another does not hold them up, here or at the reader', () => {
+    const rows = Array.from({ length: 30_000 }, (_, at) => new Int32Array(at === 5 ? 7 : 3));
+    const { chunks, heldRows } = build(ids, rows);
+    expect(heldRows).toBeLessThanOrEqual(2 * DEFAULT_CHUNKS.chunkRows);
+    const { order, held } = merged(chunks);
+    expect(order).toHaveLength(30_000);
+    expect(held).toBeLessThanOrEqual(REORDER_ROWS + DEFAULT_CHUNKS.chunkRows);
+  });
+
+  it('large rows are bounded by their bytes, and shapes without end by their number', () => {
+    const large = Array.from({ length: 100 }, (_, at) => Array<number>(250_000 + at).fill(0));
+    const { heldBytes, chunks } = build(ids, large);
+    expect(chunks).toHaveLength(100);
+    expect(heldBytes).toBeLessThanOrEqual(18 * 1024 * 1024);
+    const rows = Array.from({ length: 3000 }, (_, at) => new Int32Array(1 + at));
+    const { heldRows } = build(ids, rows);
+    expect(heldRows).toBeLessThanOrEqual(1024);
+  });
+
+  it('rows of one shape are chunks one after the other, however many', () => {
+    const { chunks } = build(
+      ids,
+      Array.from({ length: 1000 }, () => [1, 2]),
+    );
+    expect(chunks.map(({ rows, place }) => [rows, place])).toEqual([
+      [256, { firstRow: 0 }],
+      [256, { firstRow: 256 }],
+      [256, { firstRow: 512 }],
+      [232, { firstRow: 768 }],
+    ]);
+  });
+
+  it('a shared value is as a shape: rows of each value go together', () => {
+    const rows = Array.from({ length: 10 }, (_, at) => ({ x: [at, at], scale: at % 2 }));
+    const { chunks } = build(scaled, rows);
+    expect(chunks.map((chunk) => rowNumbers(chunk.place ?? { firstRow: 0 }, chunk.rows))).toEqual([
+      [0, 2, 4, 6, 8],
+      [1, 3, 5, 7, 9],
+    ]);
+    expect(chunks.map((chunk) => chunk.tensors[1]?.data.byteLength)).toEqual([4, 4]);
+  });
+
+  it('NDJSON and a JSON document make the same chunks', async () => {
+    const rows = [[1], [1, 2], [3], [4, 5, 6], [7, 8], [9]];
+    const read = async (text: string) => payloads(await readInput({ stdin: stream(text) }, ids));
+    const lines = await read(rows.map((row) => JSON.stringify(row)).join('\n\n'));
+    expect(lines.map((chunk: Chunk) => chunk.place)).toEqual([
+      { firstRow: 0, steps: [2, 3] },
+      { firstRow: 1, steps: [3] },
+      { firstRow: 3 },
+    ]);
+    expect(await read(`${JSON.stringify(rows)}\n`)).toEqual(lines);
+  });
+});
