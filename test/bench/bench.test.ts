@@ -17,7 +17,19 @@ async function bench(...args: string[]): Promise<Report> {
 }
 
 // Speed is not judged here, where the machine is shared: only that each benchmark still measures.
-it.each(['drain', 'bulk', 'latency', 'mixed', 'compute', 'large', 'submit', 'lengths', 'startup', 'memory', 'growth'])(
+it.each([
+  'drain',
+  'bulk',
+  'latency',
+  'mixed',
+  'compute',
+  'large',
+  'submit',
+  'lengths',
+  'startup',
+  'memory',
+  'growth',
+])(
   '%s measures',
   async (name) => {
     const { lines } = await bench(name);
