@@ -1,7 +1,7 @@
-import { execute, settings } from '@oclif/core';
+import { startProcess } from './lib/cli/process-start.js';
 
-// Commands always run from dist: oclif must not look for a TypeScript compiler to run src/ with,
-// which it does whenever a tsconfig.json lies beside package.json and NODE_ENV is not production.
-settings.enableAutoTranspile = false;
-
-await execute({ dir: import.meta.url });
+if (startProcess(process.argv.slice(2))) {
+  // Loaded only now: oclif looks for a home directory as it loads.
+  const { runCommand } = await import('./lib/cli/run-command.js');
+  await runCommand(import.meta.url);
+}

@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { wholeFlag } from '../lib/cli/flags.js';
-import { interruptible } from '../lib/cli/signals.js';
+import { EVERY_STOP_SIGNAL, interruptible } from '../lib/cli/signals.js';
 import { type DemoJson, demoView, keptView, tryNext } from '../lib/cli/views/demo-view.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 
@@ -35,7 +35,7 @@ Exits 1 when the worker's answers to a repeated digit differ.`;
     const { tell } = await import('../lib/cli/demo/story.js');
     const { invocation } = await import('../lib/cli/invocation.js');
     const { layout } = this;
-    const demo = await interruptible(async (signal) => {
+    const play = async (signal: AbortSignal) => {
       const stage = new Stage(this.loaded);
       try {
         const figures = await tell(stage, {
@@ -51,7 +51,8 @@ Exits 1 when the worker's answers to a repeated digit differ.`;
       } finally {
         await stage.strike();
       }
-    });
+    };
+    const demo = await interruptible(play, process, undefined, EVERY_STOP_SIGNAL);
     if (demo.kept === null) this.step('Stopped and removed all that was started.');
     const call = invocation();
     const given = this.loaded.sources.redisUrl.kind === 'flag' ? demo.redis.label : null;

@@ -18,6 +18,13 @@ export interface RunOptions {
   stdin?: string | Uint8Array;
   cwd?: string;
   env?: Record<string, string>;
+  /** A command that runs the program, such as `nohup`. */
+  through?: readonly string[];
+}
+
+/** Runs the program with this redirection of its streams, such as `>/dev/full`. */
+export function redirected(streams: string): string[] {
+  return ['sh', '-c', `exec "$0" "$@" ${streams}`];
 }
 
 export interface Outcome {
@@ -74,7 +81,8 @@ export function useInfer(redis?: { readonly url: string }): Sandbox {
 
   const launch = (words: readonly string[], options: RunOptions): Started => {
     const url = options.redis === undefined ? redis?.url : options.redis;
-    const child = execa(process.execPath, words, {
+    const [program = '', ...more] = [...(options.through ?? []), process.execPath, ...words];
+    const child = execa(program, more, {
       cwd: options.cwd ?? ROOT,
       env: {
         PATH: process.env.PATH ?? '',

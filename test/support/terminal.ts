@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ROOT, type Sandbox } from './cli.js';
+import { lives } from './worker.js';
 
 /** A pseudo terminal with `infer` in it, and what it shows. */
 export interface Terminal {
@@ -14,6 +15,10 @@ export interface Terminal {
   shows(text: RegExp): Promise<string[]>;
   /** Resolves with the exit code and the terminal's modes after, as `stty -a` says them. */
   readonly ended: Promise<{ exitCode: number; modes: string }>;
+  /** Id of the process of `infer`. */
+  pid(): number;
+  /** The terminal is gone, as when its window is closed or its connection breaks; resolves when it is. */
+  vanish(): Promise<void>;
   /** Ends it, for a test that failed before. */
   close(): Promise<void>;
 }
@@ -65,9 +70,8 @@ export function openTerminal(
     const [, code, modes] = /exit=(\d+)\s+([\s\S]*)over/.exec(screen.all) ?? [];
     return { exitCode: Number(code), modes: modes ?? '' };
   });
-  const signal = (name: NodeJS.Signals): void => {
-    process.kill(Number(readFileSync(pidFile, 'utf8')), name);
-  };
+  const pid = (): number => Number(readFileSync(pidFile, 'utf8'));
+  const signal = (name: NodeJS.Signals): void => void process.kill(pid(), name);
   return {
     screen,
     type: (keys) => void child.stdin.write(keys),
@@ -77,6 +81,11 @@ export function openTerminal(
       execFileSync('stty', ['-F', readFileSync(place, 'utf8').trim(), ...size]);
     },
     signal,
+    pid,
+    vanish: async () => {
+      child.kill('SIGKILL');
+      await gone;
+    },
     shows: (text) =>
       new Promise((resolve, reject) => {
         const done = (settle: () => void): void => {
@@ -97,7 +106,8 @@ export function openTerminal(
       }),
     ended,
     close: async () => {
-      if (child.exitCode === null) signal('SIGKILL');
+      // Of one that has vanished, `infer` may be over or not.
+      if (child.exitCode === null && lives(pid())) signal('SIGKILL');
       await gone;
     },
   };
@@ -190,7 +200,8 @@ export class Screen {
         this.cells[this.row] = (this.cells[this.row] ?? '').slice(0, this.column);
         break;
       default:
-        if (!/^[\d;]*m$/.test(sequence)) throw new Error(`the terminal was sent ESC[${sequence}`);
+        if (this.alternate && !/^[\d;]*m$/.test(sequence))
+          throw new Error(`the terminal was sent ESC[${sequence}`);
     }
   }
 }

@@ -20,7 +20,11 @@ export async function askYes(
   const lines = createInterface({ input, output, terminal: false });
   try {
     // The end of the input (Ctrl-D) is no answer, and no promise of readline settles at it.
-    const ended = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
+    const ended = new Promise<string>((resolve) => {
+      lines.once('close', () => resolve(''));
+      // A terminal that is gone says nothing either.
+      input.once('error', () => resolve(''));
+    });
     const asked = lines.question(`${printable(question)} [y/N] `, signal === undefined ? {} : { signal });
     const answer = await Promise.race([asked, ended]);
     return /^y(es)?$/i.test(answer.trim());

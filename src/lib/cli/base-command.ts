@@ -48,7 +48,6 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   override async init(): Promise<void> {
     await super.init();
-    guardStreams();
     const { ctor } = this;
     // A command without flags or arguments leaves these undefined, whatever oclif's types say.
     const definitions = (ctor.flags ?? {}) as Interfaces.FlagInput;
@@ -214,19 +213,5 @@ function refuseFlags(words: readonly string[]): void {
   throw new InferError('USAGE', `there is no flag ${printable(flag)}`, {
     hint: 'see --help; what is meant for a worker follows after --',
     exitCode: ExitCode.Usage,
-  });
-}
-
-let guarded = false;
-
-/** A reader that went away (`| head`) ends the command quietly; oclif would run on for ever. */
-function guardStreams(): void {
-  if (guarded) return;
-  guarded = true;
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-  });
-  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
   });
 }

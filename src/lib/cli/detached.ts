@@ -11,6 +11,7 @@ const CLAIM_MS = 3000;
 const POLL_MS = 20;
 const BOUND_MS = 30_000;
 const LISTED_MS = 3000;
+const READY_AGAIN_MS = 1000;
 
 /**
  * What a detached worker does for its pid file: sees that it is the process meant there, keeps its
@@ -31,9 +32,22 @@ export async function keepRecord(path: string): Promise<() => void> {
   timer.unref();
   if (file.pool !== undefined) endUnlisted(path);
   process.once('exit', (code) => {
-    if (readWorkerFile(path)?.process?.pid === process.pid) writeExit(path, code);
+    try {
+      if (readWorkerFile(path)?.process?.pid === process.pid) writeExit(path, code);
+    } catch {
+      // Without it the list says that the worker was killed.
+    }
   });
-  return () => void updateWorkerFile(path, { readyAt: Date.now() });
+  return () => tellReady(path);
+}
+
+/** Until it is written down: nobody else can say it, and on a full disk there may be room later. */
+function tellReady(path: string, readyAt = Date.now()): void {
+  try {
+    updateWorkerFile(path, { readyAt });
+  } catch {
+    setTimeout(() => tellReady(path, readyAt), READY_AGAIN_MS).unref();
+  }
 }
 
 /**

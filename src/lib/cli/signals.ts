@@ -1,17 +1,39 @@
+import { isatty } from 'node:tty';
 import { ExitCode } from '../core/exit-codes.js';
 
-export type StopSignal = 'SIGINT' | 'SIGTERM';
+export type StopSignal = 'SIGHUP' | 'SIGINT' | 'SIGTERM';
 
-const STOP_SIGNALS: readonly StopSignal[] = ['SIGINT', 'SIGTERM'];
+const EXIT_CODES: Readonly<Record<StopSignal, ExitCode>> = {
+  SIGHUP: ExitCode.HungUp,
+  SIGINT: ExitCode.Interrupted,
+  SIGTERM: ExitCode.Terminated,
+};
+
+/** Standard streams that nohup takes off the terminal: on BSD and macOS it leaves standard input there. */
+const NOHUP_FDS = process.platform === 'linux' ? [0, 1, 2] : [1, 2];
+
+/**
+ * Whether this process was started on a terminal. SIGHUP says that the terminal was closed; a process
+ * without one ignores it. nohup asks for exactly that, and cannot be told in another way: Node resets
+ * the signals that it was started with, those to be ignored too. Asked once, since a terminal that is
+ * gone is none.
+ */
+const ON_TERMINAL = NOHUP_FDS.some((fd) => isatty(fd));
+
+/** With SIGHUP also where there is no terminal: for what makes sense only as long as a person looks. */
+export const EVERY_STOP_SIGNAL: readonly StopSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+const STOP_SIGNALS: readonly StopSignal[] = ON_TERMINAL ? EVERY_STOP_SIGNAL : ['SIGINT', 'SIGTERM'];
+
+/** Called first of all in a process: from here on SIGHUP ends only a process that has a terminal. */
+export function ignoreHangupWithoutTerminal(): void {
+  if (!ON_TERMINAL) process.on('SIGHUP', () => undefined);
+}
 
 /** The part of `process` that is needed; tests hand in an emitter. */
 export interface SignalSource {
   on(signal: StopSignal, listener: () => void): unknown;
   off(signal: StopSignal, listener: () => void): unknown;
-}
-
-function signalExitCode(signal: StopSignal): ExitCode {
-  return signal === 'SIGINT' ? ExitCode.Interrupted : ExitCode.Terminated;
 }
 
 export interface ShutdownHandlers {
@@ -31,22 +53,26 @@ export interface ShutdownListener {
 /** A repeat of this soon is one key press seen twice: npm and some shells pass Ctrl-C on again. */
 const SAME_PRESS_MS = 250;
 
-/** Two-step shutdown: the first SIGINT or SIGTERM drains, the second leaves. */
+/**
+ * Two-step shutdown: the first SIGINT, SIGTERM or (on a terminal) SIGHUP drains, the second leaves. A
+ * SIGHUP is never the second: a closed terminal sends several, the kernel's and each shell's.
+ */
 export function onShutdown(
   handlers: ShutdownHandlers,
   source: SignalSource = process,
   now: () => number = Date.now,
+  signals: readonly StopSignal[] = STOP_SIGNALS,
 ): ShutdownListener {
   let first: StopSignal | undefined;
   let firstAt = 0;
   let left = false;
-  const listeners = STOP_SIGNALS.map((signal) => {
+  const listeners = signals.map((signal) => {
     const listener = (): void => {
       if (first === undefined) {
         first = signal;
         firstAt = now();
         handlers.drain(signal);
-      } else if (!left && now() - firstAt >= SAME_PRESS_MS) {
+      } else if (signal !== 'SIGHUP' && !left && now() - firstAt >= SAME_PRESS_MS) {
         left = true;
         handlers.leave(signal);
       }
@@ -64,14 +90,14 @@ export function onShutdown(
   };
 }
 
-/** Thrown by a command that a signal stopped: ends with 130 or 143 and says nothing. */
+/** Thrown by a command that a signal stopped: ends with 129, 130 or 143 and says nothing. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
   readonly exitCode: ExitCode;
 
   constructor(signal: StopSignal) {
     super(`stopped by ${signal}`);
-    this.exitCode = signalExitCode(signal);
+    this.exitCode = EXIT_CODES[signal];
   }
 }
 
@@ -83,14 +109,17 @@ export async function interruptible<T>(
   work: (signal: AbortSignal) => Promise<T>,
   source: SignalSource = process,
   exit: (code: number) => void = (code) => process.exit(code),
+  signals: readonly StopSignal[] = STOP_SIGNALS,
 ): Promise<T> {
   const controller = new AbortController();
   const shutdown = onShutdown(
     {
       drain: (signal) => controller.abort(new Interrupted(signal)),
-      leave: (signal) => exit(signalExitCode(signal)),
+      leave: (signal) => exit(EXIT_CODES[signal]),
     },
     source,
+    Date.now,
+    signals,
   );
   try {
     const result = await work(controller.signal);

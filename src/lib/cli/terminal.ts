@@ -7,8 +7,8 @@ interface KeyStream {
   setEncoding(encoding: 'utf8'): unknown;
   resume(): unknown;
   pause(): unknown;
-  on(event: 'data' | 'end', listener: (text: string) => void): unknown;
-  off(event: 'data' | 'end', listener: (text: string) => void): unknown;
+  on(event: 'data' | 'end' | 'error', listener: (text: string) => void): unknown;
+  off(event: 'data' | 'end' | 'error', listener: (text: string) => void): unknown;
 }
 
 /** The part of `process.stdout` that is needed. */
@@ -54,6 +54,7 @@ const DEFAULT_COLUMNS = 80;
  */
 export class LiveTerminal {
   private shown = false;
+  private guarded = false;
   private readonly onData = (text: string) => this.onText(text);
   private readonly onEnd = () => this.events.onGone();
   private readonly onResize = () => this.events.onRedraw();
@@ -89,6 +90,9 @@ export class LiveTerminal {
     screen.write(ENTER);
     screen.on('resize', this.onResize);
     if (!this.keys) return;
+    // Stays: a terminal that is gone fails again when it is given back. Without a listener that would throw.
+    if (!this.guarded) keys.on('error', this.onEnd);
+    this.guarded = true;
     keys.setRawMode?.(true);
     keys.setEncoding('utf8');
     keys.on('data', this.onData);

@@ -1,9 +1,9 @@
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { lilconfig } from 'lilconfig';
 import { InferError, messageOf } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
+import { homeOf } from './home.js';
 import { SETTING_NAMES, type SettingName, settingOf } from './settings.js';
 import { closestWord } from './suggest.js';
 
@@ -27,7 +27,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** The project's file (searched for upwards from `cwd`) and the user's, most important first. */
 export async function findConfigFiles(cwd: string, env: Environment, given?: string): Promise<ConfigFile[]> {
   if (given !== undefined) return [await readGiven(given)];
-  const home = env.HOME ?? homedir();
+  const home = homeOf(env) ?? '/';
   const userDir = join(env.XDG_CONFIG_HOME || join(home, '.config'), 'infer');
   const found = [
     await read(() =>

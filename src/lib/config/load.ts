@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { currentDir } from '../core/current-dir.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { type ConfigFile, type Environment, findConfigFiles } from './files.js';
+import { defaultStateDir, homeOf } from './home.js';
 import { SETTING_NAMES, type SettingName, type Settings, settingOf } from './settings.js';
 import { closestWord } from './suggest.js';
 
@@ -77,7 +78,7 @@ type OnBad = (error: InferError) => void;
 
 async function collect(options: LoadOptions, onBad: OnBad): Promise<LoadedSettings> {
   const env = options.env ?? process.env;
-  const cwd = options.cwd ?? process.cwd();
+  const cwd = options.cwd ?? currentDir();
   const flags = options.flags ?? {};
   const configFile = pick('configFile', { flags, env, files: [], cwd, onBad }).value as string | undefined;
   let files: ConfigFile[] = [];
@@ -136,7 +137,7 @@ function pick(name: SettingName, origins: Origins): Picked {
   for (const { raw, source, base } of given(name, origins)) {
     const value = settingOf(name).rule.read(raw);
     if (value === undefined) origins.onBad(badValue(name, raw, source));
-    else return { value: finished(name, value, base), source };
+    else return { value: finished(name, value, base, origins.env), source };
   }
   return { value: undefined, source: DEFAULT_SOURCE };
 }
@@ -166,13 +167,14 @@ function* given(name: SettingName, { flags, env, files, cwd }: Origins): Generat
   }
 }
 
-function finished(name: SettingName, value: unknown, base: string): unknown {
-  if (settingOf(name).path === true) return resolvePath(value as string, base);
+function finished(name: SettingName, value: unknown, base: string, env: Environment): unknown {
+  if (settingOf(name).path === true) return resolvePath(value as string, base, env);
   return Array.isArray(value) ? Object.freeze(value) : value;
 }
 
-function resolvePath(path: string, base: string): string {
-  return path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : resolve(base, path);
+function resolvePath(path: string, base: string, env: Environment): string {
+  if (path !== '~' && !path.startsWith('~/')) return resolve(base, path);
+  return join(homeOf(env) ?? '/', path.slice(1));
 }
 
 function badValue(name: SettingName, raw: unknown, source: Source): InferError {
@@ -213,7 +215,7 @@ function defaultOf(
   packageRoot: string | undefined,
 ): unknown {
   if (name === 'stateDir') {
-    return join(env.XDG_STATE_HOME || join(env.HOME ?? homedir(), '.local', 'state'), 'infer');
+    return defaultStateDir(env);
   }
   if (name === 'modelsDir') {
     const own = join(cwd, 'models');

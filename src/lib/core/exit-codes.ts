@@ -1,6 +1,6 @@
 /**
  * Exit codes of every command, one meaning each. 65..78 are the BSD `sysexits.h` numbers that fit;
- * 130 and 143 are 128 + signal number, as shells report them.
+ * 129, 130 and 143 are 128 + signal number, as shells report them.
  */
 export const ExitCode = {
   Ok: 0,
@@ -15,10 +15,13 @@ export const ExitCode = {
   Unavailable: 69,
   /** A bug in infer itself. */
   Internal: 70,
+  /** What it had to write could not be written. */
+  Output: 74,
   /** Try again later: the queue is full, or a wait timed out. */
   TryAgain: 75,
   NotPermitted: 77,
   BadConfig: 78,
+  HungUp: 129,
   Interrupted: 130,
   Terminated: 143,
 } as const;
@@ -58,6 +61,10 @@ const FACTS: Readonly<Record<keyof typeof ExitCode, Omit<ExitCodeFacts, 'code'>>
     example: 'infer inspect --redis redis://127.0.0.1:1',
   },
   Internal: { meaning: 'a bug in infer', example: 'please report it, with INFER_DEBUG=1' },
+  Output: {
+    meaning: 'standard output cannot be written: a full disk, a terminal that is gone',
+    example: 'infer models > /dev/full',
+  },
   TryAgain: {
     meaning: 'try again: the queue is full, or a wait timed out',
     example: 'infer result ID --wait 5s: the job has not ended',
@@ -69,6 +76,10 @@ const FACTS: Readonly<Record<keyof typeof ExitCode, Omit<ExitCodeFacts, 'code'>>
   BadConfig: {
     meaning: 'bad configuration: a variable or a file',
     example: 'INFER_RETRIES=many infer inspect',
+  },
+  HungUp: {
+    meaning: 'its terminal was closed (SIGHUP); a worker or server that ended in order: 0',
+    example: 'infer submit data.json --wait, and the window is closed',
   },
   Interrupted: {
     meaning: 'stopped by Ctrl-C (SIGINT)',

@@ -2,6 +2,7 @@ import { styleText } from 'node:util';
 import { type DestinationStream, type Logger as PinoLogger, pino } from 'pino';
 import { withoutCredentials } from '../core/credentials.js';
 import { printable } from '../core/job.js';
+import { LogSink, type LogStream } from './log-sink.js';
 
 export type Logger = PinoLogger;
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
@@ -9,7 +10,7 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
 export interface LoggerOptions {
   level: LogLevel;
   /** Where lines go; standard error unless told. */
-  stream?: { write(text: string): unknown; isTTY?: boolean | undefined } | undefined;
+  stream?: LogStream | undefined;
   /** Short lines for people instead of JSON; by default when the stream is a terminal. */
   pretty?: boolean | undefined;
   color?: boolean | undefined;
@@ -61,15 +62,19 @@ function cleanFields(fields: object, depth: number): Record<string, unknown> {
 
 /**
  * A pino logger to standard error: JSON lines for machines, short lines for people. No worker
- * threads: those would lose the last lines of a dying process and do not survive bundling.
+ * threads: those would lose the last lines of a dying process and do not survive bundling. Lines that
+ * cannot be written are dropped, and their number is logged when lines can be written again.
  */
 export function createLogger(options: LoggerOptions): Logger {
   const stream = options.stream ?? process.stderr;
   const prettyLines = options.pretty ?? stream.isTTY === true;
+  const sink = new LogSink(stream, (lines) =>
+    logger.warn({ lines }, 'log lines could not be written and are lost'),
+  );
   const destination: DestinationStream = prettyLines
-    ? { write: (line) => void stream.write(prettyLine(line, options.color ?? false)) }
-    : { write: (line) => void stream.write(line) };
-  const logger = pino(
+    ? { write: (line) => sink.write(prettyLine(line, options.color ?? false)) }
+    : sink;
+  const logger: Logger = pino(
     {
       level: options.level,
       base: options.base === undefined ? null : cleanFields(options.base, 0),

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { Interrupted, interruptible, onShutdown } from '../../../src/lib/cli/signals.js';
+import { EVERY_STOP_SIGNAL, Interrupted, interruptible, onShutdown } from '../../../src/lib/cli/signals.js';
 
 const count = (source: EventEmitter) => source.listenerCount('SIGINT') + source.listenerCount('SIGTERM');
 
@@ -24,9 +24,36 @@ describe('onShutdown', () => {
     listener.dispose();
     expect(count(source)).toBe(0);
   });
+
+  it('takes any number of SIGHUP for one: a closed terminal sends several', () => {
+    const source = new EventEmitter();
+    let now = 0;
+    const seen: string[] = [];
+    onShutdown(
+      { drain: (signal) => seen.push(`drain ${signal}`), leave: (signal) => seen.push(`leave ${signal}`) },
+      source,
+      () => now,
+      EVERY_STOP_SIGNAL,
+    );
+    for (; now < 3000; now += 1000) source.emit('SIGHUP');
+    source.emit('SIGTERM');
+    expect(seen).toEqual(['drain SIGHUP', 'leave SIGTERM']);
+  });
 });
 
 describe('interruptible', () => {
+  it('ends with 129 when the terminal was closed', async () => {
+    const source = new EventEmitter();
+    const done = interruptible(
+      (signal) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+      source,
+      undefined,
+      EVERY_STOP_SIGNAL,
+    );
+    source.emit('SIGHUP');
+    await expect(done).rejects.toMatchObject({ exitCode: 129 });
+  });
+
   it('aborts the work and rejects with the exit code of the signal', async () => {
     const source = new EventEmitter();
     const done = interruptible(

@@ -2,6 +2,7 @@ import type { LoadedSettings } from '../../config/load.js';
 import type { AutoscalerRecord } from '../../queue/autoscalers.js';
 import { type Layout, plural } from '../output/text.js';
 import { onShutdown } from '../signals.js';
+import { runOnWithoutOutput } from '../standard-streams.js';
 import type { LiveFlags } from './live-plan.js';
 import { runLive } from './live-run.js';
 import { showDecisions } from './live-screen.js';
@@ -28,6 +29,7 @@ export async function watchLoop(
   const show = showDecisions({ ...screen, dryRun, once, onQuit: () => stop.abort() });
   const shutdown = onShutdown({ drain: () => stop.abort(), leave: () => hurry.abort() });
   const troubles = new Set<string>();
+  runOnWithoutOutput((problem) => note(`${problem}; the autoscaler runs on`));
   try {
     const record = await runLive(
       loaded,

@@ -32,8 +32,6 @@ export interface Kept {
 const WORKER_START_MS = 60_000;
 const LOOK_MS = 25;
 const RESULT_TTL_S = 3600;
-/** Exit code of a process that lost its terminal: 128 + SIGHUP. */
-const HUNG_UP = 129;
 
 /**
  * Redis, a worker and a client for one demo, and their end. Without a Redis in the settings it has
@@ -41,7 +39,7 @@ const HUNG_UP = 129;
  * However the process ends (short of SIGKILL), nothing of it stays.
  */
 export class Stage {
-  readonly dir = mkdtempSync(join(tmpdir(), 'infer-demo-'));
+  readonly dir = throwAwayDir();
   /** True when the demo has a Redis of its own. */
   readonly isPrivate: boolean;
   readonly prefix: string;
@@ -50,7 +48,6 @@ export class Stage {
   private worker: WorkerProcess | undefined;
   private kept = false;
   private readonly atExit = () => this.strikeNow();
-  private readonly hangUp = () => process.exit(HUNG_UP);
 
   constructor(loaded: LoadedSettings) {
     this.isPrivate = loaded.sources.redisUrl.kind === 'default';
@@ -65,7 +62,6 @@ export class Stage {
         }
       : given;
     process.once('exit', this.atExit);
-    process.once('SIGHUP', this.hangUp);
   }
 
   get client(): InferClient {
@@ -139,7 +135,6 @@ export class Stage {
       this.removeDirs();
     }
     process.off('exit', this.atExit);
-    process.off('SIGHUP', this.hangUp);
   }
 
   private async broom(): Promise<RedisClient | undefined> {
@@ -150,7 +145,7 @@ export class Stage {
     return join(this.dir, 'worker.log');
   }
 
-  /** The same without waiting: a second Ctrl-C, a closed terminal, a failure nobody caught. */
+  /** The same without waiting: a second Ctrl-C, a failure nobody caught. */
   private strikeNow(): void {
     if (this.kept) return;
     this.worker?.kill();
@@ -168,5 +163,19 @@ export class Stage {
     // A long path has its socket in a directory elsewhere.
     if (dirname(socket) !== dir) rmSync(dirname(socket), { recursive: true, force: true });
     rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** @throws InferError TMP_DIR (exit 69), as in a container whose file system is read-only. */
+function throwAwayDir(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), 'infer-demo-'));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new InferError('TMP_DIR', `no directory can be made in ${tmpdir()} (${code})`, {
+      hint: 'name a directory that may be written to: TMPDIR=/path',
+      exitCode: ExitCode.Unavailable,
+      cause: error,
+    });
   }
 }

@@ -1,3 +1,4 @@
+import { outputFailed } from '../standard-streams.js';
 import type { OutputStream } from './text.js';
 
 /** JSON has neither 64-bit integers nor binary: exact numbers where they fit, else text. */
@@ -17,10 +18,18 @@ export function jsonText(value: unknown): string {
   return JSON.stringify(value, replacer, 2);
 }
 
-/** Resolves when the reader has taken the text: a slow pipe slows the writer. */
+/**
+ * Resolves when the reader has taken the text: a slow pipe slows the writer. Standard output that
+ * cannot be written ends the process, unless it is a command that runs on without.
+ */
 export function writeText(stream: OutputStream, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    stream.write(text, (error) => (error === undefined || error === null ? resolve() : reject(error)));
+    stream.write(text, (error) => {
+      if (error === undefined || error === null) return resolve();
+      if (stream !== process.stdout) return reject(error);
+      outputFailed(error);
+      resolve();
+    });
   });
 }
 

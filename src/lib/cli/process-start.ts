@@ -1,0 +1,29 @@
+import { settleHome } from '../config/home.js';
+import { debugWanted } from '../config/load.js';
+import { currentDir } from '../core/current-dir.js';
+import type { InferError } from '../core/errors.js';
+import { describeError, errorJson, errorLines } from './output/error.js';
+import { jsonText } from './output/json.js';
+import { ignoreHangupWithoutTerminal } from './signals.js';
+import { guardStreams } from './standard-streams.js';
+
+/**
+ * Makes the process fit to run in, before anything else is loaded: what it does about signals and
+ * streams that fail, a home directory for libraries that need one, a current directory that exists.
+ * @returns false when it cannot run; the reason has been said and the exit code is set.
+ */
+export function startProcess(argv: readonly string[]): boolean {
+  ignoreHangupWithoutTerminal();
+  guardStreams();
+  settleHome();
+  try {
+    currentDir();
+    return true;
+  } catch (error) {
+    const shown = describeError(error, { command: 'infer', debug: debugWanted() });
+    if (argv.includes('--json')) process.stdout.write(`${jsonText(errorJson(shown))}\n`);
+    else for (const line of errorLines(shown)) process.stderr.write(`${line}\n`);
+    process.exitCode = (error as InferError).exitCode;
+    return false;
+  }
+}

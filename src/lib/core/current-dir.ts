@@ -1,0 +1,18 @@
+import { InferError } from './errors.js';
+import { ExitCode } from './exit-codes.js';
+
+/**
+ * The directory that relative paths start from.
+ * @throws InferError NO_CURRENT_DIR (exit 66) when it was deleted: nothing can be found or written there.
+ */
+export function currentDir(): string {
+  try {
+    return process.cwd();
+  } catch (error) {
+    throw new InferError('NO_CURRENT_DIR', 'the current directory no longer exists', {
+      hint: 'change to a directory that exists: cd ~',
+      exitCode: ExitCode.NoInput,
+      cause: error,
+    });
+  }
+}
