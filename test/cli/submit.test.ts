@@ -152,6 +152,11 @@ describe('forms of input', () => {
     ['an array of arrays', JSON.stringify(two), 2],
     ['an object of named inputs', JSON.stringify({ pixels: digit(0).pixels }), 1],
     ['named inputs of two rows', JSON.stringify({ pixels: two }), 2],
+    [
+      'an Open Inference Protocol request for one output',
+      JSON.stringify({ ...oip, outputs: [{ name: 'class' }] }),
+      2,
+    ],
     ['an Open Inference Protocol request', JSON.stringify(oip), 2],
     [
       'NDJSON objects with a further field',
@@ -169,5 +174,7 @@ describe('forms of input', () => {
     const id = (ended.group ?? ended.id) as string;
     const answers = (await infer.run(['result', id, '--output', '-'])).rows<DigitAnswer>();
     expect(answers.map((answer) => answer.class)).toEqual([digit(0).label, digit(1).label].slice(0, rows));
+    const all = !String(stdin).includes('"outputs"');
+    for (const answer of answers) expect(['confidence' in answer, 'label' in answer]).toEqual([all, all]);
   });
 });

@@ -62,7 +62,7 @@ export interface JobResult {
   attempts: number;
   worker: string | null;
   device: string | null;
-  timing: { queueMs: number; runMs: number; totalMs: number } | null;
+  timing: { queueMs: number; runMs: number | null; totalMs: number } | null;
 }
 
 /** Rows of a group that follow one another, in input order: their values, or why they have none. */

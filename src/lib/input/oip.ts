@@ -13,8 +13,14 @@ import { elementError } from './element-error.js';
 import { CODECS, type NumericArray } from './elements.js';
 import { describe, inputNames, inputOf, isFields, isList, measure, nearest, shownName } from './wanted.js';
 
+/** As far as it is looked at. */
+interface OipRequest {
+  inputs: unknown[];
+  outputs?: unknown;
+}
+
 /** True for `{inputs: [{name, ...}]}`, unless `inputs` is an input of the model that holds numbers. */
-export function isOipRequest(value: unknown, signature: ModelSignature): value is { inputs: unknown[] } {
+export function isOipRequest(value: unknown, signature: ModelSignature): value is OipRequest {
   if (!isFields(value) || !Object.hasOwn(value, 'inputs') || !Array.isArray(value.inputs)) return false;
   return isFields(value.inputs[0]) || signature.inputs.every((input) => input.name !== 'inputs');
 }
@@ -22,10 +28,11 @@ export function isOipRequest(value: unknown, signature: ModelSignature): value i
 /**
  * The payload of an Open Inference Protocol request in JSON form: per input `shape` with the model's
  * batch axis, wherever that is, and `data` flat in row-major order or nested. Rows come out first.
- * `id`, `parameters` and `outputs` are the caller's business.
- * @throws InferError INPUT_OIP, INPUT_SHAPE, INPUT_NAMES, ... (exit 65) naming `inputs[i]`.
+ * `outputs` names those that the result shall have, all of them when there is none. `id` and
+ * `parameters` are the caller's business.
+ * @throws InferError INPUT_OIP, INPUT_SHAPE, INPUT_NAMES, ... (exit 65) naming `inputs[i]` or `outputs[i]`.
  */
-export function payloadFromOip(request: { inputs: readonly unknown[] }, signature: ModelSignature): Payload {
+export function payloadFromOip(request: OipRequest, signature: ModelSignature): Payload {
   const given = new Map<string, { tensor: RowTensor; rows: number | undefined; where: string }>();
   request.inputs.forEach((entry, index) => {
     const where = `inputs[${index}]`;
@@ -66,7 +73,38 @@ export function payloadFromOip(request: { inputs: readonly unknown[] }, signatur
     }
     return found.tensor;
   });
-  return { rows: rows ?? 1, tensors };
+  const wanted = wantedOutputs(request.outputs, signature);
+  return { rows: rows ?? 1, tensors, ...(wanted === undefined ? {} : { wanted }) };
+}
+
+/** Names of the outputs asked for, each once; undefined for all. */
+function wantedOutputs(given: unknown, signature: ModelSignature): string[] | undefined {
+  if (given === undefined) return undefined;
+  if (!Array.isArray(given)) {
+    throw badInput('INPUT_OIP', `${describe(given)} found where a list of outputs is expected`, {
+      where: 'outputs',
+      hint: 'write "outputs": [{"name": ...}], or leave it out for all outputs',
+    });
+  }
+  const known = signature.outputs.map((output) => output.name);
+  const names = given.map((entry: unknown, index) => {
+    const where = `outputs[${index}]`;
+    if (!isFields(entry) || typeof entry.name !== 'string') {
+      throw badInput('INPUT_OIP', `${isFields(entry) ? 'an object without a name' : describe(entry)} found`, {
+        where,
+        hint: 'write {"name": ...}',
+      });
+    }
+    if (known.includes(entry.name)) return entry.name;
+    const near = nearest(entry.name, known);
+    const list = known.map((name) => `'${name}'`).join(', ');
+    throw badInput(
+      'INPUT_NAMES',
+      `'${shownName(entry.name)}' is no output of model ${signature.name}; it gives ${list}`,
+      { where, hint: near === undefined ? 'remove that output' : `did you mean '${near}'?` },
+    );
+  });
+  return names.length === 0 ? undefined : [...new Set(names)];
 }
 
 interface Entry {

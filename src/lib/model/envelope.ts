@@ -11,6 +11,8 @@ import { type DataType, fromOipName, OIP_NAMES, type Payload, type RowTensor } f
 interface EnvelopeHeader {
   rows: number;
   tensors: HeaderTensor[];
+  /** Outputs that the result shall have. */
+  wanted?: string[];
   meta?: Record<string, unknown>;
 }
 
@@ -34,6 +36,7 @@ export function envelopeParts(payload: Payload, meta?: Record<string, unknown>):
       ...(tensor.shared ? { shared: true as const } : {}),
       binary_data_size: tensor.data.byteLength,
     })),
+    ...(payload.wanted === undefined ? {} : { wanted: payload.wanted }),
     ...(meta === undefined ? {} : { meta }),
   };
   const json = Buffer.from(JSON.stringify(header), 'utf8');
@@ -75,7 +78,8 @@ export function decodeEnvelope(bytes: Uint8Array): { payload: Payload; meta: Rec
     return { name, type, ...form, ...(shared ? { shared: true } : {}), data };
   });
   if (at !== buffer.length) throw corrupt(`it has ${buffer.length - at} bytes too many`);
-  return { payload: { rows: header.rows, tensors }, meta: header.meta ?? {} };
+  const { rows, wanted, meta = {} } = header;
+  return { payload: { rows, tensors, ...(wanted === undefined ? {} : { wanted }) }, meta };
 }
 
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -83,9 +87,10 @@ const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (val
 const isShape = (value: unknown): boolean => Array.isArray(value) && value.every(isCount);
 
 function isHeader(value: unknown): value is EnvelopeHeader {
-  const { rows, tensors } = (value ?? {}) as Partial<EnvelopeHeader>;
+  const { rows, tensors, wanted } = (value ?? {}) as Partial<EnvelopeHeader>;
   return (
     isCount(rows) &&
+    (wanted === undefined || (Array.isArray(wanted) && wanted.every((name) => typeof name === 'string'))) &&
     Array.isArray(tensors) &&
     tensors.every(
       (entry: HeaderTensor | null) =>

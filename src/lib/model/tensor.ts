@@ -79,6 +79,8 @@ export interface RowTensor {
 export interface Payload {
   rows: number;
   tensors: RowTensor[];
+  /** Of an input: names of the outputs that its result shall have; all of them when absent. */
+  wanted?: string[];
 }
 
 /** Number of elements of a shape; 1 for a scalar (`[]`). */
@@ -132,7 +134,7 @@ export function sliceRows(payload: Payload, from: number, to: number): Payload {
     const bytes = elementCount(tensor.shape) * ELEMENT_BYTES[tensor.type];
     return cutBytes(tensor, from * bytes, to * bytes);
   });
-  return { rows: to - from, tensors };
+  return { ...payload, rows: to - from, tensors };
 }
 
 /** Rows `from..to` of a tensor whose rows lie at `offsets`, sharing memory with it. */
@@ -233,6 +235,11 @@ function sameShared(a: RowTensor, b: RowTensor): boolean {
 /** A shared tensor as one of `rows` rows that are all alike. */
 function repeated({ shared: _, ...tensor }: RowTensor, rows: number): RowTensor {
   return { ...tensor, data: Buffer.concat(new Array<Uint8Array>(rows).fill(tensor.data)) };
+}
+
+/** A result with the outputs of these names alone. */
+export function onlyOutputs(payload: Payload, names: readonly string[]): Payload {
+  return { ...payload, tensors: payload.tensors.filter((tensor) => names.includes(tensor.name)) };
 }
 
 /**

@@ -98,8 +98,8 @@ export interface ResultMeta {
   attempts: number;
   /** Milliseconds from submit to start of the run. */
   queueMs: number;
-  /** Milliseconds of the micro-batches this job was in. */
-  runMs: number;
+  /** Milliseconds of the micro-batches this job was in, also those that failed or were ended; null when it never ran. */
+  runMs: number | null;
   /** Milliseconds from submit to end. */
   totalMs: number;
 }

@@ -32,8 +32,15 @@ function logText(text: string): string {
   return printable(masked.length > TEXT_MAX ? `${masked.slice(0, TEXT_MAX)}…` : masked);
 }
 
+/** A measure with the digits it is worth: 12.34, 1235, and whole numbers as they are. */
+function logNumber(value: number): number {
+  if (!Number.isFinite(value) || Number.isInteger(value)) return value;
+  return Math.abs(value) >= 1000 ? Math.round(value) : Number(value.toPrecision(4));
+}
+
 function clean(value: unknown, depth: number): unknown {
   if (typeof value === 'string') return logText(value);
+  if (typeof value === 'number') return logNumber(value);
   if (typeof value === 'bigint') return value.toString();
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Error) return cleanError(value);

@@ -49,6 +49,8 @@ export function admit(job: TakenJob, signatures: ReadonlyMap<string, ModelSignat
   }
   if (payload.tensors.length !== signature.inputs.length)
     throw mismatch('it has inputs the model does not take');
+  const unknown = payload.wanted?.find((name) => signature.outputs.every((output) => output.name !== name));
+  if (unknown !== undefined) throw mismatch(`it asks for ${unknown}, which is no output of it`);
   return payload;
 }
 

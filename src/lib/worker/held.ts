@@ -1,7 +1,7 @@
 import type { MutableUnit } from '../batch/batcher.js';
 import type { FailureRecord } from '../core/errors.js';
 import { encodeEnvelope } from '../model/envelope.js';
-import { concatRows, type Payload, sliceRows } from '../model/tensor.js';
+import { concatRows, onlyOutputs, type Payload, sliceRows } from '../model/tensor.js';
 import type { PartialMeta, TakenJob } from '../queue/broker.js';
 
 /**
@@ -145,10 +145,11 @@ export class HeldJob implements MutableUnit {
     return { row: first[0], failure: first[1], count: this.errors.size, codes };
   }
 
-  /** All outputs in row order. Several runners may have ended them in another. */
+  /** The outputs that its submitter wants, in row order. Several runners may have ended them in another. */
   outputs(): Payload {
     this.done.sort((a, b) => a.from - b.from);
-    return concatRows(this.done.map((rows) => rows.outputs));
+    const all = concatRows(this.done.map((rows) => rows.outputs));
+    return this.payload.wanted === undefined ? all : onlyOutputs(all, this.payload.wanted);
   }
 
   /** What is stored of a job that failed half way: the rows done, which they are, and the others' errors. */

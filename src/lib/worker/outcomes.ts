@@ -143,7 +143,7 @@ export class Outcomes {
       device,
       attempts: job.attempt,
       queueMs: toMicros(startedAt - job.submittedAt),
-      runMs: toMicros(runMs),
+      runMs: runMs === 0 ? null : toMicros(runMs),
       totalMs: toMicros(this.parts.clock.now() - job.submittedAt),
     };
   }

@@ -22,6 +22,12 @@ const FREE_DEATHS = 12;
 /** Failures that leave no runner, or one that cannot be trusted: a CUDA context is lost after an error. */
 const REPLACED_AFTER = new Set(['RUNNER_DIED', 'TIME_LIMIT', 'RUN_ABORTED', 'DEVICE_ERROR']);
 
+/** Runs that we ended for a user's sake: nothing is wrong with the runner. */
+const REPLACED: Readonly<Record<string, readonly ['info' | 'warn', string]>> = {
+  RUN_ABORTED: ['info', 'runner replaced: a job in its run was cancelled'],
+  TIME_LIMIT: ['warn', 'runner replaced: a job in its run reached its time limit'],
+};
+
 /** ONNX Runtime's errors are text only; these words mean the device failed, not the input. */
 const DEVICE_WORDS =
   /\b(?:CUDA|cuDNN|CUBLAS|HIP|WebGPU|Vulkan)\b|device (?:was )?lost|out of memory|bad_alloc/i;
@@ -220,7 +226,8 @@ export class RunnerSlot {
   private async succeed(runner: Runner, code: string): Promise<void> {
     const [{ reason }] = await Promise.all([runner.exited, runner.kill()]);
     // The process's own last words stay with the job: they may quote its input.
-    this.log.error({ runner: this.index, code, reason }, 'runner replaced');
+    const [level, what] = REPLACED[code] ?? ['error', 'runner replaced'];
+    this.log[level]({ runner: this.index, code, reason }, what);
     await this.revive();
   }
 

@@ -99,6 +99,6 @@ function count(figures: WorkFigures, settlement: Exclude<Settlement, { kind: 're
   // Without a device it never came to a run, and has no times.
   if (meta.device === '') return;
   figures.wait.add(meta.queueMs);
-  figures.run.add(meta.runMs);
+  if (meta.runMs !== null) figures.run.add(meta.runMs);
   figures.total.add(meta.totalMs);
 }

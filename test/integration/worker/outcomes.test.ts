@@ -351,6 +351,8 @@ describe('a held job', () => {
     run.finish();
     await expect.poll(() => state(running.id)).toBe('cancelled');
     expect(await kit.result(0, running.id)).toBeUndefined();
+    expect((await queue.record(held.id)).meta?.runMs).toBeNull();
+    expect((await queue.record(running.id)).meta?.runMs).toBe(1);
   });
 
   it('is seen in the heartbeat while it runs', async () => {

@@ -47,6 +47,23 @@ describe('what a worker records', () => {
     expect(buckets.reduce((sum, { figures }) => sum + figures.ended, 0)).toBe(4);
   });
 
+  it('has a run time of what ran, also of what failed, and none of what did not', async () => {
+    const late = await kit.submit(0, 0, 1, { deadline: Date.now() - 1 });
+    const bad = await kit.submit(0, 0, 2);
+    kit.runner.auto = () => {
+      const until = performance.now() + 3;
+      while (performance.now() < until);
+      return new InferError('RUN_FAILED', 'bad');
+    };
+    const worker = await kit.start({ burst: true });
+    await kit.ended;
+    expect((await queue.record(late.id)).meta?.runMs).toBeNull();
+    // Three runs: both rows, then each alone.
+    expect((await queue.record(bad.id)).meta?.runMs).toBeGreaterThanOrEqual(9);
+    const run = (await reportOf(worker)).totals.get(queue.queue)?.run;
+    expect([run?.count, run?.quantile(0.5)]).toEqual([1, expect.toSatisfy((ms: number) => ms >= 8.5)]);
+  });
+
   it('is sent once; what could not be sent goes with the next', async () => {
     kit.runner.auto = () => undefined;
     await kit.submit(0);

@@ -37,6 +37,15 @@ describe('logger', () => {
     expect(lines[0]).toContain('lost redis://***@h:6379');
   });
 
+  it('writes measures with the digits they are worth', () => {
+    const { log, last } = capture();
+    log.info(
+      { ms: 12.345678901234, long: 98765.4321, whole: 1795841426799, list: [0.30000000000000004], none: 0 },
+      'x',
+    );
+    expect(last()).toMatchObject({ ms: 12.35, long: 98765, whole: 1795841426799, list: [0.3], none: 0 });
+  });
+
   it('neutralises control characters', () => {
     const { log, last } = capture();
     log.info({ job: 'a\u001b[2Jb' }, 'x\u001b[31my');

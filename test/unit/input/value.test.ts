@@ -166,6 +166,36 @@ describe('Open Inference Protocol', () => {
     expect(error.message).toContain(words);
     expect(error.hint).toBeTruthy();
   });
+
+  const named = { ...digits, outputs: [input('class', 'int32', []), input('confidence', 'float32', [])] };
+  it('says which outputs are wanted: all when none is named, each once', () => {
+    const wanted = (outputs?: unknown) => payloadFromOip({ inputs: [good], outputs }, named).wanted;
+    expect(wanted()).toBeUndefined();
+    expect(wanted([])).toBeUndefined();
+    const twice = [{ name: 'class' }, { name: 'class', parameters: { binary_data: false } }];
+    expect(wanted(twice)).toEqual(['class']);
+    const chunks = payloadsFromValue(
+      { inputs: [{ ...entry, data: [...row64, ...row64] }], outputs: [{ name: 'confidence' }] },
+      named,
+      { chunkRows: 1 },
+    );
+    expect(chunks.map((chunk) => chunk.wanted)).toEqual([['confidence'], ['confidence']]);
+  });
+
+  it.each([
+    [
+      'INPUT_NAMES',
+      [{ name: 'clas' }],
+      "outputs[0]: 'clas' is no output of model digits; it gives 'class', 'confidence'",
+    ],
+    ['INPUT_OIP', 'class', 'outputs: text found'],
+    ['INPUT_OIP', [{ name: 'class' }, 'confidence'], 'outputs[1]: text found'],
+    ['INPUT_OIP', [{ name: 7 }], 'outputs[0]: an object without a name'],
+  ])('refuses outputs that it cannot give, %s %#', async (code, outputs, words) => {
+    const error = await failure(() => payloadFromValue({ inputs: [good], outputs }, named));
+    expect([error.code, error.exitCode]).toEqual([code, 65]);
+    expect(error.message).toContain(words);
+  });
 });
 
 describe('refusals', () => {

@@ -155,7 +155,7 @@ export class ClientTarget implements Target {
     const { queueMs, runMs, totalMs } = record.meta;
     const ok = record.state === 'completed';
     const error = ok ? {} : { error: record.failure?.code ?? record.state };
-    return { ok, ...error, queueMs, runMs, totalMs, queuedAt: record.submittedAt };
+    return { ok, ...error, queueMs, runMs: runMs ?? 0, totalMs, queuedAt: record.submittedAt };
   }
 
   private async pause(): Promise<() => Promise<void>> {
@@ -172,7 +172,8 @@ export class ClientTarget implements Target {
 
 function outcomeOf(result: JobResult, totalMs: number): Outcome {
   const ok = result.state === 'completed';
-  const { queueMs = 0, runMs = 0 } = result.timing ?? {};
+  const queueMs = result.timing?.queueMs ?? 0;
+  const runMs = result.timing?.runMs ?? 0;
   return { ok, ...(ok ? {} : { error: result.error?.code ?? result.state }), queueMs, runMs, totalMs };
 }
 

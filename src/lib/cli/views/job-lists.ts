@@ -37,7 +37,7 @@ export interface JobJson {
   runAt: number | null;
   /** How long it has been in its state. */
   ageMs: number;
-  /** Of an ended job: how long its micro-batches ran. */
+  /** Of an ended job that ran: how long its micro-batches took. */
   runMs: number | null;
   attempts: number;
   worker: string | null;
@@ -120,7 +120,7 @@ export function jobsList(now: number, empty = 'no such job'): ListView<JobRecord
         title: 'RUN',
         wide: true,
         align: 'right',
-        cell: ({ meta }) => (meta === undefined ? '-' : formatDuration(meta.runMs)),
+        cell: ({ meta }) => (meta === undefined || meta.runMs === null ? '-' : formatDuration(meta.runMs)),
       },
       time('SUBMITTED', ({ submittedAt }) => submittedAt),
       time('ENDED', ({ finishedAt }) => finishedAt),

@@ -55,7 +55,7 @@ function aboutJob(job: JobDetail, now: number): [string, string][] {
       job.cancelAsked && job.finishedAt === undefined ? 'asked for, its worker will let go' : undefined,
     ],
     ['queued', job.meta && formatDuration(job.meta.queueMs)],
-    ['ran', job.meta && formatDuration(job.meta.runMs)],
+    ['ran', ranText(job)],
     ['total', job.meta && formatDuration(job.meta.totalMs)],
     ['input', job.input ? keptText(job.input) : 'not kept any more'],
     ['result', resultText(job)],
@@ -98,6 +98,10 @@ function deadlineText({ deadline, startedAt }: JobDetail, now: number): string |
   const left = deadline - now;
   const when = left > 0 ? `in ${formatDuration(left)}` : `${formatDuration(-left)} ago`;
   return `${isoTime(deadline)}, ${when}${startedAt === undefined ? '' : ', met: it has started'}`;
+}
+
+function ranText({ meta }: JobDetail): string | undefined {
+  return meta === undefined || meta.runMs === null ? undefined : formatDuration(meta.runMs);
 }
 
 function keptText({ bytes, expiresInMs }: Kept): string {

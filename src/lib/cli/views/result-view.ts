@@ -118,11 +118,9 @@ function timingView(job: JobResultJson, { paint }: Layout): string[] {
   const rows: [string, string][] = [];
   if (job.timing !== null) {
     const { queueMs, runMs, totalMs } = job.timing;
-    rows.push(
-      ['queue', formatDuration(queueMs)],
-      ['run', formatDuration(runMs)],
-      ['total', formatDuration(totalMs)],
-    );
+    rows.push(['queue', formatDuration(queueMs)]);
+    if (runMs !== null) rows.push(['run', formatDuration(runMs)]);
+    rows.push(['total', formatDuration(totalMs)]);
   }
   if (job.worker !== null) rows.push(['worker', printable(job.worker)]);
   if (job.device !== null) rows.push(['device', printable(job.device)]);

@@ -1,0 +1,66 @@
+import { expect, it } from 'vitest';
+import { InferError } from '../../../src/lib/core/errors.js';
+import { Gate } from '../../../src/lib/core/gate.js';
+import type { Runner, RunnerExit } from '../../../src/lib/model/runner.js';
+import { createLogger } from '../../../src/lib/telemetry/logger.js';
+import { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
+
+const KILLED: RunnerExit = { reason: 'killed by SIGKILL', signal: 'SIGKILL', code: null, expected: true };
+
+/** Opens when a run has begun. */
+const began = new Gate();
+
+/** A runner whose runs last until it is killed. */
+async function start(): Promise<Runner> {
+  let exit: (how: RunnerExit) => void = () => undefined;
+  const exited = new Promise<RunnerExit>((resolve) => {
+    exit = resolve;
+  });
+  return {
+    pid: 1,
+    exited,
+    load: () => Promise.reject(new Error('it has no models')),
+    unload: async () => undefined,
+    run: async () => {
+      began.open();
+      await exited;
+      throw new InferError('RUNNER_DIED', 'killed by SIGKILL');
+    },
+    memory: async () => 0,
+    stop: async () => exit(KILLED),
+    kill: async () => exit(KILLED),
+  };
+}
+
+async function slotWithLog() {
+  const lines: Record<string, unknown>[] = [];
+  const stream = { write: (text: string) => void lines.push(JSON.parse(text)) };
+  const log = createLogger({ level: 'info', stream, pretty: false });
+  const options = { provider: 'cpu', requireGpu: false, threads: 1, modelsDir: '' } as const;
+  const slot = new RunnerSlot(0, start, options, () => [], log);
+  await slot.open();
+  Object.assign(slot, { models: new Map([['m', {}]]) });
+  return { slot, lines };
+}
+
+it('a run ended for a cancelled job is no error of the worker: info; one past its limit a warning', async () => {
+  const { slot, lines } = await slotWithLog();
+  const started = began.wait();
+  const cancelled = slot.run({ model: 'm', parts: [] });
+  const rejected = expect(cancelled).rejects.toMatchObject({ code: 'RUN_ABORTED' });
+  await started;
+  slot.abort();
+  await rejected;
+  await expect
+    .poll(() => lines.map(({ level, code }) => [level, code]))
+    .toEqual([
+      ['info', 'RUN_ABORTED'],
+      ['info', undefined],
+    ]);
+  expect(lines[0]?.msg).toContain('cancelled');
+  Object.assign(slot, { models: new Map([['m', {}]]) });
+  await expect(slot.run({ model: 'm', parts: [] }, 5)).rejects.toMatchObject({ code: 'TIME_LIMIT' });
+  expect(slot.lastRunMs).toBeGreaterThan(0);
+  await expect.poll(() => lines.map(({ level }) => level)).toEqual(['info', 'info', 'warn', 'info']);
+  await slot.stop();
+});
