@@ -5,11 +5,13 @@ import { useInfer } from '../support/cli.js';
 import { npyFile } from '../support/digits.js';
 import { type ExpectedFailure, expectFailure } from '../support/failure.js';
 import { adder, doubler, tokens, writeModel } from '../support/onnx-builder.js';
+import { asOrdinaryUser } from '../support/ordinary-user.js';
 import { inspect } from '../support/overview.js';
 import { useRedis } from '../support/redis.js';
 
 const redis = useRedis({ port: true });
 const infer = useInfer(redis);
+const through = asOrdinaryUser();
 
 beforeAll(async () => {
   const models = path.join(infer.dir, 'models');
@@ -154,10 +156,18 @@ describe('files', () => {
 
   it('a directory', () => missing(infer.dir, 'is a directory, not an input file', 'infer submit -'));
 
-  it.skipIf(process.getuid?.() === 0)('one that may not be read (root may read all)', () => {
+  // Root may read all.
+  it.skipIf(through === undefined)('one that may not be read', () => {
     const file = infer.file('secret.json', '[1,2,3,4]');
     chmodSync(file, 0o000);
-    return missing(file, /may not be read|permission/i, /chmod|permission/);
+    chmodSync(infer.dir, 0o755);
+    const expected = { message: /may not be read|permission/i, fix: /chmod|permission/ };
+    return expectFailure(
+      infer,
+      ['submit', file, '--model', 'doubler'],
+      { exitCode: 66, code: /./, ...expected },
+      { through: through ?? [], cwd: '/' },
+    );
   });
 });
 

@@ -1,4 +1,4 @@
-import { settleHome } from '../config/home.js';
+import { settleUser } from '../config/home.js';
 import { debugWanted } from '../config/load.js';
 import { currentDir } from '../core/current-dir.js';
 import type { InferError } from '../core/errors.js';
@@ -9,13 +9,13 @@ import { guardStreams } from './standard-streams.js';
 
 /**
  * Makes the process fit to run in, before anything else is loaded: what it does about signals and
- * streams that fail, a home directory for libraries that need one, a current directory that exists.
+ * streams that fail, a home directory and shell for libraries that need them, a current directory that exists.
  * @returns false when it cannot run; the reason has been said and the exit code is set.
  */
 export function startProcess(argv: readonly string[]): boolean {
   ignoreHangupWithoutTerminal();
   guardStreams();
-  settleHome();
+  settleUser();
   try {
     currentDir();
     return true;

@@ -56,10 +56,20 @@ function exists(path: string): boolean {
 }
 
 /**
- * Names a home directory where there is none, for libraries that cannot do without; children inherit it.
+ * Names a home directory and a shell where the user has none: oclif asks the user list for both as it
+ * loads, and fails where this user id is not in it. Children inherit them.
  * @param env changed in place.
  */
-export function settleHome(env: Record<string, string | undefined> = process.env): void {
-  if (process.platform === 'win32' || env.HOME) return;
-  env.HOME = homeOf(env) ?? '/';
+export function settleUser(env: Record<string, string | undefined> = process.env): void {
+  if (process.platform === 'win32') return;
+  if (!env.HOME) env.HOME = homeOf(env) ?? '/';
+  if (env.SHELL === undefined && !isListed()) env.SHELL = '/bin/sh';
+}
+
+function isListed(): boolean {
+  try {
+    return userInfo().username !== '';
+  } catch {
+    return false;
+  }
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { InferError } from './errors.js';
 import { ExitCode } from './exit-codes.js';
 
@@ -15,4 +16,10 @@ export function currentDir(): string {
       cause: error,
     });
   }
+}
+
+/** For a child that needs no current directory of its own: this one, unless it was deleted meanwhile. */
+export function dirForChild(): string {
+  const dir = currentDir();
+  return existsSync(dir) ? dir : '/';
 }

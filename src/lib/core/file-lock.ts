@@ -1,9 +1,23 @@
 import { randomUUID } from 'node:crypto';
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  constants,
+  copyFileSync,
+  linkSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { stateFileError } from './private-dir.js';
 import { markOf, type ProcessMark, stillRuns } from './process-alive.js';
 
 const POLL_MS = 25;
+/** `link` where there are no hard links: FAT, network and FUSE file systems. */
+const NO_LINKS: readonly (string | undefined)[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
+/** There a lock exists for a moment before its holder's name is in it. */
+const WRITING_MS = 2000;
 
 /** Who holds a lock file. */
 export interface LockHolder extends ProcessMark {
@@ -30,7 +44,7 @@ export interface LockOptions {
 /**
  * Takes an exclusive lock file that names its holder's process, and waits for another to let go. A
  * lock whose holder is dead is taken over: pids are used again, so its start time is compared too.
- * @throws what `busy` makes.
+ * @throws what `busy` makes; InferError STATE_DIR where the file cannot be written.
  */
 export async function takeLock(file: string, options: LockOptions): Promise<HeldLock> {
   const holder = { ...markOf(process.pid), since: Date.now(), purpose: options.purpose };
@@ -39,6 +53,10 @@ export async function takeLock(file: string, options: LockOptions): Promise<Held
   const deadline = performance.now() + options.waitMs;
   while (!tryLock(file, content)) {
     const other = breakStaleLock(file);
+    if (other === 'being written') {
+      await delay(POLL_MS);
+      continue;
+    }
     if (other !== undefined && performance.now() >= deadline) throw options.busy(other);
     if (other !== undefined) await delay(POLL_MS);
   }
@@ -62,28 +80,39 @@ function tryLock(file: string, content: string): boolean {
   const aside = `${file}.${randomUUID()}`;
   try {
     writeFileSync(aside, content, { mode: 0o600, flag: 'wx' });
-    linkSync(aside, file);
+    putInPlace(aside, file);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
+    throw stateFileError(file, error);
   } finally {
     rmSync(aside, { force: true });
   }
 }
 
+/** Whole or not at all, where there are hard links. @throws EEXIST when a file is there already. */
+function putInPlace(aside: string, file: string): void {
+  try {
+    linkSync(aside, file);
+  } catch (error) {
+    if (!NO_LINKS.includes((error as NodeJS.ErrnoException).code)) throw error;
+    copyFileSync(aside, file, constants.COPYFILE_EXCL);
+  }
+}
+
 /** Removes a lock whose holder is gone; answers the holder of one that is not. */
-function breakStaleLock(file: string): LockHolder | undefined {
+function breakStaleLock(file: string): LockHolder | 'being written' | undefined {
   const content = read(file);
   if (content === undefined) return undefined;
   const holder = liveHolder(content);
   if (holder !== undefined) return holder;
+  if (!isWhole(content) && isNew(file)) return 'being written';
   const aside = `${file}.${randomUUID()}`;
   try {
     // Of several that find it stale, one rename wins; a second may catch the winner's new lock,
     // sees that by its content and puts it back.
     renameSync(file, aside);
-    if (read(aside) !== content) linkSync(aside, file);
+    if (read(aside) !== content) putInPlace(aside, file);
   } catch {
     // Somebody else was quicker: the next round looks again.
   } finally {
@@ -101,6 +130,20 @@ function liveHolder(content: string): LockHolder | undefined {
   } catch {
     return undefined;
   }
+}
+
+function isWhole(content: string): boolean {
+  try {
+    JSON.parse(content);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isNew(file: string): boolean {
+  const { mtimeMs = 0 } = statSync(file, { throwIfNoEntry: false }) ?? {};
+  return Math.abs(Date.now() - mtimeMs) < WRITING_MS;
 }
 
 function read(file: string): string | undefined {

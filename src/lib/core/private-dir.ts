@@ -1,7 +1,9 @@
 import { chmodSync, lstatSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { InferError } from './errors.js';
+import { ExitCode } from './exit-codes.js';
 
-/** Makes the error for a directory that is not safe: what is wrong with it, and a command that mends that. */
+/** Makes the error for a directory that is not safe: what is wrong with it, and a command that fixes it. */
 export type Refusal = (dir: string, reason: string, fix?: string) => Error;
 
 /**
@@ -24,5 +26,35 @@ export function makePrivateDir(dir: string, refused: Refusal): void {
   if ((parent.mode & 0o022) !== 0 && (parent.mode & 0o1000) === 0) {
     throw refused(dirname(dir), 'may be written by other users', `chmod go-w ${dirname(dir)}`);
   }
-  if ((found.mode & 0o077) !== 0) chmodSync(dir, 0o700);
+  // In /tmp, anybody could have made the directory above.
+  const above = statSync(dirname(dirname(dir)));
+  if ((above.mode & 0o002) !== 0 && uid !== undefined && parent.uid !== uid && parent.uid !== 0) {
+    throw refused(dirname(dir), 'belongs to another user');
+  }
+  if ((found.mode & 0o077) !== 0) close(dir, refused);
+}
+
+function close(dir: string, refused: Refusal): void {
+  try {
+    chmodSync(dir, 0o700);
+  } catch (error) {
+    throw refused(dir, `cannot be closed to other users (${(error as NodeJS.ErrnoException).code})`);
+  }
+  if ((lstatSync(dir).mode & 0o077) !== 0) {
+    throw refused(dir, 'is open to other users: its file system has no permissions');
+  }
+}
+
+/** That a file of the state directory cannot be written: not permitted (exit 77), a full disk (69). */
+export function stateFileError(file: string, error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (typeof code !== 'string' || error instanceof InferError) return error;
+  const forbidden = ['EACCES', 'EPERM', 'EROFS'].includes(code);
+  return new InferError('STATE_DIR', `${file} cannot be written (${code})`, {
+    hint: forbidden
+      ? 'choose another state directory with INFER_STATE_DIR'
+      : 'free some space, or choose another state directory with INFER_STATE_DIR',
+    exitCode: forbidden ? ExitCode.NotPermitted : ExitCode.Unavailable,
+    cause: error,
+  });
 }

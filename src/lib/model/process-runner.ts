@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import { dirForChild } from '../core/current-dir.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { type Frame, FrameReader, writeFrame } from './frames.js';
@@ -54,6 +55,8 @@ export const startRunner: StartRunner = async (options, arena) => {
     env: runnerEnv(process.env, options.gpu),
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', ...(arena === undefined ? [] : [arena.fd])],
     windowsHide: true,
+    // Node does not start in a directory that was deleted, such as that of an earlier release.
+    cwd: dirForChild(),
   });
   const runner = new ProcessRunner(child, options);
   const timer = setTimeout(() => void runner.kill(), START_TIMEOUT_MS);

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { existsSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { InferError } from '../core/errors.js';
@@ -20,13 +22,14 @@ export interface EmbeddedPaths {
 const MAX_SOCKET_BYTES = 103;
 
 /**
- * The server's files. A socket path of more than 103 bytes cannot be bound: then the socket is
- * `<tmp>/infer-<uid>-<hash of dir>/redis.sock`, and only the socket; data and log stay in `dir`.
+ * The server's files. A socket path of more than 103 bytes cannot be bound, and some file systems have no
+ * sockets: then the socket is `<tmp>/infer-<uid>-<hash of dir>/redis.sock`, and only the socket; data and
+ * log stay in `dir`.
  */
 export function embeddedPaths(stateDir: string): EmbeddedPaths {
   const dir = join(resolve(stateDir), 'redis');
   let socket = join(dir, 'redis.sock');
-  if (Buffer.byteLength(socket) > MAX_SOCKET_BYTES) {
+  if (Buffer.byteLength(socket) > MAX_SOCKET_BYTES || existsSync(markerOf(dir))) {
     const hash = createHash('sha256').update(dir).digest('hex').slice(0, 16);
     socket = join(tmpdir(), `infer-${process.getuid?.() ?? 0}-${hash}`, 'redis.sock');
   }
@@ -37,6 +40,30 @@ export function embeddedPaths(stateDir: string): EmbeddedPaths {
     logFile: join(dir, 'redis.log'),
     lockFile: join(dir, 'redis.lock'),
   };
+}
+
+/** Says that the file system of `dir` has no sockets: later commands know without a trial. */
+function markerOf(dir: string): string {
+  return join(dir, 'no-sockets');
+}
+
+/** `bind` where there are no sockets: mounts of Windows and Docker Desktop, FUSE, FAT. */
+const NO_SOCKETS: readonly (string | undefined)[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'];
+
+/** Whether the server's socket can be where it should; if not, it has another place from now on. */
+export async function settleSocket(paths: EmbeddedPaths): Promise<boolean> {
+  if (dirname(paths.socket) !== paths.dir || (await canBind(join(paths.dir, 'trial.sock')))) return true;
+  writeFileSync(markerOf(paths.dir), '', { mode: 0o600 });
+  return false;
+}
+
+/** Any other failure is for the server to say. */
+function canBind(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(!NO_SOCKETS.includes(error.code)));
+    server.listen(path, () => server.close(() => resolve(true)));
+  });
 }
 
 /**

@@ -7,7 +7,7 @@ import { type HeldLock, takeLock } from '../core/file-lock.js';
 import { rotateLog } from '../core/log-file.js';
 import { isAlive } from '../core/process-alive.js';
 import { notAnswering, serverMissing, startBusy, startFailed, stopFailed } from './embedded-errors.js';
-import { type EmbeddedPaths, embeddedPaths, preparePrivateDirs } from './embedded-files.js';
+import { type EmbeddedPaths, embeddedPaths, preparePrivateDirs, settleSocket } from './embedded-files.js';
 import { keptSettings } from './embedded-settings.js';
 import { parseInfo } from './info.js';
 import { type Answer, ask } from './probe.js';
@@ -70,7 +70,12 @@ export async function startEmbedded(
   const lock = await lockOf(paths);
   try {
     // Another command may have started it while this one waited for the lock.
-    return (await runningServer(paths)) ?? (await startLocked(paths, lock, options));
+    const there = await runningServer(paths);
+    if (there !== undefined) return there;
+    if (await settleSocket(paths)) return await startLocked(paths, lock, options);
+    const elsewhere = embeddedPaths(stateDir);
+    preparePrivateDirs(elsewhere);
+    return await startLocked(elsewhere, lock, options);
   } finally {
     lock.release();
   }

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { type LockHolder, lockHolder } from '../core/file-lock.js';
-import { makePrivateDir } from '../core/private-dir.js';
+import { makePrivateDir, stateFileError } from '../core/private-dir.js';
 import type { ProcessMark } from '../core/process-alive.js';
 
 /** The pid file of a detached worker. It is written before the process is started, without pid then. */
@@ -112,7 +112,9 @@ export class WorkerFiles {
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-      throw error;
+      // A full disk leaves the file with nothing in it.
+      this.remove(file.name);
+      throw stateFileError(this.fileOf(file.name), error);
     }
   }
 
@@ -159,6 +161,8 @@ export function writeAtomically(file: string, content: unknown): void {
   try {
     writeFileSync(aside, JSON.stringify(content), { mode: 0o600, flag: 'wx' });
     renameSync(aside, file);
+  } catch (error) {
+    throw stateFileError(file, error);
   } finally {
     rmSync(aside, { force: true });
   }

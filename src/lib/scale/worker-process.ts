@@ -54,7 +54,11 @@ async function untilGone(process: ProcessMark, timeoutMs: number): Promise<boole
 
 /** Asks a worker to finish its jobs and end. */
 export function askToDrain(files: WorkerFiles, file: WorkerFile): void {
-  if (file.drainingSince === undefined) files.update(file.name, { drainingSince: Date.now() });
+  try {
+    if (file.drainingSince === undefined) files.update(file.name, { drainingSince: Date.now() });
+  } catch {
+    // A full disk must not keep a worker from being stopped.
+  }
   if (file.process !== undefined && stillRuns(file.process)) signal(file.process.pid, 'SIGTERM');
 }
 

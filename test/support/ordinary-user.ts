@@ -1,0 +1,22 @@
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** In no list of users. */
+export const ORDINARY_UID = 12_345;
+
+const BINARY = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
+
+/**
+ * Words that run a program as an ordinary user without an entry in the user list; none where the tests
+ * are run by one already. Undefined where root cannot do that: no setpriv, or a repository that others
+ * may not read. Tests of permissions are skipped then, and counted as skipped.
+ */
+export function asOrdinaryUser(): string[] | undefined {
+  if (process.getuid?.() !== 0) return [];
+  const words = ['setpriv', `--reuid=${ORDINARY_UID}`, `--regid=${ORDINARY_UID}`, '--clear-groups'];
+  const trial = spawnSync(words[0] as string, [...words.slice(1), process.execPath, BINARY, '--version'], {
+    cwd: path.parse(BINARY).root,
+  });
+  return trial.status === 0 ? words : undefined;
+}
