@@ -1,8 +1,8 @@
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import type { Random } from '../core/random.js';
-import { CODECS, INTEGER_BOUNDS } from '../input/elements.js';
-import { JSON_TENSOR, type ModelSignature, type TensorSignature } from '../model/signature.js';
+import { CODECS, INTEGER_BOUNDS } from '../model/elements.js';
+import { type ModelSignature, type TensorSignature, takesJson } from '../model/signature.js';
 import {
   type DataType,
   ELEMENT_BYTES,
@@ -54,7 +54,7 @@ export function* chunksOf(pool: RowPool, rows: number): Generator<Payload> {
  */
 export function randomRows(signature: ModelSignature, random: Random, rows = POOL_ROWS): Payload {
   const { inputs, name } = signature;
-  if (inputs.length === 1 && inputs[0]?.name === JSON_TENSOR && inputs[0].type === 'string') {
+  if (takesJson(signature)) {
     throw new InferError('BENCH_DATA', `model '${name}' takes JSON, for which no rows can be made up`, {
       hint: '--data FILE, with rows it understands',
       exitCode: ExitCode.Usage,

@@ -10,7 +10,7 @@ async function openClient(loaded: LoadedSettings, autostart: boolean): Promise<I
   const { prefix, modelsDir, resultTtl } = loaded.values;
   const redis = connectionSettings(loaded, autostart);
   const resultRedis = resultSettings(loaded);
-  return InferClient.open({ prefix, modelsDir, resultTtl, redis, resultRedis });
+  return InferClient.open({ prefix, modelsDir, resultTtl, redis, resultRedis, values: 'json' });
 }
 
 /** Runs `work` with a client and closes it, however that ends. */

@@ -5,6 +5,7 @@ import type { Chunk } from '../input/chunk-builder.js';
 import { payloadFromValue } from '../input/value.js';
 import { encodeEnvelope } from '../model/envelope.js';
 import { packageRoot } from '../model/package-root.js';
+import type { ValueForm } from '../model/rows.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
 import type { GroupRecord, JobRecord } from '../queue/broker.js';
@@ -48,6 +49,7 @@ export class InferClient {
   private readonly waiter: Waiter;
   private readonly registered = new Set<string>();
   private readonly places: Places;
+  private readonly form: ValueForm;
 
   /** For tools that look closer than this class does. */
   readonly redis: RedisClient;
@@ -62,6 +64,7 @@ export class InferClient {
     this.target = connections.target;
     this.producer = new Producer(redis, config.prefix, systemClock);
     this.places = new Places(redis, config.prefix);
+    this.form = config.values ?? 'exact';
     this.signatures = new Signatures(redis, config.prefix, config.modelsDir);
     const openBlocking = () => connectLike(redis, 'blocking');
     this.waiter = new Waiter(newId('j'), config.prefix, openBlocking, (id, to) => this.places.set(id, to));
@@ -78,7 +81,8 @@ export class InferClient {
     const { prefix, modelsDir, resultTtl } = loaded.values;
     const redis = connectionSettings(loaded, true);
     const resultRedis = resultSettings(loaded);
-    return InferClient.open({ prefix, modelsDir, resultTtl, redis, resultRedis }, 'worker');
+    const { values } = options;
+    return InferClient.open({ prefix, modelsDir, resultTtl, redis, resultRedis, values }, 'worker');
   }
 
   /** @throws InferError REDIS_… (69, 77) naming the server and the fix. */
@@ -209,7 +213,7 @@ export class InferClient {
       : undefined;
     // The record outlives a short-lived result: without it there is nothing to answer with.
     if (record.state === 'completed' && stored === undefined && record.resultTtl !== 0) throw unknownId(id);
-    return toJobResult(record, stored);
+    return toJobResult(record, stored, this.form);
   }
 
   /**
@@ -259,7 +263,7 @@ export class InferClient {
 
   /** Chunks of a group in input order, fetched as they are read. */
   groupChunks(group: GroupRecord): AsyncGenerator<GroupChunk> {
-    return groupChunks(this.redis, this.config.prefix, group, this.connections.results);
+    return groupChunks(this.redis, this.config.prefix, group, this.connections.results, this.form);
   }
 
   /** What an id names, and where. @throws InferError JOB_UNKNOWN (66). */
@@ -337,7 +341,7 @@ export class InferClient {
     if (notice.meta === undefined || (notice.size ?? 0) !== (result?.length ?? 0))
       return this.result(notice.id);
     const ending = { ...notice, queue, state: notice.state ?? 'completed', attempts: notice.meta.attempts };
-    return toJobResult({ ...ending, model: notice.model ?? '', rows: notice.rows ?? 1 }, result);
+    return toJobResult({ ...ending, model: notice.model ?? '', rows: notice.rows ?? 1 }, result, this.form);
   }
 
   private guard<T>(work: Promise<T>): Promise<T> {

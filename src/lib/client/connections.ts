@@ -1,3 +1,4 @@
+import type { ValueForm } from '../model/rows.js';
 import { BrokerResults, type ResultSource, ResultStore } from '../queue/result-store.js';
 import { type ConnectionSettings, closeClient, connect, resolveTarget } from '../redis/connect.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
@@ -9,6 +10,8 @@ export interface ClientConfig {
   /** Seconds a result is kept unless a submit says otherwise. */
   resultTtl: number;
   redis: ConnectionSettings;
+  /** How values that JSON has no number for come back [exact]. */
+  values?: ValueForm | undefined;
   /** A Redis for results alone. */
   resultRedis?: ConnectionSettings | undefined;
 }

@@ -1,4 +1,5 @@
 import { chunkId } from '../core/job.js';
+import type { ValueForm } from '../model/rows.js';
 import type { GroupRecord } from '../queue/broker.js';
 import { queueOfChunk, readJob } from '../queue/reader.js';
 import type { ResultSource } from '../queue/result-store.js';
@@ -21,6 +22,7 @@ export async function* groupChunks(
   prefix: string,
   group: GroupRecord,
   results: ResultSource,
+  form: ValueForm,
   ended?: (queue: string, id: string) => Promise<void>,
 ): AsyncGenerator<GroupChunk> {
   const merge = new RowMerge();
@@ -28,7 +30,7 @@ export async function* groupChunks(
   let next = 0;
   for (let index = 0; index < group.jobs; index++) {
     while (next < group.jobs && next < index + AHEAD) {
-      const chunk = readChunk(client, prefix, group, results, next++, ended);
+      const chunk = readChunk(client, prefix, group, results, next++, form, ended);
       // Awaited in its turn; a failure before that must not count as unhandled.
       chunk.catch(() => undefined);
       ahead.push(chunk);
@@ -44,6 +46,7 @@ async function readChunk(
   group: GroupRecord,
   results: ResultSource,
   index: number,
+  form: ValueForm,
   ended: ((queue: string, id: string) => Promise<void>) | undefined,
 ): Promise<ReadChunk> {
   const id = chunkId(group.id, index);
@@ -54,7 +57,8 @@ async function readChunk(
   const { rows, group: place } = record;
   const stored = await results.read(queue, id, record.endedBy ?? '');
   if (stored !== undefined) {
-    return { index, rows, place, values: resultValues(stored, record.meta?.device, record.failure) };
+    const { values, failedRows } = resultValues(stored, record.meta?.device, record.failure, form);
+    return { index, rows, place, values, failed: new Set(failedRows) };
   }
   const error =
     record.failure ??

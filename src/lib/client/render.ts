@@ -1,6 +1,7 @@
 import type { FailureRecord } from '../core/errors.js';
 import { decodeEnvelope } from '../model/envelope.js';
-import { rowValues } from '../model/rows.js';
+import { rowValues, type ValueForm } from '../model/rows.js';
+import type { Task } from '../model/signature.js';
 import type { JobRecord, PartialMeta, ResultMeta } from '../queue/broker.js';
 import type { JobResult } from './types.js';
 
@@ -13,19 +14,17 @@ export type Ending = Pick<JobRecord, 'id' | 'queue' | 'model' | 'state' | 'rows'
 };
 
 /** A job and its stored result as the documented `JobResult`. */
-export function toJobResult(ending: Ending, stored: Buffer | undefined): JobResult {
+export function toJobResult(ending: Ending, stored: Buffer | undefined, form: ValueForm): JobResult {
   const { meta, failure } = ending;
   const rowsDone =
     ending.state === 'failed' && stored !== undefined ? decodeEnvelope(stored).payload.rows : 0;
-  const values = stored === undefined ? undefined : resultValues(stored, meta?.device, failure);
+  const result = stored === undefined ? undefined : resultValues(stored, meta?.device, failure, form);
   return {
     id: ending.id,
     queue: ending.queue,
     model: ending.model,
     state: ending.state,
-    ...(values === undefined
-      ? {}
-      : { result: values.length === 1 && ending.rows === 1 ? values[0] : values }),
+    ...(result === undefined ? {} : valueFields(result, ending.rows)),
     ...(rowsDone === 0 ? {} : { rowsDone }),
     ...(failure === undefined || ending.state === 'completed' ? {} : { error: failure }),
     ...(ending.runAt === undefined ? {} : { nextRunAt: ending.runAt }),
@@ -36,6 +35,19 @@ export function toJobResult(ending: Ending, stored: Buffer | undefined): JobResu
   };
 }
 
+function valueFields({ values, task, failedRows }: ResultValues, rows: number): Partial<JobResult> {
+  const result = values.length === 1 && rows === 1 ? values[0] : values;
+  return { result, task, ...(failedRows.length === 0 ? {} : { failedRows }) };
+}
+
+export interface ResultValues {
+  values: unknown[];
+  /** What the values are: never told from the names in them, which models and handlers choose. */
+  task: Task;
+  /** Places in `values`, from 0, of the rows without an output. */
+  failedRows: number[];
+}
+
 /**
  * Row values of a stored result; a classification row also says which device decided. Of a partial
  * result: every row of the job, those without an output as `{error}`.
@@ -43,15 +55,17 @@ export function toJobResult(ending: Ending, stored: Buffer | undefined): JobResu
 export function resultValues(
   stored: Buffer,
   device: string | undefined,
-  failure?: FailureRecord | undefined,
-): unknown[] {
+  failure: FailureRecord | undefined,
+  form: ValueForm,
+): ResultValues {
   const { payload, meta } = decodeEnvelope(stored);
-  const classes = payload.tensors.some((tensor) => tensor.name === 'class');
-  const values = rowValues(payload);
-  if (classes && device !== undefined) {
+  const roles = payload.tensors.map((tensor) => tensor.role);
+  const task = roles.includes('json') ? 'handler' : roles.includes('class') ? 'classification' : 'tensor';
+  const values = rowValues(payload, form);
+  if (task === 'classification' && device !== undefined) {
     for (const value of values) (value as Record<string, unknown>).device = device;
   }
-  if (meta.done === undefined) return values;
+  if (meta.done === undefined) return { values, task, failedRows: [] };
   const { of, done, errors, causes = [] } = meta as unknown as PartialMeta;
   const why = (row: number) => {
     const error = errors[row];
@@ -59,6 +73,12 @@ export function resultValues(
   };
   const all: unknown[] = Array.from({ length: of }, (_, row) => ({ error: why(row) }));
   let next = 0;
-  for (const [from, to] of done) for (let row = from; row < to; row++) all[row] = values[next++];
-  return all;
+  const failed = new Set(all.keys());
+  for (const [from, to] of done) {
+    for (let row = from; row < to; row++) {
+      all[row] = values[next++];
+      failed.delete(row);
+    }
+  }
+  return { values: all, task, failedRows: [...failed] };
 }

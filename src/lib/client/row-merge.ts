@@ -9,6 +9,8 @@ export interface ReadChunk {
   /** Undefined when its record has expired: which rows it held is not known any more. */
   place: RowPlace | undefined;
   values?: unknown[] | undefined;
+  /** Places in `values` of rows that failed. */
+  failed?: ReadonlySet<number> | undefined;
   error?: FailureRecord | undefined;
 }
 
@@ -47,7 +49,7 @@ export class RowMerge {
     if (inTurn) {
       this.next += rows;
       this.highest = this.next - 1;
-      yield pieceOf(chunk, place.firstRow, rows, chunk.values);
+      yield pieceOf(chunk, place.firstRow, rows, chunk.values, [...(chunk.failed ?? [])]);
       return;
     }
     for (const [at, row] of rowNumbers(place, rows).entries()) {
@@ -86,7 +88,8 @@ export class RowMerge {
         following = this.take();
       }
       const values = chunk.values && piece.map((one) => one.chunk.values?.[one.at]);
-      yield pieceOf(chunk, firstRow, piece.length, values);
+      const failed = piece.flatMap((one, at) => (one.chunk.failed?.has(one.at) ? [at] : []));
+      yield pieceOf(chunk, firstRow, piece.length, values, failed);
       first = following;
     }
   }
@@ -115,6 +118,13 @@ function pieceOf(
   firstRow: number,
   rows: number,
   values: unknown[] | undefined,
+  failedRows: number[],
 ): GroupChunk {
-  return { index, firstRow, rows, ...(values === undefined ? { error: error ?? EXPIRED } : { values }) };
+  const failed = failedRows.length === 0 ? {} : { failedRows };
+  return {
+    index,
+    firstRow,
+    rows,
+    ...(values === undefined ? { error: error ?? EXPIRED } : { values, ...failed }),
+  };
 }

@@ -1,5 +1,7 @@
 import type { FailureRecord } from '../core/errors.js';
 import type { JobState, Priority } from '../core/job.js';
+import type { ValueForm } from '../model/rows.js';
+import type { Task } from '../model/signature.js';
 
 /** How to submit; what is left out falls to the defaults in brackets. */
 export interface SubmitOptions {
@@ -46,15 +48,22 @@ export interface SubmittedGroup {
   duplicate?: true;
 }
 
-/** How a job stands or ended. `result` is one row's value, or an array in input order; a row that failed is `{error}` there. */
+/**
+ * How a job stands or ended. `result` is one row's value, or an array in input order; a row of it that
+ * failed is `{error}` and listed in `failedRows`, since a handler may answer `{error}` too.
+ */
 export interface JobResult {
   id: string;
   queue: string;
   model: string;
   state: JobState;
   result?: unknown;
+  /** Of what kind `result` is: classes, the model's outputs by name, or what a handler answered. */
+  task?: Task;
   /** Of a job that failed: how many of its rows have a result nonetheless; absent when none has. */
   rowsDone?: number;
+  /** Places in `result`, from 0, of the rows that have none. */
+  failedRows?: number[];
   /** Why it failed; of a job that will be tried again, why it failed last. */
   error?: FailureRecord;
   /** When a delayed job will be tried (again), ms since the epoch. */
@@ -72,6 +81,8 @@ export interface GroupChunk {
   firstRow: number;
   rows: number;
   values?: unknown[];
+  /** Places in `values`, from 0, of rows that failed. */
+  failedRows?: number[];
   error?: FailureRecord;
 }
 
@@ -82,4 +93,9 @@ export interface ConnectOptions {
   prefix?: string | undefined;
   /** Seconds results are kept [3600]. */
   resultTtl?: number | undefined;
+  /**
+   * How results hold what JSON has no number for [exact]: NaN, infinities and bigints as they are, or
+   * (`json`) as text, so that JSON.stringify loses nothing.
+   */
+  values?: ValueForm | undefined;
 }

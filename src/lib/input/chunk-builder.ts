@@ -1,11 +1,13 @@
 import { badInput } from '../core/errors.js';
 import type { RowPlace } from '../core/row-place.js';
+import { fixedCount } from '../model/row-shape.js';
 import type { ModelSignature } from '../model/signature.js';
 import { type Payload, sliceRows } from '../model/tensor.js';
+import { describe } from '../model/value-words.js';
 import type { Where } from './column.js';
 import { FixedRows } from './fixed-rows.js';
 import { ShapedRows } from './shaped-rows.js';
-import { describe, fixedCount, inputNames, isFields, nearest, shownName } from './wanted.js';
+import { inputNames, isFields, nearest, shownName } from './wanted.js';
 
 /** When a chunk is full. One row always fits, whatever its size. */
 export interface ChunkLimits {
@@ -43,13 +45,14 @@ export class ChunkBuilder {
 
   /**
    * `expectedRows`, where known, keeps a single row from taking a whole chunk's memory. With `copies`
-   * the memory of a row may change once it was added; else a typed array may be used as it is.
+   * the memory of a row may change once it was added; else a typed array may be used as it is. With `exact`
+   * lists may hold numbers that are not finite: they come from a program and not from JSON text.
    */
   constructor(
     private readonly signature: ModelSignature,
     limits: ChunkLimits,
     private readonly where: Where,
-    { expectedRows = Number.POSITIVE_INFINITY, copies = false } = {},
+    { expectedRows = Number.POSITIVE_INFINITY, copies = false, exact = false } = {},
   ) {
     const { inputs } = signature;
     this.scratch = inputs.map(() => undefined);
@@ -57,9 +60,10 @@ export class ChunkBuilder {
     const alike = inputs.every(
       (input) => !input.shared && input.type !== 'string' && fixedCount(input.shape) !== undefined,
     );
+    const taking = { copies, exact };
     this.rows = alike
-      ? new FixedRows(signature, limits, where, expectedRows, copies, emit)
-      : new ShapedRows(signature, limits, where, copies, emit);
+      ? new FixedRows(signature, limits, where, expectedRows, taking, emit)
+      : new ShapedRows(signature, limits, where, taking, emit);
   }
 
   /**
@@ -105,10 +109,17 @@ function notNamed(value: unknown, signature: ModelSignature, where: string | und
 
 const HOSTILE = ['__proto__', 'constructor'];
 
-/** @throws InferError INPUT_KEY for names that would reach an object's prototype in careless code. */
-export function refuseHostile(fields: object, where: string | undefined): void {
+/**
+ * @param known names that are meant, such as those of the model's inputs.
+ * @throws InferError INPUT_KEY for names that would reach an object's prototype in careless code.
+ */
+export function refuseHostile(
+  fields: object,
+  where: string | undefined,
+  known: readonly string[] = [],
+): void {
   for (const name of HOSTILE) {
-    if (Object.hasOwn(fields, name)) {
+    if (Object.hasOwn(fields, name) && !known.includes(name)) {
       throw badInput('INPUT_KEY', `a field is named '${name}', which is refused`, {
         where,
         hint: 'rename or remove that field',
@@ -124,8 +135,12 @@ export function checkFields(
   extras: Extras,
   where: string | undefined,
 ): void {
-  refuseHostile(fields, where);
   const { inputs, name: model } = signature;
+  refuseHostile(
+    fields,
+    where,
+    inputs.map((input) => input.name),
+  );
   for (const input of inputs) {
     if (Object.hasOwn(fields, input.name)) continue;
     const others = Object.keys(fields).filter((name) => inputs.every((other) => other.name !== name));

@@ -1,68 +1,30 @@
 import { createHash } from 'node:crypto';
-import type { TensorSignature } from '../model/signature.js';
-import { ELEMENT_BYTES, encodeStrings, type RowTensor } from '../model/tensor.js';
-import { elementError } from './element-error.js';
 import {
+  bytesOf,
   CODECS,
   type ElementCodec,
+  encodeElements,
   firstRefused,
   holdsType,
   type NumericArray,
   type NumericType,
-} from './elements.js';
-import { asRow, fixedCount, isList, measure, shapeError } from './wanted.js';
+  writeElements,
+} from '../model/elements.js';
+import { asRow, fixedCount, flatElements, isList, measure } from '../model/row-shape.js';
+import type { TensorSignature } from '../model/signature.js';
+import { ELEMENT_BYTES, type RowTensor } from '../model/tensor.js';
+import { elementError } from './element-error.js';
+import { shapeError } from './wanted.js';
 
 /** Where a row stands, from its number: `line 12`, `row 3`, or undefined for an only row. */
 export type Where = (row: number) => string | undefined;
 
-function bytesOf(array: NumericArray, elements: number): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, elements * array.BYTES_PER_ELEMENT);
-}
-
-/** Copies a nested list of exactly `shape` into `target`; false when it is ragged. */
-function flatten(value: unknown, shape: readonly number[], axis: number, target: unknown[]): boolean {
-  if (axis === shape.length) {
-    if (isList(value)) return false;
-    target.push(value);
-    return true;
-  }
-  if (!isList(value) || value.length !== shape[axis]) return false;
-  for (let i = 0; i < value.length; i++) if (!flatten(value[i], shape, axis + 1, target)) return false;
-  return true;
-}
-
-/**
- * The elements of a value of shape `dims` in row-major order, uncopied when it is flat.
- * Undefined when it is ragged.
- */
-export function flatElements(value: unknown, dims: readonly number[]): ArrayLike<unknown> | undefined {
-  if (dims.length === 0) return [value];
-  if (dims.length === 1)
-    return (value as ArrayLike<unknown>).length === dims[0] ? (value as ArrayLike<unknown>) : undefined;
-  const elements: unknown[] = [];
-  return flatten(value, dims, 0, elements) ? elements : undefined;
-}
-
-/** Writes a flat list; a typed array of the same type is copied as bytes. -1 or the first refused. */
-export function writeElements(
-  codec: ElementCodec,
-  type: NumericType,
-  target: NumericArray,
-  at: number,
-  values: ArrayLike<unknown>,
-): number {
-  if (Array.isArray(values) || !holdsType(values, type)) return codec.write(target, at, values);
-  const bits =
-    values.constructor === target.constructor
-      ? values
-      : new (target.constructor as Uint16ArrayConstructor)(
-          values.buffer as ArrayBuffer,
-          values.byteOffset,
-          values.length,
-        );
-  const refused = firstRefused(bits, type);
-  if (refused < 0) (target as Uint8Array).set(bits as Uint8Array, at);
-  return refused;
+/** How the values of rows are taken. */
+export interface Taking {
+  /** The memory of a row may change once it was added: it is copied. */
+  copies: boolean;
+  /** Lists may hold numbers that are not finite. */
+  exact: boolean;
 }
 
 /** An input of numbers whose row shape is known: rows are written in place, nothing made per row. */
@@ -76,8 +38,7 @@ export class FixedColumn {
     readonly input: TensorSignature,
     private readonly model: string,
     private readonly where: Where,
-    /** A row's memory may change once it was written. */
-    private readonly copies: boolean,
+    private readonly taking: Taking,
   ) {
     this.count = fixedCount(input.shape) as number;
     this.codec = CODECS[input.type as NumericType];
@@ -86,7 +47,7 @@ export class FixedColumn {
 
   /** Writes a row at `slot`; the chunk has room for `capacity`. Nothing is kept when it throws. */
   write(value: unknown, slot: number, capacity: number, row: number): void {
-    const alone = capacity === 1 && !this.copies;
+    const alone = capacity === 1 && !this.taking.copies;
     if (alone && holdsType(value, this.input.type as NumericType) && value.length === this.count) {
       this.adopt(value, row);
       return;
@@ -101,6 +62,7 @@ export class FixedColumn {
       this.storage,
       slot * this.count,
       flat,
+      this.taking.exact,
     );
     if (refused >= 0) this.refuse(value, flat, refused, row);
   }
@@ -137,17 +99,6 @@ export class FixedColumn {
   }
 }
 
-const LONE_SURROGATE = /\p{Surrogate}/u;
-
-/** Index of the first element that is not text of valid UTF-8 without NUL, or -1. */
-export function firstBadText(values: ArrayLike<unknown>): number {
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i];
-    if (typeof value !== 'string' || value.includes('\0') || LONE_SURROGATE.test(value)) return i;
-  }
-  return -1;
-}
-
 /** A row of one input, encoded. */
 export interface StagedRow {
   shape: number[];
@@ -171,6 +122,7 @@ export class StagedColumn {
     readonly input: TensorSignature,
     private readonly model: string,
     private readonly where: Where,
+    private readonly taking: Taking,
   ) {}
 
   /** Encodes a row. A shared list that is the very one of the row before is not encoded again. */
@@ -190,19 +142,9 @@ export class StagedColumn {
   }
 
   private encode(value: unknown, flat: ArrayLike<unknown>, row: number): Uint8Array {
-    let refused: number;
-    if (this.input.type === 'string') {
-      refused = firstBadText(flat);
-      if (refused < 0) return encodeStrings(flat as ArrayLike<string> as string[]);
-    } else if (holdsType(flat, this.input.type)) {
-      refused = firstRefused(flat, this.input.type);
-      if (refused < 0) return bytesOf(flat, flat.length);
-    } else {
-      const codec = CODECS[this.input.type];
-      const storage = codec.allocate(flat.length);
-      refused = codec.write(storage, 0, flat);
-      if (refused < 0) return bytesOf(storage, flat.length);
-    }
+    const encoded = encodeElements(this.input.type, flat, this.taking.exact);
+    if ('data' in encoded) return encoded.data;
+    const { refused } = encoded;
     if (isList(flat[refused])) throw shapeError(value, this.input, this.model, this.where(row));
     throw elementError(flat[refused], refused, this.input, this.model, this.where(row));
   }

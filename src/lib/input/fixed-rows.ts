@@ -1,6 +1,6 @@
 import type { ModelSignature } from '../model/signature.js';
 import type { Chunk, ChunkLimits } from './chunk-builder.js';
-import { FixedColumn, type Where } from './column.js';
+import { FixedColumn, type Taking, type Where } from './column.js';
 
 /** Rows of one shape and size: they are written in place, one chunk after the other. */
 export class FixedRows {
@@ -13,10 +13,10 @@ export class FixedRows {
     limits: ChunkLimits,
     where: Where,
     expectedRows: number,
-    copies: boolean,
+    taking: Taking,
     private readonly emit: (chunk: Chunk) => void,
   ) {
-    this.columns = signature.inputs.map((input) => new FixedColumn(input, signature.name, where, copies));
+    this.columns = signature.inputs.map((input) => new FixedColumn(input, signature.name, where, taking));
     const rowBytes = this.columns.reduce((sum, column) => sum + column.rowBytes, 0);
     const byBytes = Math.max(1, Math.floor(limits.chunkBytes / Math.max(1, rowBytes)));
     this.capacity = Math.min(limits.chunkRows, byBytes, expectedRows);

@@ -50,7 +50,15 @@ export function malformed(text: string, line: number | undefined): InferError {
   });
 }
 
+/** Words that Python's json writes for floats; in quotes they are taken. */
+const FLOAT_WORD = /^(?:NaN|-?Infinity)(?= is not JSON)/;
+
 function faultHint(what: string, line: number | undefined): string {
+  const word = FLOAT_WORD.exec(what)?.[0];
+  if (word !== undefined) {
+    const rest = line === undefined ? '; check the document with: jq . < FILE' : '';
+    return `write ${word} as "${word}", in quotes, if the model takes it${rest}`;
+  }
   if (line !== undefined) return `look at that line: sed -n ${line}p FILE`;
   return what === MORE_TEXT
     ? 'for one row a line use --format ndjson'

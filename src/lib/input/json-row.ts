@@ -1,6 +1,7 @@
 import { badInput } from '../core/errors.js';
+import { isList } from '../model/row-shape.js';
 import { refuseHostile } from './chunk-builder.js';
-import { isList, shownName, tooDeep } from './wanted.js';
+import { shownName, tooDeep } from './wanted.js';
 
 /** A row of a model that takes JSON: checked here, since no tensor signature will check it. */
 

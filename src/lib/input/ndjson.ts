@@ -1,10 +1,10 @@
 import { isAscii, isUtf8 } from 'node:buffer';
-import type { ModelSignature } from '../model/signature.js';
+import { type ModelSignature, takesJson } from '../model/signature.js';
 import { type ByteReader, tooLarge } from './bytes.js';
 import { type Chunk, ChunkBuilder, type ChunkLimits } from './chunk-builder.js';
 import { decodeText, deeperThan, malformed, notUtf8 } from './json-document.js';
 import { checkJsonValue } from './json-row.js';
-import { takesJson, tooDeep } from './wanted.js';
+import { tooDeep } from './wanted.js';
 
 export interface NdjsonOptions extends ChunkLimits {
   /** Most bytes of one line. */

@@ -1,8 +1,8 @@
 import { badInput, type InferError } from '../core/errors.js';
+import { fromHalf, type NumericArray, type NumericType } from '../model/elements.js';
 import { ARRAYS } from '../model/layout.js';
 import { elementCount } from '../model/tensor.js';
 import type { ByteReader } from './bytes.js';
-import { fromHalf, type NumericArray, type NumericType } from './elements.js';
 import { shownName } from './wanted.js';
 
 /** The header of NumPy's `.npy` format, versions 1 to 3. */

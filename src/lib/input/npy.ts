@@ -1,13 +1,14 @@
 import { badInput } from '../core/errors.js';
-import type { ModelSignature, TensorSignature } from '../model/signature.js';
+import { CODECS, type NumericArray, type NumericType, writeElements } from '../model/elements.js';
+import { arrange, asRow } from '../model/row-shape.js';
+import { type ModelSignature, type TensorSignature, takesJson } from '../model/signature.js';
 import { ELEMENT_BYTES, elementCount, type Payload } from '../model/tensor.js';
+import { wantedShape } from '../model/value-words.js';
 import { type ByteReader, tooLarge } from './bytes.js';
 import type { ChunkLimits } from './chunk-builder.js';
-import { writeElements } from './column.js';
 import { elementError } from './element-error.js';
-import { CODECS, type NumericArray, type NumericType } from './elements.js';
 import { halvesToFloats, type NpyHeader, npyElements, npyError, readNpyHeader } from './npy-header.js';
-import { arrange, asRow, inputNames, inputOf, takesJson, wantedShape } from './wanted.js';
+import { inputNames, inputOf } from './wanted.js';
 
 export interface NpyOptions extends ChunkLimits {
   /** Most bytes of an array in Fortran order, which must be held whole to be turned. */

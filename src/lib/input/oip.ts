@@ -1,4 +1,6 @@
 import { badInput } from '../core/errors.js';
+import { CODECS, firstBadText, type NumericArray, writeElements } from '../model/elements.js';
+import { flatElements, isList, measure } from '../model/row-shape.js';
 import type { ModelSignature, TensorSignature } from '../model/signature.js';
 import {
   elementCount,
@@ -8,10 +10,9 @@ import {
   type Payload,
   type RowTensor,
 } from '../model/tensor.js';
-import { firstBadText, flatElements, writeElements } from './column.js';
+import { describe } from '../model/value-words.js';
 import { elementError } from './element-error.js';
-import { CODECS, type NumericArray } from './elements.js';
-import { describe, inputNames, inputOf, isFields, isList, measure, nearest, shownName } from './wanted.js';
+import { inputNames, inputOf, isFields, nearest, shownName } from './wanted.js';
 
 /** As far as it is looked at. */
 interface OipRequest {
@@ -32,7 +33,7 @@ export function isOipRequest(value: unknown, signature: ModelSignature): value i
  * `parameters` are the caller's business.
  * @throws InferError INPUT_OIP, INPUT_SHAPE, INPUT_NAMES, ... (exit 65) naming `inputs[i]` or `outputs[i]`.
  */
-export function payloadFromOip(request: OipRequest, signature: ModelSignature): Payload {
+export function payloadFromOip(request: OipRequest, signature: ModelSignature, exact = false): Payload {
   const given = new Map<string, { tensor: RowTensor; rows: number | undefined; where: string }>();
   request.inputs.forEach((entry, index) => {
     const where = `inputs[${index}]`;
@@ -43,7 +44,7 @@ export function payloadFromOip(request: OipRequest, signature: ModelSignature): 
         hint: 'give every input once',
       });
     }
-    given.set(input.name, { ...readTensor(entry as Entry, input, signature, where), where });
+    given.set(input.name, { ...readTensor(entry as Entry, input, signature, exact, where), where });
   });
   let rows: number | undefined;
   const tensors = signature.inputs.map((input) => {
@@ -142,6 +143,7 @@ function readTensor(
   entry: Entry,
   input: TensorSignature,
   signature: ModelSignature,
+  exact: boolean,
   where: string,
 ): { tensor: RowTensor; rows: number | undefined } {
   const { type } = input;
@@ -178,7 +180,7 @@ function readTensor(
   }
   const codec = CODECS[type];
   let values = codec.allocate(elements.length);
-  const refused = writeElements(codec, type, values, 0, elements);
+  const refused = writeElements(codec, type, values, 0, elements, exact);
   if (refused >= 0) throw elementError(elements[refused], refused, input, signature.name, where);
   if (axis)
     values = rowsFirst(

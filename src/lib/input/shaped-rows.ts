@@ -1,7 +1,7 @@
 import { placeOf, REORDER_ROWS } from '../core/row-place.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { Chunk, ChunkLimits } from './chunk-builder.js';
-import { StagedColumn, type StagedRow, type Where } from './column.js';
+import { StagedColumn, type StagedRow, type Taking, type Where } from './column.js';
 
 /** A chunk being filled: rows of one shape. */
 interface OpenChunk {
@@ -37,11 +37,10 @@ export class ShapedRows {
     signature: ModelSignature,
     private readonly limits: ChunkLimits,
     where: Where,
-    /** A row's memory may change once it was added: it is copied. */
-    private readonly copies: boolean,
+    private readonly taking: Taking,
     private readonly emit: (chunk: Chunk) => void,
   ) {
-    this.columns = signature.inputs.map((input) => new StagedColumn(input, signature.name, where));
+    this.columns = signature.inputs.map((input) => new StagedColumn(input, signature.name, where, taking));
     this.staged = [];
   }
 
@@ -65,7 +64,7 @@ export class ShapedRows {
     for (const [index, staged] of this.staged.entries()) {
       const { parts } = chunk.columns[index] as { parts: Uint8Array[] };
       if (parts.length === 0 || this.columns[index]?.input.shared !== true)
-        parts.push(this.copies ? staged.data.slice() : staged.data);
+        parts.push(this.taking.copies ? staged.data.slice() : staged.data);
     }
     chunk.numbers.push(this.rowsRead);
     chunk.bytes += bytes;

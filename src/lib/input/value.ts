@@ -1,6 +1,8 @@
 import { badInput } from '../core/errors.js';
-import type { ModelSignature, TensorSignature } from '../model/signature.js';
+import { arrange, fixedCount, isList, measure } from '../model/row-shape.js';
+import { type ModelSignature, type TensorSignature, takesJson } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
+import { describe } from '../model/value-words.js';
 import {
   type Chunk,
   ChunkBuilder,
@@ -13,7 +15,7 @@ import {
 import type { Where } from './column.js';
 import { jsonRowText } from './json-row.js';
 import { isOipRequest, payloadFromOip } from './oip.js';
-import { arrange, describe, fixedCount, isFields, isList, measure, takesJson, tooDeep } from './wanted.js';
+import { isFields, tooDeep } from './wanted.js';
 
 /** The deepest nesting of lists and objects taken; a tensor has at most a handful of axes. */
 export const DEFAULT_MAX_DEPTH = 64;
@@ -22,6 +24,8 @@ export interface ValueOptions extends ChunkLimits {
   maxDepth: number;
   /** Fields that are no input: `refuse` in documents, `ignore` where a value is an NDJSON line. */
   extras: Extras;
+  /** Lists may hold NaN and infinities as numbers: they come from a program, not from JSON text. */
+  exact: boolean;
 }
 
 /** Rows are counted from 1, and named only when there are several. */
@@ -42,9 +46,9 @@ export function payloadsFromValue(
   signature: ModelSignature,
   options: Partial<ValueOptions> = {},
 ): Chunk[] {
-  const full: ValueOptions = { ...ONE_CHUNK, maxDepth: DEFAULT_MAX_DEPTH, extras: 'refuse', ...options };
+  const full: ValueOptions = { ...ONE_CHUNK, maxDepth: DEFAULT_MAX_DEPTH, extras: 'refuse', exact: false, ...options };
   if (takesJson(signature)) return jsonRows(value, signature, full);
-  if (isOipRequest(value, signature)) return chunkRows(payloadFromOip(value, signature), full);
+  if (isOipRequest(value, signature)) return chunkRows(payloadFromOip(value, signature, full.exact), full);
   if (isFields(value)) return fieldRows(value, signature, full);
   if (isList(value)) return listRows(value, signature, full);
   return build(signature, full, 1, (builder) => builder.addRow(value, 1, full.extras));
@@ -53,10 +57,11 @@ export function payloadsFromValue(
 /**
  * All rows of an in-memory value as one payload, for the library; see `payloadsFromValue`. A typed
  * array of the input's own type that holds one row is used uncopied: do not change it afterwards.
+ * Lists may hold what results do: bigints, NaN and infinities; typed arrays hold finite numbers.
  * @throws InferError INPUT_MIXED when rows differ in shape or shared values, which no payload holds.
  */
 export function payloadFromValue(value: unknown, signature: ModelSignature): Payload {
-  const [first, second] = payloadsFromValue(value, signature);
+  const [first, second] = payloadsFromValue(value, signature, { exact: true });
   if (second !== undefined || first === undefined) {
     throw badInput(
       'INPUT_MIXED',
@@ -75,7 +80,7 @@ function build(
   rows: number,
   fill: (builder: ChunkBuilder) => void,
 ): Chunk[] {
-  const builder = new ChunkBuilder(signature, options, places(rows), { expectedRows: rows });
+  const builder = new ChunkBuilder(signature, options, places(rows), { expectedRows: rows, exact: options.exact });
   fill(builder);
   builder.flush();
   return builder.drain();

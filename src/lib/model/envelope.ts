@@ -1,11 +1,18 @@
 import { badInput } from '../core/errors.js';
-import { type DataType, fromOipName, OIP_NAMES, type Payload, type RowTensor } from './tensor.js';
+import {
+  type DataType,
+  fromOipName,
+  OIP_NAMES,
+  type Payload,
+  type RowTensor,
+  type TensorRole,
+} from './tensor.js';
 
 /**
  * Payloads and results in one binary form: uint32 (little endian) length of a JSON header, the
  * header, then each tensor's raw bytes in the header's order. The header speaks the Open Inference
- * Protocol's binary tensor extension (names, datatypes, shapes, `binary_data_size`), plus `rows`
- * and `shared`, so tensors are never JSON inside Redis or between processes. Where rows differ in
+ * Protocol's binary tensor extension (names, datatypes, shapes, `binary_data_size`), plus `rows`,
+ * `shared` and `role`, so tensors are never JSON inside Redis or between processes. Where rows differ in
  * shape, `shapes` has one a row in place of `shape`: a reader that does not know it refuses the envelope.
  */
 interface EnvelopeHeader {
@@ -22,6 +29,7 @@ interface HeaderTensor {
   shape?: number[];
   shapes?: number[][];
   shared?: true;
+  role?: TensorRole;
   binary_data_size: number;
 }
 
@@ -34,6 +42,7 @@ export function envelopeParts(payload: Payload, meta?: Record<string, unknown>):
       datatype: OIP_NAMES[tensor.type],
       ...(tensor.shapes === undefined ? { shape: tensor.shape } : { shapes: tensor.shapes }),
       ...(tensor.shared ? { shared: true as const } : {}),
+      ...(tensor.role === undefined ? {} : { role: tensor.role }),
       binary_data_size: tensor.data.byteLength,
     })),
     ...(payload.wanted === undefined ? {} : { wanted: payload.wanted }),
@@ -73,9 +82,10 @@ export function decodeEnvelope(bytes: Uint8Array): { payload: Payload; meta: Rec
     if (end > buffer.length) throw corrupt(`it ends inside tensor ${entry.name}`);
     const data = buffer.subarray(at, end);
     at = end;
-    const { name, shape, shapes, shared } = entry;
+    const { name, shape, shapes, shared, role } = entry;
     const form = shapes === undefined ? { shape: shape ?? [] } : { shape: [], shapes };
-    return { name, type, ...form, ...(shared ? { shared: true } : {}), data };
+    const ours = { ...(shared ? { shared: true } : {}), ...(role === undefined ? {} : { role }) };
+    return { name, type, ...form, ...ours, data };
   });
   if (at !== buffer.length) throw corrupt(`it has ${buffer.length - at} bytes too many`);
   const { rows, wanted, meta = {} } = header;

@@ -1,93 +1,92 @@
-import { toBytes, toElements } from './layout.js';
+import { encodeElements } from './elements.js';
+import { asRow, flatElements, isList, measure } from './row-shape.js';
 import type { TensorSignature } from './signature.js';
-import { ELEMENT_BYTES, elementCount, encodeStrings } from './tensor.js';
+import { elementCount } from './tensor.js';
+import { describe, explainElement, wantedShape } from './value-words.js';
 
 /**
- * One row of an input from what JavaScript code returns: nested arrays (their nesting is the shape),
- * a flat array or typed array (the signature's shape, at most one open dimension worked out), one
- * bare value for a scalar, or `{shape, data}`.
- * @throws Error naming the input when counts, shape or an element do not fit.
+ * One row of an input from what JavaScript code returns, checked as a submitter's values are: nested
+ * lists (their nesting is the shape), a flat list or typed array (the signature's shape, at most one
+ * open dimension worked out), one bare value for a scalar, or `{shape, data}`. float16 is given as numbers.
+ * @param single the model takes one row a run: the axis of length 1 in front of a row may be left out.
+ * @throws Error naming the input, and the element where one does not fit.
  */
-export function fromArray(input: TensorSignature, value: unknown): { shape: number[]; data: Uint8Array } {
-  if (isShaped(value)) return build(input, flatten(value.data), value.shape);
-  if (Array.isArray(value) && Array.isArray(value[0]))
-    return build(input, value.flat(Infinity), nesting(value));
-  const flat = flatten(value);
-  return build(input, flat, resolveShape(input, flat.length));
+export function fromArray(
+  input: TensorSignature,
+  value: unknown,
+  single = false,
+): { shape: number[]; data: Uint8Array } {
+  const data = isShaped(value) ? value.data : value;
+  const shape = isShaped(value)
+    ? declaredShape(input, value, single)
+    : rowShape(input, measure(value), single);
+  if (input.type === 'float16' && data instanceof Uint16Array) {
+    throw new Error(
+      `input '${input.name}' is float16, for which a Uint16Array may hold bits or numbers: give a list or a Float32Array of numbers`,
+    );
+  }
+  const dims = measure(data);
+  const flat = shape === undefined ? undefined : flatElements(data, dims);
+  if (shape === undefined || flat === undefined || flat.length !== elementCount(shape)) {
+    const ragged = shape !== undefined && flat === undefined;
+    throw new Error(
+      `input '${input.name}' takes ${wantedShape(input)}, not ${ragged ? 'a ragged list' : found(value)}`,
+    );
+  }
+  const encoded = encodeElements(input.type, flat);
+  if ('data' in encoded) return { shape, data: encoded.data };
+  const { refused } = encoded;
+  const fault = explainElement(flat[refused], input.type);
+  throw new Error(
+    `element ${refused + 1} of input '${input.name}' is ${fault.found}; it takes ${fault.takes}: ${fault.hint}`,
+  );
 }
 
-function isShaped(value: unknown): value is { shape: number[]; data: unknown } {
+function isShaped(value: unknown): value is { shape: unknown[]; data: unknown } {
   return (
     typeof value === 'object' &&
     value !== null &&
+    !isList(value) &&
     'shape' in value &&
     'data' in value &&
     Array.isArray(value.shape)
   );
 }
 
-function flatten(value: unknown): ArrayLike<unknown> {
-  if (Array.isArray(value)) return value;
-  if (ArrayBuffer.isView(value) && !(value instanceof DataView))
-    return value as unknown as ArrayLike<unknown>;
-  return [value];
-}
-
-function nesting(value: unknown[]): number[] {
-  const shape: number[] = [];
-  let level: unknown = value;
-  while (Array.isArray(level)) {
-    shape.push(level.length);
-    level = level[0];
-  }
-  return shape;
-}
-
-function resolveShape(input: TensorSignature, count: number): number[] {
-  const open = input.shape.filter((dim) => dim === null).length;
-  if (open === 0) return input.shape as number[];
-  if (open > 1)
-    throw new Error(`input ${input.name} has ${open} open dimensions: return nested arrays or {shape, data}`);
-  const fixed = elementCount(input.shape.map((dim) => dim ?? 1));
-  return input.shape.map((dim) => dim ?? count / fixed);
-}
-
-function build(
+/** The shape that is given, if it is one of a row; an empty dimension is meant where it is written out. */
+function declaredShape(
   input: TensorSignature,
-  flat: ArrayLike<unknown>,
-  shape: number[],
-): { shape: number[]; data: Uint8Array } {
-  const fits =
-    shape.length === input.shape.length &&
-    shape.every(
-      (dim, i) => Number.isInteger(dim) && dim >= 0 && (input.shape[i] === null || input.shape[i] === dim),
-    );
-  if (!fits || elementCount(shape) !== flat.length) {
-    const expected = input.shape.map((dim) => dim ?? 'any').join(',');
-    throw new Error(
-      `input ${input.name} needs shape [${expected}], got [${shape.join(',')}] with ${flat.length} element(s)`,
-    );
-  }
-  return { shape, data: encode(input, flat) };
+  { shape }: { shape: unknown[] },
+  single: boolean,
+): number[] | undefined {
+  if (!shape.every((dim) => Number.isSafeInteger(dim) && (dim as number) >= 0)) return undefined;
+  const dims = shape as number[];
+  const fits = (one: readonly number[]) =>
+    one.length === input.shape.length &&
+    one.every((dim, axis) => input.shape[axis] === null || input.shape[axis] === dim);
+  if (fits(dims)) return dims;
+  return single && fits([1, ...dims]) ? [1, ...dims] : undefined;
 }
 
-function encode(input: TensorSignature, flat: ArrayLike<unknown>): Uint8Array {
-  if (input.type === 'string') return encodeStrings(Array.from(flat, String));
-  if (input.type === 'float16') {
-    if (flat instanceof Uint16Array) return toBytes(flat);
-    throw new Error(`input ${input.name} is float16: return its bits in a Uint16Array`);
-  }
-  const big = input.type === 'int64' || input.type === 'uint64';
-  const elements = toElements(
-    input.type,
-    new Uint8Array(flat.length * ELEMENT_BYTES[input.type]),
-  ) as unknown as Record<number, unknown>;
-  for (let i = 0; i < flat.length; i++) {
-    const value = flat[i];
-    if (typeof value !== 'number' && typeof value !== 'bigint' && typeof value !== 'boolean') {
-      throw new Error(`input ${input.name}: element ${i} is not a number`);
-    }
-    elements[i] = big ? BigInt(value) : Number(value);
-  }
-  return toBytes(elements as unknown as Float32Array);
+function rowShape(input: TensorSignature, dims: readonly number[], single: boolean): number[] | undefined {
+  const known = asRow(dims, input.shape) ?? withOpenDim(input, dims);
+  if (known !== undefined || !single) return known;
+  const [first, ...rest] = input.shape;
+  const row = first === 1 || first === null ? asRow(dims, rest) : undefined;
+  return row === undefined ? undefined : [1, ...row];
+}
+
+/** A flat list for a shape with one open dimension, which its length then gives. */
+function withOpenDim({ shape }: TensorSignature, dims: readonly number[]): number[] | undefined {
+  const [count] = dims;
+  if (dims.length !== 1 || count === undefined || shape.filter((dim) => dim === null).length !== 1)
+    return undefined;
+  const open = count / elementCount(shape.map((dim) => dim ?? 1));
+  return Number.isInteger(open) && open > 0 ? shape.map((dim) => dim ?? open) : undefined;
+}
+
+function found(value: unknown): string {
+  if (!isShaped(value)) return describe(value);
+  const shape = value.shape.slice(0, 8).map(String).join(', ');
+  return `shape [${shape}] with ${describe(value.data)}`;
 }

@@ -1,13 +1,11 @@
 import { pathToFileURL } from 'node:url';
 import { InferError, messageOf } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
-import { fromArray } from './from-array.js';
-import { type TensorData, toElements } from './layout.js';
+import { answerText, type HandlerOutput, inputsOf, outputsOf } from './handler-values.js';
 import type { RowFailure } from './row-failure.js';
 import { JSON_TENSOR, type ModelSignature, type TensorSignature } from './signature.js';
 import {
   concatRows,
-  type DataType,
   decodeStrings,
   encodeStrings,
   type Payload,
@@ -24,12 +22,6 @@ export interface HandlerContext {
   signature: ModelSignature;
   /** Aborted at the soft time limit of the jobs in the run, and when the runner is told to stop. */
   signal: AbortSignal;
-}
-
-export interface HandlerOutput {
-  type: DataType;
-  shape: number[];
-  data: TensorData;
 }
 
 /** The module a manifest's `handler` names; both functions are optional, sync or async. */
@@ -71,6 +63,7 @@ export function jsonSignature(batchable: boolean): TensorSignature {
     type: 'string',
     shape: [],
     shared: false,
+    role: 'json',
     batchAxis: batchable ? 0 : null,
     modelShape: [],
   };
@@ -92,34 +85,16 @@ export async function preprocessRows(
   payload: Payload,
   context: HandlerContext,
 ): Promise<{ rows: PlacedRow[]; failed: RowFailure[] }> {
-  const json = payload.tensors.find((tensor) => tensor.name === JSON_TENSOR);
-  if (json === undefined)
-    throw new InferError('RUN_FAILED', `model ${context.model} takes one string input named ${JSON_TENSOR}`);
+  // The published signature has this one input, and what is queued was held against it.
+  const json = payload.tensors[0];
+  if (json?.type !== 'string' || payload.tensors.length > 1)
+    throw new InferError('RUN_FAILED', `model ${context.model} takes JSON rows`);
   const texts = decodeStrings(json.data).map((text, place) => ({ text, place }));
   const { done, failed } = await everyRow(texts, async ({ text }) => {
     const value = await handler.preprocess?.(JSON.parse(text), context);
-    return rowPayload(value, context.signature.inputs);
+    return inputsOf(value, context.signature);
   });
   return { rows: done.map(({ row, value }) => ({ place: row, payload: value })), failed };
-}
-
-/** The tensors of one row as `preprocess` returned it. */
-function rowPayload(value: unknown, inputs: readonly TensorSignature[]): Payload {
-  if (typeof value !== 'object' || value === null)
-    throw new Error('preprocess must return {inputName: values}');
-  const fields = value as Record<string, unknown>;
-  const unknown = Object.keys(fields).find((name) => !inputs.some((input) => input.name === name));
-  if (unknown !== undefined) {
-    throw new Error(
-      `preprocess returned '${unknown}'; the model's inputs are ${inputs.map((input) => input.name).join(', ')}`,
-    );
-  }
-  const tensors = inputs.map((input) => {
-    if (fields[input.name] === undefined) throw new Error(`preprocess returned no '${input.name}'`);
-    const { shape, data } = fromArray(input, fields[input.name]);
-    return { name: input.name, type: input.type, shape, data, ...(input.shared ? { shared: true } : {}) };
-  });
-  return { rows: 1, tensors };
 }
 
 /**
@@ -131,14 +106,11 @@ export async function postprocessRows(
   rows: readonly PlacedRow[],
   context: HandlerContext,
 ): Promise<{ outputs: Payload; failed: RowFailure[] }> {
-  const { done, failed } = await everyRow(rows, async ({ payload }) => {
-    const outputs: Record<string, HandlerOutput> = {};
-    for (const { name, type, shape, data } of payload.tensors)
-      outputs[name] = { type, shape, data: toElements(type, data) };
-    return JSON.stringify((await handler.postprocess?.(outputs, context)) ?? null);
-  });
+  const { done, failed } = await everyRow(rows, async ({ payload }) =>
+    answerText(await handler.postprocess?.(outputsOf(payload), context)),
+  );
   const data = encodeStrings(done.map(({ value }) => value));
-  const json: RowTensor = { name: JSON_TENSOR, type: 'string', shape: [], data };
+  const json: RowTensor = { name: JSON_TENSOR, type: 'string', shape: [], role: 'json', data };
   return { outputs: { rows: done.length, tensors: [json] }, failed };
 }
 

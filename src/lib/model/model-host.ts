@@ -138,7 +138,7 @@ export class ModelHost {
   }
 
   async #infer(payload: Payload): Promise<Payload> {
-    const feeds: Record<string, HostTensor> = {};
+    const feeds = Object.create(null) as Record<string, HostTensor>;
     for (const input of this.#probed.inputs) {
       const tensor = payload.tensors.find((one) => one.name === input.name);
       // ONNX Runtime would take the names and types on trust and fail far from the cause.

@@ -13,9 +13,13 @@ import { type DataType, ELEMENT_BYTES } from './tensor.js';
  */
 
 // Since Node 23 float16 tensors take a Float16Array, which the native side of 1.30 cannot read
-// ("not enough space: expected 4, got 0"); without the global it takes Uint16Array everywhere.
-if ('Float16Array' in globalThis) Reflect.deleteProperty(globalThis, 'Float16Array');
+// ("not enough space: expected 4, got 0"). Which array it takes is settled with its first tensor, so the
+// global is hidden until then and given back: handlers may need it.
+const float16 = Object.getOwnPropertyDescriptor(globalThis, 'Float16Array');
+if (float16 !== undefined) Reflect.deleteProperty(globalThis, 'Float16Array');
 const ort = await import('onnxruntime-node');
+new ort.Tensor('float16', Uint16Array.of(0), [1]);
+if (float16 !== undefined) Object.defineProperty(globalThis, 'Float16Array', float16);
 
 type Backend = Exclude<Provider, 'auto'>;
 
@@ -119,17 +123,53 @@ function wrap(session: NativeSession, device: string, label: string): OnnxSessio
     skipped: session.outputMetadata.filter((meta) => !meta.isTensor).map((meta) => meta.name),
     device,
     async run(feeds, quiet = false) {
-      const tensors = Object.entries(feeds).map(([name, tensor]) => [name, nativeTensor(tensor)] as const);
+      const tensors = byName(Object.entries(feeds).map(([name, tensor]) => [name, nativeTensor(tensor)]));
       try {
         const options = quiet ? QUIET : {};
-        const results = await session.run(Object.fromEntries(tensors), names, options);
-        return Object.fromEntries(names.map((name) => [name, hostTensor(results[name])]));
+        const results = names.includes(PROTO)
+          ? await runWithProto(session, tensors, names, options)
+          : await session.run(tensors, names, options);
+        return byName(names.map((name) => [name, hostTensor(results[name])]));
       } catch (error) {
         throw new InferError('RUN_FAILED', clean(error, '', ''), { cause: error });
       }
     },
     release: () => session.release(),
   };
+}
+
+/** An object in which no name is special, whatever a model calls its tensors. */
+function byName<T>(entries: Iterable<readonly [string, T]>): Record<string, T> {
+  const object = Object.create(null) as Record<string, T>;
+  for (const [name, value] of entries) object[name] = value;
+  return object;
+}
+
+const PROTO = '__proto__';
+
+type NativeTensor = InstanceType<typeof ort.Tensor>;
+
+/**
+ * A run with an output called `__proto__`. The public `run` loses that name in objects of its own, and the
+ * native side sets it as the prototype of what it answers: so it is asked directly and looked for there.
+ */
+async function runWithProto(
+  session: NativeSession,
+  feeds: Record<string, NativeTensor>,
+  names: readonly string[],
+  options: object,
+): Promise<Record<string, NativeTensor>> {
+  const { handler } = session as unknown as {
+    handler: { run(feeds: object, fetches: object, options: object): Promise<Record<string, NativeTensor>> };
+  };
+  const results = await handler.run(feeds, byName(names.map((name) => [name, null])), options);
+  const hidden: unknown = Object.getPrototypeOf(results);
+  return byName(
+    names.flatMap((name): [string, NativeTensor][] => {
+      if (name !== PROTO) return Object.hasOwn(results, name) ? [[name, results[name] as NativeTensor]] : [];
+      return hidden instanceof ort.Tensor ? [[name, hidden]] : [];
+    }),
+  );
 }
 
 function describe(

@@ -1,4 +1,4 @@
-import { JSON_TENSOR } from './signature.js';
+import { fromHalf } from './elements.js';
 import {
   type DataType,
   decodeStrings,
@@ -10,31 +10,36 @@ import {
   rowStarts,
 } from './tensor.js';
 
-/** Reads element `index` of a tensor as a JSON-safe value. */
+/** Reads element `index` of a tensor. */
 type Reader = (index: number) => unknown;
+
+/**
+ * `exact`, for programs: NaN and infinities are numbers, integers beyond 2^53 bigints. `json`: what JSON
+ * has no number for is text, as the JSON mapping of Protocol Buffers writes it; input takes the same.
+ */
+export type ValueForm = 'exact' | 'json';
 
 /** `{"class": 3, "confidence": 0.99}`, nested arrays for shapes, or whatever a handler answered. */
 export type RowValue = unknown;
 
 /**
  * The rows of a result as plain values: an object of named outputs per row, nested arrays by the
- * row's own shape, scalars bare. Integers beyond 2^53 become strings and NaN or infinities null, since JSON has
- * neither. A handler's answer (the tensor `json`) is the row itself.
+ * row's own shape, scalars bare. A handler's answer is the row itself, JSON in either form.
  */
-export function rowValues(payload: Payload): RowValue[] {
+export function rowValues(payload: Payload, form: ValueForm): RowValue[] {
   const only = payload.tensors[0];
-  if (payload.tensors.length === 1 && only?.name === JSON_TENSOR && only.type === 'string') {
+  if (only?.role === 'json') {
     return decodeStrings(only.data).map((text) => JSON.parse(text) as unknown);
   }
   const columns = payload.tensors.map((tensor) => ({
     tensor,
-    read: readerOf(tensor),
+    read: readerOf(tensor, form),
     starts: tensor.shared ? [] : rowStarts(tensor, payload.rows),
   }));
   return Array.from({ length: payload.rows }, (_, row) => {
     const value: Record<string, unknown> = {};
     for (const { tensor, read, starts } of columns) {
-      value[tensor.name] = nested(read, rowShape(tensor, row), starts[row] ?? 0);
+      setField(value, tensor.name, nested(read, rowShape(tensor, row), starts[row] ?? 0));
     }
     return value;
   });
@@ -48,56 +53,61 @@ function nested(read: Reader, shape: readonly number[], from: number): unknown {
   return Array.from({ length: dim }, (_, i) => nested(read, inner, from + i * step));
 }
 
-function readerOf(tensor: RowTensor): Reader {
+/** Assigning to `__proto__` would set the prototype and lose the value. */
+function setField(target: Record<string, unknown>, name: string, value: unknown): void {
+  if (name !== '__proto__') target[name] = value;
+  else Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true });
+}
+
+function readerOf(tensor: RowTensor, form: ValueForm): Reader {
   if (tensor.type === 'string') {
     const values = decodeStrings(tensor.data);
     return (i) => values[i];
   }
-  const { data } = tensor;
+  const { data, type } = tensor;
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  const bytes = ELEMENT_BYTES[tensor.type];
-  const read = NUMBER_READERS[tensor.type];
-  return (i) => read(view, i * bytes);
+  const bytes = ELEMENT_BYTES[type];
+  if (type === 'bool') return (i) => view.getUint8(i) !== 0;
+  const read = NUMBER_READERS[type];
+  if (form === 'exact') return (i) => read(view, i * bytes);
+  return (i) => jsonNumber(read(view, i * bytes));
 }
 
-const NUMBER_READERS: Record<Exclude<DataType, 'string'>, (view: DataView, at: number) => unknown> = {
+type NumberReader = (view: DataView, at: number) => number | bigint;
+
+const NUMBER_READERS: Record<Exclude<DataType, 'string' | 'bool'>, NumberReader> = {
   float32: (view, at) => shortFloat(view.getFloat32(at, true)),
-  float64: (view, at) => finite(view.getFloat64(at, true)),
-  float16: (view, at) => halfFloat(view.getUint16(at, true)),
+  float64: (view, at) => view.getFloat64(at, true),
+  float16: (view, at) => fromHalf(view.getUint16(at, true)),
   int8: (view, at) => view.getInt8(at),
   uint8: (view, at) => view.getUint8(at),
   int16: (view, at) => view.getInt16(at, true),
   uint16: (view, at) => view.getUint16(at, true),
   int32: (view, at) => view.getInt32(at, true),
   uint32: (view, at) => view.getUint32(at, true),
-  int64: (view, at) => safeInteger(view.getBigInt64(at, true)),
-  uint64: (view, at) => safeInteger(view.getBigUint64(at, true)),
-  bool: (view, at) => view.getUint8(at) !== 0,
+  int64: (view, at) => exactInteger(view.getBigInt64(at, true)),
+  uint64: (view, at) => exactInteger(view.getBigUint64(at, true)),
 };
 
-function finite(value: number): number | null {
-  return Number.isFinite(value) ? value : null;
+/** A number where JSON has one for it, else its text: `"NaN"`, `"-Infinity"`, `"9007199254740993"`. */
+export function jsonNumber(value: number | bigint): number | string {
+  const exact = exactInteger(value);
+  return typeof exact === 'number' && Number.isFinite(exact) ? exact : exact.toString();
+}
+
+/** A bigint as a number where that is exact. */
+function exactInteger(value: number | bigint): number | bigint {
+  if (typeof value === 'number') return value;
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
 }
 
 /** The shortest decimal that is this float32: 7 digits mostly, 9 always (IEEE 754). */
-function shortFloat(value: number): number | null {
-  if (!Number.isFinite(value)) return null;
+export function shortFloat(value: number): number {
+  if (value === 0 || !Number.isFinite(value)) return value;
   for (let digits = 7; digits < 9; digits++) {
     const short = Number(value.toPrecision(digits));
     if (Math.fround(short) === value) return short;
   }
   return Number(value.toPrecision(9));
-}
-
-function halfFloat(bits: number): number | null {
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return null;
-  const size = exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15);
-  return bits & 0x8000 ? -size : size;
-}
-
-function safeInteger(value: bigint): number | string {
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : value.toString();
 }

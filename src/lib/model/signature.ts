@@ -1,5 +1,5 @@
 import type { Batching } from './batching.js';
-import type { DataType } from './tensor.js';
+import type { DataType, TensorRole } from './tensor.js';
 
 /** How a model's outputs become a result. */
 export type Task = 'classification' | 'tensor' | 'handler';
@@ -12,6 +12,8 @@ export interface TensorSignature {
   shape: (number | null)[];
   /** True when the tensor has no batch axis in a model that batches. */
   shared: boolean;
+  /** Set where the tensor is ours and not the model's. */
+  role?: TensorRole;
   /** The model's own axis that rows run along; null when shared, or where the whole tensor is one row. */
   batchAxis: number | null;
   /** The shape the ONNX file declares, symbolic dimensions by name. */
@@ -31,7 +33,7 @@ export interface ModelSignature {
   batching?: Batching;
   /** Upper bound on rows a run from the manifest; absent when none was given. */
   maxBatch?: number;
-  /** What `submit` must provide. A handler with `preprocess` has one string input named `json`. */
+  /** What `submit` must provide. A handler with `preprocess` has one string input, of role `json`. */
   inputs: TensorSignature[];
   /** What a result holds, after task or handler. */
   outputs: TensorSignature[];
@@ -43,5 +45,13 @@ export interface ModelSignature {
   warnings: string[];
 }
 
-/** Name of the single string tensor that carries JSON rows to a `preprocess` or from a `postprocess`. */
+/**
+ * Name of the single string tensor that carries JSON rows to a `preprocess` or from a `postprocess`. It is
+ * there to be shown: a model may have a tensor of that name too, and `role` tells them apart.
+ */
 export const JSON_TENSOR = 'json';
+
+/** Whether a model's rows are JSON values, handed to its `preprocess` as text. */
+export function takesJson(signature: ModelSignature): boolean {
+  return signature.inputs[0]?.role === 'json';
+}

@@ -41,7 +41,7 @@ export function planTask(manifest: ModelManifest, outputs: TensorSignature[], la
   const perRow = { shape: [], shared: false, batchAxis: scores.batchAxis, modelShape: [] };
   return {
     outputs: [
-      { name: 'class', type: 'int32', ...perRow },
+      { name: 'class', type: 'int32', role: 'class', ...perRow },
       { name: 'confidence', type: 'float32', ...perRow },
       ...(manifest.labels === undefined ? [] : [{ name: 'label', type: 'string' as const, ...perRow }]),
     ],
@@ -98,7 +98,13 @@ export function classify(
     confidences.push(softmaxed ? 1 / expSum(scores, at, width, top) : top);
   }
   const tensors: RowTensor[] = [
-    { name: 'class', type: 'int32', shape: [], data: toBytes(Int32Array.from(classes)) },
+    {
+      name: 'class',
+      type: 'int32',
+      shape: [],
+      role: 'class',
+      data: toBytes(Int32Array.from(classes)),
+    },
     { name: 'confidence', type: 'float32', shape: [], data: toBytes(Float32Array.from(confidences)) },
   ];
   if (labels !== undefined) {

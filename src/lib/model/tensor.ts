@@ -56,6 +56,9 @@ export function fromOipName(name: string): DataType | undefined {
   return FROM_OIP.get(name);
 }
 
+/** `json`: every element is the JSON text of a row, for or from a handler. `class`: a row's class, found by us. */
+export type TensorRole = 'json' | 'class';
+
 /**
  * One named tensor of a job, rows first: whatever axis the model batches along, here row 0's bytes
  * come first, then row 1's. So rows are sliced and joined by byte ranges, and only the runner, next
@@ -70,6 +73,8 @@ export interface RowTensor {
   shapes?: number[][];
   /** True for an input without a batch axis (a scalar sampling rate, say): one value for all rows. */
   shared?: boolean;
+  /** What a tensor of ours stands for. Never told from its name, which a model may give a tensor of its own. */
+  role?: TensorRole;
   data: Uint8Array;
   /** Where the same bytes are in the worker's arena, for a large input; see arena.ts. */
   staged?: number;

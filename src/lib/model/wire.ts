@@ -3,7 +3,7 @@ import type { ExitCode } from '../core/exit-codes.js';
 import type { ModelFiles } from './repository.js';
 import type { RowFailure } from './row-failure.js';
 import type { LoadedModel, RunnerOptions } from './runner.js';
-import type { DataType, Payload, RowTensor } from './tensor.js';
+import type { DataType, Payload, RowTensor, TensorRole } from './tensor.js';
 
 /** What a runner is told first; the manifest is parsed by the worker, which keeps zod out of the runner. */
 export type RunnerSettings = Pick<RunnerOptions, 'provider' | 'gpu' | 'requireGpu' | 'threads'>;
@@ -45,6 +45,7 @@ export interface WirePayload {
     shape: number[];
     shapes?: number[][];
     shared?: true;
+    role?: TensorRole;
     bytes: number;
     /** Offset and length of its pieces in the worker's arena; without it the body holds it. */
     staged?: [number, number][];
@@ -71,6 +72,7 @@ export function packPayloads(payloads: readonly Payload[]): { payload: WirePaylo
       shape,
       ...(tensor.shapes === undefined ? {} : { shapes: pieces.flatMap((piece) => piece.shapes ?? []) }),
       ...(tensor.shared ? { shared: true as const } : {}),
+      ...(tensor.role === undefined ? {} : { role: tensor.role }),
       bytes,
     };
     const staged = placesOf(pieces);

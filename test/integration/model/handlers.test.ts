@@ -76,7 +76,7 @@ describe('handlers', () => {
     await runner.load('picky');
     const rows = [{ pre: 'cats' }, { x: [1, 1] }, { x: [-5, 0] }, { x: [2, 2] }, { pre: 'dogs' }];
     const reply = await runner.run({ model: 'picky', parts: [json(...rows)] });
-    expect(rowValues(reply.outputs)).toEqual([3, 5]);
+    expect(rowValues(reply.outputs, 'json')).toEqual([3, 5]);
     expect(reply.failed.map(({ row, error }) => [row, error.code, error.message])).toEqual([
       [0, 'HANDLER_FAILED', "the model's handler failed: no cats"],
       [4, 'HANDLER_FAILED', "the model's handler failed: no dogs"],
@@ -96,7 +96,7 @@ describe('handlers', () => {
     );
     await runner.load('means');
     const rows = [[1, 2], [3], [4, 5], [6, 7, 8]];
-    expect(rowValues(await run('means', json(...rows)))).toEqual(
+    expect(rowValues(await run('means', json(...rows)), 'json')).toEqual(
       rows.map((row) => ({ y: row.map((value) => 2 * value) })),
     );
   });

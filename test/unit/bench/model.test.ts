@@ -97,7 +97,7 @@ describe('made-up rows', () => {
   });
 
   it('are refused for a model that takes JSON', () => {
-    const signature = signatureOf({ name: 'json', type: 'string', shape: [] });
+    const signature = signatureOf({ name: 'json', role: 'json', type: 'string', shape: [] });
     expect(() => randomRows(signature, seededRandom(1))).toThrow(
       expect.objectContaining({ code: 'BENCH_DATA', exitCode: 2 }),
     );

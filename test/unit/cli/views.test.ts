@@ -271,6 +271,7 @@ const done: JobResultJson = {
   id: 'j1',
   state: 'completed',
   result: { class: 3, confidence: 0.9987, label: '3', device: 'cpu' },
+  task: 'classification',
   attempts: 1,
   worker: 'w-1',
   device: 'cpu',
@@ -288,6 +289,15 @@ describe('result', () => {
       'worker  w-1',
       'device  cpu',
     ]);
+  });
+
+  it.each(['tensor', 'handler'] as const)('hides nothing beside a %s value called class', (task) => {
+    const result = { class: 3, confidence: 0.5, pixels: [1, 2] };
+    for (const value of [result, [result, result]]) {
+      const lines = resultView({ ...done, task, result: value }, TTY);
+      expect(JSON.parse(lines.slice(0, lines.indexOf('')).join(''))).toEqual(value);
+    }
+    expect(resultView({ ...done, task, result: null }, TTY)[0]).toBe('null');
   });
 
   it('is the bare result in a pipe', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { elementError } from '../../../src/lib/input/element-error.js';
-import { CODECS, fromHalf, type NumericType, toHalf } from '../../../src/lib/input/elements.js';
+import { CODECS, fromHalf, type NumericType, toHalf } from '../../../src/lib/model/elements.js';
 import { input } from './signatures.js';
 
 function write(type: NumericType, value: unknown): unknown {
@@ -42,8 +42,26 @@ describe('element codecs', () => {
     ['float32', null, 'refused'],
     ['float32', '1', 'refused'],
     ['float32', Number.NaN, 'refused'],
+    ['float32', 'NaN', Number.NaN],
+    ['float32', '-Infinity', Number.NEGATIVE_INFINITY],
+    ['float64', 'Infinity', Number.POSITIVE_INFINITY],
+    ['float16', 'NaN', 0x7e00],
+    ['float16', '-Infinity', 0xfc00],
+    ['float32', 'nan', 'refused'],
+    ['float32', 'inf', 'refused'],
+    ['int32', 'NaN', 'refused'],
+    ['bool', 'NaN', 'refused'],
   ])('%s takes %s as %s', (type, value, expected) => {
     expect(write(type, value)).toBe(expected);
+  });
+
+  it('takes NaN and infinities as numbers only from a program', () => {
+    for (const type of ['float32', 'float64', 'float16'] as const) {
+      const target = CODECS[type].allocate(2);
+      expect(CODECS[type].write(target, 0, [Number.NaN, Number.NEGATIVE_INFINITY], true)).toBe(-1);
+      expect(CODECS[type].write(target, 0, [0, Number.NaN])).toBe(1);
+    }
+    expect(CODECS.float32.write(CODECS.float32.allocate(1), 0, [1e39], true)).toBe(0);
   });
 
   it('every float16 comes back as its own bits', () => {
@@ -72,7 +90,8 @@ describe('element errors', () => {
   it.each<[NumericType | 'string', unknown, string]>([
     ['float32', null, 'null'],
     ['float32', 'secret', 'text'],
-    ['float32', 'NaN', 'NaN or infinity'],
+    ['float32', 'nan', 'NaN or infinity'],
+    ['int8', 'NaN', 'NaN or infinity'],
     ['float32', Number.POSITIVE_INFINITY, 'infinite'],
     ['float32', 1e39, 'too large for float32'],
     ['float32', {}, 'an object'],

@@ -29,7 +29,10 @@ export function model(...inputs: TensorSignature[]): ModelSignature {
 
 export const digits = model(input('pixels', 'float32', [64]));
 export const square = model(input('image', 'float32', [2, 3]));
-export const jsonModel: ModelSignature = { ...model(input('json', 'string', [])), task: 'handler' };
+export const jsonModel: ModelSignature = {
+  ...model(input('json', 'string', [], { role: 'json' })),
+  task: 'handler',
+};
 export const table = model(input('age', 'float32', [1]), input('name', 'string', [1]));
 
 export function floats(payload: Payload, tensor = 0): number[] {

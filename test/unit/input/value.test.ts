@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { chunkRows } from '../../../src/lib/input/chunk-builder.js';
 import { payloadFromOip } from '../../../src/lib/input/oip.js';
 import { payloadFromValue, payloadsFromValue } from '../../../src/lib/input/value.js';
-import { decodeStrings } from '../../../src/lib/model/tensor.js';
+import { decodeStrings, encodeStrings } from '../../../src/lib/model/tensor.js';
 import { digits, failure, floats, input, jsonModel, model, square, table } from './signatures.js';
 
 const row64 = Array.from({ length: 64 }, (_, i) => i / 64);
@@ -258,6 +258,22 @@ describe('refusals', () => {
     expect(error.message).toContain(words);
     expect([error.code, error.exitCode]).toEqual([code, 65]);
     expect(error.hint).toBeTruthy();
+  });
+
+  it('takes input names that are refused elsewhere, where the model has them', () => {
+    const odd = model(input('__proto__', 'float32', [1]), input('constructor', 'float32', [1]));
+    const { tensors } = payloadFromValue(JSON.parse('{"__proto__": [1], "constructor": [2]}'), odd);
+    expect(
+      tensors.map(({ name, data }) => [name, [...new Float32Array(Uint8Array.from(data).buffer)]]),
+    ).toEqual([
+      ['__proto__', [1]],
+      ['constructor', [2]],
+    ]);
+  });
+
+  it('a model input that is only called json holds text', () => {
+    const { tensors } = payloadFromValue('hello', model(input('json', 'string', [])));
+    expect(tensors).toEqual([{ name: 'json', type: 'string', shape: [], data: encodeStrings(['hello']) }]);
   });
 
   it('says which name was meant', async () => {

@@ -97,7 +97,7 @@ describe('classify', () => {
       [0, 'RUN_FAILED', 'output s holds NaN'],
       [2, 'RUN_FAILED', 'output s holds NaN'],
     ]);
-    expect(rowValues(outputs)).toEqual([{ class: 1, confidence: 0.7310586, label: 'b' }]);
+    expect(rowValues(outputs, 'json')).toEqual([{ class: 1, confidence: 0.7310586, label: 'b' }]);
   });
 
   it('reads halves', () => {
@@ -144,8 +144,77 @@ describe('fromArray', () => {
     expect(toElements('int64', fromArray(input([2], 'int64'), [1, 2n]).data)).toEqual(
       BigInt64Array.of(1n, 2n),
     );
-    expect(() => fromArray(input([1]), ['7'])).toThrow('element 0 is not a number');
-    expect(() => fromArray(input([3]), [1, 2])).toThrow('needs shape [3]');
-    expect(() => fromArray(input([2, 2]), [[1, 2], [3]])).toThrow('needs shape [2,2]');
+    expect(() => fromArray(input([1]), ['7'])).toThrow("element 1 of input 'x' is text; it takes");
+    expect(() => fromArray(input([3]), [1, 2])).toThrow("input 'x' takes 3 numbers, not 2 numbers");
   });
+
+  it.each<[TensorSignature['type'], unknown, string]>([
+    ['uint8', [300, 1], 'element 1 of input .x. is outside 0..255'],
+    ['uint8', [1, -1], 'element 2 of input .x. is outside 0..255'],
+    ['uint8', [1, 1.5], 'not a whole number'],
+    ['bool', [2, 0], 'other than 0 and 1'],
+    ['int64', [2 ** 53, 0], 'beyond 2.53'],
+    ['float32', [1e39, 0], 'too large for float32'],
+    ['float32', [Number.NaN, 0], 'is NaN'],
+    ['float32', Float32Array.of(0, Number.NaN), 'is NaN'],
+    ['float32', [null, 0], 'is null'],
+    ['float16', [65520, 0], 'too large for float16'],
+    ['float16', Uint16Array.of(0x3800, 0x3c00), 'a Uint16Array may hold bits or numbers'],
+    ['string', [5, 'a'], 'is a number'],
+    ['string', ['a', 'b\0'], 'NUL'],
+  ])('%s refuses %j', (type, value, words) => {
+    expect(() => fromArray(input([2], type), value)).toThrow(new RegExp(words));
+  });
+
+  it.each<[(number | null)[], unknown, string]>([
+    [[2, 2], [[1, 2], [3]], 'takes 2 x 2 numbers, not a ragged list'],
+    [[2, 2], [[1, 2], 3], 'takes 2 x 2 numbers, not a ragged list'],
+    [[null, 2], [1, 2, 3], 'takes ? x 2 numbers, not 3 numbers'],
+    [[2], { shape: [3], data: [1, 2, 3] }, 'not shape [3] with 3 numbers'],
+    [[2], { shape: [2], data: [1, 2, 3] }, 'not shape [2] with 3 numbers'],
+    [[2], { a: 1 }, 'not an object'],
+    [[2], 'abc', 'not text'],
+  ])('shape %j refuses %j', (shape, value, words) => {
+    expect(() => fromArray(input(shape), value)).toThrow(words);
+  });
+
+  it('takes float16 as numbers, and text for what is not finite', () => {
+    const half = (value: unknown) => [
+      ...(toElements('float16', fromArray(input([2], 'float16'), value).data) as Uint16Array),
+    ];
+    expect(half([0.5, 1])).toEqual([0x3800, 0x3c00]);
+    expect(half(Float32Array.of(0.5, 1))).toEqual([0x3800, 0x3c00]);
+    expect(half(['NaN', '-Infinity'])).toEqual([0x7e00, 0xfc00]);
+  });
+
+  it.each<[(number | null)[], unknown, number[]]>([
+    [
+      [1, 2, 2],
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      [1, 2, 2],
+    ],
+    [
+      [null, 2, 2],
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      [1, 2, 2],
+    ],
+    [
+      [null, 4],
+      [1, 2, 3, 4],
+      [1, 4],
+    ],
+    [[1, 2], { shape: [2], data: [1, 2] }, [1, 2]],
+    [[1, 2], [[1, 2]], [1, 2]],
+  ])(
+    'a model of one row a run, shape %j, takes %j with or without its leading 1',
+    (shape, value, expected) => {
+      expect(fromArray(input(shape), value, true).shape).toEqual(expected);
+    },
+  );
 });

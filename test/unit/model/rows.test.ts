@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { rowValues } from '../../../src/lib/model/rows.js';
+import { payloadFromValue } from '../../../src/lib/input/value.js';
+import { rowValues, type ValueForm } from '../../../src/lib/model/rows.js';
 import { type DataType, encodeStrings, type RowTensor } from '../../../src/lib/model/tensor.js';
+import { input, model } from '../input/signatures.js';
 
 function tensorOf(type: DataType, values: ArrayLike<number | bigint>, shape: number[] = []): RowTensor {
   const arrays = {
@@ -22,16 +24,20 @@ function tensorOf(type: DataType, values: ArrayLike<number | bigint>, shape: num
   return { name: 'v', type, shape, data: new Uint8Array(buffer) };
 }
 
-const valuesOf = (tensor: RowTensor, rows: number) =>
-  rowValues({ rows, tensors: [tensor] }).map((row) => (row as { v: unknown }).v);
+const valuesOf = (tensor: RowTensor, rows: number, form: ValueForm = 'json') =>
+  rowValues({ rows, tensors: [tensor] }, form).map((row) => (row as { v: unknown }).v);
 
 const { NaN: NAN, POSITIVE_INFINITY: INF } = Number;
 
 describe('rowValues', () => {
   it.each<[DataType, (number | bigint)[], unknown[]]>([
-    ['float32', [0.1, -1.5, NAN, INF, -INF], [0.1, -1.5, null, null, null]],
-    ['float64', [0.1, 1e300, NAN, -INF], [0.1, 1e300, null, null]],
-    ['float16', [0x3c00, 0xc000, 0x0001, 0x7bff, 0x7c00, 0x7e00], [1, -2, 2 ** -24, 65504, null, null]],
+    ['float32', [0.1, -1.5, NAN, INF, -INF], [0.1, -1.5, 'NaN', 'Infinity', '-Infinity']],
+    ['float64', [0.1, 1e300, NAN, -INF], [0.1, 1e300, 'NaN', '-Infinity']],
+    [
+      'float16',
+      [0x3c00, 0xc000, 0x0001, 0x7bff, 0x7c00, 0xfc00, 0x7e00],
+      [1, -2, 2 ** -24, 65504, 'Infinity', '-Infinity', 'NaN'],
+    ],
     ['int8', [-128, 127], [-128, 127]],
     ['uint8', [0, 255], [0, 255]],
     ['int16', [-32768], [-32768]],
@@ -45,9 +51,38 @@ describe('rowValues', () => {
     ],
     ['uint64', [2n ** 64n - 1n, 1n], ['18446744073709551615', 1]],
     ['bool', [0, 1, 2], [false, true, true]],
-  ])('reads %s', (type, raw, expected) => {
+  ])('reads %s for JSON', (type, raw, expected) => {
     expect(valuesOf(tensorOf(type, raw), raw.length)).toEqual(expected);
   });
+
+  it.each<[DataType, (number | bigint)[], unknown[]]>([
+    ['float32', [0.1, -0, NAN, INF, -INF], [0.1, -0, NAN, INF, -INF]],
+    ['float64', [1e300, NAN, -INF], [1e300, NAN, -INF]],
+    ['float16', [0x3c00, 0x7c00, 0x7e00], [1, INF, NAN]],
+    ['int64', [2n ** 53n - 1n, 2n ** 53n, -(2n ** 63n)], [2 ** 53 - 1, 2n ** 53n, -(2n ** 63n)]],
+    ['uint64', [2n ** 64n - 1n, 1n], [2n ** 64n - 1n, 1]],
+  ])('gives programs what %s holds', (type, raw, expected) => {
+    expect(valuesOf(tensorOf(type, raw), raw.length, 'exact')).toEqual(expected);
+  });
+
+  const numeric = ['float32', 'float64', 'float16', 'int64', 'uint64'] as const;
+  it.each(numeric.flatMap((type) => [[type, 'json'] as const, [type, 'exact'] as const]))(
+    'what %s gives in the form %s is input again, bit for bit',
+    (type, form) => {
+      const raw: Record<(typeof numeric)[number], (number | bigint)[]> = {
+        float32: [0.1, NAN, INF, -INF, 3.4e38],
+        float64: [0.1, NAN, INF, -INF, 1e308],
+        float16: [0x3c00, 0x7e00, 0x7c00, 0xfc00, 0x7bff],
+        int64: [5n, 2n ** 53n, -(2n ** 63n), 2n ** 63n - 1n, 0n],
+        uint64: [5n, 2n ** 53n, 2n ** 64n - 1n, 0n, 1n],
+      };
+      const tensor = tensorOf(type, raw[type], [5]);
+      const [row] = rowValues({ rows: 1, tensors: [tensor] }, form);
+      const sent = form === 'json' ? (JSON.parse(JSON.stringify(row)) as unknown) : row;
+      const again = payloadFromValue(sent, model(input('v', type, [5])));
+      expect(Buffer.compare(again.tensors[0]?.data as Uint8Array, tensor.data)).toBe(0);
+    },
+  );
 
   it('shows a float32 by a short decimal that is the same float32', () => {
     fc.assert(
@@ -84,13 +119,16 @@ describe('rowValues', () => {
     const text = encodeStrings(['a', 'ß€']);
     const memory = new Uint8Array(text.length + 3);
     memory.set(text, 3);
-    const rows = rowValues({
-      rows: 2,
-      tensors: [
-        { name: 'text', type: 'string', shape: [], data: memory.subarray(3) },
-        { ...tensorOf('int64', [9n]), name: 'rate', shared: true },
-      ],
-    });
+    const rows = rowValues(
+      {
+        rows: 2,
+        tensors: [
+          { name: 'text', type: 'string', shape: [], data: memory.subarray(3) },
+          { ...tensorOf('int64', [9n]), name: 'rate', shared: true },
+        ],
+      },
+      'json',
+    );
     expect(rows).toEqual([
       { text: 'a', rate: 9 },
       { text: 'ß€', rate: 9 },
@@ -105,7 +143,7 @@ describe('rowValues', () => {
         { ...tensorOf('int8', [1, 2, 3, 4, 5]), shapes: [[2, 2], [0], []] },
         { name: 'text', type: 'string', shape: [], shapes: [[0], [2], [1, 1]], data: text },
       ],
-    });
+    }, 'json');
     expect(rows).toEqual([
       {
         v: [
@@ -119,11 +157,21 @@ describe('rowValues', () => {
     ]);
   });
 
-  it("takes a handler's answer as the row itself", () => {
+  it("takes a handler's answer as the row itself, and no tensor that is only called so", () => {
     const data = encodeStrings(['{"a":[1,null]}', '"text"']);
-    expect(rowValues({ rows: 2, tensors: [{ name: 'json', type: 'string', shape: [], data }] })).toEqual([
-      { a: [1, null] },
-      'text',
+    const named: RowTensor = { name: 'json', type: 'string', shape: [], data };
+    const answer: RowTensor = { ...named, role: 'json' };
+    expect(rowValues({ rows: 2, tensors: [answer] }, 'json')).toEqual([{ a: [1, null] }, 'text']);
+    expect(rowValues({ rows: 2, tensors: [named] }, 'json')).toEqual([
+      { json: '{"a":[1,null]}' },
+      { json: '"text"' },
     ]);
+  });
+
+  it('keeps a tensor of any name', () => {
+    const names = ['__proto__', 'constructor', 'toString', 'a:0', ''];
+    const tensors = names.map((name, i) => ({ ...tensorOf('int8', [i]), name }));
+    const [row] = rowValues({ rows: 1, tensors }, 'json');
+    expect(JSON.stringify(row)).toBe('{"__proto__":0,"constructor":1,"toString":2,"a:0":3,"":4}');
   });
 });

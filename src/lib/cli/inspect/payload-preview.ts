@@ -45,6 +45,9 @@ function firstValues(tensor: RowTensor, n: number): unknown[] {
       .map((text) => (text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}…` : text));
   }
   const data = tensor.data.subarray(0, n * ELEMENT_BYTES[tensor.type]);
-  const [row] = rowValues({ rows: 1, tensors: [{ name: 'values', type: tensor.type, shape: [n], data }] });
+  const [row] = rowValues(
+    { rows: 1, tensors: [{ name: 'values', type: tensor.type, shape: [n], data }] },
+    'json',
+  );
   return (row as { values: unknown[] }).values;
 }

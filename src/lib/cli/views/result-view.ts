@@ -35,7 +35,7 @@ export function resultView(job: JobResultJson, layout: Layout, now = Date.now())
   if (job.state === 'delayed') return delayedView(job, layout, now);
   if (job.error !== undefined) return failureView(job, job.error, layout);
   if (job.state !== 'completed') return [stateLine(job, layout)];
-  return [...payloadView(job.result, layout), '', ...timingView(job, layout)];
+  return [...payloadView(job, layout), '', ...timingView(job, layout)];
 }
 
 function stateLine(job: JobResultJson, { paint }: Layout): string {
@@ -58,15 +58,18 @@ function delayedView(job: JobResultJson, layout: Layout, now: number): string[] 
   return [`${stateLine(job, layout)}${wait}${tries}`, ...last];
 }
 
-function payloadView(result: unknown, layout: Layout): string[] {
-  if (isClassRow(result)) return [classLine(result, layout)];
-  if (
-    Array.isArray(result) &&
-    result.some(isClassRow) &&
-    result.every((row) => isClassRow(row) || isErrorRow(row))
-  )
-    return classTable(result, layout);
-  if (result === undefined || result === null) return [layout.paint('dim', 'no result was kept')];
+function payloadView({ result, task }: JobResultJson, layout: Layout): string[] {
+  // Told by the task: a model or a handler may call a value of its own `class`.
+  if (task === 'classification') {
+    if (isClassRow(result)) return [classLine(result, layout)];
+    if (
+      Array.isArray(result) &&
+      result.some(isClassRow) &&
+      result.every((row) => isClassRow(row) || isErrorRow(row))
+    )
+      return classTable(result, layout);
+  }
+  if (result === undefined) return [layout.paint('dim', 'no result was kept')];
   return jsonText(result).split('\n').map(printable);
 }
 
@@ -108,7 +111,7 @@ function failureView(job: JobResultJson, error: FailureRecord, layout: Layout): 
     `${stateLine(job, layout)}${attempts}`,
     `${paint('red', printable(error.code))} ${printable(error.message)}`,
     ...(error.hint === undefined ? [] : [`${paint('dim', 'Try:')} ${paint('cyan', printable(error.hint))}`]),
-    ...(job.rowsDone === undefined ? [] : ['', ...payloadView(job.result, layout)]),
+    ...(job.rowsDone === undefined ? [] : ['', ...payloadView(job, layout)]),
     ...(job.timing === null ? [] : ['', ...timingView(job, layout)]),
   ];
 }

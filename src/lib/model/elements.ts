@@ -1,5 +1,5 @@
-import type { NumberArray } from '../model/layout.js';
-import type { DataType } from '../model/tensor.js';
+import type { NumberArray } from './layout.js';
+import { type DataType, encodeStrings } from './tensor.js';
 
 export type NumericArray = NumberArray;
 
@@ -10,9 +10,22 @@ export type NumericType = Exclude<DataType, 'string'>;
 export interface ElementCodec {
   /** Zeroed room for `count` elements. float16 is held as its bits. */
   allocate(count: number): NumericArray;
-  /** Writes `values` from element `at` on; answers -1, or the index of the first value refused. */
-  write(target: NumericArray, at: number, values: ArrayLike<unknown>): number;
+  /**
+   * Writes `values` from element `at` on; answers -1, or the index of the first value refused. Floats
+   * that are not finite are taken as the texts of `NOT_FINITE`, and where `exact` as numbers too.
+   */
+  write(target: NumericArray, at: number, values: ArrayLike<unknown>, exact?: boolean): number;
 }
+
+/**
+ * How a float that JSON has no number for is written, in input as in results: the JSON mapping of
+ * Protocol Buffers, which also writes 64-bit integers as text.
+ */
+export const NOT_FINITE: ReadonlyMap<unknown, number> = new Map([
+  ['NaN', Number.NaN],
+  ['Infinity', Number.POSITIVE_INFINITY],
+  ['-Infinity', Number.NEGATIVE_INFINITY],
+]);
 
 /** The least double that rounds to infinity as a float32: the largest float32 plus half a step. */
 const FLOAT32_OVERFLOW = 3.4028235677973366e38;
@@ -26,40 +39,43 @@ function exactNumber(value: unknown): unknown {
   return Number.isSafeInteger(number) ? number : value;
 }
 
+/** A value as a float below `overflow` in size, or one that is not finite; undefined when it is refused. */
+function realNumber(value: unknown, overflow: number, exact = false): number | undefined {
+  const number = exactNumber(value);
+  if (typeof number !== 'number') return NOT_FINITE.get(number);
+  if (Math.abs(number) < overflow) return number;
+  return exact && !Number.isFinite(number) ? number : undefined;
+}
+
 /** Apart from the others, and with its own loop: nearly every model takes float32, at 64 elements in 0.1 µs. */
 const float32: ElementCodec = {
   allocate: (count) => new Float32Array(count),
-  write(target, at, values) {
+  write(target, at, values, exact) {
     const length = values.length;
     for (let i = 0; i < length; i++) {
       const value = values[i];
       if (typeof value === 'number' && Math.abs(value) < FLOAT32_OVERFLOW) target[at + i] = value;
       else {
-        const exact = exactNumber(value);
-        if (typeof exact !== 'number' || !(Math.abs(exact) < FLOAT32_OVERFLOW)) return i;
-        target[at + i] = exact;
+        const number = realNumber(value, FLOAT32_OVERFLOW, exact);
+        if (number === undefined) return i;
+        target[at + i] = number;
       }
     }
     return -1;
   },
 };
 
-function numbers(
-  allocate: (count: number) => NumericArray,
-  accepts: (value: number) => boolean,
-): ElementCodec {
-  return {
-    allocate,
-    write(target, at, values) {
-      for (let i = 0; i < values.length; i++) {
-        const value = exactNumber(values[i]);
-        if (typeof value !== 'number' || !accepts(value)) return i;
-        target[at + i] = value;
-      }
-      return -1;
-    },
-  };
-}
+const float64: ElementCodec = {
+  allocate: (count) => new Float64Array(count),
+  write(target, at, values, exact) {
+    for (let i = 0; i < values.length; i++) {
+      const number = realNumber(values[i], Number.POSITIVE_INFINITY, exact);
+      if (number === undefined) return i;
+      target[at + i] = number;
+    }
+    return -1;
+  },
+};
 
 /** Inclusive bounds of the integer types that numbers hold exactly. */
 export const INTEGER_BOUNDS: Partial<Record<DataType, [min: number, max: number]>> = {
@@ -73,7 +89,17 @@ export const INTEGER_BOUNDS: Partial<Record<DataType, [min: number, max: number]
 
 function integers(type: NumericType, allocate: (count: number) => NumericArray): ElementCodec {
   const [min, max] = INTEGER_BOUNDS[type] as [number, number];
-  return numbers(allocate, (value) => Number.isInteger(value) && value >= min && value <= max);
+  return {
+    allocate,
+    write(target, at, values) {
+      for (let i = 0; i < values.length; i++) {
+        const value = exactNumber(values[i]);
+        if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) return i;
+        target[at + i] = value;
+      }
+      return -1;
+    },
+  };
 }
 
 const DECIMAL = /^-?\d{1,20}$/;
@@ -109,11 +135,11 @@ function wides(type: 'int64' | 'uint64', allocate: (count: number) => NumericArr
 
 const float16: ElementCodec = {
   allocate: (count) => new Uint16Array(count),
-  write(target, at, values) {
+  write(target, at, values, exact) {
     for (let i = 0; i < values.length; i++) {
-      const value = exactNumber(values[i]);
-      if (typeof value !== 'number' || !(Math.abs(value) < FLOAT16_OVERFLOW)) return i;
-      target[at + i] = toHalf(value);
+      const number = realNumber(values[i], FLOAT16_OVERFLOW, exact);
+      if (number === undefined) return i;
+      target[at + i] = toHalf(number);
     }
     return -1;
   },
@@ -133,7 +159,7 @@ const bool: ElementCodec = {
 
 export const CODECS: Record<NumericType, ElementCodec> = {
   float32,
-  float64: numbers((count) => new Float64Array(count), Number.isFinite),
+  float64,
   float16,
   int8: integers('int8', (count) => new Int8Array(count)),
   uint8: integers('uint8', (count) => new Uint8Array(count)),
@@ -149,14 +175,15 @@ export const CODECS: Record<NumericType, ElementCodec> = {
 const halfScratch = new DataView(new ArrayBuffer(8));
 
 /**
- * The bits of the float16 nearest to a finite number (ties to even), |value| < 65520. Rounds once,
- * from the double: by way of float32 a tie could be rounded twice.
+ * The bits of the float16 nearest to a number (ties to even), |value| < 65520 where it is finite.
+ * Rounds once, from the double: by way of float32 a tie could be rounded twice.
  */
 export function toHalf(value: number): number {
   halfScratch.setFloat64(0, value);
   const sign = (halfScratch.getUint16(0) >> 15) << 15;
   const size = Math.abs(value);
   if (size === 0) return sign;
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? 0x7e00 : sign | 0x7c00;
   const exponent = Math.max(-14, ((halfScratch.getUint16(0) >> 4) & 0x7ff) - 1023);
   // In steps of the last mantissa bit (10 bits); the scaling is by a power of two, so exact.
   const steps = size * 2 ** (10 - exponent);
@@ -210,4 +237,64 @@ export function firstRefused(array: NumericArray, type: NumericType): number {
     for (let i = 0; i < array.length; i++) if ((array[i] as number) > 1) return i;
   }
   return -1;
+}
+
+/** Writes a flat list; a typed array of the same type is copied as bytes. -1 or the first refused. */
+export function writeElements(
+  codec: ElementCodec,
+  type: NumericType,
+  target: NumericArray,
+  at: number,
+  values: ArrayLike<unknown>,
+  exact?: boolean,
+): number {
+  if (Array.isArray(values)) return codec.write(target, at, values, exact);
+  if (!holdsType(values, type)) return codec.write(target, at, values);
+  const bits =
+    values.constructor === target.constructor
+      ? values
+      : new (target.constructor as Uint16ArrayConstructor)(
+          values.buffer as ArrayBuffer,
+          values.byteOffset,
+          values.length,
+        );
+  const refused = firstRefused(bits, type);
+  if (refused < 0) (target as Uint8Array).set(bits as Uint8Array, at);
+  return refused;
+}
+
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** Index of the first element that is not text of valid UTF-8 without NUL, or -1. */
+export function firstBadText(values: ArrayLike<unknown>): number {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    if (typeof value !== 'string' || value.includes('\0') || LONE_SURROGATE.test(value)) return i;
+  }
+  return -1;
+}
+
+/** The bytes of a flat list of one type, or the index of the first element refused. */
+export function encodeElements(
+  type: DataType,
+  flat: ArrayLike<unknown>,
+  exact?: boolean,
+): { data: Uint8Array } | { refused: number } {
+  if (type === 'string') {
+    const refused = firstBadText(flat);
+    return refused < 0 ? { data: encodeStrings(Array.from(flat as ArrayLike<string>)) } : { refused };
+  }
+  if (!Array.isArray(flat) && holdsType(flat, type)) {
+    const refused = firstRefused(flat, type);
+    return refused < 0 ? { data: bytesOf(flat, flat.length) } : { refused };
+  }
+  const codec = CODECS[type];
+  const storage = codec.allocate(flat.length);
+  const refused = codec.write(storage, 0, flat, exact && Array.isArray(flat));
+  return refused < 0 ? { data: bytesOf(storage, flat.length) } : { refused };
+}
+
+/** The bytes of the first `elements` of a typed array, uncopied. */
+export function bytesOf(array: NumericArray, elements: number): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, elements * array.BYTES_PER_ELEMENT);
 }

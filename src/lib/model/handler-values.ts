@@ -1,0 +1,79 @@
+import { fromHalf } from './elements.js';
+import { fromArray } from './from-array.js';
+import { type TensorData, toElements } from './layout.js';
+import { jsonNumber, shortFloat } from './rows.js';
+import type { ModelSignature } from './signature.js';
+import type { DataType, Payload, RowTensor } from './tensor.js';
+
+/** One output of a model, of one row, as a `postprocess` is given it. */
+export interface HandlerOutput {
+  type: DataType;
+  shape: number[];
+  /** In row-major order; float16 as a Float32Array of its numbers, 64-bit integers as bigints. */
+  data: TensorData;
+}
+
+/**
+ * The tensors of one row as `preprocess` returned it, checked as a submitter's values are.
+ * @throws Error naming the input.
+ */
+export function inputsOf(value: unknown, signature: ModelSignature): Payload {
+  const { inputs, batchable } = signature;
+  if (typeof value !== 'object' || value === null)
+    throw new Error('preprocess must return {inputName: values}');
+  const fields = value as Record<string, unknown>;
+  const unknown = Object.keys(fields).find((name) => !inputs.some((input) => input.name === name));
+  if (unknown !== undefined) {
+    throw new Error(
+      `preprocess returned '${unknown}'; the model's inputs are ${inputs.map((input) => input.name).join(', ')}`,
+    );
+  }
+  const tensors = inputs.map((input) => {
+    const { name, type, shared } = input;
+    const given = Object.hasOwn(fields, name) ? fields[name] : undefined;
+    if (given === undefined) throw new Error(`preprocess returned no '${name}'`);
+    const { shape, data } = fromArray(input, given, !batchable && !shared);
+    return { name, type, shape, data, ...(shared ? { shared: true } : {}) };
+  });
+  return { rows: 1, tensors };
+}
+
+/** A row of outputs by name. No name is special: the object has no prototype. */
+export function outputsOf(row: Payload): Record<string, HandlerOutput> {
+  const outputs = Object.create(null) as Record<string, HandlerOutput>;
+  for (const tensor of row.tensors) {
+    outputs[tensor.name] = { type: tensor.type, shape: tensor.shape, data: elementsOf(tensor) };
+  }
+  return outputs;
+}
+
+function elementsOf({ type, data }: RowTensor): TensorData {
+  const elements = toElements(type, data);
+  return type === 'float16' ? Float32Array.from(elements as Uint16Array, fromHalf) : elements;
+}
+
+/**
+ * The JSON text of what `postprocess` answered. What JSON has no form for is written as in results:
+ * NaN and infinities as text, integers beyond 2^53 too, typed arrays as lists.
+ * @throws Error for nothing, a function, a cycle, a Map or a Set.
+ */
+export function answerText(answer: unknown): string {
+  const text = JSON.stringify(answer, jsonForm) as string | undefined;
+  if (text !== undefined) return text;
+  throw new Error(`postprocess returned ${typeof answer}, which JSON cannot hold; return null for no answer`);
+}
+
+function jsonForm(key: string, value: unknown): unknown {
+  if (typeof value === 'number' || typeof value === 'bigint') return jsonNumber(value);
+  if (value instanceof Float32Array) return Array.from(value, shortFloat);
+  if (ArrayBuffer.isView(value) && !(value instanceof DataView))
+    return Array.from(value as unknown as ArrayLike<unknown>);
+  if (value instanceof Map || value instanceof Set) {
+    const kind = value instanceof Map ? 'Map' : 'Set';
+    const place = key === '' ? 'a' : `in '${key}' a`;
+    throw new Error(
+      `postprocess returned ${place} ${kind}, which JSON cannot hold; return an object or a list`,
+    );
+  }
+  return value;
+}

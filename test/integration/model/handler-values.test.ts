@@ -1,0 +1,192 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startRunner } from '../../../src/lib/model/process-runner.js';
+import { rowValues } from '../../../src/lib/model/rows.js';
+import type { Runner } from '../../../src/lib/model/runner.js';
+import * as onnx from '../../support/onnx-builder.js';
+import { payload, rowTensor } from './payloads.js';
+
+const dir = mkdtempSync(path.join(tmpdir(), 'infer-values-'));
+let runner: Runner;
+
+beforeAll(async () => {
+  runner = await startRunner({ provider: 'cpu', requireGpu: false, threads: 1, modelsDir: dir });
+});
+afterAll(async () => {
+  await runner?.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const json = (...rows: unknown[]) => {
+  const texts = rows.map((row) => JSON.stringify(row));
+  return payload(rows.length, { ...rowTensor('json', 'string', [], texts), role: 'json' as const });
+};
+
+let made = 0;
+
+/** What the rows of a model with this handler come to, as results show them. */
+async function answers(
+  model: onnx.Graph,
+  handler: string,
+  rows: unknown[],
+  manifest: object = {},
+): Promise<unknown[]> {
+  const name = `m${++made}`;
+  onnx.writeModel(
+    dir,
+    name,
+    model,
+    { ...manifest, handler: './handler.mjs' },
+    { files: { 'handler.mjs': handler } },
+  );
+  await runner.load(name);
+  const { outputs, failed } = await runner.run({ model: name, parts: [json(...rows)] });
+  for (const { error } of failed) throw error;
+  return rowValues(outputs, 'json');
+}
+
+const PASS = 'export const preprocess = (row) => row;';
+
+describe('what preprocess returns', () => {
+  it.each<[onnx.ElementType, unknown, string]>([
+    ['uint8', [300, 0], "element 1 of input 'x' is outside 0..255"],
+    ['uint8', [0, -1], "element 2 of input 'x' is outside 0..255"],
+    ['int8', [1.5, 0], 'not a whole number'],
+    ['bool', [2, 0], 'a number other than 0 and 1'],
+    ['float32', [[1], [2]], "input 'x' takes 2 numbers, not a list of shape 2 x 1"],
+    ['float32', [1, null], "element 2 of input 'x' is null"],
+    ['int64', ['12x', 0], 'no whole number'],
+    ['string', [1, 'a'], 'is a number'],
+  ])('is checked: %s %j', async (type, x, words) => {
+    await expect(answers(onnx.identity(type), PASS, [{ x }])).rejects.toMatchObject({
+      code: 'HANDLER_FAILED',
+      message: expect.stringContaining(words),
+    });
+  });
+
+  it('is refused where it is ragged', async () => {
+    const square: onnx.Graph = {
+      nodes: [{ op: 'Identity', inputs: ['x'], outputs: ['y'] }],
+      inputs: [{ name: 'x', type: 'float32', dims: ['batch', 2, 2] }],
+      outputs: [{ name: 'y', type: 'float32', dims: ['batch', 2, 2] }],
+    };
+    await expect(answers(square, PASS, [{ x: [[1, 2, 3], [4]] }])).rejects.toMatchObject({
+      code: 'HANDLER_FAILED',
+      message: expect.stringContaining('2 x 2 numbers'),
+    });
+    const x = [
+      [1, 2],
+      [3, 4],
+    ];
+    expect(await answers(square, PASS, [{ x }])).toEqual([{ y: x }]);
+    // The same handler serves the model one row a run: it need not return the axis of length 1.
+    expect(await answers(square, PASS, [{ x }], { batchable: false })).toMatchObject([
+      { y: expect.anything() },
+    ]);
+  });
+
+  it('is taken in the ranges and forms that submitted values are', async () => {
+    expect(await answers(onnx.identity('uint8'), PASS, [{ x: [0, 255] }])).toEqual([{ y: [0, 255] }]);
+    expect(await answers(onnx.identity('bool'), PASS, [{ x: [true, 0] }])).toEqual([{ y: [true, false] }]);
+    expect(await answers(onnx.identity('int64'), PASS, [{ x: ['9007199254740993', 1] }])).toEqual([
+      { y: ['9007199254740993', 1] },
+    ]);
+    expect(await answers(onnx.identity('float32'), PASS, [{ x: ['NaN', '-Infinity'] }])).toEqual([
+      { y: ['NaN', '-Infinity'] },
+    ]);
+  });
+});
+
+describe('float16', () => {
+  it('is given and taken as numbers', async () => {
+    const handler = `
+      export const preprocess = ({ x }) => ({ x });
+      export const postprocess = ({ y }) => ({ kind: y.data.constructor.name, y: [...y.data] });`;
+    expect(await answers(onnx.identity('float16'), handler, [{ x: [0.5, -2] }])).toEqual([
+      { kind: 'Float32Array', y: [0.5, -2] },
+    ]);
+  });
+
+  it('bits that could be numbers are refused', async () => {
+    const handler = 'export const preprocess = () => ({ x: Uint16Array.of(0x3800, 0x3c00) });';
+    await expect(answers(onnx.identity('float16'), handler, [{}])).rejects.toMatchObject({
+      code: 'HANDLER_FAILED',
+      message: expect.stringContaining('a Float32Array of numbers'),
+    });
+  });
+
+  it('does not take Float16Array from a handler where Node has it', async () => {
+    const handler = `
+      export const preprocess = ({ x }) => ({ x: globalThis.Float16Array ? Float16Array.from(x) : x });
+      export const postprocess = ({ y }) => ({ there: typeof Float16Array, y: [...y.data] });`;
+    expect(await answers(onnx.identity('float16'), handler, [{ x: [0.5, -2] }])).toEqual([
+      { there: typeof (globalThis as { Float16Array?: unknown }).Float16Array, y: [0.5, -2] },
+    ]);
+  });
+});
+
+describe('what postprocess answers', () => {
+  const answer = (value: string) =>
+    answers(onnx.doubler(2), `${PASS} export const postprocess = ({ y }) => (${value});`, [{ x: [1, 2] }]);
+
+  it.each([
+    ['{ v: [NaN, Infinity, -Infinity] }', { v: ['NaN', 'Infinity', '-Infinity'] }],
+    ['{ small: 5n, large: 2n ** 60n }', { small: 5, large: '1152921504606846976' }],
+    ['{ y: y.data }', { y: [3, 5] }],
+    ['Float32Array.of(0.1)', [0.1]],
+    ['{ class: 7, device: "mine", label: null }', { class: 7, device: 'mine', label: null }],
+    ['{ error: { code: "MINE" } }', { error: { code: 'MINE' } }],
+    ['null', null],
+  ])('%s', async (value, expected) => {
+    expect(await answer(value)).toEqual([expected]);
+  });
+
+  it.each([
+    ['undefined', 'postprocess returned undefined'],
+    ['() => 1', 'postprocess returned function'],
+    ['{ a: new Map() }', "in 'a' a Map"],
+  ])('refuses %s', async (value, words) => {
+    await expect(answer(value)).rejects.toMatchObject({
+      code: 'HANDLER_FAILED',
+      message: expect.stringContaining(words),
+    });
+  });
+});
+
+describe('names', () => {
+  it.each([
+    ['__proto__', '__proto__'],
+    ['x', '__proto__'],
+    ['json', 'json'],
+    ['constructor', 'toString'],
+    ['x:0', 'Identity:0'],
+    ['class', 'device'],
+    ['a;b', 'error'],
+  ])('inputs called %j and outputs called %j', async (x, y) => {
+    const model: onnx.Graph = {
+      nodes: [
+        { op: 'Add', inputs: [x, x], outputs: ['sum'] },
+        { op: 'Identity', inputs: ['sum'], outputs: [y === x ? `${y}_` : y] },
+      ],
+      inputs: [{ name: x, type: 'float32', dims: ['batch', 2] }],
+      outputs: [{ name: y === x ? `${y}_` : y, type: 'float32', dims: ['batch', 2] }],
+    };
+    const name = `names${++made}`;
+    onnx.writeModel(dir, name, model);
+    const { signature } = await runner.load(name);
+    expect(signature).toMatchObject({ batchable: true, warnings: [] });
+    const part = payload(2, rowTensor(x, 'float32', [2], [1, 2, 3, 4]));
+    const { outputs } = await runner.run({ model: name, parts: [part] });
+    const out = y === x ? `${y}_` : y;
+    expect(rowValues(outputs, 'json').map((row) => Object.entries(row as object))).toEqual([
+      [[out, [2, 4]]],
+      [[out, [6, 8]]],
+    ]);
+    const handled = `
+      export const preprocess = (row) => Object.fromEntries([[${JSON.stringify(x)}, row]]);
+      export const postprocess = (outputs) => Object.entries(outputs).map(([name, { data }]) => [name, [...data]]);`;
+    expect(await answers(model, handled, [[1, 2]])).toEqual([[[out, [2, 4]]]]);
+  });
+});
