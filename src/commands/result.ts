@@ -9,7 +9,7 @@ import type { JobResult } from '../lib/client/types.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 import type { GroupRecord } from '../lib/queue/broker.js';
 
-type ResultJson = JobResult | (GroupRecord & { results: unknown[] | string });
+type ResultJson = JobResult | (GroupRecord & { results: unknown[] | string; failedRows?: number[] });
 
 /** Shows how a job or a group ended. */
 export default class Result extends BaseCommand<typeof Result> {
@@ -58,7 +58,8 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
       this.warn(`${result.error.code}: ${result.error.message}`);
     if (output !== undefined && (result.state === 'completed' || partly)) {
       const { writeRows } = await import('../lib/cli/result-output.js');
-      const values = Array.isArray(result.result) ? result.result : [result.result];
+      // A row's value may be a list itself: only the rows tell how many there are.
+      const values = result.rows === 1 ? [result.result] : (result.result as unknown[]);
       await writeRows(output, [{ index: 0, firstRow: 0, rows: values.length, values }], signal);
       if (output === '-') return undefined;
     } else {
@@ -91,18 +92,20 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
       return { ...group, results: [] };
     }
     if (group.jobsFailed > 0) this.endWith(group.rowsDone > 0 ? ExitCode.Partial : ExitCode.Negative);
+    const { notingFailed, rowsOf } = await import('../lib/cli/group-rows.js');
+    const failedRows: number[] = [];
+    const chunks = notingFailed(client.groupChunks(group), failedRows);
+    const failed = () => (failedRows.length === 0 ? {} : { failedRows });
     if (this.jsonEnabled() && output === undefined) {
       const results: unknown[] = [];
-      for await (const chunk of client.groupChunks(group)) {
-        results.push(...(chunk.values ?? Array.from({ length: chunk.rows }, () => ({ error: chunk.error }))));
-      }
-      return { ...group, results };
+      for await (const chunk of chunks) results.push(...rowsOf(chunk));
+      return { ...group, results, ...failed() };
     }
     // A terminal gets the summary; rows go where they can be used.
     const toTerminal = output === undefined && process.stdout.isTTY;
-    if (!toTerminal) await writeRows(output ?? '-', client.groupChunks(group), signal);
+    if (!toTerminal) await writeRows(output ?? '-', chunks, signal);
     if (toTerminal) await this.print(groupView(group, this.layout));
     if (toTerminal) this.next(`infer result ${id} --output results.ndjson`);
-    return output === undefined || output === '-' ? undefined : { ...group, results: output };
+    return output === undefined || output === '-' ? undefined : { ...group, results: output, ...failed() };
   }
 }

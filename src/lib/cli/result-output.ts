@@ -2,6 +2,7 @@ import type { GroupChunk } from '../client/types.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
+import { rowsOf } from './group-rows.js';
 import { writeText } from './output/json.js';
 import { openSink, type Sink } from './output/sink.js';
 
@@ -59,7 +60,7 @@ async function writeLines(
   let rows = 0;
   for await (const chunk of chunks) {
     signal?.throwIfAborted();
-    const values = chunk.values ?? Array.from({ length: chunk.rows }, () => ({ error: chunk.error }));
+    const values = rowsOf(chunk);
     rows += values.length;
     if (values.length > 0) await write(`${values.map((value) => JSON.stringify(value)).join('\n')}\n`);
   }

@@ -24,6 +24,7 @@ export function toJobResult(ending: Ending, stored: Buffer | undefined, form: Va
     queue: ending.queue,
     model: ending.model,
     state: ending.state,
+    rows: ending.rows,
     ...(result === undefined ? {} : valueFields(result, ending.rows)),
     ...(rowsDone === 0 ? {} : { rowsDone }),
     ...(failure === undefined || ending.state === 'completed' ? {} : { error: failure }),

@@ -57,6 +57,8 @@ export interface JobResult {
   queue: string;
   model: string;
   state: JobState;
+  /** With 1, `result` is that row's value; with more, a list of values. */
+  rows: number;
   result?: unknown;
   /** Of what kind `result` is: classes, the model's outputs by name, or what a handler answered. */
   task?: Task;

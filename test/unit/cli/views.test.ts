@@ -270,6 +270,7 @@ describe('models', () => {
 const done: JobResultJson = {
   id: 'j1',
   state: 'completed',
+  rows: 1,
   result: { class: 3, confidence: 0.9987, label: '3', device: 'cpu' },
   task: 'classification',
   attempts: 1,
@@ -454,6 +455,7 @@ describe('a job that will be tried again', () => {
     const job = {
       id: 'j1',
       state: 'delayed' as const,
+      rows: 1,
       error: { code: 'RUNNER_DIED', message: 'killed by SIGKILL' },
       nextRunAt: 6000,
       attempts: 1,
