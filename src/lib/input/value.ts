@@ -46,7 +46,13 @@ export function payloadsFromValue(
   signature: ModelSignature,
   options: Partial<ValueOptions> = {},
 ): Chunk[] {
-  const full: ValueOptions = { ...ONE_CHUNK, maxDepth: DEFAULT_MAX_DEPTH, extras: 'refuse', exact: false, ...options };
+  const full: ValueOptions = {
+    ...ONE_CHUNK,
+    maxDepth: DEFAULT_MAX_DEPTH,
+    extras: 'refuse',
+    exact: false,
+    ...options,
+  };
   if (takesJson(signature)) return jsonRows(value, signature, full);
   if (isOipRequest(value, signature)) return chunkRows(payloadFromOip(value, signature, full.exact), full);
   if (isFields(value)) return fieldRows(value, signature, full);
@@ -80,7 +86,10 @@ function build(
   rows: number,
   fill: (builder: ChunkBuilder) => void,
 ): Chunk[] {
-  const builder = new ChunkBuilder(signature, options, places(rows), { expectedRows: rows, exact: options.exact });
+  const builder = new ChunkBuilder(signature, options, places(rows), {
+    expectedRows: rows,
+    exact: options.exact,
+  });
   fill(builder);
   builder.flush();
   return builder.drain();

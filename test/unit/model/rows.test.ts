@@ -137,13 +137,16 @@ describe('rowValues', () => {
 
   it('gives every row its own shape, none at all and scalars included', () => {
     const text = encodeStrings(['a', 'b', 'c']);
-    const rows = rowValues({
-      rows: 3,
-      tensors: [
-        { ...tensorOf('int8', [1, 2, 3, 4, 5]), shapes: [[2, 2], [0], []] },
-        { name: 'text', type: 'string', shape: [], shapes: [[0], [2], [1, 1]], data: text },
-      ],
-    }, 'json');
+    const rows = rowValues(
+      {
+        rows: 3,
+        tensors: [
+          { ...tensorOf('int8', [1, 2, 3, 4, 5]), shapes: [[2, 2], [0], []] },
+          { name: 'text', type: 'string', shape: [], shapes: [[0], [2], [1, 1]], data: text },
+        ],
+      },
+      'json',
+    );
     expect(rows).toEqual([
       {
         v: [
