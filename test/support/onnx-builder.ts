@@ -12,7 +12,8 @@ export type ElementType = keyof typeof ELEMENT_TYPES;
 export interface ValueInfo {
   name: string;
   type: ElementType;
-  dims: Dim[];
+  /** `undeclared`: the file says nothing of the shape, not even its rank. */
+  dims: Dim[] | 'undeclared';
 }
 
 export interface Node {
@@ -80,8 +81,16 @@ function float(field: number, value: number): Buffer {
 }
 
 function valueInfo({ name, type, dims }: ValueInfo): Buffer {
-  const shape = dims.map((dim) => bytes(1, typeof dim === 'number' ? int(1, dim) : text(2, dim)));
-  const tensor = Buffer.concat([int(1, ELEMENT_TYPES[type]), bytes(2, Buffer.concat(shape))]);
+  const shape =
+    dims === 'undeclared'
+      ? []
+      : [
+          bytes(
+            2,
+            Buffer.concat(dims.map((dim) => bytes(1, typeof dim === 'number' ? int(1, dim) : text(2, dim)))),
+          ),
+        ];
+  const tensor = Buffer.concat([int(1, ELEMENT_TYPES[type]), ...shape]);
   return Buffer.concat([text(1, name), bytes(2, bytes(1, tensor))]);
 }
 
@@ -351,6 +360,30 @@ export function openRows(): Graph {
     nodes: [{ op: 'Add', inputs: ['x', 'x'], outputs: ['y'] }],
     inputs: [f32('x', 'batch', 'width')],
     outputs: [f32('y', 'batch', 'width')],
+  };
+}
+
+/** `y = x + x`, float32, of any shape: the file declares no rank. */
+export function undeclaredRank(): Graph {
+  return {
+    nodes: [{ op: 'Add', inputs: ['x', 'x'], outputs: ['y'] }],
+    inputs: [{ name: 'x', type: 'float32', dims: 'undeclared' }],
+    outputs: [{ name: 'y', type: 'float32', dims: 'undeclared' }],
+  };
+}
+
+/** `y = x + state * sr`, float32 [batch, 2], with a state [2, batch, 2] whose first layer counts and a scalar int64 rate. */
+export function withState(): Graph {
+  return {
+    nodes: [
+      { op: 'Gather', inputs: ['state', 'zero'], outputs: ['layer'], attributes: { axis: 0 } },
+      { op: 'Cast', inputs: ['sr'], outputs: ['rate'], attributes: { to: 1 } },
+      { op: 'Mul', inputs: ['layer', 'rate'], outputs: ['scaled'] },
+      { op: 'Add', inputs: ['x', 'scaled'], outputs: ['y'] },
+    ],
+    inputs: [f32('x', 'batch', 2), f32('state', 2, 'batch', 2), i64('sr')],
+    outputs: [f32('y', 'batch', 2)],
+    initializers: [{ name: 'zero', type: 'int64', dims: [], data: [0] }],
   };
 }
 

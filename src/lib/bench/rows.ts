@@ -1,6 +1,7 @@
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import type { Random } from '../core/random.js';
+import { defaultTensor } from '../model/defaults.js';
 import { CODECS, INTEGER_BOUNDS } from '../model/elements.js';
 import { type ModelSignature, type TensorSignature, takesJson } from '../model/signature.js';
 import {
@@ -62,7 +63,12 @@ export function randomRows(signature: ModelSignature, random: Random, rows = POO
   }
   const rowBytes = inputs.reduce((sum, input) => sum + (input.shared ? 0 : bytesOf(input)), 0);
   const fitting = Math.max(1, Math.min(rows, Math.floor(POOL_BYTES / Math.max(1, rowBytes))));
-  return { rows: fitting, tensors: inputs.map((input) => randomTensor(input, fitting, random)) };
+  return { rows: fitting, tensors: inputs.map((input) => rowsOf(input, fitting, random)) };
+}
+
+/** Random rows; the default where there is one, since of a rate or an index only that is known to be right. */
+function rowsOf(input: TensorSignature, rows: number, random: Random): RowTensor {
+  return input.default === undefined ? randomTensor(input, rows, random) : defaultTensor(input, rows);
 }
 
 function shapeOf(input: TensorSignature): number[] {

@@ -1,11 +1,13 @@
 import { badInput } from '../core/errors.js';
 import type { RowPlace } from '../core/row-place.js';
+import { defaultOf } from '../model/defaults.js';
 import { fixedCount } from '../model/row-shape.js';
-import type { ModelSignature } from '../model/signature.js';
+import type { ModelSignature, TensorSignature } from '../model/signature.js';
 import { type Payload, sliceRows } from '../model/tensor.js';
 import { describe } from '../model/value-words.js';
 import type { Where } from './column.js';
 import { FixedRows } from './fixed-rows.js';
+import { bareInput, fieldOrDefault } from './left-out.js';
 import { ShapedRows } from './shaped-rows.js';
 import { inputNames, isFields, nearest, shownName } from './wanted.js';
 
@@ -41,6 +43,7 @@ export class ChunkBuilder {
   /** Finished chunks; the caller empties it. */
   readonly ready: Chunk[] = [];
   private readonly scratch: unknown[];
+  private readonly bare: number | undefined;
   private readonly rows: FixedRows | ShapedRows;
 
   /**
@@ -56,6 +59,7 @@ export class ChunkBuilder {
   ) {
     const { inputs } = signature;
     this.scratch = inputs.map(() => undefined);
+    this.bare = bareInput(signature);
     const emit = (chunk: Chunk) => this.ready.push(chunk);
     const alike = inputs.every(
       (input) => !input.shared && input.type !== 'string' && fixedCount(input.shape) !== undefined,
@@ -67,16 +71,19 @@ export class ChunkBuilder {
   }
 
   /**
-   * Adds a row: an object of named inputs, or the bare value of a model's only input.
+   * Adds a row: an object of named inputs, or the bare value of a model's only input (others may have defaults).
    * @throws InferError INPUT_* (exit 65) naming `where(row)`.
    */
   addRow(value: unknown, row: number, extras: Extras): void {
     const { inputs } = this.signature;
     if (isFields(value)) {
       checkFields(value, this.signature, extras, this.where(row));
-      for (let i = 0; i < inputs.length; i++) this.scratch[i] = value[(inputs[i] as { name: string }).name];
-    } else if (inputs.length === 1) this.scratch[0] = value;
-    else throw notNamed(value, this.signature, this.where(row));
+      for (let i = 0; i < inputs.length; i++)
+        this.scratch[i] = fieldOrDefault(value, inputs[i] as TensorSignature);
+    } else if (this.bare !== undefined) {
+      for (let i = 0; i < inputs.length; i++)
+        this.scratch[i] = i === this.bare ? value : defaultOf(inputs[i] as TensorSignature);
+    } else throw notNamed(value, this.signature, this.where(row));
     this.addValues(this.scratch, row);
   }
 
@@ -142,7 +149,7 @@ export function checkFields(
     inputs.map((input) => input.name),
   );
   for (const input of inputs) {
-    if (Object.hasOwn(fields, input.name)) continue;
+    if (Object.hasOwn(fields, input.name) || input.default !== undefined) continue;
     const others = Object.keys(fields).filter((name) => inputs.every((other) => other.name !== name));
     const near = nearest(input.name, others);
     throw badInput('INPUT_NAMES', `no '${input.name}' found; model ${model} takes ${inputNames(signature)}`, {

@@ -1,4 +1,5 @@
 import { badInput } from '../core/errors.js';
+import { defaultTensor } from '../model/defaults.js';
 import { CODECS, type NumericArray, type NumericType, writeElements } from '../model/elements.js';
 import { arrange, asRow } from '../model/row-shape.js';
 import { type ModelSignature, type TensorSignature, takesJson } from '../model/signature.js';
@@ -7,6 +8,7 @@ import { wantedShape } from '../model/value-words.js';
 import { type ByteReader, tooLarge } from './bytes.js';
 import type { ChunkLimits } from './chunk-builder.js';
 import { elementError } from './element-error.js';
+import { bareInput } from './left-out.js';
 import { halvesToFloats, type NpyHeader, npyElements, npyError, readNpyHeader } from './npy-header.js';
 import { inputNames, inputOf } from './wanted.js';
 
@@ -45,19 +47,20 @@ export async function readNpy(
   }
   const rows = kind === 'one' ? 1 : (shape[0] as number);
   const rowShape = asRow(kind === 'one' ? shape : shape.slice(1), input.shape) as number[];
-  return { rows, chunks: chunks(reader, header, { input, rowShape, rows, model: signature.name }, options) };
+  return { rows, chunks: chunks(reader, header, { input, rowShape, rows, signature }, options) };
 }
 
 interface Plan {
   input: TensorSignature;
   rowShape: number[];
   rows: number;
-  model: string;
+  signature: ModelSignature;
 }
 
 function onlyInput(signature: ModelSignature): TensorSignature {
-  const [input, second] = signature.inputs;
-  if (input === undefined || second !== undefined) {
+  const bare = bareInput(signature);
+  const input = signature.inputs[bare ?? 0];
+  if (input === undefined || bare === undefined) {
     throw npyError(
       `an .npy file holds one array; model ${signature.name} takes ${signature.inputs.length} inputs: ${inputNames(signature)}`,
       'write one object a line (NDJSON), or an Open Inference Protocol request',
@@ -108,7 +111,7 @@ async function* chunks(
         valueAt(values, refused, header.type),
         refused % perRow,
         plan.input,
-        plan.model,
+        plan.signature.name,
         where,
       );
     }
@@ -117,7 +120,11 @@ async function* chunks(
     if (done === plan.rows && (await next.exactly(1)).length > 0) {
       throw npyError('the .npy file goes on after its last row', 'save it again: one array a file');
     }
-    yield { rows: count, tensors: [{ name: plan.input.name, type, shape: [...plan.rowShape], data }] };
+    const tensor = { name: plan.input.name, type, shape: [...plan.rowShape], data };
+    const tensors = plan.signature.inputs.map((other) =>
+      other === plan.input ? tensor : defaultTensor(other, count),
+    );
+    yield { rows: count, tensors };
   }
 }
 

@@ -1,4 +1,5 @@
 import { badInput } from '../core/errors.js';
+import { defaultTensor } from '../model/defaults.js';
 import { CODECS, firstBadText, type NumericArray, writeElements } from '../model/elements.js';
 import { flatElements, isList, measure } from '../model/row-shape.js';
 import type { ModelSignature, TensorSignature } from '../model/signature.js';
@@ -47,8 +48,9 @@ export function payloadFromOip(request: OipRequest, signature: ModelSignature, e
     given.set(input.name, { ...readTensor(entry as Entry, input, signature, exact, where), where });
   });
   let rows: number | undefined;
-  const tensors = signature.inputs.map((input) => {
+  const read = signature.inputs.map((input) => {
     const found = given.get(input.name);
+    if (found === undefined && input.default !== undefined) return undefined;
     if (found === undefined) {
       throw badInput(
         'INPUT_NAMES',
@@ -74,6 +76,9 @@ export function payloadFromOip(request: OipRequest, signature: ModelSignature, e
     }
     return found.tensor;
   });
+  const tensors = read.map(
+    (tensor, index) => tensor ?? defaultTensor(signature.inputs[index] as TensorSignature, rows ?? 1),
+  );
   const wanted = wantedOutputs(request.outputs, signature);
   return { rows: rows ?? 1, tensors, ...(wanted === undefined ? {} : { wanted }) };
 }

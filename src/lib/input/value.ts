@@ -14,6 +14,7 @@ import {
 } from './chunk-builder.js';
 import type { Where } from './column.js';
 import { jsonRowText } from './json-row.js';
+import { bareInput, fieldOrDefault, isLeftOut } from './left-out.js';
 import { isOipRequest, payloadFromOip } from './oip.js';
 import { isFields, tooDeep } from './wanted.js';
 
@@ -116,8 +117,11 @@ function listRows(value: ArrayLike<unknown>, signature: ModelSignature, options:
   if (value.length === 0) throw emptyBatch('an empty list', signature);
   const dims = measure(value, options.maxDepth);
   if (dims.length > options.maxDepth) throw tooDeep(options.maxDepth, undefined);
-  const input = signature.inputs[0] as TensorSignature;
-  const one = signature.inputs.length === 1 && !isFields(value[0]) && seems(value, input) === 'one';
+  const bare = bareInput(signature);
+  const one =
+    bare !== undefined &&
+    !isFields(value[0]) &&
+    seems(value, signature.inputs[bare] as TensorSignature) === 'one';
   if (one) return build(signature, options, 1, (builder) => builder.addRow(value, 1, options.extras));
   return build(signature, options, value.length, (builder) => {
     for (let i = 0; i < value.length; i++) builder.addRow(value[i], i + 1, options.extras);
@@ -142,9 +146,9 @@ function fieldRows(
 ): Chunk[] {
   checkFields(value, signature, options.extras, undefined);
   const { inputs } = signature;
-  const values = inputs.map((input) => value[input.name]);
+  const values = inputs.map((input) => fieldOrDefault(value, input));
   const batched = inputs.flatMap((input, index) => {
-    if (input.shared) return [];
+    if (input.shared || isLeftOut(value, input)) return [];
     const column = values[index];
     const many = isList(column) && seems(column, input) === 'many';
     return [{ name: input.name, index, many, rows: many ? column.length : 1 }];

@@ -1,3 +1,4 @@
+import { defaultOf } from './defaults.js';
 import { fromHalf } from './elements.js';
 import { fromArray } from './from-array.js';
 import { type TensorData, toElements } from './layout.js';
@@ -30,7 +31,8 @@ export function inputsOf(value: unknown, signature: ModelSignature): Payload {
   }
   const tensors = inputs.map((input) => {
     const { name, type, shared } = input;
-    const given = Object.hasOwn(fields, name) ? fields[name] : undefined;
+    const own = Object.hasOwn(fields, name) ? fields[name] : undefined;
+    const given = own === undefined ? defaultOf(input) : own;
     if (given === undefined) throw new Error(`preprocess returned no '${name}'`);
     const { shape, data } = fromArray(input, given, !batchable && !shared);
     return { name, type, shape, data, ...(shared ? { shared: true } : {}) };

@@ -1,5 +1,6 @@
 import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
+import type { DefaultValue } from './defaults.js';
 import { manifestError } from './manifest-error.js';
 
 const dimension = z.number().int().positive().nullable();
@@ -11,6 +12,15 @@ const tensorSchema = z.strictObject({
   shape: z.array(dimension).optional(),
 });
 
+const defaultSchema: z.ZodType<DefaultValue> = z.lazy(() =>
+  z.union([z.number(), z.string(), z.boolean(), z.array(defaultSchema)]),
+);
+
+const inputSchema = tensorSchema.extend({
+  /** What a row that leaves the input out has there. */
+  default: defaultSchema.optional(),
+});
+
 const manifestSchema = z.strictObject({
   description: z.string().optional(),
   task: z.enum(['classification', 'tensor']).optional(),
@@ -19,7 +29,7 @@ const manifestSchema = z.strictObject({
   output: z.string().min(1).optional(),
   /** What that output holds; logits get a softmax. */
   scores: z.enum(['logits', 'probabilities']).optional(),
-  inputs: z.record(z.string(), tensorSchema).optional(),
+  inputs: z.record(z.string(), inputSchema).optional(),
   outputs: z.record(z.string(), tensorSchema).optional(),
   maxBatch: z.number().int().positive().optional(),
   batchable: z.boolean().optional(),
@@ -35,7 +45,8 @@ const manifestSchema = z.strictObject({
 export type ModelManifest = z.infer<typeof manifestSchema>;
 
 const TOP_FIELDS = Object.keys(manifestSchema.shape);
-const TENSOR_FIELDS = Object.keys(tensorSchema.shape);
+const INPUT_FIELDS = Object.keys(inputSchema.shape);
+const OUTPUT_FIELDS = Object.keys(tensorSchema.shape);
 
 /**
  * Checks the text of a model.json. `file` is how the error names it, such as `digits/model.json`.
@@ -67,5 +78,6 @@ export function parseManifest(text: string, file: string): ModelManifest {
 
 function fieldsAt(path: PropertyKey[]): string[] {
   if (path.length === 0) return TOP_FIELDS;
-  return path[0] === 'warmup' ? ['rows'] : TENSOR_FIELDS;
+  if (path[0] === 'warmup') return ['rows'];
+  return path[0] === 'outputs' ? OUTPUT_FIELDS : INPUT_FIELDS;
 }

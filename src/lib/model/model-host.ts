@@ -175,10 +175,15 @@ function publish(own: ModelSignature, task: TaskPlan, handler: Handler): ModelSi
 async function warmUp(session: OnnxSession, probed: Probed, files: ModelFiles): Promise<string[]> {
   if (probed.rowShapes === undefined) return [];
   const axes = new Map(probed.inputs.map((input) => [input.name, input.batchAxis]));
+  const defaults = new Map(
+    probed.inputs.flatMap((input) =>
+      input.default === undefined ? [] : [[input.name, input.default] as const],
+    ),
+  );
   const wanted = probed.batchable ? (files.manifest.warmup?.rows ?? [1]) : [1];
   for (const rows of wanted) {
     try {
-      await session.run(zeroFeeds(session.inputs, probed.rowShapes, axes, rows));
+      await session.run(zeroFeeds(session.inputs, probed.rowShapes, axes, rows, defaults));
     } catch (error) {
       return [`the warm-up with ${rows} row(s) of zeros failed: ${messageOf(error)}`];
     }

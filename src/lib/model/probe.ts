@@ -1,9 +1,11 @@
 import { type AxisPlan, axisPlans, rowAxes } from './axis-plans.js';
 import { type Batching, batchingWarning, DECLARED, FIXED } from './batching.js';
-import { type HostTensor, zeros } from './layout.js';
+import { type DefaultValue, defaultElements, withDefaults } from './defaults.js';
+import { type HostTensor, toBytes, toModel, zeros } from './layout.js';
 import type { ModelManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
 import { pinnedShape } from './pinned-shape.js';
+import { type Reading, rankReadings } from './rank-readings.js';
 import type { OutputAxes, Outputs } from './row-proof.js';
 import type { TensorSignature } from './signature.js';
 import { type DataType, elementCount } from './tensor.js';
@@ -46,6 +48,18 @@ const ONE_BY_ONE =
  * axis that the trial disproves.
  */
 export async function probe(target: ProbeTarget, manifest: ModelManifest, label: string): Promise<Probed> {
+  const [first, ...others] = rankReadings(target, manifest);
+  let found = await probeAs(first as Reading, label);
+  for (const other of others) {
+    if (found.batchable) break;
+    const { batching, warnings } = found;
+    const next = await probeAs(other, label);
+    found = next.batchable ? next : { ...next, batching, warnings };
+  }
+  return { ...found, inputs: withDefaults(found.inputs, manifest, label) };
+}
+
+async function probeAs({ target, manifest }: Reading, label: string): Promise<Probed> {
   const probing = new Probing(target, manifest, label);
   probing.checkFixed();
   if (manifest.batchable === false) return probing.oneByOne(DECLARED, probing.namedOutputs());
@@ -90,7 +104,21 @@ class Probing {
     const declared = Object.entries(this.manifest.outputs ?? {}).flatMap(([name, { batchAxis }]) =>
       batchAxis === undefined ? [] : [[name, batchAxis] as const],
     );
-    return { target: this.target, plan, pinned: this.pinned(plan), declaredOutputs: new Map(declared) };
+    return {
+      target: this.target,
+      plan,
+      pinned: this.pinned(plan),
+      declaredOutputs: new Map(declared),
+      defaults: this.defaults,
+    };
+  }
+
+  private get defaults(): ReadonlyMap<string, DefaultValue> {
+    return new Map(
+      Object.entries(this.manifest.inputs ?? {}).flatMap(([name, input]) =>
+        input.default === undefined ? [] : [[name, input.default] as const],
+      ),
+    );
   }
 
   batched(plan: AxisPlan, { axes = new Map(), shapes, sample }: TrialResult): Probed {
@@ -209,7 +237,7 @@ class Probing {
   private async runnable(plan: AxisPlan): Promise<ReadonlyMap<string, number[]> | undefined> {
     for (const { sizes } of trialShapes(this.pinned(plan), this.target.inputs, plan)) {
       try {
-        await this.target.run(zeroFeeds(this.target.inputs, sizes, plan, 1), true);
+        await this.target.run(zeroFeeds(this.target.inputs, sizes, plan, 1, this.defaults), true);
         return sizes;
       } catch {
         // The next size may fit; a model that refuses zeros altogether goes without a warm-up.
@@ -258,19 +286,23 @@ class Probing {
   }
 }
 
-/** Feeds of `rows` rows of zeros (empty strings), in the model's layout. */
+/** Feeds of `rows` rows of zeros (empty strings), or of the default where an input has one, in the model's layout. */
 export function zeroFeeds(
   inputs: readonly { name: string; type: DataType }[],
   rowShapes: ReadonlyMap<string, number[]>,
   axes: ReadonlyMap<string, number | null>,
   rows: number,
+  defaults: ReadonlyMap<string, DefaultValue>,
 ): Record<string, HostTensor> {
   return Object.fromEntries(
     inputs.map(({ name, type }) => {
       const shape = rowShapes.get(name) ?? [];
       const axis = axes.get(name) ?? null;
       const dims = axis === null ? [...shape] : [...shape.slice(0, axis), rows, ...shape.slice(axis)];
-      return [name, { type, dims, data: zeros(type, elementCount(dims)) }];
+      const value = defaultElements({ name, type }, shape, defaults.get(name));
+      if (value === undefined) return [name, { type, dims, data: zeros(type, elementCount(dims)) }];
+      const data = Buffer.concat(new Array<Uint8Array>(axis === null ? 1 : rows).fill(toBytes(value)));
+      return [name, toModel({ name, type, shape, data }, rows, axis)];
     }),
   );
 }

@@ -1,4 +1,5 @@
 import type { Batching } from './batching.js';
+import type { DefaultValue } from './defaults.js';
 import type { DataType, TensorRole } from './tensor.js';
 
 /** How a model's outputs become a result. */
@@ -18,6 +19,8 @@ export interface TensorSignature {
   batchAxis: number | null;
   /** The shape the ONNX file declares, symbolic dimensions by name. */
   modelShape: (number | string)[];
+  /** Of an input: what a row that leaves it out has there, one value for all elements or a list of the row's shape. */
+  default?: DefaultValue;
 }
 
 /** What a worker publishes of a loaded model, and `submit` checks input against. JSON-safe. */

@@ -19,6 +19,8 @@ export interface RowInput {
   shape: readonly number[];
   /** Length of the open dimensions, for inputs that say how long a sequence is; 0 without any. */
   length: number;
+  /** The elements that model.json gives it by default. */
+  default?: TensorData;
 }
 
 /** Values of one row by input name. */
@@ -64,6 +66,7 @@ export function makeRow(
 
 /** Values of an input without a batch axis: a rate, a number of steps. Ones, since zero hides what it scales. */
 export function makeShared(input: RowInput, level: number, random: () => number): TensorData {
+  if (input.default !== undefined) return input.default;
   if (/^float/.test(input.type)) return makeValues(input, 'unit', level, random);
   if (input.type === 'string') return makeValues(input, 'plain', level, random);
   if (RATE.test(input.name)) return filled(input, () => RATE_HZ);
@@ -73,6 +76,8 @@ export function makeShared(input: RowInput, level: number, random: () => number)
 function makeValues(input: RowInput, kind: RowKind, level: number, random: () => number): TensorData {
   const { name, type } = input;
   const end = INT_ENDS[Math.min(level, INT_ENDS.length - 1)] as number;
+  // Floats may be anything, such as a state; of a rate or an index only the default is known to be right.
+  if (input.default !== undefined && !/^float/.test(type)) return input.default;
   if (type === 'string') return words(input, kind, level, random);
   if (MASK.test(name)) return filled(input, (i) => (i === 0 || (kind !== 'zero' && random() < 0.75) ? 1 : 0));
   if (type === 'bool' || BITS.test(name)) return filled(input, () => (random() < 0.5 ? 1 : 0));

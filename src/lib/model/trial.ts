@@ -2,6 +2,7 @@ import { messageOf } from '../core/errors.js';
 import type { AxisPlan } from './axis-plans.js';
 import { type Batching, mixes, type OutputDifference, overRows, unsteady } from './batching.js';
 import { differenceOf, isBeyond } from './compare-rows.js';
+import { type DefaultValue, defaultElements } from './defaults.js';
 import type { HostTensor } from './layout.js';
 import type { ProbeTarget } from './probe.js';
 import { type OutputAxes, type Outputs, type Proof, proveRow } from './row-proof.js';
@@ -27,6 +28,8 @@ export interface TrialTask {
   pinned: PinnedShapes;
   /** Output axes that model.json declares; null = shared by all rows. */
   declaredOutputs: ReadonlyMap<string, number | null>;
+  /** By input name. */
+  defaults: ReadonlyMap<string, DefaultValue>;
 }
 
 export interface TrialResult {
@@ -286,12 +289,11 @@ class Trial {
   }
 
   private inputsOf(shapes: RowShapes): RowInput[] {
-    return this.task.target.inputs.map(({ name, type }) => ({
-      name,
-      type,
-      shape: shapes.sizes.get(name) ?? [],
-      length: shapes.length,
-    }));
+    return this.task.target.inputs.map(({ name, type }) => {
+      const shape = shapes.sizes.get(name) ?? [];
+      const value = defaultElements({ name, type }, shape, this.task.defaults.get(name));
+      return { name, type, shape, length: shapes.length, ...(value === undefined ? {} : { default: value }) };
+    });
   }
 
   /** Axis of each output that has as many places as there are rows; a sentence when there is no such reading. */

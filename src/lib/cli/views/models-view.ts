@@ -55,11 +55,17 @@ export function brokenLines(broken: readonly BrokenModel[], { paint }: Layout): 
   ]);
 }
 
-/** `pixels float32[batch,64]`: the row's shape with the batch axis where the model has it. */
+/** `pixels float32[batch,64]`: the row's shape with the batch axis where the model has it, and its default. */
 export function tensorText(tensor: TensorSignature): string {
   const dims = tensor.shape.map((dim) => (dim === null ? '?' : String(dim)));
   if (tensor.batchAxis !== null) dims.splice(tensor.batchAxis, 0, 'batch');
-  return `${tensor.name} ${tensor.type}[${dims.join(',')}]`;
+  return `${tensor.name} ${tensor.type}[${dims.join(',')}]${defaultText(tensor)}`;
+}
+
+/** ` = 16000`, after an input that may be left out. */
+function defaultText({ default: value }: TensorSignature): string {
+  if (value === undefined) return '';
+  return Array.isArray(value) ? ' = […]' : ` = ${JSON.stringify(value)}`;
 }
 
 function batchAxis(model: ModelSignature): string {
