@@ -47,7 +47,7 @@ export default class Metrics extends BaseCommand<typeof Metrics> {
         return await serveMetrics(exporter, { host, port, token, note, warn: (line) => this.warn(line) });
       }
       if (this.jsonEnabled()) return { metrics: await scraper.values() };
-      await this.print((await scraper.freshText()).trimEnd());
+      await this.printExact((await scraper.freshText()).trimEnd());
       return { metrics: [] };
     } finally {
       await scraper.close();

@@ -76,3 +76,29 @@ describe('infer help environment', () => {
     expect(run.stdout).toContain('$ infer submit FILE');
   });
 });
+
+describe('help', () => {
+  it.each([
+    [
+      ['help', 'exitcodes'],
+      "Error: there is no help on 'exitcodes'\nTry: did you mean 'infer help exit-codes'?\n",
+    ],
+    [['sbumit', '--help'], "Error: there is no help on 'sbumit'\nTry: did you mean 'infer help submit'?\n"],
+    [['--versoin'], "Error: there is no flag --versoin\nTry: did you mean 'infer --version'?\n"],
+  ])('%j says what was meant and exits 2', async (words, stderr) => {
+    expect(await infer.run(words)).toMatchObject({ exitCode: 2, stdout: '', stderr });
+  });
+
+  it('of an unknown topic is one JSON document with --json', async () => {
+    const run = await infer.run(['help', 'exitcodes', '--json']);
+    expect(run).toMatchObject({ exitCode: 2, stderr: '' });
+    expect(run.json()).toMatchObject({ ok: false, error: { code: 'USAGE', exitCode: 2 } });
+  });
+
+  it('is shown although a variable is wrong, which is when it is needed', async () => {
+    const env = { INFER_RETRIES: 'many' };
+    for (const topic of ['submit', 'exit-codes', 'environment', 'help'])
+      expect(await infer.run(['help', topic], { env }), topic).toMatchObject({ exitCode: 0 });
+    expect((await infer.run(['help', 'environment'], { env })).stderr).toMatch(/^Warning: INFER_RETRIES: /);
+  });
+});

@@ -1,5 +1,6 @@
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { environmentView, type VariableJson, variables } from '../../lib/cli/views/help-view.js';
+import { type LoadedSettings, type LoadOptions, surveySettings } from '../../lib/config/load.js';
 
 /** Every variable, out of the table of settings. */
 export default class HelpEnvironment extends BaseCommand<typeof HelpEnvironment> {
@@ -8,6 +9,13 @@ export default class HelpEnvironment extends BaseCommand<typeof HelpEnvironment>
     `A flag goes before a variable, a variable before a configuration file. An empty variable counts as not set.
 What is set now is shown with where it comes from; secrets are not shown.`;
   static override examples = ['<%= config.bin %> help environment'];
+
+  /** What is wrong with the settings is said beside them, where other commands stop at it. */
+  protected override async load(options: LoadOptions): Promise<LoadedSettings> {
+    const { loaded, problems } = await surveySettings(options);
+    for (const { message } of problems) this.warn(message);
+    return loaded;
+  }
 
   async run(): Promise<{ variables: VariableJson[] }> {
     const rows = variables(this.loaded);

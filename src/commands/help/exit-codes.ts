@@ -1,5 +1,6 @@
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { exitCodesView } from '../../lib/cli/views/help-view.js';
+import { type LoadedSettings, type LoadOptions, surveySettings } from '../../lib/config/load.js';
 import { EXIT_CODES, type ExitCodeFacts } from '../../lib/core/exit-codes.js';
 
 /** What a script can tell from how a command ended. */
@@ -10,6 +11,11 @@ export default class HelpExitCodes extends BaseCommand<typeof HelpExitCodes> {
     '<%= config.bin %> help exit-codes',
     '<%= config.bin %> help exit-codes --json',
   ];
+
+  /** A wrong variable is no reason to show no help. */
+  protected override async load(options: LoadOptions): Promise<LoadedSettings> {
+    return (await surveySettings(options)).loaded;
+  }
 
   async run(): Promise<{ exitCodes: readonly ExitCodeFacts[] }> {
     await this.print(exitCodesView(EXIT_CODES, this.layout));

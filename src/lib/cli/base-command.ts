@@ -3,13 +3,14 @@ import { debugWanted, type LoadedSettings, type LoadOptions, loadSettings } from
 import type { Settings } from '../config/settings.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
-import { printable } from '../core/job.js';
+import { printable, terminalText } from '../core/printable.js';
 import { completeOptionalValues, settingFlag, settingsFromFlags } from './flags.js';
 import { invocation } from './invocation.js';
-import { describeError, type ErrorContext, type ErrorJson, errorJson, errorLines } from './output/error.js';
+import { describeError, type ErrorContext, type ErrorJson, errorJson, printError } from './output/error.js';
 import { jsonText, NdjsonWriter, writeText } from './output/json.js';
 import { asksForJson, type ListFormat, type ListTarget, listFormat } from './output/list-format.js';
 import type { ProgressTarget } from './output/progress.js';
+import { sentence } from './output/sentence.js';
 import { type Layout, layoutOf, nextCommand, type Paint, painter, widthOf } from './output/text.js';
 
 type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<
@@ -89,13 +90,14 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   /** Says something to the person at the terminal; silent under `--quiet`. */
   protected note(text: string): void {
-    if (!this.quiet) process.stderr.write(`${text}\n`);
+    if (!this.quiet) process.stderr.write(`${terminalText(text)}\n`);
   }
 
   /** A warning on standard error, also under `--json` and `--quiet`: it may change what to do next. */
   override warn(input: Error | string): Error | string {
-    const text = printable(typeof input === 'string' ? input : input.message);
-    process.stderr.write(`${this.paintError('yellow', 'Warning:')} ${text}\n`);
+    const text = typeof input === 'string' ? input : input.message;
+    const head = `${this.paintError('yellow', 'Warning:')} `;
+    process.stderr.write(`${sentence(head, text, widthOf(process.stderr)).join('\n')}\n`);
     return input;
   }
 
@@ -111,7 +113,14 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   protected async print(lines: readonly string[] | string): Promise<void> {
     if (this.jsonEnabled()) return;
     const text = typeof lines === 'string' ? lines : lines.join('\n');
-    if (text !== '' || typeof lines === 'string') await writeText(process.stdout, `${text}\n`);
+    if (text !== '' || typeof lines === 'string') await writeText(process.stdout, `${terminalText(text)}\n`);
+  }
+
+  /** Text of a format that programs read: to the byte, but for a terminal, which gets it safe to show. */
+  protected async printExact(text: string): Promise<void> {
+    if (this.jsonEnabled()) return;
+    const shown = this.layout.tty ? text.split('\n').map(printable).join('\n') : text;
+    await writeText(process.stdout, `${shown}\n`);
   }
 
   /** Sets the exit code of a command that worked and has bad news, such as a job that failed. */
@@ -191,7 +200,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     if (shown.silent !== true && this.jsonEnabled()) {
       await writeText(process.stdout, `${jsonText(errorJson(shown))}\n`);
     } else {
-      for (const line of errorLines(shown, this.paintError)) process.stderr.write(`${line}\n`);
+      printError(shown, this.color);
     }
     throw new Errors.ExitError(shown.exitCode);
   }

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { boundOpenLog } from '../core/log-file.js';
+import { printable } from '../core/printable.js';
 import { markOf } from '../core/process-alive.js';
 import { LOG_MAX_BYTES } from '../scale/spawn-worker.js';
 import { readWorkerFile, updateWorkerFile, type WorkerFile, writeExit } from '../scale/worker-files.js';
@@ -60,7 +61,9 @@ function endUnlisted(path: string): void {
     const missing = isMissing(path);
     if (missing && missed) {
       clearInterval(timer);
-      process.stderr.write(`the pid file ${path} is gone: this worker finishes its jobs and ends\n`);
+      process.stderr.write(
+        `the pid file ${printable(path)} is gone: this worker finishes its jobs and ends\n`,
+      );
       process.kill(process.pid, 'SIGTERM');
     }
     missed = missing;

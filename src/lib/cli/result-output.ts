@@ -1,7 +1,7 @@
 import type { GroupChunk } from '../client/types.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
-import { printable } from '../core/job.js';
+import { printable, terminalJson } from '../core/printable.js';
 import { rowsOf } from './group-rows.js';
 import { writeText } from './output/json.js';
 import { openSink, type Sink } from './output/sink.js';
@@ -16,7 +16,8 @@ export async function writeRows(
   chunks: AsyncIterable<GroupChunk> | Iterable<GroupChunk>,
   signal?: AbortSignal,
 ): Promise<number> {
-  if (output === '-') return writeLines(chunks, (text) => writeText(process.stdout, text), signal);
+  if (output === '-')
+    return writeLines(chunks, (text) => writeText(process.stdout, terminalJson(text)), signal);
   let sink: Sink | undefined;
   try {
     sink = await openSink(output, signal);

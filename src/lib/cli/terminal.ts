@@ -1,4 +1,5 @@
-import { visibleWidth } from './output/table.js';
+import { terminalText } from '../core/printable.js';
+import { visibleWidth } from './output/width.js';
 
 /** The part of `process.stdin` that is needed. */
 interface KeyStream {
@@ -120,7 +121,9 @@ export class LiveTerminal {
     if (!this.shown) return;
     const { columns } = this;
     // At the last column, erasing to the end of the line would take the character just written.
-    const drawn = lines.map((line) => (visibleWidth(line) < columns ? line + TO_LINE_END : line));
+    const drawn = lines
+      .map(terminalText)
+      .map((line) => (visibleWidth(line) < columns ? line + TO_LINE_END : line));
     this.streams.screen.write(`${BEGIN}${HOME}${drawn.join('\r\n')}${END}`);
   }
 

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { InferError } from './errors.js';
 import { ExitCode } from './exit-codes.js';
+import { printable } from './printable.js';
+
+export { printable };
 
 export type TerminalState = 'completed' | 'failed' | 'expired' | 'cancelled';
 export type JobState = 'waiting' | 'delayed' | 'active' | TerminalState;
@@ -141,17 +144,4 @@ export function idTime(id: string): number | undefined {
 /** The id of chunk `index` (from 0) of a group. */
 export function chunkId(group: string, index: number): string {
   return `${group}-${index}`;
-}
-
-const ESC = 0x1b;
-
-/** Text safe to show on a terminal: control characters (C0, DEL, C1) become `\xNN`. */
-export function printable(text: string): string {
-  let out = '';
-  for (const char of text) {
-    const code = char.codePointAt(0) as number;
-    const control = code < 0x20 || code === ESC || (code >= 0x7f && code <= 0x9f);
-    out += control ? `\\x${code.toString(16).padStart(2, '0')}` : char;
-  }
-  return out;
 }

@@ -10,7 +10,6 @@ import {
   waitFlag,
   wholeFlag,
 } from '../../../src/lib/cli/flags.js';
-import { unknownCommand } from '../../../src/lib/cli/hooks/command-not-found.js';
 import { Interrupted } from '../../../src/lib/cli/signals.js';
 import { InferError } from '../../../src/lib/core/errors.js';
 import { ExitCode } from '../../../src/lib/core/exit-codes.js';
@@ -259,32 +258,6 @@ describe('failures', () => {
     expect(await run([], { INFER_PREFIX: 'a b' })).toMatchObject({
       exitCode: 78,
       stderr: expect.stringMatching(/^Error: INFER_PREFIX: .*\nTry: INFER_PREFIX=infer\n$/),
-    });
-  });
-});
-
-describe('unknown commands', () => {
-  const known = [
-    ...['submit', 'models', 'redis:start', 'redis:status', 'redis:stop'],
-    ...['inspect', 'inspect:queues', 'inspect:workers'],
-  ];
-
-  it.each([
-    ['sbumit:data.json', "there is no command 'infer sbumit'", "did you mean 'infer submit'?"],
-    ['redis:strat', "there is no command 'infer redis strat'", "did you mean 'infer redis start'?"],
-    ['reddis:stop', "there is no command 'infer reddis'", "did you mean 'infer redis stop'?"],
-    ['redis:qqqqqq', "there is no command 'infer redis qqqqqq'", 'infer redis --help'],
-    ['redis:stop:now', 'unexpected argument: now', 'infer redis stop --help'],
-    ['inspect:queus', "there is no command 'infer inspect queus'", "did you mean 'infer inspect queues'?"],
-    ['inspect:queues:now', 'unexpected argument: now', 'infer inspect queues --help'],
-    ['inspect:zzzzzz', 'unexpected argument: zzzzzz', 'infer inspect --help'],
-    ['--redis', 'a command must come before --redis', 'infer --help'],
-  ])('%s', (id, message, hint) => {
-    expect(unknownCommand(id.split(':'), known, 'infer')).toEqual({
-      code: 'USAGE',
-      message,
-      hint,
-      exitCode: 2,
     });
   });
 });

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { jsonText, NdjsonWriter } from '../../../src/lib/cli/output/json.js';
 import { ProgressBar, type ProgressTarget, startSpinner } from '../../../src/lib/cli/output/progress.js';
-import { renderTable, visibleWidth } from '../../../src/lib/cli/output/table.js';
+import { renderTable } from '../../../src/lib/cli/output/table.js';
 import { layoutOf, nextCommand, PIPED, painter, plain, widthOf } from '../../../src/lib/cli/output/text.js';
+import { visibleWidth } from '../../../src/lib/cli/output/width.js';
 
 const TTY = { tty: true, width: 80, paint: plain };
 const columns = [{ title: 'QUEUE' }, { title: 'WAITING', align: 'right' as const }];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { confirm } from '../../../src/lib/cli/confirm.js';
-import { visibleWidth } from '../../../src/lib/cli/output/table.js';
 import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { visibleWidth } from '../../../src/lib/cli/output/width.js';
 import type { TuneReport } from '../../../src/lib/cli/tune/read-report.js';
 import { auditView } from '../../../src/lib/cli/views/tune-view.js';
 

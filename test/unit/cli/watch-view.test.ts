@@ -1,8 +1,8 @@
 import { stripVTControlCharacters } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { visibleWidth } from '../../../src/lib/cli/output/table.js';
 import { type Paint, plain } from '../../../src/lib/cli/output/text.js';
+import { visibleWidth } from '../../../src/lib/cli/output/width.js';
 import { cutToWidth, drawFrame, type Frame, sparkline } from '../../../src/lib/cli/views/watch-view.js';
 
 const bold: Paint = (_, text) => (text === '' ? '' : `\u001b[1m${text}\u001b[22m`);

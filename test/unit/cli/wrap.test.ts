@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { visibleWidth } from '../../../src/lib/cli/output/table.js';
+import { wrapWords } from '../../../src/lib/cli/output/sentence.js';
 import { type Layout, PIPED, plain } from '../../../src/lib/cli/output/text.js';
-import { renderWrapped, titledParts, wrapWords } from '../../../src/lib/cli/output/wrap.js';
+import { visibleWidth } from '../../../src/lib/cli/output/width.js';
+import { renderWrapped, titledParts } from '../../../src/lib/cli/output/wrap.js';
 
 const tty = (width: number): Layout => ({ tty: true, width, paint: plain });
 

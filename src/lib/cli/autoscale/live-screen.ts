@@ -1,3 +1,4 @@
+import { terminalText } from '../../core/printable.js';
 import type { AutoscalerRecord } from '../../queue/autoscalers.js';
 import type { Tick } from '../../scale/autoscaler.js';
 import { NdjsonWriter, writeText } from '../output/json.js';
@@ -67,7 +68,10 @@ function inPipe({ json, once, layout, note }: ShowOptions): Shown {
       // `--once --json` is one document, which the command prints itself.
       if (json && !once) await ndjson.write(tickJson(tick, record));
       else if (!json)
-        await writeText(process.stdout, `${lines.map((line) => lineText(line, layout.paint)).join('\n')}\n`);
+        await writeText(
+          process.stdout,
+          terminalText(`${lines.map((line) => lineText(line, layout.paint)).join('\n')}\n`),
+        );
     },
     note,
     end: () => undefined,
@@ -112,7 +116,8 @@ function onTerminal({ layout, note, onQuit }: ShowOptions): Shown {
       terminal.leave();
       if (view === undefined) return;
       const last = { ...view, lines: kept.slice(-LINES_LEFT) };
-      process.stdout.write(`${autoscalerView(last, { ...layout, width: terminal.columns }).join('\n')}\n`);
+      const lines = autoscalerView(last, { ...layout, width: terminal.columns });
+      process.stdout.write(terminalText(`${lines.join('\n')}\n`));
     },
   };
 }

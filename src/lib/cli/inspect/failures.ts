@@ -1,6 +1,7 @@
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import type { JobRecord } from '../../queue/broker.js';
+import { hintLines, sentence, widthIn } from '../output/sentence.js';
 import { renderTable } from '../output/table.js';
 import { count, heading, type Layout } from '../output/text.js';
 
@@ -87,8 +88,8 @@ export function failuresView(
       layout,
     ),
     ...groups.flatMap(({ code, message, fix }) => [
-      `${paint('red', printable(code))} ${printable(message)}`,
-      `  ${paint('dim', 'Try:')} ${paint('cyan', printable(fix))}`,
+      ...sentence(`${paint('red', printable(code))} `, message, widthIn(layout)),
+      ...hintLines(fix, layout, '  '),
     ]),
     '',
   ];

@@ -5,7 +5,8 @@ import { InferError, messageOf } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { printable } from '../../core/job.js';
 import { Interrupted } from '../signals.js';
-import { type Paint, plain } from './text.js';
+import { sentence } from './sentence.js';
+import { type Paint, painter, plain, widthOf } from './text.js';
 
 /** A failure as people and programs are told of it. */
 export interface ShownError {
@@ -136,18 +137,25 @@ function stackOf(error: Error): string {
   return own + cause;
 }
 
-/** `Error: …` and `Try: …`, further lines indented under the first. */
-export function errorLines(shown: ShownError, paint: Paint = plain): string[] {
-  if (shown.silent === true) return shown.stack === undefined ? [] : block('', shown.stack);
+/** `Error: …` and `Try: …`, further lines indented under the first. @param width columns of a terminal */
+function errorLines(
+  shown: ShownError,
+  paint: Paint = plain,
+  width: number = Number.POSITIVE_INFINITY,
+): string[] {
+  const stack = shown.stack === undefined ? [] : shown.stack.split('\n').map(printable);
+  if (shown.silent === true) return stack;
   return [
-    ...block(`${paint('red', 'Error:')} `, shown.message, 7),
-    ...(shown.hint === undefined ? [] : block(`${paint('cyan', 'Try:')} `, shown.hint, 5)),
-    ...(shown.stack === undefined ? [] : ['', ...block('', shown.stack)]),
+    ...sentence(`${paint('red', 'Error:')} `, shown.message, width),
+    ...(shown.hint === undefined ? [] : sentence(`${paint('cyan', 'Try:')} `, shown.hint, width)),
+    ...(stack.length === 0 ? [] : ['', ...stack]),
   ];
 }
 
-function block(head: string, text: string, indent = 0): string[] {
-  return text.split('\n').map((line, at) => `${at === 0 ? head : ' '.repeat(indent)}${printable(line)}`);
+/** The same on standard error, as wide as that is. */
+export function printError(shown: ShownError, color: boolean): void {
+  const { stderr } = process;
+  for (const line of errorLines(shown, painter(stderr, color), widthOf(stderr))) stderr.write(`${line}\n`);
 }
 
 export interface ErrorJson {

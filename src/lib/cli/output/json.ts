@@ -1,3 +1,4 @@
+import { terminalJson } from '../../core/printable.js';
 import { outputFailed } from '../standard-streams.js';
 import type { OutputStream } from './text.js';
 
@@ -13,9 +14,9 @@ function replacer(_key: string, value: unknown): unknown {
   return value;
 }
 
-/** One document, indented for people; a program does not mind. */
+/** One document, indented for people; a program does not mind. Invisible characters are escaped: the value stays. */
 export function jsonText(value: unknown): string {
-  return JSON.stringify(value, replacer, 2);
+  return terminalJson(JSON.stringify(value, replacer, 2));
 }
 
 /**
@@ -48,7 +49,7 @@ export class NdjsonWriter {
 
   /** Awaiting this keeps memory flat however slow the reader is. */
   async write(value: unknown): Promise<void> {
-    await writeText(this.#stream, `${JSON.stringify(value, replacer)}\n`);
+    await writeText(this.#stream, `${terminalJson(JSON.stringify(value, replacer))}\n`);
     this.#written += 1;
   }
 }

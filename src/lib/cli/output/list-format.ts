@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core';
-import { printable } from '../../core/job.js';
+import { printable, terminalText } from '../../core/printable.js';
 import { NdjsonWriter, writeText } from './json.js';
 import { type Cell, type Column, renderFolded } from './table.js';
 import type { Layout, OutputStream } from './text.js';
@@ -119,7 +119,7 @@ export async function printList<T>(
 ): Promise<number> {
   const { format, layout, stream } = target;
   const write = async (lines: readonly string[]): Promise<void> => {
-    if (lines.length > 0) await writeText(stream, `${lines.join('\n')}\n`);
+    if (lines.length > 0) await writeText(stream, terminalText(`${lines.join('\n')}\n`));
   };
   let count = 0;
   if (format === 'json' || (format !== 'ndjson' && format !== 'name' && layout.tty)) {

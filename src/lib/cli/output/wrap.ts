@@ -1,36 +1,17 @@
-import { printable } from '../../core/job.js';
-import { type Cell, type Column, renderTable, visibleWidth } from './table.js';
+import { printable } from '../../core/printable.js';
+import { joinWithin, LEAST_WIDTH, wholes, widthIn, wrapWords } from './sentence.js';
+import { type Cell, type Column, renderTable } from './table.js';
 import { heading, type Layout } from './text.js';
-
-/** Text in lines of at most `width` columns, broken between words; a longer word keeps a line of its own. */
-export function wrapWords(text: string, width: number): string[] {
-  return joinWithin(text.split(' '), ' ', width);
-}
+import { visibleWidth } from './width.js';
 
 /** `Redis  a · b · c`, with what does not fit the terminal on lines below; parts must be safe to print. */
-export function titledParts(
-  title: string,
-  parts: readonly string[],
-  { paint, tty, width }: Layout,
-): string[] {
+export function titledParts(title: string, parts: readonly string[], layout: Layout): string[] {
+  const { paint } = layout;
   const indent = title.length + 1;
-  const room = tty ? width - indent : Number.POSITIVE_INFINITY;
+  const room = widthIn(layout) - indent;
   const [first = '', ...more] = joinWithin(parts, paint('dim', ' · '), room);
   return [`${heading(title, paint)} ${first}`, ...more.map((line) => ' '.repeat(indent) + line)];
 }
-
-function joinWithin(parts: readonly string[], separator: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const part of parts) {
-    const longer = `${lines.at(-1)}${separator}${part}`;
-    if (lines.length > 0 && visibleWidth(longer) <= width) lines[lines.length - 1] = longer;
-    else lines.push(part);
-  }
-  return lines;
-}
-
-/** Narrower than this, words are harder to read than in a block a row. */
-const LEAST_WIDTH = 20;
 
 /** A table whose columns `wrapped` (their indexes) hold sentences: these take several lines where the terminal is narrow. */
 export function renderWrapped(
@@ -56,13 +37,7 @@ export function renderWrapped(
     const widths = shareOut(layout.width - others - taken, natural, wrapped);
     const fits = wrapped.every((at) => {
       const width = widths.get(at) ?? 0;
-      const longest = Math.max(
-        ...rows.flatMap((row) =>
-          printable(row[at] ?? '')
-            .split(' ')
-            .map(visibleWidth),
-        ),
-      );
+      const longest = Math.max(...rows.flatMap((row) => wholes(printable(row[at] ?? '')).map(visibleWidth)));
       return width >= Math.min(LEAST_WIDTH, natural[at] ?? 0) && width >= longest;
     });
     if (fits) return renderTable(columns, wrapTo(widths), layout);

@@ -1,9 +1,9 @@
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import type { AutoscalerRecord } from '../../queue/autoscalers.js';
+import { wrapWords } from '../output/sentence.js';
 import { type Cell, type Column, renderFolded } from '../output/table.js';
 import type { Layout } from '../output/text.js';
-import { wrapWords } from '../output/wrap.js';
 
 const COLUMNS: Column[] = [
   { title: 'POOL' },

@@ -3,9 +3,9 @@ import { formatDuration } from '../../core/units.js';
 import { type Check, type CheckResult, type CheckStatus, TOPICS, type Topic } from '../../doctor/check.js';
 import type { Diagnosis } from '../../doctor/diagnose.js';
 import type { Verdict } from '../../doctor/verdict.js';
+import { wrapWords } from '../output/sentence.js';
 import { type Column, renderTable } from '../output/table.js';
 import { type Format, heading, type Layout, plural } from '../output/text.js';
-import { wrapWords } from '../output/wrap.js';
 
 const HEADINGS: Record<Topic, string> = {
   redis: 'Redis',

@@ -2,6 +2,7 @@ import { printable } from '../../core/job.js';
 import { formatBytes, formatDuration } from '../../core/units.js';
 import type { WorkerRecord } from '../../queue/broker.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
+import { hintLines, sentence, widthIn } from '../output/sentence.js';
 import { type Cell, type Column, renderFolded } from '../output/table.js';
 import { heading, type Layout, perSecond } from '../output/text.js';
 import { titledParts } from '../output/wrap.js';
@@ -91,13 +92,14 @@ function tables(
   ];
 }
 
-function problemLines(problems: readonly Problem[], { paint }: Layout): string[] {
+function problemLines(problems: readonly Problem[], layout: Layout): string[] {
+  const { paint } = layout;
   if (problems.length === 0) return [];
   return [
     heading('What is wrong right now', paint),
     ...problems.flatMap(({ message, fix }) => [
-      `${paint('yellow', '!')} ${printable(message)}`,
-      `  ${paint('dim', 'Try:')} ${paint('cyan', printable(fix))}`,
+      ...sentence(`${paint('yellow', '!')} `, message, widthIn(layout)),
+      ...hintLines(fix, layout, '  '),
     ]),
   ];
 }

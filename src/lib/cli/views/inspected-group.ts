@@ -1,6 +1,7 @@
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import type { GroupDetail } from '../../queue/group-detail.js';
+import { hintLines } from '../output/sentence.js';
 import { count, facts, heading, type Layout, plural } from '../output/text.js';
 import { isoTime } from './job-lists.js';
 
@@ -84,6 +85,6 @@ function failures({ errors, failed, id }: GroupDetail, layout: Layout): string[]
       const why = `${printable(failure.code)}: ${printable(failure.message)}`;
       return `${paint('dim', `chunk ${count(index)}`)} ${state}${tries}, ${why}`;
     }),
-    `${paint('dim', 'Try:')} ${paint('cyan', `infer retry ${printable(id)}`)}`,
+    ...hintLines(`infer retry ${id}`, layout),
   ];
 }

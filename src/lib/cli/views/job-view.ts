@@ -3,6 +3,7 @@ import { formatBytes, formatDuration } from '../../core/units.js';
 import type { JobDetail, Kept, QueuePlace } from '../../queue/job-detail.js';
 import type { TimelineEvent } from '../../queue/timeline.js';
 import type { TensorPreview } from '../inspect/payload-preview.js';
+import { hintLines, sentence, widthIn } from '../output/sentence.js';
 import { count, facts, heading, type Layout, type Paint, plural } from '../output/text.js';
 import { isoTime, stateFormat } from './job-lists.js';
 
@@ -15,16 +16,14 @@ export function jobView(
 ): string[] {
   const { paint } = layout;
   const error = job.state === 'completed' ? undefined : job.failure;
-  const last = job.finishedAt === undefined ? ` ${paint('dim', '(last attempt)')}` : '';
+  const last = job.finishedAt === undefined ? ' (last attempt)' : '';
   return [
     `job ${paint('bold', printable(job.id))} ${paint(stateFormat(job.state), job.state)}`,
     ...(error === undefined
       ? []
       : [
-          `${paint('red', printable(error.code))} ${printable(error.message)}${last}`,
-          ...(error.hint === undefined
-            ? []
-            : [`${paint('dim', 'Try:')} ${paint('cyan', printable(error.hint))}`]),
+          ...sentence(`${paint('red', printable(error.code))} `, `${error.message}${last}`, widthIn(layout)),
+          ...(error.hint === undefined ? [] : hintLines(error.hint, layout)),
         ]),
     '',
     ...facts(aboutJob(job, now), paint),

@@ -3,6 +3,7 @@ import type { FailureRecord } from '../../core/errors.js';
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import { jsonText } from '../output/json.js';
+import { hintLines, sentence, widthIn } from '../output/sentence.js';
 import { type Column, renderTable } from '../output/table.js';
 import { count, facts, type Layout, plural } from '../output/text.js';
 
@@ -109,8 +110,8 @@ function failureView(job: JobResultJson, error: FailureRecord, layout: Layout): 
   const attempts = job.attempts > 1 ? ` after ${count(job.attempts)} attempts` : '';
   return [
     `${stateLine(job, layout)}${attempts}`,
-    `${paint('red', printable(error.code))} ${printable(error.message)}`,
-    ...(error.hint === undefined ? [] : [`${paint('dim', 'Try:')} ${paint('cyan', printable(error.hint))}`]),
+    ...sentence(`${paint('red', printable(error.code))} `, error.message, widthIn(layout)),
+    ...(error.hint === undefined ? [] : hintLines(error.hint, layout)),
     ...(job.rowsDone === undefined ? [] : ['', ...payloadView(job, layout)]),
     ...(job.timing === null ? [] : ['', ...timingView(job, layout)]),
   ];

@@ -1,7 +1,8 @@
+import { printable } from '../../core/printable.js';
 import { formatDuration } from '../../core/units.js';
-import { visibleWidth } from '../output/table.js';
+import { wrapWords } from '../output/sentence.js';
 import type { Paint } from '../output/text.js';
-import { wrapWords } from '../output/wrap.js';
+import { visibleWidth } from '../output/width.js';
 
 /** The course of one figure, oldest first; null where nothing was known. */
 export interface Course {
@@ -75,7 +76,7 @@ function headLine(frame: Frame, paint: Paint): string {
 function troubleLines({ trouble }: Frame, { columns }: FrameSize, paint: Paint): string[] {
   if (trouble === undefined) return [];
   const text = `${trouble.message}; trying again, for ${formatDuration(trouble.sinceMs)} now`;
-  return wrapWords(`! ${text}`, columns)
+  return wrapWords(`! ${printable(text)}`, columns)
     .slice(0, 3)
     .map((line) => paint('red', line));
 }
@@ -93,7 +94,7 @@ export function fitted(lines: readonly string[], room: number, paint: Paint): st
 
 /** Two charts side by side where there is room, one under the other where there is not, none below that. */
 function chartLines(rows: readonly ChartRow[], columns: number, paint: Paint): string[] {
-  const names = Math.min(NAME_MOST, Math.max(0, ...rows.map((row) => visibleWidth(row.name))));
+  const names = Math.min(NAME_MOST, Math.max(0, ...rows.map((row) => visibleWidth(printable(row.name)))));
   const courses = rows.flatMap((row) => row.courses);
   const most = Math.max(0, ...rows.map((row) => row.courses.length));
   if (most === 0) return [];
@@ -106,7 +107,7 @@ function chartLines(rows: readonly ChartRow[], columns: number, paint: Paint): s
   if (cells < CELLS.least) return [];
   return rows.flatMap((row) =>
     chunks(row.courses, side).map((group, at) => {
-      const name = padTo(at === 0 ? row.name : '', names);
+      const name = padTo(at === 0 ? printable(row.name) : '', names);
       const charts = group.map(
         ({ label, values: course, shown }) =>
           `  ${paint('dim', label.padEnd(labels))} ${paint('cyan', sparkline(course, cells))} ${padTo(shown, values)}`,

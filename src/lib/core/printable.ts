@@ -1,0 +1,52 @@
+/**
+ * Characters that a terminal obeys or hides instead of showing: controls (C0, DEL, C1), those that
+ * reorder text (U+202E), zero-width and other invisible ones, the line separators U+2028 and U+2029,
+ * and halves of surrogate pairs.
+ */
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+const ANY_UNSAFE = new RegExp(UNSAFE.source, 'u');
+/** As long as that does not follow one: U+FE0F only asks for the coloured form of an emoji. */
+const EMOJI_FORM = /(?<=\p{Extended_Pictographic})\ufe0f/u;
+const UNSAFE_VALUE = new RegExp(`(?!${EMOJI_FORM.source})${UNSAFE.source}`, 'gu');
+// biome-ignore lint/suspicious/noControlCharactersInRegex: styles begin with ESC.
+const OWN = /\u001b\[[0-9;]*m|[\n\t]/u;
+const UNSAFE_LINE = new RegExp(`(${OWN.source})|${UNSAFE_VALUE.source}`, 'gu');
+
+/**
+ * A value from outside (an id, a name, a message, a label) as text that is safe to show: what a
+ * terminal would obey or hide is written out, `\x1b`, `\u202e`, `\u{e0041}`. One line, always.
+ */
+export function printable(text: string): string {
+  return ANY_UNSAFE.test(text) ? text.replace(UNSAFE_VALUE, escaped) : text;
+}
+
+/**
+ * Lines that are ready to be written, with styles, newlines and tabs of our own, which stay. The last
+ * check before a terminal: values should have gone through `printable` before, which keeps none of these.
+ */
+export function terminalText(text: string): string {
+  return ANY_UNSAFE.test(text)
+    ? text.replace(UNSAFE_LINE, (char, own: string | undefined) => own ?? escaped(char))
+    : text;
+}
+
+/** JSON text that a terminal shows as it is, and that still parses to the exact same value. */
+export function terminalJson(json: string): string {
+  return ANY_UNSAFE.test(json)
+    ? json.replace(UNSAFE, (char) => (/[\n\r\t]/.test(char) ? char : jsonEscapes(char)))
+    : json;
+}
+
+function escaped(char: string): string {
+  const code = char.codePointAt(0) as number;
+  if (code <= 0xff) return `\\x${code.toString(16).padStart(2, '0')}`;
+  const hex = code.toString(16).padStart(4, '0');
+  return code <= 0xffff ? `\\u${hex}` : `\\u{${hex}}`;
+}
+
+function jsonEscapes(char: string): string {
+  return Array.from(
+    { length: char.length },
+    (_, at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, '0')}`,
+  ).join('');
+}
