@@ -1,78 +1,103 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
-import { filterOf, JOB_FLAGS } from '../lib/cli/inspect/filter-flags.js';
+import { settingFlag } from '../lib/cli/flags.js';
+import { JOB_FLAGS } from '../lib/cli/inspect/filter-flags.js';
+import { listJson } from '../lib/cli/output/list-format.js';
 import { plural } from '../lib/cli/output/text.js';
-import { InferError } from '../lib/core/errors.js';
+import type { RetryPreview } from '../lib/cli/retry-failed.js';
+import { type RetryWish, retryWish } from '../lib/cli/retry-wish.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
+import { printable } from '../lib/core/printable.js';
 
 interface RetryJson {
-  /** Jobs that wait again, by queue. */
+  /** Jobs that wait again, or would, by queue. */
   retried: Record<string, number>;
   /** Jobs named that are not in the failed set. */
   notFailed: string[];
+  /** Set by --dry-run: nothing was done. */
+  dryRun?: true;
+  /** With --dry-run the first 20 of them. */
+  jobs?: unknown[];
 }
-
-const FILTERS = Object.keys(JOB_FLAGS) as (keyof typeof JOB_FLAGS)[];
 
 /** Runs failed jobs again: the failed set is the dead-letter queue. */
 export default class Retry extends BaseCommand<typeof Retry> {
   static override summary = 'run failed jobs again, each at its own priority';
   static override description =
-    `Puts a failed job, the failed jobs of a group, or with --failed every failed job that fits all filters back to waiting, with all their attempts before them.
+    `Puts a failed job, the failed jobs of a group, or with --failed every failed job that fits all filters back to waiting. Each has all its attempts again.
+With --dry-run, counts the jobs and lists the first 20, and changes nothing. --time-limit gives them a new time limit, for jobs that failed with TIME_LIMIT; a worker's own --time-limit still holds.
 Failed jobs and their input are kept for a week, unless their worker was started with another --failed-ttl. Exits 1 when a job named had not failed, 66 when it is unknown.`;
   static override examples = [
     '<%= config.bin %> retry ID',
-    '<%= config.bin %> retry GROUP',
-    '<%= config.bin %> retry --failed -Q batch',
+    '<%= config.bin %> retry GROUP --dry-run',
+    '<%= config.bin %> retry --failed -Q batch --dry-run',
     '<%= config.bin %> retry --failed --error RUNNER_DIED --model digits',
+    '<%= config.bin %> retry --failed --error TIME_LIMIT --time-limit 10m',
   ];
   static override args = { id: Args.string({ description: 'id of a failed job, or of a group' }) };
   static override flags = {
-    failed: Flags.boolean({ description: 'all failed jobs that the other flags mean' }),
+    failed: Flags.boolean({ description: 'all failed jobs that fit the filters' }),
+    'dry-run': Flags.boolean({ description: 'show which jobs would run again, and change nothing' }),
+    'time-limit': settingFlag('timeLimit', {
+      description: 'time limit of these jobs from now on [default: the one they have]',
+    }),
     ...JOB_FLAGS,
   };
 
   async run(): Promise<RetryJson> {
+    const wish = retryWish(this.args.id, this.flags);
+    if (this.flags['dry-run']) return this.preview(wish);
     const { id } = this.args;
-    const { failed } = this.flags;
-    const filters = FILTERS.filter((name) => this.flags[name] !== undefined);
-    if ((id === undefined) === !failed) {
-      throw new InferError('RETRY_WHAT', 'name a job, or --failed with the queues', {
-        hint: 'infer retry ID, or infer retry --failed -Q batch',
-        exitCode: ExitCode.Usage,
-      });
-    }
-    if (id !== undefined && filters.length > 0) {
-      throw new InferError('RETRY_WHAT', `--${filters[0]} is for --failed, and a job was named`, {
-        hint: `infer retry ${id}, or infer retry --failed with filters`,
-        exitCode: ExitCode.Usage,
-      });
-    }
-    if (failed && filters.length === 0) {
-      throw new InferError('RETRY_QUEUES', '--failed needs the queues it is meant for, or another filter', {
-        hint: 'infer retry --failed -Q batch',
-        exitCode: ExitCode.Usage,
-      });
-    }
-    return id === undefined ? this.retryFailed() : this.retryNamed(id);
-  }
-
-  private async retryFailed(): Promise<RetryJson> {
-    const { retryFailed } = await import('../lib/cli/retry-failed.js');
-    const retried = await retryFailed(this.loaded, filterOf(this.flags, ['failed']));
-    const total = Object.values(retried).reduce((sum, n) => sum + n, 0);
+    const retried = await this.retry(wish);
+    const total = sum(retried);
     await this.print(`${plural(total, 'job')} waiting again`);
-    return { retried, notFailed: [] };
+    return { retried, notFailed: this.saidOf(id, total) };
   }
 
-  private async retryNamed(id: string): Promise<RetryJson> {
-    const { withClient } = await import('../lib/cli/open-client.js');
-    const { queue, count } = await withClient(this.loaded, false, (client) => client.retry(id));
-    await this.print(`${plural(count, 'job')} waiting again`);
-    if (count === 0) {
-      this.note('it has not failed, so there is nothing to run again');
-      this.endWith(ExitCode.Negative);
+  private async retry(wish: RetryWish): Promise<Record<string, number>> {
+    const { timeLimit } = this;
+    if ('filter' in wish) {
+      const { retryFailed } = await import('../lib/cli/retry-failed.js');
+      return retryFailed(this.loaded, wish.filter, timeLimit);
     }
-    return { retried: { [queue]: count }, notFailed: count === 0 ? [id] : [] };
+    const { withClient } = await import('../lib/cli/open-client.js');
+    const { queue, count } = await withClient(this.loaded, false, (client) =>
+      client.retry(wish.id, { timeLimitMs: timeLimit }),
+    );
+    return { [queue]: count };
+  }
+
+  private async preview(wish: RetryWish): Promise<RetryJson> {
+    const [{ previewRetry }, { retryPreviewView }, { failedList }] = await Promise.all([
+      import('../lib/cli/retry-failed.js'),
+      import('../lib/cli/views/retry-view.js'),
+      import('../lib/cli/views/job-lists.js'),
+    ]);
+    const preview: RetryPreview = await previewRetry(this.loaded, wish);
+    const now = Date.now();
+    await this.print(retryPreviewView(preview, this.timeLimit, this.layout, now));
+    const notFailed = this.saidOf(this.args.id, sum(preview.counts));
+    this.note('dry run: nothing was changed');
+    return {
+      retried: preview.counts,
+      notFailed,
+      dryRun: true,
+      jobs: listJson(failedList(now), preview.jobs),
+    };
+  }
+
+  /** Only a limit that was typed: that of the environment is for what is submitted. */
+  private get timeLimit(): number | undefined {
+    return this.loaded.sources.timeLimit.kind === 'flag' ? this.settings.timeLimit : undefined;
+  }
+
+  /** The job named that had not failed, which is said and makes the command exit 1. */
+  private saidOf(id: string | undefined, total: number): string[] {
+    if (id === undefined || total > 0) return [];
+    this.note(`${printable(id)} has not failed: there is nothing to run again`);
+    this.endWith(ExitCode.Negative);
+    return [id];
   }
 }
+
+const sum = (counts: Record<string, number>): number => Object.values(counts).reduce((all, n) => all + n, 0);

@@ -9,6 +9,7 @@ export type {
   ConnectOptions,
   GroupChunk,
   JobResult,
+  RetryOptions,
   SubmitOptions,
   SubmittedGroup,
   SubmittedJob,

@@ -32,15 +32,13 @@ describe('package.json', () => {
     expect([...targets, pkg.types].filter((file) => !existsSync(`${root}/${file}`))).toEqual([]);
   });
 
-  it('names every hook that src/lib/cli/hooks has', () => {
+  it('names every hook and the help that src/lib/cli/hooks has', () => {
     const built = filesUnder(root, 'src/lib/cli/hooks').map((file) =>
       file.replace('src/lib/cli/', './dist/cli/').replace(/\.ts$/, '.js'),
     );
-    expect(
-      Object.values(pkg.oclif.hooks ?? {})
-        .flat()
-        .sort(),
-    ).toEqual(built.sort());
+    expect([...Object.values(pkg.oclif.hooks ?? {}), pkg.oclif.helpClass].flat().sort()).toEqual(
+      built.sort(),
+    );
   });
 });
 

@@ -1,31 +1,52 @@
+import type { InferClient } from '../client/client.js';
+import { findJobs } from '../client/find-jobs.js';
 import type { LoadedSettings } from '../config/load.js';
 import { systemClock } from '../core/clock.js';
+import type { JobRecord } from '../queue/broker.js';
 import type { JobFilter } from '../queue/job-filter.js';
 import { scanJobs } from '../queue/job-list.js';
 import { Producer } from '../queue/producer.js';
+import { readJob } from '../queue/reader.js';
 import type { RedisClient } from '../redis/types.js';
 import { refuseUnknownNames } from './inspect/known-names.js';
+import { withClient } from './open-client.js';
+import type { RetryWish } from './retry-wish.js';
 import { withRedis } from './with-redis.js';
 
 const PAGE = 1000;
+/** Jobs of a group that are looked at together. */
+const TOGETHER = 200;
+/** Jobs that a dry run names; all are counted. */
+const JOBS_NAMED = 20;
+
+/** What a retry would run again. */
+export interface RetryPreview {
+  /** Jobs by queue. */
+  counts: Record<string, number>;
+  /** The first of them. */
+  jobs: JobRecord[];
+}
 
 /**
  * Puts the failed jobs that a filter means back to waiting; answers how many, by queue. They are
  * found first and put back then, since a set that shrinks while it is paged through would be read
  * with gaps; a job that is retried or forgotten meanwhile is not counted.
+ * @param timeLimitMs their time limit from now on [the one they have]
  * @throws InferError QUEUE_UNKNOWN, MODEL_UNKNOWN, WORKER_UNKNOWN (66) when nothing is found for a
  * name that nobody knows.
  */
-export function retryFailed(loaded: LoadedSettings, filter: JobFilter): Promise<Record<string, number>> {
+export function retryFailed(
+  loaded: LoadedSettings,
+  filter: JobFilter,
+  timeLimitMs: number | undefined,
+): Promise<Record<string, number>> {
   return withRedis(loaded, async (client, prefix) => {
-    const meant = await failedIds(client, prefix, filter);
-    if (meant.size === 0) await refuseUnknownNames(client, prefix, filter);
-    const retried: Record<string, number> = Object.fromEntries(
-      (filter.queues ?? []).map((name) => [name, 0]),
-    );
+    const meant = await failedJobs(client, prefix, filter);
+    const retried = noneOf(filter);
     const producer = new Producer(client, prefix, systemClock);
     try {
-      for (const [queue, ids] of meant) retried[queue] = await producer.retry(queue, ids);
+      for (const [queue, ids] of idsByQueue(meant))
+        retried[queue] = await producer.retry(queue, ids, timeLimitMs);
     } finally {
       await producer.close();
     }
@@ -33,21 +54,59 @@ export function retryFailed(loaded: LoadedSettings, filter: JobFilter): Promise<
   });
 }
 
-async function failedIds(
-  client: RedisClient,
-  prefix: string,
-  filter: JobFilter,
-): Promise<Map<string, string[]>> {
+/** What the same would do, read-only. @throws what `retryFailed` does, JOB_UNKNOWN (66) for an id. */
+export function previewRetry(loaded: LoadedSettings, wish: RetryWish): Promise<RetryPreview> {
+  if ('id' in wish)
+    return withClient(loaded, false, (client) => failedOf(client, loaded.values.prefix, wish.id));
+  return withRedis(loaded, async (client, prefix) => {
+    const counts = noneOf(wish.filter);
+    const meant = await failedJobs(client, prefix, wish.filter);
+    for (const { queue } of meant) counts[queue] = (counts[queue] ?? 0) + 1;
+    return { counts, jobs: meant.slice(0, JOBS_NAMED) };
+  });
+}
+
+async function failedOf({ redis }: InferClient, prefix: string, id: string): Promise<RetryPreview> {
+  const { jobs } = await findJobs(redis, prefix, [id]);
+  const counts: Record<string, number> = {};
+  const first: JobRecord[] = [];
+  for (let from = 0; from < jobs.length; from += TOGETHER) {
+    const some = jobs.slice(from, from + TOGETHER);
+    for (const job of await Promise.all(some.map((one) => readJob(redis, prefix, one.queue, one.id)))) {
+      if (job === undefined) continue;
+      counts[job.queue] ??= 0;
+      if (job.state !== 'failed') continue;
+      counts[job.queue] = (counts[job.queue] as number) + 1;
+      if (first.length < JOBS_NAMED) first.push(job);
+    }
+  }
+  return { counts, jobs: first };
+}
+
+/** The queues that were named, each with no job yet. */
+function noneOf({ queues = [] }: JobFilter): Record<string, number> {
+  return Object.fromEntries(queues.map((name) => [name, 0]));
+}
+
+function idsByQueue(jobs: readonly JobRecord[]): Map<string, string[]> {
   const found = new Map<string, string[]>();
+  for (const { id, queue } of jobs) {
+    const ids = found.get(queue) ?? [];
+    ids.push(id);
+    found.set(queue, ids);
+  }
+  return found;
+}
+
+/** The last that failed first. */
+async function failedJobs(client: RedisClient, prefix: string, filter: JobFilter): Promise<JobRecord[]> {
+  const found: JobRecord[] = [];
   let cursor: string | undefined;
   do {
     const page = await scanJobs(client, prefix, filter, { limit: PAGE, cursor, reverse: true });
-    for (const { id, queue } of page.jobs) {
-      const ids = found.get(queue) ?? [];
-      ids.push(id);
-      found.set(queue, ids);
-    }
+    found.push(...page.jobs);
     cursor = page.next;
   } while (cursor !== undefined);
+  if (found.length === 0) await refuseUnknownNames(client, prefix, filter);
   return found;
 }

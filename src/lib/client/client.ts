@@ -30,6 +30,7 @@ import type {
   ConnectOptions,
   GroupChunk,
   JobResult,
+  RetryOptions,
   SubmitOptions,
   SubmittedGroup,
   SubmittedJob,
@@ -292,15 +293,18 @@ export class InferClient {
   }
 
   /** Puts a failed job, or the failed jobs of a group, back to waiting; answers how many. */
-  async retry(id: string): Promise<{ queue: string; count: number }> {
+  async retry(id: string, { timeLimitMs }: RetryOptions = {}): Promise<{ queue: string; count: number }> {
     const { queue, kind } = await this.find(id);
-    if (kind === 'job') return { queue, count: await this.guard(this.producer.retry(queue, [id])) };
-    return { queue, count: await this.guard(this.producer.retryGroup(await this.group(id))) };
+    const again =
+      kind === 'job'
+        ? this.producer.retry(queue, [id], timeLimitMs)
+        : this.producer.retryGroup(await this.group(id), timeLimitMs);
+    return { queue, count: await this.guard(again) };
   }
 
   /** Puts every failed job of a queue back to waiting; answers how many. */
-  async retryFailed(queue: string): Promise<number> {
-    return this.guard(this.producer.retryFailed(checkQueueName(queue)));
+  async retryFailed(queue: string, { timeLimitMs }: RetryOptions = {}): Promise<number> {
+    return this.guard(this.producer.retryFailed(checkQueueName(queue), timeLimitMs));
   }
 
   /** True when some live worker serves the queue. */

@@ -27,6 +27,12 @@ export interface SubmitOptions {
   softTimeLimitMs?: number | undefined;
 }
 
+/** How to run failed jobs again. */
+export interface RetryOptions {
+  /** Milliseconds of run time that they may take from now on; a worker's own limit still holds [as submitted]. */
+  timeLimitMs?: number | undefined;
+}
+
 export interface SubmittedJob {
   id: string;
   queue: string;

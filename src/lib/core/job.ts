@@ -37,6 +37,17 @@ export function checkPriority(priority: number): Priority {
   return priority;
 }
 
+/** @throws InferError TIME_LIMIT_RANGE (exit 2) unless whole milliseconds of 1 or more. */
+export function checkTimeLimit(ms: number): number {
+  if (!Number.isSafeInteger(ms) || ms < 1) {
+    throw new InferError('TIME_LIMIT_RANGE', `a time limit of ${ms} ms is not a whole number of 1 or more`, {
+      hint: '--time-limit 30s, or timeLimitMs: 30_000',
+      exitCode: ExitCode.Usage,
+    });
+  }
+  return ms;
+}
+
 const QUEUE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /**

@@ -1,6 +1,6 @@
 import { type JobsOptions, Queue } from 'bullmq';
 import type { Clock } from '../core/clock.js';
-import { chunkId, toBullPriority } from '../core/job.js';
+import { checkTimeLimit, chunkId, toBullPriority } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import { Admission } from './admission.js';
@@ -185,12 +185,22 @@ export class Producer {
     return states;
   }
 
-  /** Puts failed jobs back to waiting at their own priority; answers how many were. */
-  async retry(queue: string, ids: readonly string[]): Promise<number> {
+  /**
+   * Puts failed jobs back to waiting at their own priority; answers how many were.
+   * @param timeLimitMs their time limit from now on [the one they have]
+   * @throws InferError TIME_LIMIT_RANGE (exit 2).
+   */
+  async retry(queue: string, ids: readonly string[], timeLimitMs?: number): Promise<number> {
+    const limit = timeLimitMs === undefined ? '' : checkTimeLimit(timeLimitMs);
     let retried = 0;
     for (let from = 0; from < ids.length; from += RETRY_BATCH) {
       const batch = ids.slice(from, from + RETRY_BATCH);
-      const reply = (await this.scriptsOf(queue).run('inferRetry', this.clock.now(), ...batch)) as number[];
+      const reply = (await this.scriptsOf(queue).run(
+        'inferRetry',
+        this.clock.now(),
+        limit,
+        ...batch,
+      )) as number[];
       retried += reply.filter((one) => one === 1).length;
     }
     this.arrivals.add(queue, retried);
@@ -198,7 +208,7 @@ export class Producer {
   }
 
   /** The failed chunks of a group; answers how many. */
-  async retryGroup(group: GroupRecord): Promise<number> {
+  async retryGroup(group: GroupRecord, timeLimitMs?: number): Promise<number> {
     const byQueue = new Map<string, string[]>();
     for (let index = 0; index < group.jobs; index++) {
       const queue = queueOfChunk(group, index);
@@ -207,14 +217,14 @@ export class Producer {
       byQueue.set(queue, ids);
     }
     let retried = 0;
-    for (const [queue, ids] of byQueue) retried += await this.retry(queue, ids);
+    for (const [queue, ids] of byQueue) retried += await this.retry(queue, ids, timeLimitMs);
     return retried;
   }
 
   /** Every job that is in the failed set now, oldest failure first. */
-  async retryFailed(queue: string): Promise<number> {
+  async retryFailed(queue: string, timeLimitMs?: number): Promise<number> {
     const ids = await this.client.zrange(`${this.scriptsOf(queue).base}failed`, '0', '-1');
-    return this.retry(queue, ids);
+    return this.retry(queue, ids, timeLimitMs);
   }
 
   /** Pauses or resumes a queue: running jobs finish, nothing new starts. */

@@ -76,7 +76,8 @@ return out
 
 /**
  * Puts ended jobs back to waiting at their own priority, with all their attempts before them.
- * ARGV 4.. ids. Only failed ones still have their input; others are left alone.
+ * ARGV 4 time limit in ms that they have from now on, empty for the one they have; 5.. ids. Only failed
+ * ones still have their input; others are left alone.
  * Output per id: 1 queued again, 0 not failed, -1 unknown.
  */
 export const RETRY = `${PRELUDE}${TIMELINE}
@@ -92,7 +93,17 @@ local function keepResults(group, gtag, gkey)
   end
 end
 
-for i = 4, #ARGV do
+local limit = tonumber(ARGV[4])
+
+-- In the job itself, where its worker reads it.
+local function setLimit(key, json)
+  local ok, data = pcall(cjson.decode, json)
+  if not ok or type(data) ~= 'table' or type(data.s) ~= 'table' then return end
+  data.s.timeLimitMs = limit
+  call('HSET', key, 'data', cjson.encode(data))
+end
+
+for i = 5, #ARGV do
   local id = ARGV[i]
   local key = base .. id
   local job = call('HMGET', key, 'st', 'data', 'priority', 'pr', 'finishedOn', 'f')
@@ -105,6 +116,7 @@ for i = 4, #ARGV do
     note(id, 'again', codeOf(job[6] or ''), '', now - (tonumber(job[5]) or now))
     call('HDEL', key, 'st', 'tk', 'f', 'm', 'failedReason', 'finishedOn', 'cr', 'stc', 'pr', 'processedOn')
     call('HSET', key, 'atm', 0, 'ats', 0)
+    if limit then setLimit(key, job[2]) end
     call('PERSIST', key)
     call('PERSIST', tag .. ':in:' .. id)
     call('DEL', tag .. ':res:' .. id)

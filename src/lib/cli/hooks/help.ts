@@ -25,7 +25,7 @@ class InferCommandHelp extends CommandHelp {
   }
 
   protected override usage(): string {
-    const parts = usageParts(this.render(super.usage()).replaceAll('\n', ' '));
+    const parts = usageParts(this.render(super.usage()).replace(/\s+/g, ' '));
     const indent = ' '.repeat(this.indentSpacing * 2);
     // The section is indented once more.
     const room = this.opts.maxWidth - this.indentSpacing - indent.length;
@@ -54,7 +54,9 @@ export default class InferHelp extends Help {
       const help = this.config.findCommand('help');
       if (help !== undefined) return this.showCommandHelp(help);
     }
-    const asked = words[0] === 'help' && words.length > 1 ? words.slice(1) : words;
+    // `infer help submit --help`; `help exit-codes` is a command of its own.
+    const asked =
+      words[0] === 'help' && words.length > 1 && !this.knows(words, true) ? words.slice(1) : words;
     if (asked.length > 0 && !this.knows(asked)) {
       const shown = unknownHelp(asked, commandLineOf(this.config));
       if (flags.includes('--json')) await writeText(process.stdout, `${jsonText(errorJson(shown))}\n`);
@@ -65,11 +67,11 @@ export default class InferHelp extends Help {
   }
 
   /** Whether the words name a command or topic, or begin with a command that takes arguments. */
-  private knows(words: readonly string[]): boolean {
+  private knows(words: readonly string[], exactly = false): boolean {
     const ids = words.map((_, at) => words.slice(0, at + 1).join(':')).reverse();
     const command = ids.map((id) => this.config.findCommand(id)).find((found) => found !== undefined);
     if (command !== undefined)
-      return command.id.split(':').length === words.length || takesArguments(command);
+      return command.id.split(':').length === words.length || (!exactly && takesArguments(command));
     return ids[0] !== undefined && this.config.findTopic(ids[0]) !== undefined;
   }
 }

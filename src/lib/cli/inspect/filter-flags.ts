@@ -50,7 +50,7 @@ export const STATE_FLAG = Flags.custom<string>({
 });
 
 /** What `JOB_FLAGS` parse to. */
-interface GivenJobFlags {
+export interface GivenJobFlags {
   queues?: string[] | undefined;
   model?: string[] | undefined;
   priority?: string[] | undefined;

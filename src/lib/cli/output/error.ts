@@ -154,7 +154,7 @@ function errorLines(
 
 /** The same on standard error, as wide as that is. */
 export function printError(shown: ShownError, color: boolean): void {
-  const { stderr } = process;
+  const stderr = process.stderr;
   for (const line of errorLines(shown, painter(stderr, color), widthOf(stderr))) stderr.write(`${line}\n`);
 }
 

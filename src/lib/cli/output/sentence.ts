@@ -20,6 +20,9 @@ const PROGRAM =
 /** Words of a command that are neither flags nor their values: names of commands, FILES and `'quoted names'`. */
 const COMMAND_WORD = /^(?:[a-z]+(?:-[a-z]+)*|[A-Z][A-Z_.]*|[<['"`].*|.*[./*=~@…].*)$/;
 const ASSIGNMENT = /^[A-Z][A-Z0-9_]*=\S*$/;
+/** Words of a sentence, which no flag has as its value. */
+const PROSE =
+  /^(?:and|or|to|in|on|for|then|where|when|if|unless|with|is|are|it|so|says|shows|lists|of|the|a)$/;
 const FLAG = /^['"`([]?--?[a-zA-Z]/;
 const CLAUSE_END = /(?:[,;:?]|[^.]\.|\))$/;
 /** Names of commands are two words at most: `workers start`. */
@@ -42,6 +45,7 @@ export function wholes(text: string): string[] {
 /** Where the command that begins at `at` ends: with its clause, or at the first word that cannot be of it. */
 function commandEnd(words: readonly string[], at: number): number {
   let names = 0;
+  let flags = false;
   let quote: string | undefined;
   for (let end = at + 1; end < words.length; end++) {
     const before = words[end - 1] as string;
@@ -51,10 +55,13 @@ function commandEnd(words: readonly string[], at: number): number {
       continue;
     }
     if (end > at + 1 && CLAUSE_END.test(before)) return end;
+    if (PROSE.test(word)) return end;
     if (!FLAG.test(word) && !FLAG.test(before) && word !== '--' && word !== '-') {
       if (!COMMAND_WORD.test(word) && !/\d/.test(word)) return end;
-      if (/^[a-z-]+[,;:.?]?$/.test(word) && ++names > NAME_WORDS) return end;
+      // After its flags no plain word is of it any more.
+      if (/^[a-z-]+[,;:.?]?$/.test(word) && (flags || ++names > NAME_WORDS)) return end;
     }
+    flags ||= FLAG.test(word);
     const open = /^[^'"`]*(['"])[^'"]*$/.exec(word)?.[1];
     if (open !== undefined && !/\w'\w/.test(word) && !word.endsWith(open)) quote = open;
   }

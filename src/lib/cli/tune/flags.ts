@@ -12,7 +12,8 @@ export const tuneRoleFlag = Flags.option({
 /** For services whose addresses do not tell them. */
 export const serviceFlag = Flags.option({
   options: SERVICES as readonly Service[],
-  description: 'the provider of a managed Redis, where its address does not tell [default: recognised]',
+  helpValue: '<name>',
+  description: `provider of a managed Redis, where its address does not tell: ${SERVICES.join(', ')} [default: recognised]`,
 })();
 
 /** Flags of commands that change the server. */

@@ -1,0 +1,25 @@
+import { printable } from '../../core/printable.js';
+import { formatDuration } from '../../core/units.js';
+import { renderList } from '../output/list-format.js';
+import { count, type Layout, plural } from '../output/text.js';
+import type { RetryPreview } from '../retry-failed.js';
+import { failedList } from './job-lists.js';
+
+/** `infer retry --dry-run`: how many jobs would run again, by queue, and the first of them. */
+export function retryPreviewView(
+  { counts, jobs }: RetryPreview,
+  timeLimitMs: number | undefined,
+  layout: Layout,
+  now: number,
+): string[] {
+  const total = Object.values(counts).reduce((sum, n) => sum + n, 0);
+  const queues = Object.entries(counts).map(([queue, n]) => `${printable(queue)} ${count(n)}`);
+  const by = queues.length === 0 ? '' : `: ${queues.join(', ')}`;
+  const limit = timeLimitMs === undefined ? '' : `, with a time limit of ${formatDuration(timeLimitMs)}`;
+  const more = total - jobs.length;
+  return [
+    `would run ${plural(total, 'failed job')} again${total === 0 ? '' : `${limit}${by}`}`,
+    ...(jobs.length === 0 ? [] : ['', ...renderList(failedList(now), jobs, 'table', layout)]),
+    ...(more > 0 ? [layout.paint('dim', `and ${plural(more, 'more', 'more')}: infer inspect failed`)] : []),
+  ];
+}

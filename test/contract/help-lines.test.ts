@@ -1,0 +1,43 @@
+import { Config } from '@oclif/core';
+import { describe, expect, it } from 'vitest';
+import InferHelp from '../../src/lib/cli/hooks/help.js';
+import { ROOT } from '../support/cli.js';
+import { COMMANDS } from './command-line.js';
+
+/** oclif's formatter is protected: this is what `infer help COMMAND` prints. */
+class Printed extends InferHelp {
+  text = '';
+  protected override log(...lines: string[]): void {
+    this.text += `${lines.join(' ')}\n`;
+  }
+}
+
+async function pageOf(id: string, maxWidth: number): Promise<string[]> {
+  // oclif changes the ids of commands that it prints: each page is of a program of its own.
+  const config = await Config.load({ root: ROOT });
+  const help = new Printed(config, { maxWidth, stripAnsi: true });
+  await help.showHelp(id.split(':'));
+  return help.text.split('\n');
+}
+
+const shown = Object.entries(COMMANDS).filter(([, { hidden }]) => hidden !== true);
+
+describe.each([60, 80, 120])('help at %i columns', (width) => {
+  it.each(shown)('%s has no command or flag broken over two lines', async (id, { examples = [] }) => {
+    const lines = await pageOf(id, width);
+    const page = lines.join('\n');
+    for (const example of examples) {
+      for (const line of example.split('\n').filter((one) => one.startsWith('<%')))
+        expect(lines.map((one) => one.trim())).toContain(
+          `$ ${line.replaceAll('<%= config.bin %>', 'infer')}`,
+        );
+    }
+    const usage = page.slice(page.indexOf('USAGE'), page.indexOf('\n\n', page.indexOf('USAGE')));
+    for (const line of usage.split('\n').slice(1)) {
+      expect(line.split('[').length, `broken within a flag: ${line}`).toBe(line.split(']').length);
+      // A flag whose values take more than a line has one of its own.
+      if (/\] \[/.test(line)) expect(line.length).toBeLessThanOrEqual(width);
+    }
+    for (const line of lines) expect(line, line).not.toMatch(/(^|\s)--?$|\s-\w$/);
+  });
+});
