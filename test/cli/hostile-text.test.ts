@@ -227,7 +227,7 @@ describe('text from outside', () => {
   it.each([
     ['inspect'],
     ['inspect workers'],
-    ['inspect jobs'],
+    ['inspect jobs -s failed'],
     ['inspect audit'],
     ['result bad'],
     ['inspect job bad'],
@@ -250,7 +250,7 @@ describe('text from outside', () => {
       ['inspect'],
       ['inspect queues'],
       ['inspect workers'],
-      ['inspect jobs'],
+      ['inspect jobs -s failed'],
       ['inspect failed'],
       ['inspect job bad'],
       ['inspect audit'],
