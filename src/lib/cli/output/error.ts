@@ -138,7 +138,7 @@ function stackOf(error: Error): string {
 }
 
 /** `Error: …` and `Try: …`, further lines indented under the first. @param width columns of a terminal */
-function errorLines(
+export function errorLines(
   shown: ShownError,
   paint: Paint = plain,
   width: number = Number.POSITIVE_INFINITY,
