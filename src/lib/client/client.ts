@@ -146,15 +146,8 @@ export class InferClient {
     // Listening starts before the job exists, so that its notice cannot come too early.
     const heard = this.waiter.next(queue, id);
     try {
-      const submitted = await this.add(
-        payload,
-        signature,
-        { ...options, id },
-        {
-          checkId: options.id !== undefined,
-          reply: this.waiter.listFor(queue),
-        },
-      );
+      const how = { checkId: options.id !== undefined, reply: this.waiter.listFor(queue) };
+      const submitted = await this.add(payload, signature, { ...options, id }, how);
       onSubmitted?.(submitted);
     } catch (error) {
       this.waiter.forget(id);
@@ -295,11 +288,9 @@ export class InferClient {
   /** Puts a failed job, or the failed jobs of a group, back to waiting; answers how many. */
   async retry(id: string, { timeLimitMs }: RetryOptions = {}): Promise<{ queue: string; count: number }> {
     const { queue, kind } = await this.find(id);
-    const again =
-      kind === 'job'
-        ? this.producer.retry(queue, [id], timeLimitMs)
-        : this.producer.retryGroup(await this.group(id), timeLimitMs);
-    return { queue, count: await this.guard(again) };
+    if (kind === 'job')
+      return { queue, count: await this.guard(this.producer.retry(queue, [id], timeLimitMs)) };
+    return { queue, count: await this.guard(this.producer.retryGroup(await this.group(id), timeLimitMs)) };
   }
 
   /** Puts every failed job of a queue back to waiting; answers how many. */
