@@ -49,6 +49,7 @@ export function workerConfig(settings: Settings, flags: WorkerFlags, version: st
       gpu,
       requireGpu: settings.requireGpu,
       threads: settings.threads ?? Math.max(1, share),
+      rowCheck: settings.rowCheck,
       modelsDir,
     },
     concurrency,

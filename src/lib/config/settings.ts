@@ -176,6 +176,12 @@ export const SETTINGS = {
     default: 0,
     rule: duration(0, '5ms'),
   } as SettingWithDefault<number>,
+  rowCheck: {
+    env: 'INFER_ROW_CHECK',
+    doc: 'now and then run one row of a run again alone and compare, in at most 0.1 % of run time; false: never',
+    default: true,
+    rule: boolean(),
+  } as SettingWithDefault<boolean>,
   concurrency: {
     env: 'INFER_CONCURRENCY',
     flag: 'concurrency',

@@ -96,6 +96,21 @@ export const WORKER_FAMILIES: readonly Family[] = [
           .length ?? 0,
       ]),
   },
+  {
+    name: 'infer_worker_rows_mixed',
+    help: 'Whether the worker has seen rows of the model mix in service: 1 or 0',
+    type: 'gauge',
+    labels: ['worker', 'model'],
+    samples: (view) =>
+      labelled(view).flatMap(([{ models }, labels]) =>
+        models.map(
+          ({ name, unbatched }): Sample => [
+            { ...labels, model: printable(name) },
+            unbatched?.reason === 'ROWS_MIXED' ? 1 : 0,
+          ],
+        ),
+      ),
+  },
   ofEach('counter', 'infer_worker_jobs_total', 'Jobs the worker completed', (worker) => worker.jobsDone),
   ofEach('counter', 'infer_worker_failed_jobs_total', 'Jobs that failed at the worker', (w) => w.jobsFailed),
   ofEach(

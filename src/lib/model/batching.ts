@@ -51,7 +51,7 @@ function toleranceText(tolerance: number): string {
 }
 
 /** `output y of a row changes by 12 % when other rows share its run (0.05 % is tolerated)` */
-function mixesText({ output, difference, tolerance }: OutputDifference): string {
+export function mixesText({ output, difference, tolerance }: OutputDifference): string {
   return `output ${output} of a row changes ${percent(difference)} when other rows share its run (${toleranceText(tolerance)} is tolerated)`;
 }
 
@@ -88,3 +88,19 @@ export function batchingWarning(batching: Batching): string | undefined {
   if (batching.ok || batching.reason === 'declared' || batching.reason === 'fixed') return undefined;
   return `runs one row at a time: ${batching.text}`;
 }
+
+/** `ROWS_MIXED`: a check in service proved what the trial at load did not see. */
+export type AloneReason = UnbatchedReason | 'ROWS_MIXED';
+
+/** Two words for a table; undefined where one row a run is what the model was made for. */
+export function batchingNote(reason: AloneReason): string | undefined {
+  return NOTES[reason];
+}
+
+const NOTES: Partial<Record<AloneReason, string>> = {
+  mixes: 'rows mix',
+  ROWS_MIXED: 'rows mixed',
+  unsteady: 'random',
+  shapes: 'no batch axis',
+  failed: 'not tried',
+};

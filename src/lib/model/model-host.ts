@@ -16,6 +16,8 @@ import { fromModel, type HostTensor, toModel } from './layout.js';
 import { type OnnxSession, openSession, type SessionOptions } from './onnx-session.js';
 import { type Probed, probe, zeroFeeds } from './probe.js';
 import type { ModelFiles } from './repository.js';
+import { RowCheck } from './row-check.js';
+import type { Outputs } from './row-proof.js';
 import type { LoadedModel } from './runner.js';
 import type { ModelSignature } from './signature.js';
 import { planTask, type RunOutputs, type TaskPlan } from './tasks.js';
@@ -31,6 +33,7 @@ export class ModelHost {
   readonly #task: TaskPlan;
   readonly #handler: Handler;
   readonly #context: HandlerContext;
+  readonly #check: RowCheck | undefined;
 
   private constructor(
     loaded: LoadedModel,
@@ -39,6 +42,7 @@ export class ModelHost {
     task: TaskPlan,
     handler: Handler,
     context: HandlerContext,
+    checked: boolean,
   ) {
     this.loaded = loaded;
     this.#session = session;
@@ -46,6 +50,8 @@ export class ModelHost {
     this.#task = task;
     this.#handler = handler;
     this.#context = context;
+    const axes = new Map(probed.outputs.map(({ name, batchAxis }) => [name, batchAxis]));
+    if (checked && probed.batchable) this.#check = new RowCheck(axes, (payload) => this.#raw(payload));
   }
 
   /** Opens, probes and warms a model. @throws InferError MODEL_LOAD, MODEL_MANIFEST, HANDLER_LOAD, GPU_UNAVAILABLE. */
@@ -87,7 +93,8 @@ export class ModelHost {
         loadMs: performance.now() - started,
         ...(session.fallback === undefined ? {} : { fallback: session.fallback }),
       };
-      return new ModelHost(loaded, session, probed, task, handler, { model: name, signature: own, signal });
+      const context = { model: name, signature: own, signal };
+      return new ModelHost(loaded, session, probed, task, handler, context, options.rowCheck === true);
     } catch (error) {
       await session.release();
       throw error;
@@ -97,7 +104,8 @@ export class ModelHost {
   /**
    * One micro-batch, rows first in and out; a handler's signal is aborted after `softMs`. A row that its
    * handler refuses, or whose scores are NaN, fails alone and at no further run.
-   * @throws InferError RUN_FAILED, TENSOR_BYTES when the run as a whole fails.
+   * @throws InferError RUN_FAILED, TENSOR_BYTES when the run as a whole fails, ROWS_MIXED when a check of one of its
+   * rows proves that they may not share a run.
    */
   async run(payload: Payload, softMs?: number): Promise<RunOutputs> {
     const context =
@@ -137,7 +145,23 @@ export class ModelHost {
     return this.#session.release();
   }
 
+  /** Milliseconds that checks of rows took since this was asked last. */
+  takeCheckMs(): number {
+    return this.#check?.takeMs() ?? 0;
+  }
+
   async #infer(payload: Payload): Promise<Payload> {
+    const begun = performance.now();
+    const raw = await this.#raw(payload);
+    await this.#check?.after(payload, raw, performance.now() - begun);
+    const tensors = this.#probed.outputs.map((output) => {
+      const tensor = fromModel(output.name, raw[output.name] as HostTensor, payload.rows, output.batchAxis);
+      return output.shared ? { ...tensor, shared: true } : tensor;
+    });
+    return { rows: payload.rows, tensors };
+  }
+
+  async #raw(payload: Payload): Promise<Outputs> {
     const feeds = Object.create(null) as Record<string, HostTensor>;
     for (const input of this.#probed.inputs) {
       const tensor = payload.tensors.find((one) => one.name === input.name);
@@ -147,12 +171,7 @@ export class ModelHost {
         throw new InferError('RUN_FAILED', `input ${input.name} is ${tensor.type}, not ${input.type}`);
       feeds[input.name] = toModel(tensor, payload.rows, input.batchAxis);
     }
-    const raw = await this.#session.run(feeds);
-    const tensors = this.#probed.outputs.map((output) => {
-      const tensor = fromModel(output.name, raw[output.name] as HostTensor, payload.rows, output.batchAxis);
-      return output.shared ? { ...tensor, shared: true } : tensor;
-    });
-    return { rows: payload.rows, tensors };
+    return this.#session.run(feeds);
   }
 }
 

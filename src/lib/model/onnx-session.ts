@@ -28,6 +28,8 @@ export interface SessionOptions {
   gpu?: string | undefined;
   requireGpu: boolean;
   threads: number;
+  /** Check now and then in service that rows of a run are as they are alone. */
+  rowCheck?: boolean | undefined;
 }
 
 export interface OnnxSession {

@@ -127,8 +127,8 @@ class ProcessRunner implements Runner {
   }
 
   async start(): Promise<void> {
-    const { provider, gpu, requireGpu, threads } = this.#options;
-    await this.#call({ op: 'start', settings: { provider, gpu, requireGpu, threads } });
+    const { provider, gpu, requireGpu, threads, rowCheck } = this.#options;
+    await this.#call({ op: 'start', settings: { provider, gpu, requireGpu, threads, rowCheck } });
   }
 
   async load(model: string, { session = model, version }: LoadAs = {}): Promise<LoadedModel> {

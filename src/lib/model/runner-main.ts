@@ -90,9 +90,11 @@ async function handle(request: Request, body: Buffer): Promise<[Reply, Uint8Arra
     case 'run': {
       const host = hosts.get(request.model);
       if (host === undefined) throw new InferError('RUN_FAILED', `model ${request.model} is not loaded`);
+      // What a run that failed left over is not this one's.
+      host.takeCheckMs();
       const started = performance.now();
       const { outputs, failed } = await host.run(unpackPayload(request, body, readArena), request.softMs);
-      const runMs = performance.now() - started;
+      const runMs = performance.now() - started - host.takeCheckMs();
       const { payload, parts } = packPayloads([outputs]);
       return [{ id, runMs, outputs: payload, ...toWireFailures(failed) }, parts];
     }

@@ -14,6 +14,8 @@ export interface RunnerOptions {
   requireGpu: boolean;
   /** ONNX Runtime intra-op threads. */
   threads: number;
+  /** Check now and then in service that rows of a run are as they are alone [no]. */
+  rowCheck?: boolean | undefined;
   /** Directory that holds `<name>/<version>/model.onnx`. */
   modelsDir: string;
 }

@@ -6,7 +6,7 @@ import type { LoadedModel, RunnerOptions } from './runner.js';
 import type { DataType, Payload, RowTensor, TensorRole } from './tensor.js';
 
 /** What a runner is told first; the manifest is parsed by the worker, which keeps zod out of the runner. */
-export type RunnerSettings = Pick<RunnerOptions, 'provider' | 'gpu' | 'requireGpu' | 'threads'>;
+export type RunnerSettings = Pick<RunnerOptions, 'provider' | 'gpu' | 'requireGpu' | 'threads' | 'rowCheck'>;
 
 /** Requests, headers of frames; answers carry the same `id`. `model` is the session's name. */
 export type Request =

@@ -1,6 +1,7 @@
 import type { FailureRecord } from '../core/errors.js';
 import type { JobState, Priority, TerminalState } from '../core/job.js';
 import type { RowPlace } from '../core/row-place.js';
+import type { AloneReason } from '../model/batching.js';
 
 /** A chunk's place in its group. */
 export interface ChunkOf extends RowPlace {
@@ -192,6 +193,14 @@ export interface QueueCounts {
   oldestMs: number | undefined;
 }
 
+/** Why rows of a model run one at a time in a worker. */
+export interface Unbatched {
+  /** As the trial at load found it; `ROWS_MIXED` where a check in service did. */
+  reason: AloneReason;
+  /** One clause, with the output and the difference. */
+  text: string;
+}
+
 /** A worker's heartbeat: what it is and does, JSON in Redis with a TTL. */
 export interface WorkerRecord {
   id: string;
@@ -206,7 +215,7 @@ export interface WorkerRecord {
   device: string;
   queues: string[];
   /** `batch`: rows that run together now, as told or learned. */
-  models: { name: string; version: number; batch: number }[];
+  models: { name: string; version: number; batch: number; unbatched?: Unbatched | undefined }[];
   concurrency: number;
   /** Bounds that it moves its concurrency between by itself; absent where that is fixed. */
   autoscale?: { max: number; min: number } | undefined;

@@ -13,6 +13,8 @@ type Batching = Pick<ModelSignature, 'batchable' | 'maxBatch'>;
 export class BatchSizes {
   private readonly models = new Map<string, Batching>();
   private readonly sizers = new Map<string, BatchSizer>();
+  /** Sessions whose rows were seen to mix, and how. */
+  private readonly mixed = new Map<string, string>();
 
   /**
    * @param asked rows the user wants at most; null = learn.
@@ -33,6 +35,19 @@ export class BatchSizes {
   remove(session: string): void {
     this.models.delete(session);
     this.sizers.delete(session);
+    this.mixed.delete(session);
+  }
+
+  /** Rows of this session run one at a time from now on; answers whether they did not before. */
+  stopBatching(session: string, why: string): boolean {
+    const first = !this.mixed.has(session);
+    if (first) this.mixed.set(session, why);
+    return first;
+  }
+
+  /** How its rows were seen to mix, in service; undefined when they were not. */
+  mixedBy(session: string): string | undefined {
+    return this.mixed.get(session);
   }
 
   /** Rows in one run at most from now on; null = learn, from what was learned before. */
@@ -42,7 +57,7 @@ export class BatchSizes {
 
   of(session: string): number {
     const model = this.models.get(session);
-    if (model === undefined || !model.batchable) return 1;
+    if (model === undefined || !model.batchable || this.mixed.has(session)) return 1;
     if (this.asked !== null) return Math.min(this.asked, model.maxBatch ?? this.asked);
     return this.sizers.get(session)?.size ?? 1;
   }
@@ -55,7 +70,8 @@ export class BatchSizes {
   }
 
   record(session: string, rows: number, ms: number, overheadMs: number | undefined): void {
-    if (this.asked === null && this.models.get(session)?.batchable === true) {
+    const batched = this.models.get(session)?.batchable === true && !this.mixed.has(session);
+    if (this.asked === null && batched) {
       this.sizers.get(session)?.record(rows, ms, overheadMs);
     }
   }

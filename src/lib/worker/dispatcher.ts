@@ -1,5 +1,5 @@
 import { Batcher } from '../batch/batcher.js';
-import type { CloseReason, MicroBatch, Part } from '../batch/planner.js';
+import { type CloseReason, type MicroBatch, type Part, singleRows } from '../batch/planner.js';
 import type { Clock } from '../core/clock.js';
 import { InferError, toFailureRecord } from '../core/errors.js';
 import { Gate } from '../core/gate.js';
@@ -20,6 +20,10 @@ export interface DispatchHost extends RowsHost {
   onBatch(queue: string, rows: number, reason: CloseReason): void;
   /** A run took `ms`; `overheadMs` beside it since the run before, when that was just before. */
   onRan(session: string, rows: number, ms: number, overheadMs: number | undefined): void;
+  /** A check in service proved that rows of this session mix: they run one at a time from now on. */
+  onMixed(session: string, error: InferError): void;
+  /** Whether that was proved. */
+  isMixed(session: string): boolean;
   /** Rows left the batcher: lanes may fetch again. */
   onRoom(): void;
 }
@@ -163,6 +167,8 @@ export class Dispatcher {
     if (first === undefined) return;
     batch.rows = batch.parts.reduce((sum, part) => sum + part.rows, 0);
     const model = first.unit.session;
+    // Planned before its rows were seen to mix.
+    if (this.runApart(batch, model)) return;
     const now = this.clock.now();
     for (const { unit } of batch.parts) {
       unit.startedAt ??= now;
@@ -182,12 +188,14 @@ export class Dispatcher {
       this.inRun.delete(slot);
       this.clocked.end(slot);
       this.lastEnd.delete(slot);
-      this.culprits.blame({
-        batch,
-        error,
-        ms: slot.lastRunMs,
-        limitMs: limitMs ?? Number.POSITIVE_INFINITY,
-      });
+      if (error instanceof InferError && error.code === 'ROWS_MIXED') this.host.onMixed(model, error);
+      if (!this.runApart(batch, model))
+        this.culprits.blame({
+          batch,
+          error,
+          ms: slot.lastRunMs,
+          limitMs: limitMs ?? Number.POSITIVE_INFINITY,
+        });
       this.host.onRoom();
       return;
     }
@@ -202,7 +210,18 @@ export class Dispatcher {
       previous === undefined ? undefined : end - previous - reply.runMs,
     );
     this.lastEnd.set(slot, end);
-    this.onRan(batch, reply);
+    // Another runner has proved meanwhile that such outputs are wrong.
+    if (!this.runApart(batch, model)) this.onRan(batch, reply);
+  }
+
+  /** Puts the rows of a run back one by one where they may not share it; false where they may. */
+  private runApart(batch: MicroBatch<HeldJob>, session: string): boolean {
+    if (batch.rows < 2 || !this.host.isMixed(session)) return false;
+    for (const { unit } of batch.parts) if (unit.cancelled && !unit.over) this.host.onCancelled(unit);
+    batch.parts = batch.parts.filter(({ unit }) => !unit.over);
+    // The piece added last runs first: so rows go out in their order.
+    this.batcher.retry(...singleRows(batch).reverse());
+    return true;
   }
 
   /** Hands the outputs of a run to its jobs, and to rows without one their failure. */

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
-import type { WorkerRecord } from '../queue/broker.js';
+import type { ModelSignature } from '../model/signature.js';
+import type { Unbatched, WorkerRecord } from '../queue/broker.js';
 import type { BatchSizes } from './batch-sizes.js';
 import type { HeldJob } from './held.js';
 import type { ServedModels } from './served-models.js';
@@ -41,6 +42,7 @@ export function beatOf(facts: BeatFacts): Omit<WorkerRecord, 'rssBytes' | 'loopL
       name: signature.name,
       version: signature.version,
       batch: sizes.of(session),
+      ...unbatched(signature, sizes.mixedBy(session)),
     })),
     concurrency: facts.concurrency,
     maxBatch: sizes.largest,
@@ -59,4 +61,11 @@ export function beatOf(facts: BeatFacts): Omit<WorkerRecord, 'rssBytes' | 'loopL
     batches: facts.batches,
     busyMs: facts.busyMs,
   };
+}
+
+/** Why its rows run one at a time, where they do. */
+function unbatched({ batching }: ModelSignature, mixedBy: string | undefined): { unbatched?: Unbatched } {
+  if (mixedBy !== undefined) return { unbatched: { reason: 'ROWS_MIXED', text: mixedBy } };
+  if (batching === undefined || batching.ok) return {};
+  return { unbatched: { reason: batching.reason, text: batching.text } };
 }

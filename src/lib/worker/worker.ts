@@ -18,6 +18,7 @@ import { Outcomes } from './outcomes.js';
 import { RunnerLoad } from './runner-load.js';
 import type { RunnerPool } from './runner-pool.js';
 import { ServedModels } from './served-models.js';
+import { stopBatching } from './stop-batching.js';
 
 export interface WorkerOptions extends TimeLimits {
   id: string;
@@ -101,6 +102,8 @@ export class Worker {
         onCancelled: (job) => this.outcomes.cancelled(job),
         onBatch: (...batch) => this.outcomes.work.batch(...batch),
         onRan: (...run) => this.sizes.record(...run),
+        onMixed: (...mixed) => stopBatching(this.sizes, this.models, parts.log, ...mixed),
+        isMixed: (session) => this.sizes.mixedBy(session) !== undefined,
         onRoom: () => this.freeRoom(),
       },
       parts.clock,

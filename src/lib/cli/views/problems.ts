@@ -34,6 +34,7 @@ export function findProblems(overview: Overview): Problem[] {
     ...autoscalerProblems(overview),
     ...queues.filter((one) => one.paused).map(pausedQueue),
     ...redisProblems(redis),
+    ...talking.flatMap(mixedRows),
     ...talking.filter((worker) => worker.loopLagMs > LAG_ALARM_MS).map(lateWorker),
   ];
 }
@@ -86,6 +87,21 @@ function lateWorker(worker: WorkerRecord): Problem {
     message: `worker ${worker.name} was blocked for ${formatDuration(worker.loopLagMs)}: locks and urgent jobs come late`,
     fix: 'give it a core of its own (fewer --threads or workers on the host), or send smaller inputs',
   };
+}
+
+/** Answers of such a model were wrong until the check in service saw it. */
+function mixedRows(worker: WorkerRecord): Problem[] {
+  return worker.models.flatMap(({ name, version, unbatched }) =>
+    unbatched?.reason !== 'ROWS_MIXED'
+      ? []
+      : [
+          {
+            code: 'ROWS_MIXED',
+            message: `worker ${worker.name} runs rows of ${name}@${version} one at a time since it found them to mix: ${unbatched.text}; answers before that may be wrong`,
+            fix: `say "batchable": false in ${name}/model.json and restart its workers: infer control restart ${worker.name}`,
+          },
+        ],
+  );
 }
 
 function pausedQueue(queue: QueueSnapshot): Problem {

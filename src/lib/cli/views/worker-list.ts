@@ -1,4 +1,5 @@
 import { formatBytes, formatDuration } from '../../core/units.js';
+import { batchingNote } from '../../model/batching.js';
 import type { WorkerRow } from '../inspect/rows.js';
 import type { ListView } from '../output/list-format.js';
 import type { Cell } from '../output/table.js';
@@ -47,15 +48,29 @@ export const workerList: ListView<WorkerRow> = {
     // Last, since scripts count the columns that were there before.
     { title: 'GPU MEMORY', optional: true, align: 'right', cell: gpuMemory },
     { title: 'GPU USE', optional: true, align: 'right', cell: gpuUse },
+    { title: 'ONE ROW A RUN', wide: true, optional: true, cell: oneByOne },
   ],
   name: ({ name }) => name,
   empty: 'no worker is running: infer worker starts one',
 };
 
-/** `digits@1×256`: name, version and how many rows run together now. */
+/** `digits@1×256`: name, version and how many rows run together now; `(rows mix)` where that is why it is one. */
 function models({ models: loaded }: WorkerRow): Cell {
   if (loaded.length === 0) return '-';
-  return { values: loaded.map(({ name, version, batch }) => `${name}@${version}×${batch}`) };
+  return {
+    values: loaded.map(({ name, version, batch, unbatched }) => {
+      const note = unbatched === undefined ? undefined : batchingNote(unbatched.reason);
+      return `${name}@${version}×${batch}${note === undefined ? '' : ` (${note})`}`;
+    }),
+  };
+}
+
+/** Why rows of its models run one at a time. */
+function oneByOne({ models: loaded }: WorkerRow): Cell {
+  const why = loaded.flatMap(({ name, unbatched }) =>
+    unbatched === undefined ? [] : [`${name}: ${unbatched.text}`],
+  );
+  return why.length === 0 ? '-' : { values: why };
 }
 
 /** Of all programs on the GPU together. */

@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest';
+import type { HostTensor } from '../../../src/lib/model/layout.js';
+import { RowCheck } from '../../../src/lib/model/row-check.js';
+import type { Payload } from '../../../src/lib/model/tensor.js';
+
+/** Rows of one float each. */
+function payload(...values: number[]): Payload {
+  const data = new Uint8Array(Float32Array.from(values).buffer);
+  return { rows: values.length, tensors: [{ name: 'x', type: 'float32', shape: [], data }] };
+}
+
+function valuesOf({ rows, tensors }: Payload): number[] {
+  const view = Buffer.from(tensors[0]?.data ?? []);
+  return Array.from({ length: rows }, (_, row) => view.readFloatLE(row * 4));
+}
+
+const outputs = (values: number[], type: 'float32' | 'int32' = 'float32'): Record<string, HostTensor> => ({
+  y: {
+    type,
+    dims: [values.length],
+    data: type === 'int32' ? Int32Array.from(values) : Float32Array.from(values),
+  },
+});
+
+const AXES = new Map([['y', 0]]);
+
+/** A check of a model given as a function of all rows; each of its runs takes `costMs`. */
+function checkOf(model: (xs: number[]) => Record<string, HostTensor>, costMs = 1, random = () => 0.5) {
+  let now = 0;
+  const runs: number[][] = [];
+  const run = async (some: Payload) => {
+    now += costMs;
+    runs.push(valuesOf(some));
+    return model(valuesOf(some));
+  };
+  const check = new RowCheck(AXES, run, random, () => now);
+  /** A run in service that took `ms`. */
+  const ran = (ms: number, ...xs: number[]) => check.after(payload(...xs), model(xs), ms);
+  return { check, runs, ran };
+}
+
+const sum = (xs: number[]) => xs.reduce((a, b) => a + b, 0);
+
+describe('a row of a run, alone once more', () => {
+  it('that is as it was says nothing, and only it was run', async () => {
+    const { runs, ran } = checkOf((xs) => outputs(xs.map((x) => 2 * x)));
+    await ran(1, 1, 2, 3);
+    expect(runs).toEqual([[2]]);
+  });
+
+  it('that depends on its neighbours is ROWS_MIXED with the figures', async () => {
+    const { runs, ran } = checkOf((xs) => outputs(xs.map((x) => x - sum(xs) / xs.length)));
+    await expect(ran(1, 1, 2, 6)).rejects.toMatchObject({
+      code: 'ROWS_MIXED',
+      message: expect.stringMatching(/^output y of a row changes .* \(0\.05 % is tolerated\)$/),
+      hint: expect.stringContaining('"batchable": false'),
+    });
+    // Alone, alone again, and among copies of itself.
+    expect(runs).toEqual([[2], [2], [2, 2, 2]]);
+  });
+
+  it.each<[string, (xs: number[]) => Record<string, HostTensor>]>([
+    ['rounding by the number of rows', (xs) => outputs(xs.map((x) => x * (1 + 6e-4 * (xs.length - 1))))],
+    [
+      'a near tie',
+      (xs) =>
+        outputs(
+          xs.map(() => (xs.length > 1 ? 1 : 0)),
+          'int32',
+        ),
+    ],
+  ])('%s is no proof', async (_, model) => {
+    const { ran } = checkOf(model);
+    await ran(1, 1, 2, 3);
+  });
+
+  it('of a model that answers otherwise each time proves nothing, and is not looked at again', async () => {
+    let calls = 0;
+    const { runs, ran } = checkOf((xs) => outputs(xs.map((x) => x + ++calls)));
+    await ran(1, 1, 2, 3);
+    expect(runs).toHaveLength(2);
+    await ran(1e9, 1, 2, 3);
+    expect(runs).toHaveLength(2);
+  });
+
+  it('that fails by itself proves nothing', async () => {
+    const check = new RowCheck(AXES, () => Promise.reject(new Error('no')));
+    await check.after(payload(1, 2), outputs([1, 2]), 1);
+  });
+
+  it('is any row of the run', async () => {
+    for (const [random, x] of [
+      [0, 1],
+      [0.999_999, 3],
+    ] as const) {
+      const { runs, ran } = checkOf(
+        (xs) => outputs(xs),
+        1,
+        () => random,
+      );
+      await ran(1, 1, 2, 3);
+      expect(runs).toEqual([[x]]);
+    }
+  });
+});
+
+describe('its cost', () => {
+  it('is nothing for single rows', async () => {
+    const { runs, ran } = checkOf((xs) => outputs(xs));
+    await ran(1e9, 1);
+    expect(runs).toEqual([]);
+  });
+
+  it('is at most a thousandth of the run time after the first', async () => {
+    const costMs = 0.5;
+    const { check, runs, ran } = checkOf((xs) => outputs(xs), costMs);
+    let ranMs = 0;
+    for (let i = 0; i < 4000; i++) {
+      await ran(2, 1, 2);
+      ranMs += 2;
+      expect((runs.length - 1) * costMs).toBeLessThanOrEqual(ranMs / 1000);
+    }
+    // 8 s of runs are 8 ms of checks.
+    expect(runs.length).toBe(16);
+    expect(check.takeMs()).toBeCloseTo(runs.length * costMs, 6);
+    expect(check.takeMs()).toBe(0);
+  });
+
+  it('waits for its share from the start where a run is long', async () => {
+    const { runs, ran } = checkOf((xs) => outputs(xs), 100);
+    for (let i = 0; i < 999; i++) await ran(100, 1, 2);
+    expect(runs).toEqual([]);
+    await ran(100, 1, 2);
+    expect(runs).toHaveLength(1);
+  });
+});
