@@ -17,34 +17,31 @@ const rows: Row[] = [
   { x: [-3, 2, 0.5, 7] },
   { x: [5, 5, 5, 6] },
 ];
-const ndjson = (some: readonly object[]) => `${some.map((row) => JSON.stringify(row)).join('\n')}\n`;
 
-/** Results of rows that share one job, in the rows' order. */
-async function answersOf(model: string, some: readonly object[]): Promise<Record<string, unknown>[]> {
-  const stdin = ndjson(some);
-  const submitted = await infer.run(['submit', '-m', model, '--models', dir, '--quiet', '-'], { stdin });
-  const result = await infer.run(['result', submitted.stdout.trim(), '--wait', '--json']);
-  expect(result.exitCode).toBe(0);
-  return [result.json()];
+interface Answers {
+  /** Each row a job of its own. */
+  alone: Record<string, unknown>[];
+  /** All rows one job. */
+  together: Record<string, unknown>[];
 }
 
-/** The same rows, each a job of its own. */
-async function answersAlone(model: string, some: readonly object[]): Promise<Record<string, unknown>[]> {
-  const all: Record<string, unknown>[] = [];
-  for (const row of some) all.push(...(await answersOf(model, [row])));
-  return all;
-}
-
-/** The values of these outputs, wherever in an answer they are. */
-const values = (answers: readonly unknown[], ...names: string[]) =>
-  answers.flatMap((answer) =>
-    rowsIn(answer, names[0] as string).map((row) => names.map((name) => row[name])),
-  );
-
-function rowsIn(value: unknown, name: string): Record<string, unknown>[] {
-  if (typeof value !== 'object' || value === null) return [];
-  if (Object.hasOwn(value, name)) return [value as Record<string, unknown>];
-  return Object.values(value).flatMap((inner) => rowsIn(inner, name));
+/** What these outputs of a model are, for rows alone and together. */
+async function answers(model: string, some: readonly Row[], ...names: string[]): Promise<Answers> {
+  const { stdout, stderr } = await infer.script(`
+    import { InferClient } from 'infer-queue';
+    const infer = await InferClient.connect();
+    const rows = ${JSON.stringify(some)};
+    const names = ${JSON.stringify(names)};
+    const picked = (row) => Object.fromEntries(names.map((name) => [name, row[name]]));
+    const options = { model: ${JSON.stringify(model)}, queue: 'batch' };
+    const together = (await infer.run(rows, options)).result.map(picked);
+    const alone = [];
+    for (const row of rows) alone.push(picked((await infer.run(row, options)).result));
+    await infer.close();
+    console.log(JSON.stringify({ alone, together }));
+  `);
+  expect(stderr).toBe('');
+  return JSON.parse(String(stdout)) as Answers;
 }
 
 let dir: string;
@@ -64,10 +61,11 @@ afterAll(() => worker?.stop());
 
 describe('a model whose rows mix', () => {
   it('gives a row the same answer alone and in a job with others', async () => {
-    const alone = values(await answersAlone('int8', rows), 'y');
-    expect(values(await answersOf('int8', rows), 'y')).toEqual(alone);
-    // Beside 1000 the range of one step would be 4: nothing of 0.1 were left.
-    expect((alone[1] as number[][])[0]?.[0]).toBeCloseTo(0.1, 2);
+    const { alone, together } = await answers('int8', rows, 'y');
+    expect(together).toEqual(alone);
+    // Beside 1000 one step of the range would be 4, and 0.4 would be 0.
+    const [, { y } = { y: [] }] = alone as { y: number[] }[];
+    expect(y[3]).toBeCloseTo(0.4, 2);
   });
 
   it('says why in models, inspect workers and doctor', async () => {
@@ -85,27 +83,32 @@ describe('a model whose rows mix', () => {
 });
 
 it('a constant output goes whole to every row', async () => {
-  const some = [{ x: [1, 2] }, { x: [3, 4] }, { x: [5, 6] }];
   const anchors = [
     [0, 0],
     [1, 2],
     [4, 8],
   ];
-  expect(values(await answersOf('anchors', some), 'y', 'anchors')).toEqual([
-    [[-1, -2], anchors],
-    [[-3, -4], anchors],
-    [[-5, -6], anchors],
-  ]);
+  const expected = [
+    { y: [-1, -2], anchors },
+    { y: [-3, -4], anchors },
+    { y: [-5, -6], anchors },
+  ];
+  const some = [{ x: [1, 2] }, { x: [3, 4] }, { x: [5, 6] }];
+  expect(await answers('anchors', some, 'y', 'anchors')).toEqual({ alone: expected, together: expected });
+  const file = infer.file('rows.ndjson', `${some.map((row) => JSON.stringify(row)).join('\n')}\n`);
+  const group = await infer.run(['submit', file, '-m', 'anchors', '-Q', 'batch', '--models', dir, '--quiet']);
+  const lines = await infer.run(['result', group.stdout.trim(), '--wait']);
+  expect(lines.rows()).toMatchObject(expected);
 });
 
 describe('rows that mix as no trial could see', () => {
   const large = rows.map(({ x }, at) => ({ x: x.map((one) => (at === 2 ? one + 2e6 : one)) }));
 
   it('are found in service: the run is not used, and they run one at a time', async () => {
-    const together = values(await answersOf('above', large), 'y');
+    const { alone, together } = await answers('above', large, 'y');
+    expect(together).toEqual(alone);
     await worker.said(/ROWS_MIXED/);
     expect(worker.stderr).toMatch(/rows mixed.*output y of a row changes/);
-    expect(together).toEqual(values(await answersAlone('above', large), 'y'));
   });
 
   it('are a problem in inspect, doctor and metrics', async () => {
@@ -125,8 +128,8 @@ describe('rows that mix as no trial could see', () => {
   it('are not looked for with INFER_ROW_CHECK=false', async () => {
     await worker.stop();
     worker = await infer.worker(['--models', dir, '--name', 'w'], { env: { INFER_ROW_CHECK: 'false' } });
-    await answersOf('above', large);
-    await answersOf('above', large);
+    const { alone, together } = await answers('above', large, 'y');
+    expect(together).not.toEqual(alone);
     expect(worker.stderr).not.toContain('ROWS_MIXED');
     const { problems } = (await infer.run(['inspect', '--json'])).json<{ problems: { code: string }[] }>();
     expect(problems.filter(({ code }) => code === 'ROWS_MIXED')).toEqual([]);
