@@ -27,7 +27,7 @@ function problems(queues: Partial<QueueSnapshot>[], workers: Partial<WorkerRecor
     })) as QueueSnapshot[],
     workers: workers.map((worker) => ({
       ...{ name: 'w', host: 'h', pid: 7, state: 'ready', beatAt: NOW - 500, loopLagMs: 3 },
-      ...{ queues: ['q'], active: [] },
+      ...{ queues: ['q'], active: [], models: [] },
       ...worker,
     })) as WorkerRecord[],
   });
@@ -82,6 +82,20 @@ describe('what is wrong', () => {
     expect(problems([], [{ loopLagMs: 150 }])).toEqual([]);
   });
 
+  it('is a model whose rows were seen to mix in service, not one that was found so at load', () => {
+    const text = 'output y of a row changes by 12 %';
+    const model = { name: 'm', version: 2, batch: 1 };
+    const [problem] = problems([], [{ models: [{ ...model, unbatched: { reason: 'ROWS_MIXED', text } }] }]);
+    expect(problem).toEqual([
+      'ROWS_MIXED',
+      expect.stringContaining(
+        `m@2 one at a time since it found them to mix: ${text}; answers before that may be wrong`,
+      ),
+      expect.stringContaining('"batchable": false'),
+    ]);
+    expect(problems([], [{ models: [{ ...model, unbatched: { reason: 'mixes', text } }] }])).toEqual([]);
+  });
+
   it('is a paused queue, the more so with jobs in it', () => {
     expect(problems([{ ...backlog, paused: true }], [{}])[0]).toEqual([
       'QUEUE_PAUSED',
@@ -126,6 +140,7 @@ describe('what is wrong with autoscalers', () => {
           loopLagMs: 1,
           queues: [],
           active: [],
+          models: [],
         } as unknown as WorkerRecord,
       ],
       autoscalers: lapsed.length > 0 ? [] : [record(facts)],
