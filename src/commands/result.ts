@@ -51,7 +51,9 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
     const { id } = this.args;
     const { wait, output } = this.flags;
     const result =
-      wait === undefined ? await client.result(id) : await client.wait(id, { timeoutMs: wait, signal });
+      wait === undefined
+        ? await client.result(id)
+        : await this.whileWaiting(client.wait(id, { timeoutMs: wait, signal }), () => id, signal);
     const partly = result.state === 'failed' && result.rowsDone !== undefined;
     // Where the rows go to a pipe or file; a terminal is shown both.
     if (partly && result.error !== undefined && (output !== undefined || !this.layout.tty))
@@ -83,7 +85,11 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
     const group =
       wait === undefined
         ? await client.group(id)
-        : await waitForGroup(client, id, { target: this.progress, timeoutMs: wait, signal });
+        : await this.whileWaiting(
+            waitForGroup(client, id, { target: this.progress, timeoutMs: wait, signal }),
+            () => id,
+            signal,
+          );
     const over = group.state === 'completed' || group.state === 'failed';
     if (!over) {
       await this.print(groupView(group, this.layout));

@@ -89,11 +89,15 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
       return job;
     }
     const limits = { ...this.options, timeoutMs: wait, signal };
-    const result = await client.runPayload(input.payload, signature, limits, (job) => {
+    let id: string | undefined;
+    const running = client.runPayload(input.payload, signature, limits, (job) => {
+      ({ id } = job);
       if (!this.jsonEnabled()) this.note(job.id);
       void this.warnWithoutWorker(client, job.queue).catch(() => undefined);
     });
-    await this.print(this.quiet ? result.id : resultView(result, this.layout));
+    const result = await this.whileWaiting(running, () => id, signal);
+    // The result is what was asked for: --quiet leaves out all but that, as a pipe does.
+    await this.print(resultView(result, this.quiet ? { ...this.layout, tty: false } : this.layout));
     if (result.state !== 'completed') this.endWith(ExitCode.Negative);
     return { ...result };
   }
@@ -119,7 +123,8 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
       return group;
     }
     const limits = { target, timeoutMs: this.flags.wait, signal };
-    const ended = await waitForGroup(client, group.group, limits);
+    const waiting = waitForGroup(client, group.group, limits);
+    const ended = await this.whileWaiting(waiting, () => group.group, signal);
     if (this.layout.tty) await this.print(groupView(ended, this.layout));
     this.next(`infer result ${group.group} --output results.ndjson`);
     if (ended.state !== 'completed') this.endWith(ended.rowsDone > 0 ? ExitCode.Partial : ExitCode.Negative);

@@ -4,7 +4,8 @@ import type { Settings } from '../config/settings.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable, terminalText } from '../core/printable.js';
-import { completeOptionalValues, settingFlag, settingsFromFlags } from './flags.js';
+import { parseDuration } from '../core/units.js';
+import { completeOptionalValues, misreadTime, settingFlag, settingsFromFlags } from './flags.js';
 import { invocation } from './invocation.js';
 import { describeError, type ErrorContext, type ErrorJson, errorJson, printError } from './output/error.js';
 import { jsonText, NdjsonWriter, writeText } from './output/json.js';
@@ -54,7 +55,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     const definitions = (ctor.flags ?? {}) as Interfaces.FlagInput;
     const cut = ctor.strict ? -1 : this.argv.indexOf('--');
     const [typed, passedOn] = cut < 0 ? [this.argv, []] : [this.argv.slice(0, cut), this.argv.slice(cut + 1)];
-    const { args, argv, flags } = await this.parse(
+    const parsing = this.parse(
       {
         flags: definitions,
         baseFlags: ctor.baseFlags ?? BaseCommand.baseFlags,
@@ -64,6 +65,12 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
       },
       completeOptionalValues(typed, definitions),
     );
+    const { args, argv, flags } = await parsing.catch((error: Error & { args?: unknown }) => {
+      // An argument too many: one of them stands where a time may.
+      const meant = Array.isArray(error.args) ? misreadTime(typed, definitions) : undefined;
+      if (meant !== undefined) parseDuration(meant);
+      throw error;
+    });
     this.flags = flags as FlagsOf<T>;
     this.args = args as ArgsOf<T>;
     this.words = argv.map(String);
@@ -107,6 +114,29 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     // From a clone, `infer` alone would not be found.
     const typed = command.replace(/^infer(?= )/, invocation().infer);
     this.note(nextCommand(typed, this.paintError));
+  }
+
+  /**
+   * A wait for a job or group. A signal ends the wait and not the work, which is said also under
+   * `--quiet`: without the id nobody finds it again.
+   */
+  protected async whileWaiting<T>(
+    wait: Promise<T>,
+    id: () => string | undefined,
+    signal: AbortSignal,
+  ): Promise<T> {
+    try {
+      return await wait;
+    } catch (error) {
+      const what = id();
+      if (signal.aborted && what !== undefined) {
+        const { infer } = invocation();
+        process.stderr.write(
+          `${what} goes on. Fetch it: ${infer} result ${what} --wait; cancel it: ${infer} cancel ${what}\n`,
+        );
+      }
+      throw error;
+    }
   }
 
   /** Lines of a view to standard output; nothing under `--json`, where `run` returns the data. */

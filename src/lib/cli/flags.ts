@@ -204,12 +204,32 @@ export function completeOptionalValues(
     const optional = at < last ? fallbacks.get(word) : undefined;
     const next = at + 1 < last ? argv[at + 1] : undefined;
     if (optional === undefined) words.push(word);
-    else if (next !== undefined && isDuration(next)) {
+    else if (next !== undefined && (isDuration(next) || ALMOST_DURATION.test(next))) {
       words.push(`${optional.long}=${next}`);
       at += 1;
     } else words.push(`${optional.long}=${optional.fallback}`);
   }
   return words;
+}
+
+/** `30sec`, `5 minutes`: no file or id looks like that, and the error should be about the time. */
+const ALMOST_DURATION =
+  /^\d+(?:[.,]\d+)?\s*(?:ms|msecs?|millis\w*|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)$/i;
+
+/**
+ * The word that was meant as the time of `--wait` in a line with more arguments than the command takes:
+ * `--wait abc rows.json`. Undefined when there is none.
+ */
+export function misreadTime(
+  argv: readonly string[],
+  flags: Readonly<Record<string, { char?: string }>>,
+): string | undefined {
+  const names = Object.entries(flags).flatMap(([name, flag]) =>
+    optionalValues.has(flag) ? [`--${name}`, ...(flag.char === undefined ? [] : [`-${flag.char}`])] : [],
+  );
+  const at = argv.findIndex((word) => names.includes(word));
+  const next = at < 0 ? undefined : argv[at + 1];
+  return next === undefined || next.startsWith('-') || isDuration(next) ? undefined : next;
 }
 
 function isDuration(word: string): boolean {

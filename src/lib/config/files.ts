@@ -1,8 +1,10 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { lilconfig } from 'lilconfig';
 import { InferError, messageOf } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
+import { findDuplicateKey } from '../core/json-keys.js';
+import { withoutMark } from '../core/text.js';
 import { homeOf } from './home.js';
 import { SETTING_NAMES, type SettingName, settingOf } from './settings.js';
 import { closestWord } from './suggest.js';
@@ -29,22 +31,53 @@ export async function findConfigFiles(cwd: string, env: Environment, given?: str
   if (given !== undefined) return [await readGiven(given)];
   const home = homeOf(env) ?? '/';
   const userDir = join(env.XDG_CONFIG_HOME || join(home, '.config'), 'infer');
-  const found = [
-    await read(() =>
-      lilconfig('infer', { searchPlaces: PROJECT_FILES, stopDir: home, cache: false }).search(cwd),
-    ),
-    await read(() =>
-      lilconfig('infer', { searchPlaces: USER_FILES, stopDir: userDir, cache: false }).search(userDir),
-    ),
-  ];
+  const found = [await search(PROJECT_FILES, cwd, home), await search(USER_FILES, userDir, userDir)];
   const files = found.filter((file) => file !== undefined);
   return files.filter((file, at) => files.findIndex((other) => other.path === file.path) === at);
 }
 
+async function search(places: string[], from: string, stopDir: string): Promise<ConfigFile | undefined> {
+  const searchIn = (searchPlaces: string[]) =>
+    lilconfig('infer', { searchPlaces, stopDir, cache: false, loaders: LOADERS }).search(from);
+  return read(async () => {
+    try {
+      return await searchIn(places);
+    } catch (error) {
+      // One that may not be read, or is a directory, is somebody else's too.
+      const { code, path = 'package.json' } = error as NodeJS.ErrnoException;
+      if (code === undefined || basename(path) !== 'package.json') throw error;
+      return searchIn(places.filter((place) => place !== 'package.json'));
+    }
+  });
+}
+
 async function readGiven(path: string): Promise<ConfigFile> {
-  const file = await read(() => lilconfig('infer', { cache: false }).load(path), path);
+  const file = await read(() => lilconfig('infer', { cache: false, loaders: LOADERS }).load(path), path);
   return file ?? { path, values: {} };
 }
+
+/** JSON in which no field is there twice: the last would win without a word. */
+function parseJson(path: string, content: string): unknown {
+  const json = withoutMark(content);
+  const value: unknown = JSON.parse(json);
+  const twice = findDuplicateKey(json, value);
+  if (twice !== undefined) throw new Error(`${path}: '${twice.key}' is there twice`);
+  return value;
+}
+
+/** A package.json is mostly somebody else's: what is wrong in it is only ours when it names infer. */
+function loadJson(path: string, content: string): unknown {
+  if (basename(path) !== 'package.json') return parseJson(path, content);
+  try {
+    const value: unknown = JSON.parse(withoutMark(content));
+    return typeof value === 'object' && value !== null ? value : {};
+  } catch (error) {
+    if (/"infer"\s*:/.test(content)) throw error;
+    return {};
+  }
+}
+
+const LOADERS = { '.json': loadJson, noExt: parseJson };
 
 type Found = Awaited<ReturnType<ReturnType<typeof lilconfig>['search']>>;
 

@@ -1,5 +1,6 @@
 import { InferError } from './errors.js';
 import { ExitCode } from './exit-codes.js';
+import { printable } from './job.js';
 
 const DURATION = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/;
 const DURATION_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -8,7 +9,7 @@ const DURATION_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } a
 export function parseDuration(text: string): number {
   const match = DURATION.exec(text.trim());
   if (match === null) {
-    throw new InferError('DURATION', `'${text}' is not a duration`, {
+    throw new InferError('DURATION', `'${printable(text)}' is not a duration`, {
       hint: 'write a number with a unit: 500ms, 2s, 1.5m, 1h or 7d (a bare number is seconds)',
       exitCode: ExitCode.Usage,
     });

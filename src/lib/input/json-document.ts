@@ -1,7 +1,8 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import { badInput, type InferError } from '../core/errors.js';
+import { findDuplicateKey } from '../core/json-keys.js';
 import { findJsonFault, lineAndColumn, MORE_TEXT } from './json-fault.js';
-import { tooDeep } from './wanted.js';
+import { shownName, tooDeep } from './wanted.js';
 
 const OPEN_LIST = 0x5b;
 const CLOSE_LIST = 0x5d;
@@ -12,17 +13,34 @@ const BACKSLASH = 0x5c;
 
 /**
  * The value of a JSON document without byte order mark.
- * @throws InferError INPUT_ENCODING, INPUT_TOO_DEEP, INPUT_JSON with line and column (exit 65).
+ * @throws InferError INPUT_ENCODING, INPUT_TOO_DEEP, INPUT_JSON, INPUT_KEY with line and column (exit 65).
  */
 export function parseDocument(bytes: Buffer, maxDepth: number): unknown {
   const text = decodeText(bytes, undefined);
   // Before parsing: 64 MiB of '[' would become 64 Mi nested arrays, some gigabytes.
   if (deeperThan(bytes, maxDepth)) throw tooDeep(maxDepth, undefined);
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch {
     throw malformed(text, undefined);
   }
+  refuseDuplicates(text, value, undefined);
+  return value;
+}
+
+/**
+ * @param line given for a line of NDJSON
+ * @throws InferError INPUT_KEY (exit 65) for a field that is there twice: which was meant?
+ */
+export function refuseDuplicates(text: string, value: unknown, line: number | undefined): void {
+  const twice = findDuplicateKey(text, value);
+  if (twice === undefined) return;
+  const place = lineAndColumn(text, twice.at);
+  throw badInput('INPUT_KEY', `the field '${shownName(twice.key)}' is there twice in one object`, {
+    where: `line ${line ?? place.line}, column ${place.column}`,
+    hint: 'remove one of the two: readers differ in which they take',
+  });
 }
 
 /** Text of UTF-8 bytes. @throws InferError INPUT_ENCODING. */
@@ -61,7 +79,7 @@ function faultHint(what: string, line: number | undefined): string {
   }
   if (line !== undefined) return `look at that line: sed -n ${line}p FILE`;
   return what === MORE_TEXT
-    ? 'for one row a line use --format ndjson'
+    ? 'for one row a line (NDJSON) every line must be complete JSON, the first too'
     : 'check the document with: jq . < FILE';
 }
 

@@ -2,8 +2,9 @@ import { isAscii, isUtf8 } from 'node:buffer';
 import { type ModelSignature, takesJson } from '../model/signature.js';
 import { type ByteReader, tooLarge } from './bytes.js';
 import { type Chunk, ChunkBuilder, type ChunkLimits } from './chunk-builder.js';
-import { decodeText, deeperThan, malformed, notUtf8 } from './json-document.js';
+import { decodeText, deeperThan, malformed, notUtf8, refuseDuplicates } from './json-document.js';
 import { checkJsonValue } from './json-row.js';
+import { BOM } from './sniff.js';
 import { tooDeep } from './wanted.js';
 
 export interface NdjsonOptions extends ChunkLimits {
@@ -16,8 +17,13 @@ const NEWLINE = 0x0a;
 /** A shorter line cannot nest deeper than half of this, and is parsed without a look at its depth. */
 const SHALLOW_BYTES = 4096;
 
-function isSpace(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === 0x09 || byte === 0x0d || byte === NEWLINE;
+/** Offset of the first byte of `from..to` that is not JSON's white space; `to` when there is none. */
+function skipSpace(bytes: Buffer, from: number, to: number): number {
+  let at = from;
+  for (let byte = bytes[at]; at < to; byte = bytes[++at]) {
+    if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0d && byte !== NEWLINE) break;
+  }
+  return at;
 }
 
 /**
@@ -110,8 +116,10 @@ class LineParser {
 
   private parse(bytes: Buffer, from: number, to: number, ascii: boolean, valid: boolean): void {
     this.line += 1;
-    let start = from;
-    while (start < to && isSpace(bytes[start])) start += 1;
+    let start = skipSpace(bytes, from, to);
+    // Files that were joined keep each its own byte order mark.
+    if (bytes[start] === BOM[0] && bytes.subarray(start, start + BOM.length).equals(BOM))
+      start = skipSpace(bytes, start + BOM.length, to);
     if (start === to) return;
     if (to - start > SHALLOW_BYTES && deeperThan(bytes.subarray(start, to), this.options.maxDepth)) {
       throw tooDeep(this.options.maxDepth, `line ${this.line}`);
@@ -126,6 +134,7 @@ class LineParser {
     } catch {
       throw malformed(text, this.line);
     }
+    refuseDuplicates(text, value, this.line);
     if (!this.json) this.builder.addRow(value, this.line, 'ignore');
     else {
       checkJsonValue(value, this.options.maxDepth, `line ${this.line}`);

@@ -17,6 +17,8 @@ export interface NpyHeader {
 export const NPY_MAGIC = Buffer.from('\x93NUMPY', 'latin1');
 /** NumPy itself refuses longer headers (`max_header_size`); a real one has about 80 bytes. */
 const HEADER_MAX = 10_000;
+/** NumPy's own limit since version 2; it was 32 before. */
+const MOST_AXES = 64;
 
 const TYPES: Record<string, NumericType> = {
   f2: 'float16',
@@ -46,10 +48,7 @@ export async function readNpyHeader(reader: ByteReader): Promise<NpyHeader> {
   const start = await reader.exactly(8);
   const version = start[6];
   if (start.length < 8 || !start.subarray(0, 6).equals(NPY_MAGIC)) {
-    throw npyError(
-      'this is not an .npy file',
-      'write it with numpy.save, or leave --format out to have it recognised',
-    );
+    throw npyError('this is not an .npy file', 'write it with numpy.save');
   }
   if (version !== 1 && version !== 2 && version !== 3)
     throw damaged(`format version ${version} is not known`);
@@ -85,6 +84,8 @@ function parseHeader(text: string): NpyHeader {
     .map((dim) => dim.trim().replace(/L$/, ''))
     .filter((dim) => dim !== '');
   const sizes = dims.map(Number);
+  if (sizes.length > MOST_AXES)
+    throw damaged(`its shape has ${sizes.length} axes, more than NumPy's ${MOST_AXES}`);
   if (sizes.some((dim) => !Number.isSafeInteger(dim)) || !Number.isSafeInteger(elementCount(sizes) * 8)) {
     throw damaged('its shape is no list of sizes');
   }

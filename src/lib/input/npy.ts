@@ -10,7 +10,7 @@ import type { ChunkLimits } from './chunk-builder.js';
 import { elementError } from './element-error.js';
 import { bareInput } from './left-out.js';
 import { halvesToFloats, type NpyHeader, npyElements, npyError, readNpyHeader } from './npy-header.js';
-import { inputNames, inputOf } from './wanted.js';
+import { inputNames, inputOf, shownShape } from './wanted.js';
 
 export interface NpyOptions extends ChunkLimits {
   /** Most bytes of an array in Fortran order, which must be held whole to be turned. */
@@ -31,7 +31,7 @@ export async function readNpy(
   const header = await readNpyHeader(reader);
   const { shape } = header;
   if (shape.includes(0)) {
-    throw badInput('INPUT_EMPTY', `the array of shape (${shape.join(', ')}) holds no elements`, {
+    throw badInput('INPUT_EMPTY', `the array of shape (${shownShape(shape)}) holds no elements`, {
       hint: 'save one row or more',
     });
   }
@@ -39,7 +39,7 @@ export async function readNpy(
   if (kind === undefined) {
     throw badInput(
       'INPUT_SHAPE',
-      `an array of shape (${shape.join(', ')}) found; ${inputOf(input, signature.name)} takes ${wantedShape(input)} a row`,
+      `an array of shape (${shownShape(shape)}) found; ${inputOf(input, signature.name)} takes ${wantedShape(input)} a row`,
       {
         hint: `reshape it to (rows, ${input.shape.map((dim) => dim ?? '?').join(', ')})`,
       },

@@ -1,7 +1,7 @@
 import { badInput } from '../core/errors.js';
 import { defaultTensor } from '../model/defaults.js';
 import { CODECS, firstBadText, type NumericArray, writeElements } from '../model/elements.js';
-import { flatElements, isList, measure } from '../model/row-shape.js';
+import { arrange, asRow, flatElements, isList, measure } from '../model/row-shape.js';
 import type { ModelSignature, TensorSignature } from '../model/signature.js';
 import {
   elementCount,
@@ -13,7 +13,7 @@ import {
 } from '../model/tensor.js';
 import { describe } from '../model/value-words.js';
 import { elementError } from './element-error.js';
-import { inputNames, inputOf, isFields, nearest, shownName } from './wanted.js';
+import { inputNames, inputOf, isFields, nearest, shownName, shownShape } from './wanted.js';
 
 /** As far as it is looked at. */
 interface OipRequest {
@@ -166,10 +166,12 @@ function readTensor(
   }
   // A model that does not batch has no batch axis, but its one row is not shared between rows.
   const axis = input.shared ? null : (input.batchAxis ?? (signature.batchable ? 0 : null));
-  const shape = readShape(entry.shape, input, axis, signature.name, where);
+  const whole = axis === null && !input.shared;
+  const natural = whole ? naturalRows(entry.shape, input) : undefined;
+  const shape = natural?.shape ?? readShape(entry.shape, input, axis, signature.name, where);
   const elements = readData(entry.data, shape, input, signature.name, where);
-  const rowShape = axis === null ? shape : shape.filter((_, index) => index !== axis);
-  const rows = axis === null ? undefined : (shape[axis] as number);
+  const rowShape = natural?.rowShape ?? (axis === null ? shape : shape.filter((_, index) => index !== axis));
+  const rows = natural?.rows ?? (whole ? 1 : axis === null ? undefined : (shape[axis] as number));
   const base = { name: input.name, type, shape: rowShape, ...(input.shared ? { shared: true } : {}) };
   if (type === 'string') {
     const refused = firstBadText(elements);
@@ -217,6 +219,27 @@ function rowsFirst<T extends { [index: number]: unknown }>(
   return target;
 }
 
+/**
+ * Rows for a model that takes one a run, exported with a batch of exactly 1 (`[1, C, H, W]`): `[C, H, W]`,
+ * `[N, C, H, W]` or `[N, 1, C, H, W]`. Undefined for anything else.
+ */
+function naturalRows(
+  given: unknown,
+  input: TensorSignature,
+): { shape: number[]; rowShape: number[]; rows: number } | undefined {
+  if (input.shape[0] !== 1 || input.shape.length < 2 || !isShape(given) || given.includes(0))
+    return undefined;
+  const { length } = input.shape;
+  if (given.length < length - 1 || given.length > length + 1) return undefined;
+  const kind = arrange(given, input.shape);
+  const rowShape = kind && asRow(kind === 'one' ? given : given.slice(1), input.shape);
+  return rowShape && { shape: given, rowShape, rows: kind === 'one' ? 1 : (given[0] as number) };
+}
+
+function isShape(given: unknown): given is number[] {
+  return Array.isArray(given) && given.every((dim) => Number.isSafeInteger(dim) && dim >= 0);
+}
+
 function readShape(
   given: unknown,
   input: TensorSignature,
@@ -227,12 +250,11 @@ function readShape(
   const wanted: (number | null)[] = [...input.shape];
   if (axis !== null) wanted.splice(axis, 0, null);
   const words = `[${wanted.map((dim, index) => (index === axis ? 'rows' : (dim ?? '?'))).join(', ')}]`;
-  const whole = Array.isArray(given) && given.every((dim) => Number.isSafeInteger(dim) && dim >= 0);
-  const shape = whole ? (given as number[]) : undefined;
+  const shape = isShape(given) ? given : undefined;
   if (shape?.includes(0)) {
     throw badInput(
       'INPUT_EMPTY',
-      `the shape [${shape.join(', ')}] holds no elements; ${inputOf(input, model)} takes ${words}`,
+      `the shape [${shownShape(shape)}] holds no elements; ${inputOf(input, model)} takes ${words}`,
       {
         where,
         hint: 'give one row or more',
@@ -242,10 +264,7 @@ function readShape(
   const fits =
     shape?.length === wanted.length && wanted.every((dim, index) => dim === null || dim === shape[index]);
   if (shape === undefined || !fits) {
-    const found =
-      shape === undefined
-        ? 'no shape of whole numbers'
-        : `shape [${shape.slice(0, 8).join(', ')}${shape.length > 8 ? ', ...' : ''}]`;
+    const found = shape === undefined ? 'no shape of whole numbers' : `shape [${shownShape(shape)}]`;
     throw badInput('INPUT_SHAPE', `${found} found; ${inputOf(input, model)} takes ${words}`, {
       where,
       hint:

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { badInput } from '../core/errors.js';
 import { type ByteReader, tooLarge } from './bytes.js';
+import { foreign, foreignData, foreignTable, MAGIC_BYTES } from './foreign.js';
 import { NPY_MAGIC } from './npy-header.js';
 
 export type InputFormat = 'json' | 'ndjson' | 'npy';
@@ -12,31 +13,18 @@ export interface Sniffed {
 }
 
 const NEWLINE = 0x0a;
-const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
-const OTHERS: [magic: Buffer, what: string, hint: string][] = [
-  [
-    Buffer.from('PK\x03\x04', 'latin1'),
-    'a zip or .npz archive',
-    'save one array with numpy.save, or unpack it first',
-  ],
-  [Buffer.from([0x1f, 0x8b]), 'gzip data', 'unpack it on the way: gunzip -c FILE | infer submit -'],
-  [Buffer.from([0xff, 0xfe]), 'UTF-16 text', 'convert it first: iconv -f UTF-16 -t UTF-8 input > output'],
-  [Buffer.from([0xfe, 0xff]), 'UTF-16 text', 'convert it first: iconv -f UTF-16 -t UTF-8 input > output'],
-];
-
+/** Enough to tell text from other data. */
+const LOOKED_AT = 8192;
+export const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 /** Takes a byte order mark off and refuses what is no format of ours, before anything is parsed. */
 export async function checkStart(reader: ByteReader): Promise<void> {
-  const start = await reader.exactly(8);
+  const start = await reader.exactly(MAGIC_BYTES);
   if (start.length === 0) {
     throw badInput('INPUT_EMPTY', `${reader.label} is empty`, { hint: 'give one row or more' });
   }
-  const other = OTHERS.find(([magic]) => start.subarray(0, magic.length).equals(magic));
-  if (other !== undefined) throw foreign(reader.label, other[1], other[2]);
-  reader.unread(start.subarray(0, 3).equals(BOM) ? start.subarray(3) : start);
-}
-
-function foreign(label: string, what: string, hint: string): Error {
-  return badInput('INPUT_FORMAT', `${label} is ${what}, not JSON, NDJSON or .npy`, { hint });
+  const other = foreignData(reader.label, start);
+  if (other !== undefined) throw other;
+  reader.unread(start.subarray(0, BOM.length).equals(BOM) ? start.subarray(BOM.length) : start);
 }
 
 /**
@@ -58,15 +46,27 @@ export async function sniff(reader: ByteReader, maxBytes: number): Promise<Sniff
     });
   }
   const line = head.subarray(lineStart, lineEnd);
-  if (line.includes(0) || (!more && !isUtf8(line))) {
+  const json = isJson(line);
+  if (!json) await refuseOthers(reader, line, more);
+  if (!more) return { format: 'json', oneLine: true };
+  return { format: json ? 'ndjson' : 'json', oneLine: false };
+}
+
+/** What is no JSON may be something else that has a name. The first lines are looked at and put back. */
+async function refuseOthers(reader: ByteReader, line: Buffer, more: boolean): Promise<void> {
+  const look = await reader.exactly(LOOKED_AT);
+  reader.unread(look);
+  const binary = line.includes(0) || look.includes(0);
+  if (binary || (!more && !isUtf8(line))) {
     throw foreign(
       reader.label,
-      line.includes(0) ? 'binary data' : 'not UTF-8 text',
+      binary ? 'binary data' : 'not UTF-8 text',
       'give JSON, one row a line (NDJSON), or an .npy file',
     );
   }
-  if (!more) return { format: 'json', oneLine: true };
-  return { format: isJson(line) ? 'ndjson' : 'json', oneLine: false };
+  const [first = '', second] = look.toString('utf8').trimStart().split('\n');
+  const table = foreignTable(reader.label, first, more ? second : undefined);
+  if (table !== undefined) throw table;
 }
 
 function isJson(line: Buffer): boolean {

@@ -18,6 +18,17 @@ export function isFields(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !isList(value);
 }
 
+const AXES_SHOWN = 8;
+
+/** `3, 4, 4`, of many axes the first eight. */
+export function shownShape(dims: readonly (number | null)[]): string {
+  const shown = dims
+    .slice(0, AXES_SHOWN)
+    .map((dim) => dim ?? '?')
+    .join(', ');
+  return dims.length > AXES_SHOWN ? `${shown}, ...` : shown;
+}
+
 /** `input 'pixels' of model digits` */
 export function inputOf(input: TensorSignature, model: string): string {
   return `input '${input.name}' of model ${model}`;

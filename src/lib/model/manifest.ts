@@ -1,5 +1,7 @@
 import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
+import { findDuplicateKey } from '../core/json-keys.js';
+import { withoutMark } from '../core/text.js';
 import type { DefaultValue } from './defaults.js';
 import { manifestError } from './manifest-error.js';
 
@@ -53,12 +55,16 @@ const OUTPUT_FIELDS = Object.keys(tensorSchema.shape);
  * @throws InferError MODEL_MANIFEST (exit 78) naming file and field, with a did-you-mean.
  */
 export function parseManifest(text: string, file: string): ModelManifest {
+  const json = withoutMark(text);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(json);
   } catch (error) {
     throw manifestError(file, `it is not JSON: ${(error as Error).message}`);
   }
+  const twice = findDuplicateKey(json, value);
+  if (twice !== undefined)
+    throw manifestError(file, `field ${twice.key} is there twice`, 'remove one of the two');
   const result = manifestSchema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];

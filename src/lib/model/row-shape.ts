@@ -32,11 +32,14 @@ function matches(dims: readonly number[], shape: Dims): boolean {
 }
 
 /**
- * The row shape that a value of shape `dims` has as one row: the very shape, a flat list of as many
- * elements, or a bare value where a row is one element. Undefined when it is not one row.
+ * The row shape that a value of shape `dims` has as one row: the very shape, the shape without a
+ * leading 1, a flat list of as many elements, or a bare value where a row is one element. Undefined
+ * when it is not one row.
  */
 export function asRow(dims: readonly number[], shape: Dims): number[] | undefined {
   if (matches(dims, shape)) return [...dims];
+  // A model exported with a batch of exactly 1 has [1, C, H, W] for a row that everybody has as [C, H, W].
+  if (shape[0] === 1 && dims.length > 0 && matches(dims, shape.slice(1))) return [1, ...dims];
   const count = fixedCount(shape);
   if (count === undefined || count === 0) return undefined;
   const flat = dims.length === 1 && dims[0] === count;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
+import { withoutMark } from '../core/text.js';
 
 const REASONS: Record<string, string> = {
   ENOENT: 'there is no such file',
@@ -15,7 +16,7 @@ const REASONS: Record<string, string> = {
  */
 export function readSecretFile(file: string, code: string, what: string): string {
   try {
-    return readFileSync(file, 'utf8').replace(/^\uFEFF/, '');
+    return withoutMark(readFileSync(file, 'utf8'));
   } catch (error) {
     const errno = (error as NodeJS.ErrnoException).code ?? 'unreadable';
     throw new InferError(code, `the ${what} ${file} cannot be read: ${REASONS[errno] ?? errno}`, {

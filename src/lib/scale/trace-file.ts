@@ -1,5 +1,6 @@
 import { badInput, type InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
+import { withoutMark } from '../core/text.js';
 import { parseDuration } from '../core/units.js';
 import type { Trace } from './traces.js';
 
@@ -38,7 +39,7 @@ export function parseTrace(text: string, name: string): Trace {
   let layout: Layout | undefined;
   let clock: Clock | undefined;
   const jobs: { at: number; service: number }[] = [];
-  const lines = text.replace(/^\uFEFF/, '').split(/\r?\n|\r/);
+  const lines = withoutMark(text).split(/\r?\n|\r/);
   for (const [index, line] of lines.entries()) {
     if (line.trim() === '' || line.trimStart().startsWith('#')) continue;
     const number = index + 1;

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
+import { withoutMark } from '../core/text.js';
 
 const change = z.object({ name: z.string(), from: z.string(), to: z.string() });
 
@@ -114,7 +115,7 @@ const isOpen = ({ state }: Snapshot): boolean => state === 'applied' || state ==
 
 function readSnapshot(file: string): StoredSnapshot | undefined {
   try {
-    return { ...snapshotShape.parse(JSON.parse(readFileSync(file, 'utf8'))), file };
+    return { ...snapshotShape.parse(JSON.parse(withoutMark(readFileSync(file, 'utf8')))), file };
   } catch {
     return undefined;
   }

@@ -74,6 +74,35 @@ describe('precedence', () => {
     expect((await load()).values.prefix).toBe('found');
   });
 
+  it.each([
+    ['malformed', '{"name": "x", }'],
+    ['no object', '[]'],
+    ['null', 'null'],
+    ['empty', ''],
+  ])('a package.json that is %s and not ours is passed over', async (_, content) => {
+    project(content, 'package.json');
+    expect((await load()).values.prefix).toBe('infer');
+  });
+
+  it('a package.json that is a directory is passed over, and what is above is still found', async () => {
+    project({ prefix: 'above' });
+    const below = join(cwd, 'below');
+    mkdirSync(join(below, 'package.json'), { recursive: true });
+    expect((await loadSettings({ cwd: below, env: { HOME: home } })).values.prefix).toBe('above');
+  });
+
+  it('a malformed package.json with settings for infer is told of', async () => {
+    project('{"name": "x", "infer": {"prefix": "x"},}', 'package.json');
+    await expect(load()).rejects.toMatchObject({ code: 'CONFIG' });
+  });
+
+  it('a byte order mark is left out; a setting that is there twice is refused', async () => {
+    project('\ufeff{"prefix":"marked"}', 'infer.config.json');
+    expect((await load()).values.prefix).toBe('marked');
+    project('{"prefix":"a","prefix":"b"}', 'infer.config.json');
+    await expect(load()).rejects.toThrow("infer.config.json: 'prefix' is there twice");
+  });
+
   it('finds the project file from a folder below', async () => {
     project({ prefix: 'above', modelsDir: 'nets' });
     const below = join(cwd, 'a', 'b');

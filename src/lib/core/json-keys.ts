@@ -1,0 +1,63 @@
+/** A field that an object has twice, and where the second stands in the text. */
+export interface DuplicateKey {
+  key: string;
+  at: number;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+/** A key's end: the colon that follows its closing quote. */
+const COLON = /[ \t\r\n]*:/y;
+const STRUCTURE = /["{}]/g;
+
+/**
+ * The first field that an object of `text` has twice, which `JSON.parse` takes the last of without a
+ * word. `value` is what `text`, well-formed JSON, was parsed to.
+ */
+export function findDuplicateKey(text: string, value: unknown): DuplicateKey | undefined {
+  const first = text.indexOf('{');
+  if (first < 0) return undefined;
+  // One object, as in most rows: with a colon a key, no key was lost.
+  if (text.indexOf('{', first + 1) < 0 && isObject(value)) {
+    let colons = 0;
+    for (let at = text.indexOf(':'); at >= 0; at = text.indexOf(':', at + 1)) colons += 1;
+    if (colons === Object.keys(value).length) return undefined;
+  }
+  return scan(text);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function scan(text: string): DuplicateKey | undefined {
+  const open: Set<string>[] = [];
+  STRUCTURE.lastIndex = 0;
+  for (let found = STRUCTURE.exec(text); found !== null; found = STRUCTURE.exec(text)) {
+    const at = found.index;
+    if (found[0] === '{') open.push(new Set());
+    else if (found[0] === '}') open.pop();
+    else {
+      const end = endOfString(text, at);
+      STRUCTURE.lastIndex = end;
+      COLON.lastIndex = end;
+      if (!COLON.test(text)) continue;
+      const token = text.slice(at, end);
+      const key = token.includes('\\') ? (JSON.parse(token) as string) : token.slice(1, -1);
+      const keys = open.at(-1);
+      if (keys?.has(key)) return { key, at };
+      keys?.add(key);
+    }
+  }
+  return undefined;
+}
+
+/** Offset after the closing quote of the string that begins at `start`. */
+function endOfString(text: string, start: number): number {
+  for (let i = start + 1; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === BACKSLASH) i += 1;
+    else if (code === QUOTE) return i + 1;
+  }
+  return text.length;
+}

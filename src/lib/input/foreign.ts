@@ -1,0 +1,92 @@
+import { badInput, type InferError } from '../core/errors.js';
+
+/** What people give that is no input: told by its first bytes, with how to convert it. */
+
+const AS_NUMBERS = 'decode it to numbers first and save those: numpy.save("rows.npy", array)';
+const AS_ROWS = 'convert it to one row a line (NDJSON) or to .npy first';
+
+const latin1 = (text: string) => Buffer.from(text, 'latin1');
+
+const MAGIC: [magic: Buffer, what: string, hint: string, at?: number][] = [
+  [latin1('PK\x03\x04'), 'a zip or .npz archive', 'save one array with numpy.save, or unpack it first'],
+  [latin1('\x1f\x8b'), 'gzip data', 'unpack it on the way: gunzip -c FILE | infer submit -'],
+  [latin1('\x28\xb5\x2f\xfd'), 'zstd data', 'unpack it on the way: zstd -dc FILE | infer submit -'],
+  [latin1('\xfd7zXZ\x00'), 'xz data', 'unpack it on the way: xz -dc FILE | infer submit -'],
+  [latin1('BZh'), 'bzip2 data', 'unpack it on the way: bzip2 -dc FILE | infer submit -'],
+  [latin1('\xff\xfe'), 'UTF-16 text', 'convert it first: iconv -f UTF-16 -t UTF-8 input > output'],
+  [latin1('\xfe\xff'), 'UTF-16 text', 'convert it first: iconv -f UTF-16 -t UTF-8 input > output'],
+  [latin1('\x00\x00\xfe\xff'), 'UTF-32 text', 'convert it first: iconv -f UTF-32 -t UTF-8 input > output'],
+  [latin1('\x89PNG'), 'a PNG image', AS_NUMBERS],
+  [latin1('\xff\xd8\xff'), 'a JPEG image', AS_NUMBERS],
+  [latin1('GIF8'), 'a GIF image', AS_NUMBERS],
+  [latin1('II*\x00'), 'a TIFF image', AS_NUMBERS],
+  [latin1('MM\x00*'), 'a TIFF image', AS_NUMBERS],
+  [latin1('WEBP'), 'a WebP image', AS_NUMBERS, 8],
+  [latin1('WAVE'), 'WAV audio', AS_NUMBERS, 8],
+  [latin1('ftyp'), 'an MP4 or HEIF file', AS_NUMBERS, 4],
+  [latin1('ID3'), 'MP3 audio', AS_NUMBERS],
+  [latin1('OggS'), 'Ogg audio or video', AS_NUMBERS],
+  [latin1('fLaC'), 'FLAC audio', AS_NUMBERS],
+  [latin1('%PDF-'), 'a PDF document', 'extract its text or images first'],
+  [latin1('PAR1'), 'a Parquet file', AS_ROWS],
+  [latin1('ARROW1'), 'an Arrow file', AS_ROWS],
+  [latin1('Obj\x01'), 'an Avro file', AS_ROWS],
+  [latin1('\x89HDF'), 'an HDF5 file', AS_ROWS],
+  [latin1('SQLite format 3'), 'an SQLite database', AS_ROWS],
+  [latin1('\x80\x02'), 'a Python pickle', AS_ROWS],
+  [latin1('\x80\x03'), 'a Python pickle', AS_ROWS],
+  [latin1('\x80\x04'), 'a Python pickle', AS_ROWS],
+  [latin1('\x80\x05'), 'a Python pickle', AS_ROWS],
+];
+
+/** Bytes that `foreignData` looks at. */
+export const MAGIC_BYTES = 16;
+
+/** The error for data of another kind, by its first bytes; undefined when they say nothing. */
+export function foreignData(label: string, start: Buffer): InferError | undefined {
+  // FF FE 00 00 is UTF-32 and would pass for UTF-16; both are converted alike.
+  const found = MAGIC.find(([magic, , , at = 0]) => start.subarray(at, at + magic.length).equals(magic));
+  if (found === undefined) return undefined;
+  const [, what, hint] = found;
+  return foreign(label, what, hint);
+}
+
+export function foreign(label: string, what: string, hint: string): InferError {
+  return badInput('INPUT_FORMAT', `${label} is ${what}, not JSON, NDJSON or .npy`, { hint });
+}
+
+/** Separators of tables, and how jq writes each. */
+const SEPARATORS = [
+  [',', '","', 'CSV'],
+  ['\t', '"\\t"', 'TSV'],
+  [';', '";"', 'CSV'],
+] as const;
+const NUMBER = /^\s*"?-?[\d.]/;
+
+/**
+ * The error for a table of separated values, or undefined when the first line, which is no JSON, and
+ * the one after it do not look like one.
+ */
+export function foreignTable(
+  label: string,
+  first: string,
+  second: string | undefined,
+): InferError | undefined {
+  if (/^\s*[[{]/.test(first)) return undefined;
+  const cells = (line: string, separator: string) => line.split(separator).length;
+  const found = SEPARATORS.find(
+    ([separator]) =>
+      cells(first, separator) > 1 &&
+      (second === undefined || cells(first, separator) === cells(second, separator)),
+  );
+  if (found === undefined) return undefined;
+  const [separator, written, what] = found;
+  const crlf = first.endsWith('\r') ? ' | rtrimstr("\\r")' : '';
+  const named = first.split(separator).some((cell) => !NUMBER.test(cell));
+  const file = label === 'standard input' ? 'FILE' : label;
+  const rows = `jq -cR '.${crlf} / ${written} | map(tonumber? // .)'`;
+  const command = named ? `tail -n +2 ${file} | ${rows}` : `${rows} ${file}`;
+  return badInput('INPUT_FORMAT', `${label} is ${what}, which is not read: not JSON, NDJSON or .npy`, {
+    hint: `send a line as one row of numbers: ${command} | infer submit -`,
+  });
+}

@@ -1,0 +1,229 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { readInput } from '../../../src/lib/input/read.js';
+import { payloadFromValue } from '../../../src/lib/input/value.js';
+import { failure, floats, input, jsonModel, model, npy, payloads, readAll, stream } from './signatures.js';
+
+const pair = model(input('x', 'float32', [2]));
+const refused = (bytes: string | Uint8Array, signature = pair) =>
+  failure(async () => payloads(await readInput({ stdin: stream(bytes) }, signature)));
+
+describe('what is no input', () => {
+  it.each<[string, Uint8Array]>([
+    ['a PNG image', Buffer.from('\x89PNG\r\n\x1a\n\0\0\0\rIHDR', 'latin1')],
+    ['a JPEG image', Buffer.from('\xff\xd8\xff\xe0\0\x10JFIF\0\x01', 'latin1')],
+    ['WAV audio', Buffer.from('RIFF\x24\x08\0\0WAVEfmt \x10\0', 'latin1')],
+    ['a WebP image', Buffer.from('RIFF\x24\x08\0\0WEBPVP8 ', 'latin1')],
+    ['a zip or .npz archive', Buffer.from('PK\x03\x04\x14\0', 'latin1')],
+    ['a Parquet file', Buffer.from('PAR1\x15\x04\x15', 'latin1')],
+    ['gzip data', gzipSync('[1, 2]')],
+    ['zstd data', Buffer.from('\x28\xb5\x2f\xfd\x04', 'latin1')],
+    ['UTF-16 text', Buffer.from('\ufeff[1, 2]', 'utf16le')],
+    ['an HDF5 file', Buffer.from('\x89HDF\r\n\x1a\n', 'latin1')],
+    ['a Python pickle', Buffer.from('\x80\x04\x95\x10', 'latin1')],
+    ['binary data', Buffer.from('abc\ndef\0\xff\xfe', 'latin1')],
+  ])('%s is called what it is, with what to do', async (what, bytes) => {
+    const error = await refused(bytes);
+    expect([error.code, error.exitCode]).toEqual(['INPUT_FORMAT', 65]);
+    expect(error.message).toContain(`standard input is ${what}`);
+    expect(error.hint).not.toBe('');
+    expect(error.hint).not.toContain('LATIN1');
+  });
+
+  it.each<[string, string, string, number[][]]>([
+    [
+      'plain',
+      '1,2\n3,4.5\n',
+      'CSV',
+      [
+        [1, 2],
+        [3, 4.5],
+      ],
+    ],
+    [
+      'with a header',
+      'a,b\n1,2\n3,4\n',
+      'CSV',
+      [
+        [1, 2],
+        [3, 4],
+      ],
+    ],
+    [
+      'of Excel',
+      'a;b\r\n1;2\r\n3;4\r\n',
+      'CSV',
+      [
+        [1, 2],
+        [3, 4],
+      ],
+    ],
+    [
+      'with tabs',
+      '1\t2\n3\t4\n',
+      'TSV',
+      [
+        [1, 2],
+        [3, 4],
+      ],
+    ],
+    ['of one line', '1,2', 'CSV', [[1, 2]]],
+  ])(
+    'a table %s is said to be one, and the command that is shown converts it',
+    async (_, text, what, rows) => {
+      const dir = mkdtempSync(join(tmpdir(), 'infer-table-'));
+      try {
+        const file = join(dir, 'rows.csv');
+        writeFileSync(file, text);
+        const error = await failure(() => readInput({ path: file }, pair));
+        expect(error.code).toBe('INPUT_FORMAT');
+        expect(error.message).toContain(`rows.csv is ${what}, which is not read`);
+        const command = /numbers: (.*) \| infer submit -$/.exec(error.hint ?? '')?.[1] ?? '';
+        const lines = execFileSync('sh', ['-c', command], { cwd: dir, encoding: 'utf8' });
+        expect(
+          lines
+            .trim()
+            .split('\n')
+            .map((line) => JSON.parse(line)),
+        ).toEqual(rows);
+      } finally {
+        rmSync(dir, { recursive: true });
+      }
+    },
+  );
+
+  it('JSON that is malformed is still called that, and no flag is named that does not exist', async () => {
+    for (const text of ['[1, 2\n[3, 4]\n', '{"x": [1, 2],}\n', '[1,2] [3,4]', '{"x": 1, 2}\n{"x": 1, 2}\n']) {
+      const error = await refused(text);
+      expect([text, error.code]).toEqual([text, 'INPUT_JSON']);
+      expect(error.hint).not.toContain('--format');
+    }
+    expect((await refused('not,an\\array', model(input('x', 'float32', [2])))).hint).not.toContain(
+      '--format',
+    );
+  });
+});
+
+describe('a field that is there twice', () => {
+  it.each<[string, string, string]>([
+    ['in a document', '{\n "x": [1, 2],\n "x": [3, 4]\n}', 'line 3, column 2'],
+    ['in a row of a list', '[{"x": [1, 2]}, {"x": [1, 2], "x": [3, 4]}]', 'line 1, column 31'],
+    ['in a line', '{"x": [1, 2]}\n{"x": [3, 4], "x": [5, 6]}\n', 'line 2, column 15'],
+    ['written in another way', '{"x": [1, 2], "\\u0078": [3, 4]}', 'line 1, column 15'],
+    ['of no input', '{"x": [1, 2], "a:b": "{", "a:b": 2}\n', 'line 1, column 27'],
+    [
+      'in an inference request',
+      '{"inputs": [{"name": "x", "shape": [1, 2], "shape": [2, 1], "datatype": "FP32", "data": [1, 2]}]}',
+      'line 1, column 44',
+    ],
+  ])('%s is refused with its place', async (_, text, place) => {
+    const error = await refused(text);
+    expect(error.code).toBe('INPUT_KEY');
+    expect(error.message).toContain(`${place}: the field '`);
+    expect(error.message).toContain('is there twice');
+  });
+
+  it('in a row of JSON for a handler too; the same name in two objects is none', async () => {
+    expect((await refused('{"a": {"b": 1, "b": 2}}', jsonModel)).code).toBe('INPUT_KEY');
+    const fine = '{"a": {"b": "x: y"}, "b": [{"a": 1}, {"a": 2}], "c": "\\"a\\": {"}';
+    expect((await readAll(`${fine}\n${fine}\n`, jsonModel)).rows).toBe(2);
+  });
+});
+
+describe('byte order marks', () => {
+  it('in the middle of joined NDJSON are left out', async () => {
+    const part = '\ufeff{"x":[1,2]}\r\n{"x":[3,4]}\r\n';
+    for (const cut of [1, 4, 65_536]) {
+      expect(floats(await readAll(part + part, pair, {}, cut))).toEqual([1, 2, 3, 4, 1, 2, 3, 4]);
+    }
+    expect((await readAll(`"a"\n\ufeff"b"\n\ufeff\n`, jsonModel)).rows).toBe(2);
+  });
+});
+
+describe('rows of a model exported with a batch of exactly 1', () => {
+  const image = { ...model(input('x', 'float32', [1, 3, 2, 2], { batchAxis: null })), batchable: false };
+  const open = { ...model(input('x', 'float32', [1, null, 2], { batchAxis: null })), batchable: false };
+  const row = Float32Array.from({ length: 12 }, (_, at) => at);
+  const many = Float32Array.from({ length: 72 }, (_, at) => at);
+  const bytes = (array: Float32Array) => new Uint8Array(array.buffer);
+  const list = (array: Float32Array, shape: number[]): unknown =>
+    shape.length === 1
+      ? [...array]
+      : Array.from({ length: shape[0] as number }, (_, at) => {
+          const size = array.length / (shape[0] as number);
+          return list(array.subarray(at * size, (at + 1) * size), shape.slice(1));
+        });
+
+  it.each<[number[], number]>([
+    [[3, 2, 2], 1],
+    [[1, 3, 2, 2], 1],
+    [[6, 3, 2, 2], 6],
+    [[6, 1, 3, 2, 2], 6],
+  ])('of shape %j are %i', async (shape, rows) => {
+    const data = rows === 1 ? row : many;
+    const oip = { inputs: [{ name: 'x', shape, datatype: 'FP32', data: [...data] }] };
+    for (const payload of [
+      await readAll(npy('<f4', shape, bytes(data)), image),
+      payloadFromValue(list(data, shape), image),
+      payloadFromValue({ x: list(data, shape) }, image),
+      payloadFromValue(oip, image),
+    ]) {
+      expect([payload.rows, payload.tensors[0]?.shape]).toEqual([rows, [1, 3, 2, 2]]);
+      expect(floats(payload)).toEqual([...data]);
+    }
+  });
+
+  it('may have an open dimension, and what fits neither is refused', async () => {
+    expect(payloadFromValue(list(row, [6, 2]), open)).toMatchObject({
+      rows: 1,
+      tensors: [{ shape: [1, 6, 2] }],
+    });
+    expect(payloadFromValue(list(row, [2, 3, 2]), open)).toMatchObject({
+      rows: 2,
+      tensors: [{ shape: [1, 3, 2] }],
+    });
+    for (const shape of [
+      [4, 3],
+      [2, 3, 2, 1],
+      [3, 4],
+      [12, 1],
+    ]) {
+      const oip = { inputs: [{ name: 'x', shape, datatype: 'FP32', data: [...row] }] };
+      expect((await failure(() => payloadFromValue(oip, image))).code).toBe('INPUT_SHAPE');
+    }
+  });
+
+  it('inputs of one request must hold as many rows', async () => {
+    const two = {
+      ...model(
+        input('a', 'float32', [1, 2], { batchAxis: null }),
+        input('b', 'float32', [3], { batchAxis: null }),
+      ),
+      batchable: false,
+    };
+    const entry = (name: string, shape: number[], data: number[]) => ({
+      name,
+      shape,
+      datatype: 'FP32',
+      data,
+    });
+    const request = (a: number[]) => ({
+      inputs: [entry('a', [a.length / 2, 2], a), entry('b', [3], [1, 2, 3])],
+    });
+    expect(payloadFromValue(request([1, 2]), two).rows).toBe(1);
+    expect((await failure(() => payloadFromValue(request([1, 2, 3, 4]), two))).code).toBe('INPUT_SHAPE');
+  });
+});
+
+describe('an .npy of many axes', () => {
+  it.each([30, 64, 1000])('is refused in one short line: %i', async (axes) => {
+    const shape = Array.from({ length: axes }, () => 1);
+    const error = await refused(npy('<f4', shape, new Uint8Array(4)));
+    expect(error.exitCode).toBe(65);
+    expect(`${error.message} ${error.hint}`.length).toBeLessThan(300);
+  });
+});
