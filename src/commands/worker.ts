@@ -4,6 +4,14 @@ import { BaseCommand } from '../lib/cli/base-command.js';
 import { settingFlags, wholeFlag } from '../lib/cli/flags.js';
 import { drainingLine, workerBanner } from '../lib/cli/views/worker-banner.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
+import type { LoadedModel } from '../lib/model/runner.js';
+
+/** The first model's device stands for all: they are in one process. */
+function devicesOf(models: readonly LoadedModel[]): { device?: string; fallback?: string } {
+  const [first] = models;
+  const fallback = models.find((model) => model.fallback !== undefined)?.fallback;
+  return { ...(first && { device: first.device }), ...(fallback === undefined ? {} : { fallback }) };
+}
 
 /** Serves queues until told to stop. */
 export default class Worker extends BaseCommand<typeof Worker> {
@@ -66,7 +74,7 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
       progress: this.progress,
       fresh: () => this.freshSettings(),
       onReady: (config, running, target) => {
-        ready?.();
+        ready?.(devicesOf(running.models));
         const banner = {
           ...config,
           gpu: config.runner.gpu ?? null,

@@ -49,8 +49,12 @@ describe('infer autoscale --simulate', () => {
     const json = await infer.run([...args, '--json'], alone);
     expect(json.stderr).toBe('');
     const simulation = json.json<SimulationJson>();
+    // The file's own service time, and not the default that another trace would have.
+    expect(run.stderr).toContain('Cold start 5 s, 1 s a job (mean of the file), ');
     expect(simulation).toMatchObject({
       coldStartMs: 5000,
+      serviceMs: 1000,
+      serviceFromTrace: true,
       max: 8,
       seeds: 3,
       traces: [{ trace: 'arrivals.csv' }],

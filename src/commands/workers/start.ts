@@ -13,7 +13,7 @@ export default class WorkersStart extends BaseCommand<typeof WorkersStart> {
   static override summary = 'start workers that run on in the background';
   static override description =
     `Starts the workers of the flags, or those of the configuration's "workers" (all, or the named), or one. Each gets a log and a pid file in the state directory.
-Waits until every one has loaded its models and is ready; says of one that fails why, and leaves nothing of it behind. One that runs already is left alone.
+Waits until every one has loaded its models and is ready; says of one that fails why, and leaves nothing of it behind. One that runs already is left alone; NAME may also be one that ran before, as before a reboot, which is started with the flags it had.
 What follows -- goes to every worker: infer worker --help. Exits 3 when some failed, 69 when all did.`;
   static override usage = 'workers start [NAME…] [FLAGS] [-- WORKER FLAGS]';
   static override examples = [
@@ -34,26 +34,28 @@ What follows -- goes to every worker: infer worker --help. Exits 3 when some fai
   };
 
   async run(): Promise<{ workers: StartOutcome[] }> {
-    const { groupsOf, startDetached } = await import('../../lib/cli/start-detached.js');
+    const { groupsOf, ranBefore, startDetached } = await import('../../lib/cli/start-detached.js');
+    const { WorkerFiles } = await import('../../lib/scale/worker-files.js');
     const given = this.loaded.sources;
-    const groups = groupsOf(
-      {
-        names: this.words,
-        name: this.flags.name,
-        queues: given.queues.kind === 'flag' ? this.settings.queues : undefined,
-        gpu: given.gpu.kind === 'flag' ? this.settings.gpu : undefined,
-        count: this.flags.count,
-        perGpu: this.flags['per-gpu'],
-        args: this.passedOn,
-      },
-      this.settings.workers,
-    );
+    const typed = {
+      names: this.words,
+      name: this.flags.name,
+      queues: given.queues.kind === 'flag' ? this.settings.queues : undefined,
+      gpu: given.gpu.kind === 'flag' ? this.settings.gpu : undefined,
+      count: this.flags.count,
+      perGpu: this.flags['per-gpu'],
+      args: this.passedOn,
+    };
+    const configured = this.settings.workers;
+    const { flags, again } = ranBefore(typed, configured, new WorkerFiles(this.settings.stateDir));
+    // Only workers of before: the configuration's others were not asked for.
+    const groups = again.length > 0 && flags.names.length === 0 ? [] : groupsOf(flags, configured);
     const timeoutMs = this.flags.timeout ?? READY_MS;
     const onOutcome = (outcome: StartOutcome) => {
       for (const line of startedLine(outcome, this.paintError)) this.note(line);
     };
     const workers = await interruptible((signal) =>
-      startDetached(this.loaded, groups, { timeoutMs, signal, onOutcome }),
+      startDetached(this.loaded, groups, again, { timeoutMs, signal, onOutcome }),
     );
     const failed = workers.filter((worker) => worker.outcome === 'failed').length;
     if (failed > 0) this.endWith(failed === workers.length ? ExitCode.Unavailable : ExitCode.Partial);

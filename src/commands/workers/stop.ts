@@ -1,7 +1,7 @@
-import { Flags } from '@oclif/core';
+import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { durationFlag } from '../../lib/cli/flags.js';
-import { stoppedLine } from '../../lib/cli/views/workers-view.js';
+import { nothingToStop, stoppedLine } from '../../lib/cli/views/workers-view.js';
 import type { StopOutcome } from '../../lib/scale/stop-workers.js';
 
 /** The worker itself hands back at the end of its own drain time; this is a little after. */
@@ -12,7 +12,7 @@ export default class WorkersStop extends BaseCommand<typeof WorkersStop> {
   static override summary = 'stop workers that run in the background';
   static override description =
     `Lets them finish their jobs; after --timeout they hand back what still runs, which costs those jobs nothing, and one that does not even do that is killed.
-NAME is a worker, or the name that several were started under. Without a name: all but those of autoscalers, which would only start others.`;
+NAME is a worker, or the name that several were started under. Without a name: all but those of autoscalers, which would only start others. A name that no worker has is an error (exit 66); nothing to stop is a success.`;
   static override usage = 'workers stop [NAME…] [FLAGS]';
   static override examples = [
     '<%= config.bin %> workers stop',
@@ -20,6 +20,7 @@ NAME is a worker, or the name that several were started under. Without a name: a
     '<%= config.bin %> workers stop autoscaled --force',
   ];
   static override strict = false;
+  static override args = { worker: Args.string({ description: 'worker, or the name of several' }) };
   static override flags = {
     all: Flags.boolean({ description: 'those of autoscalers too' }),
     timeout: durationFlag({
@@ -30,14 +31,15 @@ NAME is a worker, or the name that several were started under. Without a name: a
 
   async run(): Promise<{ workers: StopOutcome[] }> {
     const { WorkerFiles } = await import('../../lib/scale/worker-files.js');
-    const { chooseWorkers, stopWorkers } = await import('../../lib/scale/stop-workers.js');
+    const { chooseKnownWorkers } = await import('../../lib/scale/choose-workers.js');
+    const { stopWorkers } = await import('../../lib/scale/stop-workers.js');
     const files = new WorkerFiles(this.settings.stateDir);
-    const known = files.list();
-    const chosen = this.flags.all ? known : chooseWorkers(known, this.words, files.host);
+    const named = chooseKnownWorkers(files, this.words);
+    const chosen = this.flags.all ? files.list() : named;
     const timeoutMs = this.flags.force
       ? 0
       : (this.flags.timeout ?? this.settings.drainTimeout + AFTER_DRAIN_MS);
-    if (chosen.length === 0) this.note('no such worker runs on this host');
+    if (chosen.length === 0) this.note(nothingToStop(this.words, files.list()));
     const workers = await stopWorkers(files, chosen, timeoutMs, (outcome) =>
       this.note(stoppedLine(outcome, this.paintError)),
     );

@@ -14,6 +14,9 @@ const BOUND_MS = 30_000;
 const LISTED_MS = 3000;
 const READY_AGAIN_MS = 1000;
 
+/** Where a worker's models run, and why not where they were to. */
+type DeviceFacts = Pick<WorkerFile, 'device' | 'fallback'>;
+
 /**
  * What a detached worker does for its pid file: sees that it is the process meant there, keeps its
  * log from growing without end, and writes down how it ended. A worker whose pid file is gone was
@@ -21,7 +24,7 @@ const READY_AGAIN_MS = 1000;
  * @returns to be called when the worker is ready.
  * @throws InferError START_WITHDRAWN (exit 69).
  */
-export async function keepRecord(path: string): Promise<() => void> {
+export async function keepRecord(path: string): Promise<(device: DeviceFacts) => void> {
   const file = await claim(path);
   const timer = setInterval(() => {
     try {
@@ -39,15 +42,15 @@ export async function keepRecord(path: string): Promise<() => void> {
       // Without it the list says that the worker was killed.
     }
   });
-  return () => tellReady(path);
+  return (device) => tellReady(path, device);
 }
 
 /** Until it is written down: nobody else can say it, and on a full disk there may be room later. */
-function tellReady(path: string, readyAt = Date.now()): void {
+function tellReady(path: string, device: DeviceFacts, readyAt = Date.now()): void {
   try {
-    updateWorkerFile(path, { readyAt });
+    updateWorkerFile(path, { ...device, readyAt });
   } catch {
-    setTimeout(() => tellReady(path, readyAt), READY_AGAIN_MS).unref();
+    setTimeout(() => tellReady(path, device, readyAt), READY_AGAIN_MS).unref();
   }
 }
 

@@ -7,9 +7,10 @@ import { takeLock } from '../core/file-lock.js';
 import { discoverGpus, gpusOf } from '../model/gpus.js';
 import { closeClient, connect, resolveTarget } from '../redis/connect.js';
 import { connectionSettings } from '../redis/from-settings.js';
+import { chooseWorkers } from '../scale/choose-workers.js';
 import { type StartOutcome, startWorkers } from '../scale/start-workers.js';
-import { WorkerFiles } from '../scale/worker-files.js';
-import { wishesOf } from '../scale/worker-wishes.js';
+import { type WorkerFile, WorkerFiles } from '../scale/worker-files.js';
+import { type WorkerWish, wishAgain, wishesOf } from '../scale/worker-wishes.js';
 
 /** Another `workers start` may be waiting for its models. */
 const LOCK_WAIT_MS = 120_000;
@@ -24,6 +25,33 @@ export interface StartFlags {
   count?: number | undefined;
   perGpu: boolean;
   args: readonly string[];
+}
+
+/**
+ * Splits names: groups of the configuration, and workers that ran here before (as before a reboot),
+ * which are started with the flags that they had.
+ * @throws InferError USAGE (exit 2) where those would get other flags.
+ */
+export function ranBefore(
+  flags: StartFlags,
+  configured: readonly WorkerGroup[] | undefined,
+  files: WorkerFiles,
+): { flags: StartFlags; again: WorkerWish[] } {
+  const isGroup = (name: string) => (configured ?? []).some((group) => group.name === name);
+  const known = files.list().filter((file) => file.pool === undefined);
+  const found = new Map<string, WorkerFile[]>();
+  for (const name of flags.names) {
+    const meant = isGroup(name) ? [] : chooseWorkers(known, [name], files.host);
+    if (meant.length > 0) found.set(name, meant);
+  }
+  if (found.size > 0 && flags.args.length > 0) {
+    throw usage(
+      `${[...found.keys()].join(', ')} ran before and is started with the flags it had`,
+      'leave out what follows --; for other flags stop it, and start it with --name',
+    );
+  }
+  const names = flags.names.filter((name) => !found.has(name));
+  return { flags: { ...flags, names }, again: [...new Set([...found.values()].flat())].map(wishAgain) };
 }
 
 /**
@@ -69,6 +97,7 @@ function usage(message: string, hint: string): InferError {
 export async function startDetached(
   loaded: LoadedSettings,
   groups: readonly WorkerGroup[],
+  again: readonly WorkerWish[],
   options: { timeoutMs: number; signal: AbortSignal; onOutcome: (outcome: StartOutcome) => void },
 ): Promise<StartOutcome[]> {
   const { stateDir, queues, prefix, threads, autoscale, concurrency } = loaded.values;
@@ -82,7 +111,7 @@ export async function startDetached(
     threadsGiven: threads !== undefined,
     runners: autoscale?.max ?? concurrency,
   };
-  const wishes = wishesOf(groups, facts);
+  const wishes = [...again, ...wishesOf(groups, facts)];
   const settings = connectionSettings(loaded, true);
   const target = await resolveTarget(settings);
   // A Redis that does not answer is said once, and not by every worker.

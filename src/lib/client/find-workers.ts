@@ -25,12 +25,13 @@ export function findWorkers(workers: readonly WorkerRecord[], addresses: readonl
   return [...found];
 }
 
-/** Whether an address means a worker: its name, id or host, or a pattern of names. */
+/** Whether an address means a worker: its name (also without `@host`), id or host, or a pattern of names. */
 export function isMeant(
   { id, name, host }: Pick<WorkerRecord, 'id' | 'name' | 'host'>,
   address: string,
 ): boolean {
-  if ([id, name, host].includes(address)) return true;
+  // `rt-1` is enough for the worker `rt-1@host` of `infer workers`.
+  if ([id, name, host].includes(address) || name === `${address}@${host}`) return true;
   if (!/[*?]/.test(address)) return false;
   const pattern = address
     .replace(/[\\^$.|+()[\]{}]/g, '\\$&')

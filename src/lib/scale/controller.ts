@@ -107,7 +107,7 @@ export function decide(controller: Controller, before: ControllerState, seen: Ob
   const plan = policy.plan(state.policyState, now, queue, fleet);
   const next: ControllerState = {
     ...state,
-    policyState: plan.state,
+    policyState: plan.undrained ?? plan.state,
     readAt: queue.at,
     blindSince: null,
     noStopBefore,
@@ -147,7 +147,8 @@ export function decide(controller: Controller, before: ControllerState, seen: Ob
     }
     if (victim !== undefined) {
       const because = own > config.max ? `--max ${config.max}` : plan.because;
-      return done([{ kind: 'drain', worker: victim.id }], own - 1, because);
+      const decision = done([{ kind: 'drain', worker: victim.id }], own - 1, because);
+      return { ...decision, state: { ...next, policyState: plan.state } };
     }
   }
   const capped = wanted - others > config.max ? `; wants ${wanted - others}, --max ${config.max}` : '';

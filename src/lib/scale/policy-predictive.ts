@@ -33,7 +33,7 @@ interface PredictiveState {
   readonly service: ServiceRate;
   /** Of the first worker, the second, …: when it was needed. */
   readonly levels: readonly Level[];
-  /** When a worker was let go last, ms since the epoch. */
+  /** When a worker was drained last, ms since the epoch. */
   readonly stoppedAt: number | null;
 }
 
@@ -224,10 +224,11 @@ function choose(
   }
   const pause = Math.max(LEAST_PAUSE_MS, coldStartMs / 2);
   if (state.stoppedAt !== null && now - state.stoppedAt < pause) {
-    return stay(`${need} needed, one was let go ${formatSeconds((now - state.stoppedAt) / 1000)} ago`);
+    return stay(`${need} needed, one was drained ${formatSeconds((now - state.stoppedAt) / 1000)} ago`);
   }
   const because = `${need} needed, ${gapText(level, now)}`;
-  return { state: { ...state, stoppedAt: now }, wanted: committed - 1, because: `${because} ${facts}` };
+  const drained = { ...state, stoppedAt: now };
+  return { state: drained, undrained: state, wanted: committed - 1, because: `${because} ${facts}` };
 }
 
 function gapText(level: Level | undefined, now: number): string {

@@ -32,6 +32,8 @@ export interface Fleet {
 /** What a policy wants, before bounds, slots and hold rules. */
 export interface Plan<State> {
   readonly state: State;
+  /** The state instead, if fewer are wanted and none was drained: there may be none that could be. */
+  readonly undrained?: State;
   /** Workers wanted. */
   readonly wanted: number;
   /** Why, with the numbers, without the change itself: `predicted wait 31.2s > 10s (…)`. */

@@ -24,6 +24,9 @@ export interface StartOutcome {
   gpu: string | null;
   queues: readonly string[];
   log: string;
+  /** Where its models run, and why not on its GPU. */
+  device?: string;
+  fallback?: string;
   /** Why it failed, and the last lines of its log. */
   reason?: string;
   lines?: string[];
@@ -65,7 +68,8 @@ async function startOne(wish: WorkerWish, context: StartContext): Promise<StartO
     files.remove(name);
   }
   const failed = (reason: string, lines: string[]): StartOutcome => {
-    files.remove(name);
+    // One that ran before keeps its flags, for the next start.
+    if (wish.again !== true) files.remove(name);
     return { ...facts, outcome: 'failed', pid: null, reason, lines };
   };
   let started: Awaited<ReturnType<typeof spawnWorker>>;
@@ -76,7 +80,11 @@ async function startOne(wish: WorkerWish, context: StartContext): Promise<StartO
   }
   const { pid } = started;
   const how = await Promise.race([started.ended, untilReady(name, started.ended, context)]);
-  if (how === 'ready') return { ...facts, outcome: 'started', pid };
+  if (how === 'ready') {
+    const { device, fallback } = files.read(name) ?? file;
+    const where = { ...(device && { device }), ...(gpu !== null && fallback && { fallback }) };
+    return { ...facts, outcome: 'started', pid, ...where };
+  }
   const current = files.read(name) ?? file;
   if (how === 'late') {
     await endWorker(files, current, 0);

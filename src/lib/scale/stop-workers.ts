@@ -10,9 +10,13 @@ export interface StopOutcome {
 
 export interface WorkerStatus {
   name: string;
+  /** Its name in `infer inspect` and `infer control`. */
+  worker: string;
   state: ProcessState;
   pid: number | null;
   gpu: string | null;
+  /** Where its models run; null until it is ready. */
+  device: string | null;
   queues: readonly string[];
   /** ms since the epoch. */
   startedAt: number;
@@ -35,9 +39,11 @@ export function listDetached(files: WorkerFiles): WorkerStatus[] {
     const ending = state === 'dead' ? endingOf(files, file) : undefined;
     return {
       name: file.name,
+      worker: `${file.name}@${files.host}`,
       state,
       pid: file.process?.pid ?? null,
       gpu: file.gpu,
+      device: file.device ?? null,
       queues: file.queues,
       startedAt: file.createdAt,
       pool: file.pool ?? null,
@@ -48,31 +54,6 @@ export function listDetached(files: WorkerFiles): WorkerStatus[] {
       lines: ending?.lines ?? [],
     };
   });
-}
-
-/**
- * Workers that names mean: a worker, all that were started under one name (`gpu` for `gpu-1` and
- * `gpu-gpu0`), or a name with its host. Without names: all but those of autoscalers.
- */
-export function chooseWorkers(
-  all: readonly WorkerFile[],
-  names: readonly string[],
-  host: string,
-): WorkerFile[] {
-  if (names.length === 0) return all.filter((file) => file.pool === undefined);
-  const wanted = names.map((name) => (name.endsWith(`@${host}`) ? name.slice(0, -host.length - 1) : name));
-  return all.filter((file) =>
-    wanted.some(
-      (name) =>
-        file.name === name ||
-        (file.name.startsWith(`${name}-`) && isNumber(file.name.slice(name.length + 1))),
-    ),
-  );
-}
-
-/** What follows a group's name: `1`, `gpu0`, `gpu0-mig1-2`. */
-function isNumber(text: string): boolean {
-  return /^(?:gpu\d+)?(?:-?mig\d+)?(?:-?\d+)?$/.test(text);
 }
 
 /**

@@ -28,8 +28,10 @@ export interface WorkerFile {
   adopted?: boolean | undefined;
   /** Since when it has been told to finish, ms since the epoch. */
   drainingSince?: number | undefined;
-  /** Since when it is ready, by its own word. */
+  /** Since when it is ready, by its own word; where its models run, and why not on the GPU it was given. */
   readyAt?: number | undefined;
+  device?: string | undefined;
+  fallback?: string | undefined;
 }
 
 /** What a detached worker writes down as it ends; one that was killed cannot. */

@@ -4,7 +4,7 @@ import { ExitCode } from '../core/exit-codes.js';
 import { devicesOf, type Gpu } from '../model/gpu-parse.js';
 import { threadShare } from './thread-share.js';
 import { checkWorkerArgs } from './worker-args.js';
-import { checkWorkerName } from './worker-files.js';
+import { checkWorkerName, type WorkerFile } from './worker-files.js';
 
 /** A worker that somebody wants to run. */
 export interface WorkerWish {
@@ -15,6 +15,8 @@ export interface WorkerWish {
   gpu: string | null;
   /** Arguments of `infer worker`, all of them. */
   argv: readonly string[];
+  /** It has run before: its pid file stays if it does not start. */
+  again?: boolean;
 }
 
 export interface WishFacts {
@@ -29,6 +31,11 @@ export interface WishFacts {
   threadsGiven: boolean;
   /** Runners that a worker may have, unless its arguments say. */
   runners: number;
+}
+
+/** A worker of a pid file once more, with the same flags. */
+export function wishAgain({ name, queues, gpu, argv }: WorkerFile): WorkerWish {
+  return { name, queues, gpu, argv, again: true };
 }
 
 /**

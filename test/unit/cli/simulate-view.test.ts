@@ -31,6 +31,7 @@ function simulation(traces: string[], timeline = traces.length === 1): Simulatio
   return {
     coldStartMs: 20_000,
     serviceMs: 250,
+    serviceFromTrace: false,
     targetWaitMs: 10_000,
     min: 1,
     max: 4,

@@ -226,3 +226,29 @@ describe('the state', () => {
     expect(after.state.coldStarts).toContain(7000);
   });
 });
+
+describe('workers that are somebody else’s', () => {
+  it('are not drained, and nobody is said to have been', () => {
+    const controller = controllerOf('predictive', { min: 0 });
+    const others = (phases: ('ready' | 'busy')[]) => workersOf(phases).map((one) => ({ ...one, slot: null }));
+    const decisions = run(
+      controller,
+      Array.from(
+        { length: 900 },
+        () => (now: number) => observe(now, { workers: others(['ready', 'ready']) }),
+      ),
+    );
+    expect(decisions.some(({ reason }) => /0 needed, more/.test(reason))).toBe(true);
+    expect(decisions.filter(({ reason }) => /drained|let go/.test(reason))).toEqual([]);
+    expect(decisions.flatMap(({ actions }) => actions)).toEqual([]);
+    // One of its own that was drained is said.
+    const own = run(
+      controller,
+      Array.from(
+        { length: 900 },
+        () => (now: number) => observe(now, { workers: workersOf(['ready', 'ready']) }),
+      ),
+    );
+    expect(own.some(({ reason }) => /one was drained/.test(reason))).toBe(true);
+  });
+});

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { groupsOf } from '../../../src/lib/cli/start-detached.js';
+import { nothingToStop } from '../../../src/lib/cli/views/workers-view.js';
 import { workerGroups } from '../../../src/lib/config/worker-groups.js';
 import type { Gpu } from '../../../src/lib/model/gpu-parse.js';
-import { chooseWorkers } from '../../../src/lib/scale/stop-workers.js';
+import { chooseWorkers } from '../../../src/lib/scale/choose-workers.js';
 import { wishesOf } from '../../../src/lib/scale/worker-wishes.js';
 
 const gpu = (index: number, mig: string[] = []): Gpu => ({
@@ -169,5 +170,28 @@ describe('the workers that names mean', () => {
     [['rt-1@other', 'r'], []],
   ])('%j', (names, chosen) => {
     expect(chooseWorkers(all, names, 'h').map((one) => one.name)).toEqual(chosen);
+  });
+});
+
+describe('nothing to stop', () => {
+  const file = (pool?: string) => ({
+    name: 'w',
+    pool,
+    createdAt: 0,
+    argv: [],
+    queues: [],
+    gpu: null,
+    log: '',
+  });
+  it.each([
+    [[], [], 'no background worker runs on this host'],
+    [['rt'], [], 'rt does not run on this host'],
+    [
+      [],
+      [file('p'), file('p')],
+      /^only 2 workers of autoscalers: infer workers stop autoscaled \(or --all\)/,
+    ],
+  ])('%j among %j', (names, all, said) => {
+    expect(nothingToStop(names, all)).toMatch(said);
   });
 });

@@ -25,8 +25,10 @@ const MOST_BYTES = 256 * 1024 * 1024;
 /** The documented JSON of `autoscale --simulate`. */
 export interface SimulationJson {
   readonly coldStartMs: number;
-  /** Mean service time where a trace does not say. */
+  /** Mean service time of a job: that of a file with service times, else what was given. */
   readonly serviceMs: number;
+  /** The trace file has service times, and those count. */
+  readonly serviceFromTrace: boolean;
   readonly targetWaitMs: number;
   readonly min: number;
   readonly max: number;
@@ -58,7 +60,7 @@ export async function runSimulation(
   const { config, policies, coldStartMs, serviceMs } = plan;
   // Before a long run: a misspelt name.
   for (const name of policies) choosePolicy(name, config);
-  const { names, seeds, make } = await tracesOf(plan);
+  const { names, seeds, make, measuredMs } = await tracesOf(plan);
   const traces: SimulationJson['traces'] = [];
   for (const name of names) {
     options.step(TRACE_NAMES.includes(name as TraceName) ? traceAbout(name as TraceName) : printable(name));
@@ -97,7 +99,8 @@ export async function runSimulation(
   const { min, max, spare, threshold, targetWaitMs, intervalMs } = config;
   return {
     coldStartMs,
-    serviceMs,
+    serviceMs: measuredMs ?? serviceMs,
+    serviceFromTrace: measuredMs !== null,
     targetWaitMs,
     min,
     max,
@@ -114,6 +117,8 @@ interface Source {
   readonly names: readonly string[];
   readonly seeds: number;
   make(name: string, seed: number): Trace;
+  /** Mean of the service times in a file; null where it has none. */
+  readonly measuredMs: number | null;
 }
 
 async function tracesOf({ source, seeds }: SimulatePlan): Promise<Source> {
@@ -121,13 +126,19 @@ async function tracesOf({ source, seeds }: SimulatePlan): Promise<Source> {
     names,
     seeds,
     make: (name, seed) => makeTrace(name as TraceName, seed),
+    measuredMs: null,
   });
   if (source === 'all') return made(HOUR_TRACES);
   const builtIn = TRACE_NAMES.find((name) => name === source);
   if (builtIn !== undefined) return made([builtIn]);
   const trace = await readTrace(source);
   // With service times in the file, seeds only vary the cold starts.
-  return { names: [trace.name], seeds, make: () => trace };
+  return { names: [trace.name], seeds, make: () => trace, measuredMs: meanService(trace) };
+}
+
+function meanService({ serviceMs }: Trace): number | null {
+  if (serviceMs === null || serviceMs.length === 0) return null;
+  return serviceMs.reduce((sum, one) => sum + one, 0) / serviceMs.length;
 }
 
 async function readTrace(source: string): Promise<Trace> {

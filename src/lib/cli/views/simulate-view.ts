@@ -34,11 +34,11 @@ export function simulateView(simulation: SimulationJson, layout: Layout): string
 
 /** What the figures were computed with; in time: waited no longer than the target. */
 export function assumptionsText(simulation: SimulationJson): string {
-  const { coldStartMs, serviceMs, targetWaitMs, min, max, spare, seeds } = simulation;
+  const { coldStartMs, serviceMs, serviceFromTrace, targetWaitMs, min, max, spare, seeds } = simulation;
   const bounds = `${min} to ${max} workers${spare > 0 ? `, ${spare} spare` : ''}`;
   return (
     `In time: a wait of ${formatDuration(targetWaitMs)} at most. Cold start ${formatDuration(coldStartMs)}, ` +
-    `${formatDuration(serviceMs)} a job, ${bounds}, mean of ${seeds} seed${seeds === 1 ? '' : 's'}.`
+    `${formatDuration(serviceMs)} a job${serviceFromTrace ? ' (mean of the file)' : ''}, ${bounds}, mean of ${seeds} seed${seeds === 1 ? '' : 's'}.`
   );
 }
 

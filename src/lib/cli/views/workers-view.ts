@@ -2,8 +2,9 @@ import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import type { StartOutcome } from '../../scale/start-workers.js';
 import type { StopOutcome, WorkerStatus } from '../../scale/stop-workers.js';
+import type { WorkerFile } from '../../scale/worker-files.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
-import type { Layout, Paint } from '../output/text.js';
+import { type Layout, type Paint, plural } from '../output/text.js';
 
 const COLUMNS: Column[] = [
   { title: 'NAME' },
@@ -22,10 +23,10 @@ export function workersView(workers: readonly WorkerStatus[], layout: Layout, no
     return [layout.paint('dim', 'no detached worker on this host: infer workers start makes some')];
   }
   const rows = workers.map((worker): Cell[] => [
-    worker.name,
+    worker.worker,
     stateCell(worker),
     worker.pid === null ? '-' : String(worker.pid),
-    worker.gpu ?? '-',
+    worker.gpu === null ? '-' : worker.device === 'cpu' ? `${worker.gpu} (not used)` : worker.gpu,
     worker.queues.join(','),
     `${formatDuration(Math.max(0, now - worker.startedAt))} ago`,
     ownerText(worker),
@@ -49,6 +50,12 @@ function ownerText({ pool, adopted, autoscaler }: WorkerStatus): string {
 export function startedLine(outcome: StartOutcome, paint: Paint): string[] {
   const name = paint('bold', printable(outcome.name));
   const where = `${outcome.gpu === null ? '' : ` on ${printable(outcome.gpu)}`}, queues ${outcome.queues.map(printable).join(',')}`;
+  if (outcome.fallback !== undefined) {
+    return [
+      `${paint('yellow', '!')} ${name} ready (pid ${outcome.pid}), not on GPU ${printable(outcome.gpu ?? '')} but on ${printable(outcome.device ?? 'the CPU')}, queues ${outcome.queues.map(printable).join(',')}`,
+      `    ${printable(outcome.fallback)}; --require-gpu after -- refuses that`,
+    ];
+  }
   if (outcome.outcome === 'started')
     return [`${paint('green', '✓')} ${name} ready (pid ${outcome.pid})${where}`];
   if (outcome.outcome === 'running')
@@ -64,4 +71,12 @@ export function stoppedLine({ name, pid, outcome }: StopOutcome, paint: Paint): 
   const sign = outcome === 'killed' ? paint('yellow', '!') : paint('green', '✓');
   const what = outcome === 'killed' ? 'did not stop in time and was killed' : outcome;
   return `${sign} ${paint('bold', printable(name))} ${what}${pid === null ? '' : ` (pid ${pid})`}`;
+}
+
+/** Why there is nothing to stop. */
+export function nothingToStop(names: readonly string[], all: readonly WorkerFile[]): string {
+  if (names.length > 0) return `${names.map(printable).join(', ')} does not run on this host`;
+  const pooled = all.filter((file) => file.pool !== undefined).length;
+  if (pooled === 0) return 'no background worker runs on this host';
+  return `only ${plural(pooled, 'worker')} of autoscalers: infer workers stop autoscaled (or --all) ends them, and an autoscaler that runs starts others`;
 }

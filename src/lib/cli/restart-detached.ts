@@ -1,0 +1,75 @@
+import type { LoadedSettings } from '../config/load.js';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { printable } from '../core/job.js';
+import { chooseKnownWorkers } from '../scale/choose-workers.js';
+import type { StartOutcome } from '../scale/start-workers.js';
+import { type WorkerFile, WorkerFiles } from '../scale/worker-files.js';
+import { endWorker, stateOf } from '../scale/worker-process.js';
+import { wishAgain } from '../scale/worker-wishes.js';
+import { startDetached } from './start-detached.js';
+
+export interface RestartOptions {
+  /** How long a worker may finish its jobs, ms. */
+  drainMs: number;
+  /** How long each may take until it is ready, ms. */
+  readyMs: number;
+  signal: AbortSignal;
+  onOutcome: (outcome: StartOutcome) => void;
+}
+
+/**
+ * The workers to restart: those of the names, or all that no autoscaler has.
+ * @throws InferError USAGE (2) without a name and --all, WORKER_UNKNOWN (66), AUTOSCALED (2).
+ */
+export function toRestart(files: WorkerFiles, names: readonly string[], all: boolean): WorkerFile[] {
+  if (all === names.length > 0) {
+    throw new InferError('USAGE', all ? 'names and --all say different things' : 'which workers?', {
+      hint: 'infer workers restart NAME, or --all for every one of this host',
+      exitCode: ExitCode.Usage,
+    });
+  }
+  const chosen = chooseKnownWorkers(files, names);
+  const pooled = chosen.find((file) => file.pool !== undefined);
+  if (pooled !== undefined) {
+    throw new InferError('AUTOSCALED', `${printable(pooled.name)} belongs to an autoscaler`, {
+      hint: `infer workers stop ${pooled.name}: its autoscaler starts another where one is needed`,
+      exitCode: ExitCode.Usage,
+    });
+  }
+  const [stopped] = names.filter(() => chosen.length === 0);
+  if (stopped !== undefined) {
+    throw new InferError('WORKER_UNKNOWN', `${printable(stopped)} was stopped, and its flags with it`, {
+      hint: `infer workers start --name ${stopped} starts it`,
+      exitCode: ExitCode.NoInput,
+    });
+  }
+  return chosen;
+}
+
+/**
+ * One worker after the other finishes its jobs, ends, and is started again with the same flags, so that
+ * the others work meanwhile. A worker that does not start ends it: those after it are left as they are.
+ * @throws InferError of the configuration, Redis; WORKERS_BUSY (75).
+ */
+export async function restartDetached(
+  loaded: LoadedSettings,
+  chosen: readonly WorkerFile[],
+  { drainMs, readyMs, signal, onOutcome }: RestartOptions,
+): Promise<StartOutcome[]> {
+  const files = new WorkerFiles(loaded.values.stateDir);
+  const done: StartOutcome[] = [];
+  for (const file of chosen) {
+    if (signal.aborted) break;
+    if (stateOf(file) !== 'dead') await endWorker(files, file, drainMs);
+    // The pid file stays, that of a dead worker now: should this command end here, the flags are not lost.
+    const [outcome] = await startDetached(loaded, [], [wishAgain(file)], {
+      timeoutMs: readyMs,
+      signal,
+      onOutcome,
+    });
+    if (outcome !== undefined) done.push(outcome);
+    if (outcome?.outcome === 'failed') break;
+  }
+  return done;
+}
