@@ -165,7 +165,9 @@ describe('infer workers', () => {
     expect(names.filter((name) => name.startsWith('once'))).toHaveLength(1);
   });
 
-  it('stop lets a job finish; --timeout and --force hand it back uncounted', async () => {
+  it('stop lets a job finish; --timeout and --force hand it back uncounted', {
+    timeout: 60_000,
+  }, async () => {
     const submit = async (queue: string, turns: number) => {
       const args = ['submit', '-', '--quiet', '-Q', queue, '--models', models, '--model', 'slow'];
       const run = await infer.run(args, { stdin: JSON.stringify({ x: [1, 2], turns: [turns] }) });
