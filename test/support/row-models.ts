@@ -329,6 +329,21 @@ export function mixesAbove(limit: number): Graph {
   );
 }
 
+/** Minus x, and the places of all values above `limit`: none of them in a trial. */
+export function rareHits(limit: number): Graph {
+  return {
+    nodes: [
+      op('Neg'),
+      { op: 'Greater', inputs: ['x', 'limit'], outputs: ['above'] },
+      { op: 'NonZero', inputs: ['above'], outputs: ['places'] },
+      { op: 'Transpose', inputs: ['places'], outputs: ['hits'], attributes: { perm: [1, 0] } },
+    ],
+    inputs: [f32('x', 'batch', 4)],
+    outputs: [f32('y', 'batch', 4), i64('hits', 'k', 2)],
+    initializers: [floats('limit', [], [limit])],
+  };
+}
+
 // Random.
 
 /** x plus noise. */

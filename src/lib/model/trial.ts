@@ -309,6 +309,9 @@ class Trial {
           ? `output ${name} does not grow with the rows`
           : `output ${name} grows with the rows along axis ${axis}`;
       }
+      // A list of what was found in all rows, of which there was nothing: it would go to every row.
+      if (axis === null && declared === undefined && (alone[name] as HostTensor).data.length === 0)
+        return `output ${name} was empty in the trial, which tells nothing of its rows`;
       axes.set(name, axis);
     }
     const before = this.axes;

@@ -123,6 +123,12 @@ describe('rows that mix', () => {
     expect(result.outputs[0]?.shape[0]).toBeNull();
   });
 
+  it('may be hidden by an output that was empty in the trial: such a model is not batched', async () => {
+    const result = await probed(models.rareHits(1e6));
+    expect(result).toMatchObject({ batchable: false, batching: { ok: false, reason: 'shapes' } });
+    expect(result.warnings[0]).toContain('output hits was empty in the trial');
+  });
+
   it.each<[string, onnx.Graph, (number | null)[]]>([
     ['the words of a sentence', models.tagger(), [1, null]],
     ['a last axis without the name of the batch', models.lastAxis('k'), [3, null]],
