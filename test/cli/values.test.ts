@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { useInfer } from '../support/cli.js';
 import * as onnx from '../support/onnx-builder.js';
 import { useRedis } from '../support/redis.js';
+import type { TestWorker } from '../support/worker.js';
 
 /** What values and names a model or a handler may give, from submit to result, in each form of output. */
 const redis = useRedis();
@@ -15,6 +16,8 @@ const tensors = (x: string, type: onnx.ElementType, y: string, op = 'Identity'):
 });
 
 const HANDLERS = {
+  chatty: `console.log('loaded', { a: 1 });
+    export function preprocess({ x }) { console.error('row', x); process.stdout.write('part'); process.stdout.write('ly\\n'); return { x: [x] }; }`,
   detail:
     'export const postprocess = ({ y }) => ({ class: 3, device: "mine", scores: [1, 2], y: [...y.data] });',
   list: 'export const postprocess = ({ y }) => [1, 2];',
@@ -34,8 +37,11 @@ beforeAll(async () => {
     onnx.writeModel(models, name, tensors('x', 'uint8', 'y'), { handler: './handler.mjs' }, { files });
   }
   const names = ['log', 'ids', 'js', 'ji', 'classy', ...Object.keys(HANDLERS)];
-  await infer.worker(['--models', models, ...names.flatMap((name) => ['--model', name])]);
+  const args = ['--models', models, ...names.flatMap((name) => ['--model', name])];
+  worker = await infer.worker(args);
 });
+
+let worker: TestWorker;
 
 const submit = (model: string, input: string, ...flags: string[]) =>
   infer.run(['submit', '-', '--model', model, '--wait', ...flags], { stdin: input });
@@ -116,4 +122,19 @@ describe('names of a model or handler', () => {
     expect(failedRows).toEqual([1]);
     expect(JSON.stringify(results[1])).toContain("element 1 of input 'x' is outside 0..255");
   });
+});
+
+it('what a handler prints is in the log of its worker, and nowhere else', async () => {
+  const run = await submit('chatty', '{"x": 7}', '--json');
+  expect(run.json()).toMatchObject({ state: 'completed', result: { y: [7] } });
+  await worker.said(/partly/);
+  const lines = worker.stderr
+    .split('\n')
+    .filter((line) => line.includes('"chatty"') && line.includes('"handler"'))
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(lines).toMatchObject([
+    { level: 'info', model: 'chatty', handler: 'stdout', msg: 'loaded { a: 1 }' },
+    { level: 'warn', model: 'chatty', handler: 'stderr', msg: 'row 7' },
+    { level: 'info', model: 'chatty', handler: 'stdout', msg: 'partly' },
+  ]);
 });

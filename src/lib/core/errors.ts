@@ -26,6 +26,9 @@ export class InferError extends Error {
   }
 }
 
+/** Code of what ended because its job's soft time limit was reached. */
+export const SOFT_TIME_LIMIT = 'SOFT_TIME_LIMIT';
+
 /** Bad input data: exit 65. `where` is a place such as `line 12`, put before the message. */
 export function badInput(
   code: string,

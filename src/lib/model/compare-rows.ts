@@ -1,6 +1,6 @@
 import type { OutputDifference } from './batching.js';
+import { fromHalf } from './elements.js';
 import { type HostTensor, type NumberArray, type TensorData, zeros } from './layout.js';
-import { halfToNumber } from './tasks.js';
 import { type DataType, elementCount } from './tensor.js';
 
 /**
@@ -64,7 +64,7 @@ function flips(a: TensorData, b: TensorData): number {
 }
 
 function floatDifference(type: DataType, a: TensorData, b: TensorData): number {
-  const read = type === 'float16' ? (value: number) => halfToNumber(value) : (value: number) => value;
+  const read = type === 'float16' ? (value: number) => fromHalf(value) : (value: number) => value;
   const [left, right] = [a as NumberArray, b as NumberArray];
   let scale = SCALE_MIN;
   for (let i = 0; i < left.length; i++) {

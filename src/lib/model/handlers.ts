@@ -1,5 +1,5 @@
 import { pathToFileURL } from 'node:url';
-import { InferError, messageOf } from '../core/errors.js';
+import { InferError, messageOf, SOFT_TIME_LIMIT } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { answerText, type HandlerOutput, inputsOf, outputsOf } from './handler-values.js';
 import type { RowFailure } from './row-failure.js';
@@ -78,19 +78,21 @@ export interface PlacedRow {
 
 /**
  * Runs `preprocess` on every row, all at once (they may await I/O).
- * @returns the rows that it gave inputs for, in order, and HANDLER_FAILED for each other row.
+ * @param soft aborted at the soft time limit: what fails from then on fails for that reason.
+ * @returns the rows that it gave inputs for, in order, and HANDLER_FAILED or SOFT_TIME_LIMIT for each other row.
  */
 export async function preprocessRows(
   handler: Handler,
   payload: Payload,
   context: HandlerContext,
+  soft?: AbortSignal,
 ): Promise<{ rows: PlacedRow[]; failed: RowFailure[] }> {
   // The published signature has this one input, and what is queued was held against it.
   const json = payload.tensors[0];
   if (json?.type !== 'string' || payload.tensors.length > 1)
     throw new InferError('RUN_FAILED', `model ${context.model} takes JSON rows`);
   const texts = decodeStrings(json.data).map((text, place) => ({ text, place }));
-  const { done, failed } = await everyRow(texts, async ({ text }) => {
+  const { done, failed } = await everyRow(texts, soft, async ({ text }) => {
     const value = await handler.preprocess?.(JSON.parse(text), context);
     return inputsOf(value, context.signature);
   });
@@ -99,14 +101,16 @@ export async function preprocessRows(
 
 /**
  * Runs `postprocess` on every row of a model's outputs.
- * @returns one string tensor `json` of the rows it answered for, in order, and HANDLER_FAILED for each other row.
+ * @param soft as in `preprocessRows`.
+ * @returns one string tensor `json` of the rows it answered for, in order, and why each other row has none.
  */
 export async function postprocessRows(
   handler: Handler,
   rows: readonly PlacedRow[],
   context: HandlerContext,
+  soft?: AbortSignal,
 ): Promise<{ outputs: Payload; failed: RowFailure[] }> {
-  const { done, failed } = await everyRow(rows, async ({ payload }) =>
+  const { done, failed } = await everyRow(rows, soft, async ({ payload }) =>
     answerText(await handler.postprocess?.(outputsOf(payload), context)),
   );
   const data = encodeStrings(done.map(({ value }) => value));
@@ -138,15 +142,24 @@ const MESSAGE_MAX = 300;
 
 async function everyRow<In extends { place: number }, Out>(
   rows: readonly In[],
+  soft: AbortSignal | undefined,
   work: (row: In) => Promise<Out>,
 ): Promise<{ done: { row: number; value: Out }[]; failed: RowFailure[] }> {
-  const settled = await Promise.allSettled(rows.map(work));
+  const judged = async (row: In): Promise<Out> => {
+    try {
+      return await work(row);
+    } catch (error) {
+      // A handler that heeds its signal ends with whatever error it likes: the limit is the reason.
+      throw soft?.aborted ? stoppedAtSoftLimit(error) : handlerFailed(error);
+    }
+  };
+  const settled = await Promise.allSettled(rows.map(judged));
   const done: { row: number; value: Out }[] = [];
   const failed: RowFailure[] = [];
   for (const [at, result] of settled.entries()) {
     const row = (rows[at] as In).place;
     if (result.status === 'fulfilled') done.push({ row, value: result.value });
-    else failed.push({ row, error: handlerFailed(result.reason) });
+    else failed.push({ row, error: result.reason as InferError });
   }
   return { done, failed };
 }
@@ -154,6 +167,10 @@ async function everyRow<In extends { place: number }, Out>(
 function handlerFailed(reason: unknown): InferError {
   const message = messageOf(reason).slice(0, MESSAGE_MAX);
   return new InferError('HANDLER_FAILED', `the model's handler failed: ${message}`, { cause: reason });
+}
+
+function stoppedAtSoftLimit(cause: unknown): InferError {
+  return new InferError(SOFT_TIME_LIMIT, 'its handler ended at the soft time limit', { cause });
 }
 
 function handlerLoadError(label: string, reason: string, cause?: unknown): InferError {

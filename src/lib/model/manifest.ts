@@ -29,8 +29,10 @@ const manifestSchema = z.strictObject({
   labels: z.array(z.string()).min(1).optional(),
   /** Name of the output that holds the class scores. */
   output: z.string().min(1).optional(),
-  /** What that output holds; logits get a softmax. */
+  /** What that output holds; logits get a softmax, one alone a sigmoid. */
   scores: z.enum(['logits', 'probabilities']).optional(),
+  /** The axis of one row's scores that the classes run along. */
+  classAxis: z.number().int().nonnegative().optional(),
   inputs: z.record(z.string(), inputSchema).optional(),
   outputs: z.record(z.string(), tensorSchema).optional(),
   maxBatch: z.number().int().positive().optional(),

@@ -108,10 +108,11 @@ export class ModelHost {
    * rows proves that they may not share a run.
    */
   async run(payload: Payload, softMs?: number): Promise<RunOutputs> {
+    const soft = softMs === undefined ? undefined : AbortSignal.timeout(softMs);
     const context =
-      softMs === undefined
+      soft === undefined
         ? this.#context
-        : { ...this.#context, signal: AbortSignal.any([this.#context.signal, AbortSignal.timeout(softMs)]) };
+        : { ...this.#context, signal: AbortSignal.any([this.#context.signal, soft]) };
     if (payload.rows < 1) throw new InferError('RUN_FAILED', 'a run needs at least one row');
     if (!this.#probed.batchable && payload.rows > 1) {
       throw new InferError(
@@ -123,8 +124,8 @@ export class ModelHost {
     if (preprocess === undefined && postprocess === undefined)
       return this.#task.apply(await this.#infer(payload));
     if (preprocess === undefined)
-      return postprocessRows(this.#handler, placed(splitRows(await this.#infer(payload))), context);
-    const { rows, failed } = await preprocessRows(this.#handler, payload, context);
+      return postprocessRows(this.#handler, placed(splitRows(await this.#infer(payload))), context, soft);
+    const { rows, failed } = await preprocessRows(this.#handler, payload, context, soft);
     const results: PlacedRow[] = [];
     for (const group of groupRows(rows)) {
       const raw = await this.#infer(group.payload);
@@ -137,8 +138,13 @@ export class ModelHost {
     }
     results.sort((a, b) => a.place - b.place);
     if (postprocess === undefined) return { outputs: joined(results), failed };
-    const after = await postprocessRows(this.#handler, results, context);
+    const after = await postprocessRows(this.#handler, results, context, soft);
     return { outputs: after.outputs, failed: [...failed, ...after.failed] };
+  }
+
+  /** Whether code of the model's own runs beside it. */
+  get hasHandler(): boolean {
+    return this.#handler.preprocess !== undefined || this.#handler.postprocess !== undefined;
   }
 
   release(): Promise<void> {

@@ -6,6 +6,7 @@ import { dirForChild } from '../core/current-dir.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { type Frame, FrameReader, writeFrame } from './frames.js';
+import { type HandlerLine, HandlerLines } from './handler-output.js';
 import { runnerScript } from './package-root.js';
 import { findModel } from './repository.js';
 import type {
@@ -31,6 +32,8 @@ const START_TIMEOUT_MS = 30_000;
 const STOP_GRACE_MS = 5_000;
 /** Kept of the runner's own output: enough for the last words of a crash. */
 const OUTPUT_TAIL_BYTES = 4_096;
+/** Where the runner writes what handlers print. */
+const OUTPUT_FD = 5;
 const LAST_WORDS_MAX = 200;
 const LAST_WORDS_WAIT_MS = 200;
 /**
@@ -50,15 +53,15 @@ interface Pending {
  * Starts a runner process and waits until ONNX Runtime is loaded in it (about 0.15 s).
  * @throws InferError RUNNER_MISSING, RUNNER_DIED or ONNX_RUNTIME.
  */
-export const startRunner: StartRunner = async (options, arena) => {
+export const startRunner: StartRunner = async (options, arena, onLine) => {
   const child = spawn(process.execPath, [...V8_FLAGS, runnerScript()], {
     env: runnerEnv(process.env, options.gpu),
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe', ...(arena === undefined ? [] : [arena.fd])],
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe', arena?.fd ?? 'ignore', 'pipe'],
     windowsHide: true,
     // Node does not start in a directory that was deleted, such as that of an earlier release.
     cwd: dirForChild(),
   });
-  const runner = new ProcessRunner(child, options);
+  const runner = new ProcessRunner(child, options, onLine);
   const timer = setTimeout(() => void runner.kill(), START_TIMEOUT_MS);
   try {
     await runner.start();
@@ -98,7 +101,7 @@ class ProcessRunner implements Runner {
   #asked = false;
   #output = Buffer.alloc(0);
 
-  constructor(child: ChildProcess, options: RunnerOptions) {
+  constructor(child: ChildProcess, options: RunnerOptions, onLine?: (line: HandlerLine) => void) {
     this.#child = child;
     this.#options = options;
     this.#pipe = child.stdio[3] as Socket;
@@ -115,6 +118,14 @@ class ProcessRunner implements Runner {
     // A runner that dies closes the pipe under our writes; the exit tells it better.
     this.#pipe.on('error', () => {});
     for (const stream of [child.stdout, child.stderr]) this.#keepTail(stream as Readable);
+    // Read in any case: a pipe that is full would hold up the handler.
+    const lines = new HandlerLines((line) => {
+      this.#keep(Buffer.from(`${line.text}\n`));
+      onLine?.(line);
+    });
+    const printed = (child.stdio as readonly unknown[])[OUTPUT_FD] as Readable | null | undefined;
+    printed?.on('data', (chunk: Buffer) => lines.push(chunk));
+    printed?.on('error', () => {});
     this.exited = new Promise((resolve) => {
       child.once('error', (error) => resolve(this.#onExit(null, null, error.message)));
       // `close` rather than `exit`: by then its last words have been read. A process that a handler
@@ -219,10 +230,12 @@ class ProcessRunner implements Runner {
   }
 
   #keepTail(stream: Readable): void {
-    stream.on('data', (chunk: Buffer) => {
-      this.#output = Buffer.concat([this.#output, chunk]).subarray(-OUTPUT_TAIL_BYTES);
-    });
+    stream.on('data', (chunk: Buffer) => this.#keep(chunk));
     stream.on('error', () => {});
+  }
+
+  #keep(chunk: Buffer): void {
+    this.#output = Buffer.concat([this.#output, chunk]).subarray(-OUTPUT_TAIL_BYTES);
   }
 }
 

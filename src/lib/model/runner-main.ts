@@ -1,9 +1,10 @@
-import { readSync } from 'node:fs';
+import { readSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { Worker as Thread } from 'node:worker_threads';
 import { InferError, messageOf } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { type Frame, FrameReader, writeFrame } from './frames.js';
+import { HandlerOutput } from './handler-output.js';
 import type { ModelHost } from './model-host.js';
 import {
   packPayloads,
@@ -37,7 +38,17 @@ new Thread(WATCH_WORKER, {
 
 const PIPE_FD = 3;
 const ARENA_FD = 4;
+const OUTPUT_FD = 5;
 const pipe = new Socket({ fd: PIPE_FD, readable: true, writable: true });
+/** What handlers print goes its own way to the worker's log: never between frames, nor among native output. */
+const output = new HandlerOutput((line) => {
+  try {
+    writeSync(OUTPUT_FD, `${JSON.stringify(line)}\n`);
+  } catch {
+    // The worker is gone; so are we, soon.
+  }
+});
+output.install();
 const stopping = new AbortController();
 const hosts = new Map<string, ModelHost>();
 let settings: RunnerSettings = { provider: 'cpu', requireGpu: false, threads: 1 };
@@ -78,7 +89,10 @@ async function handle(request: Request, body: Buffer): Promise<[Reply, Uint8Arra
       return [{ id }, []];
     case 'load': {
       const { ModelHost } = await hostModule();
-      const host = await ModelHost.load(request.files, settings, stopping.signal);
+      const { name, handlerPath } = request.files;
+      const host = await output.within(name, handlerPath !== undefined, () =>
+        ModelHost.load(request.files, settings, stopping.signal),
+      );
       // A model that does not load leaves the one of its name as it is.
       await unload(request.model);
       hosts.set(request.model, host);
@@ -93,7 +107,9 @@ async function handle(request: Request, body: Buffer): Promise<[Reply, Uint8Arra
       // What a run that failed left over is not this one's.
       host.takeCheckMs();
       const started = performance.now();
-      const { outputs, failed } = await host.run(unpackPayload(request, body, readArena), request.softMs);
+      const { outputs, failed } = await output.within(host.loaded.signature.name, host.hasHandler, () =>
+        host.run(unpackPayload(request, body, readArena), request.softMs),
+      );
       const runMs = performance.now() - started - host.takeCheckMs();
       const { payload, parts } = packPayloads([outputs]);
       return [{ id, runMs, outputs: payload, ...toWireFailures(failed) }, parts];

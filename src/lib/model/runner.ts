@@ -1,4 +1,5 @@
 import type { Arena } from './arena.js';
+import type { HandlerLine } from './handler-output.js';
 import type { RowFailure } from './row-failure.js';
 import type { ModelSignature } from './signature.js';
 import type { Payload } from './tensor.js';
@@ -84,5 +85,9 @@ export interface Runner {
   kill(): Promise<void>;
 }
 
-/** `arena`: where large inputs are staged, if they are. */
-export type StartRunner = (options: RunnerOptions, arena?: Arena) => Promise<Runner>;
+/** `arena`: where large inputs are staged, if they are. `onLine` hears what handlers print. */
+export type StartRunner = (
+  options: RunnerOptions,
+  arena?: Arena,
+  onLine?: (line: HandlerLine) => void,
+) => Promise<Runner>;

@@ -56,7 +56,7 @@ export function fromOipName(name: string): DataType | undefined {
   return FROM_OIP.get(name);
 }
 
-/** `json`: every element is the JSON text of a row, for or from a handler. `class`: a row's class, found by us. */
+/** `json`: every element is the JSON text of a row, for or from a handler. `class`: part of a classification of ours. */
 export type TensorRole = 'json' | 'class';
 
 /**

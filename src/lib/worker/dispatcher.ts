@@ -1,7 +1,7 @@
 import { Batcher } from '../batch/batcher.js';
 import { type CloseReason, type MicroBatch, type Part, singleRows } from '../batch/planner.js';
 import type { Clock } from '../core/clock.js';
-import { InferError, toFailureRecord } from '../core/errors.js';
+import { InferError, SOFT_TIME_LIMIT, toFailureRecord } from '../core/errors.js';
 import { Gate } from '../core/gate.js';
 import type { RunReply } from '../model/runner.js';
 import { splitRows } from '../model/tensor.js';
@@ -177,12 +177,13 @@ export class Dispatcher {
     this.batches += 1;
     this.host.onBatch(first.unit.job.spec.queue, batch.rows, batch.reason);
     const limitMs = leastLeft(batch, 'hardMs');
+    const softMs = leastLeft(batch, 'softMs');
     let reply: RunReply;
     this.inRun.set(slot, batch);
     this.clocked.begin(slot);
     try {
       const parts = batch.parts.map(({ unit, from, rows }) => unit.rowsAt(from, rows));
-      reply = await slot.run({ model, parts, softMs: leastLeft(batch, 'softMs') }, limitMs);
+      reply = await slot.run({ model, parts, softMs }, limitMs);
       checkRows(reply, batch);
     } catch (error) {
       this.inRun.delete(slot);
@@ -211,7 +212,7 @@ export class Dispatcher {
     );
     this.lastEnd.set(slot, end);
     // Another runner has proved meanwhile that such outputs are wrong.
-    if (!this.runApart(batch, model)) this.onRan(batch, reply);
+    if (!this.runApart(batch, model)) this.onRan(batch, reply, softMs);
   }
 
   /** Puts the rows of a run back one by one where they may not share it; false where they may. */
@@ -225,7 +226,11 @@ export class Dispatcher {
   }
 
   /** Hands the outputs of a run to its jobs, and to rows without one their failure. */
-  private onRan(batch: MicroBatch<HeldJob>, { outputs, failed, runMs }: RunReply): void {
+  private onRan(
+    batch: MicroBatch<HeldJob>,
+    { outputs, failed, runMs }: RunReply,
+    softMs = Number.POSITIVE_INFINITY,
+  ): void {
     const errors = new Map(failed.map(({ row, error }) => [row, error]));
     const good = goodRows(batch.parts, new Set(errors.keys()));
     const pieces = splitRows(
@@ -241,16 +246,28 @@ export class Dispatcher {
       const start = first;
       first += rows;
       if (unit.over) continue;
+      const reached = left(unit, 'softMs') <= softMs;
       unit.runMs += runMs;
+      const stopped = rowsWith(errors, SOFT_TIME_LIMIT, start, rows);
       try {
         const only = unit.rows === 1 ? errors.get(start) : undefined;
-        if (only !== undefined && !unit.cancelled) {
+        if (only !== undefined && stopped.length === 0 && !unit.cancelled) {
           this.host.onFailed(unit, only);
           continue;
         }
         for (let at = 0; at < rows && errors.size > 0; at++) {
           const failure = errors.get(start + at);
-          if (failure !== undefined) unit.failRow(from + at, toFailureRecord(failure));
+          if (failure !== undefined && !stopped.includes(start + at))
+            unit.failRow(from + at, toFailureRecord(failure));
+        }
+        if (stopped.length > 0 && !unit.cancelled) {
+          if (reached) {
+            this.host.onSoftLimit(unit);
+            continue;
+          }
+          // The signal is one for the whole run: rows of a job that has time left run again.
+          const parts = stopped.map((row) => ({ unit, from: from + row - start, rows: 1 }));
+          this.batcher.retry({ parts, rows: parts.length, reason: 'retry' });
         }
         this.culprits.settle(unit);
       } catch (failure) {
@@ -259,6 +276,17 @@ export class Dispatcher {
       }
     }
   }
+}
+
+/** Which of `rows` rows of a run, from `first` on, failed with `code`. */
+function rowsWith(
+  errors: ReadonlyMap<number, InferError>,
+  code: string,
+  first: number,
+  rows: number,
+): number[] {
+  if (errors.size === 0) return [];
+  return Array.from({ length: rows }, (_, at) => first + at).filter((row) => errors.get(row)?.code === code);
 }
 
 /** The rows of a run that have an output, as stretches of the jobs they belong to; `failed` counts within the run. */

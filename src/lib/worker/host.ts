@@ -25,6 +25,7 @@ import { LoopLag } from '../telemetry/loop-lag.js';
 import { startChores } from './chores.js';
 import { ControlLoop } from './control.js';
 import { GpuHold } from './gpu-hold.js';
+import { logHandlerLine } from './handler-log.js';
 import { atMost, calmed } from './outage.js';
 import { RunnerPool } from './runner-pool.js';
 import { RunnerScaler } from './runner-scaler.js';
@@ -139,7 +140,7 @@ export async function openWorker(
 
     const arena = Arena.open();
     cleanup.push(async () => arena?.close());
-    const start: StartRunner = (options) => startRunner(options, arena);
+    const start: StartRunner = (options) => startRunner(options, arena, (line) => logHandlerLine(line, log));
     const pool = new RunnerPool(
       (index, wanted) => new RunnerSlot(index, start, config.runner, wanted, log),
       config.models,

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.js';
-import { type FailureRecord, toFailureRecord } from '../core/errors.js';
+import { type FailureRecord, SOFT_TIME_LIMIT, toFailureRecord } from '../core/errors.js';
 import { formatDuration } from '../core/units.js';
 import { encodeEnvelope } from '../model/envelope.js';
 import type { QueueConsumer, ResultMeta, Settlement, TakenJob } from '../queue/broker.js';
@@ -79,7 +79,7 @@ export class Outcomes {
   softLimit(job: HeldJob): void {
     const limit = formatDuration(job.limits.softMs ?? 0);
     this.failPartly(job, {
-      code: 'SOFT_TIME_LIMIT',
+      code: SOFT_TIME_LIMIT,
       message: `it was stopped at its soft time limit of ${limit} with ${job.doneCount} of ${job.rows} rows done`,
       hint: 'raise --soft-time-limit, or submit fewer rows at once',
     });

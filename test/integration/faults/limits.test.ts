@@ -4,10 +4,16 @@ import { useRedis } from '../../support/redis.js';
 import { until, useFaults } from './fault-kit.js';
 
 const redis = useRedis();
-/** Works on a row until it is told to stop. */
+/** Works on a row until it is told to stop, or for its `ms`. */
 const HANDLER = `
 export async function preprocess(row, { signal }) {
-  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  if (!signal.aborted) {
+    await new Promise((resolve) => {
+      signal.addEventListener('abort', resolve, { once: true });
+      if (row.ms !== undefined) setTimeout(resolve, row.ms);
+    });
+  }
+  if (!signal.aborted) return { x: [1, 2, 3, 4] };
   throw new Error('stopped: ' + signal.reason.name);
 }`;
 const kit = useFaults(redis, ['slow', 'patient'], (dir) => {
@@ -54,11 +60,22 @@ describe('time limits', () => {
     expect(results[1]?.error?.code).toBe('TIME_LIMIT');
   });
 
-  it("aborts a handler's signal at the soft limit", async () => {
+  it("aborts a handler's signal at the soft limit, which is then why the job ended", async () => {
     await kit.worker({ softTimeLimitMs: 150 });
     const result = await kit.client.run({ n: 1 }, { model: 'patient' });
-    expect(result.error).toMatchObject({ code: 'HANDLER_FAILED' });
-    expect(result.error?.message).toContain('stopped: TimeoutError');
+    expect(result).toMatchObject({ state: 'failed', error: { code: 'SOFT_TIME_LIMIT' } });
+    expect(result.error?.message).toContain('its soft time limit of 150 ms with 0 of 1 rows done');
+  });
+
+  it('the soft limit of one job ends no other of its run', async () => {
+    const short = await kit.client.submit({ n: 1 }, { model: 'patient', softTimeLimitMs: 150 });
+    const long = await kit.client.submit({ n: 2, ms: 400 }, { model: 'patient', softTimeLimitMs: 20_000 });
+    await kit.worker();
+    const ends = await Promise.all([short, long].map(({ id }) => kit.client.wait(id, { timeoutMs: 20_000 })));
+    expect(ends.map(({ state, error }) => [state, error?.code])).toEqual([
+      ['failed', 'SOFT_TIME_LIMIT'],
+      ['completed', undefined],
+    ]);
   });
 
   it('stops at the soft limit between two runs and keeps the rows done', async () => {

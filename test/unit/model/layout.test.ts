@@ -2,9 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fromArray } from '../../../src/lib/model/from-array.js';
 import { fromModel, toBytes, toElements, toModel } from '../../../src/lib/model/layout.js';
-import { rowValues } from '../../../src/lib/model/rows.js';
 import type { TensorSignature } from '../../../src/lib/model/signature.js';
-import { classify, halfToNumber } from '../../../src/lib/model/tasks.js';
 import { elementCount, encodeStrings, type RowTensor } from '../../../src/lib/model/tensor.js';
 
 describe('rows first and back', () => {
@@ -57,51 +55,6 @@ describe('rows first and back', () => {
     expect(() => fromModel('y', { type: 'float32', dims: [3, 2], data: new Float32Array(6) }, 2, 0)).toThrow(
       'should hold 2 row(s)',
     );
-  });
-});
-
-describe('classify', () => {
-  const raw = (values: number[], rows: number) => ({
-    rows,
-    tensors: [
-      {
-        name: 's',
-        type: 'float32' as const,
-        shape: [values.length / rows],
-        data: toBytes(Float32Array.from(values)),
-      },
-    ],
-  });
-  const confidences = (values: number[], rows: number, softmax: boolean) => [
-    ...(toElements(
-      'float32',
-      classify(raw(values, rows), 's', softmax).outputs.tensors[1]?.data as Uint8Array,
-    ) as Float32Array),
-  ];
-
-  it('stays finite for scores that would overflow exp', () => {
-    expect(confidences([1000, 999, -1000], 1, true)[0]).toBeCloseTo(1 / (1 + Math.exp(-1)), 6);
-    expect(confidences([Infinity, 0], 1, true)).toEqual([1]);
-  });
-
-  it('takes probabilities as they are, row by row', () => {
-    expect(confidences([0.25, 0.75, 0.5, 0.5], 2, false)).toEqual([0.75, 0.5]);
-  });
-
-  it('fails a row of NaN instead of naming a class', () => {
-    const { outputs, failed } = classify(raw([1, NaN, 0, 1, NaN, 2], 3), 's', true, [
-      encodeStrings(['a']),
-      encodeStrings(['b']),
-    ]);
-    expect(failed.map(({ row, error }) => [row, error.code, error.message])).toEqual([
-      [0, 'RUN_FAILED', 'output s holds NaN'],
-      [2, 'RUN_FAILED', 'output s holds NaN'],
-    ]);
-    expect(rowValues(outputs, 'json')).toEqual([{ class: 1, confidence: 0.7310586, label: 'b' }]);
-  });
-
-  it('reads halves', () => {
-    expect([0x3c00, 0xc000, 0x0001, 0x7bff].map(halfToNumber)).toEqual([1, -2, 2 ** -24, 65504]);
   });
 });
 

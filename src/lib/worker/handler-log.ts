@@ -1,0 +1,11 @@
+import type { HandlerLine } from '../model/handler-output.js';
+import type { Logger } from '../telemetry/logger.js';
+
+/** A line that a handler printed, as a line of the worker's log: what went to standard error is a warning. */
+export function logHandlerLine({ model, stream, text, leftOut }: HandlerLine, log: Logger): void {
+  const fields = { model, handler: stream };
+  if (leftOut !== undefined)
+    log.warn({ ...fields, lines: leftOut }, 'the handler prints too much: lines left out');
+  if (stream === 'stderr') log.warn(fields, text);
+  else log.info(fields, text);
+}
