@@ -52,8 +52,12 @@ export class HandlerOutput {
   ) {}
 
   install(): void {
-    for (const stream of ['stdout', 'stderr'] as const) {
-      process[stream].write = ((
+    const targets = [
+      ['stdout', process.stdout],
+      ['stderr', process.stderr],
+    ] as const;
+    for (const [stream, target] of targets) {
+      target.write = ((
         chunk: string | Uint8Array,
         encoding?: BufferEncoding | (() => void),
         done?: () => void,
