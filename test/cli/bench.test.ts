@@ -5,6 +5,7 @@ import type { BenchJson, BenchModelJson } from '../../src/lib/cli/views/bench-vi
 import { bullBase } from '../../src/lib/queue/keys.js';
 import { says, until, useInfer } from '../support/cli.js';
 import { DIGITS_FILE } from '../support/digits.js';
+import { blocks, withState, writeModel } from '../support/onnx-builder.js';
 import { useRedis } from '../support/redis.js';
 
 const SLOW = { timeout: 90_000 };
@@ -164,6 +165,33 @@ describe('infer bench model', () => {
   it('advises the size that batching of this model is worth', () => {
     expect(bench.advice.map((one) => one.threads)).toEqual([1, 2]);
     expect(bench.best.maxBatch).toBeGreaterThanOrEqual(8);
+  });
+
+  it('measures a model with open dimensions at a shape that runs, and names it', async () => {
+    const models = path.join(infer.dir, 'models');
+    writeModel(models, 'blocks', blocks(32));
+    writeModel(models, 'frames', blocks(400), { inputs: { x: { batchAxis: 0 } } });
+    writeModel(models, 'voice', withState(), { inputs: { state: { default: 0 }, sr: { default: 16000 } } });
+    const measure = (...args: string[]) =>
+      infer.run(['bench', 'model', ...args, '--models', models, '--batch', '1,2', '--duration', '20ms'], {
+        redis: null,
+      });
+    const found = await measure('blocks', '--json');
+    expect([found.exitCode, found.json<BenchModelJson>().openShapes]).toEqual([0, { x: [32] }]);
+    const named = await measure('blocks', '--shape', 'x=96');
+    expect(named.stderr).toContain('blocks on');
+    expect(named.stderr).toMatch(/Advised on cpu of x\[96\]: --max-batch \d+/);
+    const none = await measure('frames');
+    expect([none.exitCode, none.stderr]).toEqual([
+      2,
+      expect.stringMatching(
+        /model 'frames' does not run on made-up rows of x\[8\].*\s+Try: --shape x=224, or --data FILE/,
+      ),
+    ]);
+    expect((await measure('frames', '--shape', 'x=800', '--json')).json()).toMatchObject({
+      openShapes: { x: [800] },
+    });
+    expect((await measure('voice', '--json')).json()).toMatchObject({ openShapes: {} });
   });
 
   it('says so in words where nobody reads JSON', async () => {

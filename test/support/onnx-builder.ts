@@ -387,6 +387,16 @@ export function withState(): Graph {
   };
 }
 
+/** x float32 [batch, width] to y [batch, width / block, block]: runs only at widths that are multiples of `block`. */
+export function blocks(block: number): Graph {
+  return {
+    nodes: [{ op: 'Reshape', inputs: ['x', 'shape'], outputs: ['y'] }],
+    inputs: [f32('x', 'batch', 'width')],
+    outputs: [f32('y', 'batch', 'blocks', block)],
+    initializers: [{ name: 'shape', type: 'int64', dims: [3], data: [0, -1, block] }],
+  };
+}
+
 /** Places of the elements that are not 0, x float32 [width] to int64 [1, hits]: as many as there are. */
 export function hits(width = 8): Graph {
   return {

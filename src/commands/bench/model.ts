@@ -17,6 +17,7 @@ A worker without --max-batch learns the same from its own runs.`;
   static override examples = [
     '<%= config.bin %> bench model digits',
     '<%= config.bin %> bench model digits --threads 1,2 --batch 1,8,64',
+    '<%= config.bin %> bench model detector --shape image=3x640x640',
     "<%= config.bin %> bench model digits --json | jq '.best.maxBatch'",
   ];
   static override args = {
@@ -41,11 +42,17 @@ A worker without --max-batch learns the same from its own runs.`;
       helpValue: '<file>',
       description: 'file of input rows [default: made up by --seed; the digits that come with infer]',
     }),
+    shape: Flags.string({
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: '<name=shape>',
+      description: 'row shape of an input of made-up rows, image=3x224x224 [default: one that ran at load]',
+    }),
     seed: wholeFlag({ min: 0, max: 2 ** 31, description: 'of made-up rows [default: 1]' }),
   };
 
   async run(): Promise<BenchModelJson> {
-    const { threads, batch, duration, data, seed } = this.flags;
+    const { threads, batch, duration, data, seed, shape } = this.flags;
     if (data !== undefined) await (await import('../../lib/input/read.js')).checkInput({ path: data });
     const { benchModel } = await import('../../lib/cli/bench/bench-model.js');
     const bench = await interruptible((signal) =>
@@ -55,6 +62,7 @@ A worker without --max-batch learns the same from its own runs.`;
         batches: batch,
         durationMs: duration ?? DURATION_MS,
         file: data,
+        shapes: shape ?? [],
         seed: seed ?? SEED,
         signal,
         step: (text) => {

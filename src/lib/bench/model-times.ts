@@ -69,6 +69,8 @@ async function measureBatch(runner: Runner, options: MeasureOptions, batch: numb
     signal.throwIfAborted();
     const sent = performance.now();
     const reply = await runner.run({ model, parts });
+    const [bad] = reply.failed;
+    if (bad !== undefined) throw bad.error;
     const now = performance.now();
     // A run that tries all patience needs no warm-up: it was its own.
     const tired = now - began >= PATIENCE_MS;

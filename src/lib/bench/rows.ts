@@ -3,6 +3,7 @@ import { ExitCode } from '../core/exit-codes.js';
 import type { Random } from '../core/random.js';
 import { defaultTensor } from '../model/defaults.js';
 import { CODECS, INTEGER_BOUNDS } from '../model/elements.js';
+import { toBytes } from '../model/layout.js';
 import { type ModelSignature, type TensorSignature, takesJson } from '../model/signature.js';
 import {
   type DataType,
@@ -13,6 +14,8 @@ import {
   type RowTensor,
   sliceRows,
 } from '../model/tensor.js';
+import { makeShared } from '../model/trial-rows.js';
+import { rowShapeOf, type ShapesByInput } from './row-shapes.js';
 
 /** Rows to send over and over. */
 export interface RowPool {
@@ -26,8 +29,6 @@ export interface RowPool {
 
 const POOL_ROWS = 256;
 const POOL_BYTES = 1024 * 1024;
-/** Size of a dimension that the model leaves open. */
-const OPEN_DIM = 8;
 /** Integers stay below this where the type can hold more: token and category ids usually start small. */
 const INTEGER_END = 100;
 const WORD_LETTERS = 8;
@@ -50,42 +51,46 @@ export function* chunksOf(pool: RowPool, rows: number): Generator<Payload> {
 
 /**
  * Random rows of the types and shapes that a model takes: numbers in [0, 1), integers below 100,
- * words of eight letters, 8 wherever a dimension is open. At most 256 rows and 1 MiB.
+ * words of eight letters. Open dimensions are of the given sizes, else those of the trial at load. An input
+ * that all rows share, a rate or a number of steps, is as in that trial. At most 256 rows and 1 MiB.
  * @throws InferError BENCH_DATA (2) for a model that takes JSON, whose fields nobody can guess.
  */
-export function randomRows(signature: ModelSignature, random: Random, rows = POOL_ROWS): Payload {
-  const { inputs, name } = signature;
+export function randomRows(
+  signature: ModelSignature,
+  random: Random,
+  { rows = POOL_ROWS, shapes }: { rows?: number; shapes?: ShapesByInput | undefined } = {},
+): Payload {
   if (takesJson(signature)) {
-    throw new InferError('BENCH_DATA', `model '${name}' takes JSON, for which no rows can be made up`, {
-      hint: '--data FILE, with rows it understands',
-      exitCode: ExitCode.Usage,
-    });
+    throw new InferError(
+      'BENCH_DATA',
+      `model '${signature.name}' takes JSON, for which no rows can be made up`,
+      { hint: '--data FILE, with rows it understands', exitCode: ExitCode.Usage },
+    );
   }
-  const rowBytes = inputs.reduce((sum, input) => sum + (input.shared ? 0 : bytesOf(input)), 0);
+  const inputs = signature.inputs.map((input) => ({ input, shape: rowShapeOf(input, signature, shapes) }));
+  const rowBytes = inputs.reduce(
+    (sum, { input, shape }) => sum + (input.shared ? 0 : elementCount(shape) * elementBytes(input.type)),
+    0,
+  );
   const fitting = Math.max(1, Math.min(rows, Math.floor(POOL_BYTES / Math.max(1, rowBytes))));
-  return { rows: fitting, tensors: inputs.map((input) => rowsOf(input, fitting, random)) };
+  return { rows: fitting, tensors: inputs.map(({ input, shape }) => rowsOf(input, shape, fitting, random)) };
 }
 
 /** Random rows; the default where there is one, since of a rate or an index only that is known to be right. */
-function rowsOf(input: TensorSignature, rows: number, random: Random): RowTensor {
-  return input.default === undefined ? randomTensor(input, rows, random) : defaultTensor(input, rows);
-}
-
-function shapeOf(input: TensorSignature): number[] {
-  return input.shape.map((dim) => dim ?? OPEN_DIM);
-}
-
-function bytesOf(input: TensorSignature): number {
-  const each = input.type === 'string' ? 4 + WORD_LETTERS : ELEMENT_BYTES[input.type];
-  return elementCount(shapeOf(input)) * each;
-}
-
-function randomTensor(input: TensorSignature, rows: number, random: Random): RowTensor {
-  const { name, type, shared } = input;
-  const shape = shapeOf(input);
-  const count = elementCount(shape) * (shared ? 1 : rows);
+function rowsOf(input: TensorSignature, shape: number[], rows: number, random: Random): RowTensor {
+  const { name, type } = input;
+  if (input.default !== undefined) return defaultTensor(input, rows);
+  if (input.shared) {
+    const data = toBytes(makeShared({ name, type, shape, length: 0 }, 0, random));
+    return { name, type, shape, shared: true, data };
+  }
+  const count = elementCount(shape) * rows;
   const data = type === 'string' ? randomWords(count, random) : randomElements(type, count, random);
-  return { name, type, shape, data, ...(shared ? { shared: true } : {}) };
+  return { name, type, shape, data };
+}
+
+function elementBytes(type: DataType): number {
+  return type === 'string' ? 4 + WORD_LETTERS : ELEMENT_BYTES[type];
 }
 
 function randomElements(type: Exclude<DataType, 'string'>, count: number, random: Random): Uint8Array {

@@ -83,6 +83,7 @@ export class ModelHost {
         ...(manifest.maxBatch === undefined ? {} : { maxBatch: manifest.maxBatch }),
         inputs: probed.inputs,
         outputs: probed.outputs,
+        ...trialShapes(probed),
         sizeBytes: files.sizeBytes,
         digest,
         warnings,
@@ -194,6 +195,15 @@ function publish(own: ModelSignature, task: TaskPlan, handler: Handler): ModelSi
   const inputs = handler.preprocess === undefined ? own.inputs : [jsonSignature(own.batchable)];
   if (handler.postprocess === undefined) return { ...own, inputs, outputs: task.outputs };
   return { ...own, task: 'handler', inputs, outputs: [jsonSignature(own.batchable)] };
+}
+
+/** The shapes that open inputs are known to run at, for those who make rows up. */
+function trialShapes({ inputs, rowShapes }: Probed): { trialShapes?: Record<string, number[]> } {
+  const open = inputs.filter((input) => input.shape.includes(null));
+  if (open.length === 0 || rowShapes === undefined) return {};
+  return {
+    trialShapes: Object.fromEntries(open.map(({ name }) => [name, [...(rowShapes.get(name) ?? [])]])),
+  };
 }
 
 /** First runs allocate and choose kernels; done here so that no request pays for it. */

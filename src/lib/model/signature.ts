@@ -40,6 +40,8 @@ export interface ModelSignature {
   inputs: TensorSignature[];
   /** What a result holds, after task or handler. */
   outputs: TensorSignature[];
+  /** Row shapes, of inputs with open dimensions, that ran in the trial at load; absent when none is open or none ran. */
+  trialShapes?: Record<string, number[]>;
   /** Bytes of the model file and its external data. */
   sizeBytes: number;
   /** SHA-256 of the model file, hex, first 16 characters: tells a changed file under one version. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { adviseBatch } from '../../../src/lib/bench/advice.js';
 import { doublings, median } from '../../../src/lib/bench/model-times.js';
+import { openInputs, parseShapes } from '../../../src/lib/bench/row-shapes.js';
 import { chunksOf, poolOf, randomRows } from '../../../src/lib/bench/rows.js';
 import { seededRandom } from '../../../src/lib/core/random.js';
 import type { ModelSignature, TensorSignature } from '../../../src/lib/model/signature.js';
@@ -76,8 +77,8 @@ describe('made-up rows', () => {
       { type: 'string', shape: [1] },
       { type: 'float64', shape: [1], shared: true },
     );
-    const payload = randomRows(signature, seededRandom(5), 10);
-    expect(payload).toEqual(randomRows(signature, seededRandom(5), 10));
+    const payload = randomRows(signature, seededRandom(5), { rows: 10 });
+    expect(payload).toEqual(randomRows(signature, seededRandom(5), { rows: 10 }));
     const [floats, wides, bytes, bools, words, shared] = payload.tensors as RowTensor[];
     expect(floats?.shape).toEqual([3, 8]);
     expect(floats?.data.byteLength).toBe(10 * 3 * 8 * 4);
@@ -89,6 +90,30 @@ describe('made-up rows', () => {
     expect(decodeStrings((words as RowTensor).data)).toHaveLength(10);
     expect(shared).toMatchObject({ shared: true });
     expect(shared?.data.byteLength).toBe(8);
+  });
+
+  it('have the shape that is asked for, else one that ran in the trial at load', () => {
+    const signature = {
+      ...signatureOf({ name: 'image', shape: [3, null, null] }, { name: 'b', shape: [2] }),
+      trialShapes: { image: [3, 32, 32] },
+    };
+    const shapeOf = (...given: string[]) =>
+      randomRows(signature, seededRandom(1), { shapes: parseShapes(given, signature) }).tensors.map(
+        ({ shape }) => shape,
+      );
+    expect(shapeOf()).toEqual([[3, 32, 32], [2]]);
+    expect(shapeOf('image=3x48x320')).toEqual([[3, 48, 320], [2]]);
+    expect(openInputs(signature)).toEqual(['image']);
+    for (const wrong of [
+      'img=3x4x4',
+      'image=4x4x4',
+      'image=3x4',
+      'image=3x0x4',
+      'image=3,4,4',
+      'image',
+      'b=3',
+    ])
+      expect(() => shapeOf(wrong)).toThrow(expect.objectContaining({ code: 'BENCH_SHAPE', exitCode: 2 }));
   });
 
   it('are few when they are large', () => {
@@ -104,7 +129,7 @@ describe('made-up rows', () => {
   });
 
   it('go round in chunks up to the very number', () => {
-    const pool = poolOf('test', [randomRows(signatureOf({}), seededRandom(1), 7)]);
+    const pool = poolOf('test', [randomRows(signatureOf({}), seededRandom(1), { rows: 7 })]);
     expect(pool.singles).toHaveLength(7);
     expect([...chunksOf(pool, 17)].map((chunk) => chunk.rows)).toEqual([7, 7, 3]);
   });

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { adviseBatch } from '../../bench/advice.js';
 import { doublings, type ModelTime, measureModel } from '../../bench/model-times.js';
+import { exampleOf, openInputs, parseShapes } from '../../bench/row-shapes.js';
 import type { Settings } from '../../config/settings.js';
 import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
@@ -8,7 +9,7 @@ import { startRunner } from '../../model/process-runner.js';
 import { findModel } from '../../model/repository.js';
 import type { LoadedModel, Runner } from '../../model/runner.js';
 import { concatRows, type Payload, shapeKey } from '../../model/tensor.js';
-import type { BenchModelJson } from '../views/bench-view.js';
+import { type BenchModelJson, shapesText } from '../views/bench-view.js';
 import { rowPool } from './input-rows.js';
 
 export interface ModelBenchPlan {
@@ -20,6 +21,8 @@ export interface ModelBenchPlan {
   /** ms that each size is measured for. */
   durationMs: number;
   file: string | undefined;
+  /** Row shapes of made-up rows, such as `image=3x224x224`; open dimensions that are not named are as in the trial at load. */
+  shapes: readonly string[];
   seed: number;
   signal: AbortSignal;
   step(text: string): void;
@@ -39,11 +42,14 @@ export async function benchModel(settings: Settings, plan: ModelBenchPlan): Prom
   const threads = plan.threads ?? [settings.threads ?? Math.max(1, availableParallelism() - 1)];
   const times: ModelTime[] = [];
   let loaded: LoadedModel | undefined;
+  let openShapes: Record<string, number[]> = {};
   for (const count of threads) {
     plan.signal.throwIfAborted();
     await withRunner(settings, count, async (runner) => {
       loaded = await runner.load(plan.name);
-      times.push(...(await measureOn(runner, loaded, { ...plan, count, latencyTarget })));
+      const measured = await measureOn(runner, loaded, { ...plan, count, latencyTarget });
+      times.push(...measured.times);
+      openShapes = measured.openShapes;
     });
   }
   if (loaded === undefined) throw new Error('no number of threads was measured');
@@ -63,6 +69,7 @@ export async function benchModel(settings: Settings, plan: ModelBenchPlan): Prom
     fallback: fallback ?? null,
     batchable: signature.batchable,
     latencyTargetMs: latencyTarget,
+    openShapes,
     times,
     advice,
     best: { threads: best.threads, maxBatch: best.maxBatch, because: best.because },
@@ -87,9 +94,13 @@ async function measureOn(
   runner: Runner,
   { signature }: LoadedModel,
   plan: ModelBenchPlan & { count: number; latencyTarget: number },
-): Promise<ModelTime[]> {
-  const pool = await rowPool(signature, plan);
+): Promise<{ times: ModelTime[]; openShapes: Record<string, number[]> }> {
+  const pool = await rowPool(signature, { ...plan, shapes: parseShapes(plan.shapes, signature) });
   const rows = alike(pool.chunks);
+  const open = openInputs(signature);
+  const openShapes = Object.fromEntries(
+    rows.tensors.flatMap(({ name, shape }) => (open.includes(name) ? [[name, shape]] : [])),
+  );
   const rowBytes = rows.tensors.reduce((sum, { data }) => sum + data.byteLength, 0) / rows.rows;
   const most = Math.min(
     signature.maxBatch ?? MOST_ROWS,
@@ -99,7 +110,7 @@ async function measureOn(
   const batches = plan.batches ?? (signature.batchable ? doublings(most) : [1]);
   checkBatches(batches, signature);
   const words = plan.count === 1 ? '1 thread' : `${plan.count} threads`;
-  plan.step(`${signature.name} on ${words}, rows: ${pool.source} ...`);
+  plan.step(`${signature.name} on ${words}, rows: ${pool.source}${shapesText(openShapes)} ...`);
   const times: ModelTime[] = [];
   const measured = measureModel(runner, {
     model: signature.name,
@@ -110,8 +121,28 @@ async function measureOn(
     enoughMs: plan.batches === undefined ? plan.latencyTarget * ENOUGH_TARGETS : Number.POSITIVE_INFINITY,
     signal: plan.signal,
   });
-  for await (const time of measured) times.push(time);
-  return times;
+  try {
+    for await (const time of measured) times.push(time);
+  } catch (error) {
+    if (plan.file !== undefined || !(error instanceof InferError) || error.code !== 'RUN_FAILED') throw error;
+    throw doesNotRun(error, signature, openShapes);
+  }
+  return { times, openShapes };
+}
+
+/** Rows that were made up are no fault of the model's. */
+function doesNotRun(
+  { message, cause }: InferError,
+  signature: LoadedModel['signature'],
+  openShapes: Record<string, number[]>,
+): InferError {
+  const open = signature.inputs.find((input) => input.shape.includes(null));
+  const shape = open === undefined ? '' : `${exampleOf(open)}, or `;
+  return new InferError(
+    'BENCH_DATA',
+    `model '${signature.name}' does not run on made-up rows${shapesText(openShapes)}: ${message}`,
+    { hint: `${shape}--data FILE with rows it takes`, exitCode: ExitCode.Usage, cause },
+  );
 }
 
 function checkBatches(

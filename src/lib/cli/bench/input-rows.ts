@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { ShapesByInput } from '../../bench/row-shapes.js';
 import { poolOf, type RowPool, randomRows } from '../../bench/rows.js';
 import { InferError } from '../../core/errors.js';
 import { seededRandom } from '../../core/random.js';
@@ -16,14 +17,15 @@ const SHIPPED = 'digits';
 /** Rows of a file; else the digits that come with infer for their model; else made up, by a seed. */
 export async function rowPool(
   signature: ModelSignature,
-  options: { file: string | undefined; seed: number },
+  options: { file: string | undefined; seed: number; shapes?: ShapesByInput | undefined },
 ): Promise<RowPool> {
   if (options.file !== undefined) return poolOf(options.file, await rowsOf(options.file, signature));
-  if (signature.name === SHIPPED) {
+  if (signature.name === SHIPPED && (options.shapes?.size ?? 0) === 0) {
     const shipped = await shippedRows(signature);
     if (shipped !== undefined) return poolOf('the digits that come with infer', shipped);
   }
-  return poolOf('random numbers', [randomRows(signature, seededRandom(options.seed))]);
+  const { shapes } = options;
+  return poolOf('random numbers', [randomRows(signature, seededRandom(options.seed), { shapes })]);
 }
 
 async function shippedRows(signature: ModelSignature): Promise<Payload[] | undefined> {

@@ -34,6 +34,8 @@ export interface BenchModelJson {
   fallback: string | null;
   batchable: boolean;
   latencyTargetMs: number;
+  /** Row shapes measured, by name, of inputs whose shape may vary. */
+  openShapes: Record<string, number[]>;
   times: ModelTime[];
   advice: (Advice & { threads: number })[];
   /** The advice that carries most rows a second. */
@@ -152,12 +154,19 @@ export function benchModelView(bench: BenchModelJson, layout: Layout): string[] 
   return layout.tty ? [...lines, '', layout.paint('bold', adviceText(bench))] : lines;
 }
 
+/** ` of image[3,224,224]`; nothing where all shapes are fixed. */
+export function shapesText(openShapes: Record<string, number[]>): string {
+  const shapes = Object.entries(openShapes).map(([name, shape]) => `${printable(name)}[${shape.join(',')}]`);
+  return shapes.length === 0 ? '' : ` of ${shapes.join(', ')}`;
+}
+
 /** `Advised for 20 ms: --max-batch 64 --threads 1 (…)`. */
-export function adviceText({ best, batchable, latencyTargetMs, device, advice }: BenchModelJson): string {
+export function adviceText(bench: BenchModelJson): string {
+  const { best, batchable, latencyTargetMs, device, advice, openShapes } = bench;
   if (!batchable) return 'This model takes one row a run: batching is no question.';
   const target = formatDuration(latencyTargetMs);
   const threads = advice.length > 1 && device === 'cpu' ? ` --threads ${best.threads}` : '';
-  return `Advised on ${device}: --max-batch ${best.maxBatch}${threads} (${REASONS[best.because](target.replace(' ', ''))})`;
+  return `Advised on ${device}${shapesText(openShapes)}: --max-batch ${best.maxBatch}${threads} (${REASONS[best.because](target.replace(' ', ''))})`;
 }
 
 /** What is wrong with a result that missed the threshold. */
