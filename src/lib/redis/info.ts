@@ -46,18 +46,20 @@ export async function readInfo(client: RedisClient): Promise<RedisFacts> {
 }
 
 /**
- * Memory alone, of the fullest master; undefined when this user may not ask. One short INFO section:
+ * Memory alone, of the fullest master, with the policy of one that evicts if there is any; undefined when this user may not ask. One short INFO section:
  * cheap enough to ask every second.
  */
 export async function readMemory(
   client: RedisClient,
-): Promise<Pick<RedisFacts, 'usedMemory' | 'maxMemory'> | undefined> {
+): Promise<Pick<RedisFacts, 'usedMemory' | 'maxMemory' | 'policy'> | undefined> {
   const nodes = client.isCluster ? (client as Cluster).nodes('master') : [client as Redis];
   try {
     const facts = (await Promise.all(nodes.map((node) => node.info('memory')))).map(parseInfo);
-    return facts.reduce((fullest, next) =>
-      (memoryHeadroom(next) ?? 1) < (memoryHeadroom(fullest) ?? 1) ? next : fullest,
+    const fullest = facts.reduce((full, next) =>
+      (memoryHeadroom(next) ?? 1) < (memoryHeadroom(full) ?? 1) ? next : full,
     );
+    const evicting = facts.find(({ policy }) => policy !== '' && policy !== 'noeviction');
+    return { ...fullest, policy: (evicting ?? fullest).policy };
   } catch (error) {
     if (messageOf(error).startsWith('NOPERM')) return undefined;
     throw error;

@@ -19,6 +19,7 @@ import {
   connect,
   resolveTarget,
 } from '../redis/connect.js';
+import { evictionWarning } from '../redis/eviction.js';
 import type { RedisTarget } from '../redis/types.js';
 import type { Logger } from '../telemetry/logger.js';
 import { LoopLag } from '../telemetry/loop-lag.js';
@@ -133,6 +134,7 @@ export async function openWorker(
     };
     const client = await connect(redis.target, 'worker', redis.settings, { onState });
     cleanup.push(() => closeClient(client));
+    void evictionWarning(client).then((warning) => warning !== undefined && log.warn(warning));
     const { gpu } = config.runner;
     const claim = { prefix: config.prefix, worker: config.name, id, shared: config.shareGpu };
     const hold = gpu === undefined ? undefined : await GpuHold.take(client, { gpu, ...claim }, log);

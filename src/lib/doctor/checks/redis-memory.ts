@@ -1,9 +1,10 @@
 import { formatBytes } from '../../core/units.js';
 import { HIGH_WATER } from '../../queue/admission.js';
+import { EVICTION_FIX, evictionRisk } from '../../redis/eviction.js';
 import { memoryHeadroom, type RedisFacts } from '../../redis/info.js';
 import { type Check, type Finding, fail, ok, warn } from '../check.js';
 
-const TUNE = 'infer redis-tune apply';
+const TUNE = EVICTION_FIX;
 /** Above this share it is time to look, below the one at which submits are refused. */
 const FILLING = 0.6;
 
@@ -51,12 +52,12 @@ export function judgePolicy({
     evictedKeys > 0
       ? `${evictedKeys} keys were dropped for lack of memory since it started: jobs, inputs or results are lost`
       : undefined;
-  if (policy === 'noeviction' || policy === '') {
+  const drops = evictionRisk(policy);
+  if (drops === undefined) {
     if (lost !== undefined) return warn(lost, 'submit again what is missing; infer redis-tune');
     return ok(policy === '' ? 'the server does not say' : 'noeviction: nothing is dropped');
   }
-  const what = policy.startsWith('volatile') ? 'inputs and results' : 'jobs, inputs and results';
-  const risk = `maxmemory-policy is ${policy}: when Redis is full it drops ${what}, and empty jobs run as if nothing were wrong`;
+  const risk = `${drops}, and empty jobs run as if nothing were wrong`;
   if (lost !== undefined) return fail(`${lost} (maxmemory-policy is ${policy})`, TUNE);
   // Without a limit it is never full, until somebody sets one.
   return maxMemory > 0 ? fail(risk, TUNE) : warn(risk, TUNE);
