@@ -106,7 +106,7 @@ describe('the line', () => {
   it('needs no Redis, and has no password in a pipe', async () => {
     const plain = await infer.run(['redis-tune', 'acl', '--role', 'producer'], { redis: null });
     expect(plain.stdout).toMatch(
-      /^ACL SETUSER infer-producer reset on >CHANGE-ME resetchannels ~\{infer:\*\}:\* .*\n$/,
+      /^ACL SETUSER infer-producer reset on >CHANGE-ME resetchannels %R~\{infer:\*\}:\* .*\n$/,
     );
     const other = await acl('--role', 'worker', '--prefix', 'team', '--format', 'users.acl');
     expect(other.stdout).toMatch(/^user infer-worker on >CHANGE-ME resetchannels ~\{team:\*\}:\* .*\n$/);

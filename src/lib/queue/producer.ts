@@ -1,4 +1,4 @@
-import { type JobsOptions, Queue } from 'bullmq';
+import type { JobsOptions, Queue } from 'bullmq';
 import type { Clock } from '../core/clock.js';
 import { checkTimeLimit, chunkId, toBullPriority } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
@@ -9,15 +9,11 @@ import type { GroupRecord, JobSpec, NewJob, SubmittedJob } from './broker.js';
 import { expireDue } from './deadlines.js';
 import { INLINE_INPUT_BYTES, jobName, toJobData } from './job-data.js';
 import { deadlinesKey, groupKey, inputKey, queuesKey } from './keys.js';
+import { openQueue } from './open-queue.js';
 import { queueOfChunk } from './reader.js';
 import { QueueScripts } from './script-client.js';
 import { untilLoaded } from './unloaded.js';
 
-/**
- * Entries BullMQ's event stream keeps per queue. Its default of 10,000 with 4 events a job holds
- * megabytes; every Queue that is opened rewrites this, so all of ours agree.
- */
-const EVENTS_KEPT = 1000;
 /** Seconds an input outlives a submitter that dies between storing it and adding its job. */
 const ORPHAN_INPUT_TTL = 86_400;
 /** Seconds a group that is never closed (its submitter died) is kept. */
@@ -37,7 +33,7 @@ const RETRY_BATCH = 200;
 
 /** The submitting side: BullMQ adds the jobs, our keys carry what is too large to ride along. */
 export class Producer {
-  private readonly queues = new Map<string, Queue>();
+  private readonly queues = new Map<string, Promise<Queue>>();
   private readonly scripts = new Map<string, QueueScripts>();
   private readonly admission: Admission;
   private readonly arrivals: Arrivals;
@@ -76,7 +72,7 @@ export class Producer {
       this.client.set(inputKey(tag, job.spec.id), asBuffer(job.input), 'EX', ORPHAN_INPUT_TTL, 'NX'),
     );
     const added = addAll(
-      this.queueOf(queue),
+      await this.queueOf(queue),
       fresh.map((job) => ({
         name: jobName(job.spec),
         data: toJobData(job.spec, job.input.byteLength > INLINE_INPUT_BYTES ? undefined : job.input),
@@ -229,13 +225,14 @@ export class Producer {
 
   /** Pauses or resumes a queue: running jobs finish, nothing new starts. */
   async setPaused(queue: string, paused: boolean): Promise<void> {
-    const bull = this.queueOf(queue);
+    const bull = await this.queueOf(queue);
     await (paused ? bull.pause() : bull.resume());
   }
 
   async close(): Promise<void> {
     await this.arrivals.close();
-    await Promise.all([...this.queues.values()].map((queue) => queue.close().catch(() => undefined)));
+    const close = async (queue: Promise<Queue>) => (await queue).close();
+    await Promise.all([...this.queues.values()].map((queue) => close(queue).catch(() => undefined)));
   }
 
   private scriptsOf(queue: string): QueueScripts {
@@ -247,19 +244,12 @@ export class Producer {
     return scripts;
   }
 
-  private queueOf(name: string): Queue {
+  private queueOf(name: string): Promise<Queue> {
     let queue = this.queues.get(name);
     if (queue === undefined) {
-      queue = new Queue(name, {
-        connection: this.client,
-        prefix: this.scriptsOf(name).tag,
-        streams: { events: { maxLen: EVENTS_KEPT } },
-        // Version and eviction policy are ours to check and to word; BullMQ prints to the console.
-        skipVersionCheck: true,
-      });
-      // Without a listener BullMQ prints whole errors, arguments included, to the console.
-      queue.on('error', () => undefined);
+      queue = openQueue(this.client, this.scriptsOf(name).tag, name);
       this.queues.set(name, queue);
+      queue.catch(() => this.queues.delete(name));
     }
     return queue;
   }

@@ -1,11 +1,11 @@
-import { PRELUDE } from './scripts-prelude.js';
+import { OPERATOR } from './scripts-prelude.js';
 
 /**
  * Cancels jobs that have not started, in chunks. ARGV 4 'prioritized', 'delayed' or 'wait', 5 rank to
  * start at, 6 most to look at, 7 submitted until (ms), 8 failure JSON, 9 message, 10 keep s.
  * Output: [cancelled, left alone]
  */
-export const PURGE_WAITING = `${PRELUDE}
+export const PURGE_WAITING = `${OPERATOR}
 local part, from, most, cutoff = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local key = base .. part
 local list = part == 'wait'
@@ -31,7 +31,7 @@ return {done, left}
  * Deletes ended jobs with what is kept of them, the oldest first, in chunks. ARGV 4 their state, 5
  * most to look at, 6 ended until (ms). Output: [looked at, jobs that were still there].
  */
-export const PURGE_ENDED = `${PRELUDE}
+export const PURGE_ENDED = `${OPERATOR}
 local sets = {completed = completed, failed = failed}
 local set = sets[ARGV[4]] or tag .. ':' .. ARGV[4]
 local done = 0
@@ -49,7 +49,7 @@ return {#ids, done}
  * Gives waiting and delayed jobs another priority, each behind those that wait at it. ARGV 4
  * priority, 5 BullMQ priority, then ids. Output per id: 1 changed, 2 had it, 0 not waiting, -1 unknown.
  */
-export const SET_PRIORITY = `${PRELUDE}
+export const SET_PRIORITY = `${OPERATOR}
 local out = {}
 local priority, bull = tonumber(ARGV[4]), tonumber(ARGV[5])
 for i = 6, #ARGV do

@@ -1,4 +1,4 @@
-import { PRELUDE } from './scripts-prelude.js';
+import { OPERATOR, PRELUDE } from './scripts-prelude.js';
 
 /**
  * A job goes to another queue, which may lie on another server of a Cluster, in steps of one script each:
@@ -19,7 +19,7 @@ import { PRELUDE } from './scripts-prelude.js';
  * ARGV 4 id, 5 `<source> <attempt>`, 6 input or '', then fields and values of the hash.
  * Output: 1 parked, 0 the queue has a job of this id.
  */
-export const MOVE_PARK = `${PRELUDE}
+export const MOVE_PARK = `${OPERATOR}
 local id, key = ARGV[4], base .. ARGV[4]
 if call('EXISTS', key) == 1 and call('HEXISTS', key, 'mv') == 0 then return 0 end
 call('DEL', key, tag .. ':in:' .. id)
@@ -34,7 +34,7 @@ return 1
  * ARGV 4 id, 5 attempt, 6 target queue, 7 fingerprint the copy was made with, 8 group as `id` or
  * `id@queue` or '', 9 chunk number. Output: 1 taken out, 0 it waits no longer, 2 it has changed since.
  */
-export const MOVE_OUT = `${PRELUDE}
+export const MOVE_OUT = `${OPERATOR}
 local id, key = ARGV[4], base .. ARGV[4]
 local job = call('HMGET', key, 'data', 'ats', 'atm', 'priority', 'cr', 'mvx', 'rl', 'mv')
 if not job[1] or job[6] == ARGV[5] or job[8] then return 0 end

@@ -179,3 +179,11 @@ local function endIfUnwanted(id)
   return true
 end
 `;
+
+/**
+ * Opens the scripts of operators, who work on all of a queue. A Redis user that may list no queue, such
+ * as a producer, fails here and not half way, with some of it done.
+ */
+export const OPERATOR = `${PRELUDE}
+call('LRANGE', active, 0, 0)
+`;

@@ -5,25 +5,45 @@ export type AclRole = (typeof ACL_ROLES)[number];
 /** Every connection: a sign of life, its name, memory and readiness, and the map of a Cluster. */
 const CONNECTION = ['ping', 'info', 'client|setname', 'cluster|slots', 'cluster|info'];
 
-/** What `infer inspect` and `infer models` read with; no scripts, since EVAL counts its keys as written. */
-const LOOK = [
-  ...['get', 'exists', 'hexists', 'hget', 'hgetall', 'hmget', 'hkeys', 'hvals', 'lindex', 'llen', 'lrange'],
-  ...['pttl', 'strlen', 'xrevrange', 'zcard', 'zcount', 'zrange', 'zrangebyscore', 'zrank', 'zscore'],
+/** What reads one thing whose name is known: a job, a result, a group, a model. */
+const READ = [
+  'get',
+  'exists',
+  'hexists',
+  'hget',
+  'hgetall',
+  'hmget',
+  'hkeys',
+  'hvals',
+  'llen',
+  'pttl',
+  'strlen',
 ];
 
-/** What the scripts of submitting, cancelling and retrying do, BullMQ's of adding a job among them. */
+/** What lists: jobs of a queue, workers, the audit log. */
+const LIST = ['lindex', 'lrange', 'xrevrange', 'zcount', 'zrange', 'zrangebyscore', 'zrank'];
+
+/** What `infer inspect` and `infer models` read with; no scripts, since EVAL counts its keys as written. */
+const LOOK = [...READ, ...LIST, 'zcard', 'zscore'];
+
+/** What the scripts of submitting, cancelling and retrying write with, BullMQ's of adding a job among them. */
 const SUBMIT = [
-  ...['eval', 'evalsha', 'blpop', 'del', 'expire', 'hdel', 'hgetall', 'hincrby', 'hmset', 'hset', 'hsetnx'],
-  ...['incr', 'lpop', 'lpush', 'lrem', 'persist', 'rpush', 'sadd', 'scard', 'set', 'xadd', 'zadd', 'zrem'],
-  ...['zrevrangebyscore', 'zscore'],
+  ...['eval', 'evalsha', 'blpop', 'del', 'expire', 'hdel', 'hincrby', 'hmset', 'hset', 'hsetnx', 'incr'],
+  ...['lpush', 'lrem', 'persist', 'rpush', 'set', 'xadd', 'zadd', 'zrem'],
 ];
+
+/** The same of the lists of a queue, which a producer may add to and take single jobs from. */
+const SUBMIT_LISTS = ['incr', 'lpush', 'lrem', 'rpush', 'xadd', 'zadd', 'zrem'];
 
 /** What taking, ending and recovering jobs does, the register of workers, and hearing orders. */
 const SERVE = [
-  ...['eval', 'evalsha', 'blpop', 'bzpopmin', 'del', 'expire', 'hdel', 'hincrby', 'hset', 'incr', 'lpush'],
-  ...['lpos', 'lrange', 'lrem', 'persist', 'pexpire', 'rpop', 'rpush', 'set', 'xadd', 'zadd', 'zpopmin'],
-  ...['zrem', 'zremrangebyscore', 'zscore'],
+  ...['eval', 'evalsha', 'blpop', 'bzpopmin', 'del', 'expire', 'hdel', 'hincrby', 'hset', 'incr'],
+  ...['lpos', 'lpush', 'lrem', 'persist', 'pexpire', 'rpop', 'rpush', 'set', 'xadd', 'zadd', 'zpopmin'],
+  ...['zrem', 'zremrangebyscore'],
 ];
+
+/** Where a job is put that waits for its time. */
+const DELAY = ['zrange', 'zrevrangebyscore'];
 
 /** What `infer redis-tune` reads and sets besides; neither users nor other programs' keys. */
 const TUNE = [
@@ -32,15 +52,33 @@ const TUNE = [
 ];
 
 const COMMANDS: Record<AclRole, readonly string[]> = {
-  producer: [...LOOK, ...SUBMIT],
+  producer: [...READ, 'zcard', 'zscore', ...SUBMIT],
   worker: [...LOOK, ...SERVE],
   inspector: LOOK,
-  admin: [...LOOK, ...SUBMIT, ...SERVE, ...TUNE],
+  admin: [...LOOK, ...SUBMIT, ...DELAY, ...SERVE, ...TUNE],
 };
 
 /** Every command that a role sends or runs in its scripts, in lower case; `client|setname` is a sub-command. */
 export function aclCommands(role: AclRole): string[] {
   return [...new Set([...CONNECTION, ...COMMANDS[role]])].sort();
+}
+
+/**
+ * The same for Redis 6.2, which has neither read-only keys nor selectors: a producer there may use every
+ * key of the installation, and so also pauses and purges.
+ */
+export function aclRules62(role: AclRole, prefix: string): string[] {
+  const [queue, whole] = keysOf(prefix);
+  const lists = role === 'producer' ? [...DELAY, 'zrangebyscore'] : [];
+  const commands = [...new Set([...aclCommands(role), ...lists])].sort();
+  return ['resetchannels', `~${queue}*`, `~${whole}`, '-@all', ...commands.map((command) => `+${command}`)];
+}
+
+/** What the keys of a queue, and those of the installation as a whole, begin with, as patterns. */
+function keysOf(prefix: string): [queue: string, whole: string, name: string] {
+  // Braces are literal in Redis' patterns; these are not.
+  const name = prefix.replace(/[\\*?[\]]/g, '\\$&');
+  return [`{${name}:*}:`, `{${name}}:*`, name];
 }
 
 /**
@@ -50,14 +88,46 @@ export function aclCommands(role: AclRole): string[] {
  * @param prefix the deployment's name, `infer` by default.
  */
 export function aclRules(role: AclRole, prefix: string): string[] {
-  // Braces are literal in Redis' patterns; these are not.
-  const name = prefix.replace(/[\\*?[\]]/g, '\\$&');
+  const [queue, whole, name] = keysOf(prefix);
+  const commands = ['-@all', ...aclCommands(role).map((command) => `+${command}`)];
+  if (role === 'producer') return producerRules(queue, whole, name, commands);
   const keys = role === 'inspector' ? '%R~' : '~';
+  return ['resetchannels', `${keys}${queue}*`, `${keys}${whole}`, ...commands];
+}
+
+/** Lists of a queue that submitting adds to, cancelling takes from and retrying moves between. */
+const LISTS = ['wait', 'prioritized', 'delayed', 'failed', 'events', 'pc', 'id', 'marker'];
+
+/** Keys of ours beside the jobs: inputs, results, groups, arrivals, replies, deadlines, ended jobs. */
+const BESIDE = ['in:*', 'res:*', 'grp:*', 'stats:*', 'reply:*', 'deadlines', 'expired', 'cancelled'];
+
+/**
+ * Job hashes and none of a queue's own keys, such as `meta`, which says whether it is paused: an id
+ * that holds a digit, capital, dot or underscore, or begins as none of those keys does. Ids that
+ * infer makes begin with `j` and `g`.
+ */
+const JOBS = ['*[0-9A-Z._]*', '[bghjknoqtuvxyz]*'];
+
+/**
+ * A producer reads what it can name, writes jobs and what belongs to them, and lists no queue. Its
+ * scripts may be given any key, but each command in them is held to these rules. So it cancels the
+ * jobs whose ids it knows; it neither pauses nor empties a queue, nor gives orders to workers.
+ */
+function producerRules(queue: string, whole: string, name: string, commands: string[]): string[] {
+  const list = (part: string): string => `~${queue}*:${part}`;
   return [
     'resetchannels',
-    `${keys}{${name}:*}:*`,
-    `${keys}{${name}}:*`,
-    '-@all',
-    ...aclCommands(role).map((command) => `+${command}`),
+    `%R~${queue}*`,
+    `%R~${whole}`,
+    `~{${name}}:queues`,
+    ...BESIDE.map((part) => `~${queue}${part}`),
+    ...JOBS.map(list),
+    ...commands,
+    `(-@all +eval +evalsha ~${queue}*)`,
+    `(-@all ${SUBMIT_LISTS.map((command) => `+${command}`).join(' ')} ${LISTS.map(list).join(' ')})`,
+    // Jobs that wait for their time, and deadlines: adding one looks for its place.
+    `(-@all ${DELAY.map((command) => `+${command}`).join(' ')} %R~${queue}*:delayed)`,
+    `(-@all +zrangebyscore ~${queue}deadlines)`,
+    `(-@all +zrange +zrangebyscore %R~{${name}}:workers)`,
   ];
 }

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
-import { type AclRole, aclRules } from '../redis/acl.js';
+import { type AclRole, aclRules, aclRules62 } from '../redis/acl.js';
 import { refusalOf, type ServerNode, shortReply } from '../redis/server-config.js';
 
 /** A user to be made: its name and everything after it in `ACL SETUSER name …`. */
@@ -19,7 +19,7 @@ export interface AclUserSpec {
   password: string | undefined;
   /** Number of the database that the user works in. */
   db: number;
-  /** Redis before 7.0 has no read-only keys. */
+  /** Redis before 7.0 has neither read-only keys nor selectors. */
   readOnlyKeys: boolean;
 }
 
@@ -40,7 +40,7 @@ export function aclUser({ role, name, prefix, password, db, readOnlyKeys }: AclU
       exitCode: ExitCode.Usage,
     });
   }
-  const rules = aclRules(role, prefix).map((rule) => (readOnlyKeys ? rule : rule.replace(/^%R~/, '~')));
+  const rules = readOnlyKeys ? aclRules(role, prefix) : aclRules62(role, prefix);
   const secret =
     password === undefined ? '>CHANGE-ME' : `#${createHash('sha256').update(password).digest('hex')}`;
   return { name, rules: ['reset', 'on', secret, ...rules, ...(db === 0 ? [] : ['+select'])] };

@@ -9,6 +9,7 @@ import { findModel } from '../model/repository.js';
 import type { LoadedModel, RunnerOptions, StartRunner } from '../model/runner.js';
 import { BullConsumer } from '../queue/consumer.js';
 import { ControlInbox } from '../queue/control.js';
+import { settleQueues } from '../queue/open-queue.js';
 import { beat, publishModel, removeWorker } from '../queue/registry.js';
 import { ResultStore } from '../queue/result-store.js';
 import { type WorkReport, writeWorkStats } from '../queue/work-stats.js';
@@ -155,6 +156,7 @@ export async function openWorker(
 
     const results = await openResults(redis, config.prefix, cleanup);
     const consumers: BullConsumer[] = [];
+    await settleQueues(client, config.prefix, config.queues);
     for (const queue of config.queues) {
       const blocking = await connect(redis.target, 'blocking', redis.settings);
       const consumer = new BullConsumer({

@@ -31,12 +31,14 @@ describe('least-privilege users', () => {
     await walkTheRoad(infer, { producer: env('producer'), inspector: env('inspector') });
     const run = (...args: string[]): Promise<Outcome> => infer.run(args, { env: env('producer') });
     for (const duplicate of [undefined, true]) {
-      const again = await run('submit', ONE_DIGIT, '--id', 'mine', '--json');
+      const again = await run('submit', ONE_DIGIT, '--id', 'mine-1', '--json');
       expect(again.json().duplicate).toBe(duplicate);
     }
-    expect((await run('result', 'mine', '--wait')).exitCode).toBe(0);
+    expect((await run('result', 'mine-1', '--wait')).exitCode).toBe(0);
     await run('submit', ONE_DIGIT, '-Q', 'unserved', '--expires', '1ms');
-    expect((await run('retry', '--failed', '-Q', 'batch')).exitCode).toBe(0);
+    expect((await run('retry', 'mine-1')).exitCode).toBe(1);
+    const all = await infer.run(['retry', '--failed', '-Q', 'batch'], { env: env('admin') });
+    expect(all.exitCode).toBe(0);
     expect((await infer.run(['models', '--json'], { env: env('inspector') })).exitCode).toBe(0);
     expect(await denials(redis)).toEqual([]);
   });

@@ -109,7 +109,7 @@ async function eitherReader(
 async function sampleKey({ loaded }: DoctorContext, client: RedisClient): Promise<string> {
   const { prefix, queue } = loaded.values;
   const name = queue ?? (await worded(client, listQueues(client, prefix)))[0] ?? 'realtime';
-  return `${bullBase(prefix, name)}doctor`;
+  return `${bullBase(prefix, name)}doctor-1`;
 }
 
 async function refusedCommands(

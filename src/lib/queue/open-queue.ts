@@ -1,0 +1,63 @@
+import { Queue } from 'bullmq';
+import type { RedisClient } from '../redis/types.js';
+import { bullBase } from './keys.js';
+
+/**
+ * Entries BullMQ's event stream keeps per queue. Its default of 10,000 with 4 events a job holds
+ * megabytes; workers write this into the settings of the queues they serve.
+ */
+const EVENTS_KEPT = 1000;
+
+/** Writes how long the event streams of queues may get, for BullMQ's scripts, ours or another program's. */
+export async function settleQueues(
+  client: RedisClient,
+  prefix: string,
+  queues: readonly string[],
+): Promise<void> {
+  await Promise.all(
+    queues.map((queue) => client.hset(`${bullBase(prefix, queue)}meta`, 'opts.maxLenEvents', EVENTS_KEPT)),
+  );
+}
+
+/** A queue of BullMQ's to add jobs with, on a connection that others use too. */
+export async function openQueue(client: RedisClient, tag: string, name: string): Promise<Queue> {
+  const queue = new Queue(name, {
+    connection: client,
+    prefix: tag,
+    streams: { events: { maxLen: EVENTS_KEPT } },
+    // Version and eviction policy are ours to check and to word; BullMQ prints to the console.
+    skipVersionCheck: true,
+    // Who submits need not be allowed to change a queue's settings: `paused` is one of them.
+    skipMetasUpdate: true,
+  });
+  // Without a listener BullMQ prints whole errors, arguments included, to the console.
+  queue.on('error', () => undefined);
+  await queue.waitUntilReady();
+  leaveSettingsAlone(client);
+  return queue;
+}
+
+const ADDS = /^add\w*Job:/;
+/** How BullMQ 6.7's scripts of adding write the length of the event stream where it is not set. */
+const WRITES_SETTING = /maxEvents = 10000\s+rcall\("HSET", metaKey, "opts\.maxLenEvents", maxEvents\)/g;
+
+const changed = new WeakSet<RedisClient>();
+
+/**
+ * Has the scripts of adding take our length where none is set, instead of writing BullMQ's: a Redis
+ * user that may not write a queue's settings, and so not pause it, can still submit to a new queue.
+ */
+function leaveSettingsAlone(client: RedisClient): void {
+  if (changed.has(client)) return;
+  changed.add(client);
+  const { scriptsSet } = client as unknown as {
+    scriptsSet: Record<string, { lua: string; numberOfKeys: number }>;
+  };
+  for (const [name, { lua, numberOfKeys }] of Object.entries(scriptsSet)) {
+    if (!ADDS.test(name)) continue;
+    client.defineCommand(name, {
+      numberOfKeys,
+      lua: lua.replace(WRITES_SETTING, `maxEvents = ${EVENTS_KEPT}`),
+    });
+  }
+}

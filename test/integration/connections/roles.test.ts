@@ -1,0 +1,137 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { ACL_ROLES, type AclRole, aclRules } from '../../../src/lib/redis/acl.js';
+import { closeClient, connect, explain } from '../../../src/lib/redis/connect.js';
+import { denials, setUser } from '../../support/acl.js';
+import { useInfer } from '../../support/cli.js';
+import { ONE_DIGIT } from '../../support/digits.js';
+import { useRedis } from '../../support/redis.js';
+
+const redis = useRedis({ port: true });
+const infer = useInfer(redis);
+const PASSWORD = 'secret';
+const env = (role: AclRole) => ({ INFER_REDIS_URL: `redis://${role}:${PASSWORD}@127.0.0.1:${redis.port}` });
+/** Nothing serves it: what is put there waits. */
+const QUEUE = 'held';
+const BASE = `{infer:${QUEUE}}:${QUEUE}:`;
+
+beforeAll(async () => {
+  for (const role of ACL_ROLES) await setUser(redis, role, PASSWORD, aclRules(role, 'infer'));
+  const worker = await infer.worker(['--name', 'served', '-Q', 'realtime', '-m', 'digits'], {
+    env: env('worker'),
+  });
+  expect(worker.stderr).toContain('served');
+});
+
+/** A waiting job of nobody in particular. */
+async function waiting(): Promise<string> {
+  const run = await infer.run(['submit', ONE_DIGIT, '-Q', QUEUE, '--quiet'], { env: env('producer') });
+  expect(run.stderr).not.toContain('Error');
+  return run.stdout.trim();
+}
+
+async function paused(words: readonly string[]): Promise<readonly string[]> {
+  const run = await infer.run(['control', 'pause', QUEUE], { env: env('admin') });
+  expect(run.exitCode, run.stderr).toBe(0);
+  return words;
+}
+
+async function going(words: readonly string[]): Promise<readonly string[]> {
+  await (await redis.client()).hdel(`${BASE}meta`, 'paused');
+  return words;
+}
+
+type Words = readonly string[] | (() => Promise<readonly string[]>);
+const WORK: readonly [name: string, words: Words, allowed: readonly AclRole[]][] = [
+  ['submit', ['submit', ONE_DIGIT, '--wait'], ['producer', 'admin']],
+  ['submit to a queue that is new', ['submit', ONE_DIGIT, '-Q', 'brand-new'], ['producer', 'admin']],
+  ['result', async () => ['result', await waiting()], ['producer', 'admin']],
+  ['cancel', async () => ['cancel', await waiting()], ['producer', 'admin']],
+  ['inspect', ['inspect', '--json'], ['inspector', 'admin']],
+  ['inspect jobs', ['inspect', 'jobs', '-Q', QUEUE], ['inspector', 'admin']],
+  ['inspect audit', ['inspect', 'audit'], ['inspector', 'admin']],
+  ['control pause', async () => going(['control', 'pause', QUEUE]), ['admin']],
+  ['control resume', async () => paused(['control', 'resume', QUEUE]), ['admin']],
+  ['control priority', async () => ['control', 'priority', await waiting(), '-p', '9'], ['admin']],
+  ['control revoke', ['control', 'revoke', '-Q', QUEUE, '--yes'], ['admin']],
+  ['control purge', ['control', 'purge', QUEUE, '--yes'], ['admin']],
+  ['control purge delayed', ['control', 'purge', QUEUE, '--state', 'delayed', '--yes'], ['admin']],
+  ['control set', ['control', 'set', 'served', 'max-batch', '8'], ['admin']],
+  ['redis-tune apply', ['redis-tune', 'apply', '--maxmemory', '200mb', '--yes'], ['admin']],
+];
+
+/** A worker takes and ends any job of its queues, so it is trusted with them; see the next test but one. */
+describe.each(ACL_ROLES.filter((role) => role !== 'worker'))('what a %s may do', (role) => {
+  it.each(WORK)('%s', async (_, words, allowed) => {
+    const typed = typeof words === 'function' ? await words() : words;
+    await denials(redis);
+    const run = await infer.run(typed, { env: env(role) });
+    const refused = await denials(redis);
+    if (allowed.includes(role)) {
+      expect(run.stderr).not.toMatch(/^Error/m);
+      expect([77, 70, 78]).not.toContain(run.exitCode);
+      expect(refused).toEqual([]);
+    } else {
+      expect([run.exitCode, run.stderr + run.stdout]).toEqual([
+        77,
+        expect.stringMatching(/may not |refused/),
+      ]);
+      expect(refused.length).toBeGreaterThan(0);
+    }
+  });
+});
+
+describe('a producer that speaks to Redis itself', () => {
+  it('neither pauses nor empties a queue, commands no worker, forges no record, and lists nothing', async () => {
+    const id = await waiting();
+    const target = { url: env('producer').INFER_REDIS_URL, label: redis.url, source: 'flag' as const };
+    const client = await connect(target, 'command', redis.settings());
+    const admin = await redis.client();
+    const before = await admin.zcard(`${BASE}prioritized`);
+    expect(before).toBeGreaterThan(0);
+    for (const words of [
+      ['HSET', `${BASE}meta`, 'paused', '1'],
+      ['HSETNX', `${BASE}meta`, 'paused', '1'],
+      ['HINCRBY', `${BASE}meta`, 'paused', '1'],
+      ['HMSET', `${BASE}meta`, 'concurrency', '0'],
+      ['DEL', `${BASE}meta`],
+      ['DEL', `${BASE}prioritized`],
+      ['EXPIRE', `${BASE}prioritized`, '0'],
+      ['DEL', `${BASE}wait`],
+      ['SET', `${BASE}active`, 'x'],
+      ['ZRANGE', `${BASE}prioritized`, '0', '-1'],
+      ['ZPOPMIN', `${BASE}prioritized`],
+      ['ZREMRANGEBYRANK', `${BASE}prioritized`, '0', '-1'],
+      ['LRANGE', `${BASE}active`, '0', '-1'],
+      ['XREVRANGE', '{infer}:audit', '+', '-'],
+      ['XADD', '{infer}:audit', '*', 'who', 'me'],
+      ['SET', '{infer}:ctlreq:c1', '{}'],
+      ['RPUSH', '{infer}:ctl:w1', 'c1'],
+      ['DEL', '{infer}:workers'],
+      ['HSET', '{infer}:models', 'digits', '{}'],
+      ['EVAL', `return redis.call('HSET', KEYS[1], 'paused', 1)`, '1', `${BASE}meta`],
+      ['EVAL', `return redis.call('DEL', KEYS[1])`, '1', `${BASE}prioritized`],
+      ['EVAL', `return redis.call('ZRANGE', KEYS[1], 0, -1)`, '1', `${BASE}prioritized`],
+    ]) {
+      const [command, ...args] = words as [string, ...string[]];
+      const error: unknown = await client.call(command, ...args).catch((reason: unknown) => reason);
+      expect(error, words.join(' ')).toBeInstanceOf(Error);
+      expect(explain(client, error)).toMatchObject({ code: 'REDIS_PERMISSION' });
+    }
+    expect(await admin.zcard(`${BASE}prioritized`)).toBe(before);
+    expect(await admin.hexists(`${BASE}meta`, 'paused')).toBe(0);
+    expect(await admin.exists(`${BASE}${id}`)).toBe(1);
+    await closeClient(client);
+    await denials(redis);
+  });
+
+  it('takes ids of its own, and is told of those that its rules do not cover', async () => {
+    for (const own of ['order-1234', 'ORDER', 'job.7', 'nightly']) {
+      const run = await infer.run(['submit', ONE_DIGIT, '-Q', QUEUE, '--id', own], { env: env('producer') });
+      expect([own, run.exitCode, run.stdout]).toEqual([own, 0, `${own}\n`]);
+    }
+    const run = await infer.run(['submit', ONE_DIGIT, '-Q', QUEUE, '--id', 'mine'], { env: env('producer') });
+    expect([run.exitCode, run.stderr]).toEqual([77, expect.stringMatching(/may not/)]);
+    expect(await (await redis.client()).zscore(`${BASE}prioritized`, 'mine')).toBeNull();
+    await denials(redis);
+  });
+});
