@@ -81,6 +81,11 @@ describe('infer metrics', () => {
     expect(value('infer_batch_rows_sum', batch)).toBe(397);
     const runs = metrics.get('infer_batches_total')?.samples.filter(({ labels }) => labels.queue === 'batch');
     expect(runs?.reduce((sum, sample) => sum + sample.value, 0)).toBe(value('infer_batch_rows_count', batch));
+    const model = { ...batch, model: 'digits' };
+    expect(value('infer_model_jobs_total', { ...model, state: 'completed' })).toBe(jobs);
+    expect(value('infer_model_rows_total', model)).toBe(397);
+    expect(value('infer_model_run_seconds_count', model)).toBe(jobs);
+    expect(value('infer_model_batch_rows_sum', model)).toBe(397);
     expect(value('infer_queue_waiting_jobs', { queue: 'unserved', priority: '9' })).toBe(2);
     expect(value('infer_queue_oldest_waiting_age_seconds', { queue: 'unserved' })).toBeGreaterThan(0);
     expect(value('infer_queue_workers', { queue: 'unserved' })).toBe(0);

@@ -52,6 +52,13 @@ export const EXPORTER_FAMILIES: readonly Family[] = [
     samples: ({ reading }) => (reading === undefined ? [] : [[{}, reading.snapshot.hidden.workers]]),
   },
   {
+    name: 'infer_hidden_models',
+    help: 'Pairs of queue and model left out because there are too many; name the queues that matter with -Q',
+    type: 'gauge',
+    labels: [],
+    samples: ({ reading }) => (reading === undefined ? [] : [[{}, reading.hiddenModels]]),
+  },
+  {
     name: 'infer_desired_workers',
     help: 'Workers wanted, as /autoscale/<queue> last answered; gone 5 minutes after it was last asked',
     type: 'gauge',

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Metric, Registry } from 'prom-client';
 import { EXPORTER_FAMILIES } from './exporter-families.js';
 import type { Family, HistogramFamily, MetricsView } from './family.js';
+import { MODEL_FAMILIES } from './model-families.js';
 import { QUEUE_FAMILIES } from './queue-families.js';
 import { REDIS_FAMILIES } from './redis-families.js';
 import { WORKER_FAMILIES } from './worker-families.js';
@@ -9,6 +10,7 @@ import { WORKER_FAMILIES } from './worker-families.js';
 export const FAMILIES: readonly Family[] = [
   ...EXPORTER_FAMILIES,
   ...QUEUE_FAMILIES,
+  ...MODEL_FAMILIES,
   ...WORKER_FAMILIES,
   ...REDIS_FAMILIES,
 ];

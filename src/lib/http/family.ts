@@ -1,5 +1,5 @@
 import type { MetricsSnapshot } from './snapshot.js';
-import type { Counted, QueueWork } from './work-sums.js';
+import type { Counted, ModelWork, QueueWork } from './work-sums.js';
 
 /** What this process itself counts. */
 export interface ExporterFigures {
@@ -20,6 +20,10 @@ export interface ExporterFigures {
 export interface Reading {
   snapshot: MetricsSnapshot;
   work: ReadonlyMap<string, QueueWork>;
+  /** By queue and model, the first of them by name. */
+  models: readonly ModelWork[];
+  /** Pairs of queue and model left out because there are too many. */
+  hiddenModels: number;
 }
 
 export interface MetricsView {

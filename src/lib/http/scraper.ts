@@ -24,6 +24,9 @@ export interface ScraperOptions {
   onState?: ((error: InferError | undefined) => void) | undefined;
 }
 
+/** Pairs of queue and model that are shown: each has about 75 time series. */
+const MOST_MODELS = 100;
+
 /** Probes ask often and wait briefly. */
 const PING_MS = 1000;
 
@@ -156,8 +159,17 @@ export class Scraper {
     const from = fromZero || this.looked ? 'zero' : 'now';
     this.sums.update(snapshot.work, snapshot.at, from);
     this.looked = true;
-    const work = this.sums.of(snapshot.queues.map((queue) => queue.name));
-    return { snapshot, work };
+    const names = snapshot.queues.map((queue) => queue.name);
+    const served = snapshot.workers.flatMap(({ queues, models }) =>
+      queues.flatMap((queue) => models.map(({ name }) => [queue, name] as const)),
+    );
+    const models = this.sums.byModel(names, served);
+    return {
+      snapshot,
+      work: this.sums.of(names),
+      models: models.slice(0, MOST_MODELS),
+      hiddenModels: Math.max(0, models.length - MOST_MODELS),
+    };
   }
 
   private async use<T>(work: (client: RedisClient) => Promise<T>): Promise<T> {

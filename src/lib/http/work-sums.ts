@@ -27,6 +27,15 @@ export interface QueueWork {
   run: Counted;
   total: Counted;
   batchRows: Counted;
+  /** Failed jobs by error code. */
+  codes: Record<string, number>;
+}
+
+/** What was done of one queue with one model. */
+export interface ModelWork {
+  queue: string;
+  model: string;
+  work: QueueWork;
 }
 
 /** Name, bounds, and by how much a figure is divided: workers count milliseconds. */
@@ -38,6 +47,8 @@ const HISTOGRAMS = [
 ] as const;
 
 const SEPARATOR = '\n';
+/** In place of a model's name: all of them. No model is called so. */
+const ALL = '';
 
 /** Adds up what workers report, each since its own start, so that no counter ever falls. */
 export class WorkSums {
@@ -54,7 +65,10 @@ export class WorkSums {
   ): void {
     for (const [worker, queues] of work) {
       const counts = new Map<string, number>();
-      for (const [queue, figures] of queues) flatten(queue, figures, counts);
+      for (const [queue, figures] of queues) {
+        flatten(queue, ALL, figures, counts);
+        for (const [model, own] of figures.models) flatten(queue, model, own, counts);
+      }
       this.steady.update(worker, counts, now, from);
     }
     this.steady.forgetOld(now);
@@ -64,19 +78,41 @@ export class WorkSums {
   of(queues: readonly string[]): Map<string, QueueWork> {
     const found = new Map(queues.map((queue) => [queue, noWork()]));
     for (const [key, value] of this.steady.entries()) {
-      const [queue, figure, part] = key.split(SEPARATOR) as [string, string, string];
-      const work = found.get(queue);
+      const [queue, model, figure, part] = key.split(SEPARATOR) as [string, string, string, string];
+      const work = model === ALL ? found.get(queue) : undefined;
       if (work !== undefined) place(work, figure, part, value);
     }
     return found;
   }
+
+  /**
+   * The same by queue and model, in order of their names.
+   * @param served pairs that workers serve now: zeros where nothing was done yet.
+   */
+  byModel(queues: readonly string[], served: Iterable<readonly [queue: string, model: string]>): ModelWork[] {
+    const wanted = new Set(queues);
+    const found = new Map<string, ModelWork>();
+    const of = (queue: string, model: string): QueueWork => {
+      const key = queue + SEPARATOR + model;
+      const known = found.get(key) ?? { queue, model, work: noWork() };
+      found.set(key, known);
+      return known.work;
+    };
+    for (const [queue, model] of served) if (wanted.has(queue)) of(queue, model);
+    for (const [key, value] of this.steady.entries()) {
+      const [queue, model, figure, part] = key.split(SEPARATOR) as [string, string, string, string];
+      if (model !== ALL && wanted.has(queue)) place(of(queue, model), figure, part, value);
+    }
+    return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
+  }
 }
 
-function flatten(queue: string, figures: WorkFigures, into: Map<string, number>): void {
+function flatten(queue: string, model: string, figures: WorkFigures, into: Map<string, number>): void {
   const put = (figure: string, part: string | number, value: number) =>
-    into.set([queue, figure, part].join(SEPARATOR), value);
+    into.set([queue, model, figure, part].join(SEPARATOR), value);
   for (const [kind, count] of Object.entries(figures.jobs)) put('jobs', kind, count);
   for (const [reason, count] of Object.entries(figures.closed)) put('batches', reason, count);
+  for (const [code, count] of Object.entries(figures.codes)) put('codes', code, count);
   put('rows', '', figures.rows);
   for (const [name, bounds, unit] of HISTOGRAMS) {
     const sketch: Sketch = figures[name];
@@ -88,7 +124,7 @@ function flatten(queue: string, figures: WorkFigures, into: Map<string, number>)
 
 function place(work: QueueWork, figure: string, part: string, value: number): void {
   if (figure === 'rows') work.rows = value;
-  else if (figure === 'jobs' || figure === 'batches') work[figure][part] = value;
+  else if (figure === 'jobs' || figure === 'batches' || figure === 'codes') work[figure][part] = value;
   else {
     const counted = work[figure as 'wait' | 'run' | 'total' | 'batchRows'];
     if (part === 'count' || part === 'sum') counted[part] = value;
@@ -100,6 +136,7 @@ function noWork(): QueueWork {
   const none = (bounds: readonly number[]): Counted => ({ upTo: bounds.map(() => 0), count: 0, sum: 0 });
   return {
     jobs: {},
+    codes: {},
     rows: 0,
     batches: { full: 0, idle: 0, urgent: 0, window: 0, retry: 0 },
     wait: none(WAIT_BOUNDS),

@@ -15,6 +15,15 @@ export interface JobCounts {
 const NO_JOBS: Readonly<JobCounts> = { completed: 0, failed: 0, expired: 0, cancelled: 0, retried: 0 };
 const SKETCHES = ['wait', 'run', 'total', 'batchRows'] as const;
 
+/** Models that a worker keeps apart in a queue, and error codes; what comes beyond counts as other. */
+const OWN_NAMES_MAX = 16;
+/** The same in a sum over workers, which may serve different models. */
+const SUM_NAMES_MAX = 200;
+/** Where models beyond those kept apart are counted; no model can have this name. */
+export const OTHER_MODELS = '(other)';
+const OTHER_CODES = 'OTHER';
+const ERROR_CODE = /^[A-Z][A-Z0-9_]{0,39}$/;
+
 /**
  * What was done of one queue in some time, by one worker or by many: figures of several are added
  * with `merge`, sketches included. Times are of jobs that completed, or failed after they had run.
@@ -33,6 +42,10 @@ export class WorkFigures {
   readonly batchRows = new Sketch();
   /** Micro-batches by why they went out: `full`, `idle` (nothing more was there), `window`, `retry`. */
   readonly closed: Record<string, number> = {};
+  /** Failed jobs by error code. */
+  readonly codes: Record<string, number> = {};
+  /** The same figures of each model, as far as they are known: records of older workers have none. */
+  readonly models = new Map<string, WorkFigures>();
 
   /** Jobs that ended, however they did: `retried` ones have not. */
   get ended(): number {
@@ -50,7 +63,27 @@ export class WorkFigures {
     this.closed[reason] = (this.closed[reason] ?? 0) + 1;
   }
 
+  /** A job that failed for good. */
+  addFailure(code: string, most = OWN_NAMES_MAX, times = 1): void {
+    const room = code in this.codes || Object.keys(this.codes).length < most;
+    const kept = room && ERROR_CODE.test(code) ? code : OTHER_CODES;
+    this.codes[kept] = (this.codes[kept] ?? 0) + times;
+  }
+
+  /** One model's share, to be added to beside the whole. */
+  ofModel(model: string, most = OWN_NAMES_MAX): WorkFigures {
+    const kept = this.models.has(model) || this.models.size < most ? model : OTHER_MODELS;
+    let figures = this.models.get(kept);
+    if (figures === undefined) {
+      figures = new WorkFigures();
+      this.models.set(kept, figures);
+    }
+    return figures;
+  }
+
   merge(other: WorkFigures): void {
+    for (const [code, count] of Object.entries(other.codes)) this.addFailure(code, SUM_NAMES_MAX, count);
+    for (const [model, figures] of other.models) this.ofModel(model, SUM_NAMES_MAX).merge(figures);
     for (const kind of Object.keys(NO_JOBS) as (keyof JobCounts)[]) this.jobs[kind] += other.jobs[kind];
     this.rows += other.rows;
     for (const name of SKETCHES) this[name].merge(other[name]);
@@ -61,7 +94,21 @@ export class WorkFigures {
 
   toJSON(): object {
     const sketches = SKETCHES.filter((name) => this[name].count > 0).map((name) => [name, this[name]]);
-    return { jobs: this.jobs, rows: this.rows, closed: this.closed, ...Object.fromEntries(sketches) };
+    const { jobs, rows, closed, codes } = this;
+    const failures = Object.keys(codes).length === 0 ? {} : { codes };
+    return { jobs, rows, closed, ...failures, ...Object.fromEntries(sketches), ...this.modelsJson() };
+  }
+
+  /** Where one model did it all, as mostly, its name says as much as its figures would. */
+  private modelsJson(): object {
+    const [first, ...more] = this.models;
+    if (first === undefined) return {};
+    const [name, figures] = first;
+    const whole =
+      figures.ended === this.ended &&
+      figures.jobs.retried === this.jobs.retried &&
+      figures.batchRows.count === this.batchRows.count;
+    return more.length === 0 && whole ? { model: name } : { models: Object.fromEntries(this.models) };
   }
 
   /** @throws TypeError when it is not what `toJSON` wrote. */
@@ -72,7 +119,16 @@ export class WorkFigures {
     Object.assign(figures.jobs, { ...NO_JOBS, ...counts(given.jobs) });
     figures.rows = typeof given.rows === 'number' ? given.rows : 0;
     Object.assign(figures.closed, counts(given.closed));
+    if (given.codes !== undefined) Object.assign(figures.codes, counts(given.codes));
     for (const name of SKETCHES) if (given[name] !== undefined) figures[name].merge(Sketch.from(given[name]));
+    if (typeof given.model === 'string') {
+      const whole = new WorkFigures();
+      whole.merge(figures);
+      figures.models.set(given.model, whole);
+    }
+    for (const [model, own] of Object.entries(given.models ?? {})) {
+      figures.models.set(model, WorkFigures.from(own));
+    }
     return figures;
   }
 }

@@ -16,8 +16,8 @@ export interface DispatchHost extends RowsHost {
   urge(unit: HeldJob): Promise<void>;
   /** False for a job that must not start any more (cancelled, past its deadline); the host has ended it. */
   mayStart(job: HeldJob): boolean;
-  /** A micro-batch goes to its run: the queue of its most urgent row, its rows, why it was closed. */
-  onBatch(queue: string, rows: number, reason: CloseReason): void;
+  /** A micro-batch goes to its run: queue of its most urgent row, model, rows, why it was closed. */
+  onBatch(queue: string, model: string, rows: number, reason: CloseReason): void;
   /** A run took `ms`; `overheadMs` beside it since the run before, when that was just before. */
   onRan(session: string, rows: number, ms: number, overheadMs: number | undefined): void;
   /** A check in service proved that rows of this session mix: they run one at a time from now on. */
@@ -175,7 +175,8 @@ export class Dispatcher {
       unit.device = slot.deviceOf(model);
     }
     this.batches += 1;
-    this.host.onBatch(first.unit.job.spec.queue, batch.rows, batch.reason);
+    const { queue, model: name } = first.unit.job.spec;
+    this.host.onBatch(queue, name, batch.rows, batch.reason);
     const limitMs = leastLeft(batch, 'hardMs');
     const softMs = leastLeft(batch, 'softMs');
     let reply: RunReply;

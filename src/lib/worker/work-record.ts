@@ -27,15 +27,19 @@ export class WorkRecord {
   settled(settlement: Settlement): void {
     if (settlement.kind === 'release') return;
     const work = this.workOf(settlement.job.spec.queue);
-    count(work.recent, settlement);
-    count(work.total, settlement);
+    for (const figures of [work.recent, work.total]) {
+      count(figures, settlement);
+      count(figures.ofModel(settlement.job.spec.model), settlement);
+    }
   }
 
   /** A micro-batch that goes to its run. */
-  batch(queue: string, rows: number, reason: string): void {
+  batch(queue: string, model: string, rows: number, reason: string): void {
     const work = this.workOf(queue);
-    work.recent.addBatch(rows, reason);
-    work.total.addBatch(rows, reason);
+    for (const figures of [work.recent, work.total]) {
+      figures.addBatch(rows, reason);
+      figures.ofModel(model).addBatch(rows, reason);
+    }
   }
 
   /** Has what is new written; what could not be is written with the next. */
@@ -95,6 +99,7 @@ function count(figures: WorkFigures, settlement: Exclude<Settlement, { kind: 're
   figures.jobs[kind === 'retry' ? 'retried' : kind] += 1;
   if (kind === 'completed') figures.rows += job.spec.rows;
   else if (kind !== 'failed') return;
+  else figures.addFailure(settlement.failure.code);
   const { meta } = settlement;
   // Without a device it never came to a run, and has no times.
   if (meta.device === '') return;

@@ -87,6 +87,60 @@ describe("a queue's last minute", () => {
   });
 });
 
+describe('figures by model', () => {
+  const whole = (json: WorkFigures): WorkFigures => WorkFigures.from(JSON.parse(JSON.stringify(json)));
+  const done = (into: WorkFigures, model: string, ms: number): void => {
+    for (const figures of [into, into.ofModel(model)]) {
+      figures.jobs.completed += 1;
+      figures.rows += 1;
+      figures.run.add(ms);
+      figures.addBatch(1, 'idle');
+    }
+  };
+
+  it('come back as they were written, and one model costs its name alone', () => {
+    const one = new WorkFigures();
+    for (let i = 1; i <= 50; i++) done(one, 'digits', i);
+    const none = figures(...Array.from({ length: 50 }, (_, i) => i + 1));
+    expect(JSON.stringify(one).length).toBeLessThan(JSON.stringify(none).length + 40);
+    expect(whole(one).models.get('digits')?.run.toJSON()).toEqual(one.run.toJSON());
+    done(one, 'ocr', 7);
+    one.addFailure('TIME_LIMIT');
+    one.ofModel('ocr').addFailure('TIME_LIMIT');
+    const back = whole(one);
+    expect([...back.models.keys()]).toEqual(['digits', 'ocr']);
+    expect(back.models.get('ocr')?.codes).toEqual({ TIME_LIMIT: 1 });
+    expect(back.toJSON()).toEqual(one.toJSON());
+  });
+
+  it('are added by name; a record without them is read as before', () => {
+    const [a, b] = [new WorkFigures(), new WorkFigures()];
+    done(a, 'digits', 1);
+    done(b, 'digits', 3);
+    done(b, 'ocr', 5);
+    const sum = new WorkFigures();
+    for (const part of [a, b, figures(9)]) sum.merge(part);
+    expect(sum.jobs.completed).toBe(4);
+    expect(sum.models.get('digits')?.rows).toBe(2);
+    expect(sum.models.get('digits')?.run.max).toBe(3);
+    expect(whole(figures(9)).models.size).toBe(0);
+  });
+
+  it('stay small, however many models and codes there are', () => {
+    const many = new WorkFigures();
+    for (let i = 0; i < 500; i++) {
+      for (let ms = 1; ms < 100_000; ms *= 1.5) done(many, `model-${i}`, ms);
+      many.addFailure(`CODE_${i}`);
+    }
+    many.addFailure('<script>');
+    expect(many.models.size).toBe(17);
+    expect(many.ofModel('(other)').rows).toBe(many.rows - 16 * (many.rows / 500));
+    expect(Object.keys(many.codes)).toHaveLength(17);
+    expect(many.codes.OTHER).toBe(485);
+    expect(JSON.stringify(many).length).toBeLessThan(64 * 1024);
+  });
+});
+
 describe('the totals of a worker', () => {
   it('are by queue, live as long as its heartbeat, and go with it', async () => {
     const { queue, client } = kit;

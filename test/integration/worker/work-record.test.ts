@@ -38,6 +38,16 @@ describe('what a worker records', () => {
     expect((await queue.record(late.id)).state).toBe('expired');
     expect(total?.jobs).toEqual({ completed: 2, failed: 1, expired: 1, cancelled: 0, retried: 0 });
     expect(total?.rows).toBe(5);
+    expect(total?.codes).toEqual({ RUN_FAILED: 1 });
+    const [[model, own] = []] = total?.models ?? [];
+    expect([total?.models.size, model]).toEqual([1, 'm']);
+    expect(own?.jobs).toEqual(total?.jobs);
+    expect([own?.rows, own?.run.count, own?.batchRows.count, own?.codes]).toEqual([
+      5,
+      3,
+      4,
+      { RUN_FAILED: 1 },
+    ]);
     // The four rows fill a run; then the bad row and the one beside it, which are run apart after that.
     expect(total?.closed).toEqual({ full: 1, idle: 1, retry: 2 });
     expect(total?.batchRows.count).toBe(4);

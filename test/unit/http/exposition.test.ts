@@ -63,7 +63,12 @@ const queue = {
 
 function view(change: { workers?: (typeof worker)[]; prepare?: (sums: WorkSums) => void } = {}): MetricsView {
   const sums = new WorkSums();
-  change.prepare?.(sums);
+  const failing = new WorkFigures();
+  failing.ofModel('digits').addFailure('RUN_FAILED');
+  const prepare =
+    change.prepare ??
+    ((into) => into.update(new Map([['w1', new Map([['realtime', failing]])]]), NOW, 'zero'));
+  prepare(sums);
   const facts = parseInfo(
     'redis_version:7.0.15\nused_memory:1000\nmaxmemory:2000\nmaxmemory_policy:noeviction\nevicted_keys:5\n',
   );
@@ -77,7 +82,8 @@ function view(change: { workers?: (typeof worker)[]; prepare?: (sums: WorkSums) 
     work: new Map(),
     hidden: { queues: 0, workers: 0 },
   };
-  return { exporter, reading: { snapshot, work: sums.of(['realtime']) } };
+  const models = sums.byModel(['realtime'], [['realtime', 'digits']]);
+  return { exporter, reading: { snapshot, work: sums.of(['realtime']), models, hiddenModels: 0 } };
 }
 
 const parsed = async (of: MetricsView) => parseExposition((await exposition(of)).text);
@@ -140,6 +146,47 @@ describe('the text of /metrics', () => {
     expect(exposedValue(metrics, 'infer_batch_rows_bucket', { le: '8' })).toBe(2);
     expect(exposedValue(metrics, 'infer_batches_total', { reason: 'full' })).toBe(1);
     expect(exposedValue(metrics, 'infer_jobs_completed_total')).toBe(5);
+  });
+
+  it('tells models of a queue apart, and failures by their code', async () => {
+    const figures = new WorkFigures();
+    for (const [model, ms] of [
+      ['digits', 4],
+      ['digits', 40],
+      ['ocr', 400],
+    ] as const) {
+      figures.ofModel(model).run.add(ms);
+      figures.ofModel(model).jobs.completed += 1;
+      figures.ofModel(model).rows += 3;
+      figures.ofModel(model).addBatch(3, 'idle');
+    }
+    for (const code of ['TIME_LIMIT', 'TIME_LIMIT', 'RUN_FAILED']) {
+      figures.ofModel('ocr').jobs.failed += 1;
+      figures.ofModel('ocr').addFailure(code);
+    }
+    const metrics = await parsed(
+      view({
+        prepare: (sums) => sums.update(new Map([['w1', new Map([['realtime', figures]])]]), NOW, 'zero'),
+      }),
+    );
+    const value = (name: string, model: string, more = {}) =>
+      exposedValue(metrics, name, { queue: 'realtime', model, ...more });
+    expect(value('infer_model_jobs_total', 'digits', { state: 'completed' })).toBe(2);
+    expect(value('infer_model_jobs_total', 'digits', { state: 'failed' })).toBe(0);
+    expect(value('infer_model_jobs_total', 'ocr', { state: 'failed' })).toBe(3);
+    expect(value('infer_job_failures_total', 'ocr', { code: 'TIME_LIMIT' })).toBe(2);
+    expect(value('infer_job_failures_total', 'ocr', { code: 'RUN_FAILED' })).toBe(1);
+    expect(value('infer_model_rows_total', 'digits')).toBe(6);
+    expect(value('infer_model_run_seconds_bucket', 'digits', { le: '0.005' })).toBe(1);
+    expect(value('infer_model_run_seconds_count', 'ocr')).toBe(1);
+    expect(value('infer_model_batch_rows_sum', 'digits')).toBe(6);
+  });
+
+  it('shows a model that is served and has done nothing, so that its first job is an increase', async () => {
+    const metrics = await parsed(view({ prepare: () => undefined }));
+    const labels = { queue: 'realtime', model: 'digits' };
+    expect(exposedValue(metrics, 'infer_model_jobs_total', { ...labels, state: 'failed' })).toBe(0);
+    expect(exposedValue(metrics, 'infer_model_run_seconds_count', labels)).toBe(0);
   });
 
   it('never lets a bucket fall, wherever values lie between the bounds', async () => {

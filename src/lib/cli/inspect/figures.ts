@@ -14,6 +14,8 @@ export interface FiguresJson {
   /** Milliseconds the rates are taken over. */
   windowMs: number;
   jobs: JobCounts;
+  /** Failed jobs by error code. */
+  failures: Record<string, number>;
   rows: number;
   /** Jobs that ended a second, and rows of completed ones. */
   jobsPerSecond: number;
@@ -39,6 +41,7 @@ export function figuresJson(figures: WorkFigures, windowMs: number): FiguresJson
   return {
     windowMs: Math.max(1000, Math.round(windowMs)),
     jobs: { ...figures.jobs },
+    failures: { ...figures.codes },
     rows: figures.rows,
     jobsPerSecond: rounded(figures.ended / seconds),
     rowsPerSecond: rounded(figures.rows / seconds),

@@ -109,8 +109,8 @@ export class Look {
     });
   }
 
-  /** A row a queue, and one a queue and worker that served it. */
-  stats(wanted: Wanted): Promise<StatRow[]> {
+  /** A row a queue, and one a queue and worker that served it, or model that was run for it. */
+  stats(wanted: Wanted, by: 'worker' | 'model'): Promise<StatRow[]> {
     return this.worded(async () => {
       const workers = await listWorkers(this.client, this.prefix);
       const picked = pickWorkers(workers, wanted.destinations);
@@ -123,18 +123,32 @@ export class Look {
         const ever = serving.map((worker) => totals.get(worker.id)?.get(queue) ?? sumOf([]));
         const oldest = Math.max(0, ...serving.map((worker) => now - worker.startedAt));
         const all = wanted.destinations === undefined ? total : sumOf(recentOf(byWorker, picked));
+        const since = sumOf(ever);
+        const whole = {
+          queue,
+          worker: null,
+          model: null,
+          lastMinute: figuresJson(all, windowMs),
+          sinceStart: serving.length === 0 ? null : figuresJson(since, oldest),
+        };
+        if (by === 'model') {
+          const none = sumOf([]);
+          const models = [...new Set([...since.models.keys(), ...all.models.keys()])].sort();
+          const shares = models.map((model) => ({
+            ...whole,
+            model,
+            lastMinute: figuresJson(all.models.get(model) ?? none, windowMs),
+            sinceStart: serving.length === 0 ? null : figuresJson(since.models.get(model) ?? none, oldest),
+          }));
+          return [whole, ...shares];
+        }
         return [
-          {
-            queue,
-            worker: null,
-            lastMinute: figuresJson(all, windowMs),
-            sinceStart: serving.length === 0 ? null : figuresJson(sumOf(ever), oldest),
-          },
+          whole,
           ...serving.map((worker, at): StatRow => {
             const age = now - worker.startedAt;
             const recent = figuresJson(sumOf(recentOf(byWorker, [worker])), Math.min(age, windowMs));
             const since = figuresJson(ever[at] ?? sumOf([]), age);
-            return { queue, worker: worker.name, lastMinute: recent, sinceStart: since };
+            return { queue, worker: worker.name, model: null, lastMinute: recent, sinceStart: since };
           }),
         ];
       });

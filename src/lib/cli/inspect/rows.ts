@@ -15,11 +15,13 @@ export type WorkerRow = Omit<WorkerRecord, 'gpuMemory'> & {
   sinceStart: FiguresJson;
 };
 
-/** One row of `infer inspect stats`: a queue, or what one worker did of it. */
+/** One row of `infer inspect stats`: a queue, or what was done of it by one worker or with one model. */
 export interface StatRow {
   queue: string;
   /** Name of the worker; null for all of them together. */
   worker: string | null;
+  /** Name of the model; null for all of them together. */
+  model: string | null;
   lastMinute: FiguresJson;
   /** Of the workers that live now; null where none serves the queue. */
   sinceStart: FiguresJson | null;

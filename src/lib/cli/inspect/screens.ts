@@ -4,7 +4,7 @@ import { count, type Layout, perSecond } from '../output/text.js';
 import { inspectView, liveInspectView } from '../views/inspect-view.js';
 import { type Overview, overviewJson } from '../views/overview.js';
 import { queueList } from '../views/queue-list.js';
-import { type StatLine, statLines, statList } from '../views/stat-list.js';
+import { type StatLine, type StatShare, statLines, statList } from '../views/stat-list.js';
 import { workerList } from '../views/worker-list.js';
 import type { Point } from '../watch.js';
 import type { Screen } from './inspect-command.js';
@@ -118,18 +118,20 @@ const STAT_ORDERS: Orders<StatLine> = {
 /** `infer inspect stats`. */
 export function statScreen(
   wanted: Wanted,
+  by: StatShare,
   format: 'table' | 'wide',
   print: Print<StatLine>,
 ): Screen<StatLine[]> {
+  const list = statList(by);
   return {
     sorts: Object.keys(STAT_ORDERS),
-    read: async (look) => statLines(await look.stats(wanted)),
-    json: (lines) => ({ stats: listJson(statList, lines) }),
-    print: (lines) => print(statList, lines),
-    body: (lines, sort, room) => renderList(statList, sorted(lines, STAT_ORDERS, sort), format, room),
+    read: async (look) => statLines(await look.stats(wanted, by)),
+    json: (lines) => ({ stats: listJson(list, lines) }),
+    print: (lines) => print(list, lines),
+    body: (lines, sort, room) => renderList(list, sorted(lines, STAT_ORDERS, sort), format, room),
     points: (lines) =>
       lines
-        .filter(({ worker, over }) => worker === null && over === 'minute')
+        .filter(({ worker, model, over }) => worker === null && model === null && over === 'minute')
         .flatMap(({ queue: name, figures: { jobsPerSecond, totalMs } }) => [
           { name, label: 'jobs', value: jobsPerSecond, shown: perSecond(jobsPerSecond) },
           {

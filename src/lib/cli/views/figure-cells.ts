@@ -29,6 +29,12 @@ export function closedCell({ batches: { count: all, closed } }: FiguresJson): Ce
   };
 }
 
+/** Failed jobs by error code, the most frequent first: `RUN_FAILED 3`, `TIME_LIMIT 1`. */
+export function failuresCell({ failures }: FiguresJson): Cell {
+  const codes = Object.entries(failures).sort((a, b) => b[1] - a[1]);
+  return codes.length === 0 ? '-' : { values: codes.map(([code, jobs]) => `${code} ${jobs}`) };
+}
+
 export function rateCell(rate: number): Cell {
   return rate === 0 ? 0 : perSecond(rate);
 }

@@ -1,19 +1,28 @@
 import type { FiguresJson } from '../inspect/figures.js';
 import type { StatRow } from '../inspect/rows.js';
 import type { ListView } from '../output/list-format.js';
-import { batchCell, closedCell, latencyCell, rateCell } from './figure-cells.js';
+import { batchCell, closedCell, failuresCell, latencyCell, rateCell } from './figure-cells.js';
 
-/** A row of the table: the figures of one queue, or one worker's share, over one time. */
-export interface StatLine extends Pick<StatRow, 'queue' | 'worker'> {
+/** A row of the table: the figures of one queue, or one worker's or model's share, over one time. */
+export interface StatLine extends Pick<StatRow, 'queue' | 'worker' | 'model'> {
   over: 'minute' | 'start';
   figures: FiguresJson;
 }
 
+const ALL = { text: 'all', format: 'bold' } as const;
+const SHARE: Record<StatShare, ListView<StatLine>['columns'][number]> = {
+  worker: { title: 'WORKER', key: true, cell: ({ worker }) => worker ?? ALL },
+  model: { title: 'MODEL', key: true, cell: ({ model }) => model ?? ALL },
+};
+
+/** What the lines under that of a queue are about. */
+export type StatShare = 'worker' | 'model';
+
 /** `infer inspect stats`. */
-export const statList: ListView<StatLine> = {
+export const statList = (by: StatShare): ListView<StatLine> => ({
   columns: [
     { title: 'QUEUE', cell: ({ queue }) => queue },
-    { title: 'WORKER', key: true, cell: ({ worker }) => worker ?? { text: 'all', format: 'bold' } },
+    SHARE[by],
     { title: 'OVER', key: true, cell: ({ over }) => over },
     { title: 'COMPLETED', align: 'right', cell: ({ figures }) => figures.jobs.completed },
     {
@@ -21,6 +30,7 @@ export const statList: ListView<StatLine> = {
       align: 'right',
       cell: ({ figures }) => ({ text: figures.jobs.failed, format: 'red' }),
     },
+    { title: 'ERRORS', wide: true, cell: ({ figures }) => failuresCell(figures) },
     { title: 'EXPIRED', align: 'right', wide: true, cell: ({ figures }) => figures.jobs.expired },
     {
       title: 'CANCELLED',
@@ -37,15 +47,15 @@ export const statList: ListView<StatLine> = {
     { title: 'BATCH ROWS', wide: true, cell: ({ figures }) => batchCell(figures) },
     { title: 'CLOSED', wide: true, cell: ({ figures }) => closedCell(figures) },
   ],
-  name: ({ queue, worker }) => (worker === null ? queue : `${queue}/${worker}`),
-  json: ({ queue, worker, over, figures }) => ({ queue, worker, over, ...figures }),
+  name: ({ queue, worker, model }) => [queue, worker ?? model ?? []].flat().join('/'),
+  json: ({ queue, worker, model, over, figures }) => ({ queue, worker, model, over, ...figures }),
   empty: 'no queue yet: infer submit makes one',
-};
+});
 
 /** The lines of the table: of every row the last minute and, where it is known, the time since start. */
 export function statLines(rows: readonly StatRow[]): StatLine[] {
-  return rows.flatMap(({ queue, worker, lastMinute, sinceStart }) => {
-    const line = { queue, worker };
+  return rows.flatMap(({ queue, worker, model, lastMinute, sinceStart }) => {
+    const line = { queue, worker, model };
     return [
       { ...line, over: 'minute' as const, figures: lastMinute },
       ...(sinceStart === null ? [] : [{ ...line, over: 'start' as const, figures: sinceStart }]),
