@@ -67,12 +67,13 @@ export class Producer {
       ? await Promise.all(jobs.map((job) => this.client.exists(base + job.spec.id)))
       : jobs.map(() => 0);
     const fresh = jobs.filter((_, i) => known[i] === 0);
+    const bull = await this.queueOf(queue);
     const large = fresh.filter((job) => job.input.byteLength > INLINE_INPUT_BYTES);
     const stored = large.map((job) =>
       this.client.set(inputKey(tag, job.spec.id), asBuffer(job.input), 'EX', ORPHAN_INPUT_TTL, 'NX'),
     );
     const added = addAll(
-      await this.queueOf(queue),
+      bull,
       fresh.map((job) => ({
         name: jobName(job.spec),
         data: toJobData(job.spec, job.input.byteLength > INLINE_INPUT_BYTES ? undefined : job.input),
