@@ -48,18 +48,18 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     const source = file === '-' ? { stdin: process.stdin } : { path: file };
     await checkInput(source);
     return interruptible((signal) =>
-      withClient(this.loaded, true, async (client) => {
-        // Asked along with the signature: no round trip of its own.
-        const warned = this.warnOfEviction(client);
-        const signature = await client.signatures.find(this.settings.model);
-        const input = await readInput(source, signature);
-        const done =
-          input.kind === 'one'
-            ? await this.submitOne(client, signature, input, signal)
-            : await this.submitMany(client, signature, input, signal);
-        await warned;
-        return done;
-      }),
+      withClient(
+        this.loaded,
+        true,
+        async (client) => {
+          const signature = await client.signatures.find(this.settings.model);
+          const input = await readInput(source, signature);
+          return input.kind === 'one'
+            ? this.submitOne(client, signature, input, signal)
+            : this.submitMany(client, signature, input, signal);
+        },
+        (text) => this.warn(text),
+      ),
     );
   }
 
@@ -134,12 +134,6 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     this.next(`infer result ${group.group} --output results.ndjson`);
     if (ended.state !== 'completed') this.endWith(ended.rowsDone > 0 ? ExitCode.Partial : ExitCode.Negative);
     return { ...group, ...ended };
-  }
-
-  private async warnOfEviction(client: InferClient): Promise<void> {
-    const { evictionWarning } = await import('../lib/redis/eviction.js');
-    const warning = await evictionWarning(client.redis);
-    if (warning !== undefined) this.warn(warning);
   }
 
   private async warnWithoutWorker(client: InferClient, queue: string): Promise<void> {

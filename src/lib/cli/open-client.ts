@@ -1,5 +1,6 @@
 import { InferClient } from '../client/client.js';
 import type { LoadedSettings } from '../config/load.js';
+import { evictionWarning } from '../redis/eviction.js';
 import { connectionSettings, resultSettings } from '../redis/from-settings.js';
 
 /**
@@ -13,16 +14,29 @@ async function openClient(loaded: LoadedSettings, autostart: boolean): Promise<I
   return InferClient.open({ prefix, modelsDir, resultTtl, redis, resultRedis, values: 'json' });
 }
 
-/** Runs `work` with a client and closes it, however that ends. */
+/**
+ * Runs `work` with a client and closes it, however that ends.
+ * @param warn told of what may lose the work that is put in: for commands that do.
+ */
 export async function withClient<T>(
   loaded: LoadedSettings,
   autostart: boolean,
   work: (client: InferClient) => Promise<T>,
+  warn?: (text: string) => void,
 ): Promise<T> {
   const client = await openClient(loaded, autostart);
+  // Asked along with the first thing the work asks: no round trip of its own.
+  const warned = warn === undefined ? undefined : warnOfEviction(client, warn);
   try {
-    return await work(client);
+    const done = await work(client);
+    await warned;
+    return done;
   } finally {
     await client.close();
   }
+}
+
+async function warnOfEviction(client: InferClient, warn: (text: string) => void): Promise<void> {
+  const warning = await evictionWarning(client.redis);
+  if (warning !== undefined) warn(warning);
 }

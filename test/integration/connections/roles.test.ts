@@ -60,25 +60,29 @@ const WORK: readonly [name: string, words: Words, allowed: readonly AclRole[]][]
 ];
 
 /** A worker takes and ends any job of its queues, so it is trusted with them; see the next test but one. */
-describe.each(ACL_ROLES.filter((role) => role !== 'worker'))('what a %s may do', (role) => {
-  it.each(WORK)('%s', async (_, words, allowed) => {
-    const typed = typeof words === 'function' ? await words() : words;
-    await denials(redis);
-    const run = await infer.run(typed, { env: env(role) });
-    const refused = await denials(redis);
-    if (allowed.includes(role)) {
-      expect(run.stderr).not.toMatch(/^Error/m);
-      expect([77, 70, 78]).not.toContain(run.exitCode);
-      expect(refused).toEqual([]);
-    } else {
-      expect([run.exitCode, run.stderr + run.stdout]).toEqual([
-        77,
-        expect.stringMatching(/may not |refused/),
-      ]);
-      expect(refused.length).toBeGreaterThan(0);
-    }
-  });
-});
+describe.each(ACL_ROLES.filter((role) => role !== 'worker'))(
+  'what a %s may do',
+  { timeout: 120_000 },
+  (role) => {
+    it.each(WORK)('%s', async (_, words, allowed) => {
+      const typed = typeof words === 'function' ? await words() : words;
+      await denials(redis);
+      const run = await infer.run(typed, { env: env(role) });
+      const refused = await denials(redis);
+      if (allowed.includes(role)) {
+        expect(run.stderr).not.toMatch(/^Error/m);
+        expect([77, 70, 78]).not.toContain(run.exitCode);
+        expect(refused).toEqual([]);
+      } else {
+        expect([run.exitCode, run.stderr + run.stdout]).toEqual([
+          77,
+          expect.stringMatching(/may not |refused/),
+        ]);
+        expect(refused.length).toBeGreaterThan(0);
+      }
+    });
+  },
+);
 
 describe('a producer that speaks to Redis itself', () => {
   it('neither pauses nor empties a queue, commands no worker, forges no record, and lists nothing', async () => {
