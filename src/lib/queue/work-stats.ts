@@ -20,7 +20,7 @@ const OWN_NAMES_MAX = 16;
 /** The same in a sum over workers, which may serve different models. */
 const SUM_NAMES_MAX = 200;
 /** Where models beyond those kept apart are counted; no model can have this name. */
-export const OTHER_MODELS = '(other)';
+const OTHER_MODELS = '(other)';
 const OTHER_CODES = 'OTHER';
 const ERROR_CODE = /^[A-Z][A-Z0-9_]{0,39}$/;
 
