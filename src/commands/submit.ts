@@ -48,18 +48,13 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     const source = file === '-' ? { stdin: process.stdin } : { path: file };
     await checkInput(source);
     return interruptible((signal) =>
-      withClient(
-        this.loaded,
-        true,
-        async (client) => {
-          const signature = await client.signatures.find(this.settings.model);
-          const input = await readInput(source, signature);
-          return input.kind === 'one'
-            ? this.submitOne(client, signature, input, signal)
-            : this.submitMany(client, signature, input, signal);
-        },
-        (text) => this.warn(text),
-      ),
+      withClient(this.loaded, this, async (client) => {
+        const signature = await client.signatures.find(this.settings.model);
+        const input = await readInput(source, signature);
+        return input.kind === 'one'
+          ? this.submitOne(client, signature, input, signal)
+          : this.submitMany(client, signature, input, signal);
+      }),
     );
   }
 

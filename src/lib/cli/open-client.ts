@@ -14,19 +14,24 @@ async function openClient(loaded: LoadedSettings, autostart: boolean): Promise<I
   return InferClient.open({ prefix, modelsDir, resultTtl, redis, resultRedis, values: 'json' });
 }
 
+/** A command, as far as it can warn. */
+interface Warner {
+  warn(text: string): unknown;
+}
+
 /**
  * Runs `work` with a client and closes it, however that ends.
- * @param warn told of what may lose the work that is put in: for commands that do.
+ * @param submitter the command, if it puts work in: infer's own Redis is started for it when there is
+ * no other, and it is told of what may lose its work. False for commands that only look or take out.
  */
 export async function withClient<T>(
   loaded: LoadedSettings,
-  autostart: boolean,
+  submitter: Warner | false,
   work: (client: InferClient) => Promise<T>,
-  warn?: (text: string) => void,
 ): Promise<T> {
-  const client = await openClient(loaded, autostart);
+  const client = await openClient(loaded, submitter !== false);
   // Asked along with the first thing the work asks: no round trip of its own.
-  const warned = warn === undefined ? undefined : warnOfEviction(client, warn);
+  const warned = submitter === false ? undefined : warnOfEviction(client, submitter);
   try {
     const done = await work(client);
     await warned;
@@ -36,7 +41,7 @@ export async function withClient<T>(
   }
 }
 
-async function warnOfEviction(client: InferClient, warn: (text: string) => void): Promise<void> {
+async function warnOfEviction(client: InferClient, submitter: Warner): Promise<void> {
   const warning = await evictionWarning(client.redis);
-  if (warning !== undefined) warn(warning);
+  if (warning !== undefined) submitter.warn(warning);
 }
