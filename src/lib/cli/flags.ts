@@ -3,7 +3,7 @@ import { SETTING_NAMES, type SettingName, settingOf } from '../config/settings.j
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { checkPriority, checkQueueName, type Priority, printable } from '../core/job.js';
-import { parseBytes, parseDuration } from '../core/units.js';
+import { parseBytes, parseDuration, parseMoment } from '../core/units.js';
 
 /**
  * Flags of settings. Their values are read from `this.settings`, which also knows the environment,
@@ -99,6 +99,12 @@ export function manyQueuesFlag(description: string): Interfaces.OptionFlag<strin
 export const durationFlag = Flags.custom<number>({
   helpValue: '<time>',
   parse: async (input) => parseDuration(input),
+});
+
+/** Milliseconds since the epoch of `2027-01-31T22:00`. */
+export const momentFlag = Flags.custom<number>({
+  helpValue: '<time>',
+  parse: async (input) => parseMoment(input),
 });
 
 /** Bytes of `64kb`, `2gb`. */

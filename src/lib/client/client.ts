@@ -36,7 +36,7 @@ import type {
   SubmittedJob,
 } from './types.js';
 import { unknownId } from './unknown-id.js';
-import { deadlineOf, type GroupProgress, PROGRESS_MS, type WaitOptions, waitFor } from './waiting.js';
+import { deadlineOf, type GroupProgress, PROGRESS_MS, tickOf, type WaitOptions, waitFor } from './waiting.js';
 
 const ENDED = new Set(['completed', 'failed', 'expired', 'cancelled']);
 
@@ -155,7 +155,7 @@ export class InferClient {
     }
     const deadline = deadlineOf(options.timeoutMs);
     // At its own deadline the job's state is looked at: it may have expired with no worker about.
-    const limits = { id, deadline, signal: options.signal, tickMs: options.expiresMs };
+    const limits = { id, deadline, signal: options.signal, tickMs: tickOf(options) };
     const told = await waitFor(heard, limits);
     if (told !== undefined) return this.fromNotice(queue, told);
     const left = deadline === undefined ? undefined : deadline - Date.now();

@@ -15,7 +15,6 @@ const AHEAD = 16;
 /**
  * The rows of a group in input order; each chunk is fetched shortly before it is read. Chunks whose
  * rows lie between those of others are held until it is their turn.
- * @param ended resolves when a chunk has ended, where the group has not yet
  */
 export async function* groupChunks(
   client: RedisClient,
@@ -23,14 +22,13 @@ export async function* groupChunks(
   group: GroupRecord,
   results: ResultSource,
   form: ValueForm,
-  ended?: (queue: string, id: string) => Promise<void>,
 ): AsyncGenerator<GroupChunk> {
   const merge = new RowMerge();
   const ahead: Promise<ReadChunk>[] = [];
   let next = 0;
   for (let index = 0; index < group.jobs; index++) {
     while (next < group.jobs && next < index + AHEAD) {
-      const chunk = readChunk(client, prefix, group, results, next++, form, ended);
+      const chunk = readChunk(client, prefix, group, results, next++, form);
       // Awaited in its turn; a failure before that must not count as unhandled.
       chunk.catch(() => undefined);
       ahead.push(chunk);
@@ -47,11 +45,9 @@ async function readChunk(
   results: ResultSource,
   index: number,
   form: ValueForm,
-  ended: ((queue: string, id: string) => Promise<void>) | undefined,
 ): Promise<ReadChunk> {
   const id = chunkId(group.id, index);
   const queue = queueOfChunk(group, index);
-  await ended?.(queue, id);
   const record = await readJob(client, prefix, queue, id);
   if (record === undefined) return { index, rows: 0, place: undefined };
   const { rows, group: place } = record;

@@ -1,3 +1,5 @@
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
 import { checkJobId, checkPriority, checkQueueName, newId } from '../core/job.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { JobSpec } from '../queue/broker.js';
@@ -11,7 +13,7 @@ export function queueFor(rows: number, options: SubmitOptions): string {
 /**
  * What a job will carry, checked.
  * @param reply list for the notice of its end, when somebody listens already.
- * @throws InferError JOB_ID, PRIORITY_RANGE, QUEUE_NAME (2).
+ * @throws InferError JOB_ID, PRIORITY_RANGE, QUEUE_NAME, DELAY (2).
  */
 export function specOf(
   rows: number,
@@ -20,6 +22,8 @@ export function specOf(
   defaults: { resultTtl: number; reply?: string | undefined },
 ): JobSpec {
   const { expiresMs, retries, retryDelayMs, timeLimitMs, softTimeLimitMs } = options;
+  const now = Date.now();
+  const notBefore = startOf(options, now);
   return {
     id: options.id === undefined ? newId('j') : checkJobId(options.id),
     queue: queueFor(rows, options),
@@ -28,10 +32,27 @@ export function specOf(
     priority: checkPriority(options.priority ?? 0),
     resultTtl: options.resultTtl ?? defaults.resultTtl,
     ...(defaults.reply === undefined ? {} : { reply: defaults.reply }),
-    ...(expiresMs === undefined ? {} : { deadline: Date.now() + expiresMs }),
+    ...(notBefore === undefined ? {} : { notBefore }),
+    ...(expiresMs === undefined ? {} : { deadline: (notBefore ?? now) + expiresMs }),
     ...(retries === undefined ? {} : { attempts: retries + 1 }),
     ...(retryDelayMs === undefined ? {} : { retryDelayMs }),
     ...(timeLimitMs === undefined ? {} : { timeLimitMs }),
     ...(softTimeLimitMs === undefined ? {} : { softTimeLimitMs }),
   };
+}
+
+/** The scores of delayed jobs hold times until 2039; a start further off than this is a slip. */
+const MOST_DELAY_MS = 365 * 86_400_000;
+
+/** When a job may start, ms since the epoch; undefined for at once. @throws InferError DELAY (2). */
+function startOf({ delayMs, startAt }: SubmitOptions, now: number): number | undefined {
+  if (delayMs === undefined && startAt === undefined) return undefined;
+  const delay = delayMs ?? (startAt as number) - now;
+  if ((delayMs !== undefined && startAt !== undefined) || !(delay <= MOST_DELAY_MS) || (delayMs ?? 0) < 0) {
+    throw new InferError('DELAY', 'a job starts at most a year from now, by a delay or at a time', {
+      hint: 'give a delay such as 10m, or a time within a year, and not both',
+      exitCode: ExitCode.Usage,
+    });
+  }
+  return delay <= 0 ? undefined : Math.round(now + delay);
 }

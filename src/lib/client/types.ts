@@ -15,7 +15,11 @@ export interface SubmitOptions {
   id?: string | undefined;
   /** Seconds the result is kept; 0 keeps none [3600]. */
   resultTtl?: number | undefined;
-  /** Milliseconds from now after which a job that has not started expires. */
+  /** Milliseconds from now before which it does not start; a year at most [0]. */
+  delayMs?: number | undefined;
+  /** The same as a moment, ms since the epoch; one that has passed is now. Not with `delayMs`. */
+  startAt?: number | undefined;
+  /** Milliseconds after which a job that has not started expires, from when it may start. */
   expiresMs?: number | undefined;
   /** Tries after the first, for failures that may go away [2]; a bad input is never tried again. */
   retries?: number | undefined;

@@ -3,6 +3,7 @@ import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import type { GroupRecord } from '../queue/broker.js';
 import type { Heard } from '../queue/waiter.js';
+import type { SubmitOptions } from './types.js';
 
 export interface WaitOptions {
   /** Give up after this many ms, with WAIT_TIMEOUT; the job goes on [for ever]. */
@@ -20,6 +21,12 @@ export interface GroupProgress {
 
 export function deadlineOf(timeoutMs: number | undefined): number | undefined {
   return timeoutMs === undefined ? undefined : Date.now() + timeoutMs;
+}
+
+/** Milliseconds until a job is past its deadline, if it has one: from when it may start. */
+export function tickOf({ expiresMs, delayMs, startAt }: SubmitOptions): number | undefined {
+  if (expiresMs === undefined) return undefined;
+  return Math.max(0, delayMs ?? (startAt ?? 0) - Date.now()) + expiresMs;
 }
 
 /**

@@ -18,6 +18,25 @@ export function parseDuration(text: string): number {
   return Number(match[1]) * DURATION_MS[unit];
 }
 
+const MOMENT = /^(\d{4})-(\d{2})-(\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?)(Z|[+-]\d{2}:?\d{2})?$/i;
+
+/** Milliseconds since the epoch of an ISO 8601 time; without a zone it is local time. */
+export function parseMoment(text: string): number {
+  const match = MOMENT.exec(text.trim());
+  const [, year, month, day, time, zone = ''] = match ?? [];
+  const colon = zone.length === 5 ? `${zone.slice(0, 3)}:${zone.slice(3)}` : zone.toUpperCase();
+  const ms = match === null ? Number.NaN : Date.parse(`${year}-${month}-${day}T${time}${colon}`);
+  // JavaScript takes 31 April for 1 May.
+  const days = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();
+  if (Number.isNaN(ms) || Number(day) > days) {
+    throw new InferError('TIME', `'${printable(text)}' is not a time`, {
+      hint: 'write date and time: 2027-01-31T22:00 (local time), 2027-01-31T22:00Z or 2027-01-31T22:00+01:00',
+      exitCode: ExitCode.Usage,
+    });
+  }
+  return ms;
+}
+
 /** A duration as people read it: `850 µs`, `12.3 ms`, `4.2 s`, `3m 20s`, `2h 5m`, `4d 3h`. */
 export function formatDuration(ms: number): string {
   if (!Number.isFinite(ms)) return '-';

@@ -24,6 +24,8 @@ export interface JobSpec {
   group?: ChunkOf | undefined;
   /** Reply list to push a notice to when the job ends. */
   reply?: string | undefined;
+  /** Milliseconds since the epoch before which it does not start. */
+  notBefore?: number | undefined;
   /** Milliseconds since the epoch after which an unstarted job expires. */
   deadline?: number | undefined;
   /** Tries in all, first one included. */
@@ -164,7 +166,7 @@ export interface GroupRecord {
   queue: string;
   model: string;
   priority: Priority;
-  state: 'waiting' | 'active' | TerminalState;
+  state: 'waiting' | 'delayed' | 'active' | TerminalState;
   /** Rows and chunk jobs submitted so far; final once `closed`. */
   rows: number;
   jobs: number;
@@ -173,6 +175,8 @@ export interface GroupRecord {
   jobsCompleted: number;
   jobsFailed: number;
   submittedAt: number;
+  /** When its chunks may start, ms since the epoch, while that is to come. */
+  startAt?: number;
   finishedAt?: number;
   /** Queues of the chunks that were moved out of the group's, by their number. */
   moved?: Readonly<Record<number, string>>;

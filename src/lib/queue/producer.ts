@@ -77,7 +77,11 @@ export class Producer {
       fresh.map((job) => ({
         name: jobName(job.spec),
         data: toJobData(job.spec, job.input.byteLength > INLINE_INPUT_BYTES ? undefined : job.input),
-        opts: { jobId: job.spec.id, priority: toBullPriority(job.spec.priority) },
+        opts: {
+          jobId: job.spec.id,
+          priority: toBullPriority(job.spec.priority),
+          ...delayOf(job.spec, this.clock.now()),
+        },
       })),
     );
     await Promise.all([...stored, added, ...this.noteDeadlines(tag, fresh)]);
@@ -110,7 +114,7 @@ export class Producer {
    * `other` when it was begun and not closed by a version that cuts rows into other chunks.
    */
   async openGroup(
-    group: Pick<JobSpec, 'id' | 'queue' | 'model' | 'priority' | 'resultTtl'>,
+    group: Pick<JobSpec, 'id' | 'queue' | 'model' | 'priority' | 'resultTtl' | 'notBefore'>,
   ): Promise<'new' | 'open' | 'closed' | 'abandoned' | 'other'> {
     const key = groupKey(this.scriptsOf(group.queue).tag, group.id);
     if ((await this.client.hsetnx(key, 'timestamp', this.clock.now())) === 0) {
@@ -121,7 +125,8 @@ export class Producer {
       return closed === '1' ? 'closed' : cutting === CUTTING || known === null ? 'open' : 'other';
     }
     const { model, priority, resultTtl: ttl } = group;
-    await this.client.hset(key, { model, priority, ttl, cutting: CUTTING });
+    const start = group.notBefore === undefined ? {} : { start: group.notBefore };
+    await this.client.hset(key, { model, priority, ttl, cutting: CUTTING, ...start });
     await this.client.expire(key, OPEN_GROUP_TTL);
     return 'new';
   }
@@ -254,6 +259,11 @@ export class Producer {
     }
     return queue;
   }
+}
+
+/** BullMQ's delayed set, from which the take script brings jobs that are due to their place by priority. */
+function delayOf({ notBefore }: JobSpec, now: number): JobsOptions {
+  return notBefore === undefined || notBefore <= now ? {} : { timestamp: now, delay: notBefore - now };
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -85,6 +85,7 @@ export async function readGroup(
   const jobsCompleted = Number(fields.jc ?? 0);
   const jobsFailed = Number(fields.jf ?? 0);
   const closed = fields.closed === '1';
+  const startAt = Number(fields.start ?? 0);
   const over = closed && jobsCompleted + jobsFailed >= jobs;
   return {
     id,
@@ -97,7 +98,9 @@ export async function readGroup(
         : 'completed'
       : jobsCompleted + jobsFailed > 0
         ? 'active'
-        : 'waiting',
+        : startAt > Date.now()
+          ? 'delayed'
+          : 'waiting',
     rows: Number(fields.rows ?? 0),
     jobs,
     closed,
@@ -105,6 +108,7 @@ export async function readGroup(
     jobsCompleted,
     jobsFailed,
     submittedAt: Number(fields.timestamp),
+    ...(startAt > Date.now() ? { startAt } : {}),
     ...(fields.finishedOn === undefined ? {} : { finishedAt: Number(fields.finishedOn) }),
     ...(fields.moved === undefined ? {} : { moved: movedChunks(fields) }),
   };

@@ -48,6 +48,8 @@ local key = tag .. ':grp:' .. ARGV[4]
 -- HDEL first: a full Redis refuses a script whose first write needs memory.
 call('HDEL', key, 'closed')
 call('HSET', key, 'rows', ARGV[5], 'jobs', ARGV[6], 'closed', '1', 'abandoned', ARGV[7])
+-- Until its last chunk has ended it is kept, however late they may start.
+call('PERSIST', key)
 local g = call('HMGET', key, 'jc', 'jf')
 if tonumber(g[1] or 0) + tonumber(g[2] or 0) < tonumber(ARGV[6]) then return 0 end
 endGroup(ARGV[4], tag, key, tonumber(ARGV[6]))

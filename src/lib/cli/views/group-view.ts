@@ -12,6 +12,7 @@ export function groupView(group: GroupRecord, { paint }: Layout): string[] {
     ['model', printable(group.model)],
     ['rows done', `${count(group.rowsDone)}${total}`],
   ];
+  if (group.startAt !== undefined) rows.push(['starts', new Date(group.startAt).toISOString()]);
   if (group.jobsFailed > 0) rows.push(['jobs failed', `${count(group.jobsFailed)} of ${count(group.jobs)}`]);
   if (group.finishedAt !== undefined) {
     const ms = Math.max(1, group.finishedAt - group.submittedAt);
