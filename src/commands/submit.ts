@@ -1,6 +1,6 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
-import { durationFlag, momentFlag, priorityFlag, settingFlags, waitFlag } from '../lib/cli/flags.js';
+import { priorityFlag, settingFlags, startFlags, startOptions, waitFlag } from '../lib/cli/flags.js';
 import { interruptible } from '../lib/cli/signals.js';
 import { groupView } from '../lib/cli/views/group-view.js';
 import { resultView } from '../lib/cli/views/result-view.js';
@@ -36,11 +36,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     'no-result': Flags.boolean({ description: 'keep no result: fire and forget' }),
     priority: priorityFlag(),
     id: Flags.string({ helpValue: '<id>', description: 'your own id: sent again, it is the same job' }),
-    delay: durationFlag({ description: 'start it this long from now, not earlier', exclusive: ['at'] }),
-    at: momentFlag({ description: 'start it at this time, not earlier: ISO 8601, local without a zone' }),
-    expires: durationFlag({
-      description: 'do not start it later than this from now, or from --delay or --at',
-    }),
+    ...startFlags(),
     wait: waitFlag({ description: 'wait for the result, 30s unless a time is given' }),
   };
 
@@ -66,7 +62,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
 
   private get options(): SubmitOptions {
     const { queue, resultTtl, retries, retryDelay, timeLimit, softTimeLimit } = this.settings;
-    const { priority, id, expires, delay, at, 'no-result': noResult } = this.flags;
+    const { priority, id, 'no-result': noResult } = this.flags;
     return {
       queue,
       priority,
@@ -74,9 +70,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
       retries,
       resultTtl: noResult ? 0 : resultTtl,
       retryDelayMs: retryDelay,
-      delayMs: delay,
-      startAt: at,
-      expiresMs: expires,
+      ...startOptions(this.flags),
       timeLimitMs: timeLimit,
       softTimeLimitMs: softTimeLimit,
     };

@@ -102,10 +102,26 @@ export const durationFlag = Flags.custom<number>({
 });
 
 /** Milliseconds since the epoch of `2027-01-31T22:00`. */
-export const momentFlag = Flags.custom<number>({
+const momentFlag = Flags.custom<number>({
   helpValue: '<time>',
   parse: async (input) => parseMoment(input),
 });
+
+/** When a job may start, and how late. */
+export function startFlags() {
+  return {
+    delay: durationFlag({ description: 'start it this long from now, not earlier', exclusive: ['at'] }),
+    at: momentFlag({ description: 'start it at this time, not earlier: ISO 8601, local without a zone' }),
+    expires: durationFlag({
+      description: 'do not start it later than this from now, or from --delay or --at',
+    }),
+  };
+}
+
+/** What `startFlags` say, for a client. */
+export function startOptions({ delay, at, expires }: Record<'delay' | 'at' | 'expires', number | undefined>) {
+  return { delayMs: delay, startAt: at, expiresMs: expires };
+}
 
 /** Bytes of `64kb`, `2gb`. */
 export const bytesFlag = Flags.custom<number>({
