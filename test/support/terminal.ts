@@ -132,6 +132,7 @@ export class Screen {
   pictures = 0;
   private cells: string[] = [];
   private row = 0;
+  private columns = Number.POSITIVE_INFINITY;
   private column = 0;
 
   get lines(): string[] {
@@ -158,6 +159,7 @@ export class Screen {
 
   /** A terminal that becomes narrower forgets what was beyond. */
   cut(columns: number): void {
+    this.columns = columns;
     this.cells = this.cells.map((line) => [...line].slice(0, columns).join(''));
   }
 
@@ -185,6 +187,8 @@ export class Screen {
         break;
       case '?2026h':
         this.whole = false;
+        // One that was drawn for a wider terminal may have come after the cut.
+        this.cut(this.columns);
         break;
       case '?2026l':
         this.whole = true;
