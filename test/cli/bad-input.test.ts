@@ -201,13 +201,16 @@ describe('names and numbers', () => {
     usage([`--priority=${priority}`], /0\.\.9/, '--priority 9', /^PRIORITY_RANGE$/),
   );
 
-  it.each(['two words', '{a}', ''])('queue name %j', (queue) =>
-    usage([`--queue=${queue}`], /queue name/, '--queue realtime'),
-  );
+  it.each([
+    ['two words', 'two-words'],
+    ['{a}', 'a'],
+    ['', 'realtime'],
+  ])('queue name %j', (queue, meant) => usage([`--queue=${queue}`], /queue name/, `--queue ${meant}`));
 
-  it.each(['123', 'a b'])('id %j', (id) =>
-    usage(['--id', id], 'cannot be a job id', 'order-1234', /^JOB_ID$/),
-  );
+  it.each([
+    ['123', 'job-123'],
+    ['a b', 'a-b'],
+  ])('id %j', (id, meant) => usage(['--id', id], 'cannot be a job id', `--id ${meant}`, /^JOB_ID$/));
 
   // Sent to a queue that has no such key yet, it would have taken its place and stopped the queue.
   it.each(['wait', 'prioritized'])('id %s, which is a key of every queue', (id) =>

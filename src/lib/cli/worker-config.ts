@@ -3,6 +3,7 @@ import type { RunnerBounds } from '../config/runner-bounds.js';
 import type { Settings } from '../config/settings.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
+import { badName, isName, nameLike } from '../core/names.js';
 import { findModel, listModels } from '../model/repository.js';
 import type { WorkerConfig } from '../worker/host.js';
 
@@ -39,7 +40,7 @@ export function workerConfig(settings: Settings, flags: WorkerFlags, version: st
   const most = autoscale?.max ?? concurrency;
   const share = gpu === undefined ? Math.floor((availableParallelism() - 1) / most) : 1;
   return {
-    name: flags.name ?? `${hostname()}-${process.pid}`,
+    name: flags.name === undefined ? `${hostname()}-${process.pid}` : checkWorkerName(flags.name),
     version,
     prefix: settings.prefix,
     queues: settings.queues,
@@ -90,4 +91,13 @@ function boundsOf(settings: Settings, flags: WorkerFlags): RunnerBounds | undefi
 
 function usage(message: string, hint: string): InferError {
   return new InferError('USAGE', message, { hint, exitCode: ExitCode.Usage });
+}
+
+/** @throws InferError WORKER_NAME (exit 2): `-d` and `infer control` could not address it. */
+function checkWorkerName(name: string): string {
+  if (isName('worker', name)) return name;
+  throw new InferError('WORKER_NAME', badName('worker', name), {
+    hint: `--name ${nameLike('worker', name)}`,
+    exitCode: ExitCode.Usage,
+  });
 }

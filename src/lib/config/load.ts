@@ -184,9 +184,10 @@ function badValue(name: SettingName, raw: unknown, source: Source): InferError {
   const hidden = setting.secret === true || name === 'redisUrl' || name === 'resultUrl';
   const shown = hidden ? '' : ` '${printable(shorten(raw))}'`;
   const options = setting.rule.options;
+  const wrong = hidden ? undefined : setting.rule.wrong?.(raw);
   const wanted =
     options === undefined
-      ? setting.rule.example
+      ? (wrong?.example ?? setting.rule.example)
       : (closestWord(String(raw), options) ??
         (setting.default as string | undefined) ??
         setting.rule.example);
@@ -198,7 +199,7 @@ function badValue(name: SettingName, raw: unknown, source: Source): InferError {
         : `"${name}": ${JSON.stringify(wanted)} in ${printable(source.label)}`;
   return new InferError(
     source.kind === 'flag' ? 'USAGE' : 'CONFIG',
-    `${where}: the value${shown} is not ${setting.rule.text}`,
+    `${where}: ${wrong?.message ?? `the value${shown} is not ${setting.rule.text}`}`,
     { hint: fix, exitCode: source.kind === 'flag' ? ExitCode.Usage : ExitCode.BadConfig },
   );
 }

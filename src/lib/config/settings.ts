@@ -1,4 +1,14 @@
-import { boolean, duration, integer, oneOf, queueName, queueNames, seconds, text } from './rules.js';
+import {
+  boolean,
+  duration,
+  integer,
+  modelName,
+  oneOf,
+  queueName,
+  queueNames,
+  seconds,
+  text,
+} from './rules.js';
 import { type RunnerBounds, runnerBounds } from './runner-bounds.js';
 import type { ComputedSetting, Setting, SettingWithDefault } from './setting.js';
 import { type WorkerGroup, workerGroups } from './worker-groups.js';
@@ -7,7 +17,6 @@ import { type WorkerGroup, workerGroups } from './worker-groups.js';
 const REDIS_URL = /^(?:unix:\/\/\S.*|rediss?(?:[+-][a-z]+)?:\/\/\S+)$/i;
 const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const GPU = /^(?:\d{1,3}|(?:GPU|MIG)-[A-Za-z0-9/-]+)$/;
-const MODEL = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 const redisRule = text('a Redis URL (redis://, rediss:// or unix://)', 'redis://127.0.0.1:6379', REDIS_URL);
 
@@ -128,7 +137,7 @@ export const SETTINGS = {
     char: 'm',
     helpValue: '<name>',
     doc: 'model to run',
-    rule: text('a model name', 'digits', MODEL),
+    rule: modelName(),
   } as Setting<string>,
   gpu: {
     env: 'INFER_GPU',

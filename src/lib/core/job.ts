@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { InferError } from './errors.js';
 import { ExitCode } from './exit-codes.js';
+import { badName, isName, nameLike } from './names.js';
 import { printable } from './printable.js';
 
 export { printable };
@@ -48,8 +49,6 @@ export function checkTimeLimit(ms: number): number {
   return ms;
 }
 
-const QUEUE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-
 /**
  * Jobs of a queue `res` would have the keys of its results: our own parts of a key (`queue/keys.ts`)
  * that the id of a job or group follows are no queue names.
@@ -64,17 +63,14 @@ export function checkQueueName(name: string): string {
       exitCode: ExitCode.Usage,
     });
   }
-  if (!QUEUE_NAME.test(name)) {
-    throw new InferError('QUEUE_NAME', `'${printable(name)}' is not a queue name`, {
-      hint: 'use letters, digits, dot, dash and underscore, at most 64, such as realtime or batch',
+  if (!isName('queue', name)) {
+    throw new InferError('QUEUE_NAME', badName('queue', name), {
+      hint: 'infer inspect queues lists the queues that there are',
       exitCode: ExitCode.Usage,
     });
   }
   return name;
 }
-
-const JOB_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
-const ONLY_DIGITS = /^\d+$/;
 
 /** The keys of a queue beside its jobs (bullmq 6.7, classes/queue-keys.js): a job of that id would take the place of one. */
 const QUEUE_KEYS: ReadonlySet<string> = new Set(
@@ -100,9 +96,9 @@ export function checkJobId(id: string): string {
       exitCode: ExitCode.Usage,
     });
   }
-  if (!JOB_ID.test(id) || ONLY_DIGITS.test(id)) {
-    throw new InferError('JOB_ID', `'${printable(id)}' cannot be a job id`, {
-      hint: 'use letters, digits, dot, dash and underscore, at most 128, and not digits alone: order-1234',
+  if (!isName('job', id)) {
+    throw new InferError('JOB_ID', badName('job', id), {
+      hint: `--id ${nameLike('job', id)}, or leave it out for an id of infer's own`,
       exitCode: ExitCode.Usage,
     });
   }

@@ -145,6 +145,17 @@ describe('inspect', () => {
     expect(lines.indexOf('… and 2 more: infer inspect')).toBeLessThan(lines.indexOf('Queues'));
   });
 
+  it.each([60, 80, 100, 120])(
+    'live, drops no column on %i columns: counts by priority are there',
+    (width) => {
+      const lines = liveInspectView(busy, { ...TTY, width });
+      const text = lines.join('\n');
+      for (const one of ['9:2', '0:50000']) expect(text).toContain(one);
+      expect(lines.some((line) => /^By priority realtime 9:2 · batch 0:50000$/.test(line))).toBe(width < 100);
+      for (const line of lines) expect(line.length).toBeLessThanOrEqual(width);
+    },
+  );
+
   it('fits 80 columns while nothing runs', () => {
     const quiet: Overview = {
       ...none,

@@ -13,6 +13,7 @@ import {
   printable,
   toBullPriority,
 } from '../../../src/lib/core/job.js';
+import { badName, isName, nameLike } from '../../../src/lib/core/names.js';
 import { bullBase, goneKey, groupKey, inputKey, queueTag, resultKey } from '../../../src/lib/queue/keys.js';
 
 const usage = (code: string) => expect.objectContaining({ code, exitCode: ExitCode.Usage });
@@ -114,5 +115,38 @@ describe('ids', () => {
   it('shows no control character of a refused name', () => {
     expect(() => checkQueueName('a\u001b[2J')).toThrow("'a\\x1b[2J'");
     expect(printable('a\u0000\u007f\u009bß')).toBe('a\\x00\\x7f\\x9bß');
+  });
+});
+
+describe('a name that is refused', () => {
+  it.each([
+    [
+      'queue',
+      'real time',
+      "'real time' is not a queue name: use letters, digits, dots, dashes and underscores, 64 at most, such as real-time",
+    ],
+    [
+      'queue',
+      '',
+      "'' is not a queue name: use letters, digits, dots, dashes and underscores, 64 at most, such as realtime",
+    ],
+    [
+      'job',
+      '1234',
+      "'1234' cannot be a job id: use letters, digits, dots, dashes and underscores, 128 at most, not digits alone, such as job-1234",
+    ],
+    [
+      'model',
+      'my model',
+      "'my model' is not a model name: use letters, digits, dots, dashes and underscores, 128 at most, such as my-model",
+    ],
+    [
+      'worker',
+      'gpu 1,x*',
+      "'gpu 1,x*' is not a worker name: use letters, digits, dots, dashes and underscores, 128 at most, such as gpu-1-x",
+    ],
+  ] as const)('%s %j: one sentence with the rule and a name that would do', (kind, name, message) => {
+    expect(badName(kind, name)).toBe(message);
+    expect(isName(kind, nameLike(kind, name))).toBe(true);
   });
 });

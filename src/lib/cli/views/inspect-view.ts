@@ -70,7 +70,7 @@ export function liveInspectView(overview: Overview, layout: Layout): string[] {
   ];
 }
 
-/** @param brief without the counts by priority, which would cost a second table */
+/** @param brief the counts by priority in a line below, where as a column they would cost a second table */
 function tables(
   { queues, workers, autoscalers }: Overview,
   layout: Layout,
@@ -128,7 +128,14 @@ export function queueTable(queues: readonly QueueSnapshot[], layout: Layout, bri
     drained(queue),
     brief ? '-' : priorities(queue.byPriority),
   ]);
-  return renderFolded(...withoutEmpty(QUEUE_COLUMNS, rows, ['RATE', 'ETA', 'BY PRIORITY'], layout), layout);
+  const table = renderFolded(
+    ...withoutEmpty(QUEUE_COLUMNS, rows, ['RATE', 'ETA', 'BY PRIORITY'], layout),
+    layout,
+  );
+  const waiting = brief ? queues.filter(({ byPriority }) => priorities(byPriority) !== '-') : [];
+  if (waiting.length === 0) return table;
+  const parts = waiting.map(({ name, byPriority }) => `${printable(name)} ${priorities(byPriority)}`);
+  return [...table, ...titledParts('By priority', parts, layout)];
 }
 
 /** Columns below which the rows of a batch would push the table out of its frame. */

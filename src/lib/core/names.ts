@@ -1,0 +1,68 @@
+import { printable } from './printable.js';
+
+/** What a name may be, by what it names. */
+interface NameRule {
+  /** `is not a queue name`. */
+  readonly refused: string;
+  readonly pattern: RegExp;
+  readonly most: number;
+  /** More that the sentence says. */
+  readonly also?: string;
+  readonly example: string;
+}
+
+const RULES = {
+  queue: {
+    refused: 'is not a queue name',
+    pattern: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    most: 64,
+    example: 'realtime',
+  },
+  job: {
+    refused: 'cannot be a job id',
+    // BullMQ takes ids that are integers for its own (bullmq 6.7, classes/job.js `validateOptions`).
+    pattern: /^(?!\d+$)[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/,
+    most: 128,
+    also: ', not digits alone',
+    example: 'order-1234',
+  },
+  model: {
+    refused: 'is not a model name',
+    pattern: /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/,
+    most: 128,
+    example: 'digits',
+  },
+  worker: {
+    refused: 'is not a worker name',
+    // `-d` separates names with commas and takes `*` for any; an autoscaler's have an `@`.
+    pattern: /^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$/,
+    most: 128,
+    example: 'gpu-1',
+  },
+} as const satisfies Record<string, NameRule>;
+
+export type Named = keyof typeof RULES;
+
+/** Whether this can be the name of one. */
+export function isName(kind: Named, name: string): boolean {
+  return RULES[kind].pattern.test(name);
+}
+
+/** A name like the one that was meant: `real time` is `real-time`. */
+export function nameLike(kind: Named, name: string): string {
+  const { most, example } = RULES[kind];
+  const like = name
+    .replace(/[^A-Za-z0-9._-]+/g, '-')
+    .replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '')
+    .slice(0, most);
+  const whole = kind === 'job' && /^\d+$/.test(like) ? `job-${like}`.slice(0, most) : like;
+  return isName(kind, whole) && whole !== name ? whole : example;
+}
+
+/** Why this is no name, with the rule and a name that would do: one sentence. */
+export function badName(kind: Named, name: string): string {
+  const { refused, most, also = '' } = RULES[kind] as NameRule;
+  const shown = printable(name.length > 80 ? `${name.slice(0, 79)}…` : name);
+  const rule = `use letters, digits, dots, dashes and underscores, ${most} at most${also}`;
+  return `'${shown}' ${refused}: ${rule}, such as ${nameLike(kind, name)}`;
+}
