@@ -1,6 +1,3 @@
-import { InferError, messageOf } from '../core/errors.js';
-import { checkQueueName } from '../core/job.js';
-import { badName, isName, nameLike } from '../core/names.js';
 import { parseDuration } from '../core/units.js';
 
 /**
@@ -21,7 +18,8 @@ export interface Rule<T> {
   read(raw: unknown): T | undefined;
 }
 
-function textOf(raw: unknown): string | undefined {
+/** The text of a value that may be a number in a file; undefined when there is none. */
+export function textOf(raw: unknown): string | undefined {
   if (typeof raw === 'string') return raw.trim() === '' ? undefined : raw.trim();
   return typeof raw === 'number' && Number.isFinite(raw) ? String(raw) : undefined;
 }
@@ -114,85 +112,4 @@ export function oneOf<const T extends string>(options: readonly T[]): Rule<T> {
       return options.find((option) => option === value);
     },
   };
-}
-
-/** Queue names, comma separated or as a list, in order and without repeats. */
-export function queueNames(): Rule<readonly string[]> {
-  return {
-    text: 'queue names separated by commas, most urgent first (letters, digits, dot, dash, underscore)',
-    example: 'realtime,batch',
-    list: true,
-    wrong: (raw) => {
-      const names = namesIn(raw);
-      const bad = names.find((name) => !isQueueName(name));
-      if (bad === undefined) return undefined;
-      const message = wrongQueue(bad);
-      return {
-        message,
-        example: names.map((name) => (isQueueName(name) ? name : nameLike('queue', name))).join(','),
-      };
-    },
-    read: (raw) => {
-      const names = namesIn(raw);
-      return names.length > 0 && names.every(isQueueName) ? [...new Set(names)] : undefined;
-    },
-  };
-}
-
-export function queueName(): Rule<string> {
-  return {
-    text: 'a queue name (letters, digits, dot, dash, underscore, at most 64; not in, res, grp, gone)',
-    example: 'realtime',
-    wrong: (raw) => {
-      const name = textOf(raw);
-      if (name === undefined || isQueueName(name)) return undefined;
-      return { message: wrongQueue(name), example: nameLike('queue', name) };
-    },
-    read: (raw) => {
-      const value = textOf(raw);
-      return value !== undefined && isQueueName(value) ? value : undefined;
-    },
-  };
-}
-
-function namesIn(raw: unknown): string[] {
-  const parts = (Array.isArray(raw) ? raw : [raw]).flatMap((part) => (textOf(part) ?? '').split(','));
-  return parts.map((part) => part.trim()).filter((part) => part !== '');
-}
-
-/** Why `checkQueueName` refuses it. */
-function wrongQueue(name: string): string {
-  try {
-    checkQueueName(name);
-    return '';
-  } catch (error) {
-    return messageOf(error);
-  }
-}
-
-export function modelName(): Rule<string> {
-  return {
-    text: 'a model name',
-    example: 'digits',
-    read: (raw) => {
-      const name = textOf(raw);
-      return name !== undefined && isName('model', name) ? name : undefined;
-    },
-    wrong: (raw) => {
-      const name = textOf(raw);
-      return name === undefined
-        ? undefined
-        : { message: badName('model', name), example: nameLike('model', name) };
-    },
-  };
-}
-
-function isQueueName(name: string): boolean {
-  try {
-    checkQueueName(name);
-    return true;
-  } catch (error) {
-    if (error instanceof InferError) return false;
-    throw error;
-  }
 }

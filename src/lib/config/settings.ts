@@ -1,14 +1,5 @@
-import {
-  boolean,
-  duration,
-  integer,
-  modelName,
-  oneOf,
-  queueName,
-  queueNames,
-  seconds,
-  text,
-} from './rules.js';
+import { modelName, queueName, queueNames } from './name-rules.js';
+import { boolean, duration, integer, oneOf, seconds, text } from './rules.js';
 import { type RunnerBounds, runnerBounds } from './runner-bounds.js';
 import type { ComputedSetting, Setting, SettingWithDefault } from './setting.js';
 import { type WorkerGroup, workerGroups } from './worker-groups.js';
