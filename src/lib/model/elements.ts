@@ -232,7 +232,10 @@ export function firstRefused(array: NumericArray, type: NumericType): number {
     const floats = array as Float32Array;
     for (let i = 0; i < floats.length; i++) if (!Number.isFinite(floats[i])) return i;
   } else if (type === 'float16') {
-    for (let i = 0; i < array.length; i++) if (((array[i] as number) & 0x7c00) === 0x7c00) return i;
+    // Elements of a Float16Array are numbers; what is looked at are the bits.
+    const bits =
+      array instanceof Uint16Array ? array : new Uint16Array(array.buffer, array.byteOffset, array.length);
+    for (let i = 0; i < bits.length; i++) if (((bits[i] as number) & 0x7c00) === 0x7c00) return i;
   } else if (type === 'bool') {
     for (let i = 0; i < array.length; i++) if ((array[i] as number) > 1) return i;
   }

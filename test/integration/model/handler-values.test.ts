@@ -117,7 +117,7 @@ describe('float16', () => {
     });
   });
 
-  it('does not take Float16Array from a handler where Node has it', async () => {
+  it('leaves a handler Float16Array, and takes one, where Node has it', async () => {
     const handler = `
       export const preprocess = ({ x }) => ({ x: globalThis.Float16Array ? Float16Array.from(x) : x });
       export const postprocess = ({ y }) => ({ there: typeof Float16Array, y: [...y.data] });`;
