@@ -168,6 +168,8 @@ const CALLS: readonly string[][] = [
   ['workers', 'list'],
   ['workers', 'start', HOSTILE],
   ['workers', 'stop', HOSTILE],
+  ['workers', 'logs', HOSTILE],
+  ['workers', 'restart', HOSTILE],
   ['doctor', 'queues', 'workers'],
   ['doctor', HOSTILE],
   ['redis-tune', HOSTILE],
