@@ -5,6 +5,7 @@
  *   const answer = await infer.run(pixels, { model: 'digits', priority: 9 });
  */
 export { InferClient } from './client/client.js';
+export type { RowResult, SubmittedRows } from './client/submit-rows.js';
 export type {
   ConnectOptions,
   GroupChunk,

@@ -26,6 +26,7 @@ import { Places } from './places.js';
 import { toJobResult } from './render.js';
 import { Signatures } from './signatures.js';
 import { queueFor, specOf } from './spec.js';
+import { submitRows } from './submit-rows.js';
 import type {
   ConnectOptions,
   GroupChunk,
@@ -39,7 +40,6 @@ import { unknownId } from './unknown-id.js';
 import { deadlineOf, type GroupProgress, PROGRESS_MS, tickOf, type WaitOptions, waitFor } from './waiting.js';
 
 const ENDED = new Set(['completed', 'failed', 'expired', 'cancelled']);
-
 /**
  * Submits work and fetches results: what the commands use, and an API server instead of the shell.
  * One connection for commands, and one blocking connection for any number of waits.
@@ -199,6 +199,10 @@ export class InferClient {
     }
   }
 
+  /** Submits any number of plain rows as one group; its `results()` come in input order. */
+  submitRows(rows: Iterable<unknown> | AsyncIterable<unknown>, options: SubmitOptions = {}) {
+    return submitRows(this, rows, options);
+  }
   /** How a job stands, with its result when it has one. @throws InferError JOB_UNKNOWN (66). */
   async result(id: string): Promise<JobResult> {
     const record = await this.record(id);

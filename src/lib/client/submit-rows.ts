@@ -1,0 +1,70 @@
+import type { FailureRecord } from '../core/errors.js';
+import { badInput } from '../core/errors.js';
+import { type Chunk, ChunkBuilder, DEFAULT_CHUNKS } from '../input/chunk-builder.js';
+import { jsonRowText } from '../input/json-row.js';
+import { DEFAULT_MAX_DEPTH } from '../input/value.js';
+import { type ModelSignature, takesJson } from '../model/signature.js';
+import type { InferClient } from './client.js';
+import type { SubmitOptions, SubmittedGroup } from './types.js';
+import type { WaitOptions } from './waiting.js';
+
+/** What became of one row: its value, or why it has none. */
+export interface RowResult {
+  /** Its number in the input, from 0. */
+  row: number;
+  value?: unknown;
+  error?: FailureRecord;
+}
+
+/** Rows that were submitted as one group. */
+export interface SubmittedRows extends SubmittedGroup {
+  /** Waits until the group has ended, and then reads its rows in input order, some at a time. */
+  results(options?: WaitOptions): AsyncGenerator<RowResult>;
+}
+
+/** Submits plain rows, packed into chunks as they come. @throws InferError INPUT_* naming `row N`; nothing stays queued. */
+export async function submitRows(
+  client: InferClient,
+  rows: Iterable<unknown> | AsyncIterable<unknown>,
+  options: SubmitOptions,
+): Promise<SubmittedRows> {
+  const signature = await client.signatures.find(options.model);
+  const group = await client.submitMany(chunksOf(rows, signature), signature, options);
+  return { ...group, results: (wait) => resultsOf(client, group.group, wait) };
+}
+
+async function* chunksOf(
+  rows: Iterable<unknown> | AsyncIterable<unknown>,
+  signature: ModelSignature,
+): AsyncGenerator<Chunk> {
+  const where = (row: number) => `row ${row}`;
+  // A caller may fill one array again and again.
+  const builder = new ChunkBuilder(signature, DEFAULT_CHUNKS, where, { copies: true });
+  const json = takesJson(signature);
+  let count = 0;
+  for await (const row of rows) {
+    count += 1;
+    if (json) builder.addValues([jsonRowText(row, DEFAULT_MAX_DEPTH, where(count))], count);
+    else builder.addRow(row, count, 'refuse');
+    yield* builder.drain();
+  }
+  if (count === 0) throw badInput('INPUT_EMPTY', 'there are no rows', { hint: 'give one row or more' });
+  builder.flush();
+  yield* builder.drain();
+}
+
+async function* resultsOf(
+  client: InferClient,
+  id: string,
+  wait: WaitOptions = {},
+): AsyncGenerator<RowResult> {
+  for await (const piece of client.groupChunks(await client.waitGroup(id, wait))) {
+    const failed = new Set(piece.failedRows);
+    for (let at = 0; at < piece.rows; at++) {
+      const row = piece.firstRow + at;
+      const value = piece.values?.[at];
+      if (piece.values === undefined) yield { row, ...(piece.error ? { error: piece.error } : {}) };
+      else yield failed.has(at) ? { row, ...(value as { error: FailureRecord }) } : { row, value };
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import path from 'node:path';
+import { beforeAll, expect, it } from 'vitest';
+import { InferClient } from '../../src/lib/client/client.js';
+import { useInfer } from '../support/cli.js';
+import { meanOfIds, writeModel } from '../support/onnx-builder.js';
+import { useRedis } from '../support/redis.js';
+
+const redis = useRedis();
+const infer = useInfer(redis);
+
+beforeAll(async () => {
+  const models = path.join(infer.dir, 'models');
+  writeModel(models, 'mean', meanOfIds());
+  await infer.worker(['--models', models]);
+});
+
+it('rows of a generator that fills one array again are one group, with results in input order', async () => {
+  const client = await InferClient.connect({ redis: redis.url });
+  async function* rows() {
+    const buffer = new BigInt64Array(3);
+    for (let row = 0; row < 700; row++)
+      yield buffer.subarray(0, 1 + (row % 3)).fill(BigInt(row === 5 ? 9 : row % 4));
+  }
+  try {
+    const group = await client.submitRows(rows(), { model: 'mean' });
+    expect(group).toMatchObject({ rows: 700, jobs: 3 });
+    let next = 0;
+    for await (const { row, value, error } of group.results({ timeoutMs: 25_000 })) {
+      expect(row).toBe(next++);
+      if (row === 5) expect(error).toMatchObject({ code: expect.any(String) });
+      else expect(value).toMatchObject({ y: expect.objectContaining([10 * (1 + (row % 4))]) });
+    }
+    expect(next).toBe(700);
+    await expect(client.submitRows([[1n], ['x']], { model: 'mean' })).rejects.toThrow('row 2');
+    await expect(client.submitRows([], { model: 'mean' })).rejects.toMatchObject({ code: 'INPUT_EMPTY' });
+  } finally {
+    await client.close();
+  }
+});
