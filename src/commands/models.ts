@@ -1,8 +1,9 @@
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { settingFlags } from '../lib/cli/flags.js';
 import { startSpinner } from '../lib/cli/output/progress.js';
-import { type BrokenModel, brokenLines, modelsView } from '../lib/cli/views/models-view.js';
+import { amissLines, type BrokenModel, modelsView } from '../lib/cli/views/models-view.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
+import { quoteWord } from '../lib/core/quote-word.js';
 import type { ModelSignature } from '../lib/model/signature.js';
 
 export interface ModelsJson {
@@ -10,6 +11,8 @@ export interface ModelsJson {
   models: ModelSignature[];
   /** Models that could not be read, and why. */
   failed: { name: string; code: string; message: string; hint: string | null }[];
+  /** What looks like a model and is not served, such as a version directory called v1. */
+  skipped: { place: string; reason: string; fix: string | null }[];
 }
 
 /** Reads every model of the directory as a worker would, without Redis. */
@@ -27,7 +30,9 @@ Models lie as <name>/<version>/model.onnx; the highest version is used. Exits 3 
 
   async run(): Promise<ModelsJson> {
     const { readSignatures } = await import('../lib/model/probe-model.js');
+    const { surveyModels } = await import('../lib/model/survey.js');
     const dir = this.settings.modelsDir;
+    const { skipped } = surveyModels(dir);
     const spinner = await startSpinner('reading models', this.progress);
     const readings = await readSignatures(dir).finally(() => spinner.stop());
     const models = readings.flatMap((reading) => ('loaded' in reading ? [reading.loaded.signature] : []));
@@ -40,17 +45,19 @@ Models lie as <name>/<version>/model.onnx; the highest version is used. Exits 3 
       hint: hint ?? undefined,
     }));
     const { layout } = this;
-    await this.print(modelsView(models, broken, layout));
-    // In a pipe the table is data only, so what failed goes to standard error.
-    if (!layout.tty && !this.jsonEnabled()) {
-      for (const line of brokenLines(broken, { ...layout, paint: this.paintError }))
-        process.stderr.write(`${line}\n`);
-    }
+    await this.print(modelsView(models, layout));
+    // In a pipe the table is data only, so what is amiss goes to standard error.
+    const lines = amissLines({ models, broken, skipped }, this.paintError);
+    if (!this.jsonEnabled()) for (const line of lines) process.stderr.write(`${line}\n`);
     if (readings.length === 0) this.note(`no models in ${dir}: put one at <name>/1/model.onnx`);
     if (failed.length > 0) this.endWith(models.length === 0 ? ExitCode.Negative : ExitCode.Partial);
-    const [first] = models;
-    if (first !== undefined) this.next(`infer worker --models ${dir}`);
-    return { dir, models, failed };
+    if (models.length > 0) this.next(`infer worker --models ${quoteWord(dir)}`);
+    return {
+      dir,
+      models,
+      failed,
+      skipped: skipped.map(({ place, reason, fix = null }) => ({ place, reason, fix })),
+    };
   }
 }
 

@@ -59,12 +59,14 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
     name: Flags.string({ helpValue: '<name>', description: 'name shown to people [default: <host>-<pid>]' }),
     burst: Flags.boolean({ description: 'end when the queues are empty' }),
     'max-jobs': wholeFlag({ min: 1, description: 'end after this many jobs' }),
+    strict: Flags.boolean({ description: 'do not start when a model cannot be loaded' }),
     'share-gpu': Flags.boolean({ description: 'start even when another worker uses this GPU' }),
     record: Flags.string({ hidden: true, description: 'pid file of a detached worker, see infer workers' }),
   };
 
   async run(): Promise<{ worker: string } | undefined> {
     const { liveAsWorker } = await import('../lib/cli/worker-life.js');
+    const { surveyModels } = await import('../lib/model/survey.js');
     const { keepRecord } = await import('../lib/cli/detached.js');
     const ready = this.flags.record === undefined ? undefined : await keepRecord(this.flags.record);
     const worker = await liveAsWorker({
@@ -82,6 +84,9 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
           redisLabel: target.label,
           redisSource: target.source,
           models: running.models,
+          problems: running.problems,
+          // Where models were named, the others are nobody's concern.
+          skipped: this.flags.model === undefined ? surveyModels(config.runner.modelsDir).skipped : [],
           threads: config.runner.threads,
           cores: availableParallelism(),
         };

@@ -4,7 +4,7 @@ import { type AuditEntry, readAudit } from '../../src/lib/queue/audit.js';
 import { bullBase } from '../../src/lib/queue/keys.js';
 import { until, useInfer } from '../support/cli.js';
 import { contents } from '../support/contents.js';
-import { doubler, type Graph, slow, writeModel } from '../support/onnx-builder.js';
+import { slow, times, writeModel } from '../support/onnx-builder.js';
 import { inspect, inspectQueue, type WorkerRow } from '../support/overview.js';
 import { useRedis } from '../support/redis.js';
 import { childrenOf, type TestWorker } from '../support/worker.js';
@@ -25,20 +25,6 @@ const workerNamed = async (name: string) =>
   (await inspect(infer)).workers.find((worker) => worker.name === name) as Running | undefined;
 const audit = async (): Promise<AuditEntry[]> => readAudit(await redis.client(), 'infer', 100);
 const lastEntry = async (): Promise<AuditEntry> => (await audit())[0] as AuditEntry;
-
-/** `y = factor * x`: versions whose answers differ. */
-function times(factor: number, width = 4): Graph {
-  const graph = doubler(width);
-  const value = { name: 'two', type: 'float32', dims: [1], data: [factor] } as const;
-  const zero = { name: 'one', type: 'float32', dims: [1], data: [0] } as const;
-  return {
-    ...graph,
-    initializers: [
-      { ...value, dims: [1], data: [factor] },
-      { ...zero, dims: [1], data: [0] },
-    ],
-  };
-}
 
 /** Single jobs without a pause until it is told to end; then says what all of them came to. */
 const TRAFFIC = `import { InferClient } from 'infer-queue';

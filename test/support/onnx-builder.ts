@@ -14,12 +14,16 @@ export interface ValueInfo {
   type: ElementType;
   /** `undeclared`: the file says nothing of the shape, not even its rank. */
   dims: Dim[] | 'undeclared';
+  /** A list of such tensors, or of maps from labels to floats: no tensor. */
+  as?: 'tensor' | 'sequence' | 'maps';
 }
 
 export interface Node {
   op: string;
   inputs: string[];
   outputs: string[];
+  /** Operators of ONNX itself when left out. */
+  domain?: 'ai.onnx.ml';
   /** Numbers become ints when whole (write `{float: 1}` for a float), arrays ints, objects with `nodes` graphs. */
   attributes?: Record<string, number | number[] | string | { float: number } | Graph>;
 }
@@ -31,6 +35,8 @@ export interface Initializer {
   data: number[];
   /** Takes the data from this file instead, as large models do; relative to model.onnx. */
   external?: string;
+  /** How many bytes of it. */
+  length?: number;
 }
 
 export interface Graph {
@@ -80,7 +86,7 @@ function float(field: number, value: number): Buffer {
   return Buffer.concat([varint((field << 3) | 5), four]);
 }
 
-function valueInfo({ name, type, dims }: ValueInfo): Buffer {
+function valueInfo({ name, type, dims, as = 'tensor' }: ValueInfo): Buffer {
   const shape =
     dims === 'undeclared'
       ? []
@@ -91,14 +97,23 @@ function valueInfo({ name, type, dims }: ValueInfo): Buffer {
           ),
         ];
   const tensor = Buffer.concat([int(1, ELEMENT_TYPES[type]), ...shape]);
-  return Buffer.concat([text(1, name), bytes(2, bytes(1, tensor))]);
+  // Map from int64 to a float, in a sequence.
+  const map = bytes(5, Buffer.concat([int(1, ELEMENT_TYPES.int64), bytes(2, bytes(1, int(1, 1)))]));
+  const kinds = {
+    tensor: bytes(1, tensor),
+    sequence: bytes(4, bytes(1, bytes(1, tensor))),
+    maps: bytes(4, bytes(1, map)),
+  };
+  return Buffer.concat([text(1, name), bytes(2, kinds[as])]);
 }
 
-function tensor({ name, type, dims, data, external }: Initializer): Buffer {
+function tensor({ name, type, dims, data, external, length }: Initializer): Buffer {
   const head = [...dims.map((dim) => int(1, dim)), int(2, ELEMENT_TYPES[type]), text(8, name)];
   if (external !== undefined) {
     const location = Buffer.concat([text(1, 'location'), text(2, external)]);
-    return Buffer.concat([...head, bytes(13, location), int(14, 1)]);
+    const size =
+      length === undefined ? [] : [bytes(13, Buffer.concat([text(1, 'length'), text(2, String(length))]))];
+    return Buffer.concat([...head, bytes(13, location), ...size, int(14, 1)]);
   }
   const raw =
     type === 'float32'
@@ -118,12 +133,13 @@ function attribute(name: string, value: NonNullable<Node['attributes']>[string])
   return of(ATTRIBUTE.graph, bytes(6, graphProto(value)));
 }
 
-function node({ op, inputs, outputs, attributes }: Node): Buffer {
+function node({ op, inputs, outputs, attributes, domain }: Node): Buffer {
   return Buffer.concat([
     ...inputs.map((name) => text(1, name)),
     ...outputs.map((name) => text(2, name)),
     text(4, op),
     ...Object.entries(attributes ?? {}).map(([name, value]) => bytes(5, attribute(name, value))),
+    ...(domain === undefined ? [] : [text(7, domain)]),
   ]);
 }
 
@@ -138,13 +154,15 @@ function graphProto({ nodes, inputs, outputs, initializers }: Graph): Buffer {
 }
 
 /** The bytes of a model.onnx. */
-function buildModel(graph: Graph): Buffer {
-  const opset = Buffer.concat([text(1, ''), int(2, OPSET)]);
+export function buildModel(graph: Graph, versions: { ir?: number; opset?: number } = {}): Buffer {
+  const opset = Buffer.concat([text(1, ''), int(2, versions.opset ?? OPSET)]);
+  const ml = Buffer.concat([text(1, 'ai.onnx.ml'), int(2, 1)]);
   return Buffer.concat([
-    int(1, IR_VERSION),
+    int(1, versions.ir ?? IR_VERSION),
     text(2, 'infer-test'),
     bytes(7, graphProto(graph)),
     bytes(8, opset),
+    bytes(8, ml),
   ]);
 }
 
@@ -336,12 +354,50 @@ export function openImage(): Graph {
 }
 
 /** `y = x + w`, float32 [batch, 2]; w is two float32 in the file `location` beside model.onnx. */
-export function externalWeights(location: string): Graph {
+export function externalWeights(location: string, length?: number): Graph {
   return {
     nodes: [{ op: 'Add', inputs: ['x', 'w'], outputs: ['y'] }],
     inputs: [f32('x', 'batch', 2)],
     outputs: [f32('y', 'batch', 2)],
-    initializers: [{ ...floats('w', [2], []), external: location }],
+    initializers: [
+      { ...floats('w', [2], []), external: location, ...(length === undefined ? {} : { length }) },
+    ],
+  };
+}
+
+/** `y = factor * x`, float32 [batch, width]: versions whose answers differ. */
+export function times(factor: number, width = 4): Graph {
+  const graph = doubler(width);
+  return { ...graph, initializers: [floats('two', [1], [factor]), floats('one', [1], [0])] };
+}
+
+/** Scores as scikit-learn's exporters leave them: a list of maps from label to probability; `sum` beside it if wanted. */
+export function zipMapped(beside = false): Graph {
+  const sum = { op: 'ReduceMean', inputs: ['x'], outputs: ['mean'], attributes: { axes: [1], keepdims: 0 } };
+  return {
+    nodes: [
+      { op: 'Softmax', inputs: ['x'], outputs: ['scores'], attributes: { axis: 1 } },
+      {
+        op: 'ZipMap',
+        domain: 'ai.onnx.ml',
+        inputs: ['scores'],
+        outputs: ['probabilities'],
+        attributes: { classlabels_int64s: [3, 5, 8] },
+      },
+      ...(beside ? [sum] : []),
+    ],
+    inputs: [f32('x', 'batch', 3)],
+    outputs: [{ ...f32('probabilities'), as: 'maps' }, ...(beside ? [f32('mean', 'batch')] : [])],
+  };
+}
+
+/** The rows as a list of tensors: nothing that could be served. With `y`, one output is a tensor. */
+export function sequenceOnly(withTensor = false): Graph {
+  const keep: Node[] = withTensor ? [{ op: 'Identity', inputs: ['x'], outputs: ['y'] }] : [];
+  return {
+    nodes: [{ op: 'SplitToSequence', inputs: ['x'], outputs: ['parts'], attributes: { axis: 0 } }, ...keep],
+    inputs: [f32('x', 'batch', 4)],
+    outputs: [{ ...f32('parts', 'n', 4), as: 'sequence' }, ...(withTensor ? [f32('y', 'batch', 4)] : [])],
   };
 }
 

@@ -65,8 +65,8 @@ export class Batcher<U extends MutableUnit> {
   }
 
   /** The least urgent unit of the micro-batch that would go out now: what urgent work must beat. */
-  leastUrgentOfNext(): U | undefined {
-    const batch = this.peek();
+  leastUrgentOfNext(accepts?: (unit: U) => boolean): U | undefined {
+    const batch = this.peek(accepts);
     return batch?.parts.reduce(
       (last, part) => (byUrgency(last, part.unit) < 0 ? part.unit : last),
       (batch.parts[0] as { unit: U }).unit,
@@ -76,9 +76,13 @@ export class Batcher<U extends MutableUnit> {
   /**
    * The micro-batch to run now; or how long to hold it for the window; or undefined when nothing
    * waits. Rows handed out are counted down, and a unit without rows left is forgotten.
+   * @param accepts what can be run where it is for; all when left out.
    */
-  next(now: number): { batch: MicroBatch<U> } | { holdMs: number } | undefined {
-    const batch = this.peek();
+  next(
+    now: number,
+    accepts?: (unit: U) => boolean,
+  ): { batch: MicroBatch<U> } | { holdMs: number } | undefined {
+    const batch = this.peek(accepts);
     if (batch === undefined) return undefined;
     if (batch.reason === 'retry') {
       this.retries.splice(this.retries.indexOf(batch), 1);
@@ -102,10 +106,10 @@ export class Batcher<U extends MutableUnit> {
   }
 
   /** A piece of a failed run goes first, the last one that was added, unless something more urgent waits. */
-  private peek(): MicroBatch<U> | undefined {
-    const planned = planMicroBatch(this.units);
-    let best = planned;
+  private peek(accepts?: (unit: U) => boolean): MicroBatch<U> | undefined {
+    let best = planMicroBatch(accepts === undefined ? this.units : this.units.filter(accepts));
     for (const retry of this.retries) {
+      if (accepts !== undefined && !retry.parts.every(({ unit }) => accepts(unit))) continue;
       const head = retry.parts[0]?.unit;
       const rival = best?.parts[0]?.unit;
       if (head !== undefined && (rival === undefined || byUrgency(head, rival) <= 0)) best = retry;

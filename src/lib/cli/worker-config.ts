@@ -4,7 +4,8 @@ import type { Settings } from '../config/settings.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { badName, isName, nameLike } from '../core/names.js';
-import { findModel, listModels } from '../model/repository.js';
+import { findModel } from '../model/repository.js';
+import { modelNames, surveyModels } from '../model/survey.js';
 import type { WorkerConfig } from '../worker/host.js';
 
 /** What `infer worker` takes beside the settings. */
@@ -14,6 +15,7 @@ export interface WorkerFlags {
   burst: boolean;
   'max-jobs'?: number | undefined;
   'share-gpu': boolean;
+  strict?: boolean;
   /** Only whether they were typed; their values are among the settings. */
   concurrency?: unknown;
   autoscale?: unknown;
@@ -27,11 +29,13 @@ export function workerConfig(settings: Settings, flags: WorkerFlags, version: st
   const { modelsDir, gpu } = settings;
   const autoscale = boundsOf(settings, flags);
   const concurrency = autoscale?.min ?? settings.concurrency;
-  const models = flags.model ?? listModels(modelsDir).map((model) => model.name);
-  for (const name of models) findModel(modelsDir, name);
+  const models = flags.model ?? modelNames(modelsDir);
+  for (const name of flags.model ?? []) checkThere(modelsDir, name);
   if (models.length === 0) {
     throw new InferError('NO_MODELS', `there is no model in ${modelsDir}`, {
-      hint: 'put one at models/<name>/1/model.onnx, or name another directory with --models',
+      hint:
+        firstFix(modelsDir) ??
+        'put one at models/<name>/1/model.onnx, or name another directory with --models',
       exitCode: ExitCode.NoInput,
     });
   }
@@ -66,8 +70,23 @@ export function workerConfig(settings: Settings, flags: WorkerFlags, version: st
     burst: flags.burst,
     maxJobs: flags['max-jobs'],
     shareGpu: flags['share-gpu'],
+    strict: flags.strict,
     drainTimeoutMs: settings.drainTimeout,
   };
+}
+
+/** A name that is not there is a slip; what else is wrong with a model, its loading tells. */
+function checkThere(modelsDir: string, name: string): void {
+  try {
+    findModel(modelsDir, name);
+  } catch (error) {
+    if (!(error instanceof InferError) || error.code === 'MODEL_UNKNOWN') throw error;
+  }
+}
+
+/** What makes a model of something in the directory that looks like one. */
+function firstFix(modelsDir: string): string | undefined {
+  return surveyModels(modelsDir).skipped.find(({ fix }) => fix !== undefined)?.fix;
 }
 
 /** The bounds of its runners, unless there is a number to be. */

@@ -2,7 +2,6 @@ import { loadSettings } from '../config/load.js';
 import { systemClock } from '../core/clock.js';
 import { checkQueueName, newId } from '../core/job.js';
 import type { Chunk } from '../input/chunk-builder.js';
-import { payloadFromValue } from '../input/value.js';
 import { encodeEnvelope } from '../model/envelope.js';
 import { packageRoot } from '../model/package-root.js';
 import type { ValueForm } from '../model/rows.js';
@@ -93,8 +92,8 @@ export class InferClient {
 
   /** Queues one job: an array of numbers, nested arrays, named inputs or typed arrays; see docs/input. */
   async submit(input: unknown, options: SubmitOptions = {}): Promise<SubmittedJob> {
-    const signature = await this.signatures.find(options.model);
-    return this.submitPayload(payloadFromValue(input, signature), signature, options);
+    const [payload, signature] = await this.signatures.fit(input, options.model);
+    return this.submitPayload(payload, signature, options);
   }
 
   /** The same for an input that was read already. */
@@ -131,8 +130,8 @@ export class InferClient {
 
   /** Submits one job and waits for its end, which its worker tells us of: the quickest way to an answer. */
   async run(input: unknown, options: SubmitOptions & WaitOptions = {}): Promise<JobResult> {
-    const signature = await this.signatures.find(options.model);
-    return this.runPayload(payloadFromValue(input, signature), signature, options);
+    const [payload, signature] = await this.signatures.fit(input, options.model);
+    return this.runPayload(payload, signature, options);
   }
 
   async runPayload(
@@ -205,7 +204,7 @@ export class InferClient {
   }
   /** How a job stands, with its result when it has one. @throws InferError JOB_UNKNOWN (66). */
   async result(id: string): Promise<JobResult> {
-    const record = await this.record(id);
+    const record = this.signatures.heed(await this.record(id));
     const stored = ENDED.has(record.state)
       ? await this.guard(this.connections.results.read(record.queue, id, record.endedBy ?? ''))
       : undefined;
@@ -339,6 +338,7 @@ export class InferClient {
     // Too large to ride along, or none: the record and the stored result say it.
     if (notice.meta === undefined || (notice.size ?? 0) !== (result?.length ?? 0))
       return this.result(notice.id);
+    this.signatures.heed(notice);
     const ending = { ...notice, queue, state: notice.state ?? 'completed', attempts: notice.meta.attempts };
     return toJobResult({ ...ending, model: notice.model ?? '', rows: notice.rows ?? 1 }, result, this.form);
   }

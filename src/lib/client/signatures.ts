@@ -2,20 +2,34 @@ import { closest } from 'fastest-levenshtein';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
+import { payloadFromValue } from '../input/value.js';
+import type { FileMark } from '../model/fingerprint.js';
 import type { ModelSignature } from '../model/signature.js';
+import type { Payload } from '../model/tensor.js';
 import { listWorkers, publishedModel, publishedModels } from '../queue/registry.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 
-/** Milliseconds a looked-up signature is trusted: a worker may load a new version meanwhile. */
-const FRESH_MS = 30_000;
+/** Milliseconds a looked-up signature is used without a further look: a worker may load a new version meanwhile. */
+const FRESH_MS = 1000;
+/** After this, the next look is waited for; before, the caller goes on with what is known meanwhile. */
+const STALE_MS = 30_000;
+
+interface Known {
+  signature: ModelSignature;
+  at: number;
+  /** Read from the local directory: files and what told that they had not changed. */
+  local?: readonly FileMark[] | undefined;
+}
 
 /**
  * Finds what a model takes: as workers published it, else read from the local models directory
  * (about half a second, once), so that the first submit works before the first worker.
  */
 export class Signatures {
-  private readonly known = new Map<string, { signature: ModelSignature; at: number }>();
+  private readonly known = new Map<string, Known>();
+  /** Looks under way, by model: a burst of submits asks once. */
+  private readonly looks = new Map<string, Promise<ModelSignature>>();
 
   constructor(
     private readonly client: RedisClient,
@@ -28,14 +42,59 @@ export class Signatures {
     return worded(this.client, this.look(name));
   }
 
+  /** What a model takes as of now, whatever was known before. @throws as `find`. */
+  refresh(name: string): Promise<ModelSignature> {
+    return worded(this.client, this.lookNow(name));
+  }
+
+  /** Takes note of a job: an input that fitted the signature known here and did not fit the model means another is served. */
+  heed<T extends { model?: string; failure?: { code: string } }>(job: T): T {
+    if (job.failure?.code === 'INPUT_MISMATCH') this.known.delete(job.model ?? '');
+    return job;
+  }
+
+  /**
+   * An input for a model as tensors. Where it is refused, it is tried once more with the signature of now: the
+   * refusal may be that of a version that is no longer served.
+   * @throws InferError as `find`, and what is wrong with the input for the newest signature.
+   */
+  async fit(input: unknown, name: string | undefined): Promise<[Payload, ModelSignature]> {
+    const signature = await this.find(name);
+    try {
+      return [payloadFromValue(input, signature), signature];
+    } catch (refusal) {
+      const now = await this.refresh(signature.name).catch(() => signature);
+      if (now.digest === signature.digest && now.version === signature.version) throw refusal;
+      return [payloadFromValue(input, now), now];
+    }
+  }
+
   private async look(name: string | undefined): Promise<ModelSignature> {
     const wanted = name ?? (await this.onlyModel());
     const known = this.known.get(wanted);
-    if (known !== undefined && Date.now() - known.at < FRESH_MS) return known.signature;
-    const signature =
-      (await publishedModel(this.client, this.prefix, wanted)) ?? (await this.readLocal(wanted));
-    this.known.set(wanted, { signature, at: Date.now() });
-    return signature;
+    const age = known === undefined ? Number.POSITIVE_INFINITY : Date.now() - known.at;
+    if (known !== undefined && age < FRESH_MS) return known.signature;
+    const look = this.lookNow(wanted);
+    if (known === undefined || age >= STALE_MS) return look;
+    // Nobody waits for it, and a Redis that is away is told to whoever uses it next.
+    look.catch(() => undefined);
+    return known.signature;
+  }
+
+  private lookNow(name: string): Promise<ModelSignature> {
+    const underWay = this.looks.get(name);
+    if (underWay !== undefined) return underWay;
+    const look = this.read(name).finally(() => this.looks.delete(name));
+    this.looks.set(name, look);
+    return look;
+  }
+
+  private async read(name: string): Promise<ModelSignature> {
+    const published = await publishedModel(this.client, this.prefix, name);
+    const known = this.known.get(name);
+    const read = published === undefined ? await this.readLocal(name, known) : { signature: published };
+    this.known.set(name, { ...read, at: Date.now() });
+    return read.signature;
   }
 
   /** The one model that live workers serve; else the only one that is here or was ever published. */
@@ -59,13 +118,21 @@ export class Signatures {
     });
   }
 
-  private async readLocal(name: string): Promise<ModelSignature> {
+  /** Half a second, so not again while the files are those of the last time. */
+  private async readLocal(name: string, known: Known | undefined): Promise<Omit<Known, 'at'>> {
+    if (known?.local !== undefined) {
+      const { changedSince } = await import('../model/fingerprint.js');
+      if ((await changedSince(known.local)).length === 0) return known;
+    }
     const local = await this.localNames();
     if (this.modelsDir !== undefined && local.includes(name)) {
       const { readSignatures } = await import('../model/probe-model.js');
       const [reading] = await readSignatures(this.modelsDir, [name]);
       if (reading !== undefined && 'error' in reading) throw reading.error;
-      if (reading !== undefined) return reading.loaded.signature;
+      if (reading !== undefined) {
+        const { signature, content } = reading.loaded;
+        return { signature, local: content.files };
+      }
     }
     const published = (await publishedModels(this.client, this.prefix)).map((model) => model.name);
     const names = [...new Set([...published, ...local])];
@@ -83,8 +150,8 @@ export class Signatures {
   private async localNames(): Promise<string[]> {
     if (this.modelsDir === undefined) return [];
     try {
-      const { listModels } = await import('../model/repository.js');
-      return listModels(this.modelsDir).map((model) => model.name);
+      const { modelNames } = await import('../model/survey.js');
+      return modelNames(this.modelsDir);
     } catch {
       return [];
     }

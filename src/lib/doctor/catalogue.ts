@@ -6,6 +6,7 @@ import { gpuWebgpu } from './checks/gpu-webgpu.js';
 import { modelsChanged } from './checks/model-files.js';
 import { modelsFound, modelsRuntime } from './checks/models.js';
 import { modelsBatched } from './checks/models-batched.js';
+import { modelsLoad } from './checks/models-load.js';
 import { queueMoving } from './checks/moving.js';
 import { queueFailed, queuePaused, queueServed } from './checks/queues.js';
 import { redisClock } from './checks/redis-clock.js';
@@ -44,6 +45,7 @@ export const CATALOGUE: readonly Check[] = [
   workerCores,
   modelsFound,
   modelsRuntime,
+  modelsLoad,
   modelsChanged,
   modelsBatched,
   gpuDriver,

@@ -1,6 +1,5 @@
-import { pathToFileURL } from 'node:url';
 import { InferError, messageOf, SOFT_TIME_LIMIT } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
+import { handlerLoadError, importHandler } from './handler-import.js';
 import { answerText, type HandlerOutput, inputsOf, outputsOf } from './handler-values.js';
 import type { RowFailure } from './row-failure.js';
 import { JSON_TENSOR, type ModelSignature, type TensorSignature } from './signature.js';
@@ -32,20 +31,9 @@ export interface Handler {
   postprocess?(outputs: Record<string, HandlerOutput>, context: HandlerContext): unknown;
 }
 
-/** How often each file was loaded: Node keeps a module by its address for ever. */
-const loads = new Map<string, number>();
-
-/** Loads a handler module, afresh each time; what it imports itself is kept. @throws InferError HANDLER_LOAD (exit 78). */
+/** Loads a handler module, afresh each time with its own files; packages are kept. @throws InferError HANDLER_LOAD (exit 78). */
 export async function loadHandler(file: string, label: string): Promise<Handler> {
-  let module: Handler & { default?: Handler };
-  const before = loads.get(file) ?? 0;
-  loads.set(file, before + 1);
-  const address = `${pathToFileURL(file).href}${before === 0 ? '' : `?loaded=${before + 1}`}`;
-  try {
-    module = (await import(address)) as Handler & { default?: Handler };
-  } catch (error) {
-    throw handlerLoadError(label, messageOf(error), error);
-  }
+  const module = (await importHandler(file, label)) as Handler & { default?: Handler };
   const source = (module.preprocess ?? module.postprocess) ? module : (module.default ?? module);
   const handler: Handler = {};
   if (typeof source.preprocess === 'function') handler.preprocess = source.preprocess.bind(source);
@@ -171,16 +159,4 @@ function handlerFailed(reason: unknown): InferError {
 
 function stoppedAtSoftLimit(cause: unknown): InferError {
   return new InferError(SOFT_TIME_LIMIT, 'its handler ended at the soft time limit', { cause });
-}
-
-function handlerLoadError(label: string, reason: string, cause?: unknown): InferError {
-  return new InferError(
-    'HANDLER_LOAD',
-    `handler ${label} cannot be loaded: ${reason.slice(0, MESSAGE_MAX)}`,
-    {
-      hint: 'export function preprocess(row, context) and/or postprocess(outputs, context)',
-      exitCode: ExitCode.BadConfig,
-      cause,
-    },
-  );
 }

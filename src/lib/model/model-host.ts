@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { InferError, messageOf } from '../core/errors.js';
+import { changedSince, differences, type Fingerprint, fingerprint, modelChanged } from './fingerprint.js';
 import {
   groupRows,
   type Handler,
@@ -13,7 +12,9 @@ import {
   splitRows,
 } from './handlers.js';
 import { fromModel, type HostTensor, toModel } from './layout.js';
+import { checkNames } from './manifest-names.js';
 import { type OnnxSession, openSession, type SessionOptions } from './onnx-session.js';
+import { type OnnxSource, openSource } from './onnx-source.js';
 import { type Probed, probe, zeroFeeds } from './probe.js';
 import type { ModelFiles } from './repository.js';
 import { RowCheck } from './row-check.js';
@@ -22,8 +23,6 @@ import type { LoadedModel } from './runner.js';
 import type { ModelSignature } from './signature.js';
 import { planTask, type RunOutputs, type TaskPlan } from './tasks.js';
 import { concatRows, type Payload } from './tensor.js';
-
-const DIGEST_CHARS = 16;
 
 /** A loaded model inside the runner: session, layout, task and handler behind one `run`. */
 export class ModelHost {
@@ -54,25 +53,41 @@ export class ModelHost {
     if (checked && probed.batchable) this.#check = new RowCheck(axes, (payload) => this.#raw(payload));
   }
 
-  /** Opens, probes and warms a model. @throws InferError MODEL_LOAD, MODEL_MANIFEST, HANDLER_LOAD, GPU_UNAVAILABLE. */
-  static async load(files: ModelFiles, options: SessionOptions, signal: AbortSignal): Promise<ModelHost> {
+  /**
+   * Opens, probes and warms a model.
+   * @param expect what its files must be; absent where they are loaded for the first time.
+   * @throws InferError MODEL_LOAD, MODEL_CHANGED, MODEL_MANIFEST, HANDLER_LOAD, GPU_UNAVAILABLE.
+   */
+  static async load(
+    files: ModelFiles,
+    options: SessionOptions,
+    signal: AbortSignal,
+    expect?: Fingerprint,
+  ): Promise<ModelHost> {
     const started = performance.now();
-    const digest = await digestOf(files.onnxPath);
-    const session = await openSession(files.onnxPath, files.label, options);
+    const source = openSource(files);
+    const content = await readContent(files, source, expect);
+    const session = await openSession(source, options);
     try {
       const { manifest, name } = files;
       const manifestLabel = `${name}/model.json`;
+      const warnings = checkNames(manifest, session, manifestLabel);
       const probed = await probe(session, manifest, manifestLabel);
       const task = planTask(manifest, probed.outputs, manifestLabel);
       const handler =
         files.handlerPath === undefined
           ? {}
           : await loadHandler(files.handlerPath, `${name}/${manifest.handler}`);
-      const warnings = [
+      warnings.push(
         ...probed.warnings,
-        ...skippedWarning(session.skipped),
+        ...outputWarnings(session.skipped, source),
         ...(await warmUp(session, probed, files)),
-      ];
+      );
+      // Hashed first and loaded then: what was loaded is what was hashed if nothing has changed since.
+      const moved = await changedSince(content.files);
+      if (moved.length > 0) {
+        throw modelChanged(name, files.version, `changed while it was loaded: ${moved.join(', ')}`);
+      }
       const own: ModelSignature = {
         name,
         version: files.version,
@@ -85,13 +100,15 @@ export class ModelHost {
         outputs: probed.outputs,
         ...trialShapes(probed),
         sizeBytes: files.sizeBytes,
-        digest,
+        digest: content.digest,
         warnings,
       };
       const loaded: LoadedModel = {
         signature: publish(own, task, handler),
         device: session.device,
         loadMs: performance.now() - started,
+        content,
+        mapped: source.data.map(({ label }) => label),
         ...(session.fallback === undefined ? {} : { fallback: session.fallback }),
       };
       const context = { model: name, signature: own, signal };
@@ -226,15 +243,28 @@ async function warmUp(session: OnnxSession, probed: Probed, files: ModelFiles): 
   return [];
 }
 
-function skippedWarning(skipped: readonly string[]): string[] {
-  return skipped.length === 0
-    ? []
-    : [`left out, being no tensor: ${skipped.join(', ')} (export with zipmap off)`];
+/** What became of outputs that are no tensors. */
+function outputWarnings(skipped: readonly string[], { unzipped, otherOutputs }: OnnxSource): string[] {
+  const columns = [...unzipped].map(
+    ([name, classes]) =>
+      `output ${name} is served without its ZipMap: float32, one column for each of the classes ${classes.join(', ')}`,
+  );
+  const left = skipped.map(
+    (name) =>
+      `output ${name} is left out: it is a ${otherOutputs.get(name) ?? 'sequence or map'}, not a tensor`,
+  );
+  return [...columns, ...left];
 }
 
-async function digestOf(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 }))
-    hash.update(chunk as Buffer);
-  return hash.digest('hex').slice(0, DIGEST_CHARS);
+/** Hashes the files of a version. @throws InferError MODEL_CHANGED when they are not those that are expected. */
+async function readContent(
+  files: ModelFiles,
+  { data }: OnnxSource,
+  expect?: Fingerprint,
+): Promise<Fingerprint> {
+  const { contents, name, version } = files;
+  const content = await fingerprint([...contents, ...data], expect?.files);
+  if (expect === undefined || content.digest === expect.digest) return content;
+  const changed = differences(expect.files, content.files);
+  throw modelChanged(name, version, `is not what this worker loaded: ${changed.join(', ')} changed on disk`);
 }

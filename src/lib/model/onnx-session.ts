@@ -2,7 +2,8 @@ import path from 'node:path';
 import { InferError, messageOf } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import type { HostTensor, TensorData } from './layout.js';
-import { CUDA_INSTALL, missingLibrary } from './onnx-files.js';
+import { CUDA_INSTALL, missingLibrary, onnxFiles } from './onnx-files.js';
+import { loadError, type OnnxSource } from './onnx-source.js';
 import type { TensorMeta } from './probe.js';
 import type { Provider } from './runner.js';
 import { type DataType, ELEMENT_BYTES } from './tensor.js';
@@ -60,64 +61,99 @@ function missing(backend: Backend): string | undefined {
 }
 
 /**
- * Opens a model on the device asked for. `label` names the file in errors.
+ * Opens a model on the device asked for.
  * @throws InferError MODEL_LOAD (exit 78) when the file is at fault, GPU_UNAVAILABLE (exit 69) when
  * the device is and `requireGpu` forbids the CPU.
  */
-export async function openSession(
-  file: string,
-  label: string,
-  options: SessionOptions,
-): Promise<OnnxSession> {
+export async function openSession(source: OnnxSource, options: SessionOptions): Promise<OnnxSession> {
   const wanted: Backend = options.provider === 'auto' ? 'cuda' : options.provider;
   if (wanted === 'cpu') {
     if (options.requireGpu) throw gpuUnavailable('the provider asked for is cpu', 'cuda');
-    return wrap(await openOnCpu(file, label, options), 'cpu', label);
+    return wrap(await openOnCpu(source, options), 'cpu', source);
   }
   let reason = missing(wanted);
   if (reason === undefined) {
     try {
-      return wrap(await create(file, [wanted, 'cpu'], options), deviceName(wanted, options.gpu), label);
+      return await wrap(
+        await create(source, [wanted, 'cpu'], options),
+        deviceName(wanted, options.gpu),
+        source,
+      );
     } catch (error) {
-      reason = clean(error, file, label);
+      if (error instanceof InferError) throw error;
+      reason = clean(error, source);
     }
   }
   // Only a model that loads on the CPU proves that the device was at fault.
-  const session = await openOnCpu(file, label, options);
+  const session = await openOnCpu(source, options);
   if (options.requireGpu) {
     await session.release();
     throw gpuUnavailable(reason, wanted);
   }
-  return { ...wrap(session, 'cpu', label), fallback: `${wanted}: ${reason}` };
+  return { ...(await wrap(session, 'cpu', source)), fallback: `${wanted}: ${reason}` };
 }
 
 type NativeSession = Awaited<ReturnType<typeof create>>;
 
-function create(file: string, executionProviders: Backend[], options: SessionOptions) {
-  return ort.InferenceSession.create(file, {
+function create(
+  { path: file, rewritten }: OnnxSource,
+  executionProviders: Backend[],
+  options: SessionOptions,
+) {
+  const settings: Parameters<typeof ort.InferenceSession.create>[1] = {
     executionProviders,
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
-    // Threads that spin between runs: 1.09 busy cores against 0.17 at a low load, for digits on two.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
-  });
+    extra: {
+      session: {
+        // Threads that spin between runs: 1.09 busy cores against 0.17 at a low load, for digits on two.
+        intra_op: { allow_spinning: '0' },
+        ...(rewritten === undefined
+          ? {}
+          : { model_external_initializers_file_folder_path: rewritten.folder }),
+      },
+    },
+  };
+  return rewritten === undefined
+    ? ort.InferenceSession.create(file, settings)
+    : ort.InferenceSession.create(rewritten.bytes, settings);
 }
 
-async function openOnCpu(file: string, label: string, options: SessionOptions): Promise<NativeSession> {
+async function openOnCpu(source: OnnxSource, options: SessionOptions): Promise<NativeSession> {
   try {
-    return await create(file, ['cpu'], options);
+    return await create(source, ['cpu'], options);
   } catch (error) {
-    throw loadError(label, clean(error, file, label), error);
+    throw refusal(source, error);
   }
 }
 
-function wrap(session: NativeSession, device: string, label: string): OnnxSession {
+/** A session as the rest of the runner sees it; one that cannot be served is released. */
+async function wrap(session: NativeSession, device: string, source: OnnxSource): Promise<OnnxSession> {
+  try {
+    return facade(session, device, source);
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
+}
+
+function facade(session: NativeSession, device: string, { label, otherOutputs }: OnnxSource): OnnxSession {
   const inputs = session.inputMetadata.map((meta) => {
-    if (!meta.isTensor) throw loadError(label, `input ${meta.name} is not a tensor`);
+    if (!meta.isTensor) throw loadError(label, `input ${meta.name} is not a tensor`, EXPORT_TENSORS);
     return describe(meta, label);
   });
   const outputs = session.outputMetadata.flatMap((meta) => (meta.isTensor ? [describe(meta, label)] : []));
+  if (outputs.length === 0) {
+    const kinds = session.outputMetadata.map(
+      ({ name }) => `${name} is a ${otherOutputs.get(name) ?? 'sequence or map'}`,
+    );
+    const what =
+      kinds.length === 0
+        ? 'it has no output at all'
+        : `it has no output that is a tensor: ${kinds.join(', ')}`;
+    throw loadError(label, what, EXPORT_TENSORS);
+  }
   const names = outputs.map((output) => output.name);
   return {
     inputs,
@@ -133,7 +169,7 @@ function wrap(session: NativeSession, device: string, label: string): OnnxSessio
           : await session.run(tensors, names, options);
         return byName(names.map((name) => [name, hostTensor(results[name])]));
       } catch (error) {
-        throw new InferError('RUN_FAILED', clean(error, '', ''), { cause: error });
+        throw new InferError('RUN_FAILED', clean(error), { cause: error });
       }
     },
     release: () => session.release(),
@@ -179,7 +215,7 @@ function describe(
   label: string,
 ): TensorMeta {
   if (!(meta.type in ELEMENT_BYTES))
-    throw loadError(label, `${meta.name} has the type ${meta.type}, which cannot be passed`);
+    throw loadError(label, `${meta.name} has the type ${meta.type}, which cannot be passed`, EXPORT_TENSORS);
   return { name: meta.name, type: meta.type as DataType, shape: [...meta.shape] };
 }
 
@@ -209,23 +245,60 @@ function gpuUnavailable(reason: string, wanted: Backend): InferError {
   });
 }
 
-function loadError(label: string, reason: string, cause?: unknown): InferError {
-  return new InferError('MODEL_LOAD', `model ${label} cannot be loaded: ${reason}`, {
-    hint: 'export the model again, or see what onnx.checker.check_model(path) says of it in Python',
-    exitCode: ExitCode.BadConfig,
-    cause,
-  });
+const EXPORT_AGAIN =
+  'export the model again, or see what onnx.checker.check_model(path) says of it in Python';
+const EXPORT_TENSORS =
+  'export it so that every input and output is a tensor of numbers, booleans or strings (skl2onnx: options={"zipmap": False}; a sequence: add a ConcatFromSequence)';
+
+/** MODEL_LOAD, with what is really wrong where that can be told: the native text mostly is no help. */
+function refusal(source: OnnxSource, error: unknown): InferError {
+  const { label, suspicion } = source;
+  if (suspicion !== undefined) return loadError(label, suspicion.reason, suspicion.fix, error);
+  const text = messageOf(error);
+  const runtime = `ONNX Runtime ${onnxFiles().version}`;
+  const ir = /Unsupported model IR version: (\d+), max supported IR version: (\d+)/.exec(text);
+  if (ir !== null) {
+    return loadError(
+      label,
+      `it is of ONNX IR version ${ir[1]}, and ${runtime} reads up to ${ir[2]}`,
+      `export it with an older onnx package, or in Python: model.ir_version = ${ir[2]}; onnx.save(model, path); or update onnxruntime-node`,
+      error,
+    );
+  }
+  const opset = /Opset (\d+) is under development.*support for domain (\S+) is till opset (\d+)/s.exec(text);
+  if (opset !== null) {
+    return loadError(
+      label,
+      `it uses opset ${opset[1]} of ${opset[2]}, and ${runtime} knows up to ${opset[3]}`,
+      `export it with opset_version=${opset[3]} or lower, or convert it with onnx.version_converter; or update onnxruntime-node`,
+      error,
+    );
+  }
+  const op =
+    /No Op registered for (\S+) with domain_version of (\d+)|(\S+) is not a registered function\/op/.exec(
+      text,
+    );
+  if (op !== null) {
+    return loadError(
+      label,
+      `it uses the operator ${op[1] ?? op[3]}, which ${runtime} does not have${op[2] === undefined ? '' : ` in version ${op[2]}`}`,
+      'export it with standard operators and another opset_version; custom operators cannot be loaded',
+      error,
+    );
+  }
+  return loadError(label, clean(error, source), EXPORT_AGAIN, error);
 }
 
 const REASON_MAX = 300;
 
 /** The useful part of a native message: one line, no absolute paths, no source places. */
-function clean(error: unknown, file: string, label: string): string {
+function clean(error: unknown, source?: OnnxSource): string {
   let text = messageOf(error);
   if (/Unsupported data type: 16\b/.test(text)) {
     return 'it has a bfloat16 input or output, which onnxruntime-node cannot pass; export it as float16 or float32';
   }
-  if (file !== '') {
+  if (source !== undefined) {
+    const { path: file, label } = source;
     text = text
       .replaceAll(file, label)
       .replaceAll(path.dirname(file), path.posix.dirname(label))

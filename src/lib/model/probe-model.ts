@@ -1,7 +1,8 @@
 import { InferError } from '../core/errors.js';
 import { startRunner } from './process-runner.js';
-import { listModels } from './repository.js';
+
 import type { LoadedModel, Runner } from './runner.js';
+import { modelNames } from './survey.js';
 
 /** A model as read from disk, or why it could not be. */
 export type ModelReading = { name: string; loaded: LoadedModel } | { name: string; error: InferError };
@@ -13,7 +14,7 @@ export type ModelReading = { name: string; loaded: LoadedModel } | { name: strin
  * @throws InferError MODELS_DIR when the directory is not there, or what `startRunner` throws.
  */
 export async function readSignatures(modelsDir: string, names?: readonly string[]): Promise<ModelReading[]> {
-  const wanted = names ?? listModels(modelsDir).map((model) => model.name);
+  const wanted = names ?? modelNames(modelsDir);
   const readings: ModelReading[] = [];
   let runner: Runner | undefined;
   try {

@@ -5,10 +5,12 @@ import type { Readable } from 'node:stream';
 import { dirForChild } from '../core/current-dir.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
+import { modelChanged } from './fingerprint.js';
 import { type Frame, FrameReader, writeFrame } from './frames.js';
 import { type HandlerLine, HandlerLines } from './handler-output.js';
+import { isModelFault } from './model-faults.js';
 import { runnerScript } from './package-root.js';
-import { findModel } from './repository.js';
+import { findModel, type ModelFiles } from './repository.js';
 import type {
   LoadAs,
   LoadedModel,
@@ -142,10 +144,21 @@ class ProcessRunner implements Runner {
     await this.#call({ op: 'start', settings: { provider, gpu, requireGpu, threads, rowCheck } });
   }
 
-  async load(model: string, { session = model, version }: LoadAs = {}): Promise<LoadedModel> {
-    const files = findModel(this.#options.modelsDir, model, version);
-    const { reply } = await this.#call({ op: 'load', model: session, files });
+  async load(model: string, { session = model, version, expect }: LoadAs = {}): Promise<LoadedModel> {
+    const files = this.#find(model, version, expect !== undefined);
+    const wanted = expect === undefined ? {} : { expect };
+    const { reply } = await this.#call({ op: 'load', model: session, files, ...wanted });
     return reply.loaded as LoadedModel;
+  }
+
+  /** Files of a model; where one is loaded again, whatever is wrong with them came after. */
+  #find(model: string, version: number | undefined, again: boolean): ModelFiles {
+    try {
+      return findModel(this.#options.modelsDir, model, version);
+    } catch (error) {
+      if (!again || version === undefined || !isModelFault(error)) throw error;
+      throw modelChanged(model, version, `cannot be loaded again: ${error.message}`);
+    }
   }
 
   async unload(session: string): Promise<void> {

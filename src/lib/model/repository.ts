@@ -1,39 +1,51 @@
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
 import path from 'node:path';
 import { closestWord } from '../config/suggest.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
+import { isName } from '../core/names.js';
+import type { ContentFile } from './fingerprint.js';
+import { handlerFiles } from './handler-files.js';
 import { type ModelManifest, parseManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
+import { isDirectory, MODEL_FILE, type Survey, surveyModels } from './survey.js';
+import { isDenied, unreadable } from './unreadable.js';
 
-/** A model found on disk; all paths are real paths inside the model's own directory. */
+/** A model found on disk. */
 export interface ModelFiles {
   name: string;
   version: number;
-  /** The model's directory, `<models>/<name>`. */
+  /** Real path of the model's directory. */
   dir: string;
+  /** Real path of model.onnx. */
   onnxPath: string;
+  /**
+   * Directories in which its external data may lie: the version's, and where links that lead to
+   * model.onnx lie or end.
+   */
+  dataDirs: string[];
   /** `digits/1/model.onnx`: how messages name the file. */
   label: string;
   manifest: ModelManifest;
   /** Real path of the manifest's handler module. */
   handlerPath?: string;
+  /** What its answers depend on: model.onnx, model.json, the handler and its files. External data comes to it. */
+  contents: ContentFile[];
   /** Bytes of everything in the version directory: model.onnx and its external data. */
   sizeBytes: number;
 }
 
-export interface ModelListing {
-  name: string;
-  /** The version served: the highest. */
-  version: number;
-  /** All versions, lowest first. */
-  versions: number[];
-}
-
-const MODEL_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
-const VERSION_DIR = /^[1-9]\d{0,8}$/;
-const MODEL_FILE = 'model.onnx';
 const MANIFEST_FILE = 'model.json';
 
 /** `./models` of the working directory when there is one, else the models that ship with the package. */
@@ -43,121 +55,152 @@ export function defaultModelsDir(cwd: string, packageRoot: string): string {
 }
 
 /**
- * Models of a directory laid out as `<dir>/<name>/<version>/model.onnx`, by name. Folders without a
- * version that holds a model are left out; manifests are not read, so one bad model hides no other.
- * @throws InferError MODELS_DIR (exit 66) when the directory is not there.
- */
-export function listModels(dir: string): ModelListing[] {
-  let names: string[];
-  try {
-    names = readdirSync(dir);
-  } catch (error) {
-    throw new InferError('MODELS_DIR', `no models directory at ${printable(dir)}`, {
-      hint: 'name one with --models, laid out as <dir>/<name>/1/model.onnx',
-      exitCode: ExitCode.NoInput,
-      cause: error,
-    });
-  }
-  const listings: ModelListing[] = [];
-  for (const name of names.sort()) {
-    if (!MODEL_NAME.test(name)) continue;
-    const versions = versionsOf(path.join(dir, name));
-    const version = versions.at(-1);
-    if (version !== undefined) listings.push({ name, version, versions });
-  }
-  return listings;
-}
-
-/**
- * One model, its manifest read and every file checked to lie inside the model's own directory.
- * @throws InferError MODEL_UNKNOWN (exit 66), MODEL_PATH or MODEL_MANIFEST (exit 78).
+ * One model and all its files, its manifest read. Links of the model's directory, its versions, model.onnx
+ * and weights are followed wherever they lead; model.json and the handler must lie in the model's directory.
+ * @throws InferError MODEL_UNKNOWN (exit 66), MODEL_UNREADABLE (77), MODEL_PATH or MODEL_MANIFEST (78).
  */
 export function findModel(dir: string, name: string, version?: number): ModelFiles {
-  const listings = listModels(dir);
-  const listing = MODEL_NAME.test(name) ? listings.find((one) => one.name === name) : undefined;
-  if (listing === undefined) throw unknownModel(dir, name, listings);
+  const survey = surveyModels(dir);
+  const denied = survey.denied.find((one) => one.name === name);
+  if (denied !== undefined) throw denied.error;
+  const listing = isName('model', name) ? survey.models.find((one) => one.name === name) : undefined;
+  if (listing === undefined) throw unknownModel(dir, name, survey);
   if (version !== undefined && !listing.versions.includes(version)) {
     throw new InferError('MODEL_UNKNOWN', `model '${name}' has no version ${version}`, {
       hint: `versions there: ${listing.versions.join(', ')}`,
       exitCode: ExitCode.NoInput,
     });
   }
-  const chosen = version ?? listing.version;
-  const root = realpathSync(dir);
-  const modelDir = path.join(root, name);
-  if (realpathSync(modelDir) !== modelDir) throw outside(name, name);
-  const versionDir = realInside(modelDir, path.join(modelDir, String(chosen)), name);
-  const sizeBytes = sizeWithin(modelDir, versionDir, name);
-  const manifest = readManifest(modelDir, name);
-  const files: ModelFiles = {
-    name,
-    version: chosen,
-    dir: modelDir,
-    onnxPath: realInside(modelDir, path.join(versionDir, MODEL_FILE), name),
-    label: `${name}/${chosen}/${MODEL_FILE}`,
-    manifest,
-    sizeBytes,
-  };
-  if (manifest.handler !== undefined) files.handlerPath = handlerOf(modelDir, manifest.handler, name);
-  return files;
+  return new ModelReader(dir, name).read(version ?? listing.version);
 }
 
-function versionsOf(modelDir: string): number[] {
-  if (!isDirectory(modelDir)) return [];
-  return readdirSync(modelDir)
-    .filter((entry) => VERSION_DIR.test(entry) && existsSync(path.join(modelDir, entry, MODEL_FILE)))
-    .map(Number)
-    .sort((a, b) => a - b);
-}
+class ModelReader {
+  private readonly modelDir: string;
 
-function readManifest(modelDir: string, name: string): ModelManifest {
-  const file = path.join(modelDir, MANIFEST_FILE);
-  if (!existsSync(file)) return {};
-  return parseManifest(readFileSync(realInside(modelDir, file, name), 'utf8'), `${name}/${MANIFEST_FILE}`);
-}
-
-function handlerOf(modelDir: string, handler: string, name: string): string {
-  const file = path.resolve(modelDir, handler);
-  if (!isWithin(modelDir, file)) throw outside(name, `${name}/${handler}`);
-  if (!existsSync(file))
-    throw manifestError(`${name}/${MANIFEST_FILE}`, `field handler: there is no ${handler}`);
-  return realInside(modelDir, file, name);
-}
-
-/**
- * Bytes below a version directory. Walks it so that a link out of the model is refused wherever the
- * ONNX file may name it as external data; ONNX Runtime itself refuses `../` in such names.
- */
-function sizeWithin(modelDir: string, dir: string, name: string): number {
-  let bytes = 0;
-  for (const entry of readdirSync(dir, { withFileTypes: true })) {
-    const file = realInside(modelDir, path.join(dir, entry.name), name);
-    if (entry.isDirectory()) bytes += sizeWithin(modelDir, file, name);
-    else bytes += statSync(file).size;
+  constructor(
+    dir: string,
+    private readonly name: string,
+  ) {
+    this.modelDir = this.real(path.join(realpathSync(dir), name), name);
   }
-  return bytes;
-}
 
-function realInside(modelDir: string, file: string, name: string): string {
-  let real: string;
-  try {
-    real = realpathSync(file);
-  } catch {
-    throw new InferError(
-      'MODEL_PATH',
-      `model '${name}': ${relativeLabel(modelDir, file, name)} is a broken link`,
-      {
-        hint: 'replace the link by the file itself',
-        exitCode: ExitCode.BadConfig,
-      },
-    );
+  read(version: number): ModelFiles {
+    const { name, modelDir } = this;
+    const versionDir = this.real(path.join(modelDir, String(version)), `${name}/${version}`);
+    const link = path.join(versionDir, MODEL_FILE);
+    const label = `${name}/${version}/${MODEL_FILE}`;
+    const onnxPath = this.real(link, label);
+    const sizeBytes = this.sizeOf(versionDir, `${name}/${version}`, new Set());
+    const { manifest, file } = this.readManifest();
+    const contents: ContentFile[] = [{ label: `${version}/${MODEL_FILE}`, path: onnxPath }, file];
+    const files: ModelFiles = {
+      name,
+      version,
+      dir: modelDir,
+      onnxPath,
+      dataDirs: dirsOnTheWay(link),
+      label,
+      manifest,
+      contents,
+      sizeBytes,
+    };
+    if (manifest.handler !== undefined) {
+      files.handlerPath = this.handlerOf(manifest.handler);
+      for (const real of handlerFiles(modelDir, files.handlerPath)) {
+        const own = path.relative(modelDir, real).split(path.sep).join('/');
+        if (!contents.some((known) => known.path === real)) contents.push({ label: own, path: real });
+      }
+    }
+    for (const { path: real, sha } of contents) if (sha !== '') this.readable(real);
+    return files;
   }
-  if (!isWithin(modelDir, real)) throw outside(name, relativeLabel(modelDir, file, name));
-  return real;
+
+  /** Bytes below a version directory, links followed. Names that begin with a dot are left out. */
+  private sizeOf(dir: string, label: string, seen: Set<string>): number {
+    if (seen.has(dir)) return 0;
+    seen.add(dir);
+    let bytes = 0;
+    for (const name of this.reading(dir, () => readdirSync(dir))) {
+      // Kubernetes keeps what its links lead to in `..data`: counted by the links' names.
+      if (name.startsWith('.')) continue;
+      const real = this.real(path.join(dir, name), `${label}/${name}`);
+      const stats = this.reading(real, () => statSync(real));
+      bytes += stats.isDirectory() ? this.sizeOf(real, `${label}/${name}`, seen) : stats.size;
+    }
+    return bytes;
+  }
+
+  private readManifest(): { manifest: ModelManifest; file: ContentFile } {
+    const own = path.join(this.modelDir, MANIFEST_FILE);
+    if (!existsSync(own)) return { manifest: {}, file: { label: MANIFEST_FILE, path: own, sha: '' } };
+    const label = `${this.name}/${MANIFEST_FILE}`;
+    const real = this.inside(own, label);
+    const bytes = this.reading(real, () => readFileSync(real));
+    // Of the very bytes that are parsed: read again later, the file may be another one.
+    const sha = createHash('sha256').update(bytes).digest('hex');
+    return {
+      manifest: parseManifest(bytes.toString('utf8'), label),
+      file: { label: MANIFEST_FILE, path: real, sha },
+    };
+  }
+
+  private handlerOf(handler: string): string {
+    const file = path.resolve(this.modelDir, handler);
+    const label = `${this.name}/${handler}`;
+    if (!isWithin(this.modelDir, file)) throw outside(this.name, label);
+    if (!existsSync(file))
+      throw manifestError(`${this.name}/${MANIFEST_FILE}`, `field handler: there is no ${handler}`);
+    return this.inside(file, label);
+  }
+
+  private real(file: string, label: string): string {
+    return this.reading(file, () => {
+      try {
+        return realpathSync(file);
+      } catch (error) {
+        if (isDenied(error)) throw error;
+        throw new InferError('MODEL_PATH', `model '${this.name}': ${printable(label)} is a broken link`, {
+          hint: 'replace the link by the file itself, or bring back what it leads to',
+          exitCode: ExitCode.BadConfig,
+        });
+      }
+    });
+  }
+
+  private inside(file: string, label: string): string {
+    const real = this.real(file, label);
+    if (!isWithin(this.modelDir, real)) throw outside(this.name, label);
+    return real;
+  }
+
+  private readable(file: string): void {
+    this.reading(file, () => accessSync(file, constants.R_OK));
+  }
+
+  private reading<T>(file: string, read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      if (error instanceof InferError) throw error;
+      throw unreadable(this.name, file, error);
+    }
+  }
 }
 
-function relativeLabel(modelDir: string, file: string, name: string): string {
-  return path.posix.join(name, path.relative(modelDir, file).split(path.sep).join('/'));
+/** Directories of a file and of every link on the way to it; at most as many as a system follows. */
+function dirsOnTheWay(file: string): string[] {
+  const dirs = new Set<string>();
+  let at = file;
+  for (let hop = 0; hop < 40; hop++) {
+    dirs.add(path.dirname(at));
+    try {
+      at = path.resolve(path.dirname(at), readlinkSync(at));
+    } catch {
+      break;
+    }
+  }
+  dirs.add(path.dirname(realpathSync(file)));
+  return [...dirs];
 }
 
 function isWithin(dir: string, file: string): boolean {
@@ -170,35 +213,27 @@ function outside(name: string, label: string): InferError {
     'MODEL_PATH',
     `model '${name}': ${printable(label)} leads out of the model's own directory`,
     {
-      hint: 'copy the file into the model directory: links out of it are not followed',
+      hint: 'copy the file into the model directory: only links of weights are followed out of it',
       exitCode: ExitCode.BadConfig,
     },
   );
 }
 
-function unknownModel(dir: string, name: string, listings: ModelListing[]): InferError {
-  const names = listings.map((one) => one.name);
+function unknownModel(dir: string, name: string, survey: Survey): InferError {
   const shown = printable(name);
+  const skipped = survey.skipped.find(
+    ({ place }) => place === name || place.startsWith(`${name}/`) || place === `${name}.onnx`,
+  );
   const message = `no model '${shown}' in ${printable(dir)}`;
-  return new InferError('MODEL_UNKNOWN', message, {
-    hint: unknownHint(dir, name, names),
+  return new InferError('MODEL_UNKNOWN', skipped === undefined ? message : `${message}: ${skipped.reason}`, {
+    hint: skipped?.fix ?? unknownHint(name, survey),
     exitCode: ExitCode.NoInput,
   });
 }
 
-function unknownHint(dir: string, name: string, names: string[]): string {
-  if (MODEL_NAME.test(name)) {
-    for (const misplaced of [path.join(name, MODEL_FILE), `${name}.onnx`]) {
-      if (!existsSync(path.join(dir, misplaced))) continue;
-      const target = path.join(dir, name, '1');
-      return `mkdir -p ${target} && mv ${path.join(dir, misplaced)} ${path.join(target, MODEL_FILE)}`;
-    }
-  }
+function unknownHint(name: string, { models, denied }: Survey): string {
+  const names = [...models, ...denied].map((one) => one.name);
   if (names.length === 0) return 'the directory holds no <name>/<version>/model.onnx yet';
   const near = closestWord(name, names);
   return `${near === undefined ? '' : `did you mean '${near}'? `}models there: ${names.join(', ')}`;
-}
-
-function isDirectory(file: string): boolean {
-  return statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }

@@ -91,7 +91,7 @@ async function handle(request: Request, body: Buffer): Promise<[Reply, Uint8Arra
       const { ModelHost } = await hostModule();
       const { name, handlerPath } = request.files;
       const host = await output.within(name, handlerPath !== undefined, () =>
-        ModelHost.load(request.files, settings, stopping.signal),
+        ModelHost.load(request.files, settings, stopping.signal, request.expect),
       );
       // A model that does not load leaves the one of its name as it is.
       await unload(request.model);
@@ -146,7 +146,7 @@ async function hostModule(): Promise<typeof import('./model-host.js')> {
       'ONNX_RUNTIME',
       `ONNX Runtime cannot be loaded: ${messageOf(error).split('\n', 1)[0]}`,
       {
-        hint: `npm install onnxruntime-node (there is none for ${process.platform}/${process.arch} in some versions)`,
+        hint: `ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node (skip: without the CUDA download; there is none for ${process.platform}/${process.arch} in some versions)`,
         exitCode: ExitCode.Unavailable,
         cause: error,
       },

@@ -1,4 +1,5 @@
 import type { Arena } from './arena.js';
+import type { Fingerprint } from './fingerprint.js';
 import type { HandlerLine } from './handler-output.js';
 import type { RowFailure } from './row-failure.js';
 import type { ModelSignature } from './signature.js';
@@ -28,6 +29,10 @@ export interface LoadedModel {
   loadMs: number;
   /** Why the device is not the one asked for, when so. */
   fallback?: string;
+  /** The files it was loaded from. */
+  content: Fingerprint;
+  /** Labels of those that stay mapped into memory: external data. */
+  mapped: string[];
 }
 
 /** How a model is loaded a second time, beside a former version of it. */
@@ -36,6 +41,8 @@ export interface LoadAs {
   session?: string | undefined;
   /** Version to load [the highest]. */
   version?: number | undefined;
+  /** What its files must be: of a model that the worker serves already. */
+  expect?: Fingerprint | undefined;
 }
 
 export interface RunRequest {
@@ -72,7 +79,7 @@ export interface RunnerExit {
 export interface Runner {
   readonly pid: number;
   readonly exited: Promise<RunnerExit>;
-  /** Loads a model beside what is loaded already. */
+  /** Loads a model beside what is loaded already. @throws InferError MODEL_CHANGED when it is not as expected. */
   load(model: string, as?: LoadAs): Promise<LoadedModel>;
   unload(session: string): Promise<void>;
   /** One micro-batch; one at a time. Rejects with RUN_FAILED and the model's own text. */

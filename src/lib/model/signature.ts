@@ -44,7 +44,7 @@ export interface ModelSignature {
   trialShapes?: Record<string, number[]>;
   /** Bytes of the model file and its external data. */
   sizeBytes: number;
-  /** SHA-256 of the model file, hex, first 16 characters: tells a changed file under one version. */
+  /** SHA-256 over all files of the version, hex, first 16 characters: tells changed files under one version. */
   digest: string;
   /** Things a user should know, such as "batch axis could not be probed". */
   warnings: string[];

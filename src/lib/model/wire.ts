@@ -1,5 +1,6 @@
 import { InferError, messageOf } from '../core/errors.js';
 import type { ExitCode } from '../core/exit-codes.js';
+import type { Fingerprint } from './fingerprint.js';
 import type { ModelFiles } from './repository.js';
 import type { RowFailure } from './row-failure.js';
 import type { LoadedModel, RunnerOptions } from './runner.js';
@@ -11,7 +12,7 @@ export type RunnerSettings = Pick<RunnerOptions, 'provider' | 'gpu' | 'requireGp
 /** Requests, headers of frames; answers carry the same `id`. `model` is the session's name. */
 export type Request =
   | { id: number; op: 'start'; settings: RunnerSettings }
-  | { id: number; op: 'load'; model: string; files: ModelFiles }
+  | { id: number; op: 'load'; model: string; files: ModelFiles; expect?: Fingerprint }
   | { id: number; op: 'unload'; model: string }
   | ({ id: number; op: 'run'; model: string; softMs?: number } & WirePayload)
   | { id: number; op: 'memory' }

@@ -205,6 +205,31 @@ export interface Unbatched {
   text: string;
 }
 
+/** A model that a worker serves. */
+export interface ServedModelRecord {
+  name: string;
+  version: number;
+  /** Rows that run together now, as told or learned. */
+  batch: number;
+  /** Over all files of the version, as `ModelSignature.digest`; workers of older versions do not say. */
+  digest?: string;
+  unbatched?: Unbatched | undefined;
+  /** True when somebody named this version, although a higher one may be there. */
+  chosen?: boolean;
+}
+
+/** A model that a worker cannot load, cannot load again, or whose files are no longer what it runs. */
+export interface ModelProblem {
+  model: string;
+  /** Null where it was never loaded. */
+  version: number | null;
+  code: string;
+  message: string;
+  hint: string | null;
+  /** Whether jobs of it are run all the same, on what was loaded. */
+  served: boolean;
+}
+
 /** A worker's heartbeat: what it is and does, JSON in Redis with a TTL. */
 export interface WorkerRecord {
   id: string;
@@ -218,8 +243,11 @@ export interface WorkerRecord {
   gpu: string | null;
   device: string;
   queues: string[];
-  /** `batch`: rows that run together now, as told or learned. */
-  models: { name: string; version: number; batch: number; unbatched?: Unbatched | undefined }[];
+  models: ServedModelRecord[];
+  /** Where it finds its models, on its host. */
+  modelsDir?: string;
+  /** What is wrong with models that it serves, or should. */
+  modelProblems?: ModelProblem[];
   concurrency: number;
   /** Bounds that it moves its concurrency between by itself; absent where that is fixed. */
   autoscale?: { max: number; min: number } | undefined;

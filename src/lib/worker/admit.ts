@@ -1,5 +1,6 @@
 import { InferError } from '../core/errors.js';
 import { decodeEnvelope } from '../model/envelope.js';
+import { modelUnserved } from '../model/model-faults.js';
 import type { ModelSignature } from '../model/signature.js';
 import { ELEMENT_BYTES, elementCount, type Payload, type RowTensor } from '../model/tensor.js';
 import type { TakenJob } from '../queue/broker.js';
@@ -7,9 +8,14 @@ import type { TakenJob } from '../queue/broker.js';
 /**
  * Opens a taken job's input and holds it against the model's signature: the submitter checked too,
  * but perhaps against another version, and one bad row in a micro-batch would fail them all.
- * @throws InferError INPUT_LOST, ENVELOPE, MODEL_UNKNOWN, INPUT_MISMATCH
+ * @param broken models that this worker should serve and could not load.
+ * @throws InferError INPUT_LOST, ENVELOPE, MODEL_UNKNOWN, MODEL_UNSERVED, INPUT_MISMATCH
  */
-export function admit(job: TakenJob, signatures: ReadonlyMap<string, ModelSignature>): Payload {
+export function admit(
+  job: TakenJob,
+  signatures: ReadonlyMap<string, ModelSignature>,
+  broken: ReadonlyMap<string, InferError> = new Map(),
+): Payload {
   const { spec } = job;
   if (spec.model === '') {
     throw new InferError('NOT_OURS', 'this job was not added by infer, so its input cannot be read', {
@@ -18,6 +24,8 @@ export function admit(job: TakenJob, signatures: ReadonlyMap<string, ModelSignat
   }
   const signature = signatures.get(spec.model);
   if (signature === undefined) {
+    const why = broken.get(spec.model);
+    if (why !== undefined) throw modelUnserved(why);
     const known = [...signatures.keys()].join(', ') || 'none';
     throw new InferError(
       'MODEL_UNKNOWN',

@@ -10,6 +10,8 @@ import { Upkeep } from './upkeep.js';
 const RENEWALS_PER_LOCK = 3;
 /** How often cancel requests (with the locks) and deadlines are looked at. */
 const LOOK_MS = 1000;
+/** How soon it is seen that files of a model have changed; one `stat` a file. */
+const MODELS_MS = 1000;
 const SWEEP_MS = 10_000;
 /** How often moves to its queues that were left half done are looked for. */
 const ARRIVALS_MS = 5000;
@@ -27,6 +29,7 @@ export interface ChoreParts {
   log: Logger;
   beat(): Promise<void>;
   renewLocks(): Promise<void>;
+  lookAtModels(): Promise<void>;
   /** Of a worker whose runners are as many as its backlog asks for. */
   scaler: RunnerScaler | undefined;
   /** When Redis was last seen to come back, ms since the epoch. */
@@ -39,6 +42,7 @@ export function startChores(parts: ChoreParts): Upkeep {
   const upkeep = new Upkeep(log);
   upkeep.every(BEAT_MS, 'heartbeat', () => parts.beat());
   upkeep.every(Math.min(LOOK_MS, lockMs / RENEWALS_PER_LOCK), 'locks', () => parts.renewLocks());
+  upkeep.every(MODELS_MS, 'models', () => parts.lookAtModels());
   upkeep.every(LOOK_MS, 'deadlines', () => Promise.all(consumers.map((consumer) => consumer.expireDue())));
   upkeep.every(lockMs / RENEWALS_PER_LOCK, 'recovery', async () => {
     // After an outage every worker first gets the time to renew: what it holds is not lost.

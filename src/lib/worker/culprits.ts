@@ -27,6 +27,9 @@ export interface FailedRun {
   limitMs: number;
 }
 
+/** A runner lacks a model that its worker serves. */
+const UNSERVED = new Set(['MODEL_CHANGED', 'MODEL_UNSERVED']);
+
 /**
  * Finds who is to blame for a failed run. One row alone is: it fails. Else the run is cut and its pieces
  * run again, each alone: in halves, by jobs and then by rows, or row by row where many are bad. So every good
@@ -38,6 +41,8 @@ export class Culprits {
   constructor(
     private readonly batcher: Pick<Batcher<HeldJob>, 'retry'>,
     private readonly host: RowsHost,
+    /** Whether some runner that gets work holds a session. */
+    private readonly isHeld: (session: string) => boolean,
   ) {}
 
   blame({ batch, error, ms, limitMs }: FailedRun): void {
@@ -55,7 +60,9 @@ export class Culprits {
     if (only === undefined) return;
     const code = error instanceof InferError ? error.code : 'RUN_FAILED';
     if (code === 'RUN_ABORTED') this.batcher.retry(batch);
-    else if (code === 'MODEL_REPLACED') for (const { unit } of batch.parts) this.host.onFailed(unit, error);
+    else if (UNSERVED.has(code) && this.isHeld(only.unit.session)) this.batcher.retry(batch);
+    else if (code === 'MODEL_REPLACED' || UNSERVED.has(code))
+      for (const { unit } of batch.parts) this.host.onFailed(unit, error);
     else if (code === 'TIME_LIMIT') this.onTimeLimit(batch, error, ms, limitMs);
     else if (isCurable(code) && batch.parts.length === 1 && only.unit.rows > 1 && only.unit.crashed())
       this.giveUp(only.unit, error, code);

@@ -55,12 +55,14 @@ export class Dispatcher {
     private readonly clock: Clock,
   ) {
     this.batcher = new Batcher(windowMs);
-    this.culprits = new Culprits(this.batcher, host);
+    this.culprits = new Culprits(this.batcher, host, (session) => this.isHeld(session));
     this.clocked = new RunClock(clock);
   }
 
   /** Gives a runner work from now on. */
   serve(slot: RunnerSlot): void {
+    // What it may run has changed, and what others leave to it.
+    slot.onModels = () => this.work.open();
     if (!this.loops.has(slot)) this.loops.set(slot, this.loop(slot));
   }
 
@@ -135,12 +137,16 @@ export class Dispatcher {
       }
       // What arrived while the last run was on has been held since then; something more urgent may
       // have come to Redis after it. From idle, everything held was fetched this instant.
-      const last = this.batcher.leastUrgentOfNext();
+      const accepts = this.acceptedBy(slot);
+      const last = this.batcher.leastUrgentOfNext(accepts);
       if (!cameFromIdle && last !== undefined) await this.host.urge(last);
       cameFromIdle = false;
       if (this.retired.has(slot)) break;
-      const next = this.batcher.next(this.clock.now());
-      if (next === undefined) continue;
+      const next = this.batcher.next(this.clock.now(), accepts);
+      if (next === undefined) {
+        if (accepts !== undefined) await woken;
+        continue;
+      }
       if ('holdMs' in next) {
         this.clocked.rest(slot);
         await this.hold(next.holdMs, woken);
@@ -148,6 +154,17 @@ export class Dispatcher {
       }
       await this.runBatch(slot, next.batch);
     }
+  }
+
+  /** What a runner may run that lacks a model: jobs of that model go to runners that have it, if any does. */
+  private acceptedBy(slot: RunnerSlot): ((unit: HeldJob) => boolean) | undefined {
+    if (slot.refused.size === 0) return undefined;
+    return ({ session }) => slot.has(session) || !this.isHeld(session);
+  }
+
+  /** Whether some runner that gets work holds a session. */
+  private isHeld(session: string): boolean {
+    return [...this.loops.keys()].some((slot) => slot.has(session) && !this.retired.has(slot));
   }
 
   /** Sleeps for the batch window, or until more work came. */
@@ -198,6 +215,8 @@ export class Dispatcher {
           ms: slot.lastRunMs,
           limitMs: limitMs ?? Number.POSITIVE_INFINITY,
         });
+      // What this runner lacked another may run, and may be asleep since it saw nothing to do.
+      this.work.open();
       this.host.onRoom();
       return;
     }

@@ -38,11 +38,13 @@ export function beatOf(facts: BeatFacts): Omit<WorkerRecord, 'rssBytes' | 'loopL
     gpu: options.gpu,
     device: [...devices].join(', ') || 'cpu',
     queues: facts.queues,
-    models: models.all.map(({ session, loaded: { signature } }) => ({
+    models: models.all.map(({ session, chosen, loaded: { signature } }) => ({
       name: signature.name,
       version: signature.version,
       batch: sizes.of(session),
       ...unbatched(signature, sizes.mixedBy(session)),
+      digest: signature.digest,
+      ...(chosen === true ? { chosen } : {}),
     })),
     concurrency: facts.concurrency,
     maxBatch: sizes.largest,

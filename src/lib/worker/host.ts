@@ -7,19 +7,13 @@ import { Arena } from '../model/arena.js';
 import { startRunner } from '../model/process-runner.js';
 import { findModel } from '../model/repository.js';
 import type { LoadedModel, RunnerOptions, StartRunner } from '../model/runner.js';
+import type { ModelProblem } from '../queue/broker.js';
 import { BullConsumer } from '../queue/consumer.js';
 import { ControlInbox } from '../queue/control.js';
 import { settleQueues } from '../queue/open-queue.js';
 import { beat, publishModel, removeWorker } from '../queue/registry.js';
-import { ResultStore } from '../queue/result-store.js';
 import { type WorkReport, writeWorkStats } from '../queue/work-stats.js';
-import {
-  type ConnectionEvent,
-  type ConnectionSettings,
-  closeClient,
-  connect,
-  resolveTarget,
-} from '../redis/connect.js';
+import { type ConnectionEvent, type ConnectionSettings, closeClient, connect } from '../redis/connect.js';
 import { evictionWarning } from '../redis/eviction.js';
 import type { RedisTarget } from '../redis/types.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -28,6 +22,8 @@ import { startChores } from './chores.js';
 import { ControlLoop } from './control.js';
 import { GpuHold } from './gpu-hold.js';
 import { logHandlerLine } from './handler-log.js';
+import { logWarnings, ModelWatch } from './model-watch.js';
+import { openResults } from './open-results.js';
 import { atMost, calmed } from './outage.js';
 import { RunnerPool } from './runner-pool.js';
 import { RunnerScaler } from './runner-scaler.js';
@@ -64,6 +60,8 @@ export interface WorkerConfig {
   maxJobs: number | undefined;
   /** Let several workers share one GPU. */
   shareGpu: boolean;
+  /** Do not start when one of the models cannot be loaded. */
+  strict?: boolean | undefined;
   /** How long a drain that was ordered through Redis may take. */
   drainTimeoutMs: number;
 }
@@ -82,6 +80,8 @@ export interface WorkerRedis {
 export interface RunningWorker {
   readonly id: string;
   readonly models: readonly LoadedModel[];
+  /** Models that it should serve and cannot. */
+  readonly problems: readonly ModelProblem[];
   /** Jobs it holds right now. */
   readonly activeJobs: number;
   /** Set when it ends in order to be opened again, with this. */
@@ -150,11 +150,11 @@ export async function openWorker(
       log,
     );
     cleanup.push(() => pool.stop());
-    const models = await pool.open(config.concurrency);
+    const models = await pool.open(config.concurrency, config.strict === true);
     hold?.assertHeld();
     await Promise.all(models.map((model) => publishModel(client, config.prefix, model.signature)));
 
-    const results = await openResults(redis, config.prefix, cleanup);
+    const results = await openResults(redis.results, config.prefix, cleanup);
     const consumers: BullConsumer[] = [];
     await settleQueues(client, config.prefix, config.queues);
     for (const queue of config.queues) {
@@ -192,6 +192,9 @@ export async function openWorker(
       },
       { consumers, pool, models, arena, clock: systemClock, log },
     );
+    const watch = new ModelWatch(pool, log);
+    for (const { signature } of models) logWarnings(log, signature);
+    watch.say();
     const scaler = RunnerScaler.of(config, { worker, pool, consumers, clock: systemClock, log });
     const lag = new LoopLag();
     cleanup.push(async () => lag.stop());
@@ -199,7 +202,8 @@ export async function openWorker(
     const sendBeat = async () => {
       const rssBytes = process.memoryUsage.rss() + (await pool.memory());
       const { threads } = config.runner;
-      const own = { threads, rssBytes, autoscale: scaler?.bounds };
+      const { modelsDir } = config.runner;
+      const own = { threads, rssBytes, autoscale: scaler?.bounds, modelsDir, modelProblems: watch.problems };
       const figures = { ...own, loopLagMs: lag.takeMax(), gpuMemory: hold?.memory() };
       await beat(client, config.prefix, { ...worker.heartbeat(), ...figures });
       await worker.outcomes.work.send(writeWork);
@@ -221,6 +225,7 @@ export async function openWorker(
       log,
       beat: sendBeat,
       renewLocks: () => worker.renewLocks(),
+      lookAtModels: () => watch.look(),
       scaler,
       backAt: () => backAt,
     });
@@ -285,7 +290,10 @@ export async function openWorker(
           drain(config.drainTimeoutMs);
         };
       },
-      publish: (signature) => publishModel(client, config.prefix, signature),
+      publish: async (signature) => {
+        logWarnings(log, signature);
+        await publishModel(client, config.prefix, signature);
+      },
       versionOf: (model, version) => findModel(config.runner.modelsDir, model, version).version,
       beat: sendBeat,
     });
@@ -297,6 +305,7 @@ export async function openWorker(
     return {
       id,
       models,
+      problems: watch.problems,
       get activeJobs() {
         return worker.startedJobs;
       },
@@ -333,15 +342,4 @@ async function reloaded(redis: WorkerRedis): Promise<WorkerConfig> {
       exitCode: ExitCode.Usage,
     },
   );
-}
-
-async function openResults(
-  redis: WorkerRedis,
-  prefix: string,
-  cleanup: (() => Promise<unknown>)[],
-): Promise<ResultStore | undefined> {
-  if (redis.results === undefined) return undefined;
-  const client = await connect(await resolveTarget(redis.results), 'worker', redis.results);
-  cleanup.push(() => closeClient(client));
-  return new ResultStore(client, prefix);
 }

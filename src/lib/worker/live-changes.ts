@@ -62,7 +62,7 @@ export class LiveChanges {
       const { pool, models, sizes } = this.parts;
       const served = await pool.load(model, version);
       sizes.add(served.session, served.loaded.signature);
-      models.serve(served);
+      models.serve({ ...served, chosen: version !== undefined });
       this.parts.freeRoom();
       return served.loaded;
     });

@@ -110,9 +110,15 @@ export class Outcomes {
 
   /** A job that could not even be admitted: it is not held. */
   refuse(job: TakenJob, error: unknown): void {
+    const failure = toFailureRecord(error);
+    const delayMs = retryDelay(job.spec, job.failures, failure.code, this.parts.random());
+    if (delayMs !== undefined) {
+      this.send({ kind: 'retry', job, failure, delayMs });
+      return;
+    }
     const now = this.parts.clock.now();
     const meta = this.metaOf(job, '', now, 0);
-    this.send({ kind: 'failed', job, failure: toFailureRecord(error), meta });
+    this.send({ kind: 'failed', job, failure, meta });
   }
 
   /** A job that was taken and is one too many: it is not held. */

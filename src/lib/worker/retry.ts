@@ -6,7 +6,15 @@ const DEFAULT_RETRY_DELAY_MS = 5000;
 const MAX_RETRY_DELAY_MS = 3_600_000;
 
 /** Failures that another try may cure. A bad input or a model's own error fails the same way again. */
-const CURABLE = new Set(['RUNNER_DIED', 'DEVICE_ERROR', 'RUNNER_START', 'MODEL_REPLACED']);
+const CURABLE = new Set([
+  'RUNNER_DIED',
+  'DEVICE_ERROR',
+  'RUNNER_START',
+  'MODEL_REPLACED',
+  // Another worker may still have it, or this one has it again once somebody has seen to it.
+  'MODEL_CHANGED',
+  'MODEL_UNSERVED',
+]);
 
 export function isCurable(code: string): boolean {
   return CURABLE.has(code);

@@ -1,7 +1,12 @@
 import { InferError, messageOf } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
 import type { LoadedModel } from '../model/runner.js';
 import type { Logger } from '../telemetry/logger.js';
-import type { RunnerSlot, SessionSpec } from './runner-slot.js';
+import type { RunnerSlot } from './runner-slot.js';
+import type { Opening, SessionSpec } from './session-spec.js';
+
+/** So many broken models are named in one error. */
+const MAX_NAMED = 5;
 
 /** The runners of a worker, all with the same models. */
 export class RunnerPool {
@@ -13,6 +18,8 @@ export class RunnerPool {
   private wanted: readonly SessionSpec[];
   private made = 0;
   private loads = 0;
+  /** Models that could not be loaded at the start, by name, and why. */
+  readonly broken = new Map<string, InferError>();
   /** What the last runner took from its start to its models being loaded. */
   startMs = 0;
 
@@ -25,28 +32,80 @@ export class RunnerPool {
     this.wanted = models.map((model) => ({ model, session: model }));
   }
 
-  /** Starts `size` runners, one after the other: a model that cannot load should say so once. */
-  async open(size: number): Promise<LoadedModel[]> {
+  /**
+   * Starts `size` runners, one after the other: a model that cannot load should say so once. It is left
+   * out then (`broken`), unless `strict`.
+   * @throws InferError what is wrong with a model when `strict` or when there is no other, and whatever
+   * keeps a runner from starting.
+   */
+  async open(size: number, strict = true): Promise<LoadedModel[]> {
     let models: LoadedModel[] = [];
-    while (this.slots.length < size) models = [...(await this.grow()).loaded];
+    while (this.slots.length < size) {
+      const first = this.slots.length === 0 && !strict;
+      models = [...(await this.grow(first ? 'first' : 'all')).loaded];
+    }
     return models;
   }
 
+  /** What every runner shall hold. */
+  get sessions(): readonly SessionSpec[] {
+    return this.wanted;
+  }
+
+  /** Whether some runner that gets work holds a session. */
+  holds(session: string): boolean {
+    return this.slots.some((slot) => slot.has(session));
+  }
+
+  /** Runs no more of a session in any runner, for this reason. */
+  withdraw(session: string, why: InferError): void {
+    for (const slot of this.slots) {
+      slot.withdraw(session, why).catch((error: unknown) => {
+        this.log.debug({ session, reason: messageOf(error) }, 'session not released');
+      });
+    }
+  }
+
   /** One more runner with its models loaded; where that fails nothing is left of it. */
-  async grow(): Promise<RunnerSlot> {
+  async grow(opening: Opening = 'all'): Promise<RunnerSlot> {
     if (this.stopped) throw new InferError('WORKER_ENDS', 'the worker is ending');
     const slot = this.make(this.made++, () => this.wanted);
     this.alive.add(slot);
     const begun = performance.now();
     try {
-      await slot.open();
+      await slot.open(opening);
+      this.leaveOut(slot);
     } catch (error) {
       this.alive.delete(slot);
       throw error;
     }
     this.startMs = performance.now() - begun;
     this.slots.push(slot);
+    this.pin(slot);
     return slot;
+  }
+
+  /** Goes on without the models that the first runner could not load. @throws InferError when none is left. */
+  private leaveOut(slot: RunnerSlot): void {
+    if (slot.refused.size === 0) return;
+    for (const { model, session } of this.wanted) {
+      const why = slot.refused.get(session);
+      if (why !== undefined) this.broken.set(model, why);
+    }
+    this.wanted = this.wanted.filter(({ session }) => !slot.refused.has(session));
+    slot.refused.clear();
+    if (this.wanted.length > 0) return;
+    void slot.kill();
+    throw noneLeft(this.broken);
+  }
+
+  /** Every later runner loads the very files that the first one has loaded. */
+  private pin(slot: RunnerSlot): void {
+    this.wanted = this.wanted.map((spec) => {
+      const loaded = slot.loadedAs(spec.session);
+      if (spec.expect !== undefined || loaded === undefined) return spec;
+      return { ...spec, version: loaded.signature.version, expect: loaded.content };
+    });
   }
 
   /** Takes runners out until `size` are left: idle ones first, of these the newest. The caller ends them. */
@@ -76,7 +135,12 @@ export class RunnerPool {
       for (;;) {
         const without = this.slots.find((slot) => !slot.has(session));
         if (without === undefined) break;
-        const next = await without.load({ model, session, version: loaded?.signature.version ?? version });
+        const next: LoadedModel = await without.load({
+          model,
+          session,
+          version: loaded?.signature.version ?? version,
+          expect: loaded?.content,
+        });
         loaded ??= next;
       }
     } catch (error) {
@@ -84,7 +148,9 @@ export class RunnerPool {
       throw error;
     }
     if (loaded === undefined) throw new Error('a worker without runners');
-    this.wanted = [...this.wanted, { model, session, version: loaded.signature.version }];
+    const { signature, content } = loaded;
+    this.wanted = [...this.wanted, { model, session, version: signature.version, expect: content }];
+    this.broken.delete(model);
     return { session, loaded };
   }
 
@@ -115,4 +181,21 @@ export class RunnerPool {
     this.stopped = true;
     await Promise.all([...this.alive].map((slot) => slot.kill()));
   }
+}
+
+/** The only model's own fault, or all of them as one error. */
+function noneLeft(broken: ReadonlyMap<string, InferError>): InferError {
+  const errors = [...broken.values()];
+  const [first] = errors;
+  if (first !== undefined && errors.length === 1) return first;
+  const shown = errors.slice(0, MAX_NAMED).map((error) => error.message);
+  const more = errors.length > MAX_NAMED ? [`and ${errors.length - MAX_NAMED} more`] : [];
+  return new InferError(
+    'NO_MODELS',
+    `none of ${errors.length} models can be loaded: ${[...shown, ...more].join('; ')}`,
+    {
+      hint: first?.hint ?? 'infer models shows what is wrong with each',
+      exitCode: ExitCode.BadConfig,
+    },
+  );
 }

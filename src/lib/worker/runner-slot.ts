@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { InferError, messageOf } from '../core/errors.js';
+import { isModelFault } from '../model/model-faults.js';
 import type {
   LoadedModel,
   Runner,
@@ -10,6 +11,7 @@ import type {
 } from '../model/runner.js';
 import type { Logger } from '../telemetry/logger.js';
 import { timeLimit } from './limits.js';
+import { endedProcess, loadInto, type Opening, type SessionSpec, unserved } from './session-spec.js';
 
 const RESTART_MIN_MS = 100;
 const RESTART_MAX_MS = 30_000;
@@ -42,13 +44,9 @@ function backOff(times: number): number {
   return Math.min(RESTART_MIN_MS * 2 ** times, RESTART_MAX_MS);
 }
 
-/** A model that a runner shall hold, and the name its runs go by. */
-export interface SessionSpec {
-  model: string;
-  session: string;
-  /** The highest when absent, or when it is gone. */
-  version?: number | undefined;
-}
+/** How often it is tried again to load a model that a runner's successor had to leave out. */
+const REFUSED_MIN_MS = 1000;
+const REFUSED_MAX_MS = 30_000;
 
 /**
  * One runner process and its successors. A runner that dies is replaced with its models loaded,
@@ -67,6 +65,11 @@ export class RunnerSlot {
   private endedBy: InferError | undefined;
   /** By session. */
   private models = new Map<string, LoadedModel>();
+  /** Sessions that its runner should hold and could not load, and why. */
+  readonly refused = new Map<string, InferError>();
+  /** Called when it may hold other models than before. */
+  onModels: (() => void) | undefined;
+  private retryTimer: NodeJS.Timeout | undefined;
   /** The last run or load: they go one by one. */
   private turn: Promise<unknown> = Promise.resolve();
   /** Milliseconds of the last run, however it ended; waiting for a runner is not counted. */
@@ -81,18 +84,31 @@ export class RunnerSlot {
     private readonly log: Logger,
   ) {}
 
-  /** Starts the first runner; errors (no GPU, corrupt model) reach the caller. */
-  async open(): Promise<LoadedModel[]> {
-    const runner = await this.start(this.options);
+  /** Starts the first runner; errors (no GPU, corrupt model) reach the caller, or are in `refused`. */
+  async open(opening: Opening = 'all'): Promise<LoadedModel[]> {
+    this.refused.clear();
+    let runner = await this.start(this.options);
     const loaded = new Map<string, LoadedModel>();
     try {
-      this.loading = runner;
       for (;;) {
+        this.loading = runner;
         // Taken out while its successor started: it would load models for nobody.
         if (this.stopped) break;
-        const next = this.wanted().find((spec) => !loaded.has(spec.session));
+        const next = this.wanted().find(({ session }) => !loaded.has(session) && !this.refused.has(session));
         if (next === undefined) break;
-        loaded.set(next.session, await loadInto(runner, next));
+        try {
+          loaded.set(next.session, await loadInto(runner, next));
+        } catch (error) {
+          const died = error instanceof InferError && error.code === 'RUNNER_DIED';
+          if (opening === 'all' || this.stopped) throw error;
+          if (isModelFault(error)) this.refused.set(next.session, error);
+          else if (opening === 'first' && died) {
+            this.refused.set(next.session, endedProcess(next.model, error));
+            await runner.kill();
+            runner = await this.start(this.options);
+            loaded.clear();
+          } else throw error;
+        }
       }
       if (this.stopped) throw new InferError('RUNNER_DIED', 'the worker is stopping');
     } catch (error) {
@@ -103,18 +119,26 @@ export class RunnerSlot {
     }
     this.models = loaded;
     this.runner = runner;
+    this.hold(runner);
+    return [...loaded.values()];
+  }
+
+  private hold(runner: Runner): void {
     void runner.exited.then((exit) => {
       // Died while it was idle: nobody's run failed, but the next one should not have to wait. One that
       // we ended in a run is no death: its run says why.
       if (this.runner === runner && this.endedBy === undefined)
         this.replace(runner, new InferError('RUNNER_DIED', exit.reason));
     });
-    return [...loaded.values()];
   }
 
   /** What its runner holds, in the order wanted. */
   get loaded(): readonly LoadedModel[] {
     return [...this.models.values()];
+  }
+
+  loadedAs(session: string): LoadedModel | undefined {
+    return this.models.get(session);
   }
 
   has(session: string): boolean {
@@ -136,9 +160,21 @@ export class RunnerSlot {
     });
   }
 
+  /** Runs no more of a session that it holds: its weights in memory are not what was loaded. */
+  withdraw(session: string, why: InferError): Promise<void> {
+    return this.alone(async () => {
+      this.refused.set(session, why);
+      const held = this.models.delete(session);
+      this.onModels?.();
+      this.retryLater();
+      if (held) await this.runner?.unload(session);
+    });
+  }
+
   /** Gives a model up between two runs. */
   unload(session: string): Promise<void> {
     return this.alone(async () => {
+      this.refused.delete(session);
       if (!this.models.delete(session)) return;
       await this.runner?.unload(session);
     });
@@ -167,6 +203,8 @@ export class RunnerSlot {
   private async runAlone(request: RunRequest, limitMs?: number): Promise<RunReply> {
     const runner = this.runner ?? (await this.revive());
     if (!this.models.has(request.model)) {
+      const refused = this.refused.get(request.model);
+      if (refused !== undefined) throw unserved(refused);
       throw new InferError('MODEL_REPLACED', 'its model was replaced or unloaded before it ran');
     }
     const timer = limitMs === undefined ? undefined : setTimeout(() => this.end(timeLimit(limitMs)), limitMs);
@@ -204,12 +242,14 @@ export class RunnerSlot {
 
   async stop(): Promise<void> {
     this.stopped = true;
+    clearTimeout(this.retryTimer);
     await Promise.all([this.runner?.stop(), this.loading?.kill()]);
   }
 
   /** Ends it even in the middle of a run. */
   async kill(): Promise<void> {
     this.stopped = true;
+    clearTimeout(this.retryTimer);
     await Promise.all([this.runner?.kill(), this.loading?.kill()]);
   }
 
@@ -239,13 +279,38 @@ export class RunnerSlot {
     return this.reviving;
   }
 
+  /** Files may be put back: what was left out is tried again, ever less often. */
+  private retryLater(ms = REFUSED_MIN_MS): void {
+    clearTimeout(this.retryTimer);
+    if (this.stopped || this.refused.size === 0) return;
+    this.retryTimer = setTimeout(() => {
+      void this.retryRefused().then(() => this.retryLater(Math.min(ms * 2, REFUSED_MAX_MS)));
+    }, ms);
+    this.retryTimer.unref();
+  }
+
+  private async retryRefused(): Promise<void> {
+    for (const spec of this.wanted().filter(({ session }) => this.refused.has(session))) {
+      try {
+        await this.load(spec);
+        this.refused.delete(spec.session);
+        this.onModels?.();
+      } catch (error) {
+        // A runner that died meanwhile has a successor, which tries by itself.
+        if (isModelFault(error)) this.refused.set(spec.session, error);
+      }
+    }
+  }
+
   private async startAgain(): Promise<Runner> {
     for (;;) {
       if (this.stopped) throw new InferError('RUNNER_DIED', 'the worker is stopping');
       if (this.restartMs > 0) await delay(this.restartMs);
       try {
         const started = Date.now();
-        await this.open();
+        await this.open('able');
+        this.retryLater();
+        this.onModels?.();
         this.log.info({ runner: this.index, pid: this.pid, ms: Date.now() - started }, 'runner restarted');
         return this.runner as unknown as Runner;
       } catch (error) {
@@ -257,15 +322,5 @@ export class RunnerSlot {
         );
       }
     }
-  }
-}
-
-async function loadInto(runner: Runner, { model, session, version }: SessionSpec): Promise<LoadedModel> {
-  try {
-    return await runner.load(model, { session, version });
-  } catch (error) {
-    const gone = error instanceof InferError && error.code === 'MODEL_UNKNOWN' && version !== undefined;
-    if (!gone) throw error;
-    return runner.load(model, { session });
   }
 }

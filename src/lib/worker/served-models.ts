@@ -5,6 +5,8 @@ import type { ModelSignature } from '../model/signature.js';
 export interface ServedModel {
   session: string;
   loaded: LoadedModel;
+  /** Its version was named by whoever had it loaded. */
+  chosen?: boolean | undefined;
 }
 
 /**

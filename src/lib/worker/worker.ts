@@ -240,7 +240,7 @@ export class Worker {
       }
       this.accepted += 1;
       try {
-        const payload = admit(job, this.models.signatures);
+        const payload = admit(job, this.models.signatures, this.parts.pool.broken);
         const { session } = this.models.get(job.spec.model) as { session: string };
         // A job that failed before runs alone: it may be what brought the run down.
         const alone = job.failures + job.stalls > 0 ? `;alone ${job.spec.id}` : '';

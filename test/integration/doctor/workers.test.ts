@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, utimesSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -223,18 +223,23 @@ describe('workers', () => {
     await start(['-Q', 'realtime', '--model', 'digits', '--name', 'loaded']);
     const changed = async () => (await look('models')).of('models-changed');
     expect((await changed()).status).toBe('ok');
-    const file = join(models, 'digits', '1', 'model.onnx');
-    const later = new Date(Date.now() + 60_000);
-    utimesSync(file, later, later);
-    expect((await changed()).found).toContain('the file was written after it started');
-    writeModel(models, 'digits', doubler());
-    expect(await changed()).toMatchObject({
-      status: 'warn',
-      found: 'worker loaded runs digits@1, but the file on disk is another one by now',
-      fix: 'restart worker loaded',
+    const settings = join(models, 'digits', 'model.json');
+    writeFileSync(settings, readFileSync(settings, 'utf8').replace('{', '{ "maxBatch": 64,'));
+    const differs = await until(async () => {
+      const finding = await changed();
+      return finding.status === 'ok' ? undefined : finding;
     });
+    expect(differs).toMatchObject({
+      status: 'warn',
+      found: 'worker loaded: model digits@1 is served as it was loaded; model.json changed on disk since',
+      fix: expect.stringContaining('infer control load loaded digits'),
+    });
+    await infer.run(['control', 'load', 'loaded', 'digits']);
+    expect((await changed()).status).toBe('ok');
     mkdirSync(join(models, 'digits', '2'), { recursive: true });
     cpSync(join(ROOT, 'models/digits/1/model.onnx'), join(models, 'digits/2/model.onnx'));
     expect((await changed()).found).toContain('version 2 is on disk');
+    await infer.run(['control', 'load', 'loaded', 'digits@1']);
+    expect((await changed()).status).toBe('ok');
   });
 });

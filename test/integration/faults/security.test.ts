@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Outcome, useInfer } from '../../support/cli.js';
@@ -145,13 +145,15 @@ describe('model files', () => {
     const dir = path.join(infer.dir, 'bad-models');
     const outside = path.join(infer.dir, 'outside');
     writeModel(outside, 'real', doubler());
-    mkdirSync(path.join(dir, 'linked', '1'), { recursive: true });
-    symlinkSync(path.join(outside, 'real/1/model.onnx'), path.join(dir, 'linked/1/model.onnx'));
+    writeModel(dir, 'linked', doubler(), { handler: './handler.mjs' });
+    writeFileSync(path.join(outside, 'handler.mjs'), 'export const postprocess = () => 1;');
+    symlinkSync(path.join(outside, 'handler.mjs'), path.join(dir, 'linked/handler.mjs'));
     writeFileSync(path.join(outside, 'weights.bin'), Buffer.alloc(8));
     writeModel(dir, 'reaching', externalWeights('../../../outside/weights.bin'));
   });
 
-  it('a worker refuses a model that is a link out of its directory', () => refused('linked', /outside|link/));
+  it('a worker refuses code that is a link out of the directory of its model', () =>
+    refused('linked', /leads out/));
   it("a worker refuses weights outside the model's folder", () =>
     refused('reaching', /outside|weights|external/));
 });

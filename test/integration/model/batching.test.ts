@@ -4,8 +4,10 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { ModelManifest } from '../../../src/lib/model/manifest.js';
 import { openSession } from '../../../src/lib/model/onnx-session.js';
+import { openSource } from '../../../src/lib/model/onnx-source.js';
 import { packageRoot } from '../../../src/lib/model/package-root.js';
 import { type Probed, probe } from '../../../src/lib/model/probe.js';
+import { findModel } from '../../../src/lib/model/repository.js';
 import * as onnx from '../../support/onnx-builder.js';
 import * as models from '../../support/row-models.js';
 
@@ -20,8 +22,9 @@ async function probed(
   manifest: ModelManifest = {},
 ): Promise<Probed & { runs: number; ms: number }> {
   const name = `m${++made}`;
-  const file = path.join(onnx.writeModel(dir, name, model), '1', 'model.onnx');
-  const session = await openSession(file, name, { provider: 'cpu', requireGpu: false, threads: 1 });
+  onnx.writeModel(dir, name, model);
+  const source = openSource(findModel(dir, name));
+  const session = await openSession(source, { provider: 'cpu', requireGpu: false, threads: 1 });
   let runs = 0;
   const run: typeof session.run = (...args) => {
     runs += 1;

@@ -47,6 +47,8 @@ function model(batchable: boolean): LoadedModel {
     },
     device: 'cpu',
     loadMs: 0,
+    content: { digest: '0', files: [] },
+    mapped: [],
   };
 }
 

@@ -42,6 +42,33 @@ describe('what is wrong', () => {
     expect(problems([{ ...backlog, ratePerSecond: 5 }], [{}])).toEqual([]);
   });
 
+  it('is a model that a worker cannot serve, that changed, or that differs between workers', () => {
+    const one = { code: 'MODEL_LOAD', message: 'it is empty', hint: 'copy it again' };
+    const changed = {
+      code: 'MODEL_CHANGED',
+      message: 'm@1 changed',
+      hint: 'infer control load WORKER m serves it',
+    };
+    const modelProblems = [
+      { model: 'm', version: 1, ...changed, served: true },
+      { model: 'bad', version: null, ...one, served: false },
+    ];
+    const serves = (digest: string) => [{ name: 'm', version: 1, batch: 8, digest }];
+    const workers = [
+      { name: 'a', models: serves('aa'), modelProblems },
+      { name: 'b', models: serves('bb') },
+    ];
+    expect(problems([], workers)).toEqual([
+      ['MODEL_UNSERVED', 'worker a does not serve bad: it is empty', 'copy it again'],
+      ['MODEL_CHANGED', 'worker a: m@1 changed', 'infer control load a m serves it'],
+      [
+        'MODEL_MIXED',
+        'model m@1 is served from different files: 1 (aa) on a; 1 (bb) on b: which of them answers is chance',
+        'infer control load a m',
+      ],
+    ]);
+  });
+
   it('is a worker that is alive and takes nothing', () => {
     expect(problems([backlog], [{}])).toEqual([
       [

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
 import { inspectView, liveInspectView } from '../../../src/lib/cli/views/inspect-view.js';
-import { modelsView } from '../../../src/lib/cli/views/models-view.js';
+import { amissLines, modelsView } from '../../../src/lib/cli/views/models-view.js';
 import { type Overview, overviewJson } from '../../../src/lib/cli/views/overview.js';
 import { findProblems } from '../../../src/lib/cli/views/problems.js';
 import { embeddedView } from '../../../src/lib/cli/views/redis-view.js';
@@ -261,18 +261,26 @@ const signature: ModelSignature = {
 
 describe('models', () => {
   it('shows shapes with the batch axis where the model has it, and what could not be read', () => {
-    expect(modelsView([signature], [{ name: 'bad', message: 'no such file', hint: 'fix it' }], TTY)).toEqual([
+    expect(modelsView([signature], TTY)).toEqual([
       '┌────────┬─────────┬──────────────────────────┬───────────────────────────┬────────────┬────────────────┬────────┐',
       '│ NAME   │ VERSION │ INPUTS                   │ OUTPUTS                   │ BATCH AXIS │ TASK           │   SIZE │',
       '├────────┼─────────┼──────────────────────────┼───────────────────────────┼────────────┼────────────────┼────────┤',
       '│ digits │       1 │ pixels float32[batch,64] │ probs float32[?,batch,10] │          0 │ classification │ 151 KB │',
       '└────────┴─────────┴──────────────────────────┴───────────────────────────┴────────────┴────────────────┴────────┘',
-      '',
+    ]);
+    const amiss = {
+      models: [signature],
+      broken: [{ name: 'bad', message: 'no such file', hint: 'fix it' }],
+      skipped: [{ place: 'm/v1', reason: 'm/v1 is not served: no version', fix: 'mv m/v1 m/1' }],
+    };
+    expect(amissLines(amiss, TTY.paint)).toEqual([
       '! digits: batch axis could not be probed',
+      '! m/v1 is not served: no version',
+      '  Try: mv m/v1 m/1',
       '✗ bad: no such file',
       '  Try: fix it',
     ]);
-    expect(modelsView([signature], [], PIPED)[1]).toBe(
+    expect(modelsView([signature], PIPED)[1]).toBe(
       'digits\t1\tpixels float32[batch,64]\tprobs float32[?,batch,10]\t0\tclassification\t154834',
     );
   });
@@ -372,6 +380,8 @@ describe('submit', () => {
   });
 });
 
+const FILES = { content: { digest: 'abc', files: [] }, mapped: [] };
+
 describe('worker', () => {
   it('says on start what it serves, with what, where', () => {
     const banner = workerBanner(
@@ -381,7 +391,11 @@ describe('worker', () => {
         redisLabel: 'unix:///s/redis.sock',
         redisSource: 'embedded',
         queues: ['realtime', 'batch'],
-        models: [{ signature, device: 'cpu', loadMs: 31, fallback: 'libcudart.so.12 not found' }],
+        models: [{ signature, device: 'cpu', loadMs: 31, fallback: 'libcudart.so.12 not found', ...FILES }],
+        problems: [
+          { message: 'model bad/1/model.onnx cannot be loaded: it is empty', hint: 'copy it again' },
+        ],
+        skipped: [{ reason: 'm/v1 is not served: no version', fix: 'mv m/v1 m/1' }],
         gpu: '0',
         gpuAsked: true,
         maxBatch: 32,
@@ -402,6 +416,11 @@ describe('worker', () => {
       '  batches  up to 32 rows, waiting up to 5 ms for more',
       '  runs     1 at a time, 2 threads each',
       '! not on the GPU: libcudart.so.12 not found',
+      '! digits: batch axis could not be probed',
+      '! m/v1 is not served: no version',
+      '  Try: mv m/v1 m/1',
+      '✗ not served: model bad/1/model.onnx cannot be loaded: it is empty',
+      '  Try: copy it again',
       'ready Ctrl-C finishes the jobs at hand (30 s at most); again to leave now',
     ]);
     expect(drainingLine(3, 30_000)).toBe(
@@ -428,6 +447,8 @@ describe('worker', () => {
         redisSource: 'default',
         queues: ['batch'],
         models: [],
+        problems: [],
+        skipped: [],
         gpu: null,
         gpuAsked: false,
         maxBatch: null,

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import {
-  judgeChanged,
-  judgeServedVersions,
-  type OnDisk,
-} from '../../../src/lib/doctor/checks/model-files.js';
+import { InferError } from '../../../src/lib/core/errors.js';
+import { judgeServed, type OnDisk } from '../../../src/lib/doctor/checks/model-files.js';
+import { judgeLoads } from '../../../src/lib/doctor/checks/models-load.js';
 import {
   judgeBeats,
   judgeCores,
   judgeVersions,
   judgeWorkerClocks,
 } from '../../../src/lib/doctor/checks/workers.js';
-import type { ModelSignature } from '../../../src/lib/model/signature.js';
+import type { ModelReading } from '../../../src/lib/model/probe-model.js';
+import type { LoadedModel } from '../../../src/lib/model/runner.js';
+import type { ModelProblem, WorkerRecord } from '../../../src/lib/queue/broker.js';
 import { NOW, worker } from './records.js';
 
 const look = (at: number, ...workers: ReturnType<typeof worker>[]) => ({ at, workers });
@@ -78,39 +78,97 @@ describe('cores', () => {
 });
 
 describe('models of running workers', () => {
-  const disk = (more: Partial<OnDisk> = {}): OnDisk => ({
-    name: 'digits',
+  const disk = (version: number, dir = '/models'): OnDisk => ({ dir, name: 'digits', version });
+  const serving = (more: Partial<WorkerRecord['models'][number]> = {}, name = 'alpha') =>
+    worker({
+      name,
+      id: name,
+      modelsDir: '/models',
+      modelProblems: [],
+      models: [{ name: 'digits', version: 1, batch: 8, digest: 'aa', ...more }],
+    });
+  const problem = (served: boolean): ModelProblem => ({
+    model: 'digits',
     version: 1,
-    sizeBytes: 10,
-    digest: 'aa',
-    changedAt: NOW - 90_000,
-    ...more,
-  });
-  const published = [{ name: 'digits', version: 1, digest: 'aa', sizeBytes: 10 }] as ModelSignature[];
-  it.each([
-    ['as they are', [disk()], published, undefined],
-    ['never published', [disk({ digest: 'bb' })], [], undefined],
-    ['another file', [disk({ digest: 'bb' })], published, 'another one'],
-    ['too large to read, same size', [disk({ digest: undefined })], published, undefined],
-    ['too large to read, other size', [disk({ digest: undefined, sizeBytes: 11 })], published, 'another one'],
-    ['a newer version', [disk({ version: 2 })], published, 'version 2 is on disk'],
-    ['gone', [], published, 'no longer on disk'],
-    ['written after the start', [disk({ changedAt: NOW - 1000 })], published, 'written after it started'],
-  ])('%s', (_, files, signatures, reason) => {
-    const finding = judgeChanged([worker()], signatures, files, '/models');
-    expect(finding.status).toBe(reason === undefined ? 'ok' : 'warn');
-    if (reason !== undefined) {
-      expect(finding.found).toBe(`worker alpha runs digits@1, but ${finding.found.split(', but ')[1]}`);
-      expect(finding.found).toContain(reason);
-      expect(finding.fix).toBe('restart worker alpha');
-    }
+    code: 'MODEL_CHANGED',
+    message: 'model digits@1 changed',
+    hint: 'infer control load WORKER digits',
+    served,
   });
 
-  it('of different versions', () => {
-    const workers = [worker(), worker({ name: 'beta', models: [{ name: 'digits', version: 2, batch: 1 }] })];
-    expect(judgeServedVersions(workers)?.found).toBe(
-      'model digits runs in different versions: 1 on alpha; 2 on beta',
+  it('as they are, also in another directory than the one named here', () => {
+    expect(judgeServed([serving()], [disk(1), disk(7, '/elsewhere')], 'here').status).toBe('ok');
+  });
+
+  it('a newer version on disk', () => {
+    expect(judgeServed([serving()], [disk(2)], 'here')).toMatchObject({
+      status: 'warn',
+      found: 'worker alpha runs digits@1, but version 2 is on disk',
+      fix: 'infer control load alpha digits',
+    });
+    expect(judgeServed([serving()], [disk(2)], 'there').status).toBe('ok');
+  });
+
+  it('a version that somebody named is no fault', () => {
+    const finding = judgeServed([serving({ chosen: true })], [disk(2)], 'here');
+    expect(finding.status).toBe('ok');
+    expect(finding.details?.[0]).toContain('was told to run digits@1; version 2 is on disk');
+  });
+
+  it.each([
+    [true, 'warn', 'worker alpha: model digits@1 changed'],
+    [false, 'fail', 'worker alpha does not serve digits: model digits@1 changed'],
+  ])('what the worker says itself, served: %s', (served, status, found) => {
+    const said = { ...serving(), modelProblems: [problem(served)] };
+    expect(judgeServed([said], [], 'there')).toMatchObject({
+      status,
+      found,
+      fix: 'infer control load alpha digits',
+    });
+  });
+
+  it('of different versions, or different files under one', () => {
+    const versions = judgeServed([serving(), serving({ version: 2 }, 'beta')], [], 'here');
+    expect(versions.found).toBe('model digits runs in different versions: 1 on alpha; 2 on beta');
+    const files = judgeServed([serving(), serving({ digest: 'bb' }, 'beta')], [], 'here');
+    expect(files.found).toBe(
+      'model digits@1 is served from different files: 1 (aa) on alpha; 1 (bb) on beta',
     );
-    expect(judgeServedVersions([worker(), worker({ name: 'beta' })])).toBeUndefined();
+    const apart = { ...serving({ digest: 'bb' }, 'beta'), queues: ['other'] };
+    expect(judgeServed([serving(), apart], [], 'here').status).toBe('ok');
+    const old = { ...serving({}, 'beta'), models: [{ name: 'digits', version: 1, batch: 8 }] };
+    expect(judgeServed([serving(), old], [], 'here').status).toBe('ok');
+  });
+});
+
+describe('models load', () => {
+  const good = (warnings: string[] = []): ModelReading => ({
+    name: 'digits',
+    loaded: { signature: { name: 'digits', version: 1, warnings } } as unknown as LoadedModel,
+  });
+  const bad: ModelReading = {
+    name: 'bad',
+    error: new InferError('MODEL_LOAD', 'it is empty', { hint: 'copy it' }),
+  };
+
+  it('one that does not fails the check, and blocks workers only where no other does', () => {
+    expect(judgeLoads([good(), bad], [])).toMatchObject({
+      status: 'fail',
+      found: 'it is empty',
+      fix: 'copy it',
+    });
+    expect(judgeLoads([good(), bad], []).blocks).toBeUndefined();
+    expect(judgeLoads([bad], []).blocks).toEqual(['CPU workers', 'GPU workers']);
+  });
+
+  it('warnings of models are warnings', () => {
+    expect(judgeLoads([good(['runs one row at a time'])], [])).toMatchObject({
+      status: 'warn',
+      found: 'digits: runs one row at a time',
+    });
+    expect(judgeLoads([good()], ['huge (9 GB)'])).toMatchObject({
+      status: 'ok',
+      found: '1 model loads, as a worker loads them',
+    });
   });
 });

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { defaultModelsDir, findModel, listModels } from '../../../src/lib/model/repository.js';
+import { defaultModelsDir, findModel } from '../../../src/lib/model/repository.js';
+import { listModels, surveyModels } from '../../../src/lib/model/survey.js';
 import { doubler, writeModel } from '../../support/onnx-builder.js';
 
 let root: string;
@@ -73,8 +74,8 @@ describe('an unknown model', () => {
 describe('links', () => {
   const outside = () => expect.objectContaining({ code: 'MODEL_PATH', exitCode: 78 });
 
-  it.each(['1/model.onnx', '1/weights.bin', 'model.json', 'handler.mjs'])(
-    'refuses %s that leads out',
+  it.each(['model.json', 'handler.mjs'])(
+    'refuses %s that leads out: code and settings stay with the model',
     (file) => {
       const modelDir = writeModel(
         dir,
@@ -92,13 +93,26 @@ describe('links', () => {
     },
   );
 
-  it('refuses a model or a version that is a link out', () => {
+  it('follows a model, a version and weights that are links out', () => {
     writeModel(root, 'real', doubler());
+    const onnx = path.join(root, 'real', '1', 'model.onnx');
     symlinkSync(path.join(root, 'real'), path.join(dir, 'linked'));
-    expect(() => findModel(dir, 'linked')).toThrow(outside());
+    expect(findModel(dir, 'linked')).toMatchObject({ onnxPath: onnx, label: 'linked/1/model.onnx' });
     mkdirSync(path.join(dir, 'm'));
     symlinkSync(path.join(root, 'real', '1'), path.join(dir, 'm', '1'));
-    expect(() => findModel(dir, 'm')).toThrow(outside());
+    expect(findModel(dir, 'm').onnxPath).toBe(onnx);
+    mkdirSync(path.join(dir, 'n', '1'), { recursive: true });
+    symlinkSync(onnx, path.join(dir, 'n', '1', 'model.onnx'));
+    expect(findModel(dir, 'n')).toMatchObject({
+      onnxPath: onnx,
+      dataDirs: [path.join(dir, 'n', '1'), path.dirname(onnx)],
+    });
+  });
+
+  it('says of a link to nothing that it is broken', () => {
+    mkdirSync(path.join(dir, 'm', '1'), { recursive: true });
+    symlinkSync(path.join(root, 'gone'), path.join(dir, 'm', '1', 'model.onnx'));
+    expect(() => findModel(dir, 'm')).toThrow("model 'm': m/1/model.onnx is a broken link");
   });
 
   it('refuses a handler path with ..', () => {
@@ -114,6 +128,94 @@ describe('links', () => {
     renameSync(dir, path.join(root, 'moved'));
     symlinkSync(path.join(root, 'moved'), dir);
     expect(findModel(dir, 'm').version).toBe(2);
+  });
+});
+
+describe('what looks like a model and is none', () => {
+  const skipped = () => surveyModels(dir).skipped.map(({ place, fix }) => [place, fix]);
+  const put = (place: string) => {
+    mkdirSync(path.join(dir, path.dirname(place)), { recursive: true });
+    writeFileSync(path.join(dir, place), '');
+  };
+
+  it.each([
+    ['m/v1/model.onnx', 'm/v1', 'mv DIR/m/v1 DIR/m/1'],
+    ['m/01/model.onnx', 'm/01', 'mv DIR/m/01 DIR/m/1'],
+    ['m/latest/model.onnx', 'm/latest', 'mv DIR/m/latest DIR/m/1'],
+    ['my model/1/model.onnx', 'my model', "mv 'DIR/my model' DIR/my-model"],
+    ['-m/1/model.onnx', '-m', 'mv DIR/-m DIR/m'],
+    ['m/model.onnx', 'm/model.onnx', 'mkdir -p DIR/m/1 && mv DIR/m/model.onnx DIR/m/1/model.onnx'],
+    ['m/1/bert.onnx', 'm/1', 'mv DIR/m/1/bert.onnx DIR/m/1/model.onnx'],
+    ['cat.onnx', 'cat.onnx', 'mkdir -p DIR/cat/1 && mv DIR/cat.onnx DIR/cat/1/model.onnx'],
+  ])('%s is named with its fix', (file, place, fix) => {
+    put(file);
+    expect(skipped()).toEqual([[place, fix.replaceAll('DIR', dir)]]);
+    expect(listModels(dir)).toEqual([]);
+  });
+
+  it('beside versions that are served, and not for a link to one of them', () => {
+    const modelDir = writeModel(dir, 'm', doubler());
+    put('m/v2/model.onnx');
+    symlinkSync('1', path.join(modelDir, 'latest'));
+    expect(skipped()).toEqual([['m/v2', `mv ${dir}/m/v2 ${dir}/m/2`]]);
+    expect(listModels(dir)).toHaveLength(1);
+  });
+
+  it('hidden and unrelated folders are none', () => {
+    put('.git/1/model.onnx');
+    put('notes/readme.txt');
+    expect(skipped()).toEqual([]);
+  });
+
+  it('a name that begins with an underscore is a model', () => {
+    writeModel(dir, '_under', doubler());
+    expect(findModel(dir, '_under').name).toBe('_under');
+    expect(surveyModels(dir).skipped).toEqual([]);
+  });
+
+  it('is named when somebody asks for it', () => {
+    put('m/v1/model.onnx');
+    expect(() => findModel(dir, 'm')).toThrow(
+      expect.objectContaining({
+        code: 'MODEL_UNKNOWN',
+        message: expect.stringContaining('m/v1 is not served: a version is a whole number'),
+        hint: `mv ${dir}/m/v1 ${dir}/m/1`,
+      }),
+    );
+  });
+});
+
+describe('what a version is made of', () => {
+  it('model.onnx, model.json, the handler and the files that it names; not what else lies there', () => {
+    const modelDir = writeModel(
+      dir,
+      'm',
+      doubler(),
+      { handler: './handler.mjs' },
+      {
+        files: {
+          'handler.mjs': "import { words } from './words.mjs'; export const postprocess = () => words;",
+          'words.mjs': "export const words = new URL('./vocab.txt', import.meta.url);",
+          'vocab.txt': 'a',
+          'README.md': 'notes',
+        },
+      },
+    );
+    mkdirSync(path.join(modelDir, 'node_modules', 'x'), { recursive: true });
+    expect(
+      findModel(dir, 'm')
+        .contents.map(({ label }) => label)
+        .sort(),
+    ).toEqual(['1/model.onnx', 'handler.mjs', 'model.json', 'vocab.txt', 'words.mjs']);
+  });
+
+  it('an absent model.json counts: one that appears is a change', () => {
+    writeModel(dir, 'm', doubler());
+    expect(findModel(dir, 'm').contents).toContainEqual({
+      label: 'model.json',
+      path: path.join(dir, 'm', 'model.json'),
+      sha: '',
+    });
   });
 });
 

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LoadedSettings } from '../../config/load.js';
-import { listModels } from '../../model/repository.js';
+import { listModels } from '../../model/survey.js';
 import { listQueues } from '../../queue/reader.js';
 import { listWorkers, publishedModels } from '../../queue/registry.js';
 import { closeClient, connect, resolveTarget } from '../../redis/connect.js';
@@ -24,7 +24,7 @@ const NONE: LiveNames = { queues: [], workers: [], models: [] };
  * What may be put on a command line as it is. Names come from Redis, and a shell would run what is
  * between backquotes as soon as the line is entered.
  */
-const SAFE = /^[A-Za-z0-9][A-Za-z0-9._@%+,-]{0,127}$/;
+const SAFE = /^[A-Za-z0-9_][A-Za-z0-9._@%+,-]{0,127}$/;
 
 /**
  * Queues, workers and models, from the last few seconds or from Redis. Never fails and never takes

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { type Command, Flags } from '@oclif/core';
 import { InferError, messageOf } from '../../core/errors.js';
 import type { ExitCode } from '../../core/exit-codes.js';
+import { systemUser } from '../../core/system-user.js';
 import { writeAudit } from '../../queue/audit.js';
 import type { RedisClient } from '../../redis/types.js';
 import { worded } from '../../redis/worded.js';
@@ -9,7 +10,6 @@ import { BaseCommand } from '../base-command.js';
 import { durationFlag, settingFlags } from '../flags.js';
 import { invocation } from '../invocation.js';
 import { interruptible } from '../signals.js';
-import { systemUser } from '../system-user.js';
 import { withRedis } from '../with-redis.js';
 import { consent } from './consent.js';
 

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import type { LoadedSettings } from '../../config/load.js';
+import { systemUser } from '../../core/system-user.js';
 import { writeAudit } from '../../queue/audit.js';
 import type { RedisClient } from '../../redis/types.js';
 import { applyPlans, type NodeChanges, type Verified } from '../../tune/apply.js';
@@ -9,7 +10,6 @@ import { type Asked, type NodePlan, planNode } from '../../tune/plan.js';
 import { checkRollback, planRollback, rollBack } from '../../tune/rollback.js';
 import { SnapshotStore, type StoredSnapshot } from '../../tune/snapshot.js';
 import { interruptible } from '../signals.js';
-import { systemUser } from '../system-user.js';
 import type { OpenServer } from './open-server.js';
 
 /** What came of changing servers, in the JSON of `apply` and `rollback`. */

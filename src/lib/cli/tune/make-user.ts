@@ -2,12 +2,12 @@ import { hostname } from 'node:os';
 import type { LoadedSettings } from '../../config/load.js';
 import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
+import { systemUser } from '../../core/system-user.js';
 import { writeAudit } from '../../queue/audit.js';
 import type { AclRole } from '../../redis/acl.js';
 import { parseRedisUrl } from '../../redis/address.js';
 import { allNodes } from '../../redis/server-config.js';
 import { aclFileLine, aclUser, createUser, saveUsers, setUserLine } from '../../tune/acl-user.js';
-import { systemUser } from '../system-user.js';
 import { withServer } from './open-server.js';
 
 /** The JSON of `infer redis-tune acl`. */

@@ -1,10 +1,11 @@
 import { printable } from '../../core/job.js';
 import { formatBytes } from '../../core/units.js';
 import type { ModelSignature, TensorSignature } from '../../model/signature.js';
+import type { Skipped } from '../../model/survey.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
 import type { Layout } from '../output/text.js';
 
-/** A model that could not be read; shown under the table so that one bad file hides no other. */
+/** A model that could not be read; one bad file hides no other. */
 export interface BrokenModel {
   name: string;
   message: string;
@@ -21,11 +22,7 @@ const COLUMNS: Column[] = [
   { title: 'SIZE', align: 'right' },
 ];
 
-export function modelsView(
-  models: readonly ModelSignature[],
-  broken: readonly BrokenModel[],
-  layout: Layout,
-): string[] {
+export function modelsView(models: readonly ModelSignature[], layout: Layout): string[] {
   const { paint } = layout;
   const rows = models.map((model): Cell[] => [
     model.name,
@@ -36,23 +33,30 @@ export function modelsView(
     model.task,
     layout.tty ? formatBytes(model.sizeBytes) : String(model.sizeBytes),
   ]);
-  const table =
-    rows.length === 0 && layout.tty ? [paint('dim', 'no models')] : renderTable(COLUMNS, rows, layout);
-  if (!layout.tty) return table;
-  const notes = [
-    ...models.flatMap((model) =>
-      model.warnings.map((warning) => `${paint('yellow', '!')} ${printable(`${model.name}: ${warning}`)}`),
-    ),
-    ...brokenLines(broken, layout),
-  ];
-  return notes.length === 0 ? table : [...table, '', ...notes];
+  return rows.length === 0 && layout.tty ? [paint('dim', 'no models')] : renderTable(COLUMNS, rows, layout);
 }
 
-export function brokenLines(broken: readonly BrokenModel[], { paint }: Layout): string[] {
-  return broken.flatMap(({ name, message, hint }) => [
-    `${paint('red', '✗')} ${printable(message.includes(name) ? message : `${name}: ${message}`)}`,
-    ...(hint === undefined ? [] : [`  ${paint('dim', 'Try:')} ${paint('cyan', printable(hint))}`]),
-  ]);
+/** What a user should know of models that load, of those that do not, and of what is taken for none. */
+export function amissLines(
+  {
+    models,
+    broken,
+    skipped,
+  }: { models: readonly ModelSignature[]; broken: readonly BrokenModel[]; skipped: readonly Skipped[] },
+  paint: Layout['paint'],
+): string[] {
+  const attempt = (fix: string | undefined) =>
+    fix === undefined ? [] : [`  ${paint('dim', 'Try:')} ${paint('cyan', printable(fix))}`];
+  return [
+    ...models.flatMap(({ name, warnings }) =>
+      warnings.map((warning) => `${paint('yellow', '!')} ${printable(`${name}: ${warning}`)}`),
+    ),
+    ...skipped.flatMap(({ reason, fix }) => [`${paint('yellow', '!')} ${reason}`, ...attempt(fix)]),
+    ...broken.flatMap(({ name, message, hint }) => [
+      `${paint('red', '✗')} ${printable(message.includes(name) ? message : `${name}: ${message}`)}`,
+      ...attempt(hint),
+    ]),
+  ];
 }
 
 /** `pixels float32[batch,64]`: the row's shape with the batch axis where the model has it, and its default. */

@@ -3,6 +3,7 @@ import type { WorkerRecord } from '../../queue/broker.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
 import { count } from '../output/text.js';
 import { autoscalerProblems } from './autoscaler-problems.js';
+import { modelProblems } from './model-problems.js';
 import type { Overview, RedisOverview } from './overview.js';
 
 /** Something that is wrong right now, and the command that mends it. */
@@ -31,6 +32,7 @@ export function findProblems(overview: Overview): Problem[] {
       ? [noWorkers(backlog)]
       : backlog.flatMap((queue) => queueProblems(queue, talking))),
     ...silent.map((worker) => silentWorker(worker, at)),
+    ...modelProblems(talking),
     ...autoscalerProblems(overview),
     ...queues.filter((one) => one.paused).map(pausedQueue),
     ...redisProblems(redis),

@@ -1,6 +1,8 @@
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import type { LoadedModel } from '../../model/runner.js';
+import type { Skipped } from '../../model/survey.js';
+import type { ModelProblem } from '../../queue/broker.js';
 import { facts, type Layout, plural } from '../output/text.js';
 import { tensorText } from './models-view.js';
 
@@ -13,6 +15,10 @@ export interface WorkerBanner {
   /** In the order they are served. */
   queues: readonly string[];
   models: readonly LoadedModel[];
+  /** Models that should be served and are not. */
+  problems: readonly Pick<ModelProblem, 'message' | 'hint'>[];
+  /** What looks like a model and is none. */
+  skipped: readonly Pick<Skipped, 'reason' | 'fix'>[];
   gpu: string | null;
   /** A GPU or its provider was named, so that ending on the CPU must be said. */
   gpuAsked: boolean;
@@ -48,7 +54,27 @@ export function workerBanner(banner: WorkerBanner, { paint }: Pick<Layout, 'pain
     ...facts(rows, paint).map((line) => `  ${line}`),
     ...[...fallbacks].map((reason) => `${paint('yellow', '!')} not on the GPU: ${printable(reason)}`),
     ...crowded(banner).map((line) => `${paint('yellow', '!')} ${line}`),
+    ...modelLines(banner, paint),
     `${paint('green', 'ready')} ${paint('dim', `Ctrl-C finishes the jobs at hand (${formatDuration(banner.drainTimeoutMs)} at most); again to leave now`)}`,
+  ];
+}
+
+/** What is wrong with models, and what a user should know of those that are served. */
+function modelLines({ models, problems, skipped }: WorkerBanner, paint: Layout['paint']): string[] {
+  const attempt = (fix: string | null | undefined) =>
+    fix === null || fix === undefined ? [] : [`  ${paint('dim', 'Try:')} ${paint('cyan', printable(fix))}`];
+  const warnings = models.flatMap(({ signature }) =>
+    signature.warnings.map(
+      (warning) => `${paint('yellow', '!')} ${printable(`${signature.name}: ${warning}`)}`,
+    ),
+  );
+  return [
+    ...warnings,
+    ...skipped.flatMap(({ reason, fix }) => [`${paint('yellow', '!')} ${reason}`, ...attempt(fix)]),
+    ...problems.flatMap(({ message, hint }) => [
+      `${paint('red', '✗')} not served: ${printable(message)}`,
+      ...attempt(hint),
+    ]),
   ];
 }
 

@@ -1,26 +1,12 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { InferError } from '../../core/errors.js';
-import { findModel, listModels } from '../../model/repository.js';
-import type { ModelSignature } from '../../model/signature.js';
+import { listModels, type ModelListing } from '../../model/survey.js';
 import type { WorkerRecord } from '../../queue/broker.js';
-import { publishedModels } from '../../queue/registry.js';
-import { type Check, type Finding, ok, several, skip, warn } from '../check.js';
-import { permitted } from '../context.js';
+import { mixedModels, mixText } from '../../queue/model-mix.js';
+import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
 
-/** Reading more than this would take longer than a check may. */
-const MAX_HASHED_BYTES = 512 * 2 ** 20;
-
-/** A model's file on this machine's disk. */
-export interface OnDisk {
-  name: string;
-  version: number;
-  sizeBytes: number;
-  /** As `ModelSignature.digest`; undefined for a file too large to read in time. */
-  digest?: string | undefined;
-  /** When the file was last written, ms since the epoch. */
-  changedAt: number;
+/** Versions in the models directory of a worker. */
+export interface OnDisk extends Pick<ModelListing, 'name' | 'version'> {
+  dir: string;
 }
 
 export const modelsChanged: Check = {
@@ -28,118 +14,87 @@ export const modelsChanged: Check = {
   topic: 'models',
   title: 'models of running workers',
   run: async (context) => {
-    const { client } = await context.redis();
-    const { prefix, modelsDir } = context.loaded.values;
-    const [{ second }, published] = await Promise.all([
-      context.looks(),
-      permitted(client, publishedModels(client, prefix)),
-    ]);
-    const here = second.workers.filter((worker) => worker.host === context.machine.host);
-    if (second.workers.length === 0) return skip('no worker is running');
-    const versions = judgeServedVersions(second.workers);
-    if (versions !== undefined) return versions;
-    if (here.length === 0) return skip('the workers run on other machines: ask there');
-    const names = new Set(here.flatMap((worker) => worker.models.map((model) => model.name)));
-    return judgeChanged(here, published, await readDisk(modelsDir, [...names]), modelsDir);
+    const { workers } = (await context.looks()).second;
+    if (workers.length === 0) return skip('no worker is running');
+    const here = workers.filter((worker) => worker.host === context.machine.host);
+    const dirs = new Set(here.map((worker) => worker.modelsDir).filter((dir) => dir !== undefined));
+    return judgeServed(workers, [...dirs].flatMap(readDisk), context.machine.host);
   },
 };
 
-/** Workers that run different versions of one model give different answers to the same input. */
-export function judgeServedVersions(workers: readonly WorkerRecord[]): Finding | undefined {
-  const served = new Map<string, Map<number, string[]>>();
-  for (const worker of workers) {
-    for (const { name, version } of worker.models) {
-      const versions = served.get(name) ?? new Map<number, string[]>();
-      served.set(name, versions.set(version, [...(versions.get(version) ?? []), worker.name]));
-    }
-  }
-  const lines = [...served]
-    .filter(([, versions]) => versions.size > 1)
-    .map(([name, versions]) => {
-      const each = [...versions]
-        .sort(([a], [b]) => a - b)
-        .map(([version, who]) => `${version} on ${who.join(', ')}`);
-      return `model ${name} runs in different versions: ${each.join('; ')}`;
-    });
-  if (lines.length === 0) return undefined;
-  const { found, details } = several(lines);
-  return warn(found, 'restart the workers of the older version', { details });
-}
-
-/** What the workers of this machine have loaded against what its directory holds now. */
-export function judgeChanged(
+/**
+ * What workers say of their models (they compare files every second, wherever those are), whether they
+ * agree, and whether a newer version waits in a directory of this machine.
+ */
+export function judgeServed(
   workers: readonly WorkerRecord[],
-  published: readonly ModelSignature[],
   disk: readonly OnDisk[],
-  dir: string,
+  host: string,
 ): Finding {
-  const lines: string[] = [];
-  const old = new Set<string>();
-  for (const worker of workers) {
-    for (const model of worker.models) {
-      const reason = changeOf(worker, model, published, disk);
-      if (reason === undefined) continue;
-      old.add(worker.name);
-      lines.push(`worker ${worker.name} runs ${model.name}@${model.version}, but ${reason}`);
-    }
+  const broken = lines(workers, false);
+  const changed = lines(workers, true);
+  const mixed = mixedModels(workers).map(mixText);
+  const newer = workers.filter((worker) => worker.host === host).flatMap((worker) => newerThan(worker, disk));
+  const all = [
+    ...broken.map(({ text }) => text),
+    ...mixed,
+    ...changed.map(({ text }) => text),
+    ...newer.map(({ text }) => text),
+  ];
+  if (all.length === 0) {
+    const served = workers.reduce((sum, worker) => sum + worker.models.length, 0);
+    return ok(`${served} loaded, as they are on disk`, chosenLines(workers, disk));
   }
-  if (lines.length === 0) return ok(`as they are in ${dir}`);
-  const { found, details } = several(lines);
-  return warn(found, `restart worker ${[...old].join(', ')}`, { details });
+  const { found, details } = several(all);
+  const fix =
+    [...broken, ...changed, ...newer][0]?.fix ?? `infer control load '*' ${mixedModels(workers)[0]?.model}`;
+  return broken.length > 0 ? fail(found, fix, { details }) : warn(found, fix, { details });
 }
 
-function changeOf(
-  worker: WorkerRecord,
-  model: WorkerRecord['models'][number],
-  published: readonly ModelSignature[],
-  disk: readonly OnDisk[],
-): string | undefined {
-  const file = disk.find((one) => one.name === model.name);
-  if (file === undefined) return 'it is no longer on disk';
-  if (file.version !== model.version) return `version ${file.version} is on disk`;
-  const signature = published.find((one) => one.name === model.name && one.version === model.version);
-  if (signature === undefined) return undefined;
-  const other =
-    file.digest === undefined ? file.sizeBytes !== signature.sizeBytes : file.digest !== signature.digest;
-  if (other) return 'the file on disk is another one by now';
-  // Published by a worker that started after the change; this one may still have the file before it.
-  return file.changedAt > worker.startedAt ? 'the file was written after it started' : undefined;
-}
-
-async function readDisk(dir: string, names: readonly string[]): Promise<OnDisk[]> {
-  const present = new Set(presentModels(dir));
-  const files = await Promise.all(
-    names.filter((name) => present.has(name)).map(async (name) => readModel(dir, name)),
+function lines(workers: readonly WorkerRecord[], served: boolean): { text: string; fix: string }[] {
+  return workers.flatMap((worker) =>
+    (worker.modelProblems ?? [])
+      .filter((one) => one.served === served)
+      .map(({ model, message, hint }) => ({
+        text: `worker ${worker.name}${served ? '' : ` does not serve ${model}`}: ${message}`,
+        fix: (hint ?? `infer control load WORKER ${model}`).replace(' WORKER ', ` ${worker.name} `),
+      })),
   );
-  return files.filter((file) => file !== undefined);
 }
 
-function presentModels(dir: string): string[] {
+function newerThan(worker: WorkerRecord, disk: readonly OnDisk[]): { text: string; fix: string }[] {
+  return worker.models
+    .filter(({ chosen }) => chosen !== true)
+    .flatMap(({ name, version }) => {
+      const there = disk.find((one) => one.dir === worker.modelsDir && one.name === name);
+      if (there === undefined || there.version <= version) return [];
+      return [
+        {
+          text: `worker ${worker.name} runs ${name}@${version}, but version ${there.version} is on disk`,
+          fix: `infer control load ${worker.name} ${name}`,
+        },
+      ];
+    });
+}
+
+/** A version that somebody named is no slip: said, and no warning. */
+function chosenLines(workers: readonly WorkerRecord[], disk: readonly OnDisk[]): string[] {
+  return workers.flatMap((worker) =>
+    worker.models.flatMap(({ name, version, chosen }) => {
+      const there = disk.find((one) => one.dir === worker.modelsDir && one.name === name);
+      if (chosen !== true || there === undefined || there.version <= version) return [];
+      return [
+        `worker ${worker.name} was told to run ${name}@${version}; version ${there.version} is on disk, and a restart takes it`,
+      ];
+    }),
+  );
+}
+
+function readDisk(dir: string): OnDisk[] {
   try {
-    return listModels(dir).map((model) => model.name);
+    return listModels(dir).map(({ name, version }) => ({ dir, name, version }));
   } catch (error) {
     if (error instanceof InferError) return [];
     throw error;
   }
-}
-
-async function readModel(dir: string, name: string): Promise<OnDisk | undefined> {
-  let files: ReturnType<typeof findModel>;
-  try {
-    files = findModel(dir, name);
-  } catch (error) {
-    // What is wrong with it, models-found says.
-    if (error instanceof InferError) return undefined;
-    throw error;
-  }
-  const { version, sizeBytes, onnxPath } = files;
-  const { size, mtimeMs } = await stat(onnxPath);
-  const digest = size > MAX_HASHED_BYTES ? undefined : await digestOf(onnxPath);
-  return { name, version, sizeBytes, digest, changedAt: mtimeMs };
-}
-
-async function digestOf(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
-  return hash.digest('hex').slice(0, 16);
 }

@@ -2,10 +2,11 @@ import { InferError } from '../../core/errors.js';
 import { formatBytes } from '../../core/units.js';
 import { onnxFiles } from '../../model/onnx-files.js';
 import { startRunner } from '../../model/process-runner.js';
-import { findModel, listModels, type ModelFiles } from '../../model/repository.js';
-import { type Capability, type Check, type Finding, fail, ok, several } from '../check.js';
+import { findModel, type ModelFiles } from '../../model/repository.js';
+import { modelNames, type Skipped, surveyModels } from '../../model/survey.js';
+import { type Capability, type Check, type Finding, fail, ok, several, warn } from '../check.js';
 
-const WORKERS: readonly Capability[] = ['CPU workers', 'GPU workers'];
+export const WORKERS: readonly Capability[] = ['CPU workers', 'GPU workers'];
 
 export const modelsFound: Check = {
   id: 'models-found',
@@ -17,7 +18,7 @@ export const modelsFound: Check = {
     const bad: InferError[] = [];
     let names: string[];
     try {
-      names = listModels(modelsDir).map((model) => model.name);
+      names = modelNames(modelsDir);
     } catch (error) {
       if (!(error instanceof InferError)) throw error;
       return fail(error.message, error.hint, { blocks: WORKERS });
@@ -30,7 +31,7 @@ export const modelsFound: Check = {
         bad.push(error);
       }
     }
-    return judgeModels(modelsDir, found, bad);
+    return judgeModels(modelsDir, found, bad, surveyModels(modelsDir).skipped);
   },
 };
 
@@ -38,19 +39,26 @@ export function judgeModels(
   dir: string,
   found: readonly Pick<ModelFiles, 'name' | 'version' | 'sizeBytes'>[],
   bad: readonly InferError[],
+  skipped: readonly Skipped[] = [],
 ): Finding {
+  const reasons = skipped.map(({ reason }) => reason);
   if (bad.length > 0) {
-    const { found: line, details } = several(bad.map((error) => error.message));
-    return fail(line, bad[0]?.hint, { details, blocks: WORKERS });
+    const { found: line, details } = several([...bad.map((error) => error.message), ...reasons]);
+    return fail(line, bad[0]?.hint, { details, ...(found.length === 0 ? { blocks: WORKERS } : {}) });
   }
   if (found.length === 0) {
     return fail(
-      `there is no model in ${dir}`,
-      'put one at <name>/1/model.onnx there, or name another directory with --models',
+      [`there is no model in ${dir}`, ...reasons.slice(0, 1)].join(': '),
+      skipped.find(({ fix }) => fix !== undefined)?.fix ??
+        'put one at <name>/1/model.onnx there, or name another directory with --models',
       {
         blocks: WORKERS,
       },
     );
+  }
+  if (reasons.length > 0) {
+    const { found: line, details } = several(reasons);
+    return warn(line, skipped.find(({ fix }) => fix !== undefined)?.fix, { details });
   }
   const lines = found.map((model) => `${model.name}@${model.version} (${formatBytes(model.sizeBytes)})`);
   const few = lines.length <= 5;

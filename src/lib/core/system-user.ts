@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 
-/** The name that the audit log has for whoever runs this command. */
+/** Name of the user this process runs as: what the audit log and errors about access say. */
 export function systemUser(): string {
   try {
     return userInfo().username;

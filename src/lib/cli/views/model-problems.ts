@@ -1,0 +1,23 @@
+import type { WorkerRecord } from '../../queue/broker.js';
+import { mixedModels, mixText } from '../../queue/model-mix.js';
+import type { Problem } from './problems.js';
+
+/** Models that workers cannot serve, that changed on disk, or that differ between workers of a queue. Pure. */
+export function modelProblems(workers: readonly WorkerRecord[]): Problem[] {
+  const own = workers.flatMap((worker) =>
+    (worker.modelProblems ?? []).map(({ model, version, message, hint, served }) => ({
+      code: served ? 'MODEL_CHANGED' : 'MODEL_UNSERVED',
+      message: `worker ${worker.name}${served ? '' : ` does not serve ${model}${version === null ? '' : `@${version}`}`}: ${message}`,
+      fix: (hint ?? `infer control load WORKER ${model}`).replace(' WORKER ', ` ${worker.name} `),
+    })),
+  );
+  const mixed = mixedModels(workers).map((mix) => ({
+    code: 'MODEL_MIXED',
+    message: `${mixText(mix)}: which of them answers is chance`,
+    fix: mix.variants.map(({ workers: names }) => `infer control load ${names[0]} ${mix.model}`).at(0) ?? '',
+  }));
+  return [
+    ...own.sort((a, b) => Number(a.code === 'MODEL_CHANGED') - Number(b.code === 'MODEL_CHANGED')),
+    ...mixed,
+  ];
+}

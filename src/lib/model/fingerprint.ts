@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto';
+import { type BigIntStats, createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+
+/** A file that a model's version is made of. */
+export interface ContentFile {
+  /** Path below the model's directory as its links name it: `1/model.onnx`. */
+  label: string;
+  /** Real path. */
+  path: string;
+  /** SHA-256, hex, where its bytes were read already; empty for a file that is not there. */
+  sha?: string;
+}
+
+/** A file as it was read: its hash, and what tells without reading it whether it is still the same. */
+export interface FileMark extends ContentFile {
+  sha: string;
+  /** Device, inode, size, and times of change to the nanosecond. */
+  stamp: string;
+  sizeBytes: number;
+  /** False when it had changed just before it was hashed: another write may hide in the same tick of its clock. */
+  settled: boolean;
+}
+
+/** All files of a version. */
+export interface Fingerprint {
+  /** SHA-256 over labels and hashes of all files, hex, first 16 characters. */
+  digest: string;
+  files: FileMark[];
+}
+
+const DIGEST_CHARS = 16;
+/** Coarsest clock that file systems stamp changes with is 2 s (FAT). */
+const SETTLED_MS = 3000;
+/** Stamp of a file that is not there. */
+const ABSENT = '';
+const CHUNK_BYTES = 1024 * 1024;
+
+/**
+ * Hashes the files of a version. One of `known` whose stamp is unchanged is not read again, so that the
+ * tenth runner of a worker does not hash gigabytes a tenth time. That is safe: no program can set a file's
+ * change time (ctime), every write sets it, and a mark made within one tick of a change is not reused.
+ * @throws the file system's error when one cannot be read.
+ */
+export async function fingerprint(
+  contents: readonly ContentFile[],
+  known: readonly FileMark[] = [],
+): Promise<Fingerprint> {
+  const files: FileMark[] = [];
+  for (const file of contents) files.push(await markOf(file, known));
+  files.sort((a, b) => (a.label < b.label ? -1 : 1));
+  const hash = createHash('sha256');
+  for (const { label, sha } of files) hash.update(`${label}\0${sha}\n`);
+  return { digest: hash.digest('hex').slice(0, DIGEST_CHARS), files };
+}
+
+async function markOf({ label, path, sha }: ContentFile, known: readonly FileMark[]): Promise<FileMark> {
+  if (sha === '') return { label, path, sha, stamp: ABSENT, sizeBytes: 0, settled: true };
+  const now = Date.now();
+  const stats = await stat(path, { bigint: true });
+  const stamp = stampOf(stats);
+  const settled = isSettled(stats, now);
+  const same = known.find((mark) => mark.path === path && mark.stamp === stamp && mark.settled);
+  return {
+    label,
+    path,
+    sha: sha ?? same?.sha ?? (await shaOf(path)),
+    stamp,
+    sizeBytes: Number(stats.size),
+    settled,
+  };
+}
+
+/** Whether none of the files is being written: their last change is longer ago than a tick of any clock. */
+export async function areSettled(files: readonly ContentFile[]): Promise<boolean> {
+  const looks = await Promise.all(
+    files.map(({ path }) =>
+      stat(path, { bigint: true }).then(
+        (stats) => isSettled(stats, Date.now()),
+        () => true,
+      ),
+    ),
+  );
+  return looks.every(Boolean);
+}
+
+function isSettled({ ctimeMs }: BigIntStats, now: number): boolean {
+  return now - Number(ctimeMs) > SETTLED_MS;
+}
+
+/** Labels of files that are no longer what they were when they were marked: other times, size, place, or gone. */
+export async function changedSince(files: readonly FileMark[]): Promise<string[]> {
+  const looks = await Promise.all(files.map(async ({ path, stamp }) => (await stampAt(path)) !== stamp));
+  return files.filter((_, index) => looks[index]).map(({ label }) => label);
+}
+
+/** Whether a file was written where it lies: a program that has mapped it sees that. */
+export async function overwritten({ path, stamp }: FileMark): Promise<boolean> {
+  const now = await stampAt(path);
+  return (
+    now !== ABSENT && now !== stamp && inodeOf(now) === inodeOf(stamp) && writeOf(now) !== writeOf(stamp)
+  );
+}
+
+/** Labels whose content differs between two readings of a version, those only one of them has included. */
+export function differences(before: readonly FileMark[], after: readonly FileMark[]): string[] {
+  const shas = new Map(before.map(({ label, sha }) => [label, sha]));
+  const changed = after.filter(({ label, sha }) => shas.get(label) !== sha).map(({ label }) => label);
+  const gone = before.filter(({ label }) => !after.some((one) => one.label === label));
+  return [...changed, ...gone.map(({ label }) => label)].sort();
+}
+
+/** MODEL_CHANGED: what is on disk is not what was loaded. `what` ends the sentence `model m@1 …`. */
+export function modelChanged(model: string, version: number, what: string): InferError {
+  return new InferError('MODEL_CHANGED', `model ${model}@${version} ${what}`, {
+    hint: `infer control load WORKER ${model} serves what is on disk now; or put the former files back`,
+    exitCode: ExitCode.BadConfig,
+  });
+}
+
+async function stampAt(path: string): Promise<string> {
+  try {
+    return stampOf(await stat(path, { bigint: true }));
+  } catch {
+    return ABSENT;
+  }
+}
+
+function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return [dev, ino, size, mtimeNs, ctimeNs].join(':');
+}
+
+function inodeOf(stamp: string): string {
+  return stamp.split(':').slice(0, 2).join(':');
+}
+
+/** Size and time of the last write; links and rights change the other time alone. */
+function writeOf(stamp: string): string {
+  return stamp.split(':').slice(2, 4).join(':');
+}
+
+async function shaOf(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file, { highWaterMark: CHUNK_BYTES }))
+    hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}

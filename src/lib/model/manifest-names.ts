@@ -1,0 +1,48 @@
+import { closestWord } from '../config/suggest.js';
+import type { ModelManifest } from './manifest.js';
+import { manifestError } from './manifest-error.js';
+import type { TensorMeta } from './probe.js';
+
+/** The tensors of a model, and its outputs that are none. */
+interface Tensors {
+  inputs: readonly Pick<TensorMeta, 'name'>[];
+  outputs: readonly Pick<TensorMeta, 'name'>[];
+  skipped: readonly string[];
+}
+
+/**
+ * Holds every name in a model.json against the model's own.
+ * @returns warnings about fields that have no effect.
+ * @throws InferError MODEL_MANIFEST for a name that the model does not have, with a did-you-mean.
+ */
+export function checkNames(manifest: ModelManifest, model: Tensors, label: string): string[] {
+  const inputs = model.inputs.map(({ name }) => name);
+  const outputs = model.outputs.map(({ name }) => name);
+  for (const name of Object.keys(manifest.inputs ?? {}))
+    check(`inputs.${name}`, name, 'input', inputs, label);
+  for (const name of Object.keys(manifest.outputs ?? {})) {
+    if (!model.skipped.includes(name)) check(`outputs.${name}`, name, 'output', outputs, label);
+  }
+  if (manifest.output !== undefined) check('output', manifest.output, 'output', outputs, label);
+  const idle = (['labels', 'output', 'scores'] as const).filter((field) => manifest[field] !== undefined);
+  if (manifest.task === 'classification' || idle.length === 0) return [];
+  return [
+    `model.json: ${idle.join(', ')} ${idle.length === 1 ? 'has' : 'have'} no effect without "task": "classification"`,
+  ];
+}
+
+function check(
+  field: string,
+  name: string,
+  kind: 'input' | 'output',
+  names: readonly string[],
+  label: string,
+): void {
+  if (names.includes(name)) return;
+  const near = closestWord(name, names);
+  throw manifestError(
+    label,
+    `field ${field}: the model has no ${kind} '${name}'`,
+    `${near === undefined ? '' : `did you mean '${near}'? `}its ${kind}s are ${names.join(', ')}`,
+  );
+}

@@ -1,0 +1,82 @@
+import { entryOf, ONNX, outputOf, WAY_TO_TENSORS, zipMapOf } from './onnx-proto.js';
+import {
+  type ByteSource,
+  bufferSource,
+  type Field,
+  fieldBytes,
+  fieldsOf,
+  textOf,
+  varintBytes,
+} from './protobuf.js';
+
+/** What to change in the bytes of a model; everything else is kept as it is. */
+export interface Rewrite {
+  /** New location of external data by its location in the file. */
+  locations: ReadonlyMap<string, string>;
+  /** Outputs of ZipMap nodes that become the tensor the ZipMap takes, by name, with its number of columns. */
+  zipMaps: ReadonlyMap<string, number>;
+}
+
+type Kind = keyof typeof WAY_TO_TENSORS | 'tensor' | 'output';
+
+/** A model's bytes with external data elsewhere, and with tensors where ZipMaps gave maps. */
+export function rewriteModel(bytes: Uint8Array, rewrite: Rewrite): Buffer {
+  return new Rewriter(bufferSource(bytes), rewrite).message('model', 0, bytes.length);
+}
+
+class Rewriter {
+  constructor(
+    private readonly source: ByteSource,
+    private readonly rewrite: Rewrite,
+  ) {}
+
+  message(kind: Kind, from: number, to: number): Buffer {
+    const parts: Uint8Array[] = [];
+    for (const field of fieldsOf(this.source, from, to)) parts.push(this.field(kind, field));
+    return Buffer.concat(parts);
+  }
+
+  private field(kind: Kind, field: Field): Uint8Array {
+    const { number, wire, from, to, start } = field;
+    const same = this.source.slice(start, to);
+    if (wire !== 2 || kind === 'output') return same;
+    if (kind === 'tensor') return number === ONNX.tensor.externalData ? this.external(field) : same;
+    if (kind === 'graph' && number === ONNX.graph.output) return this.output(field);
+    if (kind === 'graph' && number === ONNX.graph.node) {
+      const zipMap = zipMapOf(this.source, field);
+      if (zipMap !== undefined && this.rewrite.zipMaps.has(zipMap.output)) return this.identity(field);
+    }
+    const next = WAY_TO_TENSORS[kind][number];
+    return next === undefined ? same : fieldBytes(number, this.message(next, from, to));
+  }
+
+  private external(field: Field): Uint8Array {
+    const { key, value } = entryOf(this.source, field);
+    const location = key === 'location' ? this.rewrite.locations.get(value) : undefined;
+    if (location === undefined) return this.source.slice(field.start, field.to);
+    const entry = [fieldBytes(ONNX.entry.key, key), fieldBytes(ONNX.entry.value, location)];
+    return fieldBytes(ONNX.tensor.externalData, Buffer.concat(entry));
+  }
+
+  /** The node passes on what it would have made maps of. */
+  private identity({ from, to }: Field): Buffer {
+    const kept = [...fieldsOf(this.source, from, to)].filter(
+      ({ number }) => number === ONNX.node.input || number === ONNX.node.output,
+    );
+    const names = kept.map((field) => fieldBytes(field.number, textOf(this.source, field)));
+    return fieldBytes(ONNX.graph.node, Buffer.concat([...names, fieldBytes(ONNX.node.opType, 'Identity')]));
+  }
+
+  /** float32 `[?, columns]`, which is what every ZipMap takes. */
+  private output(field: Field): Uint8Array {
+    const { name } = outputOf(this.source, field);
+    const columns = this.rewrite.zipMaps.get(name);
+    if (columns === undefined) return this.source.slice(field.start, field.to);
+    const width = Buffer.concat([varintBytes(1 * 8), varintBytes(columns)]);
+    const shape = Buffer.concat([fieldBytes(1, ''), fieldBytes(1, width)]);
+    const tensor = Buffer.concat([varintBytes(1 * 8), varintBytes(1), fieldBytes(2, shape)]);
+    const type = fieldBytes(ONNX.type.tensor, tensor);
+    const info = [fieldBytes(ONNX.value.name, name), fieldBytes(ONNX.value.type, type)];
+    return fieldBytes(ONNX.graph.output, Buffer.concat(info));
+  }
+}

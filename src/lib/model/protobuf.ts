@@ -1,0 +1,128 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+
+/** Bytes that are looked at by place, without holding all of them: a model file may have gigabytes. */
+export interface ByteSource {
+  readonly size: number;
+  /** A view or copy of bytes; shorter at the end. */
+  slice(from: number, to: number): Uint8Array;
+}
+
+/** A field of a protobuf message: a number, or the place of its bytes. */
+export interface Field {
+  number: number;
+  /** 0 varint, 1 eight bytes, 2 length-delimited, 5 four bytes. */
+  wire: number;
+  /** Of a varint. */
+  value: number;
+  /** Where its content begins and ends; for wire type 2 without the length. */
+  from: number;
+  to: number;
+  /** Where the field begins, with its tag. */
+  start: number;
+}
+
+/** The bytes are no protobuf message, or end in the middle of one. */
+export class ProtobufError extends Error {
+  override readonly name = 'ProtobufError';
+  /** @param needs how long the bytes would have to be; undefined when they are no message at all. */
+  constructor(readonly needs: number | undefined) {
+    super(needs === undefined ? 'no protobuf message' : `ends before byte ${needs}`);
+  }
+}
+
+/** Fields of the message at `from..to`, in order. @throws ProtobufError */
+export function* fieldsOf(source: ByteSource, from = 0, to = source.size): Generator<Field> {
+  let at = from;
+  const varint = (): number => {
+    let value = 0;
+    for (let shift = 0; shift < 70; shift += 7) {
+      if (at >= to) throw new ProtobufError(at + 1);
+      const byte = source.slice(at, at + 1)[0] as number;
+      at += 1;
+      // Beyond 2^53 a number loses bits: none that is looked at here is as large.
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) return value;
+    }
+    throw new ProtobufError(undefined);
+  };
+  while (at < to) {
+    const start = at;
+    const tag = varint();
+    const number = Math.floor(tag / 8);
+    const wire = tag % 8;
+    if (number === 0) throw new ProtobufError(undefined);
+    let value = 0;
+    let content = at;
+    if (wire === 0) value = varint();
+    else if (wire === 1) at += 8;
+    else if (wire === 5) at += 4;
+    else if (wire === 2) {
+      const length = varint();
+      content = at;
+      at += length;
+    } else throw new ProtobufError(undefined);
+    if (at > to) throw new ProtobufError(at);
+    yield { number, wire, value, from: content, to: at, start };
+  }
+}
+
+export function textOf(source: ByteSource, { from, to }: Pick<Field, 'from' | 'to'>): string {
+  return Buffer.from(source.slice(from, to)).toString('utf8');
+}
+
+/** Bytes in memory. */
+export function bufferSource(bytes: Uint8Array): ByteSource {
+  return { size: bytes.length, slice: (from, to) => bytes.subarray(from, to) };
+}
+
+const WINDOW_BYTES = 64 * 1024;
+
+/** A file, read a window at a time. Close it. */
+export class FileSource implements ByteSource {
+  readonly size: number;
+  readonly #fd: number;
+  readonly #window = Buffer.allocUnsafe(WINDOW_BYTES);
+  #at = 0;
+  #filled = 0;
+
+  /** @throws the file system's error. */
+  constructor(file: string) {
+    this.#fd = openSync(file, 'r');
+    this.size = fstatSync(this.#fd).size;
+  }
+
+  slice(from: number, to: number): Uint8Array {
+    const end = Math.min(to, this.size);
+    if (end - from > WINDOW_BYTES) {
+      const bytes = Buffer.alloc(end - from);
+      return bytes.subarray(0, readSync(this.#fd, bytes, 0, bytes.length, from));
+    }
+    if (from < this.#at || end > this.#at + this.#filled) {
+      this.#at = from;
+      this.#filled = readSync(this.#fd, this.#window, 0, WINDOW_BYTES, from);
+    }
+    return this.#window.subarray(from - this.#at, Math.min(end - this.#at, this.#filled));
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+/** A number as protobuf writes it. */
+export function varintBytes(value: number): Buffer {
+  const bytes: number[] = [];
+  let rest = value;
+  do {
+    const low = rest % 128;
+    rest = Math.floor(rest / 128);
+    bytes.push(rest > 0 ? low | 0x80 : low);
+  } while (rest > 0);
+  return Buffer.from(bytes);
+}
+
+/** A length-delimited field. */
+export function fieldBytes(number: number, content: Uint8Array | string): Buffer {
+  const body = typeof content === 'string' ? Buffer.from(content, 'utf8') : content;
+  return Buffer.concat([varintBytes(number * 8 + 2), varintBytes(body.length), body]);
+}
