@@ -205,6 +205,9 @@ describe('what is written in part', () => {
       format: 'esm',
       outfile,
       logLevel: 'error',
+      banner: {
+        js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+      },
     });
     return outfile;
   };
