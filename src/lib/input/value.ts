@@ -78,7 +78,8 @@ export function payloadFromValue(value: unknown, signature: ModelSignature): Pay
       },
     );
   }
-  return first;
+  // Without the numbers of its rows: among other payloads of a group they would be those of rows 0 and on.
+  return { rows: first.rows, tensors: first.tensors };
 }
 
 function build(
