@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../lib/cli/base-command.js';
-import { durationFlag, wholeFlag } from '../../lib/cli/flags.js';
+import { sinceFlag, wholeFlag } from '../../lib/cli/flags.js';
 import { refuseUnheardOf } from '../../lib/cli/inspect/audit-filter.js';
 import { listJson, outputFlag, printList } from '../../lib/cli/output/list-format.js';
 import { auditList } from '../../lib/cli/views/audit-list.js';
@@ -19,7 +19,7 @@ export default class InspectAudit extends BaseCommand<typeof InspectAudit> {
     "<%= config.bin %> inspect audit --who alice -o ndjson | jq -r '[.at, .action, .target] | @tsv'",
   ];
   static override flags = {
-    since: durationFlag({ description: 'only what was done in the last 1h, 7d, …' }),
+    since: sinceFlag('only what was done in the last 1h, 7d, …'),
     action: Flags.string({
       multiple: true,
       multipleNonGreedy: true,

@@ -1,5 +1,6 @@
 import { Flags, type Interfaces } from '@oclif/core';
 import { SETTING_NAMES, type SettingName, settingOf } from '../config/settings.js';
+import { AHEAD_MAX_MS, COUNT_MAX, DURATION_MAX_MS, TIMER_MAX_MS } from '../core/bounds.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { checkPriority, checkQueueName, type Priority, printable } from '../core/job.js';
@@ -95,11 +96,16 @@ export function manyQueuesFlag(description: string): Interfaces.OptionFlag<strin
   return queuesFlag({ ...SEVERAL, description }) as Interfaces.OptionFlag<string[] | undefined>;
 }
 
-/** Milliseconds of `500ms`, `30s`, `2h`. */
-export const durationFlag = Flags.custom<number>({
+/** Milliseconds of `500ms`, `30s`, `2h`; `maxMs` is what a timer takes unless said otherwise. */
+export const durationFlag = Flags.custom<number, { maxMs?: number }>({
   helpValue: '<time>',
-  parse: async (input) => parseDuration(input),
+  parse: async (input, _context, { maxMs }) => parseDuration(input, maxMs ?? TIMER_MAX_MS),
 });
+
+/** A duration that looks back, such as `--since 30d`. */
+export function sinceFlag(description: string) {
+  return durationFlag({ description, maxMs: DURATION_MAX_MS });
+}
 
 /** Milliseconds since the epoch of `2027-01-31T22:00`. */
 const momentFlag = Flags.custom<number>({
@@ -110,10 +116,15 @@ const momentFlag = Flags.custom<number>({
 /** When a job may start, and how late. */
 export function startFlags() {
   return {
-    delay: durationFlag({ description: 'start it this long from now, not earlier', exclusive: ['at'] }),
+    delay: durationFlag({
+      description: 'start it this long from now, not earlier',
+      exclusive: ['at'],
+      maxMs: AHEAD_MAX_MS,
+    }),
     at: momentFlag({ description: 'start it at this time, not earlier: ISO 8601, local without a zone' }),
     expires: durationFlag({
       description: 'do not start it later than this from now, or from --delay or --at',
+      maxMs: AHEAD_MAX_MS,
     }),
   };
 }
@@ -140,9 +151,9 @@ export function wholeFlag(options: {
   const { min, max, char, description } = options;
   return Flags.integer({
     min,
+    max: max ?? COUNT_MAX,
     description,
     helpValue: max === undefined ? '<n>' : `${min}..${max}`,
-    ...(max === undefined ? {} : { max }),
     ...(char === undefined ? {} : { char: char as Interfaces.AlphabetLowercase }),
     ...(options.default === undefined ? {} : { default: options.default }),
   }) as Interfaces.OptionFlag<number | undefined>;
@@ -179,7 +190,7 @@ export function watchFlag(): Interfaces.OptionFlag<number | undefined> {
     helpValue: '[time]',
     description: `look again and again, every ${DEFAULT_WATCH} unless a time is given; p pauses, s sorts, q quits`,
     parse: async (input) => {
-      const ms = parseDuration(input);
+      const ms = parseDuration(input, TIMER_MAX_MS);
       if (ms >= WATCH_LEAST_MS) return ms;
       throw new InferError('WATCH_RANGE', `${printable(input)} is too often`, {
         hint: `--watch ${WATCH_LEAST_MS / 1000} is the most often`,

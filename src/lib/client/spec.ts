@@ -1,6 +1,7 @@
+import { BOUNDS, checkBound } from '../core/bounds.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
-import { checkJobId, checkPriority, checkQueueName, newId } from '../core/job.js';
+import { checkJobId, checkPriority, checkQueueName, checkTimeLimit, newId } from '../core/job.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { JobSpec } from '../queue/broker.js';
 import type { SubmitOptions } from './types.js';
@@ -13,7 +14,8 @@ export function queueFor(rows: number, options: SubmitOptions): string {
 /**
  * What a job will carry, checked.
  * @param reply list for the notice of its end, when somebody listens already.
- * @throws InferError JOB_ID, PRIORITY_RANGE, QUEUE_NAME, DELAY (2).
+ * @throws InferError JOB_ID, PRIORITY_RANGE, QUEUE_NAME, DELAY, RESULT_TTL_RANGE, EXPIRES_RANGE,
+ *   RETRIES_RANGE, RETRY_DELAY_RANGE, TIME_LIMIT_RANGE (2).
  */
 export function specOf(
   rows: number,
@@ -21,7 +23,7 @@ export function specOf(
   options: SubmitOptions,
   defaults: { resultTtl: number; reply?: string | undefined },
 ): JobSpec {
-  const { expiresMs, retries, retryDelayMs, timeLimitMs, softTimeLimitMs } = options;
+  const { expiresMs, retries, retryDelayMs, timeLimitMs, softTimeLimitMs } = checkNumbers(options);
   const now = Date.now();
   const notBefore = startOf(options, now);
   return {
@@ -30,7 +32,12 @@ export function specOf(
     model: signature.name,
     rows,
     priority: checkPriority(options.priority ?? 0),
-    resultTtl: options.resultTtl ?? defaults.resultTtl,
+    resultTtl: checkBound(
+      'RESULT_TTL_RANGE',
+      'resultTtl (seconds a result is kept)',
+      options.resultTtl ?? defaults.resultTtl,
+      BOUNDS.keepS,
+    ),
     ...(defaults.reply === undefined ? {} : { reply: defaults.reply }),
     ...(notBefore === undefined ? {} : { notBefore }),
     ...(expiresMs === undefined ? {} : { deadline: (notBefore ?? now) + expiresMs }),
@@ -41,14 +48,31 @@ export function specOf(
   };
 }
 
-/** The scores of delayed jobs hold times until 2039; a start further off than this is a slip. */
-const MOST_DELAY_MS = 365 * 86_400_000;
+/** The numbers of a submission, within their bounds. */
+function checkNumbers(options: SubmitOptions): SubmitOptions {
+  const { expiresMs, retries, retryDelayMs, timeLimitMs, softTimeLimitMs } = options;
+  const given = <T>(value: number | undefined, check: (value: number) => T) =>
+    value === undefined ? undefined : check(value);
+  return {
+    expiresMs: given(expiresMs, (ms) => checkBound('EXPIRES_RANGE', 'expiresMs', ms, BOUNDS.expiresMs)),
+    retries: given(retries, (count) => checkBound('RETRIES_RANGE', 'retries', count, BOUNDS.retries)),
+    retryDelayMs: given(retryDelayMs, (ms) =>
+      checkBound('RETRY_DELAY_RANGE', 'retryDelayMs', ms, BOUNDS.retryDelayMs),
+    ),
+    timeLimitMs: given(timeLimitMs, checkTimeLimit),
+    softTimeLimitMs: given(softTimeLimitMs, checkTimeLimit),
+  };
+}
 
 /** When a job may start, ms since the epoch; undefined for at once. @throws InferError DELAY (2). */
 function startOf({ delayMs, startAt }: SubmitOptions, now: number): number | undefined {
   if (delayMs === undefined && startAt === undefined) return undefined;
   const delay = delayMs ?? (startAt as number) - now;
-  if ((delayMs !== undefined && startAt !== undefined) || !(delay <= MOST_DELAY_MS) || (delayMs ?? 0) < 0) {
+  if (
+    (delayMs !== undefined && startAt !== undefined) ||
+    !(delay <= BOUNDS.delayMs.max) ||
+    (delayMs ?? 0) < 0
+  ) {
     throw new InferError('DELAY', 'a job starts at most a year from now, by a delay or at a time', {
       hint: 'give a delay such as 10m, or a time within a year, and not both',
       exitCode: ExitCode.Usage,

@@ -1,3 +1,4 @@
+import { TIMER_MAX_MS } from '../core/bounds.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
@@ -53,7 +54,8 @@ export async function waitFor(
     return await Promise.race([
       heard,
       new Promise<undefined>((resolve, reject) => {
-        if (Number.isFinite(sleep)) timer = setTimeout(() => resolve(undefined), sleep);
+        if (Number.isFinite(sleep))
+          timer = setTimeout(() => resolve(undefined), Math.min(sleep, TIMER_MAX_MS));
         onAbort = () => reject(signal?.reason as Error);
         signal?.addEventListener('abort', onAbort, { once: true });
       }),

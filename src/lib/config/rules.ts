@@ -1,4 +1,5 @@
-import { parseDuration } from '../core/units.js';
+import { BOUNDS, type Bound, TIMER_MAX_MS } from '../core/bounds.js';
+import { parseDuration, writtenDuration } from '../core/units.js';
 
 /**
  * What a setting may be. Strings come from flags and the environment, other types from files; one
@@ -36,10 +37,9 @@ export function text(what: string, example: string, pattern?: RegExp): Rule<stri
   };
 }
 
-export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): Rule<number> {
-  const range = max === Number.MAX_SAFE_INTEGER ? `of ${min} or more` : `of ${min}..${max}`;
+export function integer({ min, max }: Bound): Rule<number> {
   return {
-    text: `a whole number ${range}`,
+    text: `a whole number of ${min}..${max}`,
     example: String(Math.max(min, Math.min(max, 4))),
     read: (raw) => {
       const value = textOf(raw);
@@ -51,14 +51,15 @@ export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): Rul
 }
 
 /** A duration such as `30s`, read as milliseconds; a bare number is seconds. */
-export function duration(minMs: number, example: string): Rule<number> {
-  const least = minMs > 0 ? ` of at least ${minMs} ms` : '';
+export function duration(minMs: number, example: string, maxMs: number = TIMER_MAX_MS): Rule<number> {
+  const most = writtenDuration(maxMs);
+  const range = minMs > 0 ? `of ${minMs} ms to ${most}` : `of at most ${most}`;
   return {
-    text: `a duration${least} with a unit (ms, s, m, h, d; a bare number is seconds)`,
+    text: `a duration ${range} with a unit (ms, s, m, h, d; a bare number is seconds)`,
     example,
     read: (raw) => {
       const ms = durationOf(raw);
-      return ms !== undefined && ms >= minMs ? ms : undefined;
+      return ms !== undefined && ms >= minMs && ms <= maxMs ? ms : undefined;
     },
   };
 }
@@ -66,7 +67,7 @@ export function duration(minMs: number, example: string): Rule<number> {
 /** The same, in whole seconds. */
 export function seconds(example: string): Rule<number> {
   return {
-    text: 'a duration of whole seconds (3600, 90s, 1h; 0 stores nothing)',
+    text: `a duration of whole seconds, at most ${writtenDuration(1000 * BOUNDS.keepS.max)} (3600, 90s, 1h; 0 stores nothing)`,
     example,
     read: (raw) => {
       const ms = durationOf(raw);

@@ -1,3 +1,4 @@
+import { BOUNDS } from '../core/bounds.js';
 import { modelName, queueName, queueNames } from './name-rules.js';
 import { boolean, duration, integer, oneOf, seconds, text } from './rules.js';
 import { type RunnerBounds, runnerBounds } from './runner-bounds.js';
@@ -157,7 +158,7 @@ export const SETTINGS = {
     helpValue: '<rows>',
     doc: 'most rows in one run of the model',
     defaultText: 'learned from run times',
-    rule: integer(1, 65_536),
+    rule: integer(BOUNDS.maxBatch),
   } as Setting<number>,
   latencyTarget: {
     env: 'INFER_LATENCY_TARGET',
@@ -189,7 +190,7 @@ export const SETTINGS = {
     helpValue: '<n>',
     doc: 'runs at the same time, each in a process of its own',
     default: 1,
-    rule: integer(1, 256),
+    rule: integer({ min: 1, max: 256 }),
   } as SettingWithDefault<number>,
   autoscale: {
     env: 'INFER_AUTOSCALE',
@@ -212,7 +213,7 @@ export const SETTINGS = {
     helpValue: '<n>',
     doc: 'CPU threads of one run',
     defaultText: 'all CPU cores but one, shared out over --concurrency or the most of --autoscale',
-    rule: integer(1, 1024),
+    rule: integer({ min: 1, max: 1024 }),
   } as Setting<number>,
   timeLimit: {
     env: 'INFER_TIME_LIMIT',
@@ -220,7 +221,7 @@ export const SETTINGS = {
     helpValue: '<time>',
     doc: 'run time after which a job is killed and fails',
     defaultText: 'none',
-    rule: duration(1, '30s'),
+    rule: duration(BOUNDS.timeLimitMs.min, '30s', BOUNDS.timeLimitMs.max),
   } as Setting<number>,
   softTimeLimit: {
     env: 'INFER_SOFT_TIME_LIMIT',
@@ -228,7 +229,7 @@ export const SETTINGS = {
     helpValue: '<time>',
     doc: 'run time after which a job stops between two runs, its rows so far kept',
     defaultText: 'none',
-    rule: duration(1, '25s'),
+    rule: duration(BOUNDS.timeLimitMs.min, '25s', BOUNDS.timeLimitMs.max),
   } as Setting<number>,
   retries: {
     env: 'INFER_RETRIES',
@@ -236,7 +237,7 @@ export const SETTINGS = {
     helpValue: '<n>',
     doc: 'tries after the first, for failures that may go away; a bad input is never tried again',
     default: 2,
-    rule: integer(0, 100),
+    rule: integer(BOUNDS.retries),
   } as SettingWithDefault<number>,
   retryDelay: {
     env: 'INFER_RETRY_DELAY',
@@ -245,7 +246,7 @@ export const SETTINGS = {
     doc: 'pause before the first retry, doubled each time and varied by half',
     default: 5000,
     defaultText: '5s',
-    rule: duration(0, '5s'),
+    rule: duration(0, '5s', BOUNDS.retryDelayMs.max),
   } as SettingWithDefault<number>,
   failedTtl: {
     env: 'INFER_FAILED_TTL',
@@ -277,7 +278,7 @@ export const SETTINGS = {
     doc: "how long a worker's silence is believed before its jobs go to another",
     default: 10_000,
     defaultText: '10s',
-    rule: duration(1000, '10s'),
+    rule: duration(BOUNDS.lockMs.min, '10s', BOUNDS.lockMs.max),
   } as SettingWithDefault<number>,
   metricsToken: {
     env: 'INFER_METRICS_TOKEN',

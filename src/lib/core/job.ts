@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { BOUNDS } from './bounds.js';
 import { InferError } from './errors.js';
 import { ExitCode } from './exit-codes.js';
 import { badName, isName, nameLike } from './names.js';
@@ -38,13 +39,18 @@ export function checkPriority(priority: number): Priority {
   return priority;
 }
 
-/** @throws InferError TIME_LIMIT_RANGE (exit 2) unless whole milliseconds of 1 or more. */
+/** @throws InferError TIME_LIMIT_RANGE (exit 2) unless whole milliseconds from 1 to 24 days. */
 export function checkTimeLimit(ms: number): number {
-  if (!Number.isSafeInteger(ms) || ms < 1) {
-    throw new InferError('TIME_LIMIT_RANGE', `a time limit of ${ms} ms is not a whole number of 1 or more`, {
-      hint: '--time-limit 30s, or timeLimitMs: 30_000',
-      exitCode: ExitCode.Usage,
-    });
+  const { min, max } = BOUNDS.timeLimitMs;
+  if (!Number.isInteger(ms) || ms < min || ms > max) {
+    throw new InferError(
+      'TIME_LIMIT_RANGE',
+      `a time limit of ${ms} ms is not a whole number of ${min}..${max}`,
+      {
+        hint: '--time-limit 30s, or timeLimitMs: 30_000',
+        exitCode: ExitCode.Usage,
+      },
+    );
   }
   return ms;
 }

@@ -1,3 +1,4 @@
+import { BYTES_MAX, DURATION_MAX_MS } from './bounds.js';
 import { InferError } from './errors.js';
 import { ExitCode } from './exit-codes.js';
 import { printable } from './job.js';
@@ -5,8 +6,12 @@ import { printable } from './job.js';
 const DURATION = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/;
 const DURATION_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-/** Milliseconds of `500ms`, `2s`, `1.5m`, `1h`, `7d`; a bare number counts as seconds. */
-export function parseDuration(text: string): number {
+/**
+ * Milliseconds of `500ms`, `2s`, `1.5m`, `1h`, `7d`; a bare number counts as seconds.
+ * @param maxMs the longest that makes sense there [3650d]
+ * @throws InferError DURATION (exit 2), also for a longer one.
+ */
+export function parseDuration(text: string, maxMs: number = DURATION_MAX_MS): number {
   const match = DURATION.exec(text.trim());
   if (match === null) {
     throw new InferError('DURATION', `'${printable(text)}' is not a duration`, {
@@ -15,7 +20,27 @@ export function parseDuration(text: string): number {
     });
   }
   const unit = (match[2] ?? 's') as keyof typeof DURATION_MS;
-  return Number(match[1]) * DURATION_MS[unit];
+  const ms = Number(match[1]) * DURATION_MS[unit];
+  if (ms > maxMs) throw tooLong(text, maxMs);
+  return ms;
+}
+
+function tooLong(text: string, maxMs: number): InferError {
+  const most = writtenDuration(maxMs);
+  return new InferError(
+    'DURATION',
+    `'${printable(text)}' is too long: the longest duration here is ${most}`,
+    {
+      hint: `write ${most} or less`,
+      exitCode: ExitCode.Usage,
+    },
+  );
+}
+
+/** A duration in the largest unit that divides it: `24d`, `90s`. */
+export function writtenDuration(ms: number): string {
+  const unit = (['d', 'h', 'm', 's'] as const).find((one) => ms % DURATION_MS[one] === 0) ?? 'ms';
+  return `${ms / DURATION_MS[unit]}${unit}`;
 }
 
 const MOMENT = /^(\d{4})-(\d{2})-(\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?)(Z|[+-]\d{2}:?\d{2})?$/i;
@@ -62,7 +87,14 @@ export function parseBytes(text: string): number {
       exitCode: ExitCode.Usage,
     });
   }
-  return Math.round(Number(match[1]) * 1024 ** BYTE_UNITS.indexOf((match[2] ?? 'b').toLowerCase()));
+  const bytes = Math.round(Number(match[1]) * 1024 ** BYTE_UNITS.indexOf((match[2] ?? 'b').toLowerCase()));
+  if (bytes > BYTES_MAX) {
+    throw new InferError('BYTES', `'${printable(text)}' is too large: the largest size is 1024tb`, {
+      hint: 'write 1024tb or less',
+      exitCode: ExitCode.Usage,
+    });
+  }
+  return bytes;
 }
 
 /** Bytes as people read them: `512 B`, `1.5 MB` (powers of 1024). */

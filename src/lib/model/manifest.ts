@@ -1,9 +1,13 @@
 import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
+import { BOUNDS } from '../core/bounds.js';
 import { findDuplicateKey } from '../core/json-keys.js';
 import { withoutMark } from '../core/text.js';
 import type { DefaultValue } from './defaults.js';
 import { manifestError } from './manifest-error.js';
+
+/** As for `--max-batch`. */
+const MOST_ROWS = BOUNDS.maxBatch.max;
 
 const dimension = z.number().int().positive().nullable();
 
@@ -35,9 +39,9 @@ const manifestSchema = z.strictObject({
   classAxis: z.number().int().nonnegative().optional(),
   inputs: z.record(z.string(), inputSchema).optional(),
   outputs: z.record(z.string(), tensorSchema).optional(),
-  maxBatch: z.number().int().positive().optional(),
+  maxBatch: z.number().int().positive().max(MOST_ROWS).optional(),
   batchable: z.boolean().optional(),
-  warmup: z.strictObject({ rows: z.array(z.number().int().positive()).optional() }).optional(),
+  warmup: z.strictObject({ rows: z.array(z.number().int().positive().max(MOST_ROWS)).optional() }).optional(),
   /** Module beside model.json with `preprocess` and/or `postprocess`. */
   handler: z
     .string()

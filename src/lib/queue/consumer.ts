@@ -10,6 +10,7 @@ import { encodeNotice } from './notice.js';
 import { packFields } from './pack.js';
 import type { ResultStore } from './result-store.js';
 import { QueueScripts } from './script-client.js';
+import { CHUNK_EXTRA_TTL } from './scripts-prelude.js';
 
 export interface ConsumerOptions {
   prefix: string;
@@ -32,8 +33,6 @@ export interface ConsumerOptions {
 
 /** Seconds a record outlives a result that is not stored, so that `result` can say what became of it. */
 const MIN_RECORD_TTL = 60;
-/** Extra seconds a chunk lives so that its group can end first; the group's end shortens it again. */
-const CHUNK_EXTRA_TTL = 86_400;
 /** Members of a finished-jobs index looked at in one sweep. */
 const SWEEP_WINDOW = 500;
 

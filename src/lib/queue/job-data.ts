@@ -1,3 +1,5 @@
+import { BOUNDS, within } from '../core/bounds.js';
+import { MAX_PRIORITY } from '../core/job.js';
 import type { JobSpec } from './broker.js';
 
 /**
@@ -6,6 +8,11 @@ import type { JobSpec } from './broker.js';
  * parsed by everyone who looks at the job; 4 KB covers a row of 1,024 float32.
  */
 export const INLINE_INPUT_BYTES = 4096;
+
+/** Seconds that the result of a job is kept which does not say. */
+const DEFAULT_RESULT_TTL = 3600;
+const PRIORITIES = { min: 0, max: MAX_PRIORITY };
+const TRIES = { min: 1, max: BOUNDS.retries.max + 1 };
 
 interface JobData {
   /** Spec without id and queue, which the key holds. */
@@ -34,9 +41,27 @@ export function fromJobData(
   }
   if (typeof data?.s !== 'object' || data.s === null || typeof data.s.model !== 'string') return undefined;
   return {
-    spec: { id, queue, ...data.s },
+    spec: bounded({ id, queue, ...data.s }),
     input: typeof data.i === 'string' ? Buffer.from(data.i, 'base64') : undefined,
   };
+}
+
+/**
+ * A spec whose numbers are within their bounds, whoever wrote them: an older version of infer, another
+ * program, or a damaged job. What is no number counts as not given.
+ */
+function bounded(spec: JobSpec): JobSpec {
+  spec.resultTtl = within(spec.resultTtl, BOUNDS.keepS) ?? DEFAULT_RESULT_TTL;
+  spec.rows = within(spec.rows, BOUNDS.rows) ?? 1;
+  spec.priority = within(spec.priority, PRIORITIES) ?? 0;
+  if (spec.timeLimitMs !== undefined) spec.timeLimitMs = within(spec.timeLimitMs, BOUNDS.timeLimitMs);
+  if (spec.softTimeLimitMs !== undefined)
+    spec.softTimeLimitMs = within(spec.softTimeLimitMs, BOUNDS.timeLimitMs);
+  if (spec.retryDelayMs !== undefined) spec.retryDelayMs = within(spec.retryDelayMs, BOUNDS.retryDelayMs);
+  if (spec.attempts !== undefined) spec.attempts = within(spec.attempts, TRIES);
+  if (spec.deadline !== undefined && !Number.isFinite(spec.deadline)) delete spec.deadline;
+  if (spec.reply !== undefined && typeof spec.reply !== 'string') delete spec.reply;
+  return spec;
 }
 
 /** BullMQ's job name: model and rows. The take script reads the rows from it to fill a micro-batch. */

@@ -1,3 +1,5 @@
+import { BOUNDS } from '../core/bounds.js';
+
 /** KEYS of every script, in this order. */
 export const SCRIPT_KEYS = [
   'wait',
@@ -12,11 +14,27 @@ export const SCRIPT_KEYS = [
   'marker',
 ] as const;
 
+/** Extra seconds a chunk lives so that its group can end first; the group's end shortens it again. */
+export const CHUNK_EXTRA_TTL = 86_400;
+
 export const PRELUDE = `
 local call = redis.call
 local wait, active, prioritized, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local completed, failed, events, meta, pc, marker = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local base, tag, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
+
+-- A whole number within bounds, or otherwise for what is no number. Redis refuses an expiry that it cannot
+-- hold, a fraction or a NaN, and a script that is refused half way has done half of its work.
+local function within(value, least, most, otherwise)
+  local n = tonumber(value)
+  if not n or n ~= n then return otherwise end
+  return math.floor(math.min(math.max(n, least), most))
+end
+
+-- Seconds that something is kept: at most what a user may ask for, and a chunk's extra day.
+local function keepFor(value, otherwise)
+  return within(value, 0, ${BOUNDS.keepS.max + CHUNK_EXTRA_TTL}, otherwise)
+end
 
 -- BullMQ's own formula: lower is sooner, first come first served within a priority.
 local function score(priority)
@@ -67,7 +85,7 @@ end
 -- rows) take about 20 ms here; beyond that the day's bound holds.
 local function endGroup(group, gtag, key, jobs)
   local g = call('HMGET', key, 'ttl', 'rl')
-  local ttl = math.max(tonumber(g[1] or 3600), 60)
+  local ttl = math.max(keepFor(g[1], 3600), 60)
   call('HSET', key, 'finishedOn', now)
   call('EXPIRE', key, ttl)
   for i = 0, math.min(jobs, 20000) - 1 do
@@ -113,7 +131,7 @@ end
 -- result, notice, ttl (s, 0 = keep no result), keep (s), reply, group, rows, tried (it failed before),
 -- data (job data without its input, or '' to leave it).
 local function finish(j)
-  local key = base .. j.id
+  local key, keep, ttl = base .. j.id, keepFor(j.keep, 3600), keepFor(j.ttl, 3600)
   local extra = call('HGET', key, 'rl')
   local fields = {'st', j.state, 'tk', j.token, 'm', j.meta, 'finishedOn', now}
   local function set(name, value)
@@ -136,13 +154,13 @@ local function finish(j)
   if j.data ~= '' then set('data', j.data) end
   call('HSET', key, unpack(fields))
   if j.state == 'failed' then
-    call('EXPIRE', tag .. ':in:' .. j.id, j.keep)
+    call('EXPIRE', tag .. ':in:' .. j.id, keep)
     if j.rows > 0 then call('HSET', key, 'pr', j.rows) end
   else
     call('DEL', tag .. ':in:' .. j.id)
   end
-  call('EXPIRE', key, j.keep)
-  if j.result ~= '' and j.ttl > 0 then call('SET', tag .. ':res:' .. j.id, j.result, 'EX', j.ttl) end
+  call('EXPIRE', key, keep)
+  if j.result ~= '' and ttl > 0 then call('SET', tag .. ':res:' .. j.id, j.result, 'EX', ttl) end
   if j.reply ~= '' then tell(j.reply, j.notice) end
   if extra then
     local notice = j.notice ~= '' and j.notice or bareNotice(j.id, j.state, '')

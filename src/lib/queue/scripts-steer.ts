@@ -1,4 +1,5 @@
-import { PRELUDE } from './scripts-prelude.js';
+import { BOUNDS } from '../core/bounds.js';
+import { CHUNK_EXTRA_TTL, PRELUDE } from './scripts-prelude.js';
 import { TIMELINE } from './scripts-timeline.js';
 
 /**
@@ -90,12 +91,12 @@ local function keepResults(group, gtag, gkey)
   if kept[group] then return end
   kept[group] = true
   local g = call('HMGET', gkey, 'ttl', 'jobs')
-  for n = 0, math.min(tonumber(g[2] or 0), 20000) - 1 do
-    call('EXPIRE', gtag .. ':res:' .. group .. '-' .. n, tonumber(g[1] or 3600) + 86400)
+  for n = 0, within(g[2], 0, 20000, 0) - 1 do
+    call('EXPIRE', gtag .. ':res:' .. group .. '-' .. n, keepFor(g[1], 3600) + ${CHUNK_EXTRA_TTL})
   end
 end
 
-local limit = tonumber(ARGV[4])
+local limit = within(ARGV[4], ${BOUNDS.timeLimitMs.min}, ${BOUNDS.timeLimitMs.max})
 
 -- In the job itself, where its worker reads it.
 local function setLimit(key, json)

@@ -1,3 +1,4 @@
+import { BOUNDS } from '../core/bounds.js';
 import { PRELUDE } from './scripts-prelude.js';
 import { TIMELINE } from './scripts-timeline.js';
 
@@ -23,7 +24,7 @@ import { TIMELINE } from './scripts-timeline.js';
  * Output: [next delayed ms or 0, 1 if more waits, then per job: id, data, timestamp, ats, atm, stc, input or nil]
  */
 export const TAKE = `${PRELUDE}
-local token, lockMs, want, below, worker = ARGV[4], ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+local token, lockMs, want, below, worker = ARGV[4], within(ARGV[5], 1, ${BOUNDS.lockMs.max}, 10000), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local out = {0, 0}
 if call('HEXISTS', meta, 'paused') == 1 then return out end
 
@@ -111,7 +112,7 @@ for i = 5, #ARGV do
     elseif kind == 'retry' and endIfUnwanted(id) then
       call('HSET', key, 'tk', token)
     elseif kind == 'retry' then
-      local delay = tonumber(f[15])
+      local delay = within(f[15], 0, ${BOUNDS.delayMs.max}, 0)
       note(id, 'retry', codeOf(f[6]), f[4], delay)
       call('HINCRBY', key, 'atm', 1)
       call('HSET', key, 'tk', token, 'f', f[6], 'failedReason', f[4])
@@ -125,14 +126,14 @@ for i = 5, #ARGV do
       end
     else
       local tries = call('HINCRBY', key, 'atm', 1)
-      local rows = tonumber(f[13])
+      local rows = within(f[13], 0, ${BOUNDS.rows.max}, 0)
       local result = f[7]
       local notice = f[8]
       -- Up to 64 KB the result rides along, which saves the waiter a round trip.
       if notice ~= '' and #result <= 65536 then notice = notice .. result end
       finish({id = id, state = kind, token = token, tried = tries > 1, reason = f[4], meta = f[5],
-        failure = f[6], result = result, notice = notice, ttl = tonumber(f[9]),
-        keep = tonumber(f[10]), reply = f[11], group = f[12], rows = rows, data = f[14]})
+        failure = f[6], result = result, notice = notice, ttl = f[9],
+        keep = f[10], reply = f[11], group = f[12], rows = rows, data = f[14]})
       if kind == 'completed' then done = done + 1; rowsDone = rowsDone + rows else bad = bad + 1 end
     end
     out[#out + 1] = 1
@@ -150,12 +151,12 @@ return out
 
 /** Renews locks. ARGV 4 lock ms, then id, token per job. Output: per job 1 ours, 0 lost, 2 cancel asked for. */
 export const RENEW = `${PRELUDE}
-local out = {}
+local out, lockMs = {}, within(ARGV[4], 1, ${BOUNDS.lockMs.max}, 10000)
 for i = 5, #ARGV, 2 do
   local lock = base .. ARGV[i] .. ':lock'
   if holds(ARGV[i], ARGV[i + 1]) then
     -- A full Redis refuses SET, and every running job would lose its lock.
-    if call('PEXPIRE', lock, ARGV[4]) == 0 then call('SET', lock, ARGV[i + 1], 'PX', ARGV[4]) end
+    if call('PEXPIRE', lock, lockMs) == 0 then call('SET', lock, ARGV[i + 1], 'PX', lockMs) end
     out[#out + 1] = call('HEXISTS', base .. ARGV[i], 'cr') == 1 and 2 or 1
   else
     out[#out + 1] = 0
@@ -182,7 +183,7 @@ for _, id in ipairs(call('LRANGE', active, 0, -1)) do
       if endIfUnwanted(id) then
         -- It had been asked for: neither back in the queue nor poison.
       elseif stalls >= tonumber(ARGV[4]) then
-        finishUnheld(id, data, 'failed', ARGV[5], ARGV[6], tonumber(ARGV[7]))
+        finishUnheld(id, data, 'failed', ARGV[5], ARGV[6], ARGV[7])
         poisoned[#poisoned + 1] = id
       else
         pushBack(id)

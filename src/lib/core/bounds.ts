@@ -1,0 +1,69 @@
+import { InferError } from './errors.js';
+import { ExitCode } from './exit-codes.js';
+
+/** Whole numbers from `min` to `max`, both included. */
+export interface Bound {
+  readonly min: number;
+  readonly max: number;
+}
+
+const DAY_MS = 86_400_000;
+
+/**
+ * Longest duration of all. Redis refuses an expiry that does not fit its clock (9999999999999999 s), and a
+ * script that is refused half way has done half of its work.
+ */
+export const DURATION_MAX_MS = 3650 * DAY_MS;
+
+/** Longest that anything is waited for: timers of Node.js take 2^31 - 1 ms, and run at once beyond that. */
+export const TIMER_MAX_MS = 24 * DAY_MS;
+
+/** Scores of delayed jobs hold times until 2039, so nothing starts or expires later than in a year. */
+export const AHEAD_MAX_MS = 365 * DAY_MS;
+
+/** Most of anything that is only counted. */
+export const COUNT_MAX = 1_000_000_000;
+
+/** Most bytes of a size that is typed: 1,024 TB. */
+export const BYTES_MAX = 2 ** 50;
+
+/** THE bounds of what a job carries and a worker is told: flags, settings, library and scripts have them from here. */
+export const BOUNDS = {
+  /** Seconds a result, or a failed job, is kept; 0 keeps none. */
+  keepS: { min: 0, max: DURATION_MAX_MS / 1000 },
+  /** Milliseconds from now (or from its start) after which a job expires. */
+  expiresMs: { min: 0, max: AHEAD_MAX_MS },
+  /** Milliseconds before a job starts. */
+  delayMs: { min: 0, max: AHEAD_MAX_MS },
+  /** Milliseconds of run time. */
+  timeLimitMs: { min: 1, max: TIMER_MAX_MS },
+  /** Milliseconds of silence after which a worker's jobs are given to another. */
+  lockMs: { min: 1000, max: DAY_MS },
+  /** Tries after the first. */
+  retries: { min: 0, max: 100 },
+  /** Milliseconds before the first retry. */
+  retryDelayMs: { min: 0, max: TIMER_MAX_MS },
+  /** Rows of one run. */
+  maxBatch: { min: 1, max: 65_536 },
+  /** Rows of one job. */
+  rows: { min: 1, max: COUNT_MAX },
+} as const satisfies Record<string, Bound>;
+
+/** The nearest number within the bounds; undefined for what is no number. */
+export function within(value: unknown, { min, max }: Bound): number | undefined {
+  if (typeof value !== 'number' || Number.isNaN(value)) return undefined;
+  return Math.round(Math.min(Math.max(value, min), max));
+}
+
+/**
+ * An option of the library, held against its bounds; fractions are rounded.
+ * @param what its name and unit, for the message.
+ * @throws InferError with `code` (exit 2) unless a number within the bounds.
+ */
+export function checkBound(code: string, what: string, value: number, bound: Bound): number {
+  if (typeof value === 'number' && value >= bound.min && value <= bound.max) return Math.round(value);
+  throw new InferError(code, `${what}: ${String(value)} is not a number of ${bound.min} to ${bound.max}`, {
+    hint: `give a number from ${bound.min} to ${bound.max}, or leave it out`,
+    exitCode: ExitCode.Usage,
+  });
+}
