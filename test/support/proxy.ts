@@ -1,8 +1,33 @@
+import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type Server, type Socket, connect as tcp } from 'node:net';
 
 interface Link {
   client: Socket;
   server: Socket;
+  /** Of a request, what has not come yet. */
+  begun: Buffer;
+  /** What the server says when it has run the request after which this link is cut. */
+  cutAt: Buffer | undefined;
+  heard: Buffer;
+}
+
+/** A request of a client: its command in lower case and its arguments, as they were sent. */
+export type Request = readonly string[];
+
+interface Cut {
+  matches: (request: Request) => boolean;
+  times: number;
+  done: () => void;
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** Requests that run a script, with any arguments or with one that is this. */
+export function runs(lua: string, argument?: string): (request: Request) => boolean {
+  const sha = createHash('sha1').update(lua).digest('hex');
+  return (request) =>
+    (request[0] === 'evalsha' ? request[1] === sha : request[0] === 'eval' && request[1] === lua) &&
+    (argument === undefined || request.includes(argument));
 }
 
 /** A network between clients and a Redis on a port of this host, which a test can make misbehave. */
@@ -10,6 +35,7 @@ export class FaultyNetwork {
   private readonly links = new Set<Link>();
   private readonly stranded = new Set<Link>();
   private mode: 'pass' | 'silent' | 'deaf' = 'pass';
+  private cuts: Cut[] = [];
 
   private constructor(
     private readonly listener: Server,
@@ -59,6 +85,14 @@ export class FaultyNetwork {
     }
   }
 
+  /**
+   * Ends connections with an RST after the server has run a request and before its answer is passed on,
+   * so many times; resolves when that is done.
+   */
+  cutAfter(matches: (request: Request) => boolean, times = 1): Promise<void> {
+    return new Promise((done) => this.cuts.push({ matches, times, done }));
+  }
+
   async close(): Promise<void> {
     this.reset();
     await new Promise<void>((resolve) => this.listener.close(() => resolve()));
@@ -71,7 +105,7 @@ export class FaultyNetwork {
 
   private accept(client: Socket, targetPort: number): void {
     const server = tcp({ port: targetPort, host: '127.0.0.1' });
-    const link = { client, server };
+    const link: Link = { client, server, begun: EMPTY, cutAt: undefined, heard: EMPTY };
     this.links.add(link);
     const drop = (): void => {
       this.links.delete(link);
@@ -80,9 +114,46 @@ export class FaultyNetwork {
       server.destroy();
     };
     for (const socket of [client, server]) socket.setNoDelay(true).on('error', drop).on('close', drop);
-    client.on('data', (piece) => server.write(piece));
-    server.on('data', (piece) => client.write(piece));
+    client.on('data', (piece) => this.forward(link, piece));
+    server.on('data', (piece) => this.answer(link, piece));
     this.steer(link);
+  }
+
+  private forward(link: Link, piece: Buffer): void {
+    if (link.cutAt !== undefined) return;
+    if (this.cuts.length === 0 && link.begun.length === 0) {
+      // Only whole requests can be told apart; what is under way when a cut is asked for has come whole.
+      link.server.write(piece);
+      return;
+    }
+    link.begun = Buffer.concat([link.begun, piece]);
+    for (let end = requestEnd(link.begun); end !== undefined; end = requestEnd(link.begun)) {
+      const whole = link.begun.subarray(0, end);
+      link.begun = link.begun.subarray(end);
+      link.server.write(whole);
+      const request = parseRequest(whole);
+      const cut = this.cuts.find(({ matches }) => matches(request));
+      if (cut === undefined) continue;
+      cut.times -= 1;
+      if (cut.times === 0) this.cuts = this.cuts.filter((other) => other !== cut);
+      // Answers come in order: with this one, the request before it has been run.
+      const token = randomUUID();
+      link.cutAt = Buffer.from(token);
+      link.server.write(`*2\r\n$4\r\nECHO\r\n$${token.length}\r\n${token}\r\n`);
+      link.server.once('close', () => cut.times === 0 && cut.done());
+      return;
+    }
+  }
+
+  private answer(link: Link, piece: Buffer): void {
+    if (link.cutAt === undefined) {
+      link.client.write(piece);
+      return;
+    }
+    link.heard = Buffer.concat([link.heard, piece]);
+    if (!link.heard.includes(link.cutAt)) return;
+    link.client.resetAndDestroy();
+    link.server.resetAndDestroy();
   }
 
   private steer(link: Link): void {
@@ -92,4 +163,33 @@ export class FaultyNetwork {
     if (this.mode === 'pass') link.server.resume();
     else link.server.pause();
   }
+}
+
+/** Where the first request of `bytes` ends; undefined when it has not come whole. */
+function requestEnd(bytes: Buffer): number | undefined {
+  const head = lineAt(bytes, 0);
+  if (head === undefined) return undefined;
+  let at = head.next;
+  for (let left = head.count; left > 0; left--) {
+    const size = lineAt(bytes, at);
+    if (size === undefined) return undefined;
+    at = size.next + size.count + 2;
+  }
+  return at <= bytes.length ? at : undefined;
+}
+
+function parseRequest(bytes: Buffer): Request {
+  const parts: string[] = [];
+  let at = lineAt(bytes, 0)?.next ?? 0;
+  for (let size = lineAt(bytes, at); size !== undefined; size = lineAt(bytes, at)) {
+    parts.push(bytes.toString('latin1', size.next, size.next + size.count));
+    at = size.next + size.count + 2;
+  }
+  return [(parts[0] ?? '').toLowerCase(), ...parts.slice(1)];
+}
+
+/** The number of a line such as `*3` or `$14`, and where the next line begins. */
+function lineAt(bytes: Buffer, at: number): { count: number; next: number } | undefined {
+  const end = bytes.indexOf('\r\n', at);
+  return end < 0 ? undefined : { count: Number(bytes.toString('latin1', at + 1, end)), next: end + 2 };
 }

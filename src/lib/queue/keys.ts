@@ -26,8 +26,6 @@ export const replyKey = (tag: string, client: string): string => `${tag}:reply:$
 export const statsKey = (tag: string, bucket: number): string => `${tag}:stats:${bucket}`;
 /** HASH worker id -> JSON WorkFigures, EX: what each worker did in one ten-second bucket. */
 export const workKey = (tag: string, bucket: number): string => `${tag}:work:${bucket}`;
-/** ZSET id -> ms: deadlines of jobs that have one; entries go when they are due. */
-export const deadlinesKey = (tag: string): string => `${tag}:deadlines`;
 /** ZSETs by end time: states BullMQ has no set for. */
 export const expiredKey = (tag: string): string => `${tag}:expired`;
 export const cancelledKey = (tag: string): string => `${tag}:cancelled`;

@@ -33,7 +33,7 @@ export async function openQueue(client: RedisClient, tag: string, name: string):
   // Without a listener BullMQ prints whole errors, arguments included, to the console.
   queue.on('error', () => undefined);
   await queue.waitUntilReady();
-  leaveSettingsAlone(client);
+  adaptAdding(client);
   return queue;
 }
 
@@ -41,13 +41,28 @@ const ADDS = /^add\w*Job:/;
 /** How BullMQ 6.7's scripts of adding write the length of the event stream where it is not set. */
 const WRITES_SETTING = /maxEvents = 10000\s+rcall\("HSET", metaKey, "opts\.maxLenEvents", maxEvents\)/g;
 
+/** Where they write a job that was not there; one of an id that is there is left alone before. */
+const STORES_JOB = /rcall\("HMSET", jobIdKey, "name"/g;
+
+/**
+ * In the step that adds a job, and only then: its input, if it has a key of its own, stays until the job
+ * has ended, and its deadline is noted. A command that is sent again after a lost connection, or an
+ * id that comes twice, finds the job and changes neither. Inputs that ride along end in a quote.
+ */
+const WITH_JOB = `local tag = string.match(jobIdKey, "^({.-}):")
+    if tag and string.sub(data, -2) == "}}" then rcall("PERSIST", tag .. ":in:" .. jobId) end
+    local at = tag and string.find(data, '"deadline":', 1, true)
+    if at then rcall("ZADD", tag .. ":deadlines", string.match(data, "%d+", at), jobId) end
+    `;
+
 const changed = new WeakSet<RedisClient>();
 
 /**
- * Has the scripts of adding take our length where none is set, instead of writing BullMQ's: a Redis
- * user that may not write a queue's settings, and so not pause it, can still submit to a new queue.
+ * Fits BullMQ's scripts of adding to this client's use. They take our length of the event stream where
+ * none is set, instead of writing BullMQ's: a Redis user that may not write a queue's settings, and so
+ * not pause it, can still submit to a new queue. And what belongs to a job is written with it.
  */
-function leaveSettingsAlone(client: RedisClient): void {
+function adaptAdding(client: RedisClient): void {
   if (changed.has(client)) return;
   changed.add(client);
   const { scriptsSet } = client as unknown as {
@@ -57,7 +72,9 @@ function leaveSettingsAlone(client: RedisClient): void {
     if (!ADDS.test(name)) continue;
     client.defineCommand(name, {
       numberOfKeys,
-      lua: lua.replace(WRITES_SETTING, `maxEvents = ${EVENTS_KEPT}`),
+      lua: lua
+        .replace(WRITES_SETTING, `maxEvents = ${EVENTS_KEPT}`)
+        .replace(STORES_JOB, (write) => WITH_JOB + write),
     });
   }
 }

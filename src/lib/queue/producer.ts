@@ -8,7 +8,7 @@ import { Arrivals } from './arrivals.js';
 import type { GroupRecord, JobSpec, NewJob, SubmittedJob } from './broker.js';
 import { expireDue } from './deadlines.js';
 import { INLINE_INPUT_BYTES, jobName, toJobData } from './job-data.js';
-import { deadlinesKey, groupKey, inputKey, queuesKey } from './keys.js';
+import { groupKey, queuesKey } from './keys.js';
 import { openQueue } from './open-queue.js';
 import { queueOfChunk } from './reader.js';
 import { QueueScripts } from './script-client.js';
@@ -48,7 +48,7 @@ export class Producer {
   }
 
   /**
-   * Adds jobs of one queue in one round trip (two when an input is large). `checkIds` asks first
+   * Adds jobs of one queue in one round trip. `checkIds` asks first
    * whether an id is there already: pass it for ids a caller chose, which may come twice.
    * @throws InferError REDIS_FULL (75) above the high-water mark: nothing was added.
    */
@@ -62,16 +62,19 @@ export class Producer {
 
   private async add(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {
     await this.admission.check(jobs.reduce((sum, job) => sum + job.input.byteLength + JOB_BYTES, 0));
-    const { tag, base } = this.scriptsOf(queue);
+    const scripts = this.scriptsOf(queue);
     const known = checkIds
-      ? await Promise.all(jobs.map((job) => this.client.exists(base + job.spec.id)))
+      ? await Promise.all(jobs.map((job) => this.client.exists(scripts.base + job.spec.id)))
       : jobs.map(() => 0);
     const fresh = jobs.filter((_, i) => known[i] === 0);
     const bull = await this.queueOf(queue);
-    const large = fresh.filter((job) => job.input.byteLength > INLINE_INPUT_BYTES);
-    const stored = large.map((job) =>
-      this.client.set(inputKey(tag, job.spec.id), asBuffer(job.input), 'EX', ORPHAN_INPUT_TTL, 'NX'),
-    );
+    const now = this.clock.now();
+    const stored = fresh
+      .filter((job) => job.input.byteLength > INLINE_INPUT_BYTES)
+      .map((job) => {
+        const input = asBuffer(job.input);
+        return scripts.run('inferStoreInput', now, job.spec.id, input, ORPHAN_INPUT_TTL);
+      });
     const added = addAll(
       bull,
       fresh.map((job) => ({
@@ -80,22 +83,13 @@ export class Producer {
         opts: {
           jobId: job.spec.id,
           priority: toBullPriority(job.spec.priority),
-          ...delayOf(job.spec, this.clock.now()),
+          ...delayOf(job.spec, now),
         },
       })),
     );
-    await Promise.all([...stored, added, ...this.noteDeadlines(tag, fresh)]);
+    await Promise.all([...stored, added]);
     this.arrivals.add(queue, fresh.length);
-    await Promise.all(large.map((job) => this.client.persist(inputKey(tag, job.spec.id))));
     return jobs.map((job, i) => ({ id: job.spec.id, duplicate: known[i] === 1 }));
-  }
-
-  /** Deadlines are also kept by time, so that a job expires on time with nobody free to take it. */
-  private noteDeadlines(tag: string, jobs: readonly NewJob[]): Promise<unknown>[] {
-    const due = jobs.filter((job) => job.spec.deadline !== undefined);
-    if (due.length === 0) return [];
-    const members = due.flatMap((job) => [String(job.spec.deadline), job.spec.id]);
-    return [this.client.zadd(deadlinesKey(tag), ...members)];
   }
 
   /** Ends jobs of a queue that are past their deadline. */

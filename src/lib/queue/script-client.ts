@@ -4,7 +4,7 @@ import { RECOVER, RENEW, SETTLE, SWEEP, TAKE } from './scripts.js';
 import { PURGE_ENDED, PURGE_WAITING, SET_PRIORITY } from './scripts-control.js';
 import { MOVE_DROP, MOVE_FENCE, MOVE_IN, MOVE_OUT, MOVE_PARK } from './scripts-move.js';
 import { SCRIPT_KEYS } from './scripts-prelude.js';
-import { CANCEL, CLOSE_GROUP, EXPIRE_DUE, FORGET_GROUP, RETRY, WATCH } from './scripts-steer.js';
+import { CANCEL, CLOSE_GROUP, EXPIRE_DUE, FORGET_GROUP, RETRY, STORE_INPUT, WATCH } from './scripts-steer.js';
 import { untilLoaded } from './unloaded.js';
 
 const SCRIPTS = {
@@ -12,6 +12,7 @@ const SCRIPTS = {
   inferSettle: SETTLE,
   inferRenew: RENEW,
   inferRecover: RECOVER,
+  inferStoreInput: STORE_INPUT,
   inferCancel: CANCEL,
   inferWatch: WATCH,
   inferCloseGroup: CLOSE_GROUP,

@@ -3,6 +3,17 @@ import { CHUNK_EXTRA_TTL, PRELUDE } from './scripts-prelude.js';
 import { TIMELINE } from './scripts-timeline.js';
 
 /**
+ * Stores the input of a job that is about to be added, in a key of its own. The script that adds the job
+ * keeps it from expiring, so one whose submitter dies in between goes after its time. Sent again when
+ * the job is there, running or ended, it changes nothing. ARGV 4 id, 5 input, 6 seconds.
+ * Output: 1 stored, 0 the job or an input of it is there.
+ */
+export const STORE_INPUT = `
+if redis.call('EXISTS', ARGV[1] .. ARGV[4]) == 1 then return 0 end
+return redis.call('SET', ARGV[2] .. ':in:' .. ARGV[4], ARGV[5], 'EX', ARGV[6], 'NX') and 1 or 0
+`;
+
+/**
  * Cancels a job. ARGV 4 id, 5 failure JSON, 6 message, 7 keep s.
  * Output: the state after: 'cancelled', 'active' (its worker has been asked), a terminal state, or nil.
  */
@@ -59,7 +70,7 @@ return 1
 
 /**
  * Expires jobs that are past their deadline and have not started. ARGV 4 most to look at, 5 failure
- * JSON, 6 message, 7 keep s. `<tag>:deadlines` is a ZSET id -> ms, written by the submitter.
+ * JSON, 6 message, 7 keep s. `<tag>:deadlines` is a ZSET id -> ms, written by the script that adds a job.
  * Output: expired ids.
  */
 export const EXPIRE_DUE = `${PRELUDE}

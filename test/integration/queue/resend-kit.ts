@@ -1,0 +1,57 @@
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
+import { connect } from '../../../src/lib/redis/connect.js';
+import type { RedisClient } from '../../../src/lib/redis/types.js';
+import { FaultyNetwork, type Request } from '../../support/proxy.js';
+import { useRedis } from '../../support/redis.js';
+import { QueueKit } from './queue-kit.js';
+
+export interface ResendKit {
+  readonly kit: QueueKit;
+  readonly network: FaultyNetwork;
+  /**
+   * A client behind `network` that comes back by itself after its connection was cut, and sends
+   * again what was not answered.
+   */
+  readonly cutOff: RedisClient;
+}
+
+/** A queue for each test, on a server that one client reaches by a network that can be cut. */
+export function useResend(): ResendKit {
+  const redis = useRedis({ port: true });
+  const now: { kit?: QueueKit; network?: FaultyNetwork; cutOff?: RedisClient } = {};
+  beforeAll(async () => {
+    now.network = await FaultyNetwork.open(redis.port as number);
+  });
+  afterAll(() => now.network?.close());
+  beforeEach(async () => {
+    now.kit = await QueueKit.open(redis);
+    const { url } = now.network as FaultyNetwork;
+    const target = { url, label: url, source: 'flag' as const };
+    now.cutOff = await connect(target, 'worker', redis.settings({ url }));
+  });
+  afterEach(async () => {
+    now.cutOff?.disconnect();
+    await now.kit?.close();
+  });
+  return now as ResendKit;
+}
+
+/** Requests that add a job of this id: scripts of BullMQ's, which are told the id among other things. */
+export const adds = (id: string) => (request: Request) =>
+  (request[0] === 'eval' || request[0] === 'evalsha') &&
+  request.some((one) => one.startsWith('{"s":{')) &&
+  request.some((one) => one.includes(id));
+
+/** Cuts a connection after the server ran such a request; nothing is sent again before `network.pass()`. */
+export async function cutAndHold(
+  network: FaultyNetwork,
+  matches: (request: Request) => boolean,
+): Promise<void> {
+  await network.cutAfter(matches);
+  network.silence();
+}
+
+/** Asks until it is so; the test's own limit ends it. */
+export async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds()));
+}

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/lib/core/clock.js';
+import { Producer } from '../../../src/lib/queue/producer.js';
+import { STORE_INPUT } from '../../../src/lib/queue/scripts-steer.js';
+import { runs } from '../../support/proxy.js';
+import { completed, failed, idsOf, PREFIX, takeOne } from './queue-kit.js';
+import { adds, cutAndHold, until, useResend } from './resend-kit.js';
+
+const at = useResend();
+const LARGE = Buffer.alloc(5000, 7);
+const FAR = 4_000_000_000_000;
+
+const producer = () => new Producer(at.cutOff, PREFIX, systemClock);
+const waiting = async () => (await at.kit.client.zcard(`${at.kit.base}prioritized`)) > 0;
+
+describe('an input in a key of its own', () => {
+  it.each([
+    ['completed', completed, -2],
+    ['failed', failed, 7200],
+  ] as const)('when its job has %s before the submit was answered', async (_, end, ttl) => {
+    const { kit, network } = at;
+    const consumer = await kit.consumer();
+    const job = { spec: kit.spec({ deadline: FAR }), input: LARGE };
+    const cut = cutAndHold(network, adds(job.spec.id));
+    const submitted = producer().submit(kit.queue, [job], false);
+    await cut;
+    await consumer.settle([end(await takeOne(consumer))]);
+    await kit.client.zrem(`${kit.tag}:deadlines`, job.spec.id);
+    network.pass();
+    await submitted;
+    const left = await kit.client.ttl(kit.inputKey(job.spec.id));
+    expect(left).toBeGreaterThan(ttl - 60);
+    expect(left).toBeLessThanOrEqual(ttl);
+    expect(await consumer.take(10)).toEqual([]);
+    expect(await kit.client.zscore(`${kit.tag}:deadlines`, job.spec.id)).toBeNull();
+  });
+
+  it('is kept for as long as its job waits, whatever became of the submitter', async () => {
+    const { kit, network, cutOff } = at;
+    const job = { spec: kit.spec({ deadline: FAR }), input: LARGE };
+    const cut = cutAndHold(network, adds(job.spec.id));
+    const submitted = producer().submit(kit.queue, [job], false);
+    submitted.catch(() => undefined);
+    await cut;
+    cutOff.disconnect();
+    network.pass();
+    expect(await kit.client.ttl(kit.inputKey(job.spec.id))).toBe(-1);
+    expect(await kit.client.zscore(`${kit.tag}:deadlines`, job.spec.id)).toBe(String(FAR));
+  });
+
+  it.each([
+    ['it was stored', (_: string) => runs(STORE_INPUT)],
+    ['its job was added', adds],
+  ])('is there once when the connection is cut after %s', async (_, request) => {
+    const { kit, network } = at;
+    const consumer = await kit.consumer();
+    const jobs = Array.from({ length: 3 }, () => ({ spec: kit.spec(), input: LARGE }));
+    const cut = network.cutAfter(request(jobs[1]?.spec.id ?? ''));
+    const submitted = producer().submit(kit.queue, jobs.slice(0, 2), false);
+    await Promise.all([cut, submitted]);
+    for (const { spec } of jobs.slice(0, 2)) expect(await kit.client.ttl(kit.inputKey(spec.id))).toBe(-1);
+    const taken = await consumer.take(10);
+    expect(taken).toHaveLength(2);
+    expect(taken.map((job) => Buffer.from(job.input))).toEqual([LARGE, LARGE]);
+    await consumer.settle(taken.map((job) => completed(job)));
+    expect(await kit.client.keys(`${kit.tag}:in:*`)).toEqual([]);
+  });
+
+  it('is left behind by nobody when an id is sent twice at once', async () => {
+    const { kit } = at;
+    const consumer = await kit.consumer();
+    const [one, two] = [kit.producer, producer()];
+    for (let round = 0; round < 20; round++) {
+      const job = { spec: kit.spec(), input: LARGE };
+      const sent = Promise.all([one, two].map((sender) => sender.submit(kit.queue, [job], true)));
+      const run = async () => {
+        await until(waiting);
+        const taken = await consumer.take(10);
+        expect(idsOf(taken)).toEqual([job.spec.id]);
+        await consumer.settle(taken.map((each) => completed(each)));
+      };
+      await Promise.all([sent, run()]);
+      expect(await kit.client.ttl(kit.inputKey(job.spec.id))).toBe(-2);
+    }
+  });
+});
