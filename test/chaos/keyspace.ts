@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { expireDue } from '../../src/lib/queue/deadlines.js';
+import { expireAllDue } from '../../src/lib/queue/deadlines.js';
 import {
   bullBase,
   cancelledKey,
@@ -10,6 +10,7 @@ import {
   workersKey,
 } from '../../src/lib/queue/keys.js';
 import { QueueScripts } from '../../src/lib/queue/script-client.js';
+import { Sweeper } from '../../src/lib/queue/sweep.js';
 import type { FinalGroup, FinalJob, FinalState } from './records.js';
 
 const WAITING = ['wait', 'paused', 'prioritized'];
@@ -190,8 +191,12 @@ export async function retire(redis: Redis, prefix: string, queues: readonly stri
   }
   for (const queue of queues) {
     const scripts = new QueueScripts(redis, prefix, queue);
-    await expireDue(scripts, Date.now() + FAR_AHEAD_MS);
-    while (Number(await scripts.run('inferSweep', Date.now(), 500, 0)) > 0);
+    await expireAllDue(
+      scripts,
+      () => Date.now() + FAR_AHEAD_MS,
+      () => false,
+    );
+    await new Sweeper(scripts, Date.now).sweep(() => false);
   }
   const fixed = new Set([queuesKey(prefix), modelsKey(prefix), workersKey(prefix)]);
   for (const queue of queues) for (const part of FIXED) fixed.add(bullBase(prefix, queue) + part);

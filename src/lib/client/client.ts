@@ -222,7 +222,7 @@ export class InferClient {
     for (;;) {
       const { queue } = await this.places.of(id, 'job');
       const heard = this.waiter.next(queue, id);
-      await this.guard(this.producer.expireDue(queue));
+      await this.guard(this.producer.expireDue(queue, id));
       const standing = await this.watch(queue, id, 'job');
       if (standing !== 'pending') this.waiter.forget(id);
       if (standing === 'unknown' && (await this.places.moved(id, queue))) continue;
@@ -326,7 +326,7 @@ export class InferClient {
   private async record(id: string): Promise<JobRecord> {
     const { queue } = await this.places.of(id, 'job');
     // With no worker about, nobody else ends it at its deadline.
-    await this.guard(this.producer.expireDue(queue));
+    await this.guard(this.producer.expireDue(queue, id));
     const record = await this.guard(readJob(this.redis, this.config.prefix, queue, id));
     if (record !== undefined) return record;
     if (await this.places.moved(id, queue)) return this.record(id);

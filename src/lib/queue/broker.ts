@@ -128,10 +128,12 @@ export interface QueueConsumer {
   renew(jobs: TakenJob[]): Promise<{ lost: TakenJob[]; cancelled: TakenJob[] }>;
   /** Puts jobs whose lock lapsed back in their place, or fails them as poison; answers both counts. */
   recover(): Promise<{ requeued: string[]; poisoned: string[] }>;
-  /** Ends jobs that were not started by their deadline; answers their ids. */
-  expireDue(): Promise<string[]>;
+  /** Ends all jobs that were not started by their deadline, or some once `stopped`; answers their ids. */
+  expireDue(stopped?: () => boolean): Promise<string[]>;
   /** Drops index entries of finished jobs whose record has expired; answers how many. */
-  sweep(): Promise<number>;
+  sweep(stopped?: () => boolean): Promise<number>;
+  /** The same, unless another worker of the queue has just done it. */
+  sweepInTurn(stopped?: () => boolean): Promise<number>;
   close(): Promise<void>;
 }
 

@@ -3,7 +3,7 @@ import { type Priority, toBullPriority } from '../core/job.js';
 import { closeClient } from '../redis/connect.js';
 import type { RedisClient } from '../redis/types.js';
 import type { QueueConsumer, Settlement, TakenJob } from './broker.js';
-import { expireDue } from './deadlines.js';
+import { expireAllDue } from './deadlines.js';
 import { fromJobData, toJobData } from './job-data.js';
 import { STATS_BUCKET_MS } from './keys.js';
 import { encodeNotice } from './notice.js';
@@ -11,6 +11,7 @@ import { packFields } from './pack.js';
 import type { ResultStore } from './result-store.js';
 import { QueueScripts } from './script-client.js';
 import { CHUNK_EXTRA_TTL } from './scripts-prelude.js';
+import { Sweeper } from './sweep.js';
 
 export interface ConsumerOptions {
   prefix: string;
@@ -33,8 +34,6 @@ export interface ConsumerOptions {
 
 /** Seconds a record outlives a result that is not stored, so that `result` can say what became of it. */
 const MIN_RECORD_TTL = 60;
-/** Members of a finished-jobs index looked at in one sweep. */
-const SWEEP_WINDOW = 500;
 
 /** Seconds the record of an ended job is kept: as long as its result, a chunk's until its group is over. */
 export function recordTtl(job: Pick<TakenJob['spec'], 'resultTtl' | 'group'>): number {
@@ -64,15 +63,16 @@ function groupRef(group: TakenJob['spec']['group']): string {
 export class BullConsumer implements QueueConsumer {
   readonly queue: string;
   private readonly scripts: QueueScripts;
+  private readonly sweeper: Sweeper;
   private tokens = 0;
   private nextDelayedAt = 0;
   more = false;
-  private sweepFrom = 0;
   private closed = false;
 
   constructor(private readonly options: ConsumerOptions) {
     this.queue = options.queue;
     this.scripts = new QueueScripts(options.client, options.prefix, options.queue);
+    this.sweeper = new Sweeper(this.scripts, () => options.clock.now());
   }
 
   async take(maxRows: number, moreUrgentThan?: Priority): Promise<TakenJob[]> {
@@ -255,20 +255,16 @@ export class BullConsumer implements QueueConsumer {
     return { requeued: reply.slice(0, mid), poisoned: reply.slice(mid + 1) };
   }
 
-  expireDue(): Promise<string[]> {
-    return expireDue(this.scripts, this.options.clock.now());
+  expireDue(stopped = () => this.closed): Promise<string[]> {
+    return expireAllDue(this.scripts, () => this.options.clock.now(), stopped);
   }
 
-  async sweep(): Promise<number> {
-    const now = this.options.clock.now();
-    const removed = Number(await this.scripts.run('inferSweep', now, SWEEP_WINDOW, this.sweepFrom));
-    // Expired records are the oldest, mostly: stay at the front while that finds any, else walk on.
-    if (removed > 0) this.sweepFrom = 0;
-    else {
-      const size = await this.options.client.zcard(`${this.scripts.base}completed`);
-      this.sweepFrom = this.sweepFrom + SWEEP_WINDOW >= size ? 0 : this.sweepFrom + SWEEP_WINDOW;
-    }
-    return removed;
+  sweep(stopped = () => this.closed): Promise<number> {
+    return this.sweeper.sweep(stopped);
+  }
+
+  sweepInTurn(stopped = () => this.closed): Promise<number> {
+    return this.sweeper.inTurn(stopped);
   }
 
   /** Ends a pending wait and passes its marker on, so that an idle worker is not left asleep. */

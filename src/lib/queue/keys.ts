@@ -26,6 +26,9 @@ export const replyKey = (tag: string, client: string): string => `${tag}:reply:$
 export const statsKey = (tag: string, bucket: number): string => `${tag}:stats:${bucket}`;
 /** HASH worker id -> JSON WorkFigures, EX: what each worker did in one ten-second bucket. */
 export const workKey = (tag: string, bucket: number): string => `${tag}:work:${bucket}`;
+/** STRINGs, PX: a worker sweeps the indexes of ended jobs; and by set, the rank where the next sweep goes on. */
+export const sweepKey = (tag: string, set?: string): string =>
+  set === undefined ? `${tag}:sweep` : `${tag}:sweep:${set}`;
 /** ZSETs by end time: states BullMQ has no set for. */
 export const expiredKey = (tag: string): string => `${tag}:expired`;
 export const cancelledKey = (tag: string): string => `${tag}:cancelled`;

@@ -132,31 +132,36 @@ export class Mover {
 }
 
 /**
- * Ends moves to a queue that were left half done: brought in where they had committed, else dropped,
+ * Ends all moves to a queue that were left half done: brought in where they had committed, else dropped,
  * since the job still waits where it was. Workers of the queue call it; answers how many there were.
  */
 export async function settleArrivals(
   client: RedisClient,
   prefix: string,
   queue: string,
-  abandonedMs: number = ABANDONED_MS,
+  options: { abandonedMs?: number; stopped?: () => boolean } = {},
 ): Promise<number> {
-  const tag = queueTag(prefix, queue);
+  const { abandonedMs = ABANDONED_MS, stopped = () => false } = options;
   const until = String(Date.now() - abandonedMs);
-  const ids = await client.zrangebyscore(arrivingKey(tag), '-inf', until, 'LIMIT', 0, SETTLED_AT_ONCE);
-  for (const id of ids) {
-    const [source, attempt] = ((await client.hget(bullBase(prefix, queue) + id, 'mv')) ?? '').split(' ');
-    const mover = new Mover(client, prefix, queue);
-    if (source === undefined || source === '' || attempt === undefined) {
-      await client.zrem(arrivingKey(tag), id);
-      continue;
-    }
-    const from = new QueueScripts(client, prefix, source);
-    const committed = await from.run('inferMoveFence', Date.now(), id, attempt);
-    if (committed === 1) await mover.bringIn({ id, source });
-    else await new QueueScripts(client, prefix, queue).run('inferMoveDrop', Date.now(), id);
+  const key = arrivingKey(queueTag(prefix, queue));
+  for (let settled = 0; ; ) {
+    const ids = await client.zrangebyscore(key, '-inf', until, 'LIMIT', 0, SETTLED_AT_ONCE);
+    for (const id of ids) await settleArrival(client, prefix, queue, id);
+    settled += ids.length;
+    if (ids.length < SETTLED_AT_ONCE || stopped()) return settled;
   }
-  return ids.length;
+}
+
+async function settleArrival(client: RedisClient, prefix: string, queue: string, id: string): Promise<void> {
+  const [source, attempt] = ((await client.hget(bullBase(prefix, queue) + id, 'mv')) ?? '').split(' ');
+  if (source === undefined || source === '' || attempt === undefined) {
+    await client.zrem(arrivingKey(queueTag(prefix, queue)), id);
+    return;
+  }
+  const from = new QueueScripts(client, prefix, source);
+  const committed = await from.run('inferMoveFence', Date.now(), id, attempt);
+  if (committed === 1) await new Mover(client, prefix, queue).bringIn({ id, source });
+  else await new QueueScripts(client, prefix, queue).run('inferMoveDrop', Date.now(), id);
 }
 
 /** Job data as the target has it: no reply list of the former queue, and a chunk knows where its group is. */

@@ -92,9 +92,9 @@ export class Producer {
     return jobs.map((job, i) => ({ id: job.spec.id, duplicate: known[i] === 1 }));
   }
 
-  /** Ends jobs of a queue that are past their deadline. */
-  async expireDue(queue: string): Promise<void> {
-    await expireDue(this.scriptsOf(queue), this.clock.now());
+  /** Ends jobs of a queue that are past their deadline, `id` before all others. */
+  async expireDue(queue: string, id?: string): Promise<void> {
+    await expireDue(this.scriptsOf(queue), this.clock.now(), id);
   }
 
   /** Names the queue to `inspect` and to id look-ups. Once a client and queue is enough. */

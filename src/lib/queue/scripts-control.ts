@@ -17,7 +17,7 @@ for _, id in ipairs(ids) do
     left = left + 1
   else
     if list then call('LREM', key, 1, id) else call('ZREM', key, id) end
-    call('ZREM', tag .. ':deadlines', id)
+    call('ZREM', deadlines, id)
     if job[1] then
       finishUnheld(id, job[1], 'cancelled', ARGV[8], ARGV[9], tonumber(ARGV[10]))
       done = done + 1

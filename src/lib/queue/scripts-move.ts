@@ -44,7 +44,7 @@ if table.concat({job[2] or '0', job[3] or '0', job[4] or '0', job[5] or ''}, ' '
 if call('ZREM', prioritized, id) + call('ZREM', delayed, id) + call('LREM', wait, 1, id) == 0 then return 0 end
 call('SET', tag .. ':gone:' .. id, ARGV[6], 'EX', 604800)
 call('DEL', key, tag .. ':in:' .. id)
-call('ZREM', tag .. ':deadlines', id)
+call('ZREM', deadlines, id)
 if ARGV[8] ~= '' then
   local group, gtag = groupAt(ARGV[8])
   local gkey = gtag .. ':grp:' .. group
@@ -77,7 +77,7 @@ else
   if call('HEXISTS', meta, 'paused') == 0 then call('ZADD', marker, 0, '0') end
 end
 local deadline = specOf(call('HGET', key, 'data')).deadline
-if deadline then call('ZADD', tag .. ':deadlines', deadline, id) end
+if deadline then call('ZADD', deadlines, deadline, id) end
 return 1
 `;
 

@@ -97,6 +97,13 @@ local function endGroup(group, gtag, key, jobs)
   end
 end
 
+-- A job that ended is not due any more. Scripts of a queue without deadlines pay one look for all their jobs.
+local deadlines, hasDeadlines = tag .. ':deadlines', nil
+local function dropDeadline(id)
+  if hasDeadlines == nil then hasDeadlines = call('EXISTS', deadlines) == 1 end
+  if hasDeadlines then call('ZREM', deadlines, id) end
+end
+
 -- Counts a chunk's end in its group; the last one ends the group.
 local function endInGroup(ref, rows, ok)
   local group, gtag = groupAt(ref)
@@ -160,6 +167,7 @@ local function finish(j)
     call('DEL', tag .. ':in:' .. j.id)
   end
   call('EXPIRE', key, keep)
+  dropDeadline(j.id)
   if j.result ~= '' and ttl > 0 then call('SET', tag .. ':res:' .. j.id, j.result, 'EX', ttl) end
   if j.reply ~= '' then tell(j.reply, j.notice) end
   if extra then

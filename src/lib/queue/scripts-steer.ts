@@ -69,21 +69,42 @@ return 1
 `;
 
 /**
- * Expires jobs that are past their deadline and have not started. ARGV 4 most to look at, 5 failure
- * JSON, 6 message, 7 keep s. `<tag>:deadlines` is a ZSET id -> ms, written by the script that adds a job.
- * Output: expired ids.
+ * Expires jobs that are past their deadline and have not started. ARGV 4 most to end, 5 failure JSON,
+ * 6 message, 7 keep s, 8 id to look at before all others or '', 9 ms in which the queue is left alone
+ * after a script that left some ('': the caller is not paced). `<tag>:deadlines` is a ZSET id -> ms,
+ * written by the script that adds a job; an entry goes with the end of its job.
+ * Output: [1 when more are due, expired ids...]
  */
 export const EXPIRE_DUE = `${PRELUDE}
-local out = {}
-local deadlines = tag .. ':deadlines'
-for _, id in ipairs(call('ZRANGEBYSCORE', deadlines, '-inf', now, 'LIMIT', 0, ARGV[4])) do
-  call('ZREM', deadlines, id)
-  local data = call('HGET', base .. id, 'data')
-  local removed = call('ZREM', prioritized, id) + call('ZREM', delayed, id)
-  if data and removed > 0 then
-    finishUnheld(id, data, 'expired', ARGV[5], ARGV[6], tonumber(ARGV[7]))
+local out, most = {0}, tonumber(ARGV[4])
+local pace = tag .. ':pace:deadlines'
+if ARGV[9] ~= '' and call('EXISTS', pace) == 1 then return {1} end
+
+local function look(id)
+  local job = call('HMGET', base .. id, 'data', 'st', 'finishedOn')
+  if job[1] and call('ZREM', prioritized, id) + call('ZREM', delayed, id) > 0 then
+    finishUnheld(id, job[1], 'expired', ARGV[5], ARGV[6], tonumber(ARGV[7]))
     out[#out + 1] = id
+  elseif job[1] and not job[2] and not job[3] then
+    -- A worker has it, and may put it back: it is looked at again.
+    call('ZADD', deadlines, now + 1000, id)
+    return
   end
+  call('ZREM', deadlines, id)
+end
+
+local own = ARGV[8] ~= '' and tonumber(call('ZSCORE', deadlines, ARGV[8]) or '')
+if own and own <= now then look(ARGV[8]) end
+-- What is held or gone costs a fraction of what ends.
+local due = call('ZRANGEBYSCORE', deadlines, '-inf', now, 'LIMIT', 0, 5 * most)
+local looked = 0
+while looked < #due and #out - 1 < most do
+  looked = looked + 1
+  look(due[looked])
+end
+if looked < #due or #due == 5 * most then
+  out[1] = 1
+  if ARGV[9] ~= '' then call('SET', pace, 1, 'PX', ARGV[9]) end
 end
 return out
 `;
@@ -134,7 +155,9 @@ for i = 5, #ARGV do
     call('PERSIST', key)
     call('PERSIST', tag .. ':in:' .. id)
     call('DEL', tag .. ':res:' .. id)
-    local group = specOf(job[2]).group
+    local spec = specOf(job[2])
+    local group = spec.group
+    if spec.deadline then call('ZADD', deadlines, spec.deadline, id) end
     if group then
       local _, gtag = groupAt(refOf(group))
       local gkey = gtag .. ':grp:' .. group.id

@@ -198,15 +198,25 @@ return requeued
 `;
 
 /**
- * Drops ids from an index whose job hash has expired. ARGV 4 members to look at a call, 5 rank to
- * start at. KEYS as ever; looks at completed, failed, expired and cancelled. Output: removed.
+ * Drops ids from an index of ended jobs whose job hash has expired. ARGV 4 'completed', 'failed', 'expired'
+ * or 'cancelled', 5 rank to start at, 6 members to look at, 7 ms for which the sweep stays its worker's.
+ * Output: [looked at, removed]
  */
 export const SWEEP = `${PRELUDE}
+local set = ({completed = completed, failed = failed})[ARGV[4]] or tag .. ':' .. ARGV[4]
+local ids = call('ZRANGE', set, ARGV[5], ARGV[5] + ARGV[6] - 1)
 local removed = 0
-for _, set in ipairs({completed, failed, tag .. ':expired', tag .. ':cancelled'}) do
-  for _, id in ipairs(call('ZRANGE', set, tonumber(ARGV[5]), tonumber(ARGV[5]) + tonumber(ARGV[4]) - 1)) do
-    if call('EXISTS', base .. id) == 0 then removed = removed + call('ZREM', set, id) end
+for from = 1, #ids, 100 do
+  local keys, gone = {}, {}
+  for i = from, math.min(from + 99, #ids) do keys[#keys + 1] = base .. ids[i] end
+  -- Where all of a hundred are there, one command says so.
+  if call('EXISTS', unpack(keys)) < #keys then
+    for i, key in ipairs(keys) do
+      if call('EXISTS', key) == 0 then gone[#gone + 1] = ids[from + i - 1] end
+    end
+    removed = removed + call('ZREM', set, unpack(gone))
   end
 end
-return removed
+call('PEXPIRE', tag .. ':sweep', ARGV[7])
+return {#ids, removed}
 `;

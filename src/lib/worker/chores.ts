@@ -43,17 +43,20 @@ export function startChores(parts: ChoreParts): Upkeep {
   upkeep.every(BEAT_MS, 'heartbeat', () => parts.beat());
   upkeep.every(Math.min(LOOK_MS, lockMs / RENEWALS_PER_LOCK), 'locks', () => parts.renewLocks());
   upkeep.every(MODELS_MS, 'models', () => parts.lookAtModels());
-  upkeep.every(LOOK_MS, 'deadlines', () => Promise.all(consumers.map((consumer) => consumer.expireDue())));
+  const stopped = (): boolean => upkeep.stopped;
+  upkeep.every(LOOK_MS, 'deadlines', () =>
+    Promise.all(consumers.map((consumer) => consumer.expireDue(stopped))),
+  );
   upkeep.every(lockMs / RENEWALS_PER_LOCK, 'recovery', async () => {
     // After an outage every worker first gets the time to renew: what it holds is not lost.
     if (Date.now() - parts.backAt() >= lockMs) await recoverAll(consumers, log);
   });
   upkeep.every(ARRIVALS_MS, 'arrivals', () =>
-    Promise.all(consumers.map(({ queue }) => settleArrivals(client, prefix, queue))),
+    Promise.all(consumers.map(({ queue }) => settleArrivals(client, prefix, queue, { stopped }))),
   );
   if (scaler !== undefined) upkeep.every(SCALE_MS, 'autoscale', () => scaler.look());
   upkeep.every(SWEEP_MS, 'sweep', async () => {
-    await Promise.all(consumers.map((consumer) => consumer.sweep()));
+    await Promise.all(consumers.map((consumer) => consumer.sweepInTurn(stopped)));
     await forgetDeadWorkers(client, prefix, Date.now());
   });
   return upkeep;

@@ -5,6 +5,8 @@ import { Trouble } from './trouble.js';
 export class Upkeep {
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly underWay = new Set<Promise<void>>();
+  /** A chore of many steps ends after the one it is at. */
+  stopped = false;
 
   private readonly trouble: Trouble;
 
@@ -32,6 +34,7 @@ export class Upkeep {
 
   /** Stops the timers and waits for what is under way. */
   async stop(): Promise<void> {
+    this.stopped = true;
     for (const timer of this.timers) clearInterval(timer);
     await Promise.all(this.underWay);
   }

@@ -18,7 +18,7 @@ afterEach(() => Promise.all([from.close(), to.close()]));
 
 const mover = () => new Mover(to.client, PREFIX, to.queue);
 const move = (id: string) => mover().move(id, from.queue);
-const settle = () => settleArrivals(to.client, PREFIX, to.queue, 0);
+const settle = () => settleArrivals(to.client, PREFIX, to.queue, { abandonedMs: 0 });
 
 /** What a worker of each queue would get. */
 async function takeable(): Promise<{ from: string[]; to: string[] }> {

@@ -151,7 +151,6 @@ describe('purging what has ended', () => {
       `:${kit.queue}:events`,
       `:${kit.queue}:id`,
       `:${kit.queue}:marker`,
-      `:${kit.queue}:meta`,
       `:${kit.queue}:pc`,
       ':stats:N',
     ]);
