@@ -75,7 +75,7 @@ describe('a job that starts later', () => {
     [['--at', '2999-01-01T00:00'], 'a year from now'],
     [['--at', 'tomorrow'], "'tomorrow' is not a time"],
     [['--at', '2027-02-30T10:00'], "'2027-02-30T10:00' is not a time"],
-    [['--at', '2027-01-01T10:00', '--delay', '1m'], 'at'],
+    [['--at', '2027-01-01T10:00', '--delay', '1m'], '--at and --delay cannot be given together'],
     [['--delay', 'soon'], "'soon' is not a duration"],
   ])('%j is refused', async (words, message) => {
     const run = await infer.run(['submit', ONE_DIGIT, ...words]);

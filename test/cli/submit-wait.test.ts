@@ -55,7 +55,7 @@ describe('submit --wait', () => {
   ])('%j is an error about the time', async (words, time) => {
     const run = await infer.run(['submit', ...words]);
     expect(run.exitCode).toBe(2);
-    expect(run.stderr).toContain(`'${time}' is not a duration`);
+    expect(run.stderr).toContain(`--wait: '${time}' is not a duration`);
     expect(run.stderr).toContain('500ms, 2s, 1.5m');
   });
 });

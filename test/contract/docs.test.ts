@@ -159,7 +159,12 @@ function slug(heading: string): string {
 
 describe('these checks', () => {
   it('see the calls, and what is wrong with one', () => {
-    expect(typedCalls('README.md').length).toBeGreaterThan(12);
+    const typed = typedCalls('README.md').map((call) => call.join(' '));
+    // Behind a prompt, in front of `;`, with a comment after it, and plain.
+    expect(typed).toContain('worker -Q realtime,batch');
+    expect(typed).toContain('result g1m824t2m40000zynwa1xk4f7a --output results.ndjson');
+    expect(typed).toContain('control set * concurrency 2');
+    expect(typed).toContain('inspect');
     expect(namedCalls('docs/cli.md').map((call) => call.join(' '))).toContain('redis status');
     expect(faults(['submit', 'a.json', '--prority', '9'])).toEqual(['--prority']);
     expect(faults(['redis', 'restart'])).toEqual(['no command redis']);

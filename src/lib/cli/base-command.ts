@@ -4,7 +4,6 @@ import type { Settings } from '../config/settings.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable, terminalText } from '../core/printable.js';
-import { parseDuration } from '../core/units.js';
 import { completeOptionalValues, misreadTime, settingFlag, settingsFromFlags } from './flags.js';
 import { invocation } from './invocation.js';
 import { describeError, type ErrorContext, type ErrorJson, errorJson, printError } from './output/error.js';
@@ -68,8 +67,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     const { args, argv, flags } = await parsing.catch((error: Error & { args?: unknown }) => {
       // An argument too many: one of them stands where a time may.
       const meant = Array.isArray(error.args) ? misreadTime(typed, definitions) : undefined;
-      if (meant !== undefined) parseDuration(meant);
-      throw error;
+      throw meant ?? error;
     });
     this.flags = flags as FlagsOf<T>;
     this.args = args as ArgsOf<T>;

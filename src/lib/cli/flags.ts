@@ -250,19 +250,30 @@ const ALMOST_DURATION =
   /^\d+(?:[.,]\d+)?\s*(?:ms|msecs?|millis\w*|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)$/i;
 
 /**
- * The word that was meant as the time of `--wait` in a line with more arguments than the command takes:
- * `--wait abc rows.json`. Undefined when there is none.
+ * What to say of the word that was meant as the time of `--wait` in a line with more arguments than the
+ * command takes: `--wait abc rows.json`. Undefined when there is none.
  */
 export function misreadTime(
   argv: readonly string[],
   flags: Readonly<Record<string, { char?: string }>>,
-): string | undefined {
-  const names = Object.entries(flags).flatMap(([name, flag]) =>
-    optionalValues.has(flag) ? [`--${name}`, ...(flag.char === undefined ? [] : [`-${flag.char}`])] : [],
-  );
-  const at = argv.findIndex((word) => names.includes(word));
-  const next = at < 0 ? undefined : argv[at + 1];
-  return next === undefined || next.startsWith('-') || isDuration(next) ? undefined : next;
+): InferError | undefined {
+  const names = new Map<string, string>();
+  for (const [name, flag] of Object.entries(flags)) {
+    if (!optionalValues.has(flag)) continue;
+    names.set(`--${name}`, name);
+    if (flag.char !== undefined) names.set(`-${flag.char}`, name);
+  }
+  const at = argv.findIndex((word) => names.has(word));
+  const word = at < 0 ? undefined : argv[at + 1];
+  if (word === undefined || word.startsWith('-')) return undefined;
+  try {
+    parseDuration(word);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof InferError)) throw error;
+    const { code, message, hint, exitCode } = error;
+    return new InferError(code, `--${names.get(argv[at] as string)}: ${message}`, { hint, exitCode });
+  }
 }
 
 function isDuration(word: string): boolean {

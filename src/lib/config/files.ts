@@ -43,7 +43,8 @@ async function search(places: string[], from: string, stopDir: string): Promise<
     try {
       return await searchIn(places);
     } catch (error) {
-      // One that may not be read, or is a directory, is somebody else's too.
+      if (error instanceof InferError) throw error;
+      // One that may not be read, or is a directory, is not ours either.
       const { code, path = 'package.json' } = error as NodeJS.ErrnoException;
       if (code === undefined || basename(path) !== 'package.json') throw error;
       return searchIn(places.filter((place) => place !== 'package.json'));
@@ -59,17 +60,38 @@ async function readGiven(path: string): Promise<ConfigFile> {
 /** JSON in which no field is there twice: the last would win without a word. */
 function parseJson(path: string, content: string): unknown {
   const json = withoutMark(content);
-  const value: unknown = JSON.parse(json);
+  const value = jsonOf(path, json);
   const twice = findDuplicateKey(json, value);
-  if (twice !== undefined) throw new Error(`${path}: '${twice.key}' is there twice`);
+  if (twice !== undefined) throw unreadable(path, new Error(`'${twice.key}' appears twice`));
   return value;
 }
 
-/** A package.json is mostly somebody else's: what is wrong in it is only ours when it names infer. */
+function jsonOf(path: string, json: string): unknown {
+  try {
+    return JSON.parse(json) as unknown;
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function unreadable(path: string | undefined, cause: unknown): InferError {
+  const named = path === undefined ? '' : ` ${printable(path)}`;
+  return new InferError(
+    'CONFIG',
+    `the configuration file${named} cannot be read: ${printable(messageOf(cause))}`,
+    {
+      hint: 'correct the file, or run in another directory',
+      exitCode: ExitCode.BadConfig,
+      cause,
+    },
+  );
+}
+
+/** A package.json usually belongs to another program: an error in it is only reported when it has settings for infer. */
 function loadJson(path: string, content: string): unknown {
   if (basename(path) !== 'package.json') return parseJson(path, content);
   try {
-    const value: unknown = JSON.parse(withoutMark(content));
+    const value = jsonOf(path, withoutMark(content));
     return typeof value === 'object' && value !== null ? value : {};
   } catch (error) {
     if (/"infer"\s*:/.test(content)) throw error;
@@ -86,11 +108,7 @@ async function read(search: () => Promise<Found>, path?: string): Promise<Config
   try {
     found = await search();
   } catch (error) {
-    throw new InferError(
-      'CONFIG',
-      `the configuration file${path === undefined ? '' : ` ${printable(path)}`} cannot be read: ${printable(messageOf(error))}`,
-      { hint: 'correct the file, or run in another directory', exitCode: ExitCode.BadConfig, cause: error },
-    );
+    throw error instanceof InferError ? error : unreadable(path, error);
   }
   if (found === null || found.isEmpty === true) return undefined;
   return { path: found.filepath, values: checkKeys(found.filepath, found.config) };

@@ -14,8 +14,8 @@ const NEEDS: Record<Capability, readonly string[]> = {
   submit: ['redis-reach'],
   results: ['redis-reach'],
   inspect: ['redis-reach'],
-  'CPU workers': ['redis-reach', 'models-found', 'models-runtime'],
-  'GPU workers': ['redis-reach', 'models-found', 'models-runtime', 'gpu-run'],
+  'CPU workers': ['redis-reach', 'models-found', 'models-runtime', 'models-load'],
+  'GPU workers': ['redis-reach', 'models-found', 'models-runtime', 'models-load', 'gpu-run'],
 };
 
 /**
@@ -41,7 +41,12 @@ export function judge(results: readonly CheckResult[]): Verdict {
   };
 }
 
-/** A check that was given up or is itself broken blocks what needs it, whatever it would have said. */
+/**
+ * A check that was given up or is itself broken blocks what needs it, whatever it would have said. One that
+ * says that it blocks nothing (a broken model beside good ones) does not.
+ */
 function failedNeed(results: readonly CheckResult[], what: Capability): CheckResult | undefined {
-  return results.find((result) => NEEDS[what].includes(result.id) && result.status === 'fail');
+  return results.find(
+    ({ id, status, blocks }) => NEEDS[what].includes(id) && status === 'fail' && blocks?.length !== 0,
+  );
 }

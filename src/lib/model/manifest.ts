@@ -1,5 +1,6 @@
 import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
+import { closestWord } from '../config/suggest.js';
 import { BOUNDS } from '../core/bounds.js';
 import { findDuplicateKey } from '../core/json-keys.js';
 import { withoutMark } from '../core/text.js';
@@ -70,7 +71,7 @@ export function parseManifest(text: string, file: string): ModelManifest {
   }
   const twice = findDuplicateKey(json, value);
   if (twice !== undefined)
-    throw manifestError(file, `field ${twice.key} is there twice`, 'remove one of the two');
+    throw manifestError(file, `field ${twice.key} appears twice`, 'remove one of the two');
   const result = manifestSchema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
@@ -85,7 +86,25 @@ export function parseManifest(text: string, file: string): ModelManifest {
       `did you mean '${closest(key, known)}'? fields are ${known.join(', ')}`,
     );
   }
-  throw manifestError(file, `${where === '' ? 'the whole file' : `field ${where}`}: ${issue.message}`);
+  const what = where === '' ? 'the whole file' : `field ${where}`;
+  const given = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)[key], value);
+  throw manifestError(file, `${what}: ${issueText(issue)}`, issueHint(issue, given, where));
+}
+
+/** zod's sentence without its head, which says no more than that it is a message about the field. */
+function issueText(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_value') return `must be one of ${issue.values.map(String).join(', ')}`;
+  return issue.message.replace(/^Invalid input: /, '');
+}
+
+function issueHint(issue: z.core.$ZodIssue, given: unknown, where: string): string | undefined {
+  if (issue.code === 'invalid_value' && typeof given === 'string') {
+    const near = closestWord(given, issue.values.map(String));
+    return near === undefined ? undefined : `did you mean '${near}'?`;
+  }
+  // `output` names the scores of a classification, `outputs` describes tensors.
+  if (where === 'output' && typeof given === 'object') return "did you mean 'outputs'?";
+  return undefined;
 }
 
 function fieldsAt(path: PropertyKey[]): string[] {

@@ -136,7 +136,7 @@ function tripOf(
   const limit = MARGIN * target;
   const over = (seconds: number) =>
     seconds > target ? `> ${formatSeconds(target)}` : `> ${formatSeconds(limit)}, half the target`;
-  if (wait === Number.POSITIVE_INFINITY) return 'jobs wait and nobody serves them';
+  if (wait === Number.POSITIVE_INFINITY) return 'jobs are waiting and no worker serves them';
   if (wait > limit) return `predicted wait ${formatSeconds(wait)} ${over(wait)}`;
   if (oldest > limit) return `the oldest job waits ${formatSeconds(oldest)} ${over(oldest)}`;
   if (threshold !== null && backlog > threshold) return `${backlog} waiting > --threshold ${threshold}`;
@@ -220,7 +220,8 @@ function choose(
   const last = committed === 1 ? Math.max(LAST_WORKER_MS, LAST_WORKER_COLD_STARTS * coldStartMs) : 0;
   if (level !== undefined && level.neededAt !== null) {
     const left = level.neededAt + Math.max(last, keepFor(level, coldStartMs, spares)) - now;
-    if (left > 0) return stay(`${need} needed, the others are kept for ${formatSeconds(left / 1000)}`);
+    if (left > 0)
+      return stay(`${need} of ${committed} needed; the rest stay for another ${formatSeconds(left / 1000)}`);
   }
   const pause = Math.max(LEAST_PAUSE_MS, coldStartMs / 2);
   if (state.stoppedAt !== null && now - state.stoppedAt < pause) {

@@ -93,14 +93,19 @@ describe('precedence', () => {
 
   it('a malformed package.json with settings for infer is told of', async () => {
     project('{"name": "x", "infer": {"prefix": "x"},}', 'package.json');
-    await expect(load()).rejects.toMatchObject({ code: 'CONFIG' });
+    await expect(load()).rejects.toMatchObject({
+      code: 'CONFIG',
+      message: expect.stringContaining(
+        `the configuration file ${join(cwd, 'package.json')} cannot be read: `,
+      ),
+    });
   });
 
   it('a byte order mark is left out; a setting that is there twice is refused', async () => {
     project('\ufeff{"prefix":"marked"}', 'infer.config.json');
     expect((await load()).values.prefix).toBe('marked');
     project('{"prefix":"a","prefix":"b"}', 'infer.config.json');
-    await expect(load()).rejects.toThrow("infer.config.json: 'prefix' is there twice");
+    await expect(load()).rejects.toThrow("infer.config.json cannot be read: 'prefix' appears twice");
   });
 
   it('finds the project file from a folder below', async () => {

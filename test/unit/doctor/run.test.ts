@@ -94,7 +94,7 @@ describe('the verdict', () => {
     ms: 1,
     ...more,
   });
-  const all = ['redis-reach', 'models-found', 'models-runtime', 'gpu-run'];
+  const all = ['redis-reach', 'models-found', 'models-runtime', 'models-load', 'gpu-run'];
 
   it('everything is ready when all is well', () => {
     const verdict = judge(all.map((id) => result(id)));
@@ -115,6 +115,23 @@ describe('the verdict', () => {
     const what = ['submit', 'results', 'inspect', 'CPU workers', 'GPU workers'];
     expect(verdict.notReady).toEqual([{ what, because: 'no Redis' }]);
     expect(verdict.ok).toBe(false);
+  });
+
+  it('workers are ready when some models load and others do not', () => {
+    const bad = { status: 'fail', found: 'broken/model.json: it is not JSON', blocks: [] } as const;
+    const verdict = judge(
+      all.map((id) => result(id, id.startsWith('models-') && id !== 'models-runtime' ? bad : {})),
+    );
+    expect(verdict).toMatchObject({ ok: false, notReady: [] });
+    expect(verdict.ready).toContain('CPU workers');
+  });
+
+  it('a check that was given up blocks what needs it', () => {
+    const late = result('models-load', { status: 'fail', found: 'no answer in 60 s', timedOut: true });
+    const verdict = judge(all.map((id) => (id === 'models-load' ? late : result(id))));
+    expect(verdict.notReady).toEqual([
+      { what: ['CPU workers', 'GPU workers'], because: 'no answer in 60 s' },
+    ]);
   });
 
   it('a warning fails nothing', () => {

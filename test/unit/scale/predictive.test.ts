@@ -95,7 +95,7 @@ describe('the predictive policy', () => {
       1,
       /oldest job waits 30s > 10s/,
     ],
-    ['nobody there', 0, { waiting: 1 }, fleetOf(0), 1, /nobody serves them/],
+    ['nobody there', 0, { waiting: 1 }, fleetOf(0), 1, /no worker serves them/],
     ['nobody there and nothing to do', 0, { waiting: 0 }, fleetOf(0), 0, /enough/],
     ['jobs that will be due', 0, { dueDelayed: 40 }, fleetOf(1), 1, /predicted wait 10s/],
     ['more than is served for long, though nothing waits', 7.4, {}, fleetOf(2), 3, /3 needed/],

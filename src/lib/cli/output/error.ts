@@ -39,6 +39,8 @@ interface OclifError extends Error {
 /** oclif puts this around whatever a flag's `parse` throws. */
 const FLAG_WRAPPER = /^Parsing --(\S+) \n\t([\s\S]*?)\nSee more help with --help$/;
 const MORE_HELP = /\n?See more help with --help\s*$/;
+/** oclif shows the parsed value of the one flag, which no one typed. */
+const EXCLUSIVE = /^--([\w-]+)(?:=.*)? cannot also be provided when using (?:the )?--([\w-]+)/s;
 const LIST_HEAD = /^The following errors? occurred:\s*/;
 const MESSAGE_MAX = 600;
 
@@ -107,6 +109,13 @@ function usageError(error: OclifError, exitCode: number, context: ErrorContext):
     .replace(LIST_HEAD, '')
     .replace(/^Flag /, '')
     .trim();
+  const both = EXCLUSIVE.exec(message);
+  if (both !== null) {
+    return usage(
+      `--${both[1]} and --${both[2]} cannot be given together`,
+      `leave one of them out; see ${help}`,
+    );
+  }
   if (exitCode === ExitCode.Usage) return usage(message);
   return { code: error.code ?? 'ERROR', message, exitCode };
 }

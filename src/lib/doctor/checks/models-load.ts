@@ -35,7 +35,7 @@ export function judgeLoads(readings: readonly ModelReading[], large: readonly st
   if (bad.length > 0) {
     const { found, details } = several([...bad.map((error) => error.message), ...notes, ...untried]);
     const none = good.length === 0 && large.length === 0;
-    return fail(found, bad[0]?.hint, { details, ...(none ? { blocks: WORKERS } : {}) });
+    return fail(found, bad[0]?.hint, { details, blocks: none ? WORKERS : [] });
   }
   if (notes.length > 0) {
     const { found, details } = several([...notes, ...untried]);

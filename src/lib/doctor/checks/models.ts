@@ -44,7 +44,7 @@ export function judgeModels(
   const reasons = skipped.map(({ reason }) => reason);
   if (bad.length > 0) {
     const { found: line, details } = several([...bad.map((error) => error.message), ...reasons]);
-    return fail(line, bad[0]?.hint, { details, ...(found.length === 0 ? { blocks: WORKERS } : {}) });
+    return fail(line, bad[0]?.hint, { details, blocks: found.length === 0 ? WORKERS : [] });
   }
   if (found.length === 0) {
     return fail(
