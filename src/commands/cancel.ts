@@ -27,14 +27,18 @@ Exits 1 when it had ended otherwise, 75 when it still runs.`;
 
   async run(): Promise<CancelJson> {
     const { withClient } = await import('../lib/cli/open-client.js');
-    return interruptible((signal) => withClient(this.loaded, false, (client) => this.cancel(client, signal)));
+    return interruptible((signal) =>
+      withClient(this.loaded, false, (client) => this.cancel(client, signal), {
+        patienceMs: this.flags.wait,
+      }),
+    );
   }
 
   private async cancel(client: InferClient, signal: AbortSignal): Promise<CancelJson> {
     const { id } = this.args;
     const { wait } = this.flags;
-    const { kind } = await client.find(id);
-    let state = await client.cancel(id);
+    const { kind } = await client.find(id, { signal });
+    let state = await client.cancel(id, { signal });
     if (wait !== undefined && (state === 'active' || state === 'waiting')) {
       const limits = { timeoutMs: wait, signal };
       state = (kind === 'job' ? await client.wait(id, limits) : await client.waitGroup(id, limits)).state;

@@ -40,10 +40,15 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
   async run(): Promise<ResultJson | undefined> {
     const { withClient } = await import('../lib/cli/open-client.js');
     return interruptible((signal) =>
-      withClient(this.loaded, false, async (client) => {
-        const { kind } = await client.find(this.args.id);
-        return kind === 'job' ? this.job(client, signal) : this.group(client, signal);
-      }),
+      withClient(
+        this.loaded,
+        false,
+        async (client) => {
+          const { kind } = await client.find(this.args.id, { signal });
+          return kind === 'job' ? this.job(client, signal) : this.group(client, signal);
+        },
+        { patienceMs: this.flags.wait },
+      ),
     );
   }
 
@@ -52,7 +57,7 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
     const { wait, output } = this.flags;
     const result =
       wait === undefined
-        ? await client.result(id)
+        ? await client.result(id, { signal })
         : await this.whileWaiting(client.wait(id, { timeoutMs: wait, signal }), () => id, signal);
     const partly = result.state === 'failed' && result.rowsDone !== undefined;
     // Where the rows go to a pipe or file; a terminal is shown both.
@@ -84,7 +89,7 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
     const { writeRows } = await import('../lib/cli/result-output.js');
     const group =
       wait === undefined
-        ? await client.group(id)
+        ? await client.group(id, { signal })
         : await this.whileWaiting(
             waitForGroup(client, id, { target: this.progress, timeoutMs: wait, signal }),
             () => id,
@@ -100,7 +105,7 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
     if (group.jobsFailed > 0) this.endWith(group.rowsDone > 0 ? ExitCode.Partial : ExitCode.Negative);
     const { notingFailed, rowsOf } = await import('../lib/cli/group-rows.js');
     const failedRows: number[] = [];
-    const chunks = notingFailed(client.groupChunks(group), failedRows);
+    const chunks = notingFailed(client.groupChunks(group, { signal }), failedRows);
     const failed = () => (failedRows.length === 0 ? {} : { failedRows });
     if (this.jsonEnabled() && output === undefined) {
       const results: unknown[] = [];

@@ -50,13 +50,18 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     const { at } = this.flags;
     if (at !== undefined && at <= Date.now()) this.note('the time of --at has passed: it starts at once');
     return interruptible((signal) =>
-      withClient(this.loaded, this, async (client) => {
-        const signature = await client.signatures.find(this.settings.model);
-        const input = await readInput(source, signature);
-        return input.kind === 'one'
-          ? this.submitOne(client, signature, input, signal)
-          : this.submitMany(client, signature, input, signal);
-      }),
+      withClient(
+        this.loaded,
+        this,
+        async (client) => {
+          const signature = await client.signatures.find(this.settings.model);
+          const input = await readInput(source, signature);
+          return input.kind === 'one'
+            ? this.submitOne(client, signature, input, signal)
+            : this.submitMany(client, signature, input, signal);
+        },
+        { patienceMs: this.flags.wait },
+      ),
     );
   }
 
@@ -84,7 +89,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
   ): Promise<SubmitJson> {
     const { wait } = this.flags;
     if (wait === undefined) {
-      const job = await client.submitPayload(input.payload, signature, this.options);
+      const job = await client.submitPayload(input.payload, signature, { ...this.options, signal });
       await this.print(submitView(job, this.layout, this.quiet));
       await this.warnWithoutWorker(client, job.queue);
       this.next(afterSubmit(job));

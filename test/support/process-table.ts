@@ -37,3 +37,13 @@ export function processTable(): ProcessRow[] {
       }
     });
 }
+
+/** The kernel's letter for what a process does: `T` is stopped, `Z` dead and not yet reaped; undefined when it is gone. */
+export function stateOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[0];
+  } catch {
+    return undefined;
+  }
+}

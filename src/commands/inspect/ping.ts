@@ -37,8 +37,10 @@ will do. Exits 0 when all answered, 3 when some did, 69 when none did.`;
         if (pong.answered || format !== 'name') yield pong;
       }
     };
-    await lookOnce(this.loaded, (look) =>
-      printList(this.listTarget, pingList, heard(ping(look, destination, timeout))),
+    await lookOnce(
+      this.loaded,
+      (look) => printList(this.listTarget, pingList, heard(ping(look, destination, timeout))),
+      { patienceMs: timeout },
     );
     const answered = workers.filter((worker) => worker.answered).length;
     if (answered === 0) this.endWith(ExitCode.Unavailable);

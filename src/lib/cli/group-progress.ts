@@ -17,7 +17,7 @@ export async function submitGroup(
   options: { submit: SubmitOptions; target: ProgressTarget; signal: AbortSignal; note(text: string): void },
 ): Promise<SubmittedGroup> {
   const bar = new ProgressBar(options.target, { label: 'submitting', unit: 'rows', total: input.rows });
-  const writer = await client.openGroup(signature, options.submit);
+  const writer = await client.openGroup(signature, { ...options.submit, signal: options.signal });
   if (writer.isDuplicate) {
     await input.close();
     return client.duplicateGroup(options.submit.id ?? '');

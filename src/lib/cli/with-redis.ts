@@ -1,6 +1,6 @@
 import type { LoadedSettings } from '../config/load.js';
 import { closeClient, connect, resolveTarget } from '../redis/connect.js';
-import { connectionSettings } from '../redis/from-settings.js';
+import { connectionSettings, type PatienceMs } from '../redis/from-settings.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 
@@ -11,8 +11,9 @@ import { worded } from '../redis/worded.js';
 export async function withRedis<T>(
   loaded: LoadedSettings,
   work: (client: RedisClient, prefix: string) => Promise<T>,
+  patience: PatienceMs = {},
 ): Promise<T> {
-  const settings = connectionSettings(loaded, false);
+  const settings = connectionSettings(loaded, false, patience);
   const client = await connect(await resolveTarget(settings), 'command', settings);
   try {
     return await worded(client, work(client, loaded.values.prefix));

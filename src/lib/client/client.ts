@@ -7,24 +7,24 @@ import { packageRoot } from '../model/package-root.js';
 import type { ValueForm } from '../model/rows.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
-import type { GroupRecord, JobRecord } from '../queue/broker.js';
+import type { GroupRecord } from '../queue/broker.js';
 import { Producer } from '../queue/producer.js';
-import { readGroup, readJob } from '../queue/reader.js';
 import { listWorkers } from '../queue/registry.js';
-import { type Heard, Waiter } from '../queue/waiter.js';
-import { watchEnd } from '../queue/watch.js';
+import { Waiter } from '../queue/waiter.js';
 import { connectLike } from '../redis/connect.js';
 import { connectionSettings, resultSettings } from '../redis/from-settings.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
+import { Answers } from './answers.js';
 import { type ClientConfig, type Connections, openConnections } from './connections.js';
 import { groupChunks } from './group-reader.js';
 import { GroupWriter } from './group-writer.js';
 import { refuseTaken } from './id-taken.js';
+import { type Call, limited } from './limited.js';
 import { Places } from './places.js';
-import { toJobResult } from './render.js';
 import { Signatures } from './signatures.js';
 import { queueFor, specOf } from './spec.js';
+import { cancelWork, type Hands, retryWork } from './steering.js';
 import { submitRows } from './submit-rows.js';
 import type {
   ConnectOptions,
@@ -35,10 +35,15 @@ import type {
   SubmittedGroup,
   SubmittedJob,
 } from './types.js';
-import { unknownId } from './unknown-id.js';
-import { deadlineOf, type GroupProgress, PROGRESS_MS, tickOf, type WaitOptions, waitFor } from './waiting.js';
+import {
+  deadlineOf,
+  type GroupProgress,
+  tickOf,
+  type WaitOptions,
+  waitFor,
+  withLastLook,
+} from './waiting.js';
 
-const ENDED = new Set(['completed', 'failed', 'expired', 'cancelled']);
 /**
  * Submits work and fetches results: what the commands use, and an API server instead of the shell.
  * One connection for commands, and one blocking connection for any number of waits.
@@ -47,9 +52,12 @@ export class InferClient {
   readonly signatures: Signatures;
   private readonly producer: Producer;
   private readonly waiter: Waiter;
-  private readonly registered = new Set<string>();
   private readonly places: Places;
+  private readonly answers: Answers;
+  private readonly hands: Hands;
   private readonly form: ValueForm;
+  /** The last call was given up. */
+  private silent = false;
 
   /** For tools that look closer than this class does. */
   readonly redis: RedisClient;
@@ -66,8 +74,19 @@ export class InferClient {
     this.places = new Places(redis, config.prefix);
     this.form = config.values ?? 'exact';
     this.signatures = new Signatures(redis, config.prefix, config.modelsDir);
-    const openBlocking = () => connectLike(redis, 'blocking');
+    const openBlocking = (signal: AbortSignal) => connectLike(redis, 'blocking', { signal });
     this.waiter = new Waiter(newId('j'), config.prefix, openBlocking, (id, to) => this.places.set(id, to));
+    this.answers = new Answers({
+      redis,
+      prefix: config.prefix,
+      producer: this.producer,
+      waiter: this.waiter,
+      places: this.places,
+      signatures: this.signatures,
+      results: connections.results,
+      form: this.form,
+    });
+    this.hands = { redis, producer: this.producer, places: this.places, answers: this.answers };
   }
 
   /**
@@ -75,9 +94,8 @@ export class InferClient {
    * with no Redis named and none on the default address, infer's own private server is started.
    */
   static async connect(options: ConnectOptions = {}): Promise<InferClient> {
-    const root = packageRoot();
     const flags = { redisUrl: options.redis, prefix: options.prefix, resultTtl: options.resultTtl };
-    const loaded = await loadSettings({ flags, packageRoot: root });
+    const loaded = await loadSettings({ flags, packageRoot: packageRoot() });
     const { prefix, modelsDir, resultTtl } = loaded.values;
     const redis = connectionSettings(loaded, true);
     const resultRedis = resultSettings(loaded);
@@ -91,35 +109,41 @@ export class InferClient {
   }
 
   /** Queues one job: an array of numbers, nested arrays, named inputs or typed arrays; see docs/input. */
-  async submit(input: unknown, options: SubmitOptions = {}): Promise<SubmittedJob> {
-    const [payload, signature] = await this.signatures.fit(input, options.model);
-    return this.submitPayload(payload, signature, options);
+  async submit(input: unknown, options: SubmitOptions & WaitOptions = {}): Promise<SubmittedJob> {
+    return this.limited(options, async (call) => {
+      const [payload, signature] = await this.signatures.fit(input, options.model);
+      return this.add(payload, signature, options, call);
+    });
   }
 
   /** The same for an input that was read already. */
   async submitPayload(
     payload: Payload,
     signature: ModelSignature,
-    options: SubmitOptions,
+    options: SubmitOptions & WaitOptions,
   ): Promise<SubmittedJob> {
-    const checkId = options.id !== undefined;
-    return this.add(payload, signature, options, { checkId, reply: undefined });
+    return this.limited(options, (call) => this.add(payload, signature, options, call));
   }
 
   private async add(
     payload: Payload,
     signature: ModelSignature,
     options: SubmitOptions,
-    how: { checkId: boolean; reply: string | undefined },
+    call: Call,
+    waited: { id?: string; reply?: string } = {},
   ): Promise<SubmittedJob> {
     const { resultTtl } = this.config;
-    const spec = specOf(payload.rows, signature, options, { resultTtl, reply: how.reply });
+    // Only an id of the caller's own may be there already.
+    const checkId = options.id !== undefined;
+    const named = { ...options, id: waited.id ?? options.id };
+    const spec = specOf(payload.rows, signature, named, { resultTtl, reply: waited.reply });
     const input = encodeEnvelope(payload);
-    if (how.checkId) await this.refuse(spec.id, { queue: spec.queue, kind: 'job' });
+    if (checkId) await this.refuse(spec.id, { queue: spec.queue, kind: 'job' });
+    call.sends(spec.id);
     const [[added]] = await this.guard(
       Promise.all([
-        this.producer.submit(spec.queue, [{ spec, input }], how.checkId),
-        this.register(spec.queue),
+        this.producer.submit(spec.queue, [{ spec, input }], checkId),
+        this.producer.registerQueue(spec.queue),
       ]),
     );
     this.places.set(spec.id, spec.queue);
@@ -130,8 +154,11 @@ export class InferClient {
 
   /** Submits one job and waits for its end, which its worker tells us of: the quickest way to an answer. */
   async run(input: unknown, options: SubmitOptions & WaitOptions = {}): Promise<JobResult> {
-    const [payload, signature] = await this.signatures.fit(input, options.model);
-    return this.runPayload(payload, signature, options);
+    const deadline = deadlineOf(options.timeoutMs);
+    return this.limited(withLastLook(options), async (call) => {
+      const [payload, signature] = await this.signatures.fit(input, options.model);
+      return this.runWithin(payload, signature, options, call, deadline);
+    });
   }
 
   async runPayload(
@@ -140,37 +167,55 @@ export class InferClient {
     options: SubmitOptions & WaitOptions,
     onSubmitted?: (job: SubmittedJob) => void,
   ): Promise<JobResult> {
+    const deadline = deadlineOf(options.timeoutMs);
+    return this.limited(withLastLook(options), (call) =>
+      this.runWithin(payload, signature, options, call, deadline, onSubmitted),
+    );
+  }
+
+  private async runWithin(
+    payload: Payload,
+    signature: ModelSignature,
+    options: SubmitOptions,
+    call: Call,
+    deadline: number | undefined,
+    onSubmitted?: (job: SubmittedJob) => void,
+  ): Promise<JobResult> {
     const queue = queueFor(payload.rows, options);
     const id = options.id ?? newId('j');
     // Listening starts before the job exists, so that its notice cannot come too early.
     const heard = this.waiter.next(queue, id);
     try {
-      const how = { checkId: options.id !== undefined, reply: this.waiter.listFor(queue) };
-      const submitted = await this.add(payload, signature, { ...options, id }, how);
+      const waited = { id, reply: this.waiter.listFor(queue) };
+      const submitted = await this.add(payload, signature, options, call, waited);
       onSubmitted?.(submitted);
     } catch (error) {
       this.waiter.forget(id);
       throw error;
     }
-    const deadline = deadlineOf(options.timeoutMs);
+    call.waitsFor(id);
     // At its own deadline the job's state is looked at: it may have expired with no worker about.
-    const limits = { id, deadline, signal: options.signal, tickMs: tickOf(options) };
+    const limits = { id, deadline, signal: call.signal, tickMs: tickOf(options) };
     const told = await waitFor(heard, limits);
-    if (told !== undefined) return this.fromNotice(queue, told);
-    const left = deadline === undefined ? undefined : deadline - Date.now();
-    return this.wait(id, { ...options, timeoutMs: left });
+    if (told !== undefined) return this.answers.fromNotice(queue, told);
+    return this.answers.wait(id, call, deadline);
   }
 
   /** A group to write chunks to: rows in any number, streamed. */
-  async openGroup(signature: ModelSignature, options: SubmitOptions): Promise<GroupWriter> {
+  openGroup(signature: ModelSignature, options: SubmitOptions & WaitOptions): Promise<GroupWriter> {
+    return this.limited(options, (call) => this.openWithin(signature, options, call));
+  }
+
+  private async openWithin(signature: ModelSignature, options: SubmitOptions, call: Call) {
     const { resultTtl } = this.config;
     const id = options.id ?? newId('g');
     const template = specOf(0, signature, { ...options, id, queue: options.queue ?? 'batch' }, { resultTtl });
     const { queue } = template;
     if (options.id !== undefined) await this.refuse(id, { queue, kind: 'group' });
+    call.sends(id);
     this.places.set(id, template.queue);
     const [writer] = await this.guard(
-      Promise.all([GroupWriter.open(this.producer, template), this.register(template.queue)]),
+      Promise.all([GroupWriter.open(this.producer, template), this.producer.registerQueue(template.queue)]),
     );
     return writer;
   }
@@ -185,12 +230,25 @@ export class InferClient {
   async submitMany(
     chunks: AsyncIterable<Chunk>,
     signature: ModelSignature,
-    options: SubmitOptions = {},
+    options: SubmitOptions & WaitOptions = {},
   ): Promise<SubmittedGroup> {
-    const writer = await this.openGroup(signature, options);
+    return this.limited(options, (call) => this.submitWithin(chunks, signature, options, call));
+  }
+
+  private async submitWithin(
+    chunks: AsyncIterable<Chunk>,
+    signature: ModelSignature,
+    options: SubmitOptions,
+    call: Call,
+  ): Promise<SubmittedGroup> {
+    const writer = await this.openWithin(signature, options, call);
     if (writer.isDuplicate) return this.duplicateGroup(options.id ?? '');
     try {
-      for await (const chunk of chunks) await this.guard(writer.write(chunk));
+      for await (const chunk of chunks) {
+        call.signal.throwIfAborted();
+        await this.guard(writer.write(chunk));
+      }
+      call.signal.throwIfAborted();
       return await this.guard(writer.close());
     } catch (error) {
       await writer.abandon().catch(() => undefined);
@@ -199,148 +257,91 @@ export class InferClient {
   }
 
   /** Submits any number of plain rows as one group; its `results()` come in input order. */
-  submitRows(rows: Iterable<unknown> | AsyncIterable<unknown>, options: SubmitOptions = {}) {
-    return submitRows(this, rows, options);
+  submitRows(rows: Iterable<unknown> | AsyncIterable<unknown>, options: SubmitOptions & WaitOptions = {}) {
+    return this.limited(options, () => submitRows(this, rows, options));
   }
+
   /** How a job stands, with its result when it has one. @throws InferError JOB_UNKNOWN (66). */
-  async result(id: string): Promise<JobResult> {
-    const record = this.signatures.heed(await this.record(id));
-    const stored = ENDED.has(record.state)
-      ? await this.guard(this.connections.results.read(record.queue, id, record.endedBy ?? ''))
-      : undefined;
-    // The record outlives a short-lived result: without it there is nothing to answer with.
-    if (record.state === 'completed' && stored === undefined && record.resultTtl !== 0) throw unknownId(id);
-    return toJobResult(record, stored, this.form);
+  result(id: string, limits: WaitOptions = {}): Promise<JobResult> {
+    return this.limited(limits, () => this.answers.read(id));
   }
 
   /**
    * Waits until a job ends. The worker tells; every two seconds its state is looked at as well, so
    * no end is missed. @throws InferError WAIT_TIMEOUT (75), JOB_UNKNOWN (66).
    */
-  async wait(id: string, options: WaitOptions = {}): Promise<JobResult> {
+  wait(id: string, options: WaitOptions = {}): Promise<JobResult> {
     const deadline = deadlineOf(options.timeoutMs);
-    for (;;) {
-      const { queue } = await this.places.of(id, 'job');
-      const heard = this.waiter.next(queue, id);
-      await this.guard(this.producer.expireDue(queue, id));
-      const standing = await this.watch(queue, id, 'job');
-      if (standing !== 'pending') this.waiter.forget(id);
-      if (standing === 'unknown' && (await this.places.moved(id, queue))) continue;
-      if (standing !== 'pending') return this.result(id);
-      const told = await waitFor(heard, { id, deadline, signal: options.signal });
-      if (told !== undefined) return this.fromNotice(queue, told);
-    }
+    return this.limited(withLastLook(options), (call) => this.answers.wait(id, call, deadline));
   }
 
   /** Waits until a whole group has ended; `onProgress` is called about twice a second. */
-  async waitGroup(id: string, options: WaitOptions & GroupProgress = {}): Promise<GroupRecord> {
+  waitGroup(id: string, options: WaitOptions & GroupProgress = {}): Promise<GroupRecord> {
     const deadline = deadlineOf(options.timeoutMs);
-    const tickMs = options.onProgress === undefined ? undefined : PROGRESS_MS;
-    for (;;) {
-      const { queue } = await this.places.of(id, 'group');
-      const heard = this.waiter.next(queue, id);
-      await this.watch(queue, id, 'group');
-      const group = await this.group(id);
-      options.onProgress?.(group);
-      if (ENDED.has(group.state)) {
-        this.waiter.forget(id);
-        return group;
-      }
-      await waitFor(heard, { id, deadline, signal: options.signal, tickMs });
-    }
+    return this.limited(withLastLook(options), (call) =>
+      this.answers.waitGroup(id, call, deadline, options.onProgress),
+    );
   }
 
-  async group(id: string): Promise<GroupRecord> {
-    const { queue } = await this.places.of(id, 'group');
-    await this.guard(this.producer.expireDue(queue));
-    const group = await this.guard(readGroup(this.redis, this.config.prefix, queue, id));
-    if (group === undefined) throw unknownId(id);
-    return group;
+  group(id: string, limits: WaitOptions = {}): Promise<GroupRecord> {
+    return this.limited(limits, () => this.answers.group(id));
   }
 
-  /** Chunks of a group in input order, fetched as they are read. */
-  groupChunks(group: GroupRecord): AsyncGenerator<GroupChunk> {
-    return groupChunks(this.redis, this.config.prefix, group, this.connections.results, this.form);
+  /** Chunks of a group in input order, fetched as they are read; limits hold for each fetch. */
+  groupChunks(group: GroupRecord, limits: WaitOptions = {}): AsyncGenerator<GroupChunk> {
+    const step = <T>(work: Promise<T>) => this.limited(limits, () => work);
+    return groupChunks(this.redis, this.config.prefix, group, this.connections.results, this.form, step);
   }
 
   /** What an id names, and where. @throws InferError JOB_UNKNOWN (66). */
-  find(id: string): Promise<{ queue: string; kind: 'job' | 'group' }> {
-    return this.places.find(id);
+  find(id: string, limits: WaitOptions = {}): Promise<{ queue: string; kind: 'job' | 'group' }> {
+    return this.limited(limits, () => this.places.find(id));
   }
 
   /**
    * Cancels a job or a whole group. A waiting one is `cancelled` at once; an active one when its
    * runner has let go of it. Answers the state after.
    */
-  async cancel(id: string): Promise<string> {
-    const place = await this.find(id);
-    if (place.kind === 'group') {
-      await this.guard(this.producer.cancelGroup(await this.group(id)));
-      return (await this.group(id)).state;
-    }
-    const state = await this.guard(this.producer.cancel(place.queue, id));
-    if (state === undefined) throw unknownId(id);
-    return state;
-  }
-
-  private watch(queue: string, id: string, kind: 'job' | 'group') {
-    const list = this.waiter.listFor(queue);
-    return this.guard(watchEnd(this.redis, this.config.prefix, queue, id, list, kind));
+  cancel(id: string, limits: WaitOptions = {}): Promise<string> {
+    return this.limited(limits, (call) => cancelWork(this.hands, id, call));
   }
 
   /** Puts a failed job, or the failed jobs of a group, back to waiting; answers how many. */
-  async retry(id: string, { timeLimitMs }: RetryOptions = {}): Promise<{ queue: string; count: number }> {
-    const { queue, kind } = await this.find(id);
-    if (kind === 'job')
-      return { queue, count: await this.guard(this.producer.retry(queue, [id], timeLimitMs)) };
-    return { queue, count: await this.guard(this.producer.retryGroup(await this.group(id), timeLimitMs)) };
+  retry(id: string, options: RetryOptions & WaitOptions = {}): Promise<{ queue: string; count: number }> {
+    return this.limited(options, (call) => retryWork(this.hands, id, options.timeLimitMs, call));
   }
 
   /** Puts every failed job of a queue back to waiting; answers how many. */
-  async retryFailed(queue: string, { timeLimitMs }: RetryOptions = {}): Promise<number> {
-    return this.guard(this.producer.retryFailed(checkQueueName(queue), timeLimitMs));
+  async retryFailed(queue: string, options: RetryOptions & WaitOptions = {}): Promise<number> {
+    checkQueueName(queue);
+    return this.limited(options, () => this.guard(this.producer.retryFailed(queue, options.timeLimitMs)));
   }
 
   /** True when some live worker serves the queue. */
-  async hasWorker(queue: string): Promise<boolean> {
-    const workers = await this.guard(listWorkers(this.redis, this.config.prefix));
+  async hasWorker(queue: string, limits: WaitOptions = {}): Promise<boolean> {
+    const workers = await this.limited(limits, () => this.guard(listWorkers(this.redis, this.config.prefix)));
     return workers.some((worker) => worker.queues.includes(queue));
   }
 
   async close(): Promise<void> {
+    // Farewells to a server that says nothing would only cost the caller more time.
+    const patienceMs = this.silent ? 0 : undefined;
     await this.waiter.close();
-    await this.producer.close();
-    await this.connections.close();
+    await this.producer.close(patienceMs);
+    await this.connections.close(patienceMs);
+  }
+
+  /** Every public method goes through here: the limits of a call hold for all of it, whatever hangs. */
+  private async limited<T>(limits: WaitOptions, work: (call: Call) => Promise<T>): Promise<T> {
+    const done = await limited(this.redis, limits, work, () => {
+      this.silent = true;
+    });
+    this.silent = false;
+    return done;
   }
 
   private refuse(id: string, wanted: { queue: string; kind: 'job' | 'group' }): Promise<void> {
     return this.guard(refuseTaken(this.redis, this.config.prefix, id, wanted));
-  }
-
-  private async register(queue: string): Promise<void> {
-    if (this.registered.has(queue)) return;
-    await this.producer.registerQueue(queue);
-    this.registered.add(queue);
-  }
-
-  private async record(id: string): Promise<JobRecord> {
-    const { queue } = await this.places.of(id, 'job');
-    // With no worker about, nobody else ends it at its deadline.
-    await this.guard(this.producer.expireDue(queue, id));
-    const record = await this.guard(readJob(this.redis, this.config.prefix, queue, id));
-    if (record !== undefined) return record;
-    if (await this.places.moved(id, queue)) return this.record(id);
-    throw unknownId(id);
-  }
-
-  private async fromNotice(queue: string, heard: Heard): Promise<JobResult> {
-    const { notice, result } = heard;
-    // Too large to ride along, or none: the record and the stored result say it.
-    if (notice.meta === undefined || (notice.size ?? 0) !== (result?.length ?? 0))
-      return this.result(notice.id);
-    this.signatures.heed(notice);
-    const ending = { ...notice, queue, state: notice.state ?? 'completed', attempts: notice.meta.attempts };
-    return toJobResult({ ...ending, model: notice.model ?? '', rows: notice.rows ?? 1 }, result, this.form);
   }
 
   private guard<T>(work: Promise<T>): Promise<T> {

@@ -21,7 +21,8 @@ export interface Connections {
   redis: RedisClient;
   target: RedisTarget;
   results: ResultSource;
-  close(): Promise<void>;
+  /** @param patienceMs how long each server may take to say farewell [1000] */
+  close(patienceMs?: number): Promise<void>;
 }
 
 /** @throws InferError REDIS_… (69, 77) naming the server and the fix; nothing is left open then. */
@@ -33,12 +34,17 @@ export async function openConnections(
   const target = await resolveTarget(config.redis);
   const redis = await connect(target, role, config.redis);
   if (resultRedis === undefined) {
-    return { redis, target, results: new BrokerResults(redis, prefix), close: () => closeClient(redis) };
+    return {
+      redis,
+      target,
+      results: new BrokerResults(redis, prefix),
+      close: (ms) => closeClient(redis, ms),
+    };
   }
   try {
     const apart = await connect(await resolveTarget(resultRedis), role, resultRedis);
-    const close = async () => {
-      await Promise.all([closeClient(apart), closeClient(redis)]);
+    const close = async (ms?: number) => {
+      await Promise.all([closeClient(apart, ms), closeClient(redis, ms)]);
     };
     return { redis, target, results: new ResultStore(apart, prefix), close };
   } catch (error) {

@@ -22,6 +22,8 @@ export async function* groupChunks(
   group: GroupRecord,
   results: ResultSource,
   form: ValueForm,
+  /** Awaits one fetch, within the reader's limits. */
+  step: <T>(work: Promise<T>) => Promise<T>,
 ): AsyncGenerator<GroupChunk> {
   const merge = new RowMerge();
   const ahead: Promise<ReadChunk>[] = [];
@@ -33,7 +35,7 @@ export async function* groupChunks(
       chunk.catch(() => undefined);
       ahead.push(chunk);
     }
-    yield* merge.add(await worded(client, ahead.shift() as Promise<ReadChunk>));
+    yield* merge.add(await step(worded(client, ahead.shift() as Promise<ReadChunk>)));
   }
   yield* merge.end(group.rows);
 }

@@ -26,7 +26,7 @@ export interface SubmittedRows extends SubmittedGroup {
 export async function submitRows(
   client: InferClient,
   rows: Iterable<unknown> | AsyncIterable<unknown>,
-  options: SubmitOptions,
+  options: SubmitOptions & WaitOptions,
 ): Promise<SubmittedRows> {
   const signature = await client.signatures.find(options.model);
   const group = await client.submitMany(chunksOf(rows, signature), signature, options);
@@ -58,7 +58,7 @@ async function* resultsOf(
   id: string,
   wait: WaitOptions = {},
 ): AsyncGenerator<RowResult> {
-  for await (const piece of client.groupChunks(await client.waitGroup(id, wait))) {
+  for await (const piece of client.groupChunks(await client.waitGroup(id, wait), wait)) {
     const failed = new Set(piece.failedRows);
     for (let at = 0; at < piece.rows; at++) {
       const row = piece.firstRow + at;

@@ -6,11 +6,23 @@ import type { GroupRecord } from '../queue/broker.js';
 import type { Heard } from '../queue/waiter.js';
 import type { SubmitOptions } from './types.js';
 
+/** Limits of a whole call, whatever hangs. A job that was queued goes on. */
 export interface WaitOptions {
-  /** Give up after this many ms, with WAIT_TIMEOUT; the job goes on [for ever]. */
+  /** Give up after this many ms: WAIT_TIMEOUT of a job that was queued, else REDIS_… [forever]. */
   timeoutMs?: number | undefined;
-  /** Ends the wait; it then rejects with the signal's reason. The job goes on. */
+  /** Ends the call; it then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
+}
+
+/**
+ * Milliseconds that a wait may take beyond its time for a last look at the job's state: it may have
+ * ended at that moment. A Redis that is silent costs these as well.
+ */
+const LAST_LOOK_MS = 250;
+
+/** The limits of a wait that looks once more when its time is up. */
+export function withLastLook({ timeoutMs, signal }: WaitOptions): WaitOptions {
+  return { signal, timeoutMs: timeoutMs === undefined ? undefined : Math.max(0, timeoutMs) + LAST_LOOK_MS };
 }
 
 /** How often `onProgress` is called. */

@@ -1,6 +1,7 @@
 import { availableParallelism, hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LoadedSettings } from '../config/load.js';
+import { answerWithin } from '../core/bounded.js';
 import { type Clock, systemClock } from '../core/clock.js';
 import { InferError } from '../core/errors.js';
 import type { WorkerRecord } from '../queue/broker.js';
@@ -165,21 +166,12 @@ async function openLink(
   }
 }
 
-async function within(ms: number, work: Promise<Reach>): Promise<Reach> {
-  const timer = new AbortController();
-  const late = delay(ms, undefined, { signal: timer.signal }).then(
-    (): Reach => ({
-      error: new InferError('REDIS_TIMEOUT', `Redis gives no answer in ${ms / 1000} s`, {
-        hint: 'check the address, the name service and the network between',
-      }),
+function within(ms: number, work: Promise<Reach>): Promise<Reach> {
+  return answerWithin(ms, work, () => ({
+    error: new InferError('REDIS_TIMEOUT', `Redis gives no answer in ${ms / 1000} s`, {
+      hint: 'check the address, the name service and the network between',
     }),
-  );
-  late.catch(() => undefined);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    timer.abort();
-  }
+  }));
 }
 
 interface Once<T> {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { answerWithin } from '../core/bounded.js';
 import { InferError, messageOf } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { bearerMatches, findRoute, type Reply, type RouteTable, textReply } from './routes.js';
@@ -96,16 +97,8 @@ async function route(options: ListenOptions, request: IncomingMessage, signal: A
   return found.route.handle({ path: url.pathname, rest: found.rest, query: url.searchParams, signal });
 }
 
-async function within(ms: number, reply: Promise<Reply>): Promise<Reply> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Reply>((resolve) => {
-    timer = setTimeout(() => resolve(textReply(503, 'this took too long')), ms);
-  });
-  try {
-    return await Promise.race([reply, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+function within(ms: number, reply: Promise<Reply>): Promise<Reply> {
+  return answerWithin(ms, reply, () => textReply(503, 'this took too long'));
 }
 
 async function close(server: Server): Promise<void> {

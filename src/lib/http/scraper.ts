@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { answerWithin } from '../core/bounded.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { type ConnectionSettings, closeClient, connect, explain, resolveTarget } from '../redis/connect.js';
@@ -206,19 +206,11 @@ export class Scraper {
 }
 
 /** @throws InferError REDIS_TIMEOUT (69) when it takes longer; what was asked for goes on by itself. */
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const timer = new AbortController();
-  const late = delay(ms, undefined, { signal: timer.signal }).then(() => {
+function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  return answerWithin(ms, work, () => {
     throw new InferError('REDIS_TIMEOUT', `Redis did not answer within ${ms} ms`, {
       hint: 'see what holds it up: redis-cli --latency, redis-cli slowlog get',
       exitCode: ExitCode.Unavailable,
     });
   });
-  late.catch(() => undefined);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    timer.abort();
-    work.catch(() => undefined);
-  }
 }

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { settledWithin } from '../core/bounded.js';
 import type { Clock } from '../core/clock.js';
 import type { RedisClient } from '../redis/types.js';
 import { queueTag, STATS_TTL, statsKey } from './keys.js';
@@ -40,11 +40,9 @@ export class Arrivals {
   }
 
   /** Sends what is left and waits for it, a second at most: Redis may be away for good. */
-  async close(): Promise<void> {
+  async close(patienceMs = FLUSH_MS): Promise<void> {
     this.flush();
-    const timer = new AbortController();
-    await Promise.race([this.sending, delay(FLUSH_MS, undefined, timer).catch(() => undefined)]);
-    timer.abort();
+    await settledWithin(patienceMs, this.sending);
   }
 
   private flush(): void {

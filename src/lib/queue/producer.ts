@@ -28,6 +28,9 @@ const CUTTING = '2';
 /** About what Redis holds of a job besides its input. */
 const JOB_BYTES = 1024;
 
+/** How long a queue's name counts as known to Redis. */
+const REGISTER_EVERY_MS = 10_000;
+
 /** Jobs put back in one script: about 5 ms of Redis time. */
 const RETRY_BATCH = 200;
 
@@ -35,6 +38,8 @@ const RETRY_BATCH = 200;
 export class Producer {
   private readonly queues = new Map<string, Promise<Queue>>();
   private readonly scripts = new Map<string, QueueScripts>();
+  /** When each queue was named last. */
+  private readonly registered = new Map<string, number>();
   private readonly admission: Admission;
   private readonly arrivals: Arrivals;
 
@@ -97,9 +102,16 @@ export class Producer {
     await expireDue(this.scriptsOf(queue), this.clock.now(), id);
   }
 
-  /** Names the queue to `inspect` and to id look-ups. Once a client and queue is enough. */
+  /**
+   * Names the queue to `inspect` and to id look-ups: with the first job, and again every ten seconds, since the
+   * names are gone when Redis has lost its data, and a client may live for months.
+   */
   async registerQueue(queue: string): Promise<void> {
+    const now = this.clock.now();
+    const ago = now - (this.registered.get(queue) ?? Number.NEGATIVE_INFINITY);
+    if (ago >= 0 && ago < REGISTER_EVERY_MS) return;
     await this.client.hsetnx(queuesKey(this.prefix), queue, '{}');
+    this.registered.set(queue, now);
   }
 
   /**
@@ -229,8 +241,9 @@ export class Producer {
     await (paused ? bull.pause() : bull.resume());
   }
 
-  async close(): Promise<void> {
-    await this.arrivals.close();
+  /** @param patienceMs how long what is on its way may take [1000] */
+  async close(patienceMs?: number): Promise<void> {
+    await this.arrivals.close(patienceMs);
     const close = async (queue: Promise<Queue>) => (await queue).close();
     await Promise.all([...this.queues.values()].map((queue) => close(queue).catch(() => undefined)));
   }

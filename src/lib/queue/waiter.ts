@@ -25,11 +25,12 @@ export class Waiter {
   private readonly connections: RedisClient[] = [];
   private wakeIdle: (() => void)[] = [];
   private closed = false;
+  private readonly closing = new AbortController();
 
   constructor(
     private readonly clientId: string,
     private readonly prefix: string,
-    private readonly openBlocking: () => Promise<RedisClient>,
+    private readonly openBlocking: (signal: AbortSignal) => Promise<RedisClient>,
     /** A job waits in another queue now; who waits for it looks for it again. */
     private readonly onMoved: (id: string, queue: string) => void,
   ) {}
@@ -66,7 +67,7 @@ export class Waiter {
     while (!this.closed) {
       try {
         if (connection === undefined) {
-          connection = await this.openBlocking();
+          connection = await this.openBlocking(this.closing.signal);
           if (this.closed) {
             await closeClient(connection);
             break;
@@ -84,7 +85,7 @@ export class Waiter {
       } catch {
         if (this.closed) break;
         this.wakeAll();
-        await delay(RETRY_MS);
+        await delay(RETRY_MS, undefined, { signal: this.closing.signal }).catch(() => undefined);
       }
       if (this.waiting.size === 0 && !this.closed) await this.idle();
     }
@@ -113,6 +114,7 @@ export class Waiter {
 
   async close(): Promise<void> {
     this.closed = true;
+    this.closing.abort();
     await Promise.all(this.connections.map((connection) => closeClient(connection)));
     for (const wake of this.wakeIdle.splice(0)) wake();
     this.wakeAll();

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
+import { settledWithin } from '../core/bounded.js';
 import { InferError, messageOf } from '../core/errors.js';
 import { parseRedisUrl } from './address.js';
 import { explainRedisError, schemeError } from './errors.js';
@@ -113,24 +114,16 @@ export async function closeClient(client: RedisClient, deadlineMs = 1000): Promi
   if (session !== undefined) session.closing = true;
   try {
     if (client.status === 'ready' && session?.role !== 'blocking') {
-      await within(deadlineMs, client.quit());
+      await settledWithin(deadlineMs, client.quit());
     }
     const open = OPEN.has(client.status);
     const ended = new Promise<void>((resolve) => client.once('end', () => resolve()));
     client.disconnect();
     // Bounded by `disconnectTimeout`, 250 ms, after which the socket is destroyed.
-    if (open) await within(300, ended);
+    if (open) await settledWithin(300, ended);
   } catch {
     // Closing is best effort: the process or the server ends the socket anyway.
   }
-}
-
-/** Waits for a promise to settle, at most `ms`, and leaves no timer that would hold the process. */
-async function within(ms: number, promise: Promise<unknown>): Promise<void> {
-  const timer = new AbortController();
-  const settled = promise.catch(() => undefined);
-  await Promise.race([settled, delay(ms, undefined, timer).catch(() => undefined)]);
-  timer.abort();
 }
 
 const OPEN = new Set<string>(['connecting', 'connect', 'ready', 'disconnecting']);
@@ -147,6 +140,7 @@ function createClient({ target, role, settings, retry }: Session): RedisClient {
     address,
     role,
     connectTimeoutMs: settings.connectTimeoutMs,
+    answerTimeoutMs: settings.answerTimeoutMs,
     sentinel: settings.sentinel,
     tls: address.tls ? liveTlsFiles(settings) : {},
   };

@@ -1,6 +1,12 @@
 import type { LoadedSettings } from '../config/load.js';
 import type { ConnectionSettings } from './target.js';
 
+/** Limits of a command that was told how long it may take. */
+export interface PatienceMs {
+  /** Longest silence of Redis in ms, when that is less than usual. */
+  patienceMs?: number | undefined;
+}
+
 /** Long enough for a server across a slow link, short enough that a person still looks. */
 const CONNECT_TIMEOUT_MS = 5000;
 
@@ -9,7 +15,11 @@ const CONNECT_TIMEOUT_MS = 5000;
  * @param autostart whether infer's own server is started when there is no other; not for commands
  * that only look.
  */
-export function connectionSettings(loaded: LoadedSettings, autostart: boolean): ConnectionSettings {
+export function connectionSettings(
+  loaded: LoadedSettings,
+  autostart: boolean,
+  patience: PatienceMs = {},
+): ConnectionSettings {
   const { redisUrl, redisPassword, redisPasswordFile, stateDir } = loaded.values;
   const { kind } = loaded.sources.redisUrl;
   return {
@@ -18,7 +28,7 @@ export function connectionSettings(loaded: LoadedSettings, autostart: boolean): 
     ...(kind === 'default' ? {} : { source: kind }),
     ...(redisPasswordFile === undefined ? {} : { passwordFile: redisPasswordFile }),
     ...tlsSettings(loaded, 'redisUrl'),
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    ...timeouts(patience),
     stateDir,
     autostart,
     ...(loaded.kubernetes ? { inContainer: true } : {}),
@@ -26,7 +36,10 @@ export function connectionSettings(loaded: LoadedSettings, autostart: boolean): 
 }
 
 /** The Redis for results alone (`INFER_RESULT_URL`); undefined when they stay in the broker. */
-export function resultSettings(loaded: LoadedSettings): ConnectionSettings | undefined {
+export function resultSettings(
+  loaded: LoadedSettings,
+  patience: PatienceMs = {},
+): ConnectionSettings | undefined {
   const { resultUrl, stateDir } = loaded.values;
   if (resultUrl === undefined) return undefined;
   const { kind } = loaded.sources.resultUrl;
@@ -34,10 +47,15 @@ export function resultSettings(loaded: LoadedSettings): ConnectionSettings | und
     url: resultUrl,
     ...(kind === 'default' ? {} : { source: kind }),
     ...tlsSettings(loaded, 'resultUrl'),
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    ...timeouts(patience),
     stateDir,
     autostart: false,
   };
+}
+
+function timeouts({ patienceMs = CONNECT_TIMEOUT_MS }: PatienceMs) {
+  const ms = Math.min(Math.max(patienceMs, 1), CONNECT_TIMEOUT_MS);
+  return { connectTimeoutMs: ms, answerTimeoutMs: ms };
 }
 
 const TLS_URL = /^\s*rediss\b/i;

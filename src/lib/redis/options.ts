@@ -16,6 +16,8 @@ export interface OptionInput {
   address: RedisAddress;
   role: ConnectionRole;
   connectTimeoutMs: number;
+  /** Of a `command` connection: see ConnectionSettings. */
+  answerTimeoutMs?: number | undefined;
   /** What a TLS connection is made with. */
   tls: TlsMaterial;
   sentinel?: { username?: string | undefined; password?: string | undefined } | undefined;
@@ -119,7 +121,8 @@ export function clusterOptions(input: OptionInput, state: RetryState): ClusterOp
 
 function commonOptions(input: OptionInput) {
   const { address, role } = input;
-  const socketTimeout = role === 'command' ? COMMAND_SOCKET_TIMEOUT_MS : WORKER_SOCKET_TIMEOUT_MS;
+  const socketTimeout =
+    role === 'command' ? (input.answerTimeoutMs ?? COMMAND_SOCKET_TIMEOUT_MS) : WORKER_SOCKET_TIMEOUT_MS;
   return {
     // Later than our own deadline, which knows better how far the connection came.
     connectTimeout: input.connectTimeoutMs + 500,

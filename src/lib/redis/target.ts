@@ -27,6 +27,8 @@ export interface ConnectionSettings {
   tlsKeyPassword?: string | undefined;
   /** Milliseconds within which a first connection is made, retries included. */
   connectTimeoutMs: number;
+  /** Milliseconds after which a connection of a command counts as dead while it owes an answer [5000]. */
+  answerTimeoutMs?: number | undefined;
   /** infer's state directory; its own server lives in `redis/` below it. */
   stateDir: string;
   /** Whether infer's own server is started when there is no other. */

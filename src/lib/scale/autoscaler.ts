@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { answerWithin } from '../core/bounded.js';
 import { messageOf } from '../core/errors.js';
 import { isAlive } from '../core/process-alive.js';
 import type { AutoscalerRecord } from '../queue/autoscalers.js';
@@ -163,10 +163,7 @@ export class Autoscaler {
   private async read(): Promise<{ reading?: Reading; error?: string }> {
     // An error is kept as a value: nobody may be listening when it comes.
     this.reading ??= this.parts.read(this.parts.now()).catch((error: unknown) => new Error(messageOf(error)));
-    const timer = new AbortController();
-    const late = delay(READ_MS, undefined, { signal: timer.signal }).catch(() => undefined);
-    const answer = await Promise.race([this.reading, late]);
-    timer.abort();
+    const answer = await answerWithin(READ_MS, this.reading, () => undefined);
     if (answer === undefined) return { error: `no answer within ${READ_MS / 1000} s` };
     this.reading = undefined;
     return answer instanceof Error ? { error: answer.message } : { reading: answer };

@@ -1,4 +1,5 @@
 import type { RunnerBounds } from '../config/runner-bounds.js';
+import { settledWithin } from '../core/bounded.js';
 import { systemClock } from '../core/clock.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
@@ -24,7 +25,7 @@ import { GpuHold } from './gpu-hold.js';
 import { logHandlerLine } from './handler-log.js';
 import { logWarnings, ModelWatch } from './model-watch.js';
 import { openResults } from './open-results.js';
-import { atMost, calmed } from './outage.js';
+import { calmed } from './outage.js';
 import { RunnerPool } from './runner-pool.js';
 import { RunnerScaler } from './runner-scaler.js';
 import { RunnerSlot } from './runner-slot.js';
@@ -123,7 +124,7 @@ export async function openWorker(
   const patience = () => (awaySince === undefined ? LEAVE_MS : AWAY_MS);
   const undo = async () => {
     for (const step of cleanup.splice(0).reverse()) {
-      if (!(await atMost(patience(), step()))) awaySince ??= Date.now();
+      if (!(await settledWithin(patience(), step()))) awaySince ??= Date.now();
     }
   };
   try {
@@ -238,7 +239,7 @@ export async function openWorker(
     const leave = async () => {
       // Hand back first: once the runners are gone their runs would count as crashes. A Redis that is
       // away cannot be told; the locks lapse then.
-      await atMost(patience(), worker.leave());
+      await settledWithin(patience(), worker.leave());
       worker.abandon();
       await pool.kill();
       left?.();

@@ -1,23 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ConnectionEvent } from '../redis/connect.js';
 import { rateLimiter } from '../telemetry/logger.js';
 
 /** Redis coming and going is told this often at most. */
 const STATE_EVERY_MS = 10_000;
-
-/** Waits for work to end, but no longer than `ms`; a failure is as good as an end. False: it goes on. */
-export async function atMost(ms: number, work: Promise<unknown>): Promise<boolean> {
-  const timer = new AbortController();
-  const ended = await Promise.race([
-    work.then(
-      () => true,
-      () => true,
-    ),
-    delay(ms, false, { signal: timer.signal }).catch(() => false),
-  ]);
-  timer.abort();
-  return ended;
-}
 
 /** Tells of an outage once in ten seconds at most, and of an end only where its beginning was told. */
 export function calmed(onState: (event: ConnectionEvent) => void): (event: ConnectionEvent) => void {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LoadedSettings } from '../../config/load.js';
+import { settledWithin } from '../../core/bounded.js';
 import { InferError, messageOf } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { type HeldLock, takeLock } from '../../core/file-lock.js';
@@ -116,7 +117,7 @@ export async function runLive(
     }
     await fleet.settled();
     // A dry run has written none, and one that runs here has the same name.
-    if (!flags.dryRun) await atMost(removeAutoscaler(client, prefix, own.id));
+    if (!flags.dryRun) await settledWithin(LEAVE_MS, removeAutoscaler(client, prefix, own.id));
     return record;
   } finally {
     lock?.release();
@@ -200,11 +201,4 @@ function save(file: string, state: AutoscalerState, onTrouble: (text: string) =>
   } catch (error) {
     onTrouble(`what was learned cannot be written down: ${messageOf(error)}`);
   }
-}
-
-async function atMost(work: Promise<unknown>): Promise<void> {
-  const timer = new AbortController();
-  const late = delay(LEAVE_MS, undefined, { signal: timer.signal }).catch(() => undefined);
-  await Promise.race([work.catch(() => undefined), late]);
-  timer.abort();
 }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { LoadedSettings } from '../../config/load.js';
+import { answerWithin } from '../../core/bounded.js';
 import { listModels } from '../../model/survey.js';
 import { listQueues } from '../../queue/reader.js';
 import { listWorkers, publishedModels } from '../../queue/registry.js';
@@ -38,10 +38,11 @@ export async function liveNames(loaded: LoadedSettings, now: number): Promise<Li
   const file = join(stateDir, `completion-${key.slice(0, 16)}.json`);
   const known = readCache(file);
   if (known !== undefined && now - known.at < FRESH_MS && now >= known.at) return known.names;
-  const timer = new AbortController();
-  const late = delay(LOOK_MS, undefined, { signal: timer.signal }).catch(() => undefined);
-  const found = await Promise.race([ask(loaded).catch(() => undefined), late]);
-  timer.abort();
+  const found = await answerWithin(
+    LOOK_MS,
+    ask(loaded).catch(() => undefined),
+    () => undefined,
+  );
   const names = found ?? known?.names ?? NONE;
   const models = [...new Set([...names.models, ...modelsBelow(modelsDir)])];
   // Before the first job there is no queue: those that workers serve by default are as good a guess.

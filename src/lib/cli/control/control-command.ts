@@ -84,7 +84,9 @@ interface ControlFlags {
 export abstract class ControlCommand<T extends typeof Command> extends BaseCommand<T> {
   protected carryOut(deed: Deed): Promise<Record<string, unknown>> {
     return interruptible((signal) =>
-      withRedis(this.loaded, (client, prefix) => this.withHands(deed, { client, prefix, signal })),
+      withRedis(this.loaded, (client, prefix) => this.withHands(deed, { client, prefix, signal }), {
+        patienceMs: (this.flags as { timeout?: number }).timeout,
+      }),
     );
   }
 

@@ -6,7 +6,7 @@ import { listQueues } from '../../queue/reader.js';
 import { listWorkers } from '../../queue/registry.js';
 import { type QueueStats, readQueueStats, readWorkerTotals } from '../../queue/work-stats.js';
 import { closeClient, connect, explain, resolveTarget } from '../../redis/connect.js';
-import { connectionSettings } from '../../redis/from-settings.js';
+import { connectionSettings, type PatienceMs } from '../../redis/from-settings.js';
 import { readInfo } from '../../redis/info.js';
 import type { RedisClient, RedisTarget } from '../../redis/types.js';
 import type { Overview } from '../views/overview.js';
@@ -32,8 +32,8 @@ export class Look {
   ) {}
 
   /** @throws InferError REDIS_… (69, 77) naming the server and the fix. */
-  static async open(loaded: LoadedSettings): Promise<Look> {
-    const settings = connectionSettings(loaded, false);
+  static async open(loaded: LoadedSettings, patience: PatienceMs = {}): Promise<Look> {
+    const settings = connectionSettings(loaded, false, patience);
     const target = await resolveTarget(settings);
     return new Look(await connect(target, 'command', settings), target, loaded.values.prefix);
   }
@@ -196,8 +196,12 @@ export class Look {
 }
 
 /** Looks once and closes the connection, however that ends. */
-export async function lookOnce<T>(loaded: LoadedSettings, read: (look: Look) => Promise<T>): Promise<T> {
-  const look = await Look.open(loaded);
+export async function lookOnce<T>(
+  loaded: LoadedSettings,
+  read: (look: Look) => Promise<T>,
+  patience: PatienceMs = {},
+): Promise<T> {
+  const look = await Look.open(loaded, patience);
   try {
     return await read(look);
   } finally {

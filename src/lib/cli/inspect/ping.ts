@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { answerWithin } from '../../core/bounded.js';
 import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import type { WorkerRecord } from '../../queue/broker.js';
@@ -41,7 +42,8 @@ export async function* ping(
   });
   while (silent.size > 0 && performance.now() - began < timeoutMs) {
     await delay(LOOK_EVERY_MS);
-    for (const worker of await look.heartbeats()) {
+    const leftMs = timeoutMs - (performance.now() - began);
+    for (const worker of await answerWithin(leftMs, look.heartbeats(), () => [])) {
       const before = silent.get(worker.id);
       if (before === undefined || worker.beatAt === before.beatAt) continue;
       silent.delete(worker.id);

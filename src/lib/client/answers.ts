@@ -1,0 +1,129 @@
+import type { ValueForm } from '../model/rows.js';
+import type { GroupRecord, JobRecord } from '../queue/broker.js';
+import type { Producer } from '../queue/producer.js';
+import { readGroup, readJob } from '../queue/reader.js';
+import type { ResultSource } from '../queue/result-store.js';
+import type { Heard, Waiter } from '../queue/waiter.js';
+import { watchEnd } from '../queue/watch.js';
+import type { RedisClient } from '../redis/types.js';
+import { worded } from '../redis/worded.js';
+import type { Call } from './limited.js';
+import type { Places } from './places.js';
+import { toJobResult } from './render.js';
+import type { Signatures } from './signatures.js';
+import type { JobResult } from './types.js';
+import { unknownId } from './unknown-id.js';
+import { type GroupProgress, PROGRESS_MS, waitFor } from './waiting.js';
+
+const ENDED = new Set(['completed', 'failed', 'expired', 'cancelled']);
+
+/** What answers are read with. */
+export interface AnswerParts {
+  redis: RedisClient;
+  prefix: string;
+  producer: Producer;
+  waiter: Waiter;
+  places: Places;
+  signatures: Signatures;
+  results: ResultSource;
+  form: ValueForm;
+}
+
+/** How jobs and groups stand and end: one look, or a wait. Limits of time are the caller's (`limited`). */
+export class Answers {
+  constructor(private readonly parts: AnswerParts) {}
+
+  /** How a job stands, with its result when it has one. @throws InferError JOB_UNKNOWN (66). */
+  async read(id: string): Promise<JobResult> {
+    const record = this.parts.signatures.heed(await this.record(id));
+    const stored = ENDED.has(record.state)
+      ? await this.guard(this.parts.results.read(record.queue, id, record.endedBy ?? ''))
+      : undefined;
+    // The record outlives a short-lived result: without it there is nothing to answer with.
+    if (record.state === 'completed' && stored === undefined && record.resultTtl !== 0) throw unknownId(id);
+    return toJobResult(record, stored, this.parts.form);
+  }
+
+  /** Waits until a job ends; `deadline` is in ms since the epoch. @throws InferError WAIT_TIMEOUT, JOB_UNKNOWN. */
+  async wait(id: string, call: Call, deadline: number | undefined): Promise<JobResult> {
+    call.waitsFor(id);
+    const { signal } = call;
+    for (;;) {
+      const { queue } = await this.parts.places.of(id, 'job');
+      const heard = this.parts.waiter.next(queue, id);
+      await this.guard(this.parts.producer.expireDue(queue, id));
+      const standing = await this.watch(queue, id, 'job');
+      if (standing !== 'pending') this.parts.waiter.forget(id);
+      if (standing === 'unknown' && (await this.parts.places.moved(id, queue))) continue;
+      if (standing !== 'pending') return this.read(id);
+      const told = await waitFor(heard, { id, deadline, signal });
+      if (told !== undefined) return this.fromNotice(queue, told);
+    }
+  }
+
+  /** Waits until a whole group has ended. */
+  async waitGroup(
+    id: string,
+    call: Call,
+    deadline: number | undefined,
+    onProgress: GroupProgress['onProgress'],
+  ): Promise<GroupRecord> {
+    call.waitsFor(id);
+    const tickMs = onProgress === undefined ? undefined : PROGRESS_MS;
+    for (;;) {
+      const { queue } = await this.parts.places.of(id, 'group');
+      const heard = this.parts.waiter.next(queue, id);
+      await this.watch(queue, id, 'group');
+      const group = await this.group(id);
+      onProgress?.(group);
+      if (ENDED.has(group.state)) {
+        this.parts.waiter.forget(id);
+        return group;
+      }
+      await waitFor(heard, { id, deadline, signal: call.signal, tickMs });
+    }
+  }
+
+  /** How a group stands. @throws InferError JOB_UNKNOWN (66). */
+  async group(id: string): Promise<GroupRecord> {
+    const { queue } = await this.parts.places.of(id, 'group');
+    await this.guard(this.parts.producer.expireDue(queue));
+    const group = await this.guard(readGroup(this.parts.redis, this.parts.prefix, queue, id));
+    if (group === undefined) throw unknownId(id);
+    return group;
+  }
+
+  /** The result that a notice brings along, or names. */
+  async fromNotice(queue: string, heard: Heard): Promise<JobResult> {
+    const { notice, result } = heard;
+    // Too large to ride along, or none: the record and the stored result say it.
+    if (notice.meta === undefined || (notice.size ?? 0) !== (result?.length ?? 0))
+      return this.read(notice.id);
+    this.parts.signatures.heed(notice);
+    const ending = { ...notice, queue, state: notice.state ?? 'completed', attempts: notice.meta.attempts };
+    return toJobResult(
+      { ...ending, model: notice.model ?? '', rows: notice.rows ?? 1 },
+      result,
+      this.parts.form,
+    );
+  }
+
+  private watch(queue: string, id: string, kind: 'job' | 'group') {
+    const list = this.parts.waiter.listFor(queue);
+    return this.guard(watchEnd(this.parts.redis, this.parts.prefix, queue, id, list, kind));
+  }
+
+  private async record(id: string): Promise<JobRecord> {
+    const { queue } = await this.parts.places.of(id, 'job');
+    // With no worker about, nobody else ends it at its deadline.
+    await this.guard(this.parts.producer.expireDue(queue, id));
+    const record = await this.guard(readJob(this.parts.redis, this.parts.prefix, queue, id));
+    if (record !== undefined) return record;
+    if (await this.parts.places.moved(id, queue)) return this.record(id);
+    throw unknownId(id);
+  }
+
+  private guard<T>(work: Promise<T>): Promise<T> {
+    return worded(this.parts.redis, work);
+  }
+}

@@ -1,0 +1,71 @@
+import { bounded, type WaitLimits } from '../core/bounded.js';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { printable } from '../core/job.js';
+import { formatDuration } from '../core/units.js';
+import { explain } from '../redis/connect.js';
+import type { RedisClient } from '../redis/types.js';
+
+/** How far a call has come, for the error of one that takes too long. */
+export class Call {
+  private sent: string | undefined;
+  private accepted: string | undefined;
+
+  constructor(readonly signal: AbortSignal) {}
+
+  /** The job or group `id` is written to Redis now. @throws when the caller has left: nothing is written then. */
+  sends(id: string): void {
+    this.signal.throwIfAborted();
+    this.sent = id;
+  }
+
+  /** Redis has it: what follows is a wait. */
+  waitsFor(id: string): void {
+    this.accepted = id;
+  }
+
+  /** @param reason what Redis does, in words */
+  late(reason: InferError, timeoutMs: number): InferError {
+    const text = `${reason.message} (given up after ${formatDuration(timeoutMs)})`;
+    if (this.accepted !== undefined) {
+      const id = printable(this.accepted);
+      return new InferError('WAIT_TIMEOUT', `${text}; whether ${id} has ended is not known`, {
+        hint: `infer result ${id} --wait`,
+        exitCode: ExitCode.TryAgain,
+      });
+    }
+    if (this.sent === undefined)
+      return new InferError(reason.code, text, { hint: reason.hint, exitCode: reason.exitCode });
+    const id = printable(this.sent);
+    return new InferError(reason.code, `${text}; whether ${id} was queued is not known`, {
+      hint: `send it again with the id ${id}, which is then the same job, or ask for it: infer result ${id}`,
+      exitCode: reason.exitCode,
+    });
+  }
+}
+
+/**
+ * A call to Redis within the caller's limits, whatever hangs: the connection may be open and the
+ * server silent, or both away for hours.
+ * @param onLate told when the time is up
+ * @throws InferError REDIS_TIMEOUT or REDIS_UNREACHABLE (69), WAIT_TIMEOUT (75) of a job that Redis
+ * has; the signal's reason.
+ */
+export async function limited<T>(
+  redis: RedisClient,
+  limits: WaitLimits,
+  work: (call: Call) => Promise<T>,
+  onLate: () => void,
+): Promise<T> {
+  let call: Call | undefined;
+  const begin = (signal: AbortSignal) => {
+    call = new Call(signal);
+    return work(call);
+  };
+  return bounded(begin, limits, () => {
+    onLate();
+    // A connection that is down has its reason; one that is up has none, the server just says nothing.
+    const why = redis.status === 'ready' ? 'Command timed out' : 'Connection is closed.';
+    return call?.late(explain(redis, new Error(why)), limits.timeoutMs ?? 0);
+  });
+}

@@ -1,0 +1,76 @@
+/**
+ * The one home of waits with a limit. Work that is given up goes on by itself: a promise cannot be
+ * ended, so its outcome is ignored, and nothing of it counts as an unhandled rejection.
+ */
+
+import { TIMER_MAX_MS } from './bounds.js';
+
+export interface WaitLimits {
+  /** Milliseconds; none when undefined. Beyond what a timer holds (24.8 days) it is none either. */
+  timeoutMs?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+const NEVER = new AbortController().signal;
+
+/**
+ * Does work within limits. `work` is given a signal that fires when a limit is reached: what has
+ * several steps looks at it before each, so that no step is begun for a caller that has left.
+ * @param late the error of a time-out; asked when it happens
+ * @throws what `late` answers; the reason of `limits.signal` when that fired
+ */
+export async function bounded<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  { timeoutMs, signal }: WaitLimits,
+  late: () => unknown,
+): Promise<T> {
+  if (timeoutMs === undefined && signal === undefined) return work(NEVER);
+  signal?.throwIfAborted();
+  const over = new AbortController();
+  const onAbort = () => over.abort(signal?.reason);
+  const ended = new Promise<never>((_, reject) => {
+    over.signal.addEventListener('abort', () => reject(over.signal.reason as Error), { once: true });
+  });
+  const timer =
+    timeoutMs === undefined || timeoutMs > TIMER_MAX_MS
+      ? undefined
+      : setTimeout(() => over.abort(late()), Math.max(0, timeoutMs));
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    const working = work(over.signal);
+    working.catch(() => undefined);
+    return await Promise.race([working, ended]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Waits until work has settled, well or not, but no longer than `ms`. False: it goes on. */
+export function settledWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
+  const settled = work.then(
+    () => true,
+    () => true,
+  );
+  return answerWithin(ms, settled, () => false);
+}
+
+/** What work answers, or what `late` does when that takes longer than `ms`. @throws what either throws. */
+export async function answerWithin<T, L>(ms: number, work: Promise<T>, late: () => L): Promise<T | L> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<L>((resolve, reject) => {
+    timer = setTimeout(() => {
+      try {
+        resolve(late());
+      } catch (error) {
+        reject(error as Error);
+      }
+    }, ms);
+  });
+  work.catch(() => undefined);
+  try {
+    return await Promise.race([work, over]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

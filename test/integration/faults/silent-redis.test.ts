@@ -1,0 +1,115 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { InferClient } from '../../../src/lib/client/client.js';
+import type { Chunk } from '../../../src/lib/input/chunk-builder.js';
+import { stateOf } from '../../support/process-table.js';
+import { useRedis } from '../../support/redis.js';
+import { until } from './fault-kit.js';
+import { row, useOutage } from './outage-kit.js';
+
+const redis = useRedis();
+const { kit } = useOutage(redis);
+const clients: InferClient[] = [];
+const LIMIT_MS = 300;
+
+/** A client as `InferClient.connect` makes it: one that waits for Redis for as long as it takes. */
+async function longLived(): Promise<InferClient> {
+  const config = { prefix: 'faults', modelsDir: kit.modelsDir, resultTtl: 600, redis: redis.settings() };
+  const client = await InferClient.open(config, 'worker');
+  clients.push(client);
+  return client;
+}
+
+/** The connection stays open, and nothing answers. */
+async function silence(): Promise<void> {
+  process.kill(redis.pid, 'SIGSTOP');
+  await until(async () => (stateOf(redis.pid) === 'T' ? true : undefined));
+}
+
+afterEach(async () => {
+  process.kill(redis.pid, 'SIGCONT');
+  await Promise.all(clients.splice(0).map((client) => client.close()));
+});
+
+describe('a client of a Redis that is silent', () => {
+  it('keeps its limits in every call', async () => {
+    const client = await longLived();
+    const { id } = await client.submit(row(0), { model: 'slow', queue: 'nobody' });
+    const signature = await client.signatures.find('slow');
+    const chunks = async function* (): AsyncGenerator<Chunk> {};
+    const group = await client.submitMany(chunks(), signature, { model: 'slow', queue: 'nobody' });
+    const record = { ...(await client.group(group.group)), jobs: 1 };
+    await silence();
+    const limits = { timeoutMs: LIMIT_MS };
+    const chunk = { next: () => client.groupChunks(record, limits).next() };
+    const redisCalls = {
+      submit: client.submit(row(0), { model: 'slow', ...limits }),
+      openGroup: client.openGroup(signature, limits),
+      submitMany: client.submitMany(chunks(), signature, limits),
+      result: client.result(id, limits),
+      group: client.group(group.group, limits),
+      groupChunks: chunk.next(),
+      find: client.find(id, limits),
+      cancel: client.cancel(id, limits),
+      retry: client.retry(id, limits),
+      retryFailed: client.retryFailed('nobody', limits),
+      hasWorker: client.hasWorker('nobody', limits),
+      runNotAccepted: client.run(row(0), { model: 'slow', ...limits }),
+    };
+    const waits = { wait: client.wait(id, limits), waitGroup: client.waitGroup(group.group, limits) };
+    for (const call of [...Object.values(redisCalls), ...Object.values(waits)]) call.catch(() => undefined);
+    for (const [name, call] of Object.entries(redisCalls))
+      await expect(call, name).rejects.toMatchObject({ code: 'REDIS_TIMEOUT', exitCode: 69 });
+    for (const [name, call] of Object.entries(waits))
+      await expect(call, name).rejects.toMatchObject({ code: 'WAIT_TIMEOUT', exitCode: 75 });
+  });
+
+  it('says of a job whose submit was cut off that it may be queued, and under which id', async () => {
+    const client = await longLived();
+    await client.signatures.find('slow');
+    await silence();
+    const submitting = client.submit(row(0), { model: 'slow', id: undefined, timeoutMs: LIMIT_MS });
+    await expect(submitting).rejects.toThrow(/whether j\w+ was queued is not known/);
+  });
+
+  it('lets go when the signal fires, with its reason, also in a run that was accepted', async () => {
+    const client = await longLived();
+    const { id } = await client.submit(row(0), { model: 'slow', queue: 'nobody' });
+    const signature = await client.signatures.find('slow');
+    let accepted: (() => void) | undefined;
+    const queued = new Promise<void>((resolve) => {
+      accepted = resolve;
+    });
+    const leaving = new AbortController();
+    const { signal } = leaving;
+    const { payloadFromValue } = await import('../../../src/lib/input/value.js');
+    const running = client.runPayload(
+      payloadFromValue(row(0), signature),
+      signature,
+      { model: 'slow', queue: 'nobody', signal },
+      () => accepted?.(),
+    );
+    running.catch(() => undefined);
+    await queued;
+    await silence();
+    const calls = [running, client.wait(id, { signal }), client.result(id, { signal })];
+    for (const call of calls) call.catch(() => undefined);
+    const reason = new Error('the request is gone');
+    leaving.abort(reason);
+    for (const call of calls) await expect(call).rejects.toBe(reason);
+  });
+
+  it('does not begin a later step for a caller that has left', async () => {
+    const client = await longLived();
+    await client.signatures.find('slow');
+    await silence();
+    const id = 'given-up';
+    // With an id of the caller's own it is looked for first: what would add it has not been sent yet.
+    const submitting = client.submit(row(0), { model: 'slow', id, timeoutMs: LIMIT_MS });
+    await expect(submitting).rejects.toMatchObject({ code: 'REDIS_TIMEOUT' });
+    process.kill(redis.pid, 'SIGCONT');
+    // What was sent before it is answered in order.
+    await client.redis.ping();
+    await client.submit(row(0), { model: 'slow', queue: 'nobody' });
+    await expect(client.result(id)).rejects.toMatchObject({ code: 'JOB_UNKNOWN' });
+  });
+});
