@@ -11,8 +11,6 @@ export interface WaitLimits {
   signal?: AbortSignal | undefined;
 }
 
-const NEVER = new AbortController().signal;
-
 /**
  * Does work within limits. `work` is given a signal that fires when a limit is reached: what has
  * several steps looks at it before each, so that no step is begun for a caller that has left.
@@ -24,7 +22,10 @@ export async function bounded<T>(
   { timeoutMs, signal }: WaitLimits,
   late: () => unknown,
 ): Promise<T> {
-  if (timeoutMs === undefined && signal === undefined) return work(NEVER);
+  if (timeoutMs === undefined && signal === undefined) {
+    // One of its own: a shared one would gather the listeners of all calls under way.
+    return work(new AbortController().signal);
+  }
   signal?.throwIfAborted();
   const over = new AbortController();
   const onAbort = () => over.abort(signal?.reason);

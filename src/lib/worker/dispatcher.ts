@@ -1,5 +1,5 @@
 import { Batcher } from '../batch/batcher.js';
-import { type CloseReason, type MicroBatch, type Part, singleRows } from '../batch/planner.js';
+import { type CloseReason, type MicroBatch, singleRows } from '../batch/planner.js';
 import type { Clock } from '../core/clock.js';
 import { InferError, SOFT_TIME_LIMIT, toFailureRecord } from '../core/errors.js';
 import { Gate } from '../core/gate.js';
@@ -8,13 +8,17 @@ import { splitRows } from '../model/tensor.js';
 import { Culprits, type RowsHost } from './culprits.js';
 import type { HeldJob } from './held.js';
 import { RunClock } from './run-clock.js';
+import { checkRows, goodRows, rowsWith } from './run-rows.js';
 import type { RunnerSlot } from './runner-slot.js';
 
 /** What the dispatcher asks of the worker around it. */
 export interface DispatchHost extends RowsHost {
   /** Fetches what is more urgent than `unit` before its micro-batch goes out. */
   urge(unit: HeldJob): Promise<void>;
-  /** False for a job that must not start any more (cancelled, past its deadline); the host has ended it. */
+  /**
+   * False for a job past its deadline; the host has ended it. Asked before every run until the job was in one
+   * that ended, or had one alone: a crash that it shared with others may have come before its turn.
+   */
   mayStart(job: HeldJob): boolean;
   /** A micro-batch goes to its run: queue of its most urgent row, model, rows, why it was closed. */
   onBatch(queue: string, model: string, rows: number, reason: CloseReason): void;
@@ -135,6 +139,15 @@ export class Dispatcher {
         await woken;
         continue;
       }
+      // A runner that starts again takes as long as its models load: a batch is planned after that, of
+      // what is the most urgent then, without those whose deadline has passed meanwhile.
+      if (!slot.isFree) {
+        this.lastEnd.delete(slot);
+        // One that does not start any more fails its next run, which says why.
+        await slot.free().catch(() => undefined);
+        cameFromIdle = false;
+        if (slot.isFree) continue;
+      }
       // What arrived while the last run was on has been held since then; something more urgent may
       // have come to Redis after it. From idle, everything held was fetched this instant.
       const accepts = this.acceptedBy(slot);
@@ -178,7 +191,7 @@ export class Dispatcher {
   }
 
   private async runBatch(slot: RunnerSlot, batch: MicroBatch<HeldJob>): Promise<void> {
-    batch.parts = batch.parts.filter(({ unit }) => !unit.over && (unit.started || this.host.mayStart(unit)));
+    batch.parts = batch.parts.filter(({ unit }) => !unit.over && (unit.ran || this.host.mayStart(unit)));
     this.host.onRoom();
     const first = batch.parts[0];
     if (first === undefined) return;
@@ -190,6 +203,7 @@ export class Dispatcher {
     for (const { unit } of batch.parts) {
       unit.startedAt ??= now;
       unit.device = slot.deviceOf(model);
+      unit.ran ||= batch.parts.length === 1;
     }
     this.batches += 1;
     const { queue, model: name } = first.unit.job.spec;
@@ -231,6 +245,7 @@ export class Dispatcher {
       previous === undefined ? undefined : end - previous - reply.runMs,
     );
     this.lastEnd.set(slot, end);
+    for (const { unit } of batch.parts) unit.ran = true;
     // Another runner has proved meanwhile that such outputs are wrong.
     if (!this.runApart(batch, model)) this.onRan(batch, reply, softMs);
   }
@@ -298,34 +313,6 @@ export class Dispatcher {
   }
 }
 
-/** Which of `rows` rows of a run, from `first` on, failed with `code`. */
-function rowsWith(
-  errors: ReadonlyMap<number, InferError>,
-  code: string,
-  first: number,
-  rows: number,
-): number[] {
-  if (errors.size === 0) return [];
-  return Array.from({ length: rows }, (_, at) => first + at).filter((row) => errors.get(row)?.code === code);
-}
-
-/** The rows of a run that have an output, as stretches of the jobs they belong to; `failed` counts within the run. */
-function goodRows(parts: readonly Part<HeldJob>[], failed: ReadonlySet<number>): Part<HeldJob>[] {
-  if (failed.size === 0) return [...parts];
-  const good: Part<HeldJob>[] = [];
-  let first = 0;
-  for (const { unit, from, rows } of parts) {
-    for (let at = 0; at < rows; at++) {
-      if (failed.has(first + at)) continue;
-      const last = good.at(-1);
-      if (last?.unit === unit && last.from + last.rows === from + at) last.rows += 1;
-      else good.push({ unit, from: from + at, rows: 1 });
-    }
-    first += rows;
-  }
-  return good;
-}
-
 /** Milliseconds of run time a job has left under one of its limits. */
 function left(job: HeldJob, limit: 'hardMs' | 'softMs'): number {
   return (job.limits[limit] ?? Number.POSITIVE_INFINITY) - job.runMs;
@@ -335,13 +322,4 @@ function left(job: HeldJob, limit: 'hardMs' | 'softMs'): number {
 function leastLeft(batch: MicroBatch<HeldJob>, limit: 'hardMs' | 'softMs'): number | undefined {
   const ms = Math.min(...batch.parts.map((part) => left(part.unit, limit)));
   return Number.isFinite(ms) ? Math.max(1, Math.ceil(ms)) : undefined;
-}
-
-/** A model that answers other than one output row a row would hand results to the wrong jobs. */
-function checkRows(reply: RunReply, batch: MicroBatch<HeldJob>): void {
-  const rows = reply.outputs.rows + reply.failed.length;
-  if (rows === batch.rows) return;
-  throw new InferError('OUTPUT_ROWS', `the model answered ${rows} rows to ${batch.rows}`, {
-    hint: 'declare "batchable": false in its model.json',
-  });
 }

@@ -34,6 +34,8 @@ export class HeldJob implements MutableUnit {
   /** Milliseconds of all micro-batches it was in, and when the first began. */
   runMs = 0;
   startedAt: number | undefined;
+  /** It was in a run that ended, or has one for itself: until then its deadline can still end it. */
+  ran = false;
   device = '';
   private readonly errors = new Map<number, FailureRecord>();
   /** Rows that failed in runs of their own. */

@@ -72,6 +72,8 @@ export class RunnerSlot {
   private retryTimer: NodeJS.Timeout | undefined;
   /** The last run or load: they go one by one. */
   private turn: Promise<unknown> = Promise.resolve();
+  /** Of these, how many are under way or wait for their turn. */
+  private turns = 0;
   /** Milliseconds of the last run, however it ended; waiting for a runner is not counted. */
   lastRunMs = 0;
 
@@ -182,9 +184,22 @@ export class RunnerSlot {
 
   /** A load would count as a run's time, and its process might be killed for it. */
   private alone<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.turn.then(work);
+    this.turns += 1;
+    const done = this.turn.then(work).finally(() => {
+      this.turns -= 1;
+    });
     this.turn = done.catch(() => undefined);
     return done;
+  }
+
+  /** Whether a run would begin at once. */
+  get isFree(): boolean {
+    return this.runner !== undefined && this.turns === 0;
+  }
+
+  /** Resolves when a run could begin: the runner is there, and nothing else is under way in it. */
+  async free(): Promise<void> {
+    await this.alone(async () => this.runner ?? (await this.revive()));
   }
 
   get pid(): number | undefined {

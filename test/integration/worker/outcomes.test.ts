@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InferError } from '../../../src/lib/core/errors.js';
 import { useRedis } from '../../support/redis.js';
+import { until } from '../faults/fault-kit.js';
 import type { QueueKit } from '../queue/queue-kit.js';
 import { died, WorkerKit } from './worker-kit.js';
 
@@ -295,6 +296,58 @@ describe('a job that cannot be run', () => {
     expect(await queue.record(late.id)).toMatchObject({ state: 'expired', failure: { code: 'EXPIRED' } });
     expect(await state(good.id)).toBe('completed');
     expect(kit.runner.all.flat()).toEqual(good.xs);
+  });
+
+  const LATER_MS = 300_000;
+  const AFTER_MS = 600_000;
+
+  it('past its deadline does not run again after a crash that it shared, and others do', async () => {
+    const late = await kit.submit(0, 0, 1, { deadline: Date.now() + LATER_MS });
+    const [culprit, good] = await submitMany(2, { attempts: 1 });
+    await kit.start({ burst: true });
+    const shared = await kit.runner.next();
+    expect(shared.xs).toHaveLength(3);
+    queue.offsetMs = AFTER_MS;
+    kit.runner.auto = (xs) => (xs.includes(culprit?.xs[0] as number) ? died() : undefined);
+    shared.fail(died());
+    await kit.ended;
+    expect(await queue.record(late.id)).toMatchObject({ state: 'expired', failure: { code: 'EXPIRED' } });
+    expect(await state(good?.id as string)).toBe('completed');
+    expect(kit.runner.all.slice(1).flat()).not.toContain(late.xs[0]);
+  });
+
+  it('that has begun goes on past its deadline, also after a crash that was its own', async () => {
+    const long = await kit.submit(0, 0, 2, { deadline: Date.now() + LATER_MS });
+    await kit.start({ burst: true });
+    const crash = await kit.runner.next();
+    queue.offsetMs = AFTER_MS;
+    crash.fail(died());
+    (await kit.runner.next()).finish();
+    (await kit.runner.next()).finish();
+    await kit.ended;
+    expect(await kit.result(0, long.id)).toEqual(long.xs.map((value) => value + 0.5));
+  });
+
+  it('waits for a runner that starts again without a place in a run: it may expire, and urgent work goes first', async () => {
+    const culprit = await kit.submit(0, 0, 1, { attempts: 1 });
+    const worker = await kit.start();
+    const crash = await kit.runner.next();
+    let open: () => void = () => undefined;
+    kit.runner.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    const late = await kit.submit(0, 0, 1, { deadline: Date.now() + LATER_MS });
+    const good = await kit.submit(0, 0);
+    crash.fail(died());
+    await until(async () => ((await state(culprit.id)) === 'failed' ? true : undefined));
+    await until(async () => (worker.heldJobs >= 2 ? true : undefined));
+    const urgent = await kit.submit(0, 9);
+    queue.offsetMs = AFTER_MS;
+    kit.runner.auto = () => undefined;
+    open();
+    await until(async () => ((await state(good.id)) === 'completed' ? true : undefined));
+    expect(await state(late.id)).toBe('expired');
+    expect(kit.runner.all.flat()).toEqual([...culprit.xs, ...urgent.xs, ...good.xs]);
   });
 });
 

@@ -80,8 +80,12 @@ class HeldRunner {
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 
+  /** Set: the next starts wait for it. */
+  gate: Promise<void> | undefined;
+
   start = async (): Promise<Runner> => {
     this.starts += 1;
+    await this.gate;
     return {
       pid: 1,
       exited: new Promise(() => undefined),

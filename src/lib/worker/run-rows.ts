@@ -1,0 +1,41 @@
+import type { MicroBatch, Part } from '../batch/planner.js';
+import { InferError } from '../core/errors.js';
+import type { RunReply } from '../model/runner.js';
+import type { HeldJob } from './held.js';
+
+/** Which of `rows` rows of a run, from `first` on, failed with `code`. */
+export function rowsWith(
+  errors: ReadonlyMap<number, InferError>,
+  code: string,
+  first: number,
+  rows: number,
+): number[] {
+  if (errors.size === 0) return [];
+  return Array.from({ length: rows }, (_, at) => first + at).filter((row) => errors.get(row)?.code === code);
+}
+
+/** The rows of a run that have an output, as stretches of the jobs they belong to; `failed` counts within the run. */
+export function goodRows(parts: readonly Part<HeldJob>[], failed: ReadonlySet<number>): Part<HeldJob>[] {
+  if (failed.size === 0) return [...parts];
+  const good: Part<HeldJob>[] = [];
+  let first = 0;
+  for (const { unit, from, rows } of parts) {
+    for (let at = 0; at < rows; at++) {
+      if (failed.has(first + at)) continue;
+      const last = good.at(-1);
+      if (last?.unit === unit && last.from + last.rows === from + at) last.rows += 1;
+      else good.push({ unit, from: from + at, rows: 1 });
+    }
+    first += rows;
+  }
+  return good;
+}
+
+/** A model that answers other than one output row a row would hand results to the wrong jobs. */
+export function checkRows(reply: RunReply, batch: MicroBatch<HeldJob>): void {
+  const rows = reply.outputs.rows + reply.failed.length;
+  if (rows === batch.rows) return;
+  throw new InferError('OUTPUT_ROWS', `the model answered ${rows} rows to ${batch.rows}`, {
+    hint: 'declare "batchable": false in its model.json',
+  });
+}
