@@ -49,20 +49,15 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     await checkInput(source);
     const { at } = this.flags;
     if (at !== undefined && at <= Date.now()) this.note('the time of --at has passed: it starts at once');
-    return interruptible((signal) =>
-      withClient(
-        this.loaded,
-        this,
-        async (client) => {
-          const signature = await client.signatures.find(this.settings.model);
-          const input = await readInput(source, signature);
-          return input.kind === 'one'
-            ? this.submitOne(client, signature, input, signal)
-            : this.submitMany(client, signature, input, signal);
-        },
-        { patienceMs: this.flags.wait },
-      ),
-    );
+    return interruptible((signal) => {
+      const work = async (client: InferClient) => {
+        const signature = await client.signatures.find(this.settings.model);
+        const input = await readInput(source, signature);
+        if (input.kind === 'one') return this.submitOne(client, signature, input, signal);
+        return this.submitMany(client, signature, input, signal);
+      };
+      return withClient(this.loaded, this, work, { patienceMs: this.flags.wait });
+    });
   }
 
   private get options(): SubmitOptions {
