@@ -5,7 +5,7 @@ import type { Chunk } from '../input/chunk-builder.js';
 import { encodeEnvelope } from '../model/envelope.js';
 import { packageRoot } from '../model/package-root.js';
 import type { ValueForm } from '../model/rows.js';
-import type { ModelSignature } from '../model/signature.js';
+import { leastResultBytes, type ModelSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
 import type { GroupRecord } from '../queue/broker.js';
 import { Producer } from '../queue/producer.js';
@@ -133,16 +133,16 @@ export class InferClient {
     waited: { id?: string; reply?: string } = {},
   ): Promise<SubmittedJob> {
     const { resultTtl } = this.config;
-    // Only an id of the caller's own may be there already.
-    const checkId = options.id !== undefined;
+    const checkId = options.id !== undefined; // Only an id of the caller's own may be there already.
     const named = { ...options, id: waited.id ?? options.id };
     const spec = specOf(payload.rows, signature, named, { resultTtl, reply: waited.reply });
     const input = encodeEnvelope(payload);
+    const resultBytes = this.config.resultRedis ? 0 : leastResultBytes(signature, payload);
     if (checkId) await this.refuse(spec.id, { queue: spec.queue, kind: 'job' });
     call.sends(spec.id);
     const [[added]] = await this.guard(
       Promise.all([
-        this.producer.submit(spec.queue, [{ spec, input }], checkId),
+        this.producer.submit(spec.queue, [{ spec, input, resultBytes }], checkId),
         this.producer.registerQueue(spec.queue),
       ]),
     );

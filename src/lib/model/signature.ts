@@ -1,6 +1,6 @@
 import type { Batching } from './batching.js';
 import type { DefaultValue } from './defaults.js';
-import type { DataType, TensorRole } from './tensor.js';
+import { type DataType, ELEMENT_BYTES, elementCount, type Payload, type TensorRole } from './tensor.js';
 
 /** How a model's outputs become a result. */
 export type Task = 'classification' | 'tensor' | 'handler';
@@ -59,4 +59,21 @@ export const JSON_TENSOR = 'json';
 /** Whether a model's rows are JSON values, handed to its `preprocess` as text. */
 export function takesJson(signature: ModelSignature): boolean {
   return signature.inputs[0]?.role === 'json';
+}
+
+/**
+ * Bytes that the result of so many rows has at the least, where the signature shows it: outputs of unknown
+ * shape, text and the answers of handlers count as nothing. Pure.
+ */
+export function leastResultBytes(
+  signature: ModelSignature,
+  { rows, wanted }: Pick<Payload, 'rows' | 'wanted'>,
+): number {
+  if (signature.task !== 'tensor') return 0;
+  return signature.outputs
+    .filter(({ name }) => wanted === undefined || wanted.includes(name))
+    .reduce((sum, { type, shape, shared }) => {
+      if (type === 'string' || shape.includes(null)) return sum;
+      return sum + elementCount(shape as number[]) * ELEMENT_BYTES[type] * (shared ? 1 : rows);
+    }, 0);
 }

@@ -41,6 +41,8 @@ export interface JobSpec {
 export interface NewJob {
   spec: JobSpec;
   input: Uint8Array;
+  /** Bytes that its result has at the least, where it goes to the same Redis and its model shows it. */
+  resultBytes?: number | undefined;
 }
 
 export interface SubmittedJob {
@@ -122,6 +124,7 @@ export interface QueueConsumer {
   /**
    * Ends holds. Fenced by the lock: answers `false` for a job that is no longer ours, whose
    * outcome is dropped. Safe to send again after a lost connection.
+   * @throws SizeRefused when Redis will never take outcomes of this size.
    */
   settle(settlements: Settlement[]): Promise<boolean[]>;
   /** Renews the locks of held jobs; answers those no longer ours and those a client wants cancelled. */

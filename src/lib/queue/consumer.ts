@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.js';
 import { type Priority, toBullPriority } from '../core/job.js';
+import { BulkWrites } from '../redis/bulk-writes.js';
 import { closeClient } from '../redis/connect.js';
 import type { RedisClient } from '../redis/types.js';
 import type { QueueConsumer, Settlement, TakenJob } from './broker.js';
@@ -28,6 +29,8 @@ export interface ConsumerOptions {
   /** Seconds a failed job (and its input, for retry) is kept. */
   failedTtl: number;
   clock: Clock;
+  /** For what is too large for `client`; shared by all consumers of a process. */
+  bulk?: BulkWrites | undefined;
   /** A Redis for results alone; else they go beside the jobs. */
   results?: ResultStore | undefined;
 }
@@ -41,6 +44,14 @@ export function recordTtl(job: Pick<TakenJob['spec'], 'resultTtl' | 'group'>): n
 }
 
 const NO_BYTES = new Uint8Array();
+
+/** What a settlement's script carries beside its result: spec, failure, notice, timing. */
+const FIELDS_BYTES = 2048;
+
+/** About how many bytes the script that ends a hold carries for it. */
+export function settlementBytes(settlement: Settlement): number {
+  return FIELDS_BYTES + (settlement.job.spec.resultTtl > 0 ? resultOf(settlement).byteLength : 0);
+}
 
 function resultOf(settlement: Settlement): Uint8Array {
   if (settlement.kind === 'completed') return settlement.result;
@@ -64,6 +75,7 @@ export class BullConsumer implements QueueConsumer {
   readonly queue: string;
   private readonly scripts: QueueScripts;
   private readonly sweeper: Sweeper;
+  private readonly bulk: BulkWrites;
   private tokens = 0;
   private nextDelayedAt = 0;
   more = false;
@@ -73,6 +85,7 @@ export class BullConsumer implements QueueConsumer {
     this.queue = options.queue;
     this.scripts = new QueueScripts(options.client, options.prefix, options.queue);
     this.sweeper = new Sweeper(this.scripts, () => options.clock.now());
+    this.bulk = options.bulk ?? new BulkWrites(options.client);
   }
 
   async take(maxRows: number, moreUrgentThan?: Priority): Promise<TakenJob[]> {
@@ -157,10 +170,19 @@ export class BullConsumer implements QueueConsumer {
     const now = this.options.clock.now();
     // The result first, then the commit: a completed job always has its result.
     await Promise.all(settlements.map((settlement) => this.storeApart(settlement)));
-    const args: (string | number | Uint8Array)[] = [Math.floor(now / STATS_BUCKET_MS)];
-    for (const settlement of settlements) args.push(packFields(this.settleFields(settlement)));
-    const reply = (await this.scripts.run('inferSettle', now, ...args)) as number[];
+    const apart = this.options.results !== undefined;
+    const bytes = settlements.reduce((sum, one) => sum + (apart ? FIELDS_BYTES : settlementBytes(one)), 0);
+    const reply = (await this.bulk.run(bytes, (client) => {
+      const args: (string | number | Uint8Array)[] = [Math.floor(now / STATS_BUCKET_MS)];
+      for (const settlement of settlements) args.push(packFields(this.settleFields(settlement)));
+      return this.scriptsOn(client).run('inferSettle', now, ...args);
+    })) as number[];
     return reply.map((ours) => ours === 1);
+  }
+
+  private scriptsOn(client: RedisClient): QueueScripts {
+    const { prefix, queue, client: shared } = this.options;
+    return client === shared ? this.scripts : new QueueScripts(client, prefix, queue);
   }
 
   /** The 15 fields of one job, in the order `SETTLE` documents. */

@@ -1,6 +1,9 @@
 import type { JobsOptions, Queue } from 'bullmq';
 import type { Clock } from '../core/clock.js';
+import type { InferError } from '../core/errors.js';
 import { checkTimeLimit, chunkId, toBullPriority } from '../core/job.js';
+import { BulkWrites, SHARED_BYTES } from '../redis/bulk-writes.js';
+import { SizeRefused } from '../redis/size-limits.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import { Admission } from './admission.js';
@@ -12,6 +15,7 @@ import { groupKey, queuesKey } from './keys.js';
 import { openQueue } from './open-queue.js';
 import { queueOfChunk } from './reader.js';
 import { QueueScripts } from './script-client.js';
+import { asInferError, inputTooLarge, resultTooLarge } from './too-large.js';
 import { untilLoaded } from './unloaded.js';
 
 /** Seconds an input outlives a submitter that dies between storing it and adding its job. */
@@ -42,6 +46,7 @@ export class Producer {
   private readonly registered = new Map<string, number>();
   private readonly admission: Admission;
   private readonly arrivals: Arrivals;
+  private readonly bulk: BulkWrites;
 
   constructor(
     private readonly client: RedisClient,
@@ -49,13 +54,15 @@ export class Producer {
     private readonly clock: Clock,
   ) {
     this.admission = new Admission(client, clock);
+    this.bulk = new BulkWrites(client);
     this.arrivals = new Arrivals(client, prefix, clock);
   }
 
   /**
    * Adds jobs of one queue in one round trip. `checkIds` asks first
    * whether an id is there already: pass it for ids a caller chose, which may come twice.
-   * @throws InferError REDIS_FULL (75) above the high-water mark: nothing was added.
+   * @throws InferError REDIS_FULL (75) above the high-water mark, INPUT_TOO_LARGE or RESULT_TOO_LARGE (65)
+   *   for what Redis will never take: nothing was added.
    */
   submit(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {
     // Safe to repeat: a job of an id that is there is not added again.
@@ -66,6 +73,7 @@ export class Producer {
   }
 
   private async add(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {
+    await this.checkSizes(jobs);
     await this.admission.check(jobs.reduce((sum, job) => sum + job.input.byteLength + JOB_BYTES, 0));
     const scripts = this.scriptsOf(queue);
     const known = checkIds
@@ -76,10 +84,9 @@ export class Producer {
     const now = this.clock.now();
     const stored = fresh
       .filter((job) => job.input.byteLength > INLINE_INPUT_BYTES)
-      .map((job) => {
-        const input = asBuffer(job.input);
-        return scripts.run('inferStoreInput', now, job.spec.id, input, ORPHAN_INPUT_TTL);
-      });
+      .map((job) => this.store(scripts, now, job));
+    // Over a connection of its own the input may come later than its job would.
+    if (fresh.some((job) => job.input.byteLength > SHARED_BYTES)) await Promise.all(stored);
     const added = addAll(
       bull,
       fresh.map((job) => ({
@@ -95,6 +102,33 @@ export class Producer {
     await Promise.all([...stored, added]);
     this.arrivals.add(queue, fresh.length);
     return jobs.map((job, i) => ({ id: job.spec.id, duplicate: known[i] === 1 }));
+  }
+
+  private async store(scripts: QueueScripts, now: number, { spec, input }: NewJob): Promise<void> {
+    try {
+      await this.bulk.run(input.byteLength, (client) => {
+        const on = client === this.client ? scripts : new QueueScripts(client, this.prefix, spec.queue);
+        return on.run('inferStoreInput', now, spec.id, asBuffer(input), ORPHAN_INPUT_TTL);
+      });
+    } catch (error) {
+      throw error instanceof SizeRefused ? inputTooLarge(error) : error;
+    }
+  }
+
+  /** Refuses up front what Redis will never take: the largest input, and the largest result as far as it is known. */
+  private async checkSizes(jobs: readonly NewJob[]): Promise<void> {
+    const refuse = async (bytes: number, worded: (refused: SizeRefused) => InferError): Promise<void> => {
+      try {
+        await this.bulk.check(bytes);
+      } catch (error) {
+        throw error instanceof SizeRefused ? worded(error) : error;
+      }
+    };
+    await refuse(Math.max(0, ...jobs.map(({ input }) => input.byteLength)), inputTooLarge);
+    await refuse(
+      Math.max(0, ...jobs.map(({ spec, resultBytes = 0 }) => (spec.resultTtl === 0 ? 0 : resultBytes))),
+      (refused) => asInferError(resultTooLarge(refused)),
+    );
   }
 
   /** Ends jobs of a queue that are past their deadline, `id` before all others. */
@@ -243,7 +277,7 @@ export class Producer {
 
   /** @param patienceMs how long what is on its way may take [1000] */
   async close(patienceMs?: number): Promise<void> {
-    await this.arrivals.close(patienceMs);
+    await Promise.all([this.arrivals.close(patienceMs), this.bulk.close()]);
     const close = async (queue: Promise<Queue>) => (await queue).close();
     await Promise.all([...this.queues.values()].map((queue) => close(queue).catch(() => undefined)));
   }

@@ -1,3 +1,4 @@
+import { BulkWrites } from '../redis/bulk-writes.js';
 import type { RedisClient } from '../redis/types.js';
 import { queueTag, resultKey } from './keys.js';
 
@@ -44,20 +45,26 @@ export class BrokerResults implements ResultSource {
  * never be seen, nor overwrite the one that is.
  */
 export class ResultStore implements ResultSource {
+  /** For large results. */
+  readonly bulk: BulkWrites;
+
   constructor(
     private readonly client: RedisClient,
     private readonly prefix: string,
-  ) {}
+  ) {
+    this.bulk = new BulkWrites(client);
+  }
 
   /** STRING, EX ttl. */
   private key(queue: string, id: string, token: string): string {
     return `${resultKey(queueTag(this.prefix, queue), id)}:${token}`;
   }
 
-  /** `ttl` in seconds. */
+  /** `ttl` in seconds. @throws SizeRefused when that Redis will never take a result of this size. */
   async put(queue: string, id: string, token: string, result: Uint8Array, ttl: number): Promise<void> {
     const bytes = Buffer.from(result.buffer, result.byteOffset, result.byteLength);
-    await this.client.set(this.key(queue, id, token), bytes, 'EX', ttl);
+    const key = this.key(queue, id, token);
+    await this.bulk.run(bytes.byteLength, (client) => client.set(key, bytes, 'EX', ttl));
   }
 
   async read(queue: string, id: string, token: string): Promise<Buffer | undefined> {

@@ -67,7 +67,7 @@ export async function connect(
   options.signal?.throwIfAborted();
   const retry: RetryState = {
     first: true,
-    waitForRedis: options.waitForRedis === true && role !== 'command',
+    waitForRedis: options.waitForRedis === true && role !== 'command' && role !== 'bulk',
     lastError: undefined,
   };
   const session: Session = { target, role, settings, retry, closing: false };
@@ -310,7 +310,8 @@ async function establish(client: RedisClient, deadline: number, patient: boolean
  * so it is off at first, and switched on where INFO is allowed.
  */
 async function checkReadinessFromNowOn(client: RedisClient): Promise<void> {
-  if (client.isCluster || sessionOf(client).role === 'command') return;
+  const { role } = sessionOf(client);
+  if (client.isCluster || role === 'command' || role === 'bulk') return;
   const allowed = await client.info('server').then(
     () => true,
     () => false,

@@ -43,7 +43,8 @@ const WORKER_SOCKET_TIMEOUT_MS = 10_000;
  * take 50..100 % of it at random, so that a fleet does not reconnect in step.
  */
 export function retryDelay(role: ConnectionRole, state: RetryState, times: number): number | null {
-  if (role === 'command' || (state.first && !state.waitForRedis)) {
+  if (role === 'bulk' && !state.first) return null;
+  if (role === 'command' || role === 'bulk' || (state.first && !state.waitForRedis)) {
     // A peer that went silent will be silent again, at 5 s a try.
     const silent = state.lastError instanceof Error && state.lastError.message.startsWith('Socket timeout');
     return silent || times > FEW_RETRIES ? null : FEW_RETRIES_DELAY_MS;
@@ -104,7 +105,7 @@ export function redisOptions(input: OptionInput, state: RetryState): RedisOption
 
 /** ioredis options of a Redis Cluster; its start nodes are `address.endpoints`. */
 export function clusterOptions(input: OptionInput, state: RetryState): ClusterOptions {
-  const patient = input.role !== 'command';
+  const patient = input.role === 'worker' || input.role === 'blocking';
   return {
     lazyConnect: true,
     enableOfflineQueue: true,
@@ -112,6 +113,8 @@ export function clusterOptions(input: OptionInput, state: RetryState): ClusterOp
     // A failover takes cluster-node-timeout (15 s by default) and a bit; ioredis' default of
     // 16 x 100 ms would fail the commands of a worker long before. 300 x 200 ms is a minute.
     ...(patient ? { maxRedirections: 300, retryDelayOnFailover: 200, retryDelayOnClusterDown: 200 } : {}),
+    // Not the same bytes sixteen times over a connection that is closed because of them.
+    ...(input.role === 'bulk' ? { maxRedirections: 3 } : {}),
     slotsRefreshTimeout: input.connectTimeoutMs,
     // Managed clusters (ElastiCache) have certificates for names, not addresses: never resolve.
     ...(input.address.tls ? { dnsLookup: (name, done) => done(null, name) } : {}),
@@ -135,7 +138,7 @@ function commonOptions(input: OptionInput) {
     connectionName: `infer-${role}`,
     // Two commands fewer per connection, and an error reply each on servers before 7.2.
     disableClientInfo: true,
-    ...(role === 'command' ? {} : { reconnectOnError: resendElsewhere() }),
+    ...(role === 'command' || role === 'bulk' ? {} : { reconnectOnError: resendElsewhere() }),
     socketTimeout,
     ...(address.username === undefined ? {} : { username: address.username }),
     ...(address.password === undefined ? {} : { password: address.password }),

@@ -11,8 +11,9 @@ export type RedisNode = Redis;
  * `command`: a short-lived command: fails within seconds with a clear error, never hangs.
  * `worker`: retries for ever with capped back-off, keeps commands queued while Redis is away.
  * `blocking`: like `worker`, for BLPOP and BZPOPMIN; no command or socket time-out.
+ * `bulk`: for large writes: once it is lost it stays so, and what was under way fails instead of being sent again.
  */
-export type ConnectionRole = 'command' | 'worker' | 'blocking';
+export type ConnectionRole = 'command' | 'worker' | 'blocking' | 'bulk';
 
 /** Where Redis is and how it was chosen. */
 export interface RedisTarget {

@@ -1,20 +1,26 @@
 import { InferError } from '../core/errors.js';
 import { decodeEnvelope } from '../model/envelope.js';
 import { modelUnserved } from '../model/model-faults.js';
-import type { ModelSignature } from '../model/signature.js';
+import { leastResultBytes, type ModelSignature } from '../model/signature.js';
 import { ELEMENT_BYTES, elementCount, type Payload, type RowTensor } from '../model/tensor.js';
 import type { TakenJob } from '../queue/broker.js';
+import { checkResultSize } from '../queue/too-large.js';
+import type { SizeLimit } from '../redis/size-limits.js';
+
+/** The largest result that can be stored, where it is known and one of so many bytes may be beyond it. */
+export type ResultLimit = (bytes: number) => SizeLimit | undefined;
 
 /**
  * Opens a taken job's input and holds it against the model's signature: the submitter checked too,
  * but perhaps against another version, and one bad row in a micro-batch would fail them all.
  * @param broken models that this worker should serve and could not load.
- * @throws InferError INPUT_LOST, ENVELOPE, MODEL_UNKNOWN, MODEL_UNSERVED, INPUT_MISMATCH
+ * @throws InferError INPUT_LOST, ENVELOPE, MODEL_UNKNOWN, MODEL_UNSERVED, INPUT_MISMATCH, RESULT_TOO_LARGE
  */
 export function admit(
   job: TakenJob,
   signatures: ReadonlyMap<string, ModelSignature>,
   broken: ReadonlyMap<string, InferError> = new Map(),
+  resultLimit?: ResultLimit,
 ): Payload {
   const { spec } = job;
   if (spec.model === '') {
@@ -59,6 +65,9 @@ export function admit(
     throw mismatch('it has inputs the model does not take');
   const unknown = payload.wanted?.find((name) => signature.outputs.every((output) => output.name !== name));
   if (unknown !== undefined) throw mismatch(`it asks for ${unknown}, which is no output of it`);
+  const bytes = spec.resultTtl === 0 ? 0 : leastResultBytes(signature, payload);
+  const limit = resultLimit?.(bytes);
+  if (limit !== undefined) checkResultSize(bytes, limit);
   return payload;
 }
 

@@ -24,7 +24,7 @@ import { ControlLoop } from './control.js';
 import { GpuHold } from './gpu-hold.js';
 import { logHandlerLine } from './handler-log.js';
 import { logWarnings, ModelWatch } from './model-watch.js';
-import { openResults } from './open-results.js';
+import { openStores } from './open-stores.js';
 import { calmed } from './outage.js';
 import { RunnerPool } from './runner-pool.js';
 import { RunnerScaler } from './runner-scaler.js';
@@ -155,7 +155,7 @@ export async function openWorker(
     hold?.assertHeld();
     await Promise.all(models.map((model) => publishModel(client, config.prefix, model.signature)));
 
-    const results = await openResults(redis.results, config.prefix, cleanup);
+    const stores = await openStores(client, redis.results, config.prefix, cleanup);
     const consumers: BullConsumer[] = [];
     await settleQueues(client, config.prefix, config.queues);
     for (const queue of config.queues) {
@@ -171,7 +171,7 @@ export async function openWorker(
         maxStalls: MAX_STALLS,
         failedTtl: config.failedTtl,
         clock: systemClock,
-        results,
+        ...stores,
       });
       consumers.push(consumer);
       cleanup.push(() => consumer.close());
@@ -191,7 +191,7 @@ export async function openWorker(
         burst: config.burst,
         maxJobs: config.maxJobs,
       },
-      { consumers, pool, models, arena, clock: systemClock, log },
+      { consumers, pool, models, arena, clock: systemClock, log, resultLimit: stores.limit },
     );
     const watch = new ModelWatch(pool, log);
     for (const { signature } of models) logWarnings(log, signature);

@@ -1,10 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Gate } from '../core/gate.js';
 import type { QueueConsumer, Settlement, TakenJob } from '../queue/broker.js';
+import { settlementBytes } from '../queue/consumer.js';
+import { withoutResult } from '../queue/too-large.js';
+import { SHARED_BYTES } from '../redis/bulk-writes.js';
+import { SizeRefused } from '../redis/size-limits.js';
 import type { Logger } from '../telemetry/logger.js';
 import { Trouble } from './trouble.js';
 
-/** Jobs ended in one script at most: about 2 ms of Redis time. */
+/** Jobs ended in one script at most: about 2 ms of Redis time. Nor more bytes than a shared connection may carry. */
 const BATCH = 128;
 /**
  * Sent in one go: all jobs of the largest micro-batch. One script at a time, of two or more that each run
@@ -20,6 +24,10 @@ const RETRY_MAX_MS = 5000;
  */
 export class Settler {
   private readonly pending: Settlement[] = [];
+  /** For results of a size that holds others up: they are sent beside, one by one. */
+  private readonly large: Settler | undefined;
+  /** Refused for their size together with others: each goes in a script of its own. */
+  private readonly alone = new WeakSet<Settlement>();
   private working = false;
   private abandoned = false;
   private readonly idle = new Gate();
@@ -29,11 +37,17 @@ export class Settler {
     private readonly consumer: QueueConsumer,
     log: Logger,
     private readonly onSettled: (settlement: Settlement, ours: boolean) => void,
+    apart = true,
   ) {
     this.trouble = new Trouble(log);
+    this.large = apart ? new Settler(consumer, log, onSettled, false) : undefined;
   }
 
   push(settlement: Settlement): void {
+    if (this.large !== undefined && settlementBytes(settlement) > SHARED_BYTES) {
+      this.large.push(settlement);
+      return;
+    }
     this.pending.push(settlement);
     if (this.working) return;
     this.working = true;
@@ -44,18 +58,21 @@ export class Settler {
 
   /** Jobs whose outcome Redis has not taken yet: their locks must live until it has. */
   get unsettled(): TakenJob[] {
-    return this.pending.map((settlement) => settlement.job);
+    const own = this.pending.map((settlement) => settlement.job);
+    return this.large === undefined ? own : [...own, ...this.large.unsettled];
   }
 
   /** Resolves when everything pushed so far has been taken by Redis. */
   async flushed(): Promise<void> {
     while (this.working) await this.idle.wait();
+    await this.large?.flushed();
   }
 
   /** Gives up what Redis has not taken: the locks of those jobs lapse, and others run them. */
   abandon(): void {
     this.pending.length = 0;
     this.abandoned = true;
+    this.large?.abandon();
   }
 
   private async work(): Promise<void> {
@@ -80,8 +97,7 @@ export class Settler {
   private async send(
     settlements: readonly Settlement[],
   ): Promise<{ reason: unknown; jobs: number } | undefined> {
-    const batches: Settlement[][] = [];
-    for (let at = 0; at < settlements.length; at += BATCH) batches.push(settlements.slice(at, at + BATCH));
+    const batches = this.batchesOf(settlements);
     const answers = await Promise.allSettled(batches.map((batch) => this.consumer.settle(batch)));
     if (this.abandoned) return undefined;
     const taken = new Set<Settlement>();
@@ -96,7 +112,47 @@ export class Settler {
         this.onSettled(settlement, answer.value[j] === true);
       });
     }
-    const failed = answers.find((answer) => answer.status === 'rejected');
+    const failed = answers.find(
+      (answer, i) => answer.status === 'rejected' && !this.giveIn(batches[i] ?? [], answer.reason),
+    ) as PromiseRejectedResult | undefined;
     return failed && { reason: failed.reason, jobs: settlements.length - taken.size };
+  }
+
+  /** Scripts of a bounded number of jobs and bytes. */
+  private batchesOf(settlements: readonly Settlement[]): Settlement[][] {
+    const batches: Settlement[][] = [];
+    let last: Settlement[] = [];
+    let bytes = 0;
+    for (const settlement of settlements) {
+      const more = settlementBytes(settlement);
+      const alone = this.alone.has(settlement);
+      if (last.length > 0 && (alone || last.length === BATCH || bytes + more > SHARED_BYTES)) {
+        batches.push(last);
+        last = [];
+        bytes = 0;
+      }
+      last.push(settlement);
+      bytes += alone ? SHARED_BYTES : more;
+    }
+    if (last.length > 0) batches.push(last);
+    return batches;
+  }
+
+  /**
+   * What Redis will never take is not sent again: jobs refused together go one by one, and one that is
+   * refused alone ends without its result. False for a failure that may pass.
+   */
+  private giveIn(batch: readonly Settlement[], reason: unknown): boolean {
+    if (!(reason instanceof SizeRefused)) return false;
+    if (batch.length > 1) {
+      for (const settlement of batch) this.alone.add(settlement);
+      return true;
+    }
+    const [refused] = batch as [Settlement];
+    const instead = withoutResult(refused, reason);
+    const at = this.pending.indexOf(refused);
+    if (instead === undefined || at < 0) return false;
+    this.pending[at] = instead;
+    return true;
   }
 }

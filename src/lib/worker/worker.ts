@@ -6,7 +6,7 @@ import type { LoadedModel } from '../model/runner.js';
 import { shapeKey } from '../model/tensor.js';
 import type { QueueConsumer, TakenJob, WorkerRecord } from '../queue/broker.js';
 import type { Logger } from '../telemetry/logger.js';
-import { admit } from './admit.js';
+import { admit, type ResultLimit } from './admit.js';
 import { BatchSizes } from './batch-sizes.js';
 import { Dispatcher } from './dispatcher.js';
 import { beatOf } from './heartbeat.js';
@@ -48,6 +48,7 @@ export interface WorkerParts {
   models: LoadedModel[];
   /** Where large inputs are staged for the runners. */
   arena?: Arena | undefined;
+  resultLimit?: ResultLimit | undefined;
   clock: Clock;
   log: Logger;
   random?: () => number;
@@ -240,7 +241,7 @@ export class Worker {
       }
       this.accepted += 1;
       try {
-        const payload = admit(job, this.models.signatures, this.parts.pool.broken);
+        const payload = admit(job, this.models.signatures, this.parts.pool.broken, this.parts.resultLimit);
         const { session } = this.models.get(job.spec.model) as { session: string };
         // A job that failed before runs alone: it may be what brought the run down.
         const alone = job.failures + job.stalls > 0 ? `;alone ${job.spec.id}` : '';

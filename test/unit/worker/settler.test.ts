@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { QueueConsumer, Settlement, TakenJob } from '../../../src/lib/queue/broker.js';
+import { SizeRefused } from '../../../src/lib/redis/size-limits.js';
 import { createLogger } from '../../../src/lib/telemetry/logger.js';
 import { Settler } from '../../../src/lib/worker/settler.js';
 
@@ -69,5 +70,58 @@ describe('the settler', () => {
     for (const call of calls) call.reject(new Error('closed'));
     await settler.flushed();
     expect([settled, calls.length]).toEqual([[], 2]);
+  });
+
+  it('of outcomes refused for their size together, only one that is refused alone ends without its result', async () => {
+    const { consumer, calls } = byHand();
+    const settled: [string, string][] = [];
+    const settler = new Settler(consumer, log, ({ job, kind }) => settled.push([job.spec.id, kind]));
+    const done = (id: number): Settlement =>
+      ({
+        kind: 'completed',
+        job: outcome(id).job,
+        result: Buffer.from('x'),
+        meta: {},
+      }) as unknown as Settlement;
+    for (let i = 0; i < 3; i++) settler.push(done(i));
+    await vi.waitFor(() => expect(calls).toHaveLength(1));
+    calls[0]?.reject(new SizeRefused(6000));
+    // Each alone, without a pause: the answer is final.
+    await vi.waitFor(() => expect(calls).toHaveLength(4));
+    expect(calls.slice(1).map(({ batch }) => batch.length)).toEqual([1, 1, 1]);
+    calls[1]?.resolve([true]);
+    calls[2]?.reject(new SizeRefused(2500));
+    calls[3]?.resolve([true]);
+    await vi.waitFor(() => expect(calls).toHaveLength(5));
+    expect(calls[4]?.batch).toMatchObject([{ kind: 'failed', failure: { code: 'RESULT_TOO_LARGE' } }]);
+    calls[4]?.resolve([true]);
+    await settler.flushed();
+    expect(settled.sort()).toEqual([
+      ['j0', 'completed'],
+      ['j1', 'failed'],
+      ['j2', 'completed'],
+    ]);
+  });
+
+  it('no outcome waits for a large one', async () => {
+    const { consumer, calls } = byHand();
+    const settler = new Settler(consumer, log, () => undefined);
+    const job = { spec: { id: 'large', resultTtl: 60 } } as TakenJob;
+    settler.push({
+      kind: 'completed',
+      job,
+      result: Buffer.alloc(2 ** 20),
+      meta: {},
+    } as unknown as Settlement);
+    settler.push(outcome(1));
+    await vi.waitFor(() => expect(calls.map(({ batch }) => ids(batch))).toEqual([['large'], ['j1']]));
+    calls[1]?.resolve([true]);
+    settler.push(outcome(2));
+    await vi.waitFor(() => expect(calls).toHaveLength(3));
+    expect(settler.unsettled.map(({ spec }) => spec.id)).toEqual(['j2', 'large']);
+    calls[0]?.resolve([true]);
+    calls[2]?.resolve([true]);
+    await settler.flushed();
+    expect(settler.unsettled).toEqual([]);
   });
 });

@@ -1,0 +1,142 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { closeClient, connectLike } from './connect.js';
+import { isRedisError } from './errors.js';
+import { checkSize, readSizeLimit, type SizeLimit, SizeRefused, sizeRefusal } from './size-limits.js';
+import type { RedisClient } from './types.js';
+
+/**
+ * Bytes that a command on a shared connection may have. More go over a connection of their own: locks, takes and
+ * other jobs' ends do not wait behind them, and a server that closes the connection because of them closes no
+ * other. The least that Redis can be told to take is 1 MB.
+ */
+export const SHARED_BYTES = 512 * 1024;
+
+/** Limits are read again after this time: an operator may have raised them. */
+const FRESH_MS = 60_000;
+/** A user who may not ask for them is noted in the server's ACL log each time it tries. */
+const FRESH_UNTOLD_MS = 3_600_000;
+/** Closed by the server so often in a row, while it goes on answering others: it does not want this. */
+const CLOSES = 3;
+const PAUSE_MS = 200;
+
+/** Large writes to one server: checked against its limits first, then sent one at a time. */
+export class BulkWrites {
+  private limit: (SizeLimit & { told: boolean }) | undefined;
+  private readAt = Number.NEGATIVE_INFINITY;
+  private reading: Promise<SizeLimit & { told: boolean }> | undefined;
+  private apart: RedisClient | undefined;
+  private turn: Promise<unknown> = Promise.resolve();
+  private closed = false;
+
+  constructor(private readonly shared: RedisClient) {}
+
+  /**
+   * Without waiting, what is known of a limit that so many bytes may be beyond. Looks again in the background
+   * when it was read long ago; small values cost no look.
+   */
+  knownFor(bytes: number): SizeLimit | undefined {
+    if (bytes <= SHARED_BYTES) return undefined;
+    if (!this.isFresh) void this.read().catch(() => undefined);
+    return this.limit;
+  }
+
+  /** @throws SizeRefused when the server will not take a value of so many bytes. Small ones cost no look. */
+  async check(bytes: number): Promise<void> {
+    if (bytes <= SHARED_BYTES) return;
+    checkSize(bytes, this.isFresh && this.limit !== undefined ? this.limit : await this.read());
+  }
+
+  /**
+   * Runs a write of so many bytes: on the shared connection, or on one of its own.
+   * @throws SizeRefused when the server will never take it; else what the client throws, and it may be sent again.
+   */
+  async run<T>(bytes: number, write: (client: RedisClient) => Promise<T>): Promise<T> {
+    if (bytes <= SHARED_BYTES) {
+      try {
+        return await write(this.shared);
+      } catch (error) {
+        throw refusedFor(bytes, error) ?? error;
+      }
+    }
+    await this.check(bytes);
+    const done = this.turn.then(() => this.send(bytes, write));
+    this.turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.drop();
+  }
+
+  private async send<T>(bytes: number, write: (client: RedisClient) => Promise<T>): Promise<T> {
+    let interruptions = 0;
+    const count = () => {
+      interruptions += 1;
+    };
+    this.shared.on('close', count);
+    try {
+      for (let closes = 1; ; closes++) {
+        if (this.closed) throw new Error('Connection is closed.');
+        const client = await this.open();
+        try {
+          return await write(client);
+        } catch (error) {
+          const refused = refusedFor(bytes, error);
+          const isReply = error instanceof Error && error.name === 'ReplyError';
+          // It closes the connection after some of these replies.
+          if (refused !== undefined || !isReply) await this.drop();
+          if (refused !== undefined) throw refused;
+          if (isReply || !isRedisError(error)) throw error;
+          // Where the server tells its limits the value must fit them: the connection was lost for another reason.
+          const limit = this.limit?.told === false ? this.limit : await this.read();
+          checkSize(bytes, limit);
+          // Does it answer others? While the network is silent this waits, and the shared connection is lost too.
+          await this.shared.ping();
+          if (limit.told || interruptions > 0) throw error;
+          if (closes === CLOSES) throw new SizeRefused(bytes);
+          await delay(PAUSE_MS);
+        }
+      }
+    } finally {
+      this.shared.off('close', count);
+    }
+  }
+
+  private async open(): Promise<RedisClient> {
+    if (this.apart === undefined || this.apart.status === 'end') {
+      this.apart = await connectLike(this.shared, 'bulk');
+    }
+    return this.apart;
+  }
+
+  private async drop(): Promise<void> {
+    const client = this.apart;
+    this.apart = undefined;
+    if (client !== undefined) await closeClient(client);
+  }
+
+  private get isFresh(): boolean {
+    const freshMs = this.limit?.told === false ? FRESH_UNTOLD_MS : FRESH_MS;
+    return performance.now() - this.readAt < freshMs;
+  }
+
+  private read(): Promise<SizeLimit & { told: boolean }> {
+    this.reading ??= readSizeLimit(this.shared)
+      .then((limit) => {
+        this.limit = limit;
+        this.readAt = performance.now();
+        return limit;
+      })
+      .finally(() => {
+        this.reading = undefined;
+      });
+    return this.reading;
+  }
+}
+
+function refusedFor(bytes: number, error: unknown): SizeRefused | undefined {
+  if (error instanceof SizeRefused) return error;
+  const limit = sizeRefusal(error);
+  return limit === undefined ? undefined : new SizeRefused(bytes, limit);
+}

@@ -1,0 +1,96 @@
+import { messageOf } from '../core/errors.js';
+import { formatBytes } from '../core/units.js';
+import { readMemory } from './info.js';
+import { masterNodes } from './server-config.js';
+import type { RedisClient } from './types.js';
+
+/** What one value may have, and where that comes from. */
+export interface SizeLimit {
+  /** Bytes of one argument of a command. */
+  readonly bytes: number;
+  /** The server's setting that says so; undefined when it does not tell. */
+  readonly setting: string | undefined;
+}
+
+/** Largest that the packed arguments of our scripts and the buffers of Node.js hold, whatever the server takes. */
+const MOST_BYTES = 2 ** 31 - 1;
+/** What is sent beside the value itself: the job's other fields, the command's own bytes. */
+const BESIDE_BYTES = 32 * 1024;
+
+/**
+ * The largest value that a server takes: the least of `proto-max-bulk-len`, `client-query-buffer-limit` and
+ * `maxmemory`. A user without CONFIG, or a provider that has none, leaves the first two unknown.
+ * @throws what the client throws when the connection fails.
+ */
+export async function readSizeLimit(client: RedisClient): Promise<SizeLimit & { told: boolean }> {
+  const names = ['proto-max-bulk-len', 'client-query-buffer-limit'] as const;
+  const nodes = masterNodes(client);
+  let told = nodes.length > 0;
+  let limit: SizeLimit = { bytes: MOST_BYTES, setting: undefined };
+  const lower = (bytes: number, setting: string): void => {
+    if (bytes > 0 && bytes < limit.bytes) limit = { bytes, setting };
+  };
+  for (const { node } of nodes) {
+    for (const name of names) {
+      const reply = await node.config('GET', name).catch((error: unknown) => {
+        if (error instanceof Error && error.name === 'ReplyError') return undefined;
+        throw error;
+      });
+      const value = Number((reply as string[] | undefined)?.[1] ?? Number.NaN);
+      if (Number.isNaN(value)) told = false;
+      else lower(value, name);
+    }
+  }
+  const memory = await readMemory(client);
+  if (memory !== undefined) lower(memory.maxMemory, 'maxmemory');
+  return { ...limit, told };
+}
+
+/** A value that a server will never take, however often it is sent. */
+export class SizeRefused extends Error {
+  override readonly name = 'SizeRefused';
+
+  constructor(
+    /** Of the value. */
+    readonly bytes: number,
+    /** What the server takes at most, as far as it is known. */
+    readonly limit: Partial<SizeLimit> = {},
+  ) {
+    super(`a value of ${formatBytes(bytes)} is more than Redis takes`);
+  }
+
+  /** `at most 512 MB: proto-max-bulk-len`, or that it is not known. */
+  get limitText(): string {
+    const { bytes, setting } = this.limit;
+    const name = setting === undefined ? '' : `: ${setting}`;
+    return bytes === undefined ? `its limit is not known${name}` : `at most ${formatBytes(bytes)}${name}`;
+  }
+}
+
+/** @throws SizeRefused when a value of so many bytes does not fit. */
+export function checkSize(bytes: number, limit: SizeLimit): void {
+  if (bytes + BESIDE_BYTES > limit.bytes) throw new SizeRefused(bytes, limit);
+}
+
+/**
+ * Words in which servers and providers refuse a value for its size. Not OOM, LOADING, READONLY, MASTERDOWN and
+ * the like, which pass: the same command may be taken later.
+ */
+const REFUSALS = [
+  /invalid (?:multi)?bulk length/i,
+  /exceeds (?:the )?maximum allowed size/i,
+  /max(?:imum)?[ -](?:allowed )?(?:request|record|value|command|payload|message|entry|object|body|data)[ -]size/i,
+  /(?:request|record|value|command|payload|message|entry|object|body|argument) (?:size )?(?:is )?too (?:large|big|long)/i,
+  /too big (?:bulk|mbulk|inline)/i,
+];
+const PASSING =
+  /(?:^|[ -])(?:OOM|LOADING|READONLY|MASTERDOWN|BUSY|TRYAGAIN|CLUSTERDOWN|MISCONF|NOREPLICAS)\b/;
+
+/** What a server's error says of a size limit; undefined when that is not what is wrong. */
+export function sizeRefusal(error: unknown): Partial<SizeLimit> | undefined {
+  const text = messageOf(error).slice(0, 500);
+  if (PASSING.test(text) || !REFUSALS.some((words) => words.test(text))) return undefined;
+  const bytes = Number(/\blimit(?: is| of)?:?\s*(\d{3,15})\b/i.exec(text)?.[1] ?? Number.NaN);
+  const setting = /bulk length|proto-max-bulk-len/.test(text) ? { setting: 'proto-max-bulk-len' } : {};
+  return Number.isNaN(bytes) ? setting : { bytes, ...setting };
+}
