@@ -95,14 +95,14 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
             () => id,
             signal,
           );
-    const over = group.state === 'completed' || group.state === 'failed';
+    const over = group.state === 'completed' || group.state === 'failed' || group.state === 'cancelled';
     if (!over) {
       await this.print(groupView(group, this.layout));
       this.endWith(ExitCode.TryAgain);
       this.next(`infer result ${id} --wait`);
       return { ...group, results: [] };
     }
-    if (group.jobsFailed > 0) this.endWith(group.rowsDone > 0 ? ExitCode.Partial : ExitCode.Negative);
+    if (group.state !== 'completed') this.endWith(group.rowsDone > 0 ? ExitCode.Partial : ExitCode.Negative);
     const { notingFailed, rowsOf } = await import('../lib/cli/group-rows.js');
     const failedRows: number[] = [];
     const chunks = notingFailed(client.groupChunks(group, { signal }), failedRows);

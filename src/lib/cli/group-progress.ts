@@ -31,10 +31,7 @@ export async function submitGroup(
     return await writer.close();
   } catch (error) {
     // Whatever stops this too is less telling than what stopped the submit.
-    const takenBack = await writer.abandon().then(
-      () => true,
-      () => false,
-    );
+    const takenBack = await writer.abandon().catch(() => false);
     const rows = writer.rowsWritten;
     if (!takenBack || rows === 0) throw error;
     if (error instanceof InferError) throw withTakenBack(error, rows);

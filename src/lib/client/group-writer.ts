@@ -1,15 +1,23 @@
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
-import { chunkId, printable } from '../core/job.js';
+import { chunkId, newId, printable } from '../core/job.js';
 import type { Chunk } from '../input/chunk-builder.js';
 import { encodeEnvelope } from '../model/envelope.js';
 import type { JobSpec, NewJob } from '../queue/broker.js';
+import { type GroupOpening, SENDER_LEASE_MS } from '../queue/group-life.js';
 import type { Producer } from '../queue/producer.js';
 import type { SubmittedGroup } from './types.js';
 
 /** Chunk jobs added in one round trip, and round trips under way: enough to hide the network, little to hold. */
 const CHUNKS_PER_ADD = 16;
 const ADDS_UNDER_WAY = 4;
+
+/** Why a group that is there cannot be sent on. */
+const REFUSALS: Partial<Record<GroupOpening, string>> = {
+  abandoned: 'was taken back before all its rows were sent',
+  cancelled: 'was cancelled',
+  other: 'was begun by another version of infer',
+};
 
 /** Writes a bulk submission chunk by chunk; memory holds a few dozen chunks whatever the total. */
 export class GroupWriter {
@@ -18,40 +26,40 @@ export class GroupWriter {
   private pending: NewJob[] = [];
   private readonly underWay = new Set<Promise<void>>();
   private failure: unknown;
+  private saying: NodeJS.Timeout | undefined;
 
   private constructor(
     private readonly producer: Producer,
     /** Every chunk's spec but for its id, rows and place; its id is the group's. */
     private readonly template: JobSpec,
+    private readonly sender: string,
     /** The group is there and complete: there is nothing to write. */
     readonly isDuplicate: boolean,
-    /** Some chunks may be there already, from a submitter that died. */
+    /** Some chunks may be there already, from another sender that is at work or died. */
     private readonly resumes: boolean,
-  ) {}
+  ) {
+    if (!isDuplicate) this.sayOften();
+  }
 
   /**
-   * @throws InferError ID_TAKEN (2) when a group of this id was taken back: its chunks cannot run again;
-   * or was begun by a version of infer that cuts rows into other chunks.
+   * @throws InferError ID_TAKEN (2) when a group of this id was cancelled or taken back: its chunks cannot run
+   * again; or was begun by a version of infer that cuts rows into other chunks.
    */
   static async open(producer: Producer, template: JobSpec): Promise<GroupWriter> {
-    const found = await producer.openGroup(template);
-    if (found === 'abandoned') {
-      throw new InferError(
-        'ID_TAKEN',
-        `${printable(template.id)} was taken back before all its rows were sent`,
-        {
-          hint: 'send the rows under another --id',
-          exitCode: ExitCode.Usage,
-        },
-      );
-    }
-    if (found === 'other') {
-      throw new InferError('ID_TAKEN', `${printable(template.id)} was begun by another version of infer`, {
-        hint: `cancel it (infer cancel ${printable(template.id)}), and send the rows under another --id`,
+    const sender = newId('j');
+    const found = await producer.groups.open(template, sender);
+    const why = REFUSALS[found];
+    if (why !== undefined) {
+      const id = printable(template.id);
+      throw new InferError('ID_TAKEN', `${id} ${why}`, {
+        hint:
+          found === 'other'
+            ? `cancel it (infer cancel ${id}), and send the rows under another --id`
+            : 'send the rows under another --id',
         exitCode: ExitCode.Usage,
       });
     }
-    return new GroupWriter(producer, template, found === 'closed', found === 'open');
+    return new GroupWriter(producer, template, sender, found === 'closed', found === 'open');
   }
 
   get rowsWritten(): number {
@@ -82,25 +90,47 @@ export class GroupWriter {
     await Promise.all(this.underWay);
     this.throwFailure();
     const { id, queue, model, priority } = this.template;
-    await this.producer.closeGroup(queue, id, this.rows, this.index);
+    await this.producer.groups.close(queue, id, this.sender, this.sent);
+    clearInterval(this.saying);
     return { group: id, queue, priority, model, rows: this.rows, jobs: this.index };
   }
 
   /**
-   * Gives up: chunks that have not ended are cancelled. If none has run, the group is forgotten, and
-   * may be sent again under its id; else it ends with what has run.
+   * Gives up. Where another sender goes on with the group, or has completed it, it is theirs and stays
+   * as it is. Else it is taken back: chunks that have not ended are cancelled. If none has run, the group is
+   * forgotten, and may be sent again under its id; else it ends with what has run.
+   * Answers true when it was taken back.
    */
-  async abandon(): Promise<void> {
+  async abandon(): Promise<boolean> {
     this.pending = [];
+    clearInterval(this.saying);
     await Promise.allSettled(this.underWay);
     const { id, queue } = this.template;
-    let queued = 0;
-    for (let index = 0; index < this.index; index++) {
-      if ((await this.producer.cancel(queue, chunkId(id, index))) !== undefined) queued += 1;
+    const { groups } = this.producer;
+    const { what, added } = await groups.leave(queue, id, this.sender);
+    if (what !== 'ours') return false;
+    const jobs = Math.max(this.index, added);
+    let missing = 0;
+    for (let index = 0; index < jobs; index++) {
+      if ((await this.producer.cancel(queue, chunkId(id, index))) === undefined) missing += 1;
     }
-    if (await this.producer.forgetGroup(queue, id, this.index)) return;
-    // Only chunks that are there can end, and a group waits for all it counts.
-    await this.producer.closeGroup(queue, id, this.rows, queued, true);
+    if (await groups.forget(queue, id, this.sender, jobs)) return true;
+    await groups.end(queue, id, this.sender, { rows: this.rows, jobs, missing });
+    return true;
+  }
+
+  private get sent(): { rows: number; jobs: number } {
+    return { rows: this.rows, jobs: this.index };
+  }
+
+  /** While it waits for rows it says that it is at work: a group whose senders fell silent may be ended. */
+  private sayOften(): void {
+    const { id, queue } = this.template;
+    this.saying = setInterval(() => {
+      // What is wrong with the group comes to light with the next chunk.
+      this.producer.groups.note(queue, id, this.sender, this.sent).catch(() => undefined);
+    }, SENDER_LEASE_MS / 3);
+    this.saying.unref();
   }
 
   private async flush(): Promise<void> {
@@ -110,11 +140,9 @@ export class GroupWriter {
       const { queue, id } = this.template;
       const add = Promise.all([
         this.producer.submit(queue, jobs, this.resumes),
-        this.producer.noteChunks(queue, id, this.index),
+        this.producer.groups.note(queue, id, this.sender, this.sent),
       ])
-        .then(([, cancelled]) => {
-          if (cancelled) throw new InferError('CANCELLED', `group ${printable(id)} was cancelled`);
-        })
+        .then(() => undefined)
         .catch((error: unknown) => {
           this.failure ??= error;
         })

@@ -10,8 +10,9 @@ import { Admission } from './admission.js';
 import { Arrivals } from './arrivals.js';
 import type { GroupRecord, JobSpec, NewJob, SubmittedJob } from './broker.js';
 import { expireDue } from './deadlines.js';
+import { GroupLife } from './group-life.js';
 import { INLINE_INPUT_BYTES, jobName, toJobData } from './job-data.js';
-import { groupKey, queuesKey } from './keys.js';
+import { queuesKey } from './keys.js';
 import { openQueue } from './open-queue.js';
 import { queueOfChunk } from './reader.js';
 import { QueueScripts } from './script-client.js';
@@ -20,15 +21,6 @@ import { untilLoaded } from './unloaded.js';
 
 /** Seconds an input outlives a submitter that dies between storing it and adding its job. */
 const ORPHAN_INPUT_TTL = 86_400;
-/** Seconds a group that is never closed (its submitter died) is kept. */
-const OPEN_GROUP_TTL = 7 * 86_400;
-
-/**
- * How rows are cut into chunks (`ChunkBuilder`). A group that was begun in one way and sent on in another would
- * have rows twice and others never.
- */
-const CUTTING = '2';
-
 /** About what Redis holds of a job besides its input. */
 const JOB_BYTES = 1024;
 
@@ -148,54 +140,9 @@ export class Producer {
     this.registered.set(queue, now);
   }
 
-  /**
-   * Begins a group. `open` when one of this id was begun and not closed (its submitter died, say: the
-   * same rows may be sent again), `closed` when it is complete, `abandoned` when it was taken back,
-   * `other` when it was begun and not closed by a version that cuts rows into other chunks.
-   */
-  async openGroup(
-    group: Pick<JobSpec, 'id' | 'queue' | 'model' | 'priority' | 'resultTtl' | 'notBefore'>,
-  ): Promise<'new' | 'open' | 'closed' | 'abandoned' | 'other'> {
-    const key = groupKey(this.scriptsOf(group.queue).tag, group.id);
-    if ((await this.client.hsetnx(key, 'timestamp', this.clock.now())) === 0) {
-      const names = ['closed', 'abandoned', 'cutting', 'model'] as const;
-      const [closed, abandoned, cutting, known] = await this.client.hmget(key, ...names);
-      if (abandoned === '1') return 'abandoned';
-      // Without a model it was begun this instant, by somebody who has not written the rest yet.
-      return closed === '1' ? 'closed' : cutting === CUTTING || known === null ? 'open' : 'other';
-    }
-    const { model, priority, resultTtl: ttl } = group;
-    const start = group.notBefore === undefined ? {} : { start: group.notBefore };
-    await this.client.hset(key, { model, priority, ttl, cutting: CUTTING, ...start });
-    await this.client.expire(key, OPEN_GROUP_TTL);
-    return 'new';
-  }
-
-  /** Notes how many chunks were added so far; answers true when somebody cancelled the group. */
-  async noteChunks(queue: string, id: string, added: number): Promise<boolean> {
-    const key = groupKey(this.scriptsOf(queue).tag, id);
-    const noted = Promise.all([this.client.hset(key, 'added', added), this.client.hexists(key, 'cr')]);
-    const [, cancelled] = await worded(this.client, noted);
-    return cancelled === 1;
-  }
-
-  /** Forgets a group that was taken back before any of its chunks ran; false when some did. */
-  async forgetGroup(queue: string, id: string, chunks: number): Promise<boolean> {
-    const forgotten = this.scriptsOf(queue).run('inferForgetGroup', this.clock.now(), id, chunks);
-    return (await worded(this.client, forgotten)) === 1;
-  }
-
-  /** Rows and chunk jobs are final; answers true when all of them have ended already. */
-  async closeGroup(
-    queue: string,
-    id: string,
-    rows: number,
-    jobs: number,
-    abandoned = false,
-  ): Promise<boolean> {
-    const flag = abandoned ? '1' : '';
-    const closed = this.scriptsOf(queue).run('inferCloseGroup', this.clock.now(), id, rows, jobs, flag);
-    return (await worded(this.client, closed)) === 1;
+  /** The life of groups; their chunks are jobs like others. */
+  get groups(): GroupLife {
+    return new GroupLife(this.client, (queue) => this.scriptsOf(queue), this.clock);
   }
 
   /**
@@ -215,14 +162,14 @@ export class Producer {
   /** Cancels the chunks of a group that have not ended; answers how many of each state there are. */
   async cancelGroup(group: GroupRecord): Promise<Record<string, number>> {
     const states: Record<string, number> = {};
-    // Its submitter, if it is still at work, stops at this.
-    await worded(
-      this.client,
-      this.client.hset(groupKey(this.scriptsOf(group.queue).tag, group.id), 'cr', '1'),
-    );
+    const orphan = await this.groups.cancel(group.queue, group.id);
     for (let index = 0; index < group.jobs; index++) {
       const state = (await this.cancel(queueOfChunk(group, index), chunkId(group.id, index))) ?? 'unknown';
       states[state] = (states[state] ?? 0) + 1;
+    }
+    if (orphan) {
+      const { queue, id, rows, jobs } = group;
+      await this.groups.end(queue, id, '', { rows, jobs, missing: states.unknown ?? 0 });
     }
     return states;
   }

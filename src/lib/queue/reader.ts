@@ -92,15 +92,18 @@ export async function readGroup(
     queue,
     model: fields.model,
     priority: Number(fields.priority) as Priority,
-    state: over
-      ? jobsFailed > 0
-        ? 'failed'
-        : 'completed'
-      : jobsCompleted + jobsFailed > 0
-        ? 'active'
-        : startAt > Date.now()
-          ? 'delayed'
-          : 'waiting',
+    state:
+      (over && fields.abandoned === '1') || (!closed && fields.cr !== undefined)
+        ? 'cancelled'
+        : over
+          ? jobsFailed > 0
+            ? 'failed'
+            : 'completed'
+          : jobsCompleted + jobsFailed > 0
+            ? 'active'
+            : startAt > Date.now()
+              ? 'delayed'
+              : 'waiting',
     rows: Number(fields.rows ?? 0),
     jobs,
     closed,

@@ -2,9 +2,18 @@ import type { RedisClient } from '../redis/types.js';
 import { bullBase, queueTag } from './keys.js';
 import { RECOVER, RENEW, SETTLE, SWEEP, TAKE } from './scripts.js';
 import { PURGE_ENDED, PURGE_WAITING, SET_PRIORITY } from './scripts-control.js';
+import {
+  CANCEL_GROUP,
+  CLOSE_GROUP,
+  FORGET_GROUP,
+  LEAVE_GROUP,
+  NOTE_CHUNKS,
+  OPEN_GROUP,
+  SET_GROUP_PRIORITY,
+} from './scripts-group.js';
 import { MOVE_DROP, MOVE_FENCE, MOVE_IN, MOVE_OUT, MOVE_PARK } from './scripts-move.js';
 import { SCRIPT_KEYS } from './scripts-prelude.js';
-import { CANCEL, CLOSE_GROUP, EXPIRE_DUE, FORGET_GROUP, RETRY, STORE_INPUT, WATCH } from './scripts-steer.js';
+import { CANCEL, EXPIRE_DUE, RETRY, STORE_INPUT, WATCH } from './scripts-steer.js';
 import { untilLoaded } from './unloaded.js';
 
 const SCRIPTS = {
@@ -15,8 +24,13 @@ const SCRIPTS = {
   inferStoreInput: STORE_INPUT,
   inferCancel: CANCEL,
   inferWatch: WATCH,
+  inferOpenGroup: OPEN_GROUP,
+  inferNoteChunks: NOTE_CHUNKS,
   inferCloseGroup: CLOSE_GROUP,
+  inferLeaveGroup: LEAVE_GROUP,
   inferForgetGroup: FORGET_GROUP,
+  inferCancelGroup: CANCEL_GROUP,
+  inferSetGroupPriority: SET_GROUP_PRIORITY,
   inferSweep: SWEEP,
   inferExpireDue: EXPIRE_DUE,
   inferRetry: RETRY,

@@ -52,23 +52,6 @@ return 1
 `;
 
 /**
- * Closes a group: its rows and jobs are final. ARGV 4 id, 5 rows, 6 jobs, 7 '1' when it was taken back.
- * Output: 1 when every chunk had ended already.
- */
-export const CLOSE_GROUP = `${PRELUDE}
-local key = tag .. ':grp:' .. ARGV[4]
--- HDEL first: a full Redis refuses a script whose first write needs memory.
-call('HDEL', key, 'closed')
-call('HSET', key, 'rows', ARGV[5], 'jobs', ARGV[6], 'closed', '1', 'abandoned', ARGV[7])
--- Until its last chunk has ended it is kept, however late they may start.
-call('PERSIST', key)
-local g = call('HMGET', key, 'jc', 'jf')
-if tonumber(g[1] or 0) + tonumber(g[2] or 0) < tonumber(ARGV[6]) then return 0 end
-endGroup(ARGV[4], tag, key, tonumber(ARGV[6]))
-return 1
-`;
-
-/**
  * Expires jobs that are past their deadline and have not started. ARGV 4 most to end, 5 failure JSON,
  * 6 message, 7 keep s, 8 id to look at before all others or '', 9 ms in which the queue is left alone
  * after a script that left some ('': the caller is not paced). `<tag>:deadlines` is a ZSET id -> ms,
@@ -177,26 +160,4 @@ for i = 5, #ARGV do
   end
 end
 return out
-`;
-
-/**
- * Forgets a group whose submit was taken back before any of it ran, as if it had never been sent, so
- * that it can be sent again under its id. Only deletes, so a full Redis takes it too. ARGV 4 id,
- * 5 chunks sent. Output: 1 forgotten, 0 some chunk has run or runs: nothing was changed.
- */
-export const FORGET_GROUP = `${PRELUDE}
-local group, count = ARGV[4], tonumber(ARGV[5])
--- Chunks that were moved may run elsewhere.
-if call('HEXISTS', tag .. ':grp:' .. group, 'moved') == 1 then return 0 end
-for n = 0, count - 1 do
-  local key = base .. group .. '-' .. n
-  if call('EXISTS', key) == 1 and call('HGET', key, 'st') ~= 'cancelled' then return 0 end
-end
-for n = 0, count - 1 do
-  local id = group .. '-' .. n
-  call('ZREM', tag .. ':cancelled', id)
-  call('DEL', base .. id, tag .. ':in:' .. id)
-end
-call('DEL', tag .. ':grp:' .. group)
-return 1
 `;

@@ -1,6 +1,5 @@
 import { type Priority, toBullPriority } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
-import { groupKey, queueTag } from './keys.js';
 import { QueueScripts } from './script-client.js';
 
 /** Jobs of one script: about 2 ms of Redis time. */
@@ -42,5 +41,6 @@ export async function setGroupPriority(
   group: { id: string; queue: string },
   priority: Priority,
 ): Promise<void> {
-  await client.hset(groupKey(queueTag(prefix, group.queue), group.id), 'priority', priority);
+  const scripts = new QueueScripts(client, prefix, group.queue);
+  await scripts.run('inferSetGroupPriority', Date.now(), group.id, priority);
 }

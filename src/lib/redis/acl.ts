@@ -2,8 +2,8 @@ export const ACL_ROLES = ['producer', 'worker', 'inspector', 'admin'] as const;
 
 export type AclRole = (typeof ACL_ROLES)[number];
 
-/** Every connection: a sign of life, its name, memory and readiness, and the map of a Cluster. */
-const CONNECTION = ['ping', 'info', 'client|setname', 'cluster|slots', 'cluster|info'];
+/** Every connection: a sign of life, its name, memory and readiness, the server's clock, and the map of a Cluster. */
+const CONNECTION = ['ping', 'info', 'time', 'client|setname', 'cluster|slots', 'cluster|info'];
 
 /** What reads one thing whose name is known: a job, a result, a group, a model. */
 const READ = [

@@ -188,10 +188,10 @@ describe('a move that stops half way', () => {
 describe('chunks of a group', () => {
   async function group(): Promise<string> {
     const id = newId('g');
-    await from.producer.openGroup({ id, queue: from.queue, model: 'm', priority: 0, resultTtl: 600 });
+    await from.producer.groups.open({ id, queue: from.queue, model: 'm', priority: 0, resultTtl: 600 }, 'me');
     const of = (index: number) => ({ id, index, firstRow: index * 10 });
     await from.submit(...[0, 1, 2].map((n) => ({ id: chunkId(id, n), rows: 10, group: of(n) })));
-    await from.producer.closeGroup(from.queue, id, 30, 3);
+    await from.producer.groups.close(from.queue, id, 'me', { rows: 30, jobs: 3 });
     return id;
   }
   const record = (id: string) => readGroup(from.client, PREFIX, from.queue, id);
@@ -218,7 +218,7 @@ describe('chunks of a group', () => {
 
   it('stay while their group is still being written', async () => {
     const id = newId('g');
-    await from.producer.openGroup({ id, queue: from.queue, model: 'm', priority: 0, resultTtl: 600 });
+    await from.producer.groups.open({ id, queue: from.queue, model: 'm', priority: 0, resultTtl: 600 }, 'me');
     await from.submit({ id: chunkId(id, 0), rows: 10, group: { id, index: 0, firstRow: 0 } });
     expect(await move(chunkId(id, 0))).toBe('group open');
     expect(await takeable()).toEqual({ from: [chunkId(id, 0)], to: [] });
@@ -234,7 +234,8 @@ describe('chunks of a group', () => {
     expect(now?.moved).toEqual({ 0: from.queue, 1: to.queue });
     expect(await from.producer.cancelGroup(now as NonNullable<typeof now>)).toEqual({ cancelled: 3 });
     expect(await record(id)).toMatchObject({ state: 'failed', jobsFailed: 3 });
-    expect(await from.producer.forgetGroup(from.queue, id, 3)).toBe(false);
+    await from.client.hset(`${from.tag}:grp:${id}`, 'leaving', 'me');
+    expect(await from.producer.groups.forget(from.queue, id, 'me', 3)).toBe(false);
   });
 });
 

@@ -58,11 +58,11 @@ describe('purging what has not started', () => {
 
   it('counts chunks in their group, and ends it', async () => {
     const id = newId('g');
-    await kit.producer.openGroup({ id, queue: kit.queue, model: 'm', priority: 0, resultTtl: 600 });
+    await kit.producer.groups.open({ id, queue: kit.queue, model: 'm', priority: 0, resultTtl: 600 }, 'me');
     const group = (index: number) => ({ id, index, firstRow: index * 10 });
     const chunks = [0, 1, 2].map((index) => ({ id: chunkId(id, index), rows: 10, group: group(index) }));
     await kit.submit(...chunks);
-    await kit.producer.closeGroup(kit.queue, id, 30, 3);
+    await kit.producer.groups.close(kit.queue, id, 'me', { rows: 30, jobs: 3 });
     const consumer = await kit.consumer();
     const [job] = await consumer.take(10);
     if (job === undefined) throw new Error('nothing taken');

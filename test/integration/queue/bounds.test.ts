@@ -35,9 +35,9 @@ describe('numbers that Redis cannot hold', () => {
   it('a group that is kept for ever ends', async () => {
     const consumer = await kit.consumer();
     const group = { id: 'g1', queue: kit.queue, model: 'm', priority: 0, resultTtl: HUGE };
-    await kit.producer.openGroup(group);
+    await kit.producer.groups.open(group, 'me');
     await kit.submit({ id: 'g1-0', resultTtl: HUGE, group: { id: 'g1', index: 0, firstRow: 0 } });
-    await kit.producer.closeGroup(kit.queue, 'g1', 1, 1);
+    await kit.producer.groups.close(kit.queue, 'g1', 'me', { rows: 1, jobs: 1 });
     await consumer.settle([completed(await takeOne(consumer))]);
     const key = groupKey(kit.tag, 'g1');
     expect(await kit.client.hget(key, 'finishedOn')).not.toBeNull();

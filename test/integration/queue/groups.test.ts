@@ -20,7 +20,7 @@ afterEach(() => kit.close());
 
 async function openGroup(chunks: number, resultTtl = 600): Promise<string> {
   const id = newId('g');
-  await kit.producer.openGroup({ id, queue: kit.queue, model: 'm', priority: 3, resultTtl });
+  await kit.producer.groups.open({ id, queue: kit.queue, model: 'm', priority: 3, resultTtl }, 'me');
   await kit.submit(
     ...Array.from({ length: chunks }, (_, index) => ({
       id: chunkId(id, index),
@@ -44,7 +44,7 @@ describe('group', () => {
     expect(await group(id)).toMatchObject({ state: 'waiting', closed: false, priority: 3, model: 'm' });
     const jobs = await consumer.take(30);
     await consumer.settle([completed(jobs[0] as never)]);
-    expect(await kit.producer.closeGroup(kit.queue, id, 30, 3)).toBe(false);
+    expect(await kit.producer.groups.close(kit.queue, id, 'me', { rows: 30, jobs: 3 })).toBe(false);
     expect(await group(id)).toMatchObject({
       state: 'active',
       jobs: 3,
@@ -69,7 +69,7 @@ describe('group', () => {
     const id = await openGroup(1);
     await consumer.settle([completed(await takeOne(consumer))]);
     expect((await group(id)).finishedAt).toBeUndefined();
-    expect(await kit.producer.closeGroup(kit.queue, id, 10, 1)).toBe(true);
+    expect(await kit.producer.groups.close(kit.queue, id, 'me', { rows: 10, jobs: 1 })).toBe(true);
     expect(await group(id)).toMatchObject({ state: 'completed', rowsDone: 10 });
   });
 
@@ -80,7 +80,7 @@ describe('group', () => {
     await consumer.settle([completed(jobs[0] as never)]);
     const first = kit.resultKey(chunkId(id, 0));
     expect(await kit.client.ttl(first)).toBeGreaterThan(86_400);
-    await kit.producer.closeGroup(kit.queue, id, 20, 2);
+    await kit.producer.groups.close(kit.queue, id, 'me', { rows: 20, jobs: 2 });
     await consumer.settle([completed(jobs[1] as never)]);
     for (const key of [first, kit.resultKey(chunkId(id, 1)), groupKey(id)]) {
       const ttl = await kit.client.ttl(key);
@@ -110,7 +110,7 @@ describe('group', () => {
   it('goes on with the chunks of it that are retried, with rows done or none', async () => {
     const consumer = await kit.consumer();
     const id = await openGroup(2);
-    await kit.producer.closeGroup(kit.queue, id, 20, 2);
+    await kit.producer.groups.close(kit.queue, id, 'me', { rows: 20, jobs: 2 });
     const jobs = await consumer.take(20);
     await consumer.settle([failed(jobs[0] as never), { ...failed(jobs[1] as never), rowsDone: 4 } as never]);
     expect(await group(id)).toMatchObject({ state: 'failed', rowsDone: 4, jobsFailed: 2 });
@@ -123,7 +123,7 @@ describe('group', () => {
   it('is cancelled chunk by chunk, those that run after their worker hears of it', async () => {
     const consumer = await kit.consumer();
     const id = await openGroup(4);
-    await kit.producer.closeGroup(kit.queue, id, 40, 4);
+    await kit.producer.groups.close(kit.queue, id, 'me', { rows: 40, jobs: 4 });
     const [done] = await consumer.take(10);
     await consumer.settle([completed(done as never)]);
     await consumer.take(10);
@@ -240,7 +240,7 @@ describe('a group that was taken back', () => {
     await consumer.settle([completed(first)]);
     await writer.abandon();
     const group = await readGroup(kit.client, PREFIX, kit.queue, id);
-    expect(group).toMatchObject({ closed: true, jobsCompleted: 1, jobsFailed: 15, state: 'failed' });
+    expect(group).toMatchObject({ closed: true, jobsCompleted: 1, jobsFailed: 15, state: 'cancelled' });
     await expect(GroupWriter.open(kit.producer, template)).rejects.toMatchObject({ code: 'ID_TAKEN' });
   });
 });

@@ -47,7 +47,7 @@ describe('deadlines', () => {
   it('of a chunk go with a group that is taken back', async () => {
     const group = newId('g');
     const spec = { id: chunkId(group, 0), group: { id: group, index: 0, firstRow: 0 }, deadline: soon() };
-    await kit.producer.openGroup({ ...kit.spec(), id: group });
+    await kit.producer.groups.open({ ...kit.spec(), id: group }, 'me');
     await kit.submit(spec as never);
     await kit.producer.cancel(kit.queue, spec.id);
     expect(await due()).toEqual([]);

@@ -83,7 +83,10 @@ describe('reader', () => {
   it('finds jobs and groups of any queue, and reads every state', async () => {
     const consumer = await kit.consumer();
     await kit.producer.registerQueue(kit.queue);
-    await kit.producer.openGroup({ id: 'g1', queue: kit.queue, model: 'm', priority: 1, resultTtl: 60 });
+    await kit.producer.groups.open(
+      { id: 'g1', queue: kit.queue, model: 'm', priority: 1, resultTtl: 60 },
+      'me',
+    );
     const [id] = (await kit.submit({ priority: 7, model: 'digits', rows: 4 })) as [string];
     const queues = await listQueues(kit.client, PREFIX);
     expect(queues).toContain(kit.queue);

@@ -5,7 +5,8 @@ import { count, facts, type Layout } from '../output/text.js';
 
 /** A bulk submission at a glance. */
 export function groupView(group: GroupRecord, { paint }: Layout): string[] {
-  const colour = group.state === 'completed' ? 'green' : group.state === 'failed' ? 'red' : 'yellow';
+  const ended = group.state === 'failed' || group.state === 'cancelled';
+  const colour = group.state === 'completed' ? 'green' : ended ? 'red' : 'yellow';
   const total = group.closed ? ` of ${count(group.rows)}` : ' so far, still being submitted';
   const rows: [string, string][] = [
     ['queue', printable(group.queue)],

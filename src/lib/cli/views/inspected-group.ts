@@ -8,7 +8,8 @@ import { isoTime } from './job-lists.js';
 /** A bulk submission for a person: how far it is, how its chunks stand, what failed and why. */
 export function inspectedGroupView(group: GroupDetail, layout: Layout, now: number): string[] {
   const { paint } = layout;
-  const colour = group.state === 'completed' ? 'green' : group.state === 'failed' ? 'red' : 'yellow';
+  const ended = group.state === 'failed' || group.state === 'cancelled';
+  const colour = group.state === 'completed' ? 'green' : ended ? 'red' : 'yellow';
   return [
     `group ${paint('bold', printable(group.id))} ${paint(colour, group.state)}`,
     ...facts(aboutGroup(group), paint),
