@@ -60,6 +60,8 @@ export const startRunner: StartRunner = async (options, arena, onLine) => {
     env: runnerEnv(process.env, options.gpu),
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', arena?.fd ?? 'ignore', 'pipe'],
     windowsHide: true,
+    // A process group of its own: what a handler starts ends with the runner, however that ends.
+    detached: true,
     // Node does not start in a directory that was deleted, such as that of an earlier release.
     cwd: dirForChild(),
   });
@@ -114,7 +116,7 @@ class ProcessRunner implements Runner {
         reader.push(chunk);
       } catch {
         // A stream out of step cannot be trusted again; a handler may have written to fd 3.
-        child.kill('SIGKILL');
+        this.#killGroup();
       }
     });
     // A runner that dies closes the pipe under our writes; the exit tells it better.
@@ -134,7 +136,12 @@ class ProcessRunner implements Runner {
       // started may hold the streams open for ever, so `exit` settles it a little later.
       child.once('close', (code, signal) => resolve(this.#onExit(code, signal)));
       child.once('exit', (code, signal) => {
-        setTimeout(() => resolve(this.#onExit(code, signal)), LAST_WORDS_WAIT_MS);
+        this.#killGroup();
+        setTimeout(() => {
+          resolve(this.#onExit(code, signal));
+          // One that left the group may still hold them, and this process could not end.
+          for (const stream of child.stdio) stream?.destroy();
+        }, LAST_WORDS_WAIT_MS);
       });
     });
   }
@@ -186,7 +193,7 @@ class ProcessRunner implements Runner {
   async stop(): Promise<void> {
     this.#asked = true;
     if (this.#exit !== undefined) return;
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), STOP_GRACE_MS);
+    const timer = setTimeout(() => this.#killGroup(), STOP_GRACE_MS);
     // Not awaited: the process's end is the answer, whatever becomes of this one.
     this.#call({ op: 'stop' }).catch(() => {});
     await this.exited;
@@ -195,7 +202,7 @@ class ProcessRunner implements Runner {
 
   async kill(): Promise<void> {
     this.#asked = true;
-    if (this.#exit === undefined) this.#child.kill('SIGKILL');
+    if (this.#exit === undefined) this.#killGroup();
     await this.exited;
   }
 
@@ -225,6 +232,17 @@ class ProcessRunner implements Runner {
     for (const pending of this.#pending.values()) pending.reject(this.#died(exit));
     this.#pending.clear();
     return exit;
+  }
+
+  /** The runner, and what its handlers have started. */
+  #killGroup(): void {
+    // One that could not be started has none.
+    if (this.#child.pid === undefined) return;
+    try {
+      process.kill(-this.#child.pid, 'SIGKILL');
+    } catch {
+      // None of them is left.
+    }
   }
 
   #died(exit: RunnerExit): InferError {

@@ -29,7 +29,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
  */
 const WATCH_WORKER = `
 const { workerData } = require('node:worker_threads');
-setInterval(() => { if (process.ppid !== workerData) process.kill(process.pid, 'SIGKILL'); }, 1000);`;
+setInterval(() => { if (process.ppid !== workerData) process.kill(-process.pid, 'SIGKILL'); }, 1000);`;
 new Thread(WATCH_WORKER, {
   eval: true,
   workerData: process.ppid,
@@ -52,6 +52,7 @@ output.install();
 const stopping = new AbortController();
 const hosts = new Map<string, ModelHost>();
 let settings: RunnerSettings = { provider: 'cpu', requireGpu: false, threads: 1 };
+let toldToStop = false;
 let turn: Promise<void> = Promise.resolve();
 
 const reader = new FrameReader((frame) => {
@@ -59,12 +60,19 @@ const reader = new FrameReader((frame) => {
   turn = turn.then(() => answer(frame));
 });
 pipe.on('data', (chunk: Buffer) => reader.push(chunk));
-pipe.on('error', () => process.exit(0));
-pipe.on('close', () => process.exit(0));
+pipe.on('error', leave);
+pipe.on('close', leave);
 pipe.on('end', () => {
   stopping.abort();
-  process.exit(0);
+  leave();
 });
+
+/** The worker is gone: ends the process group, which is this process and what handlers have started. */
+function leave(): void {
+  // Told to stop, it ends in order; the worker then ends the rest of the group.
+  if (toldToStop) process.exit(0);
+  process.kill(-process.pid, 'SIGKILL');
+}
 
 async function answer(frame: Frame): Promise<void> {
   const request = frame.header as unknown as Request;
@@ -75,7 +83,7 @@ async function answer(frame: Frame): Promise<void> {
   } catch (error) {
     reply = { id: request.id, error: toWireError(error) };
   }
-  await writeFrame(pipe, reply, parts).catch(() => process.exit(0));
+  await writeFrame(pipe, reply, parts).catch(leave);
   if (request.op === 'stop') pipe.end(() => process.exit(0));
 }
 
@@ -117,6 +125,7 @@ async function handle(request: Request, body: Buffer): Promise<[Reply, Uint8Arra
     case 'memory':
       return [{ id, bytes: process.memoryUsage.rss() }, []];
     case 'stop':
+      toldToStop = true;
       stopping.abort();
       return [{ id }, []];
   }
