@@ -12,11 +12,11 @@ const MOST_WORKERS = 1024;
 
 /** Starts and stops workers by what waits, or shows what that would have done to a trace. */
 export default class Autoscale extends BaseCommand<typeof Autoscale> {
-  static override summary = 'start and stop workers by the wait that is to come';
+  static override summary = 'scale workers on predicted queue wait';
   static override description =
-    `Predicts how long a job would wait, from what waits, what comes, what a worker does a second and how long one takes to start; starts what keeps that below --target-wait, and drains one worker at a time when they have not been needed for a while.
+    `Predicts how long a job would wait from the backlog, the arrival rate, the throughput of a worker and its start-up time. Starts enough workers to keep that below --target-wait, and drains one at a time when they have not been needed for a while.
 
-The workers run on by themselves, each on a GPU of its own (on a host without GPUs: sharing the cores), and are taken over by the next autoscaler of these queues here. What follows -- goes to every worker.
+The workers keep running when the autoscaler exits, each on its own GPU (on a host without GPUs they share the cores), and the next autoscaler of these queues on this host adopts them. Everything after -- is passed to every worker.
 
 With --simulate no worker and no Redis is touched: a trace (steady, bursty, diurnal, flash, dump, clumped, code, chat, sparse, all; or a CSV file of arrival times and, if known, service times) is replayed against policies by the very code that decides live.`;
   static override usage = 'autoscale [FLAGS] [-- WORKER FLAGS]';
@@ -35,18 +35,18 @@ With --simulate no worker and no Redis is touched: a trace (steady, bursty, diur
       min: 1,
       description: 'start a worker when more jobs wait than this [default: the wait decides; 50 for step]',
     }),
-    min: wholeFlag({ min: 0, max: MOST_WORKERS, description: 'workers kept at the least [default: 1]' }),
+    min: wholeFlag({ min: 0, max: MOST_WORKERS, description: 'fewest workers [default: 1]' }),
     max: wholeFlag({
       min: 1,
       max: MOST_WORKERS,
-      description: 'workers at the most [default: one a GPU or CPU core; 4 in a simulation]',
+      description: 'most workers [default: one a GPU or CPU core; 4 in a simulation]',
     }),
     spare: wholeFlag({
       min: 0,
       max: MOST_WORKERS,
       description: 'workers kept beyond what is needed [default: 0]',
     }),
-    'target-wait': durationFlag({ description: 'longest wait of a job that is good enough [default: 10s]' }),
+    'target-wait': durationFlag({ description: 'longest acceptable wait of a job [default: 10s]' }),
     interval: durationFlag({ description: 'time between two decisions [default: 2s]' }),
     policy: Flags.string({
       helpValue: '<name>',

@@ -13,11 +13,11 @@ interface CancelJson {
   state: string;
 }
 
-/** Takes work back. */
+/** Cancels jobs and groups. */
 export default class Cancel extends BaseCommand<typeof Cancel> {
   static override summary = 'cancel a job or a whole group';
   static override description =
-    `A waiting job is cancelled at once. A running one is cancelled when its runner has stopped working on it: within about two seconds, if need be by ending the runner process; other jobs of the same run are run again.
+    `A waiting job is cancelled at once. A running job is cancelled when its runner has stopped working on it, within about two seconds; the runner process is killed if needed, and other jobs of the same run start again.
 Exits 1 when it had ended otherwise, 75 when it still runs.`;
   static override examples = ['<%= config.bin %> cancel ID', '<%= config.bin %> cancel GROUP --wait'];
   static override args = { id: Args.string({ required: true, description: 'id of a job or a group' }) };
@@ -50,7 +50,7 @@ Exits 1 when it had ended otherwise, 75 when it still runs.`;
       this.next(`infer result ${id} --wait`);
       this.endWith(ExitCode.TryAgain);
     } else if (!done) {
-      this.note(`it had ended already: ${state}`);
+      this.note(`it has already ended: ${state}`);
       this.endWith(ExitCode.Negative);
     }
     return { id, kind, state };

@@ -17,7 +17,7 @@ type CheckJson = Omit<CheckResult, 'fix' | 'details' | 'blocks' | 'timedOut'> & 
 type DoctorJson = Verdict & { ms: number; checks: CheckJson[]; report?: string };
 type ListJson = { id: string; topic: string; title: string }[];
 
-/** Looks for what is wrong and says how to mend it. */
+/** Looks for what is wrong and says how to fix it. */
 export default class Doctor extends BaseCommand<typeof Doctor> {
   static override summary = 'check Redis, queues, workers, models, GPU, settings and this machine';
   static override description =

@@ -30,7 +30,7 @@ export default class Metrics extends BaseCommand<typeof Metrics> {
       description: 'address to listen on; 0.0.0.0 for all',
     }),
     queues: manyQueuesFlag('only these queues [default: all]'),
-    timeout: durationFlag({ description: 'longest look at Redis [default: 4s]' }),
+    timeout: durationFlag({ description: 'longest time to read Redis [default: 4s]' }),
     once: Flags.boolean({ description: 'print the metrics and end' }),
   };
 

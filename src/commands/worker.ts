@@ -17,7 +17,7 @@ function devicesOf(models: readonly LoadedModel[]): { device?: string; fallback?
 export default class Worker extends BaseCommand<typeof Worker> {
   static override summary = 'run jobs of the given queues, each model loaded once';
   static override description =
-    `Takes jobs of its queues in the order given: whatever waits in the first goes before anything of the second.
+    `Takes jobs of its queues in the order given: jobs in the first go before any in the second.
 Rows of many jobs run together. The model runs in a process of its own, so a crash or a hang there never takes the worker down.
 The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them back and leaves.`;
   static override examples = [
@@ -85,7 +85,7 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
           redisSource: target.source,
           models: running.models,
           problems: running.problems,
-          // Where models were named, the others are nobody's concern.
+          // Where models were named, the others are no one's concern.
           skipped: this.flags.model === undefined ? surveyModels(config.runner.modelsDir).skipped : [],
           threads: config.runner.threads,
           cores: availableParallelism(),

@@ -67,7 +67,7 @@ describe('/autoscale/<queue>', () => {
       status: 200,
       json: { queue: 'busy', desiredWorkers: 1, hold: null, waiting: 1, workers: { ready: 0, expected: 1 } },
     });
-    expect(first.json.reason).toMatch(/^busy 0→1: jobs wait and nobody serves them \(backlog 1, /);
+    expect(first.json.reason).toMatch(/^busy 0→1: jobs are waiting and no worker serves them \(backlog 1, /);
     // One that registers, on whatever host, is the one that was asked for.
     const worker = await infer.worker(['-Q', 'busy', '--name', 'pod-1']);
     expect((await served.ask<Refusal>('bsuy')).json.error.hint).toMatch(/^did you mean busy\?/);

@@ -60,7 +60,7 @@ describe('purge', () => {
     const run = await control('purge', 'full');
     expect(run.exitCode).toBe(2);
     expect(run.stderr).toMatch(
-      /cancels 1 waiting job of full for good, and nobody confirmed it: nothing was done/,
+      /cancels 1 waiting job of full for good, and it was not confirmed: nothing was done/,
     );
     expect(run.stderr).toMatch(/Try: \S*run\.js control purge full --yes/);
     expect((await control('purge', 'full', '--confirm', 'fulll')).exitCode).toBe(2);

@@ -137,7 +137,7 @@ describe('infer inspect with autoscalers', () => {
     expect(text).toContain(
       '! no worker starts on GPU-a of autoscaler rt on far: 5 failures in a row, the last: exit code 66 | Error: no models',
     );
-    expect(text).toContain('Try: mend that and start infer autoscale -Q rt on far again');
+    expect(text).toContain('Try: fix that and start infer autoscale -Q rt on far again');
     expect(text).not.toContain('\u001b');
     await publishAutoscaler(client, 'infer', {
       ...record,

@@ -210,7 +210,7 @@ describe('rollback', () => {
     await set({ timeout: '300' });
     const refusal = await tune(['rollback', '--yes']);
     expect(refusal.exitCode).toBe(1);
-    expect(refusal.stderr).toMatch(/timeout of .* was set to 0 then and is 300 now: somebody changed it/);
+    expect(refusal.stderr).toMatch(/timeout of .* was set to 0 then and is 300 now: someone has changed it/);
     expect(await settings()).toEqual({ ...RIGHT, timeout: '300' });
     expect((await tune(['rollback', '--yes', '--force'])).exitCode).toBe(0);
     expect(await settings()).toEqual(WRONG);

@@ -43,7 +43,7 @@ Exits 1 when a request failed, or p99 of idle or mixed is over --latency-thresho
       options: [...SCENARIOS],
       description: 'what to measure; repeat for more [default: idle,drain,bulk,mixed]',
     }),
-    private: Flags.boolean({ description: 'use a Redis and a worker of its own whatever runs' }),
+    private: Flags.boolean({ description: 'use a private Redis and worker, even if workers are running' }),
     duration: durationFlag({ description: 'time of each closed loop and each rate [default: 5s]' }),
     rows: wholeFlag({
       min: 1,
@@ -62,12 +62,12 @@ Exits 1 when a request failed, or p99 of idle or mixed is over --latency-thresho
       example: '--rate 50:500:50',
       whole: false,
     }),
-    'latency-threshold': durationFlag({ description: 'longest p99 of one row that is good enough' }),
+    'latency-threshold': durationFlag({ description: 'highest acceptable p99 of one row' }),
     data: Flags.string({
       helpValue: '<file>',
-      description: 'file of input rows [default: made up by --seed; the digits that come with infer]',
+      description: 'file of input rows [default: generated from --seed; the digits that come with infer]',
     }),
-    seed: wholeFlag({ min: 0, max: 2 ** 31, description: 'of made-up rows and arrivals [default: 1]' }),
+    seed: wholeFlag({ min: 0, max: 2 ** 31, description: 'of generated rows and arrivals [default: 1]' }),
   };
 
   async run(): Promise<BenchJson> {

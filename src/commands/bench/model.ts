@@ -33,22 +33,22 @@ A worker without --max-batch learns the same from its own runs.`;
     }),
     batch: rangeFlag({
       helpValue: '<n,n,…>',
-      description: 'rows of a run [default: doubling from 1 while that is of use]',
+      description: 'rows of a run [default: doubling from 1 while it pays off]',
       example: '--batch 1,2,4,8',
       whole: true,
     }),
     duration: durationFlag({ description: 'time of each size [default: 300ms]' }),
     data: Flags.string({
       helpValue: '<file>',
-      description: 'file of input rows [default: made up by --seed; the digits that come with infer]',
+      description: 'file of input rows [default: generated from --seed; the digits that come with infer]',
     }),
     shape: Flags.string({
       multiple: true,
       multipleNonGreedy: true,
       helpValue: '<name=shape>',
-      description: 'row shape of an input of made-up rows, image=3x224x224 [default: one that ran at load]',
+      description: 'row shape of an input of generated rows, image=3x224x224 [default: one that ran at load]',
     }),
-    seed: wholeFlag({ min: 0, max: 2 ** 31, description: 'of made-up rows [default: 1]' }),
+    seed: wholeFlag({ min: 0, max: 2 ** 31, description: 'of generated rows [default: 1]' }),
   };
 
   async run(): Promise<BenchModelJson> {

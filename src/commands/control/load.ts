@@ -3,7 +3,7 @@ import { modelArg, WorkerCommand, workerArg, workerFlags } from '../../lib/cli/c
 
 /** Serves a new version of a model, or a model more, without a pause. */
 export default class Load extends WorkerCommand<typeof Load> {
-  static override summary = 'load a model, or its new version, into working workers';
+  static override summary = 'load a model, or a new version of it, into running workers';
   static override description =
     `Each runner loads the version beside the one it has, and takes it up when all runners of the worker have it; jobs taken before run on the version they were checked against. One that does not load changes nothing, and the worker says why.
 The highest version of the worker's own models directory, unless MODEL names one: digits@2. For a short time both versions need memory.

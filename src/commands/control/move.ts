@@ -6,8 +6,8 @@ import { moveDeed } from '../../lib/cli/control/move-jobs.js';
 export default class Move extends ControlCommand<typeof Move> {
   static override summary = 'move waiting jobs to another queue';
   static override description =
-    `Jobs are named by their ids, or by that of their group. They keep id, priority, input, deadline and tries, and who waits for them goes on waiting; in the new queue they go behind those of their priority. What runs or has ended stays where it is.
-A job is in one queue at every moment, whatever stops this command; a move that was cut short is completed or taken back by the workers of the queue it was meant for.
+    `Jobs are named by their ids, or by that of their group. They keep id, priority, input, deadline and attempts, and clients that wait for them keep waiting. In the new queue they go behind the jobs of the same priority. Running and ended jobs stay where they are.
+A job is always in exactly one queue, even if this command is interrupted: workers of the target queue complete or undo a move that was cut short.
 More than one job: asks first; in a pipe it needs --yes. Exits 3 when some could not be moved, 1 when none could.`;
   static override examples = [
     '<%= config.bin %> control move ID --to realtime',

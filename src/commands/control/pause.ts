@@ -2,11 +2,11 @@ import { Args } from '@oclif/core';
 import { ControlCommand, controlFlags } from '../../lib/cli/control/control-command.js';
 import { pauseDeed } from '../../lib/cli/control/pause-queue.js';
 
-/** Lets a queue rest. */
+/** Pauses a queue. */
 export default class Pause extends ControlCommand<typeof Pause> {
-  static override summary = 'let a queue rest: what runs is finished, nothing new is started';
+  static override summary = 'pause a queue: running jobs finish, no new ones start';
   static override description =
-    `Jobs can still be submitted, and wait. A queue that is paused already stays so.`;
+    `Jobs can still be submitted; they wait. Pausing a paused queue changes nothing.`;
   static override examples = ['<%= config.bin %> control pause batch'];
   static override args = { queue: Args.string({ required: true, description: 'name of the queue' }) };
   static override flags = controlFlags;

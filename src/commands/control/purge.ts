@@ -4,9 +4,9 @@ import { PURGE_STATES, purgeDeed } from '../../lib/cli/control/purge-queue.js';
 
 /** Empties a queue. */
 export default class Purge extends ControlCommand<typeof Purge> {
-  static override summary = 'cancel all jobs of a queue that have not started, or forget ended ones';
+  static override summary = 'cancel all jobs of a queue that have not started, or delete ended ones';
   static override description =
-    `Jobs that wait or are delayed end as cancelled: who waits for them is told, their groups count them, their input is deleted. Their records stay for an hour. With --state, ended jobs are forgotten with their results. What runs goes on, and so does what is submitted meanwhile.
+    `Waiting and delayed jobs end as cancelled: clients that wait for them are told, their groups count them, and their input is deleted. Their records stay for an hour. With --state, ended jobs are deleted with their results. Running jobs, and jobs submitted meanwhile, are not touched.
 Works in small steps, so that Redis serves others between them. Asks first; in a pipe it needs --yes, or --confirm with the name of the queue.`;
   static override examples = [
     '<%= config.bin %> control purge batch',

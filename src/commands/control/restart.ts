@@ -2,9 +2,9 @@ import { consentFlags } from '../../lib/cli/control/control-command.js';
 import { named, WorkerCommand, workerArg, workerFlags } from '../../lib/cli/control/worker-command.js';
 import { waitFlag } from '../../lib/cli/flags.js';
 
-/** Lets workers begin anew. */
+/** Restarts workers inside their processes. */
 export default class Restart extends WorkerCommand<typeof Restart> {
-  static override summary = 'drain workers and open them again, with models and configuration read anew';
+  static override summary = 'drain workers, then reopen them with models and configuration reloaded';
   static override description =
     `The process stays the same, so a supervisor notices nothing. Flags it was started with and its environment stay too; configuration files and the models directory are read again, and checked before anything ends.
 Asks first; in a pipe it needs --yes, or --confirm with the worker as it was named.

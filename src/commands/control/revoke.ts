@@ -7,7 +7,7 @@ const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as c
 
 /** Cancels many jobs. */
 export default class Revoke extends ControlCommand<typeof Revoke> {
-  static override summary = 'cancel all jobs that a filter means, or those named';
+  static override summary = 'cancel all jobs that match a filter, or the jobs named';
   static override description =
     `A job must fit every filter given. Waiting and delayed jobs end as cancelled at once, running ones within about two seconds.
 Asks first; in a pipe it needs --yes.`;

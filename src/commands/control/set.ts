@@ -4,8 +4,7 @@ import { WorkerCommand, workerArg, workerFlags } from '../../lib/cli/control/wor
 
 /** Changes a setting of working workers. */
 export default class SetOption extends WorkerCommand<typeof SetOption> {
-  static override summary =
-    'change concurrency, autoscale, max-batch or log-level of workers while they work';
+  static override summary = 'change concurrency, autoscale, max-batch or log-level of running workers';
   static override description =
     `concurrency: more runner processes start beside the others; fewer end when their run is over. Their threads stay as they are.
 autoscale: other bounds, MAX,MIN, of a worker that was started with --autoscale; its concurrency cannot be set.

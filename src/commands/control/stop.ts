@@ -4,9 +4,9 @@ import { waitFlag } from '../../lib/cli/flags.js';
 
 /** Ends workers at once. */
 export default class Stop extends WorkerCommand<typeof Stop> {
-  static override summary = 'end workers at once: what they run goes back to its queue and runs elsewhere';
+  static override summary = 'stop workers at once: their running jobs are requeued and run elsewhere';
   static override description =
-    `Runs in progress are thrown away and begin anew on another worker. drain lets them finish.
+    `Runs in progress are discarded and start again on another worker. drain lets them finish.
 Asks first; in a pipe it needs --yes, or --confirm with the worker as it was named.
 Exits 69 when no worker answers, 3 when some do not, 75 when --wait ends first.`;
   static override examples = [
@@ -27,7 +27,7 @@ Exits 69 when no worker answers, 3 when some do not, 75 when --wait ends first.`
       { verb: 'stop' },
       {
         danger: (workers) =>
-          `stops ${named(workers)} and throws away the runs under way, whose jobs begin anew`,
+          `stops ${named(workers)} and discards the runs in progress; their jobs start again`,
         wait: { until: 'gone', ms: wait },
       },
     );

@@ -4,7 +4,7 @@ import { named, WorkerCommand, workerArg, workerFlags } from '../../lib/cli/cont
 
 /** Takes a model out of working workers. */
 export default class Unload extends WorkerCommand<typeof Unload> {
-  static override summary = 'take a model out of workers while they work';
+  static override summary = 'unload a model from running workers';
   static override description =
     `Jobs of the model that a worker has taken are finished first. Those it meets later fail as they do with a worker that never had it: give each set of models queues of its own.
 Asks first; in a pipe it needs --yes, or --confirm with the worker as it was named. The last model stays unless --force is given.

@@ -6,7 +6,7 @@ import { EXIT_CODES, type ExitCodeFacts } from '../../lib/core/exit-codes.js';
 /** What a script can tell from how a command ended. */
 export default class HelpExitCodes extends BaseCommand<typeof HelpExitCodes> {
   static override summary = 'exit codes of every command, what they mean, an example of each';
-  static override description = 'A code has one meaning, whichever command ends with it.';
+  static override description = 'Each code has one meaning, whatever the command.';
   static override examples = [
     '<%= config.bin %> help exit-codes',
     '<%= config.bin %> help exit-codes --json',

@@ -13,7 +13,7 @@ interface ActiveListJson {
 
 /** Lists what runs right now. */
 export default class InspectActive extends BaseCommand<typeof InspectActive> {
-  static override summary = 'list the jobs that run, and on which worker and device';
+  static override summary = 'list the running jobs, with worker and device';
   static override description =
     `The longest running first. LOCK is the time its lock still lives unless the worker renews it, which it does every second; "lost" means that its worker died or fell silent: another will take the job over.`;
   static override examples = [

@@ -10,7 +10,7 @@ const MOST = 10_000;
 
 /** Shows what operators did. */
 export default class InspectAudit extends BaseCommand<typeof InspectAudit> {
-  static override summary = 'show who steered what, when, and what came of it; newest first';
+  static override summary = 'show who did what, when, and with what outcome; newest first';
   static override description =
     'Every infer control action is written to a log of about the last 10,000, also those that failed.';
   static override examples = [

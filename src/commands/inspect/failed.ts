@@ -28,7 +28,7 @@ export default class InspectFailed extends BaseCommand<typeof InspectFailed> {
   ];
   static override flags = {
     ...JOB_FLAGS,
-    reverse: Flags.boolean({ char: 'r', description: 'the first that failed first' }),
+    reverse: Flags.boolean({ char: 'r', description: 'oldest failures first' }),
     limit: wholeFlag({ min: 1, max: 10_000, char: 'n', default: 50, description: 'most jobs to list' }),
     cursor: Flags.string({ helpValue: '<cursor>', description: 'the next page, as the one before named it' }),
     output: outputFlag(),

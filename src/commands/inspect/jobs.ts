@@ -26,7 +26,7 @@ export default class InspectJobs extends BaseCommand<typeof InspectJobs> {
   static override summary = 'list jobs by state, queue, model, priority, age, error or worker';
   static override description =
     `Shows what runs, what waits in the order it will run, and what has ended, last first. AGE is the time in that state.
-A page looks at 10,000 jobs at most, so it is as quick with a million of them; the cursor of the next page is on standard error, or "next" in JSON. With --sort there is one page. Exits 66 when nothing is found for a queue, model or worker that nobody knows.`;
+A page looks at 10,000 jobs at most, so it is as quick with a million of them; the cursor of the next page is on standard error, or "next" in JSON. With --sort there is one page. Exits 66 when nothing is found for a queue, model or worker that does not exist.`;
   static override examples = [
     '<%= config.bin %> inspect jobs',
     '<%= config.bin %> inspect jobs -s failed,delayed --error TIME_LIMIT -o wide',
@@ -43,7 +43,7 @@ A page looks at 10,000 jobs at most, so it is as quick with a million of them; t
       helpValue: JOB_ORDERS.join('|'),
       description: 'oldest, most urgent, largest, longest run or most tried first',
     })(),
-    reverse: Flags.boolean({ char: 'r', description: 'the other way round' }),
+    reverse: Flags.boolean({ char: 'r', description: 'reverse the order' }),
     limit: wholeFlag({ min: 1, max: 10_000, char: 'n', default: 50, description: 'most jobs to show' }),
     cursor: Flags.string({ helpValue: '<cursor>', description: 'the next page, as the one before named it' }),
     output: outputFlag(),

@@ -11,8 +11,8 @@ const DEFAULT_TIMEOUT_MS = 3000;
 export default class InspectPing extends BaseCommand<typeof InspectPing> {
   static override summary = "wait for every worker's next heartbeat";
   static override description =
-    `Workers report every second, by themselves: nothing is sent to them, so a Redis user that may only read
-will do. Exits 0 when all answered, 3 when some did, 69 when none did.`;
+    `Workers report every second, by themselves: nothing is sent to them, so a read-only Redis user is
+enough. Exits 0 when all answered, 3 when some did, 69 when none did.`;
   static override examples = [
     '<%= config.bin %> inspect ping',
     '<%= config.bin %> inspect ping -d gpu-1 -d gpu-2 -t 5s',

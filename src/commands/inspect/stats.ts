@@ -23,7 +23,7 @@ several workers come from their merged sketches, right to 1 %, and are no averag
     by: Flags.option({
       options: ['worker', 'model'] as const,
       default: 'worker',
-      description: "what the lines under a queue's are about",
+      description: 'what to break each queue down by',
     })(),
     output: outputFlag(),
   };

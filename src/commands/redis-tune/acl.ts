@@ -9,10 +9,10 @@ import { ACL_ROLES } from '../../lib/redis/acl.js';
 
 /** Users of Redis with the rights of one role and no more. */
 export default class RedisTuneAcl extends BaseCommand<typeof RedisTuneAcl> {
-  static override summary = 'print or make a Redis user that may do the work of one role and nothing more';
+  static override summary = 'print or create a Redis user with the rights of one role and no others';
   static override description =
     `Prints the line for redis-cli, with the password's hash in it. The password itself is made once and shown on a terminal, or with --show, and nowhere else. Without either the line has CHANGE-ME in its place.
---apply makes the user on every server. Users are lost when Redis restarts unless --persist saves them, in the ACL file or with CONFIG REWRITE. Exits 1 when there is such a user already, 3 when it could not be saved.`;
+--apply creates the user on every server. Users are lost when Redis restarts unless --persist saves them, in the ACL file or with CONFIG REWRITE. Exits 1 when the user exists already, 3 when it could not be saved.`;
   static override examples = [
     '<%= config.bin %> redis-tune acl --role producer',
     '<%= config.bin %> redis-tune acl --role worker --apply --persist',
@@ -27,8 +27,8 @@ export default class RedisTuneAcl extends BaseCommand<typeof RedisTuneAcl> {
       default: 'setuser' as const,
       description: 'a command for redis-cli, or a line of the ACL file',
     })(),
-    apply: Flags.boolean({ description: 'make the user on the server' }),
-    replace: Flags.boolean({ dependsOn: ['apply'], description: 'also when there is one of this name' }),
+    apply: Flags.boolean({ description: 'create the user on the server' }),
+    replace: Flags.boolean({ dependsOn: ['apply'], description: 'replace an existing user of this name' }),
     persist: Flags.boolean({ dependsOn: ['apply'], description: 'make it outlive a restart' }),
     show: Flags.boolean({ description: 'show the password in a pipe and in JSON too' }),
     'password-stdin': Flags.boolean({
@@ -42,7 +42,7 @@ export default class RedisTuneAcl extends BaseCommand<typeof RedisTuneAcl> {
     const given = this.flags['password-stdin'];
     const shown = show || (process.stdout.isTTY === true && !this.jsonEnabled());
     if (apply && !given && !shown) {
-      throw new InferError('ACL_PASSWORD', 'nobody would ever see the password of this user', {
+      throw new InferError('ACL_PASSWORD', 'the password of this user would never be shown', {
         hint: 'add --show, or give one with --password-stdin',
         exitCode: ExitCode.Usage,
       });

@@ -13,11 +13,11 @@ import { AUDITED, POLICIES } from '../../lib/tune/rules.js';
 /** Puts right what the audit found wrong. */
 export default class RedisTuneApply extends BaseCommand<typeof RedisTuneApply> {
   static override summary =
-    'put right what the audit found, after showing it; infer redis-tune rollback undoes it';
+    'fix what the audit found, after showing the changes; infer redis-tune rollback undoes them';
   static override description =
     `Sets everything the audit warns of, with your --maxmemory and --policy in place of its own; on every master of a Cluster, or on none. What was is noted first, the change is made as one, and then the server is asked again.
 Where CONFIG is refused it prints what to type at the provider, or to write into redis.conf, and exits 77.
-With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 when the server says something else than it was told.`;
+With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 when the server reports other values than were set.`;
   static override examples = [
     '<%= config.bin %> redis-tune apply --dry-run',
     '<%= config.bin %> redis-tune apply --maxmemory 60% --persist',
@@ -34,7 +34,7 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
       description: 'eviction policy; for a broker only noeviction is safe',
     })(),
     role: tuneRoleFlag,
-    advice: Flags.boolean({ description: 'set what is merely advised too' }),
+    advice: Flags.boolean({ description: 'also set what is only advised' }),
     only: Flags.option({
       options: AUDITED,
       multiple: true,
@@ -44,7 +44,7 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
       description: 'only these settings',
     })(),
     persist: Flags.boolean({ description: 'make it outlive a restart: CONFIG REWRITE' }),
-    force: Flags.boolean({ description: 'do what is refused for the harm it does' }),
+    force: Flags.boolean({ description: 'make changes that are refused as harmful' }),
     service: serviceFlag,
     ...changeFlags,
   };
@@ -80,7 +80,7 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
       await this.print(diffView(plans, this.layout));
       return untouched(plans);
     }
-    // The result is the data; what would be set is for whoever is asked.
+    // The result is the data; what would be set is for the person who confirms.
     for (const line of diffView(plans, this.layout)) this.say(line);
     const own = isOwnServer(open.target, this.settings.stateDir);
     if (this.flags.persist && !own) this.warn(REWRITE_WARNING);

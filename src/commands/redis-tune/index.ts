@@ -12,7 +12,7 @@ export default class RedisTune extends BaseCommand<typeof RedisTune> {
   static override summary = 'audit the Redis server: settings, memory, what jobs cost, what was lost';
   static override description =
     `Reads only, and works with what the server lets be seen: INFO alone is enough. Settings that are as they should be are shown with --verbose.
-Exits 1 when data was lost or will be at the next shortage; warnings and advice do not count. infer redis-tune apply puts right what is wrong.`;
+Exits 1 when data was lost or will be at the next shortage; warnings and advice do not count. infer redis-tune apply fixes what is wrong.`;
   static override examples = [
     '<%= config.bin %> redis-tune',
     '<%= config.bin %> redis-tune apply --maxmemory 60% --dry-run',

@@ -9,10 +9,10 @@ import { ExitCode } from '../../lib/core/exit-codes.js';
 
 /** Puts back what `apply` changed. */
 export default class RedisTuneRollback extends BaseCommand<typeof RedisTuneRollback> {
-  static override summary = 'put back what infer redis-tune apply has changed';
+  static override summary = 'undo what infer redis-tune apply changed';
   static override description =
-    `Takes the newest change of this server that is noted in the state directory, or the file of one. What was persisted then is persisted again as it was.
-Refuses when somebody has changed a setting since (exit 1), unless --force. Exits 66 when nothing is noted.`;
+    `Takes the newest change of this server that is noted in the state directory, or the file of one. What apply persisted is persisted again with its old values.
+Refuses when someone has changed a setting since (exit 1), unless --force. Exits 66 when no change is recorded.`;
   static override examples = [
     '<%= config.bin %> redis-tune rollback --dry-run',
     '<%= config.bin %> redis-tune rollback --yes',
@@ -22,7 +22,7 @@ Refuses when somebody has changed a setting since (exit 1), unless --force. Exit
   };
   static override flags = {
     role: tuneRoleFlag,
-    force: Flags.boolean({ description: 'also what somebody else has changed since' }),
+    force: Flags.boolean({ description: 'also what someone else has changed since' }),
     ...changeFlags,
   };
 

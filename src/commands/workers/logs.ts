@@ -21,7 +21,7 @@ NAME is a worker, or the name that several were started under; each line then be
     worker: Args.string({ required: true, description: 'worker, or the name of several' }),
   };
   static override flags = {
-    follow: Flags.boolean({ char: 'f', description: 'go on with what is written, until Ctrl-C' }),
+    follow: Flags.boolean({ char: 'f', description: 'keep printing new lines, until Ctrl-C' }),
     lines: wholeFlag({
       char: 'n',
       min: 0,

@@ -14,9 +14,9 @@ const AFTER_DRAIN_MS = 5000;
 export default class WorkersRestart extends BaseCommand<typeof WorkersRestart> {
   static override summary = 'restart background workers, with the flags they were started with';
   static override description =
-    `One after the other finishes its jobs, ends and is started again, so that the others work meanwhile: for a new version of infer, of a model, or of settings.
-NAME is a worker, or the name that several were started under. Redis and settings are those of this command. One that has died is started again.
-A worker that does not start ends the restart, and those after it run on as they are: exits 69, or 3 when some were restarted. Those of autoscalers are left alone.`;
+    `Restarts one worker after the other, each when it has finished its jobs, so that the others keep working: for a new version of infer, of a model, or of settings.
+NAME is a worker, or the name that several were started under. Redis and settings are those of this command. A worker that has died is started again.
+A worker that does not start ends the restart, and the remaining workers are left as they are: exits 69, or 3 when some were restarted. Those of autoscalers are left alone.`;
   static override usage = 'workers restart NAME… | --all [FLAGS]';
   static override examples = [
     '<%= config.bin %> workers restart rt',

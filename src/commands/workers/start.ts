@@ -10,11 +10,11 @@ const READY_MS = 120_000;
 
 /** Starts workers that run on by themselves. */
 export default class WorkersStart extends BaseCommand<typeof WorkersStart> {
-  static override summary = 'start workers that run on in the background';
+  static override summary = 'start workers in the background';
   static override description =
     `Starts the workers of the flags, or those of the configuration's "workers" (all, or the named), or one. Each gets a log and a pid file in the state directory.
-Waits until every one has loaded its models and is ready; says of one that fails why, and leaves nothing of it behind. One that runs already is left alone; NAME may also be one that ran before, as before a reboot, which is started with the flags it had.
-What follows -- goes to every worker: infer worker --help. Exits 3 when some failed, 69 when all did.`;
+Waits until every worker has loaded its models and is ready. A worker that fails is reported with its reason and leaves nothing behind. A worker that is already running is left alone. NAME may also be a worker that ran earlier, for example before a reboot; it is started with the flags it had.
+Everything after -- is passed to every worker: see infer worker --help. Exits 3 when some failed, 69 when all did.`;
   static override usage = 'workers start [NAME…] [FLAGS] [-- WORKER FLAGS]';
   static override examples = [
     '<%= config.bin %> workers start -Q realtime --count 2 --name rt',

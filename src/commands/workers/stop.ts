@@ -9,9 +9,9 @@ const AFTER_DRAIN_MS = 5000;
 
 /** Ends detached workers; nothing to stop is a success too. */
 export default class WorkersStop extends BaseCommand<typeof WorkersStop> {
-  static override summary = 'stop workers that run in the background';
+  static override summary = 'stop background workers';
   static override description =
-    `Lets them finish their jobs; after --timeout they hand back what still runs, which costs those jobs nothing, and one that does not even do that is killed.
+    `Lets them finish their jobs. After --timeout they hand back running jobs, which does not count as an attempt; a worker that does not respond even to that is killed.
 NAME is a worker, or the name that several were started under. Without a name: all but those of autoscalers, which would only start others. A name that no worker has is an error (exit 66); nothing to stop is a success.`;
   static override usage = 'workers stop [NAME…] [FLAGS]';
   static override examples = [

@@ -53,7 +53,7 @@ export function* chunksOf(pool: RowPool, rows: number): Generator<Payload> {
  * Random rows of the types and shapes that a model takes: numbers in [0, 1), integers below 100,
  * words of eight letters. Open dimensions are of the given sizes, else those of the trial at load. An input
  * that all rows share, a rate or a number of steps, is as in that trial. At most 256 rows and 1 MiB.
- * @throws InferError BENCH_DATA (2) for a model that takes JSON, whose fields nobody can guess.
+ * @throws InferError BENCH_DATA (2) for a model that takes JSON, whose fields no one can guess.
  */
 export function randomRows(
   signature: ModelSignature,

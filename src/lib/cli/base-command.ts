@@ -116,7 +116,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   /**
    * A wait for a job or group. A signal ends the wait and not the work, which is said also under
-   * `--quiet`: without the id nobody finds it again.
+   * `--quiet`: without the id no one finds it again.
    */
   protected async whileWaiting<T>(
     wait: Promise<T>,

@@ -14,12 +14,12 @@ export interface Confirmation {
 /**
  * True when the person agreed, on the terminal or beforehand. Ctrl-C ends the command there and
  * then; an empty answer and Ctrl-D mean no.
- * @throws InferError CONFIRM (exit 2) where nobody can be asked and `--yes` is missing.
+ * @throws InferError CONFIRM (exit 2) where no one can be asked and `--yes` is missing.
  */
 export async function confirm({ question, yes, interactive }: Confirmation): Promise<boolean> {
   if (yes) return true;
   if (!interactive) {
-    throw new InferError('CONFIRM', 'this changes the server, and there is nobody to ask', {
+    throw new InferError('CONFIRM', 'this changes the server, and there is no terminal to confirm it on', {
       hint: 'add --yes, or look first with --dry-run',
       exitCode: ExitCode.Usage,
     });

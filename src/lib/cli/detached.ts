@@ -20,7 +20,7 @@ type DeviceFacts = Pick<WorkerFile, 'device' | 'fallback'>;
 /**
  * What a detached worker does for its pid file: sees that it is the process meant there, keeps its
  * log from growing without end, and writes down how it ended. A worker whose pid file is gone was
- * given up while it started: nobody would know of it, so it does not run.
+ * given up while it started: no one would know of it, so it does not run.
  * @returns to be called when the worker is ready.
  * @throws InferError START_WITHDRAWN (exit 69).
  */
@@ -45,7 +45,7 @@ export async function keepRecord(path: string): Promise<(device: DeviceFacts) =>
   return (device) => tellReady(path, device);
 }
 
-/** Until it is written down: nobody else can say it, and on a full disk there may be room later. */
+/** Until it is written down: no one else can say it, and on a full disk there may be room later. */
 function tellReady(path: string, device: DeviceFacts, readyAt = Date.now()): void {
   try {
     updateWorkerFile(path, { ...device, readyAt });

@@ -188,7 +188,7 @@ const WATCH_LEAST_MS = 100;
 export function watchFlag(): Interfaces.OptionFlag<number | undefined> {
   const flag = Flags.custom<number>({
     helpValue: '[time]',
-    description: `look again and again, every ${DEFAULT_WATCH} unless a time is given; p pauses, s sorts, q quits`,
+    description: `refresh every ${DEFAULT_WATCH} unless a time is given; p pauses, s sorts, q quits`,
     parse: async (input) => {
       const ms = parseDuration(input, TIMER_MAX_MS);
       if (ms >= WATCH_LEAST_MS) return ms;

@@ -8,7 +8,7 @@ import { ProgressBar, type ProgressTarget } from './output/progress.js';
 
 /**
  * Submits chunks as a group with a bar of the rows queued. What was queued before a bad row (or a
- * signal) is taken back, so that a corrected file can be sent whole.
+ * signal) is cancelled, so that a corrected file can be sent whole.
  */
 export async function submitGroup(
   client: InferClient,
@@ -35,7 +35,7 @@ export async function submitGroup(
     const rows = writer.rowsWritten;
     if (!takenBack || rows === 0) throw error;
     if (error instanceof InferError) throw withTakenBack(error, rows);
-    options.note(`the ${rows} rows sent before this were taken back`);
+    options.note(`the ${rows} rows sent before this were cancelled`);
     throw error;
   } finally {
     bar.finish();
@@ -44,7 +44,7 @@ export async function submitGroup(
 
 /** What stopped a submit, with what became of the rows that went in before. */
 function withTakenBack({ code, message, hint, exitCode }: InferError, rows: number): InferError {
-  return new InferError(code, `${message}; the ${rows} rows sent before that were taken back`, {
+  return new InferError(code, `${message}; the ${rows} rows sent before that were cancelled`, {
     hint,
     exitCode,
   });

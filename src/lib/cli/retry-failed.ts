@@ -33,7 +33,7 @@ export interface RetryPreview {
  * with gaps; a job that is retried or forgotten meanwhile is not counted.
  * @param timeLimitMs their time limit from now on [the one they have]
  * @throws InferError QUEUE_UNKNOWN, MODEL_UNKNOWN, WORKER_UNKNOWN (66) when nothing is found for a
- * name that nobody knows.
+ * name that no one knows.
  */
 export function retryFailed(
   loaded: LoadedSettings,

@@ -27,7 +27,7 @@ export interface ServeOptions {
 /** Below the 10 s that Prometheus waits by default. */
 const LOOK_MS = 4000;
 const DEFAULT_PORT = 9464;
-/** A wrong password or URL is mended by nobody but the caller; anything else may pass. */
+/** A wrong password or URL can only be fixed by the caller; other failures may be temporary. */
 const FATAL: readonly number[] = [ExitCode.BadConfig, ExitCode.NotPermitted];
 
 export interface Exporter {
@@ -75,7 +75,7 @@ export async function serveMetrics(
   const more = { '/autoscale/': { handle: (request: RouteRequest) => desired.handle(request) } };
   const server = await startMetricsServer(scraper, { host, port, token, more, onFailure });
   if (token === undefined && !isLoopback(host)) {
-    warn(`whoever reaches ${server.url} can read it; INFER_METRICS_TOKEN=… asks for a token`);
+    warn(`anyone who can reach ${server.url} can read it; INFER_METRICS_TOKEN=… requires a token`);
   }
   note(`ready: ${server.url}/metrics (Ctrl-C ends it)`);
   try {

@@ -138,7 +138,7 @@ const LAST_WORDS_MS = 2000;
 
 /**
  * Ends the process although something that cannot be called off, such as a look at a network disk
- * that is gone, would hold it for ever. It takes effect only then: the timer itself holds nothing.
+ * that is gone, would hold it forever. It takes effect only then: the timer itself holds nothing.
  */
 export function leaveEvenIfHeld(): void {
   setTimeout(() => process.exit(), LAST_WORDS_MS).unref();

@@ -31,7 +31,7 @@ export interface TerminalEvents {
   onKey(key: string): void;
   /** The size changed, or it is shown again after it was suspended. */
   onRedraw(): void;
-  /** Nobody is at the other end any more. */
+  /** No one is at the other end any more. */
   onGone(): void;
 }
 

@@ -60,7 +60,7 @@ export async function watchLive<S>(
     while (!quit.signal.aborted) {
       draw();
       await delay(everyMs, undefined, { signal: quit.signal }).catch(() => undefined);
-      // What is still being read when somebody quits is not waited for.
+      // What is still being read when someone quits is not waited for.
       if (!quit.signal.aborted && !screen.paused) await Promise.race([screen.look(), ended]);
     }
   } finally {
@@ -139,7 +139,7 @@ class WatchScreen<S> {
 
   private keep(sample: S): void {
     const before = this.courses;
-    // Made anew each time: in the sample's order, and without what is gone.
+    // Made again each time: in the sample's order, and without what is gone.
     this.courses = new Map();
     for (const { name, label, value, shown } of this.watched.points(sample)) {
       const known = before.get(name)?.get(label)?.values ?? [];

@@ -115,7 +115,7 @@ export class Answers {
 
   private async record(id: string): Promise<JobRecord> {
     const { queue } = await this.parts.places.of(id, 'job');
-    // With no worker about, nobody else ends it at its deadline.
+    // With no worker about, no one else ends it at its deadline.
     await this.guard(this.parts.producer.expireDue(queue, id));
     const record = await this.guard(readJob(this.parts.redis, this.parts.prefix, queue, id));
     if (record !== undefined) return record;

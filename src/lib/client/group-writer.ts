@@ -14,7 +14,7 @@ const ADDS_UNDER_WAY = 4;
 
 /** Why a group that is there cannot be sent on. */
 const REFUSALS: Partial<Record<GroupOpening, string>> = {
-  abandoned: 'was taken back before all its rows were sent',
+  abandoned: 'was abandoned before all its rows were sent',
   cancelled: 'was cancelled',
   other: 'was begun by another version of infer',
 };

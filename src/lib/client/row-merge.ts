@@ -20,11 +20,11 @@ const PIECE_ROWS = 256;
 const LOST_ROWS = 2 * REORDER_ROWS;
 
 export const EXPIRED: FailureRecord = { code: 'RESULT_EXPIRED', message: 'its result has expired' };
-const NOT_QUEUED: FailureRecord = { code: 'CANCELLED', message: 'it was taken back before it was queued' };
+const NOT_QUEUED: FailureRecord = { code: 'CANCELLED', message: 'it was cancelled before it was queued' };
 
 /**
  * Brings the rows of chunks, which are read one after the other, into input order. A row waits here
- * until those before it were read: `REORDER_ROWS` of them at most, since whoever made the chunks ended
+ * until those before it were read: `REORDER_ROWS` of them at most, since the submitter ended
  * each before more rows than that lay between (`ChunkBuilder`).
  */
 export class RowMerge {

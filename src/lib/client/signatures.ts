@@ -76,7 +76,7 @@ export class Signatures {
     if (known !== undefined && age < FRESH_MS) return known.signature;
     const look = this.lookNow(wanted);
     if (known === undefined || age >= STALE_MS) return look;
-    // Nobody waits for it, and a Redis that is away is told to whoever uses it next.
+    // No one waits for it, and a Redis that is away is reported to the next caller.
     look.catch(() => undefined);
     return known.signature;
   }

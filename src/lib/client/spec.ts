@@ -13,7 +13,7 @@ export function queueFor(rows: number, options: SubmitOptions): string {
 
 /**
  * What a job will carry, checked.
- * @param reply list for the notice of its end, when somebody listens already.
+ * @param reply list for the notice of its end, when someone listens already.
  * @throws InferError JOB_ID, PRIORITY_RANGE, QUEUE_NAME, DELAY, RESULT_TTL_RANGE, EXPIRES_RANGE,
  *   RETRIES_RANGE, RETRY_DELAY_RANGE, TIME_LIMIT_RANGE (2).
  */

@@ -28,7 +28,7 @@ export interface LockHolder extends ProcessMark {
 }
 
 export interface HeldLock {
-  /** False when somebody removed the file or took it over by hand. */
+  /** False when someone removed the file or took it over by hand. */
   stillHeld(): boolean;
   release(): void;
 }
@@ -69,7 +69,7 @@ export async function takeLock(file: string, options: LockOptions): Promise<Held
   };
 }
 
-/** Who holds a lock right now; undefined when nobody does. Takes nothing. */
+/** Who holds a lock right now; undefined when no one does. Takes nothing. */
 export function lockHolder(file: string): LockHolder | undefined {
   const content = read(file);
   return content === undefined ? undefined : liveHolder(content);
@@ -114,14 +114,14 @@ function breakStaleLock(file: string): LockHolder | 'being written' | undefined 
     renameSync(file, aside);
     if (read(aside) !== content) putInPlace(aside, file);
   } catch {
-    // Somebody else was quicker: the next round looks again.
+    // Someone else was quicker: the next round looks again.
   } finally {
     rmSync(aside, { force: true });
   }
   return undefined;
 }
 
-/** Nobody, when the text is not one of ours: a lock is never without its holder's name. */
+/** No one, when the text is not one of ours: a lock is never without its holder's name. */
 function liveHolder(content: string): LockHolder | undefined {
   try {
     const holder = JSON.parse(content) as Partial<LockHolder> | null;

@@ -7,7 +7,7 @@ import { ExitCode } from './exit-codes.js';
 export type Refusal = (dir: string, reason: string, fix?: string) => Error;
 
 /**
- * A directory that is ours and that nobody else can enter. One of ours that is too open is closed
+ * A directory that is ours and that no one else can enter. One of ours that is too open is closed
  * to 0700; a stranger's, or a link, is refused.
  * @throws what `refused` makes.
  */

@@ -10,7 +10,7 @@ export function isAlive(pid: number): boolean {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
   try {
-    // In containers whose pid 1 collects nobody, a server that ended stays a zombie for ever.
+    // In containers whose pid 1 collects no one, a server that ended stays a zombie forever.
     return statFields(pid)[STATE] !== 'Z';
   } catch {
     // No /proc (macOS), or it ended just now: the next look tells.

@@ -7,7 +7,7 @@ import type { RedisClient } from '../redis/types.js';
 export interface ActiveJob {
   id: string;
   queue: string;
-  /** Whether somebody holds it at this moment. */
+  /** Whether someone holds it at this moment. */
   locked: boolean;
   /** When it was taken, ms since the epoch. */
   takenAt: number;

@@ -6,7 +6,7 @@ export type Topic = (typeof TOPICS)[number];
 /** `skip`: it could not be looked at, or does not apply here; counts for nothing. */
 export type CheckStatus = 'ok' | 'warn' | 'fail' | 'skip';
 
-/** What somebody may want to do with an installation; the last lines of `infer doctor` go by these. */
+/** What someone may want to do with an installation; the last lines of `infer doctor` go by these. */
 export const CAPABILITIES = ['submit', 'results', 'inspect', 'CPU workers', 'GPU workers'] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 

@@ -186,7 +186,7 @@ function once<T>(make: () => Promise<T>): Once<T> {
   const ask = (): Promise<T> => {
     if (made === undefined) {
       made = make();
-      // Whoever asked may have been given up by then.
+      // The check that asked may have timed out by then.
       made.catch(() => undefined);
     }
     return made;

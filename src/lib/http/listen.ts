@@ -60,7 +60,7 @@ async function answer(
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   response.on('error', () => gone.abort());
-  request.resume(); // a body is nobody's: without this the connection could not be used again
+  request.resume(); // a body is no one's: without this the connection could not be used again
   const reply = await within(ANSWER_MS, route(options, request, gone.signal)).catch((error: unknown) => {
     options.onFailure?.(error);
     return textReply(500, 'this failed; see what the server wrote to its standard error');

@@ -31,8 +31,8 @@ const MOST_MODELS = 100;
 const PING_MS = 1000;
 
 /**
- * Looks at Redis for whoever scrapes. Scrapes at the same moment share one look, a look that hangs is
- * waited for only so long and never doubled, and a lost connection is made anew by the next look.
+ * Reads Redis for scrapers. Scrapes at the same moment share one look, a look that hangs is
+ * waited for only so long and never doubled, and a lost connection is made again by the next look.
  */
 export class Scraper {
   private readonly sums = new WorkSums();

@@ -37,9 +37,9 @@ export function refuseDuplicates(text: string, value: unknown, line: number | un
   const twice = findDuplicateKey(text, value);
   if (twice === undefined) return;
   const place = lineAndColumn(text, twice.at);
-  throw badInput('INPUT_KEY', `the field '${shownName(twice.key)}' is there twice in one object`, {
+  throw badInput('INPUT_KEY', `the field '${shownName(twice.key)}' appears twice in one object`, {
     where: `line ${line ?? place.line}, column ${place.column}`,
-    hint: 'remove one of the two: readers differ in which they take',
+    hint: 'remove one of the two: JSON readers differ in which they use',
   });
 }
 

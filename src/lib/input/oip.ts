@@ -40,7 +40,7 @@ export function payloadFromOip(request: OipRequest, signature: ModelSignature, e
     const where = `inputs[${index}]`;
     const input = inputNamed(entry, signature, where);
     if (given.has(input.name)) {
-      throw badInput('INPUT_NAMES', `'${input.name}' is there twice`, {
+      throw badInput('INPUT_NAMES', `'${input.name}' appears twice`, {
         where,
         hint: 'give every input once',
       });

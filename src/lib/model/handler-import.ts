@@ -7,7 +7,7 @@ import { ExitCode } from '../core/exit-codes.js';
 import { quoteWord } from '../core/quote-word.js';
 import { packageRoot } from './package-root.js';
 
-/** How often each file was loaded: Node keeps a module by its address for ever. */
+/** How often each file was loaded: Node keeps a module by its address forever. */
 const loads = new Map<string, number>();
 
 /** Gives what a module imports the mark of its own address, so that it is loaded afresh too; packages are kept. */

@@ -200,7 +200,7 @@ class Probing {
     return this.manifest.batchable === true ? 'field batchable: true' : undefined;
   }
 
-  /** @throws InferError MODEL_MANIFEST for a declared axis that has one size for ever. */
+  /** @throws InferError MODEL_MANIFEST for a declared axis that has one size forever. */
   checkFixed(): void {
     for (const { name, shape } of this.target.inputs) {
       const axis = this.manifest.inputs?.[name]?.batchAxis;

@@ -133,7 +133,7 @@ class ProcessRunner implements Runner {
     this.exited = new Promise((resolve) => {
       child.once('error', (error) => resolve(this.#onExit(null, null, error.message)));
       // `close` rather than `exit`: by then its last words have been read. A process that a handler
-      // started may hold the streams open for ever, so `exit` settles it a little later.
+      // started may hold the streams open forever, so `exit` settles it a little later.
       child.once('close', (code, signal) => resolve(this.#onExit(code, signal)));
       child.once('exit', (code, signal) => {
         this.#killGroup();

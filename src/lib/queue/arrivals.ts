@@ -11,7 +11,7 @@ const FLUSH_MS = 1000;
  * Counts the jobs this client adds to each queue, in the queue's ten-second buckets: the arrival
  * rate that `inspect` sets against the rate of completions. The first count goes out at once and
  * beside the caller's work, so a client that lives for one job loses nothing; later ones gather for
- * a second. Nobody ever waits for it but `close`, and a Redis that refuses it (full, say) only
+ * a second. No one ever waits for it but `close`, and a Redis that refuses it (full, say) only
  * makes the figure too low.
  */
 export class Arrivals {

@@ -4,7 +4,7 @@ import { autoscalerKey, autoscalersKey } from './keys.js';
 /** It says more often that it lives, unless its interval is long. */
 const TTL_MS = 30_000;
 const TTL_INTERVALS = 3;
-/** After so long without a word nobody asks for it any more. */
+/** After so long without a word no one asks for it any more. */
 const FORGOTTEN_MS = 600_000;
 
 /** What an autoscaler has and decides, JSON in Redis with a TTL. */

@@ -219,7 +219,7 @@ export interface ServedModelRecord {
   /** Over all files of the version, as `ModelSignature.digest`; workers of older versions do not say. */
   digest?: string;
   unbatched?: Unbatched | undefined;
-  /** True when somebody named this version, although a higher one may be there. */
+  /** True when someone named this version, although a higher one may be there. */
   chosen?: boolean;
 }
 

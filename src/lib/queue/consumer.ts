@@ -124,7 +124,7 @@ export class BullConsumer implements QueueConsumer {
     return jobs;
   }
 
-  /** Jobs that wait for a worker, by three read-only commands; those of a paused queue wait for nobody. */
+  /** Jobs that wait for a worker, by three read-only commands; those of a paused queue wait for no one. */
   async waiting(): Promise<number> {
     const { base } = this.scripts;
     const { client } = this.options;
@@ -151,7 +151,7 @@ export class BullConsumer implements QueueConsumer {
 
   /** The marker's score: 0 = work is there, else when a delayed job is due. Undefined: none came. */
   private popMarker(ms: number, signal: AbortSignal): Promise<number | undefined> {
-    // Redis 6+ takes fractions of a second; 0 would mean "for ever".
+    // Redis 6+ takes fractions of a second; 0 would mean "forever".
     const seconds = Math.max(0.01, ms / 1000);
     const woken = this.options.blocking.bzpopmin(`${this.scripts.base}marker`, seconds);
     return new Promise((resolve) => {

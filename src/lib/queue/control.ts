@@ -9,7 +9,7 @@ export type Order =
   | { verb: 'drain' }
   /** Hand everything back at once and end. */
   | { verb: 'stop' }
-  /** Drain, then open again in the same process with models and settings read anew. */
+  /** Drain, then reopen in the same process with models and settings reloaded. */
   | { verb: 'restart' }
   | { verb: 'set'; what: 'concurrency'; value: number }
   /** Only of a worker that has bounds. */
@@ -89,7 +89,7 @@ export interface AskOptions {
 
 /**
  * Sends an order to workers and gathers their last answers by worker id, until all have answered or
- * none has said anything for the time given. What nobody has read by then is taken back.
+ * none has said anything for the time given. Orders that were not read by then are withdrawn.
  * @param blocking a `blocking` connection that nothing else uses meanwhile.
  */
 export async function askWorkers(

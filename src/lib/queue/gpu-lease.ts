@@ -70,7 +70,7 @@ export async function leaseGpu(
     const held = String(await client.eval(LEASE, 1, key, ...args));
     const holder = JSON.parse(held) as GpuLease;
     if (holder.id === lease.id || holder.place !== lease.place || runs(holder)) return holder;
-    // Only this very record is replaced: somebody may take the GPU over at the same moment.
+    // Only this very record is replaced: someone may take the GPU over at the same moment.
     gone = held;
   }
 }
@@ -80,7 +80,7 @@ export async function releaseGpu(client: RedisClient, prefix: string, lease: Gpu
   await client.eval(RELEASE, 1, leaseKey(prefix, lease.device), lease.id);
 }
 
-/** Who holds a GPU, dead or alive, and for how long it has not been heard of, ms; undefined when nobody does. */
+/** Who holds a GPU, dead or alive, and for how long it has not been heard of, ms; undefined when no one does. */
 export async function readLease(
   client: RedisClient,
   prefix: string,

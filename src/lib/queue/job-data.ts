@@ -47,7 +47,7 @@ export function fromJobData(
 }
 
 /**
- * A spec whose numbers are within their bounds, whoever wrote them: an older version of infer, another
+ * A spec whose numbers are within their bounds, no matter what wrote them: an older version of infer, another
  * program, or a damaged job. What is no number counts as not given.
  */
 function bounded(spec: JobSpec): JobSpec {

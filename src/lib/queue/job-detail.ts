@@ -51,7 +51,7 @@ export interface JobDetail extends JobRecord {
 }
 
 /**
- * One job with all that can be told of it, read-only. Undefined when it is unknown or its record has
+ * One job with everything known about it, read-only. Undefined when it is unknown or its record has
  * expired.
  */
 export async function readJobDetail(

@@ -3,7 +3,7 @@ import { bullBase } from './keys.js';
 
 /**
  * Jobs that were ever added to a queue, those of other BullMQ code among them: BullMQ's `id` key numbers
- * every job it adds, also one with an id of its own. A counter of arrivals that nobody has to keep.
+ * every job it adds, also one with an id of its own. A counter of arrivals that no one has to keep.
  */
 export async function jobsAdded(client: RedisClient, prefix: string, queue: string): Promise<number> {
   return Number((await client.get(`${bullBase(prefix, queue)}id`)) ?? 0);

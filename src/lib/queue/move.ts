@@ -12,7 +12,7 @@ export type MoveOutcome =
   | 'unknown'
   /** The other queue has a job of this id. */
   | 'id taken'
-  /** More chunks of its group are on their way: what is there of it may still be taken back. */
+  /** More chunks of its group are on their way: what is there of it may still be cancelled. */
   | 'group open'
   /** A chunk's group cannot count it from another server of a Cluster. */
   | 'chunk in a Cluster';
@@ -45,7 +45,7 @@ export class Mover {
     this.to = new QueueScripts(client, prefix, target);
   }
 
-  /** One job, with its input, priority, deadline, tries and whoever waits for it. */
+  /** One job, with its input, priority, deadline, tries and waiting clients. */
   async move(id: string, source: string): Promise<MoveOutcome> {
     if (source === this.target) return 'same queue';
     for (let attempt = 1; ; attempt++) {
@@ -63,7 +63,7 @@ export class Mover {
     }
   }
 
-  /** Copies a job to where nobody takes it yet. */
+  /** Copies a job to where no one takes it yet. */
   async park(id: string, source: string): Promise<Parked | Exclude<MoveOutcome, 'moved'>> {
     const base = bullBase(this.prefix, source);
     const [fields, input, prioritized, delayed, wait] = await Promise.all([

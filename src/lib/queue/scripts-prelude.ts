@@ -180,7 +180,7 @@ local function finish(j)
 end
 
 -- Whether a hold still counts: its lock lives; or it lapsed (Redis was away longer than the lock)
--- and nobody has noticed, so that work done meanwhile is not thrown away.
+-- and no one has noticed, so that work done meanwhile is not thrown away.
 local function holds(id, token)
   local key = base .. id
   local lock = call('GET', key .. ':lock')

@@ -22,7 +22,7 @@ export interface TimelineEvent {
 
 export interface Timeline {
   events: TimelineEvent[];
-  /** Holds on the job before those told of, of which nothing is kept. */
+  /** Holds on the job before the listed ones; no details of them are kept. */
   forgotten: number;
 }
 

@@ -55,7 +55,7 @@ export class Waiter {
     return promise;
   }
 
-  /** Nobody waits for `id` any more. */
+  /** No one waits for `id` any more. */
   forget(id: string): void {
     for (const resolve of this.waiting.get(id) ?? []) resolve(undefined);
     this.waiting.delete(id);
@@ -91,7 +91,7 @@ export class Waiter {
     }
   }
 
-  /** Nobody waits: no blocking read is sent until somebody does. */
+  /** No one waits: no blocking read is sent until someone does. */
   private idle(): Promise<void> {
     return new Promise((resolve) => {
       this.wakeIdle.push(resolve);

@@ -215,7 +215,7 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    // A lone % is somebody's password pasted unescaped: take it as it stands.
+    // A lone % is someone's password pasted unescaped: take it as it stands.
     return text;
   }
 }

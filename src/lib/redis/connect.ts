@@ -40,7 +40,7 @@ const sessions = new WeakMap<RedisClient, Session>();
 
 const CLUSTER_PROBE_MS = 500;
 
-/** Failures that no waiting will mend. */
+/** Failures that waiting will not fix. */
 const PERMANENT = new Set([
   'REDIS_AUTH',
   'REDIS_PERMISSION',
@@ -54,7 +54,7 @@ const PERMANENT = new Set([
 /**
  * Opens a connection that has answered PING. The first connection fails within
  * `settings.connectTimeoutMs` for every role, unless `waitForRedis`; after that `worker` and
- * `blocking` connections come back by themselves for ever.
+ * `blocking` connections come back by themselves forever.
  * The client always has an `error` listener, which keeps the last error for `explain`.
  * @throws InferError as `explainRedisError` words it.
  */
@@ -152,7 +152,7 @@ function createClient({ target, role, settings, retry }: Session): RedisClient {
 
 const BARE = /^(Connection is closed|All sentinels are unreachable|Failed to refresh slots cache)/;
 
-/** A plain server waits for more of a TLS greeting, and of a connection that was reset nobody says why. */
+/** A plain server waits for more of a TLS greeting, and of a connection that was reset no one says why. */
 const VAGUE = new Set(['REDIS_UNREACHABLE', 'REDIS_TIMEOUT', 'REDIS_PROTOCOL', 'REDIS_TLS']);
 const NOBODY_THERE = /connection refused|not known|name service|cannot be reached/;
 
@@ -263,7 +263,7 @@ const LAST_LOOK_MS = 10_000;
 
 /**
  * A connection that takes longer than any answer of a Redis nearby: the wrong scheme is told at
- * once and not after the time-out, and also to a worker that would wait for ever.
+ * once and not after the time-out, and also to a worker that would wait forever.
  */
 function lookAtWire(session: Session, fail: (error: unknown) => void): AbortController {
   const over = new AbortController();
@@ -291,7 +291,7 @@ async function establish(client: RedisClient, deadline: number, patient: boolean
     } catch (error) {
       const explained = explain(client, error);
       // A user without the right to PING may still have all the rights that matter; a server that
-      // cannot write its disk refuses PING too, and still answers whoever reads.
+      // cannot write its disk refuses PING too, and still answers reads.
       if (explained.code === 'REDIS_PERMISSION' || explained.code === 'REDIS_MISCONF') break;
       const passing = explained.code === 'REDIS_LOADING' || (patient && !PERMANENT.has(explained.code));
       const over = client.status === 'end' || performance.now() + 100 > deadline;

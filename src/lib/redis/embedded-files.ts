@@ -67,7 +67,7 @@ function canBind(path: string): Promise<boolean> {
 }
 
 /**
- * Makes the server's directories, for this user alone: whoever opens the socket owns the queue.
+ * Makes the server's directories, for this user alone: anyone who can open the socket controls the queue.
  * @throws InferError REDIS_STATE_DIR (exit 77).
  */
 export function preparePrivateDirs(paths: EmbeddedPaths): void {

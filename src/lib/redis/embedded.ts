@@ -46,7 +46,7 @@ const START_DEADLINE_MS = 10_000;
 const STOP_DEADLINE_MS = 20_000;
 /** One that does not answer gets this long after SIGTERM, then SIGKILL. */
 const HUNG_DEADLINE_MS = 3000;
-/** Somebody else's start or stop, plus a bit. */
+/** Someone else's start or stop, plus a bit. */
 const LOCK_TIMEOUT_MS = 25_000;
 const ASK_TIMEOUT_MS = 1000;
 const LOG_MAX_BYTES = 1 << 20;

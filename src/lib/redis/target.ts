@@ -59,7 +59,7 @@ export async function resolveTarget(settings: ConnectionSettings): Promise<Redis
   }
   const answer = await ask({ host: DEFAULT_HOST, port: DEFAULT_PORT }, 'PING', PROBE_TIMEOUT_MS);
   const wantsPassword = answer.kind === 'error' && answer.text.startsWith('NOAUTH');
-  // HTTP servers and silent ports are somebody else's.
+  // HTTP servers and silent ports are someone else's.
   if (isRedis(answer)) {
     const target = makeTarget(`redis://${DEFAULT_HOST}:${DEFAULT_PORT}`, 'default', settings, password);
     if (wantsPassword && password === undefined) {

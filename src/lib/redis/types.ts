@@ -9,7 +9,7 @@ export type RedisNode = Redis;
 /**
  * What a connection is for:
  * `command`: a short-lived command: fails within seconds with a clear error, never hangs.
- * `worker`: retries for ever with capped back-off, keeps commands queued while Redis is away.
+ * `worker`: retries forever with capped back-off, keeps commands queued while Redis is away.
  * `blocking`: like `worker`, for BLPOP and BZPOPMIN; no command or socket time-out.
  * `bulk`: for large writes: once it is lost it stays so, and what was under way fails instead of being sent again.
  */

@@ -4,12 +4,12 @@ import { type Controller, type ControllerState, type Decision, decide, initialSt
 import type { Observation, QueueFacts, WorkerView } from './observation.js';
 import { countPool, factsOf, type PoolCounts } from './pool-counts.js';
 
-/** A worker that was asked for and is not there by then is not coming: it is asked for anew. */
+/** A worker that was asked for and is not there by then is not coming: it is requested again. */
 const OVERDUE_MS = 600_000;
 /** What ended longer ago than this is counted no more in Redis. */
 const COUNTED_MS = 50_000;
 
-/** What whoever starts and stops the workers is told. */
+/** What the system that starts and stops the workers is told. */
 export interface Advice {
   /** When it was decided, ms since the epoch. */
   at: number;
@@ -24,7 +24,7 @@ export interface Advice {
 }
 
 /**
- * The live loop's decisions for a fleet that somebody else runs, such as Kubernetes. It sees workers
+ * The live loop's decisions for a fleet that another system runs, such as Kubernetes. It sees workers
  * by their heartbeats alone, so what it asked for counts as starting until it is heard of, and what it
  * gave up as draining until it is gone: decided again meanwhile, each look would ask for more.
  */
@@ -91,7 +91,7 @@ export class Advisor {
     return { ...counts, busySeconds: this.counts.busySeconds - 1 };
   }
 
-  /** Whoever is new takes the place of one that was asked for; the overdue are given up. */
+  /** A new worker takes the place of one that was asked for; the overdue are given up. */
   private meet(serving: readonly WorkerRecord[], now: number): void {
     const first = this.target === undefined;
     for (const { id } of serving) {
@@ -104,7 +104,7 @@ export class Advisor {
     this.expected.splice(0, overdue);
     if (this.target === undefined) this.target = serving.length;
     else this.target = Math.max(Math.min(serving.length, this.target), this.target - overdue);
-    // One that died is started again by whoever keeps the number.
+    // One that died is restarted by the system that keeps the number.
     this.expect(this.target - serving.length, now);
   }
 
@@ -126,7 +126,7 @@ export class Advisor {
     const seen: Observation = { now, queue, workers: views, slots, failures: [] };
     const decision = decide(controller, state, seen);
     if (decision.desired <= own) return { decision, own };
-    // One that ends takes up no place here: whoever runs the fleet counts it no more.
+    // One that ends takes up no place here: the system that runs the fleet no longer counts it.
     const staying = views.filter((view) => view.phase !== 'draining');
     return { decision: decide(controller, state, { ...seen, workers: staying }), own };
   }
@@ -151,7 +151,7 @@ export class Advisor {
         id,
         phase: goes ? 'draining' : active.length > 0 ? 'busy' : 'ready',
         startedAt: asked ?? startedAt,
-        // Of one that was there before, nobody knows how long its start took.
+        // Of one that was there before, no one knows how long its start took.
         readyAt: asked === undefined ? null : Math.max(asked, startedAt),
         slot: id,
       };

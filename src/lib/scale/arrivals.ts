@@ -37,7 +37,7 @@ export const NO_ARRIVALS: Arrivals = {
   window: { count: 0, since: 0, last: null },
 };
 
-/** Averages after one more look. A counter that went backwards (a flush, a failover) starts them anew. */
+/** Averages after one more look. A counter that went backwards (a flush, a failover) starts them again. */
 export function countArrivals(before: Arrivals, queue: QueueFacts): Arrivals {
   const { at, completed } = queue;
   // Uncounted, what came is what is there and what has ended.

@@ -30,7 +30,7 @@ export interface AutoscalerParts {
   controller: Controller;
   fleet: ProcessFleet;
   dryRun: boolean;
-  /** Reads Redis; may take for ever while it is away. */
+  /** Reads Redis; may take forever while it is away. */
   read: (now: number) => Promise<Reading>;
   /** Writes the state down, after each decision. */
   save: (state: AutoscalerState) => void;
@@ -92,7 +92,7 @@ export class Autoscaler {
     };
     const decision = decide(controller, this.state.controller, seen);
     this.state = { controller: decision.state, counts };
-    // Before the deed: whoever comes after a crash in between finds the process by its pid file.
+    // Written first: after a crash in between, the next autoscaler finds the process by its pid file.
     if (!dryRun) this.parts.save(this.state);
     const fresh: FleetMember[] = [];
     const drained: string[] = [];
@@ -161,7 +161,7 @@ export class Autoscaler {
   }
 
   private async read(): Promise<{ reading?: Reading; error?: string }> {
-    // An error is kept as a value: nobody may be listening when it comes.
+    // An error is kept as a value: no one may be listening when it comes.
     this.reading ??= this.parts.read(this.parts.now()).catch((error: unknown) => new Error(messageOf(error)));
     const answer = await answerWithin(READ_MS, this.reading, () => undefined);
     if (answer === undefined) return { error: `no answer within ${READ_MS / 1000} s` };
@@ -187,7 +187,7 @@ export class Autoscaler {
         id: record.id,
         phase: record.state === 'draining' ? 'draining' : record.active.length > 0 ? 'busy' : 'ready',
         startedAt: record.startedAt,
-        // Somebody else's start says nothing of how long one takes here.
+        // Someone else's start says nothing of how long one takes here.
         readyAt: null,
         slot: null,
       }));

@@ -213,7 +213,7 @@ function fleetOf(committed: readonly WorkerView[], coldStartMs: number): Fleet {
   };
 }
 
-/** The newest that is idle, else the newest; never somebody else's. */
+/** The newest that is idle, else the newest; never someone else's. */
 function victimOf(committed: readonly WorkerView[]): WorkerView | undefined {
   const own = committed.filter((worker) => worker.slot !== null).sort((a, b) => b.startedAt - a.startedAt);
   return own.find((worker) => worker.phase === 'ready') ?? own[0];

@@ -43,7 +43,7 @@ export class GpuWatch {
     return this.why;
   }
 
-  /** Asks anew when the last answer is old; does not wait for the answer. */
+  /** Asks again when the last answer is old; does not wait for the answer. */
   touch(now: number): void {
     if (this.choice === 'none' || this.asking !== undefined || now - this.askedAt < this.everyMs) return;
     this.askedAt = now;

@@ -15,7 +15,7 @@ export interface QueueFacts {
   readonly completed: number;
   /** Seconds that workers spent on jobs, summed up; null: told from the workers that were busy. */
   readonly busySeconds: number | null;
-  /** A paused queue starts nothing, so it needs nobody. */
+  /** A paused queue starts nothing, so it needs no one. */
   readonly paused: boolean;
 }
 
@@ -28,7 +28,7 @@ export interface WorkerView {
   readonly startedAt: number;
   /** When it could take its first job; null while that is not known. */
   readonly readyAt: number | null;
-  /** The slot it runs in; null for a worker that somebody else started: it counts, and is never drained. */
+  /** The slot it runs in; null for a worker that someone else started: it counts, and is never drained. */
   readonly slot: string | null;
 }
 

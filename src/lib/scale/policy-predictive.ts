@@ -67,7 +67,7 @@ export function predictivePolicy(config: PolicyConfig): Policy<PredictiveState> 
       const service = measureService(before.service, queue, fleet);
       const outlook = look(config, now, queue, fleet, arrivals, service.rate);
       const need = Math.min(config.max, needOf(outlook, queue, fleet));
-      // Whoever is there at the first look was started for a reason.
+      // Workers that run at the first look were started for a reason.
       const seen = before.levels.length === 0 ? Math.min(config.max, fleet.committed) : 0;
       const levels = needed(before.levels, Math.max(need, seen), now, config.max);
       const state = { arrivals, service, levels, stoppedAt: before.stoppedAt };
@@ -153,7 +153,7 @@ function steadyNeed({ slow, dispersion }: Arrivals, perWorker: number, target: n
   return ceil(Math.max(slow + Math.min(slow, room), slow / FULLEST) / perWorker);
 }
 
-/** Workers needed at this look: what is remembered. While jobs wait too long, nobody is superfluous. */
+/** Workers needed at this look: what is remembered. While jobs wait too long, no one is superfluous. */
 function needOf(outlook: Outlook, queue: QueueFacts, fleet: Fleet): number {
   const work = !queue.paused && outlook.backlog + queue.active > 0 ? 1 : 0;
   return Math.max(work, outlook.kept, outlook.trip === null ? 0 : Math.max(outlook.size, fleet.committed));

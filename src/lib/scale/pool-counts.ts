@@ -19,7 +19,7 @@ export function countPool(before: PoolCounts | undefined, sample: PoolSample): P
     for (const [number, count] of queue.ended) {
       const key = `${at}:${number}`;
       buckets[key] = count;
-      // A bucket that shrank was written anew, after a flush.
+      // A bucket that shrank was written again, after a flush.
       if (before !== undefined) ended += Math.max(0, count - (before.buckets[key] ?? 0));
     }
   }
@@ -33,7 +33,7 @@ export function countPool(before: PoolCounts | undefined, sample: PoolSample): P
   return { ended, busySeconds, buckets, busyMs };
 }
 
-/** The queues of a pool as one. Those that are paused need nobody. */
+/** The queues of a pool as one. Those that are paused need no one. */
 export function factsOf(sample: PoolSample, counts: PoolCounts, at: number): QueueFacts {
   const open = sample.queues.filter((queue) => !queue.paused);
   const ages = open.map((queue) => queue.oldestMs).filter((age) => age !== null);

@@ -70,7 +70,7 @@ export interface FleetLook {
 
 /**
  * The worker processes of one pool on this host. Their pid files are the truth: whatever they name
- * and still runs belongs to the fleet, whoever started it, so one fleet can follow another.
+ * and still runs belongs to the fleet, no matter what started it, so one fleet can follow another.
  */
 export class ProcessFleet {
   /** How processes ended that this one started, by pid. */
@@ -223,7 +223,7 @@ export class ProcessFleet {
     return file.readyAt === undefined ? 'starting' : 'ready';
   }
 
-  /** Ends what will not end, or begin, by itself; not while Redis is away, when nobody can begin. */
+  /** Ends what will not end, or begin, by itself; not while Redis is away, when no one can begin. */
   private watch(file: WorkerFile, readyAt: number | null, silent: boolean, now: number): void {
     const { drainTimeoutMs, startTimeoutMs } = this.options;
     if (file.drainingSince !== undefined) {

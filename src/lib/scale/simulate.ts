@@ -54,7 +54,7 @@ interface Worker {
 }
 
 const SERVICE_CV = 0.3;
-/** After the end of the trace, jobs that nobody serves are waited for so long. */
+/** After the end of the trace, jobs that no one serves are waited for so long. */
 const GIVE_UP_MS = 24 * 3_600_000;
 
 export function simulate(trace: Trace, controller: Controller, options: SimulationOptions): SimulationResult {
@@ -240,7 +240,7 @@ class Simulation {
         id: w.id,
         phase: w.phase,
         startedAt: w.startedAt,
-        // Nobody saw the first ones start.
+        // No one saw the first ones start.
         readyAt: w.phase === 'starting' || w.readyAt === w.startedAt ? null : w.readyAt,
         slot: w.slot,
       })),

@@ -1,7 +1,7 @@
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 
-/** What whoever starts workers gives each of them, and the flag of its own that says it. */
+/** What each started worker is given, and the flag that sets it. */
 const OWN: Readonly<Record<string, string>> = {
   '--name': '',
   '--record': '',
@@ -24,7 +24,7 @@ export const AUTOSCALED: Readonly<Record<string, string>> = {
 
 /**
  * Refuses flags of `infer worker` that would contradict what its starter says: the last of two counts,
- * and a worker of another name, queue or Redis than its pid file says would be nobody's.
+ * and a worker of another name, queue or Redis than its pid file says would be no one's.
  * @param more further ones, each with what to use instead ('' for nothing).
  * @throws InferError WORKER_FLAG (exit 2).
  */

@@ -120,7 +120,7 @@ export class WorkerFiles {
     }
   }
 
-  /** Writes a pid file anew, in one step; one that was removed meanwhile stays removed: false. */
+  /** Writes a pid file again, in one step; one that was removed meanwhile stays removed: false. */
   update(name: string, change: Partial<WorkerFile>): boolean {
     return updateWorkerFile(this.fileOf(name), change);
   }

@@ -6,7 +6,7 @@ import { threadShare } from './thread-share.js';
 import { checkWorkerArgs } from './worker-args.js';
 import { checkWorkerName, type WorkerFile } from './worker-files.js';
 
-/** A worker that somebody wants to run. */
+/** A worker that someone wants to run. */
 export interface WorkerWish {
   /** Of its pid file. */
   name: string;

@@ -15,7 +15,7 @@ export interface AclUserSpec {
   role: AclRole;
   name: string;
   prefix: string;
-  /** Undefined writes a placeholder that whoever types the line fills in. */
+  /** Undefined writes a placeholder to be filled in by hand. */
   password: string | undefined;
   /** Number of the database that the user works in. */
   db: number;
@@ -76,7 +76,7 @@ export async function createUser(
   );
   if (known.some((one) => one !== null) && !replace) {
     throw new InferError('ACL_USER_EXISTS', `there is a user ${user.name} already`, {
-      hint: '--replace gives it these rights and the new password, and whoever uses the old one is turned away',
+      hint: '--replace gives it these rights and the new password; clients that use the old password are then rejected',
       exitCode: ExitCode.Negative,
     });
   }

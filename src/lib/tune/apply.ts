@@ -161,7 +161,7 @@ function nodeAt(servers: readonly ServerNode[], at: number): ServerNode {
 function refused(error: unknown, label: string): unknown {
   if (refusalOf(error) === undefined) return error;
   return new InferError('TUNE_REFUSED', `${label} does not take it: ${shortReply(error)}`, {
-    hint: 'nothing was changed; leave that setting out with --only, or mend its value',
+    hint: 'nothing was changed; leave that setting out with --only, or correct its value',
     exitCode: ExitCode.BadConfig,
   });
 }

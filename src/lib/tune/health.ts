@@ -49,7 +49,7 @@ function losses(info: RedisFacts, role: TuneRole): Finding[] {
   }
   const why = `data was lost already: Redis dropped these keys ${since(info)}. Jobs among them run with no input, or never`;
   const fix =
-    'set noeviction (infer redis-tune apply), submit anew what is missing, then clear the count: redis-cli CONFIG RESETSTAT';
+    'set noeviction (infer redis-tune apply), resubmit what is missing, then clear the count: redis-cli CONFIG RESETSTAT';
   return [{ setting: 'evicted_keys', level: 'critical', now, wanted: '0', why, fix }];
 }
 

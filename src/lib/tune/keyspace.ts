@@ -82,7 +82,7 @@ export function kindOf(name: string, prefix: string): 'result' | 'own' | 'other'
   return name.startsWith('res:', tag?.[0].length) ? 'result' : 'own';
 }
 
-/** How other programs' keys begin, most frequent first: names may hold what is nobody's business. */
+/** How other programs' keys begin, most frequent first: names may hold what is no one's business. */
 function examplesOf(names: readonly string[]): string[] {
   const counts = new Map<string, number>();
   for (const name of names) {

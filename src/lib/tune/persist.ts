@@ -11,12 +11,12 @@ export interface Persisted {
   ok: boolean;
   /** Where they were written, or why not. */
   text: string;
-  /** Lines for whoever starts that server. */
+  /** Lines for the operator of that server. */
   instead: string[];
 }
 
 export const REWRITE_WARNING =
-  'CONFIG REWRITE writes everything that was changed at runtime into the configuration file, by whomever, ACL users among it, and puts its lines in an order of its own';
+  'CONFIG REWRITE writes everything that was changed at runtime into the configuration file, by anyone, ACL users among it, and puts its lines in an order of its own';
 
 /**
  * Makes settings outlive a restart: CONFIG REWRITE, or for infer's own server the file that it is

@@ -17,7 +17,7 @@ export const SERVICES = [
   'dragonfly',
 ] as const;
 
-/** A Redis that somebody else runs, whose settings are changed with its provider's own tool. */
+/** A Redis that someone else runs, whose settings are changed with its provider's own tool. */
 export type Service = (typeof SERVICES)[number];
 
 /** How a provider lets settings be changed. `set` gives the lines to type; none when it cannot be done. */

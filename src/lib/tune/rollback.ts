@@ -7,7 +7,7 @@ import type { NodeFacts } from './facts.js';
 import { inSafeOrder } from './plan.js';
 import type { SnapshotStore, StoredSnapshot } from './snapshot.js';
 
-/** A setting that is neither as `apply` left it nor as it was before: somebody changed it since. */
+/** A setting that is neither as `apply` left it nor as it was before: someone has changed it since. */
 export interface Conflict {
   label: string;
   name: string;
@@ -60,7 +60,7 @@ export function checkRollback(plan: RollbackPlan, nodes: readonly NodeFacts[]): 
     const more = plan.conflicts.length > 1 ? `, and ${plan.conflicts.length - 1} more like it` : '';
     throw new InferError(
       'TUNE_CHANGED_SINCE',
-      `${name} of ${label} was set to ${left} then and is ${now} now: somebody changed it since${more}`,
+      `${name} of ${label} was set to ${left} then and is ${now} now: someone has changed it since${more}`,
       { hint: `ask who did; --force puts it back to ${before} all the same`, exitCode: ExitCode.Negative },
     );
   }

@@ -121,13 +121,9 @@ const RULES: readonly SettingRule[] = [
   wants('timeout', '0', 'warning', 'connections that wait for work are idle by design and must not be cut', {
     good: (now) => Number(now) === 0 || Number(now) >= 60,
   }),
-  wants(
-    'tcp-keepalive',
-    '60',
-    'advice',
-    'finds dead clients in minutes; 0 keeps their connections for ever',
-    { good: (now) => Number(now) > 0 && Number(now) <= 60 },
-  ),
+  wants('tcp-keepalive', '60', 'advice', 'finds dead clients in minutes; 0 keeps their connections forever', {
+    good: (now) => Number(now) > 0 && Number(now) <= 60,
+  }),
   { name: 'maxclients', judge: maxclients },
   { name: 'maxmemory-clients', judge: maxmemoryClients },
   { name: 'client-output-buffer-limit', judge: outputLimits },
@@ -278,7 +274,7 @@ function maxmemoryClients(now: string, { info }: Look): Verdict {
 
 const OUTPUT_LIMITS = 'replica 268435456 67108864 60 pubsub 33554432 8388608 60';
 
-/** Kept as they come: only a limit that somebody took away is worth a word. */
+/** Kept as they come: only a limit that someone took away is worth a word. */
 function outputLimits(now: string): Verdict {
   const unlimited = ['replica', 'slave', 'pubsub'].filter((kind) => new RegExp(`\\b${kind} 0 0 `).test(now));
   const why = 'a replica or subscriber that falls behind would take memory without end';
@@ -306,6 +302,6 @@ function activedefrag(now: string, { info }: Look): Verdict {
 function keyspaceEvents(now: string): Verdict {
   const why = 'infer needs none; every key that changes costs a message';
   if (now === '') return { ...ok('none', why), now: 'none' };
-  // Somebody may be listening: said, never changed.
+  // Someone may be listening: said, never changed.
   return { level: 'advice', wanted: 'none', why };
 }

@@ -54,7 +54,7 @@ export function readServerHost(
   return { memory, settings: here ? hostSettings(root) : undefined };
 }
 
-/** A server in a container tells its pid there, which is somebody else's here. */
+/** A server in a container tells its pid there, which is someone else's here. */
 function isServer(root: string, pid: number): boolean {
   return /redis|valkey|keydb|dragonfly/.test(read(join(root, 'proc', String(pid), 'comm')) ?? '');
 }

@@ -26,7 +26,7 @@ export interface Steered {
   jobs(): { started: number; held: number };
   drain(): void;
   leave(): void;
-  /** Reads settings and models anew; what it answers drains, to open with them. @throws why they are no good. */
+  /** Reads settings and models again; what it answers drains, to open with them. @throws why they are no good. */
   prepareRestart(): Promise<() => void>;
   publish(signature: ModelSignature): Promise<void>;
   /** Version of a model that a load would bring. @throws InferError MODEL_UNKNOWN. */

@@ -127,7 +127,7 @@ export class Culprits {
     this.settle(unit);
   }
 
-  /** Rows that crashed the runner so often that the rest of the job is not tried: nobody else could work. */
+  /** Rows that crashed the runner so often that the rest of the job is not tried: no one else could work. */
   private giveUp(unit: HeldJob, error: unknown, code: string): void {
     if (unit.doneCount === 0) {
       this.host.onFailed(unit, error);

@@ -80,7 +80,7 @@ export class GpuHold {
     return hold;
   }
 
-  /** Memory and use of the GPU as last seen; asks anew, without waiting, when that is 5 s old. */
+  /** Memory and use of the GPU as last seen; asks again, without waiting, when that is 5 s old. */
   memory(): WorkerRecord['gpuMemory'] {
     if (this.sampled !== undefined && !this.sampling && Date.now() - this.sampledAt >= SAMPLE_MS) {
       this.sampling = true;
@@ -128,7 +128,7 @@ export class GpuHold {
 
   async #renew(): Promise<void> {
     if (this.loss !== undefined) return;
-    // A Redis that is away can give the GPU to nobody else either; once it is back, this tells.
+    // A Redis that is away can give the GPU to no one else either; once it is back, this tells.
     const holder = await leaseGpu(this.client, this.claim.prefix, this.lease, stillRuns).catch(
       () => undefined,
     );

@@ -11,7 +11,7 @@ const CURABLE = new Set([
   'DEVICE_ERROR',
   'RUNNER_START',
   'MODEL_REPLACED',
-  // Another worker may still have it, or this one has it again once somebody has seen to it.
+  // Another worker may still have it, or this one has it again once someone has seen to it.
   'MODEL_CHANGED',
   'MODEL_UNSERVED',
 ]);

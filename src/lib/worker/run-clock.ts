@@ -44,7 +44,7 @@ export class RunClock {
     return peak;
   }
 
-  /** Of late, ms; a run that is on for longer than runs used to take counts as it is. */
+  /** Recent mean run time in ms; an overlong current run counts in full. */
   get runMs(): number {
     const now = this.clock.now();
     return Math.max(this.meanMs, ...[...this.since.values()].map((begun) => now - begun));

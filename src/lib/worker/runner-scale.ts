@@ -13,7 +13,7 @@ export interface RunnerLook {
   peak: number;
   /** Micro-batches that what waits would make: taken jobs, and jobs in queues whose share here is full. */
   waitingRuns: number;
-  /** How long a run takes of late. */
+  /** Recent mean run time, ms; an overlong current run counts in full. */
   runMs: number;
   /** How long a runner took to start and load its models. */
   startMs: number;

@@ -94,7 +94,7 @@ export class RunnerSlot {
     try {
       for (;;) {
         this.loading = runner;
-        // Taken out while its successor started: it would load models for nobody.
+        // Taken out while its successor started: it would load models for no one.
         if (this.stopped) break;
         const next = this.wanted().find(({ session }) => !loaded.has(session) && !this.refused.has(session));
         if (next === undefined) break;
@@ -127,7 +127,7 @@ export class RunnerSlot {
 
   private hold(runner: Runner): void {
     void runner.exited.then((exit) => {
-      // Died while it was idle: nobody's run failed, but the next one should not have to wait. One that
+      // Died while it was idle: no one's run failed, but the next one should not have to wait. One that
       // we ended in a run is no death: its run says why.
       if (this.runner === runner && this.endedBy === undefined)
         this.replace(runner, new InferError('RUNNER_DIED', exit.reason));

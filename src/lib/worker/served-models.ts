@@ -5,7 +5,7 @@ import type { ModelSignature } from '../model/signature.js';
 export interface ServedModel {
   session: string;
   loaded: LoadedModel;
-  /** Its version was named by whoever had it loaded. */
+  /** Its version was named when it was loaded by hand. */
   chosen?: boolean | undefined;
 }
 

@@ -66,7 +66,7 @@ export class WorkRecord {
   }
 
   private putBack(buckets: WorkReport['buckets']): void {
-    // What nobody looks at any more is not kept through a long outage.
+    // What no one looks at any more is not kept through a long outage.
     const oldest = bucketAt(this.clock.now()) - STATS_BUCKETS;
     for (const one of buckets) {
       const work = this.works.get(one.queue);

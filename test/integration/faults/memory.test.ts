@@ -85,7 +85,7 @@ describe('admission', () => {
       const args = ['submit', file, '--model', 'slow', '--prefix', PREFIX, '--models', kit.modelsDir];
       const run = await infer.run([...args, '-Q', 'file'], { env: { INFER_LOG_LEVEL: 'debug' } });
       expect(run.exitCode).toBe(75);
-      expect(run.stderr).toMatch(/Redis is full: .* the \d+ rows sent before that were taken back/);
+      expect(run.stderr).toMatch(/Redis is full: .* the \d+ rows sent before that were cancelled/);
     } finally {
       await empty();
     }

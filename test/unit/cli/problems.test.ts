@@ -201,7 +201,7 @@ describe('what is wrong with autoscalers', () => {
       [
         'AUTOSCALER_PLACE_FAILED',
         'no worker starts on GPU-1 of autoscaler rt on box: 5 failures in a row, the last: exit code 66 | no models',
-        'mend that and start infer autoscale -Q rt,batch on box again: it tries once more',
+        'fix that and start infer autoscale -Q rt,batch on box again: it tries once more',
       ],
       [
         'AUTOSCALER_GPU_GONE',

@@ -176,7 +176,7 @@ describe('inspect', () => {
     expect(lines[5]).toBe('batch\t50000\t0\t0\t3\t0\t3m 20s\t250/s\t3m 20s\t0:50000');
   });
 
-  it('says what is wrong and the command that mends it', () => {
+  it('says what is wrong and the command that fixes it', () => {
     const wrong: Overview = {
       ...none,
       at: NOW,

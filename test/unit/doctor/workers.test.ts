@@ -157,7 +157,7 @@ describe('models load', () => {
       found: 'it is empty',
       fix: 'copy it',
     });
-    expect(judgeLoads([good(), bad], []).blocks).toBeUndefined();
+    expect(judgeLoads([good(), bad], []).blocks).toEqual([]);
     expect(judgeLoads([bad], []).blocks).toEqual(['CPU workers', 'GPU workers']);
   });
 

@@ -124,7 +124,7 @@ describe('a field that is there twice', () => {
     const error = await refused(text);
     expect(error.code).toBe('INPUT_KEY');
     expect(error.message).toContain(`${place}: the field '`);
-    expect(error.message).toContain('is there twice');
+    expect(error.message).toContain('appears twice');
   });
 
   it('in a row of JSON for a handler too; the same name in two objects is none', async () => {

@@ -67,7 +67,7 @@ describe('a filter', () => {
     [{ priority: ['7..5'] }, /such as 5\.\.9/],
     [{ olderThan: 'soon' }, /500ms, 30s/],
     [{ error: '' }, /TIME_LIMIT/],
-    [{ queue: ['a b'] }, /letters, digits/],
+    [{ queue: ['a b'] }, /infer inspect queues lists/],
   ] satisfies [JobFilterInput, RegExp][])('%j is refused with what is allowed', (input, hint) => {
     expect(() => parseJobFilter(input)).toThrow(
       expect.objectContaining({ exitCode: 2, hint: expect.stringMatching(hint) }),

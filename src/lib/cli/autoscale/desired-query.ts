@@ -22,7 +22,7 @@ const DEFAULT_TARGET_MS = 10_000;
 const DEFAULT_POLICY = 'predictive';
 /** About how often KEDA asks: three missed make a blind time, after which nothing is stopped at first. */
 const INTERVAL_MS = 5000;
-/** More queues than these are one pool of nobody. */
+/** More queues than these are one pool of no one. */
 const MOST_QUEUES = 32;
 
 /**

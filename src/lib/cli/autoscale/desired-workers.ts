@@ -22,7 +22,7 @@ interface Pool {
 
 /** Two who ask within this time get one answer, and the policy sees one look. */
 const SAME_MS = 1000;
-/** Whoever asks with ever new bounds makes the oldest forgotten. */
+/** Requests with ever new bounds evict the oldest. */
 const MOST_POOLS = 64;
 /** Delayed jobs that are due so soon count as waiting. */
 const HORIZON_MS = 20_000;
@@ -108,11 +108,11 @@ export class DesiredWorkers {
       pool.last = { reply, at: performance.now(), desired: advice.desired };
       return reply;
     } catch (error) {
-      // A queue that nobody knows is no pool, and takes no pool's place.
+      // A queue that no one knows is no pool, and takes no pool's place.
       if (advisor.held === undefined) this.pools.delete(keyOf(query));
       if (!(error instanceof InferError) || statusOf(error) !== 503) throw error;
       advisor.blind(Date.now());
-      // No `desiredWorkers`: whoever does not look at the status must not take it for a decision.
+      // No `desiredWorkers`: a client that ignores the status must not take it for a decision.
       return jsonReply(503, { queue: queues.join(','), held: advisor.held ?? null, error: errorJson(error) });
     }
   }

@@ -8,10 +8,10 @@ export const liveFlags = {
     description: 'GPUs to use: indices or UUIDs, comma separated [default: all]',
   }),
   'workers-per-gpu': wholeFlag({ min: 1, max: 64, description: 'workers that share a GPU [default: 1]' }),
-  'dry-run': Flags.boolean({ description: 'only say what would be done' }),
+  'dry-run': Flags.boolean({ description: 'only show what would be done' }),
   once: Flags.boolean({ description: 'decide once and end; workers run on' }),
   'on-exit': Flags.option({ options: ['keep', 'drain'] as const })({
-    description: 'what becomes of the workers at the end [default: keep]',
+    description: 'what happens to the workers on exit [default: keep]',
   }),
   ...settingFlags('drainTimeout'),
 };

@@ -154,7 +154,7 @@ function poolLost(file: string): InferError {
   });
 }
 
-/** What an earlier autoscaler wrote down; whoever starts anew wants failed slots to be tried once more. */
+/** What an earlier autoscaler wrote down; a restart is a request to try failed slots once more. */
 function resumed(state: AutoscalerState | undefined): AutoscalerState | undefined {
   if (state?.controller?.version !== 1) return undefined;
   const slots = Object.entries(state.controller.slots).map(([slot, record]) => [

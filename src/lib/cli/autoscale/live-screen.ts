@@ -27,7 +27,7 @@ export interface ShowOptions {
   once: boolean;
   layout: Layout;
   note: (text: string) => void;
-  /** Somebody pressed `q`, or the terminal is gone. */
+  /** Someone pressed `q`, or the terminal is gone. */
   onQuit: () => void;
 }
 

@@ -74,11 +74,11 @@ export class ClientTarget implements Target {
     return undefined;
   }
 
-  /** Takes back what still waits; for a running set-up, which must not work for nobody. */
+  /** Cancels what still waits; a running set-up must not do work that is not read. */
   async abandon(): Promise<void> {
     this.stopped = true;
     if (this.setup.isPrivate) return;
-    // What was on its way must be there to be taken back.
+    // What was being sent must have arrived before it can be cancelled.
     await this.queueing?.catch(() => undefined);
     const ids = [...this.groups, ...this.unended];
     await inTurns(ids.length, async (at) => {

@@ -24,7 +24,7 @@ export async function runBench(
     );
     target = new ClientTarget(setup, pool);
     const work = runScenarios(target, plan, { signal, step });
-    // Whoever loses the race fails when the set-up is closed, and nobody listens any more.
+    // The loser of the race fails when the set-up is closed, and nothing listens any more.
     work.catch(() => undefined);
     const report = await Promise.race([work, setup.failed, aborted(signal)]);
     done = true;

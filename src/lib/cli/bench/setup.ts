@@ -21,7 +21,7 @@ export interface Setup {
   prefix: string;
   queues: BenchQueues;
   signature: ModelSignature;
-  /** True when all of it was started for this bench, and nobody else uses it. */
+  /** True when all of it was started for this bench, and no one else uses it. */
   isPrivate: boolean;
   /** Redis without credentials. */
   label: string;
@@ -31,7 +31,7 @@ export interface Setup {
   close(): Promise<void>;
 }
 
-/** Results of a bench are nobody's: they go soon. Seconds. */
+/** Results of a bench are no one's: they go soon. Seconds. */
 export const BENCH_RESULT_TTL_S = 300;
 const NEVER = new Promise<never>(() => undefined);
 

@@ -20,7 +20,7 @@ export interface Asking {
 /**
  * Makes sure that something destructive is meant: `--yes`, `--confirm` with the right name, or a
  * person who says so.
- * @throws InferError CONFIRM (2) where nobody can be asked, CONFIRM_NAME (2) for another name,
+ * @throws InferError CONFIRM (2) where no one can be asked, CONFIRM_NAME (2) for another name,
  * NOT_CONFIRMED (1) for a no.
  */
 export async function consent(asking: Asking): Promise<void> {
@@ -34,7 +34,7 @@ export async function consent(asking: Asking): Promise<void> {
   }
   if (asking.yes || asking.confirm === target) return;
   if (asking.terminal === undefined) {
-    throw new InferError('CONFIRM', `this ${danger}, and nobody confirmed it: nothing was done`, {
+    throw new InferError('CONFIRM', `this ${danger}, and it was not confirmed: nothing was done`, {
       hint: `${command} --yes, or first ${command} --dry-run`,
       exitCode: ExitCode.Usage,
     });

@@ -19,7 +19,7 @@ export const controlFlags = {
   ...settingFlags('operator'),
 };
 
-/** And of those that cannot be taken back. */
+/** And of those that cannot be undone. */
 export const consentFlags = {
   yes: Flags.boolean({ char: 'y', description: 'do not ask' }),
   confirm: Flags.string({ helpValue: '<name>', description: 'do not ask, if this names what is meant' }),
@@ -29,7 +29,7 @@ const ANSWER_MS = 5000;
 
 export const answerFlag = durationFlag({
   char: 't',
-  description: 'how long to wait for a sign of each worker',
+  description: 'how long to wait for each worker to answer',
   default: ANSWER_MS,
   // Else the help says 5000.
   defaultHelp: async () => '5s',

@@ -145,7 +145,7 @@ export class Stage {
     return join(this.dir, 'worker.log');
   }
 
-  /** The same without waiting: a second Ctrl-C, a failure nobody caught. */
+  /** The same without waiting: a second Ctrl-C, a failure no one caught. */
   private strikeNow(): void {
     if (this.kept) return;
     this.worker?.kill();

@@ -54,7 +54,7 @@ export function startWorker(options: { args: string[]; redisUrl: string; log: st
       exitCode: ExitCode.Unavailable,
     });
   });
-  // Whoever waits for work races with it; before and after, nobody listens.
+  // Waits race with it; before and after, nothing listens.
   failed.catch(() => undefined);
   const kill = () => {
     if (ended || child.pid === undefined) return;

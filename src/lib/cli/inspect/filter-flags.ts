@@ -34,7 +34,7 @@ export const JOB_FLAGS = {
   }),
   'older-than': Flags.string({
     helpValue: '<time>',
-    description: 'only jobs longer in their state than that: 30s, 5m, 2h',
+    description: 'only jobs in their state for longer than this: 30s, 5m, 2h',
   }),
   error: Flags.string({
     helpValue: '<code|text>',

@@ -8,7 +8,7 @@ import { listWorkers, publishedModels } from '../../queue/registry.js';
 import type { RedisClient } from '../../redis/types.js';
 
 /**
- * Refuses a filter that names a queue, or a live worker or a model, that nobody has heard of: an
+ * Refuses a filter that names a queue, or a live worker or a model, that no one has heard of: an
  * empty list would say that all is well. Call it when nothing was found, since ended jobs may name
  * workers that are gone.
  * @throws InferError QUEUE_UNKNOWN, MODEL_UNKNOWN, WORKER_UNKNOWN (66).

@@ -32,7 +32,7 @@ export function readJobs(loaded: LoadedSettings, filter: JobFilter, wanted: Page
 
 /**
  * The same on a connection. @throws InferError CURSOR (2), QUEUE_UNKNOWN and the like (66) when
- * nothing is found under a name that nobody knows.
+ * nothing is found under a name that no one knows.
  */
 export async function jobsPage(
   client: RedisClient,

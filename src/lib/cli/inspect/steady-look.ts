@@ -1,7 +1,7 @@
 import type { LoadedSettings } from '../../config/load.js';
 import { Look } from './look.js';
 
-/** A look that outlives its connection: after a failure the next read connects anew. */
+/** A look that outlives its connection: after a failure the next read connects again. */
 export class SteadyLook {
   private look: Promise<Look> | undefined;
 

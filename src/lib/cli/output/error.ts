@@ -8,7 +8,7 @@ import { Interrupted } from '../signals.js';
 import { sentence } from './sentence.js';
 import { type Paint, painter, plain, widthOf } from './text.js';
 
-/** A failure as people and programs are told of it. */
+/** A failure as it is shown to people and programs. */
 export interface ShownError {
   code: string;
   message: string;

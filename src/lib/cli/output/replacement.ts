@@ -65,7 +65,7 @@ function guard(file: string): () => void {
   };
   const listeners = DEADLY.map((signal) => {
     const listener = () => {
-      // Somebody else deals with it, and ends the process or the work.
+      // Someone else deals with it, and ends the process or the work.
       if (process.listenerCount(signal) > 1) return;
       remove();
       process.off(signal, listener);

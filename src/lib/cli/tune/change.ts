@@ -14,7 +14,7 @@ import type { OpenServer } from './open-server.js';
 
 /** What came of changing servers, in the JSON of `apply` and `rollback`. */
 export interface ChangeJson {
-  /** False for a dry run, when nobody agreed, when nothing was to do or CONFIG is refused. */
+  /** False for a dry run, when no one agreed, when nothing was to do or CONFIG is refused. */
   applied: boolean;
   /** True when the servers, asked again, say what they were told. */
   verified: boolean;

@@ -54,7 +54,7 @@ function failedPlaces({ pool, host, queues, troubles }: AutoscalerRecord): Probl
         {
           code: 'AUTOSCALER_PLACE_FAILED',
           message: `no worker starts on ${where}: ${reason}${last === undefined ? '' : `, the last: ${last}`}`,
-          fix: `mend that and start infer autoscale -Q ${queues.join(',')} on ${host} again: it tries once more`,
+          fix: `fix that and start infer autoscale -Q ${queues.join(',')} on ${host} again: it tries once more`,
         },
       ];
     }

@@ -6,7 +6,7 @@ import { autoscalerProblems } from './autoscaler-problems.js';
 import { modelProblems } from './model-problems.js';
 import type { Overview, RedisOverview } from './overview.js';
 
-/** Something that is wrong right now, and the command that mends it. */
+/** Something that is wrong right now, and the command that fixes it. */
 export interface Problem {
   code: string;
   message: string;
@@ -51,7 +51,7 @@ function noWorkers(backlog: readonly QueueSnapshot[]): Problem {
   };
 }
 
-/** Jobs wait and nobody serves them, or those who should do not take any. */
+/** Jobs wait and no worker serves them, or those that do take none. */
 function queueProblems(queue: QueueSnapshot, workers: readonly WorkerRecord[]): Problem[] {
   const serving = workers.filter((worker) => worker.state === 'ready' && worker.queues.includes(queue.name));
   if (serving.length === 0) {

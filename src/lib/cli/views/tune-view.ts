@@ -79,7 +79,7 @@ function nodeFindings(node: NodeReport, layout: Layout, shown: (one: Finding) =>
     node.findings.filter((one) => !shown(one)),
     layout,
   );
-  if (findings.length === 0) return [`${layout.paint('green', '✓')} nothing to mend`, ...summary];
+  if (findings.length === 0) return [`${layout.paint('green', '✓')} nothing to fix`, ...summary];
   const head = findings.map((finding) => [finding.level, finding.setting, finding.now, finding.wanted]);
   const widths = FINDING_COLUMNS.slice(0, 4).map((column, at) =>
     Math.max(column.title.length, ...head.map((row) => printable(row[at] as string).length)),
@@ -106,7 +106,7 @@ function nodeFindings(node: NodeReport, layout: Layout, shown: (one: Finding) =>
   return [...table, ...lines, ...summary];
 }
 
-/** What is not in the table: settings that are right, and those that nobody can see. */
+/** What is not in the table: settings that are right, and those that no one can see. */
 function summaryOf(hidden: readonly Finding[], { paint }: Layout): string[] {
   const unseen = hidden.filter(({ level }) => level === 'unknown').length;
   const right = hidden.length - unseen;

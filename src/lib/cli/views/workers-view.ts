@@ -53,7 +53,7 @@ export function startedLine(outcome: StartOutcome, paint: Paint): string[] {
   if (outcome.fallback !== undefined) {
     return [
       `${paint('yellow', '!')} ${name} ready (pid ${outcome.pid}), not on GPU ${printable(outcome.gpu ?? '')} but on ${printable(outcome.device ?? 'the CPU')}, queues ${outcome.queues.map(printable).join(',')}`,
-      `    ${printable(outcome.fallback)}; --require-gpu after -- refuses that`,
+      `    ${printable(outcome.fallback)}; add -- --require-gpu to refuse that`,
     ];
   }
   if (outcome.outcome === 'started')

@@ -5,7 +5,7 @@ import { fail, ok, skip, warn } from '../check.js';
 import type { DoctorContext } from '../context.js';
 import type { NvidiaAnswer } from '../nvidia.js';
 
-/** Whether somebody wants a GPU here: by flag or setting, or by asking this very question. */
+/** Whether someone wants a GPU here: by flag or setting, or by asking this very question. */
 export function gpuWanted({ loaded, named }: Pick<DoctorContext, 'loaded' | 'named'>): boolean {
   const { gpu, requireGpu, provider } = loaded.values;
   const asked = named.some((word) => word === 'gpu' || /^gpu-(?!webgpu)/.test(word));

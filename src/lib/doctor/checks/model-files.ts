@@ -77,7 +77,7 @@ function newerThan(worker: WorkerRecord, disk: readonly OnDisk[]): { text: strin
     });
 }
 
-/** A version that somebody named is no slip: said, and no warning. */
+/** A version that someone named is no slip: said, and no warning. */
 function chosenLines(workers: readonly WorkerRecord[], disk: readonly OnDisk[]): string[] {
   return workers.flatMap((worker) =>
     worker.models.flatMap(({ name, version, chosen }) => {

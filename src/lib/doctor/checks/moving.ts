@@ -45,7 +45,7 @@ function standsStill(before: QueueSnapshot, after: QueueSnapshot): boolean {
     before.waiting > 0 &&
     before.active === 0 &&
     after.active === 0 &&
-    // Fewer waiting is progress; more is only somebody who submits.
+    // Fewer waiting is progress; more is only someone who submits.
     after.waiting >= before.waiting &&
     after.completed === before.completed &&
     after.failed === before.failed &&

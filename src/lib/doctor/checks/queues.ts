@@ -13,7 +13,7 @@ export const queueServed: Check = {
   },
 };
 
-/** Queues whose jobs nobody takes: one that drains takes none any more. */
+/** Queues whose jobs no one takes: one that drains takes none any more. */
 export function judgeServed(queues: readonly QueueSnapshot[], workers: readonly WorkerRecord[]): Finding {
   const served = servedQueues(workers);
   const waiting = queues.filter((queue) => queue.waiting + queue.delayed > 0);

@@ -59,7 +59,7 @@ export function judgePolicy({
   }
   const risk = `${drops}, and empty jobs run as if nothing were wrong`;
   if (lost !== undefined) return fail(`${lost} (maxmemory-policy is ${policy})`, TUNE);
-  // Without a limit it is never full, until somebody sets one.
+  // Without a limit it is never full, until someone sets one.
   return maxMemory > 0 ? fail(risk, TUNE) : warn(risk, TUNE);
 }
 

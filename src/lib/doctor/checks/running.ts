@@ -14,7 +14,7 @@ export const queueLocks: Check = {
   },
 };
 
-/** Jobs that were nobody's in both looks: their worker is gone. Workers of the queue take them over. */
+/** Jobs that were no one's in both looks: their worker is gone. Workers of the queue take them over. */
 export function judgeLocks(
   before: readonly ActiveJob[],
   after: readonly ActiveJob[],
