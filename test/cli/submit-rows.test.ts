@@ -2,16 +2,19 @@ import path from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { InferClient } from '../../src/lib/client/client.js';
 import { useInfer } from '../support/cli.js';
-import { meanOfIds, writeModel } from '../support/onnx-builder.js';
+import { meanOfIds, times, writeModel } from '../support/onnx-builder.js';
 import { useRedis } from '../support/redis.js';
 
 const redis = useRedis();
 const infer = useInfer(redis);
 
+let models = '';
+
 beforeAll(async () => {
-  const models = path.join(infer.dir, 'models');
+  models = path.join(infer.dir, 'models');
   writeModel(models, 'mean', meanOfIds());
-  await infer.worker(['--models', models]);
+  writeModel(models, 'm', times(2, 4));
+  await infer.worker(['--models', models, '--name', 'w']);
 });
 
 it('rows of a generator that fills one array again are one group, with results in input order', async () => {
@@ -33,6 +36,21 @@ it('rows of a generator that fills one array again are one group, with results i
     expect(next).toBe(700);
     await expect(client.submitRows([[1n], ['x']], { model: 'mean' })).rejects.toThrow('row 2');
     await expect(client.submitRows([], { model: 'mean' })).rejects.toMatchObject({ code: 'INPUT_EMPTY' });
+  } finally {
+    await client.close();
+  }
+});
+
+it('rows are held against the model that is served now, not the one that this client knew', async () => {
+  const client = await InferClient.connect({ redis: redis.url });
+  try {
+    expect((await client.run([1, 2, 3, 4], { model: 'm' })).result).toEqual({ y: [2, 4, 6, 8] });
+    writeModel(models, 'm', times(5, 3), undefined, { version: 2 });
+    await infer.run(['control', 'load', 'w', 'm']);
+    const group = await client.submitRows([[1, 2, 3]], { model: 'm' });
+    for await (const row of group.results({ timeoutMs: 25_000 }))
+      expect(row).toEqual({ row: 0, value: { y: [5, 10, 15] } });
+    expect(group.rows).toBe(1);
   } finally {
     await client.close();
   }

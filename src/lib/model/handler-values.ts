@@ -57,7 +57,7 @@ function elementsOf({ type, data }: RowTensor): TensorData {
 /**
  * The JSON text of what `postprocess` answered. What JSON has no form for is written as in results:
  * NaN and infinities as text, integers beyond 2^53 too, typed arrays as lists.
- * @throws Error for nothing, a function, a cycle, a Map or a Set.
+ * @throws Error for nothing, a function, a cycle, and objects that JSON would silently make `{}` of.
  */
 export function answerText(answer: unknown): string {
   const text = JSON.stringify(answer, jsonForm) as string | undefined;
@@ -65,17 +65,30 @@ export function answerText(answer: unknown): string {
   throw new Error(`postprocess returned ${typeof answer}, which JSON cannot hold; return null for no answer`);
 }
 
-function jsonForm(key: string, value: unknown): unknown {
+/** Objects whose content JSON drops without a word, and what to return instead. */
+const CONTENT_LOST: readonly [new (...args: never[]) => object, string][] = [
+  [Map, 'return an object or a list'],
+  [Set, 'return a list'],
+  [Promise, 'await it first'],
+  [ArrayBuffer, 'return a typed array of it'],
+  [SharedArrayBuffer, 'return a typed array of it'],
+  [DataView, 'return a typed array of it'],
+  [Error, 'throw it to fail the row, or return its message'],
+];
+
+/** `this` is the object that holds the value: a Buffer has become something else by its own `toJSON` before. */
+function jsonForm(this: Record<string, unknown>, key: string, value: unknown): unknown {
   if (typeof value === 'number' || typeof value === 'bigint') return jsonNumber(value);
+  if (typeof value !== 'object' || value === null) return value;
+  const own = this[key];
+  if (own instanceof Uint8Array) return Array.from(own);
+  if (value instanceof Number) return jsonNumber(value.valueOf());
   if (value instanceof Float32Array) return Array.from(value, shortFloat);
   if (ArrayBuffer.isView(value) && !(value instanceof DataView))
     return Array.from(value as unknown as ArrayLike<unknown>);
-  if (value instanceof Map || value instanceof Set) {
-    const kind = value instanceof Map ? 'Map' : 'Set';
-    const place = key === '' ? 'a' : `in '${key}' a`;
-    throw new Error(
-      `postprocess returned ${place} ${kind}, which JSON cannot hold; return an object or a list`,
-    );
-  }
-  return value;
+  const lost = CONTENT_LOST.find(([kind]) => value instanceof kind);
+  if (lost === undefined) return value;
+  const [{ name }, instead] = lost;
+  const what = `${name === 'Error' || name === 'ArrayBuffer' ? 'an' : 'a'} ${name}${key === '' ? '' : ` in '${key}'`}`;
+  throw new Error(`postprocess returned ${what}, which JSON cannot hold; ${instead}`);
 }

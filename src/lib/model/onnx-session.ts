@@ -190,6 +190,7 @@ type NativeTensor = InstanceType<typeof ort.Tensor>;
 /**
  * A run with an output called `__proto__`. The public `run` loses that name in objects of its own, and the
  * native side sets it as the prototype of what it answers: so it is asked directly and looked for there.
+ * That prototype, a tensor, hides outputs of the names it has itself (`data`): those are asked for apart.
  */
 async function runWithProto(
   session: NativeSession,
@@ -200,14 +201,16 @@ async function runWithProto(
   const { handler } = session as unknown as {
     handler: { run(feeds: object, fetches: object, options: object): Promise<Record<string, NativeTensor>> };
   };
-  const results = await handler.run(feeds, byName(names.map((name) => [name, null])), options);
+  const ask = (some: readonly string[]) =>
+    handler.run(feeds, byName(some.map((name) => [name, null])), options);
+  const results = await ask(names);
   const hidden: unknown = Object.getPrototypeOf(results);
-  return byName(
-    names.flatMap((name): [string, NativeTensor][] => {
-      if (name !== PROTO) return Object.hasOwn(results, name) ? [[name, results[name] as NativeTensor]] : [];
-      return hidden instanceof ort.Tensor ? [[name, hidden]] : [];
-    }),
-  );
+  const lost = names.filter((name) => name !== PROTO && !Object.hasOwn(results, name));
+  const others = lost.length === 0 ? {} : await ask(lost);
+  return byName([
+    ...Object.entries({ ...results, ...others }),
+    ...(hidden instanceof ort.Tensor ? [[PROTO, hidden] as const] : []),
+  ]);
 }
 
 function describe(

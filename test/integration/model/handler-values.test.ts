@@ -139,6 +139,8 @@ describe('what postprocess answers', () => {
     ['{ class: 7, device: "mine", label: null }', { class: 7, device: 'mine', label: null }],
     ['{ error: { code: "MINE" } }', { error: { code: 'MINE' } }],
     ['null', null],
+    ['{ bytes: Buffer.from([1, 2]) }', { bytes: [1, 2] }],
+    ['Object(NaN)', 'NaN'],
   ])('%s', async (value, expected) => {
     expect(await answer(value)).toEqual([expected]);
   });
@@ -146,7 +148,11 @@ describe('what postprocess answers', () => {
   it.each([
     ['undefined', 'postprocess returned undefined'],
     ['() => 1', 'postprocess returned function'],
-    ['{ a: new Map() }', "in 'a' a Map"],
+    ['{ a: new Map() }', "a Map in 'a'"],
+    ['{ a: Promise.resolve(1) }', "a Promise in 'a', which JSON cannot hold; await it first"],
+    ['[new ArrayBuffer(4)]', "an ArrayBuffer in '0'"],
+    ['new DataView(new ArrayBuffer(4))', 'a DataView'],
+    ['{ why: new TypeError("x") }', "an Error in 'why'"],
   ])('refuses %s', async (value, words) => {
     await expect(answer(value)).rejects.toMatchObject({
       code: 'HANDLER_FAILED',
@@ -156,6 +162,23 @@ describe('what postprocess answers', () => {
 });
 
 describe('names', () => {
+  it('an output called __proto__ beside those that its tensor has too', async () => {
+    const names = ['__proto__', 'data', 'type', 'size', 'location', 'y'];
+    onnx.writeModel(dir, 'proto', {
+      nodes: names.map((name) => ({ op: 'Add', inputs: ['x', 'x'], outputs: [name] })),
+      inputs: [{ name: 'x', type: 'float32', dims: ['batch', 1] }],
+      outputs: names.map((name) => ({ name, type: 'float32' as const, dims: ['batch', 1] })),
+    });
+    const { signature } = await runner.load('proto');
+    expect(signature).toMatchObject({ batchable: true, warnings: [] });
+    const { outputs } = await runner.run({
+      model: 'proto',
+      parts: [payload(1, rowTensor('x', 'float32', [1], [4]))],
+    });
+    const [row] = rowValues(outputs, 'json');
+    expect(Object.entries(row as object)).toEqual(names.map((name) => [name, [8]]));
+  });
+
   it.each([
     ['__proto__', '__proto__'],
     ['x', '__proto__'],
