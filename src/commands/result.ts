@@ -103,7 +103,7 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
       return { ...group, results: [] };
     }
     if (group.state !== 'completed') this.endWith(group.rowsDone > 0 ? ExitCode.Partial : ExitCode.Negative);
-    const { notingFailed, rowsOf } = await import('../lib/cli/group-rows.js');
+    const { failedRowsText, notingFailed, rowsOf } = await import('../lib/cli/group-rows.js');
     const failedRows: number[] = [];
     const chunks = notingFailed(client.groupChunks(group, { signal }), failedRows);
     const failed = () => (failedRows.length === 0 ? {} : { failedRows });
@@ -116,6 +116,7 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
     const toTerminal = output === undefined && process.stdout.isTTY;
     if (!toTerminal) await writeRows(output ?? '-', chunks, signal);
     if (toTerminal) await this.print(groupView(group, this.layout));
+    else if (failedRows.length > 0) this.warn(failedRowsText(failedRows.length, group.rows, failedRows[0]));
     if (toTerminal) this.next(`infer result ${id} --output results.ndjson`);
     return output === undefined || output === '-' ? undefined : { ...group, results: output, ...failed() };
   }

@@ -30,7 +30,7 @@ async function submit(model: string, rows: unknown[]) {
   const file = infer.file(`${model}.ndjson`, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
   const run = await infer.run(['submit', file, '--model', model, '--wait', '1m', '--quiet']);
   const id = run.stdout.trim();
-  return { id, exit: run.exitCode, result: await infer.run(['result', id]) };
+  return { id, exit: run.exitCode, stderr: run.stderr, result: await infer.run(['result', id]) };
 }
 
 describe('a file with bad rows', () => {
@@ -43,8 +43,13 @@ describe('a file with bad rows', () => {
 
   it.each(cases)('(%s) has a result for every good row, in input order, exit 3', async (_, isBad) => {
     const rows = Array.from({ length: 40 }, (_row, at) => ({ index: [isBad(at) ? 99 : at % 4] }));
-    const { exit, result } = await submit('poison', rows);
+    const { exit, stderr, result } = await submit('poison', rows);
     expect([exit, result.exitCode]).toEqual([3, 3]);
+    const bad = rows.flatMap((_row, at) => (isBad(at) ? [at] : []));
+    expect(stderr).toContain(`${bad.length} of 40 rows have no result`);
+    expect(result.stderr).toContain(
+      `${bad.length} of 40 rows have no result, the first is row ${(bad[0] as number) + 1}`,
+    );
     expect(lines(result.stdout)).toEqual(
       rows.map((row, at) =>
         isBad(at)

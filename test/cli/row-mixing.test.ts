@@ -55,6 +55,8 @@ beforeAll(async () => {
     outputs: { anchors: { batchAxis: null } },
   });
   onnx.writeModel(dir, 'above', models.mixesAbove(1e6));
+  onnx.writeModel(dir, 'one', onnx.fixedBatch());
+  onnx.writeModel(dir, 'said', onnx.doubler(), { batchable: false });
   worker = await infer.worker(['--models', dir, '--name', 'w']);
 });
 afterAll(() => worker?.stop());
@@ -66,6 +68,13 @@ describe('a model whose rows mix', () => {
     // Beside 1000 one step of the range would be 4, and 0.4 would be 0.
     const [, { y } = { y: [] }] = alone as { y: number[] }[];
     expect(y[3]).toBeCloseTo(0.4, 2);
+  });
+
+  it('says why in the banner, as a model does that was made for one row', () => {
+    expect(worker.stderr).toMatch(/^! int8: runs one row at a time: output y of a row changes by \d/m);
+    expect(worker.stderr).toMatch(/one@1 .* one row a run: no dimension is the batch$/m);
+    expect(worker.stderr).toMatch(/said@1 .* one row a run: model\.json says "batchable": false$/m);
+    expect(worker.stderr).not.toMatch(/anchors@1 .*one row a run/);
   });
 
   it('says why in models, inspect workers and doctor', async () => {

@@ -89,6 +89,13 @@ export function batchingWarning(batching: Batching): string | undefined {
   return `runs one row at a time: ${batching.text}`;
 }
 
+/** Why a model was made for one row a run, as its worker's banner says it; undefined for others, which are warned of. */
+export function oneRowNote(batching: Batching | undefined): string | undefined {
+  if (batching === undefined || batching.ok) return undefined;
+  if (batching.reason === 'declared') return `one row a run: ${batching.text}`;
+  return batching.reason === 'fixed' ? 'one row a run: no dimension is the batch' : undefined;
+}
+
 /** `ROWS_MIXED`: a check in service proved what the trial at load did not see. */
 export type AloneReason = UnbatchedReason | 'ROWS_MIXED';
 

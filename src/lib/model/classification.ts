@@ -157,6 +157,32 @@ export function classify(raw: Payload, plan: ScorePlan): { outputs: Payload; fai
   return { outputs: { rows, tensors }, failed };
 }
 
+/**
+ * Whether the scores of these rows can only be probabilities: within 0 to 1, with a sum of 1 in each place. For
+ * a model whose model.json does not say: a second softmax would make every confidence too low.
+ */
+export function areProbabilities({ tensors, rows }: Payload, plan: ScorePlan): boolean {
+  const tensor = tensors.find((one) => one.name === plan.output);
+  if (tensor === undefined || plan.axis === null) return false;
+  const dims = plan.lead ? tensor.shape.slice(1) : tensor.shape;
+  const classes = dims[plan.axis] ?? 0;
+  if (classes < 2) return false;
+  const inner = elementCount(dims.slice(plan.axis + 1));
+  const scores = toNumbers(tensor.type, tensor.data);
+  const places = (rows * elementCount(tensor.shape)) / classes;
+  for (let place = 0; place < places; place++) {
+    const at = Math.floor(place / inner) * classes * inner + (place % inner);
+    let sum = 0;
+    for (let i = 0; i < classes; i++) {
+      const score = scores[at + i * inner] as number;
+      if (!(score >= 0 && score <= 1 + PROBABILITY_SLACK)) return false;
+      sum += score;
+    }
+    if (Math.abs(sum - 1) > PROBABILITY_SLACK) return false;
+  }
+  return places > 0;
+}
+
 /** What could not be known at load, where the number of classes was open. */
 function checkCount({ output, scores, labels }: ScorePlan, classes: number): void {
   if (classes === 0) throw new InferError('RUN_FAILED', `output ${output} holds no scores`);

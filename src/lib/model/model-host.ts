@@ -20,7 +20,7 @@ import type { ModelFiles } from './repository.js';
 import { RowCheck } from './row-check.js';
 import type { Outputs } from './row-proof.js';
 import type { LoadedModel } from './runner.js';
-import type { ModelSignature } from './signature.js';
+import type { ModelSignature, TensorSignature } from './signature.js';
 import { planTask, type RunOutputs, type TaskPlan } from './tasks.js';
 import { concatRows, type Payload } from './tensor.js';
 
@@ -72,8 +72,10 @@ export class ModelHost {
       const { manifest, name } = files;
       const manifestLabel = `${name}/model.json`;
       const warnings = checkNames(manifest, session, manifestLabel);
-      const probed = await probe(session, manifest, manifestLabel);
-      const task = planTask(manifest, probed.outputs, manifestLabel);
+      const { sample: ran, ...probed } = await probe(session, manifest, manifestLabel);
+      const classes = manifest.task === 'classification';
+      const sample = classes && ran !== undefined ? rowsFirst(probed.outputs, ran, 1) : undefined;
+      const task = planTask(manifest, probed.outputs, manifestLabel, sample);
       const handler =
         files.handlerPath === undefined
           ? {}
@@ -178,11 +180,7 @@ export class ModelHost {
     const begun = performance.now();
     const raw = await this.#raw(payload);
     await this.#check?.after(payload, raw, performance.now() - begun);
-    const tensors = this.#probed.outputs.map((output) => {
-      const tensor = fromModel(output.name, raw[output.name] as HostTensor, payload.rows, output.batchAxis);
-      return output.shared ? { ...tensor, shared: true } : tensor;
-    });
-    return { rows: payload.rows, tensors };
+    return rowsFirst(this.#probed.outputs, raw, payload.rows);
   }
 
   async #raw(payload: Payload): Promise<Outputs> {
@@ -197,6 +195,15 @@ export class ModelHost {
     }
     return this.#session.run(feeds);
   }
+}
+
+/** A model's raw outputs as those of rows. */
+function rowsFirst(outputs: readonly TensorSignature[], raw: Outputs, rows: number): Payload {
+  const tensors = outputs.map((output) => {
+    const tensor = fromModel(output.name, raw[output.name] as HostTensor, rows, output.batchAxis);
+    return output.shared ? { ...tensor, shared: true } : tensor;
+  });
+  return { rows, tensors };
 }
 
 /** Rows at `places` of a run, or at its start. */

@@ -33,6 +33,8 @@ export interface Probed {
   outputs: TensorSignature[];
   /** Row shapes that are known to run, by input; absent when nothing did. Used for the warm-up. */
   rowShapes?: ReadonlyMap<string, number[]>;
+  /** The raw outputs of one row that ran: a random one of the trial, else one of zeros. */
+  sample?: Outputs;
   warnings: string[];
 }
 
@@ -130,11 +132,12 @@ class Probing {
       warnings: [],
     };
     if (shapes !== undefined) result.rowShapes = shapes.sizes;
+    if (sample !== undefined) result.sample = sample;
     return result;
   }
 
   /** As model.json says, where no trial could prove or disprove it. */
-  unchecked(plan: AxisPlan, { batching, axes, shapes }: TrialResult): Probed {
+  unchecked(plan: AxisPlan, { batching, axes, shapes, sample }: TrialResult): Probed {
     const outputs = this.target.outputs.map(({ name }): [string, number | null] => {
       const declared = this.manifest.outputs?.[name]?.batchAxis;
       return [name, declared === undefined ? (axes?.get(name) ?? 0) : declared];
@@ -147,6 +150,7 @@ class Probing {
       warnings: [`batching is taken from model.json unchecked: ${why}`],
     };
     if (shapes !== undefined) result.rowShapes = shapes.sizes;
+    if (sample !== undefined) result.sample = sample;
     return result;
   }
 
@@ -168,9 +172,11 @@ class Probing {
       ...this.describe(plan, keeps ? (axes as OutputAxes) : new Map(), false),
       warnings: warning === undefined ? [] : [`${warning}${hint}`],
     };
-    const rowShapes = keeps && trial?.shapes !== undefined ? trial.shapes.sizes : await this.runnable(plan);
-    if (rowShapes !== undefined) result.rowShapes = rowShapes;
-    return result;
+    const ran =
+      keeps && trial?.shapes !== undefined
+        ? { rowShapes: trial.shapes.sizes, ...(trial.sample === undefined ? {} : { sample: trial.sample }) }
+        : await this.runnable(plan);
+    return { ...result, ...ran };
   }
 
   /** Output axes by their declared or usual names: for a model that is not tried. */
@@ -234,16 +240,16 @@ class Probing {
     );
   }
 
-  private async runnable(plan: AxisPlan): Promise<ReadonlyMap<string, number[]> | undefined> {
+  private async runnable(plan: AxisPlan): Promise<Pick<Probed, 'rowShapes' | 'sample'>> {
     for (const { sizes } of trialShapes(this.pinned(plan), this.target.inputs, plan)) {
       try {
-        await this.target.run(zeroFeeds(this.target.inputs, sizes, plan, 1, this.defaults), true);
-        return sizes;
+        const feeds = zeroFeeds(this.target.inputs, sizes, plan, 1, this.defaults);
+        return { rowShapes: sizes, sample: await this.target.run(feeds, true) };
       } catch {
         // The next size may fit; a model that refuses zeros altogether goes without a warm-up.
       }
     }
-    return undefined;
+    return {};
   }
 
   /** The signature's tensors. `sample` gives output sizes the file leaves open, when inputs leave none. */

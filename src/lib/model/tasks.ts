@@ -1,4 +1,4 @@
-import { classify, classOutputs, planScores } from './classification.js';
+import { areProbabilities, classify, classOutputs, planScores } from './classification.js';
 import type { ModelManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
 import type { RowFailure } from './row-failure.js';
@@ -22,12 +22,20 @@ export interface RunOutputs {
 /**
  * `classification`: `class` int32, `confidence` float32 and, with labels, `label` per row, from the scores
  * output that the manifest names, else the first output of floats. `tensor` (the default): outputs as they are.
+ * @param sample the outputs of a row that ran at load: scores that the manifest does not tell are probabilities where those are.
  * @throws InferError MODEL_MANIFEST when the manifest names an output or labels that do not fit.
  */
-export function planTask(manifest: ModelManifest, outputs: TensorSignature[], label: string): TaskPlan {
+export function planTask(
+  manifest: ModelManifest,
+  outputs: TensorSignature[],
+  label: string,
+  sample?: Payload,
+): TaskPlan {
   if (manifest.task !== 'classification') return { outputs, apply: (raw) => ({ outputs: raw, failed: [] }) };
   const scores = scoresOutput(manifest, outputs, label);
   const plan = planScores(manifest, scores, label);
+  if (plan.scores === undefined && sample !== undefined && areProbabilities(sample, plan))
+    plan.scores = 'probabilities';
   return { outputs: classOutputs(plan, scores), apply: (raw) => classify(raw, plan) };
 }
 

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRunner } from '../../../src/lib/model/process-runner.js';
+import { rowValues } from '../../../src/lib/model/rows.js';
 import type { LoadedModel, Runner } from '../../../src/lib/model/runner.js';
 import * as onnx from '../../support/onnx-builder.js';
 import { output, payload, rowTensor } from './payloads.js';
@@ -282,6 +283,25 @@ describe('outputs that are no tensors', () => {
     await runner.load('classes');
     expect(await answer('classes', [0, 100, 0], 'class')).toEqual([1]);
   });
+
+  it.each([
+    ['zipped', onnx.zipMapped()],
+    ['batched', onnx.scores(3, 'probabilities')],
+    [
+      'single',
+      { ...onnx.scores(3, 'probabilities'), inputs: [{ name: 'x', type: 'float32', dims: [1, 3] }] },
+    ],
+  ] as [string, onnx.Graph][])(
+    'probabilities get no second softmax where model.json does not say what the scores are (%s)',
+    async (kind, graph) => {
+      onnx.writeModel(models, `p-${kind}`, graph, { task: 'classification' });
+      await runner.load(`p-${kind}`);
+      const row = kind === 'single' ? [1, 3] : [3];
+      const input = payload(1, rowTensor('x', 'float32', row, [0, 100, 0]));
+      const { outputs } = await runner.run({ model: `p-${kind}`, parts: [input] });
+      expect(rowValues(outputs, 'json')).toEqual([{ class: 1, confidence: 1 }]);
+    },
+  );
 
   it('one without any tensor is refused with a reason', async () => {
     onnx.writeModel(models, 'sequence', onnx.sequenceOnly());

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { classify, classOutputs, planScores } from '../../../src/lib/model/classification.js';
+import { areProbabilities, classify, classOutputs, planScores } from '../../../src/lib/model/classification.js';
 import { toBytes } from '../../../src/lib/model/layout.js';
 import type { ModelManifest } from '../../../src/lib/model/manifest.js';
 import { rowValues } from '../../../src/lib/model/rows.js';
@@ -155,4 +155,27 @@ it('labels must name the classes there are', () => {
   expect(() => classes({ labels: ['a', 'b'] }, output([null]), [[1, 2, 3]], [3])).toThrow(
     'has 3 classes, model.json names 2',
   );
+});
+
+describe('scores of which model.json does not say what they are', () => {
+  const told = (rows: number[][], shape: number[], manifest: ModelManifest = {}) => {
+    const data = toBytes(Float32Array.from(rows.flat()));
+    const raw = { rows: rows.length, tensors: [{ name: 's', type: 'float32' as const, shape, data }] };
+    return areProbabilities(raw, plan({ scores: 'logits', ...manifest }, output(shape)));
+  };
+
+  it('are probabilities where all are within 0 to 1 and each place has a sum of 1', () => {
+    expect(told([[0.2, 0.8]], [2])).toBe(true);
+    expect(told([[1, 0, 0]], [3])).toBe(true);
+    expect(told([[0.2, 0.7]], [2])).toBe(false);
+    expect(told([[1.5, -0.5]], [2])).toBe(false);
+    expect(told([[Number.NaN, 1]], [2])).toBe(false);
+    expect(told([[0.2, 0.8, 0.5, 0.5]], [2, 2])).toBe(true);
+    expect(told([[0.2, 0.8, 0.5, 0.6]], [2, 2])).toBe(false);
+    // Classes first: columns add up, rows do not.
+    expect(told([[0.2, 0.5, 0.8, 0.5]], [2, 2], { classAxis: 0 })).toBe(true);
+    expect(told([[0.2, 0.5, 0.8, 0.5]], [2, 2])).toBe(false);
+    // One score alone has no sum.
+    expect(told([[1]], [1])).toBe(false);
+  });
 });

@@ -1,5 +1,6 @@
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
+import { oneRowNote } from '../../model/batching.js';
 import type { LoadedModel } from '../../model/runner.js';
 import type { Skipped } from '../../model/survey.js';
 import type { ModelProblem } from '../../queue/broker.js';
@@ -86,7 +87,9 @@ export function drainingLine(activeJobs: number, drainTimeoutMs: number): string
 
 function modelText({ signature, loadMs }: LoadedModel): string {
   const inputs = signature.inputs.map(tensorText).join(', ');
-  return `${printable(`${signature.name}@${signature.version}`)}  ${printable(inputs)}  loaded in ${formatDuration(loadMs)}`;
+  const note = oneRowNote(signature.batching);
+  const runs = note === undefined ? '' : `  ${note}`;
+  return `${printable(`${signature.name}@${signature.version}`)}  ${printable(inputs)}  loaded in ${formatDuration(loadMs)}${runs}`;
 }
 
 function deviceText(banner: WorkerBanner): string {
