@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { areProbabilities, classify, classOutputs, planScores } from '../../../src/lib/model/classification.js';
+import {
+  areProbabilities,
+  classify,
+  classOutputs,
+  planScores,
+} from '../../../src/lib/model/classification.js';
 import { toBytes } from '../../../src/lib/model/layout.js';
 import type { ModelManifest } from '../../../src/lib/model/manifest.js';
 import { rowValues } from '../../../src/lib/model/rows.js';
