@@ -110,8 +110,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     input: Input & { kind: 'many' },
     signal: AbortSignal,
   ): Promise<SubmitJson> {
-    const { submitGroup, waitForGroup } = await import('../lib/cli/group-progress.js');
-    const { failedRowsText } = await import('../lib/cli/group-rows.js');
+    const { failedRowsText, submitGroup, waitForGroup } = await import('../lib/cli/group-progress.js');
     const target = this.progress;
     const group = await submitGroup(client, signature, input, {
       submit: this.options,
@@ -125,12 +124,10 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
       this.next(afterSubmit(group));
       return group;
     }
-    const limits = { target, timeoutMs: this.flags.wait, signal };
-    const waiting = waitForGroup(client, group.group, limits);
+    const waiting = waitForGroup(client, group.group, { target, timeoutMs: this.flags.wait, signal });
     const ended = await this.whileWaiting(waiting, () => group.group, signal);
     if (this.layout.tty) await this.print(groupView(ended, this.layout));
-    else if (ended.state !== 'completed' && !this.jsonEnabled())
-      this.warn(failedRowsText(ended.rows - ended.rowsDone, ended.rows));
+    else if (ended.state !== 'completed') this.warn(failedRowsText(ended.rows - ended.rowsDone, ended.rows));
     this.next(`infer result ${group.group} --output results.ndjson`);
     if (ended.state !== 'completed') this.endWith(ended.rowsDone > 0 ? ExitCode.Partial : ExitCode.Negative);
     return { ...group, ...ended };

@@ -368,3 +368,19 @@ export function drawn(): Graph {
     outputs: [i64('y', 'batch', 16)],
   };
 }
+
+/** `y` is `x` plus the place of the row in its run, whole numbers [batch, 4]: what a position in a sequence adds. */
+export function byPlace(): Graph {
+  return {
+    nodes: [
+      { op: 'Shape', inputs: ['x'], outputs: ['shape'] },
+      { op: 'Gather', inputs: ['shape', 'zero'], outputs: ['count'] },
+      { op: 'Range', inputs: ['zero', 'count', 'one'], outputs: ['places'] },
+      { op: 'Unsqueeze', inputs: ['places', 'last'], outputs: ['column'] },
+      { op: 'Add', inputs: ['x', 'column'], outputs: ['y'] },
+    ],
+    inputs: [i64('x', 'batch', 4)],
+    outputs: [i64('y', 'batch', 4)],
+    initializers: [ints('zero', [], [0]), ints('one', [], [1]), ints('last', [1], [1])],
+  };
+}

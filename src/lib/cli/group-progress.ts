@@ -6,6 +6,8 @@ import type { ModelSignature } from '../model/signature.js';
 import type { GroupRecord } from '../queue/broker.js';
 import { ProgressBar, type ProgressTarget } from './output/progress.js';
 
+export { failedRowsText } from './group-rows.js';
+
 /**
  * Submits chunks as a group with a bar of the rows queued. What was queued before a bad row (or a
  * signal) is cancelled, so that a corrected file can be sent whole.
