@@ -8,7 +8,7 @@ import { splitRows } from '../model/tensor.js';
 import { Culprits, type RowsHost } from './culprits.js';
 import type { HeldJob } from './held.js';
 import { RunClock } from './run-clock.js';
-import { checkRows, goodRows, rowsWith } from './run-rows.js';
+import { checkRows, goodRows, isOwnFailure, rowsWith } from './run-rows.js';
 import type { RunnerSlot } from './runner-slot.js';
 
 /** What the dispatcher asks of the worker around it. */
@@ -222,6 +222,8 @@ export class Dispatcher {
       this.clocked.end(slot);
       this.lastEnd.delete(slot);
       if (error instanceof InferError && error.code === 'ROWS_MIXED') this.host.onMixed(model, error);
+      // Of rows that shared a run nobody knows yet whose failure it is; one that cost the runner has replaced it.
+      if (batch.rows === 1 && isOwnFailure(error)) slot.judge(model, false, [first.unit.id]);
       if (!this.runApart(batch, model))
         this.culprits.blame({
           batch,
@@ -246,6 +248,11 @@ export class Dispatcher {
     );
     this.lastEnd.set(slot, end);
     for (const { unit } of batch.parts) unit.ran = true;
+    slot.judge(
+      model,
+      reply.failed.length < batch.rows,
+      reply.failed.some(({ error }) => isOwnFailure(error)) ? batch.parts.map(({ unit }) => unit.id) : [],
+    );
     // Another runner has proved meanwhile that such outputs are wrong.
     if (!this.runApart(batch, model)) this.onRan(batch, reply, softMs);
   }

@@ -1,5 +1,5 @@
 import type { MicroBatch, Part } from '../batch/planner.js';
-import { InferError } from '../core/errors.js';
+import { InferError, SOFT_TIME_LIMIT } from '../core/errors.js';
 import type { RunReply } from '../model/runner.js';
 import type { HeldJob } from './held.js';
 
@@ -38,4 +38,20 @@ export function checkRows(reply: RunReply, batch: MicroBatch<HeldJob>): void {
   throw new InferError('OUTPUT_ROWS', `the model answered ${rows} rows to ${batch.rows}`, {
     hint: 'declare "batchable": false in its model.json',
   });
+}
+
+/** Failures that say nothing of the runner: it was replaced, or the job's time or its model's was up. */
+const NOT_ITS_OWN = new Set([
+  'RUNNER_DIED',
+  'DEVICE_ERROR',
+  'TIME_LIMIT',
+  SOFT_TIME_LIMIT,
+  'RUN_ABORTED',
+  'MODEL_REPLACED',
+  'ROWS_MIXED',
+]);
+
+/** Whether a row failed by what the model or its handler made of it. */
+export function isOwnFailure(error: unknown): boolean {
+  return !(error instanceof InferError && NOT_ITS_OWN.has(error.code));
 }

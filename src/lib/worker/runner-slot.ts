@@ -10,7 +10,9 @@ import type {
   StartRunner,
 } from '../model/runner.js';
 import type { Logger } from '../telemetry/logger.js';
+import { deviceError } from './device-error.js';
 import { timeLimit } from './limits.js';
+import { RunnerHealth } from './runner-health.js';
 import { endedProcess, loadInto, type Opening, type SessionSpec, unserved } from './session-spec.js';
 
 const RESTART_MIN_MS = 100;
@@ -28,17 +30,11 @@ const REPLACED_AFTER = new Set(['RUNNER_DIED', 'TIME_LIMIT', 'RUN_ABORTED', 'DEV
 const REPLACED: Readonly<Record<string, readonly ['info' | 'warn', string]>> = {
   RUN_ABORTED: ['info', 'runner replaced: a job in its run was cancelled'],
   TIME_LIMIT: ['warn', 'runner replaced: a job in its run reached its time limit'],
+  RUNNER_BROKEN: [
+    'warn',
+    'runner replaced: different jobs failed in it one after another; a handler may have broken its process',
+  ],
 };
-
-/** ONNX Runtime's errors are text only; these words mean the device failed, not the input. */
-const DEVICE_WORDS =
-  /\b(?:CUDA|cuDNN|CUBLAS|HIP|WebGPU|Vulkan)\b|device (?:was )?lost|out of memory|bad_alloc/i;
-
-function deviceError(error: unknown): InferError | undefined {
-  if (!(error instanceof InferError) || error.code !== 'RUN_FAILED') return undefined;
-  if (!DEVICE_WORDS.test(error.message)) return undefined;
-  return new InferError('DEVICE_ERROR', error.message, { hint: error.hint, cause: error });
-}
 
 function backOff(times: number): number {
   return Math.min(RESTART_MIN_MS * 2 ** times, RESTART_MAX_MS);
@@ -56,6 +52,7 @@ export class RunnerSlot {
   private runner: Runner | undefined;
   /** Since the last run that ended well. */
   private deaths = 0;
+  private readonly health = new RunnerHealth();
   private restartMs = 0;
   private stopped = false;
   /** A runner that has not loaded its models yet. */
@@ -177,9 +174,17 @@ export class RunnerSlot {
   unload(session: string): Promise<void> {
     return this.alone(async () => {
       this.refused.delete(session);
+      this.health.forget(session);
       if (!this.models.delete(session)) return;
       await this.runner?.unload(session);
     });
+  }
+
+  /** Notes how a run of a model ended for its jobs; failure after failure replaces the runner before its next run. */
+  judge(session: string, good: boolean, failed: readonly string[]): void {
+    if (good) this.health.good(session);
+    else if (failed.some((id) => this.health.failed(session, id)) && this.runner !== undefined)
+      this.replace(this.runner, new InferError('RUNNER_BROKEN', 'jobs failed in it one after another'));
   }
 
   /** A load would count as a run's time, and its process might be killed for it. */

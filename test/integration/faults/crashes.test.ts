@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { payloadFromValue } from '../../../src/lib/input/value.js';
+import { keepLog } from '../../support/log-lines.js';
 import { doubler, poison, writeModel } from '../../support/onnx-builder.js';
 import { useRedis } from '../../support/redis.js';
 import { useFaults } from './fault-kit.js';
@@ -13,10 +14,26 @@ export function preprocess(row) {
   return { x: [row.n, row.n, row.n, row.n] };
 }`;
 
+/** Spoils something that every later row needs, as a library's global state may be. */
+const BREAKABLE = `
+export function preprocess(row) {
+  if (globalThis.spoilt) throw new Error('spoilt');
+  if (row.do === 'poison') globalThis.spoilt = true;
+  if (row.do === 'prototype') Array.prototype.map = () => { throw new Error('spoilt'); };
+  return { x: [row.n, row.n, row.n, row.n] };
+}`;
+
 const redis = useRedis();
-const kit = useFaults(redis, ['poison', 'fragile'], (dir) => {
+const kit = useFaults(redis, ['poison', 'fragile', 'breakable'], (dir) => {
   writeModel(dir, 'poison', poison());
   writeModel(dir, 'fragile', doubler(), { handler: './handler.mjs' }, { files: { 'handler.mjs': HANDLER } });
+  writeModel(
+    dir,
+    'breakable',
+    doubler(),
+    { handler: './handler.mjs' },
+    { files: { 'handler.mjs': BREAKABLE } },
+  );
 });
 const fragile = { model: 'fragile', retryDelayMs: 50, retries: 1 };
 
@@ -57,6 +74,40 @@ describe('a job that crashes its runner', () => {
     const result = await kit.client.run({ do: 'throw' }, fragile);
     expect(result).toMatchObject({ state: 'failed', attempts: 1, error: { code: 'HANDLER_FAILED' } });
     expect(result.error?.message).toContain('no such word');
+  });
+});
+
+describe('a runner that a handler has broken', () => {
+  const breaking = { model: 'breakable', retries: 0 };
+
+  it('is replaced when five different jobs have failed in it, which is logged once; the next job succeeds', async () => {
+    const lines = keepLog();
+    await kit.worker({}, {}, lines.log);
+    expect((await kit.client.run({ n: 1, do: 'poison' }, breaking)).state).toBe('completed');
+    for (let i = 0; i < 5; i++) {
+      const broken = await kit.client.run({ n: i }, breaking);
+      expect(broken).toMatchObject({ state: 'failed', error: { code: 'HANDLER_FAILED' } });
+    }
+    expect((await kit.client.run({ n: 1 }, breaking)).state).toBe('completed');
+    expect(lines.troubles.filter((line) => JSON.stringify(line).includes('RUNNER_BROKEN'))).toHaveLength(1);
+  });
+
+  it('is replaced too where what it broke is the language itself', async () => {
+    await kit.worker();
+    // This one fails as well: what carries its answer back needs the same method.
+    expect((await kit.client.run({ n: 1, do: 'prototype' }, breaking)).state).toBe('failed');
+    for (let i = 0; i < 4; i++) expect((await kit.client.run({ n: i }, breaking)).state).toBe('failed');
+    expect((await kit.client.run({ n: 1 }, breaking)).state).toBe('completed');
+  });
+
+  it('is not replaced for jobs that fail in a fresh one too, nor for one job that fails again and again', async () => {
+    const lines = keepLog();
+    const worker = await kit.worker({}, {}, lines.log);
+    expect(worker.activeJobs).toBe(0);
+    for (let i = 0; i < 12; i++) await kit.client.run({ do: 'throw' }, fragile);
+    // One replacement shows that it is the jobs: more would only cost loads.
+    expect(lines.troubles.filter((line) => JSON.stringify(line).includes('RUNNER_BROKEN'))).toHaveLength(1);
+    expect((await kit.client.run({ n: 1 }, fragile)).state).toBe('completed');
   });
 });
 
