@@ -93,7 +93,8 @@ export class BulkWrites {
           checkSize(bytes, limit);
           // Does it answer others? While the network is silent this waits, and the shared connection is lost too.
           await this.shared.ping();
-          if (limit.told || interruptions > 0) throw error;
+          // Of a Cluster, a node may be down while others answer.
+          if (limit.told || interruptions > 0 || this.shared.isCluster) throw error;
           if (closes === CLOSES) throw new SizeRefused(bytes);
           await delay(PAUSE_MS);
         }
