@@ -1,7 +1,8 @@
 import { settledWithin } from '../core/bounded.js';
 import type { Clock } from '../core/clock.js';
 import type { RedisClient } from '../redis/types.js';
-import { queueTag, STATS_TTL, statsKey } from './keys.js';
+import { queueTag, requestKey, STATS_TTL, statsKey } from './keys.js';
+import { requestToken, writeOnce } from './once.js';
 import { bucketAt } from './work-stats.js';
 
 /** Counts go to Redis once in this time at most. */
@@ -16,7 +17,7 @@ const FLUSH_MS = 1000;
  */
 export class Arrivals {
   /** Jobs by key of their bucket. */
-  private readonly counts = new Map<string, number>();
+  private readonly counts = new Map<string, { tag: string; jobs: number }>();
   private timer: NodeJS.Timeout | undefined;
   private sending: Promise<void> = Promise.resolve();
   private flushedAt = Number.NEGATIVE_INFINITY;
@@ -30,8 +31,9 @@ export class Arrivals {
   add(queue: string, jobs: number): void {
     if (jobs <= 0) return;
     const now = this.clock.now();
-    const key = statsKey(queueTag(this.prefix, queue), bucketAt(now));
-    this.counts.set(key, (this.counts.get(key) ?? 0) + jobs);
+    const tag = queueTag(this.prefix, queue);
+    const key = statsKey(tag, bucketAt(now));
+    this.counts.set(key, { tag, jobs: (this.counts.get(key)?.jobs ?? 0) + jobs });
     if (this.timer !== undefined) return;
     const waitMs = this.flushedAt + FLUSH_MS - now;
     // A clock that went back must not hold the figures for longer than a second either.
@@ -50,10 +52,9 @@ export class Arrivals {
     this.timer = undefined;
     if (this.counts.size === 0) return;
     this.flushedAt = this.clock.now();
-    const writes = [...this.counts].flatMap(([key, jobs]) => [
-      this.client.hincrby(key, 'a', jobs),
-      this.client.expire(key, STATS_TTL),
-    ]);
+    const writes = [...this.counts].map(([key, { tag, jobs }]) =>
+      writeOnce(this.client, requestKey(tag, requestToken()), ['HINCRBY', key, 'a', jobs], STATS_TTL),
+    );
     this.counts.clear();
     this.sending = Promise.all([this.sending, Promise.allSettled(writes)]).then(() => undefined);
   }

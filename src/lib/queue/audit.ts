@@ -1,5 +1,6 @@
 import type { RedisClient } from '../redis/types.js';
-import { auditKey } from './keys.js';
+import { auditKey, requestKey } from './keys.js';
+import { requestToken, writeOnce } from './once.js';
 
 /** Entries kept, about: the oldest go first, in whole nodes of the stream. */
 const ENTRIES_KEPT = 10_000;
@@ -36,7 +37,9 @@ export async function writeAudit(
     name,
     text.slice(0, TEXT_MAX),
   ]);
-  await client.xadd(auditKey(prefix), 'MAXLEN', '~', ENTRIES_KEPT, '*', ...fields, 'ok', ok ? '1' : '0');
+  const capped = ['MAXLEN', '~', ENTRIES_KEPT, '*'] as const;
+  const request = requestKey(`{${prefix}}`, requestToken());
+  await writeOnce(client, request, ['XADD', auditKey(prefix), ...capped, ...fields, 'ok', ok ? '1' : '0']);
 }
 
 /**

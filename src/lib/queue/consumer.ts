@@ -6,7 +6,7 @@ import type { RedisClient } from '../redis/types.js';
 import type { QueueConsumer, Settlement, TakenJob } from './broker.js';
 import { expireAllDue } from './deadlines.js';
 import { fromJobData, toJobData } from './job-data.js';
-import { STATS_BUCKET_MS } from './keys.js';
+import { STATS_BUCKET_MS, takesKey } from './keys.js';
 import { encodeNotice } from './notice.js';
 import { packFields } from './pack.js';
 import type { ResultStore } from './result-store.js';
@@ -77,6 +77,8 @@ export class BullConsumer implements QueueConsumer {
   private readonly sweeper: Sweeper;
   private readonly bulk: BulkWrites;
   private tokens = 0;
+  /** Numbers of the takes that are not answered yet: lanes and looks for urgent jobs take side by side. */
+  private readonly takesUnderWay = new Set<number>();
   private nextDelayedAt = 0;
   more = false;
   private closed = false;
@@ -93,15 +95,13 @@ export class BullConsumer implements QueueConsumer {
     const now = clock.now();
     const token = `${workerId}:${++this.tokens}`;
     const below = moreUrgentThan === undefined ? '' : toBullPriority(moreUrgentThan);
-    const reply = (await this.scripts.runBuffer(
-      'inferTake',
-      now,
-      token,
-      lockMs,
-      maxRows,
-      below,
-      workerName,
-    )) as (Buffer | number | null)[];
+    let slot = 0;
+    while (this.takesUnderWay.has(slot)) slot += 1;
+    this.takesUnderWay.add(slot);
+    const args = [token, lockMs, maxRows, below, workerName, slot];
+    const reply = (await this.scripts.runBuffer('inferTake', now, ...args).finally(() => {
+      this.takesUnderWay.delete(slot);
+    })) as (Buffer | number | null)[];
     this.nextDelayedAt = Number(reply[0]);
     this.more = reply[1] === 1;
     const jobs: TakenJob[] = [];
@@ -294,7 +294,11 @@ export class BullConsumer implements QueueConsumer {
     if (this.closed) return;
     this.closed = true;
     await closeClient(this.options.blocking);
-    await this.scripts.run('inferTake', this.options.clock.now(), '-', 1, 0, '', '-').catch(() => undefined);
+    const { client, clock, workerId } = this.options;
+    await Promise.all([
+      this.scripts.run('inferTake', clock.now(), '-', 1, 0, '', '-', ''),
+      client.del(takesKey(this.scripts.tag, workerId)),
+    ]).catch(() => undefined);
   }
 }
 

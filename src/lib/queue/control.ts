@@ -1,7 +1,8 @@
 import type { RunnerBounds } from '../config/runner-bounds.js';
 import { newId } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
-import { controlKey, controlReplyKey, controlRequestKey } from './keys.js';
+import { controlKey, controlReplyKey, controlRequestKey, requestKey } from './keys.js';
+import { requestToken, writeOnce } from './once.js';
 
 /** What a worker can be told to do. */
 export type Order =
@@ -72,10 +73,7 @@ export class ControlInbox {
 
   async answer(request: ControlRequest, answer: Omit<ControlAnswer, 'worker'>): Promise<void> {
     const list = controlReplyKey(this.prefix, request.id);
-    await Promise.all([
-      this.client.rpush(list, JSON.stringify({ worker: this.workerId, ...answer })),
-      this.client.expire(list, LEFTOVER_SECONDS),
-    ]);
+    await push(this.client, this.prefix, list, JSON.stringify({ worker: this.workerId, ...answer }));
   }
 }
 
@@ -107,12 +105,7 @@ export async function askWorkers(
   const answers = new Map<string, ControlAnswer>();
   try {
     await client.set(controlRequestKey(prefix, id), JSON.stringify(body), 'PX', waitMs);
-    await Promise.all(
-      workers.flatMap((worker) => [
-        client.rpush(controlKey(prefix, worker), id),
-        client.expire(controlKey(prefix, worker), LEFTOVER_SECONDS),
-      ]),
-    );
+    await Promise.all(workers.map((worker) => push(client, prefix, controlKey(prefix, worker), id)));
     let silentSince = performance.now();
     const left = (): number => timeoutMs - (performance.now() - silentSince);
     while (answers.size < workers.length && left() > 0 && signal?.aborted !== true) {
@@ -131,6 +124,12 @@ export async function askWorkers(
   }
   signal?.throwIfAborted();
   return answers;
+}
+
+/** Once, so that no worker acts on an order twice, and no list stays whose reader is gone. */
+function push(client: RedisClient, prefix: string, list: string, word: string): Promise<void> {
+  const request = requestKey(`{${prefix}}`, requestToken());
+  return writeOnce(client, request, ['RPUSH', list, word], LEFTOVER_SECONDS);
 }
 
 /** One answer, or undefined when none came in time, or Redis went away meanwhile. */

@@ -29,6 +29,10 @@ export const workKey = (tag: string, bucket: number): string => `${tag}:work:${b
 /** STRINGs, PX: a worker sweeps the indexes of ended jobs; and by set, the rank where the next sweep goes on. */
 export const sweepKey = (tag: string, set?: string): string =>
   set === undefined ? `${tag}:sweep` : `${tag}:sweep:${set}`;
+/** HASH, EX: what a worker's last takes brought, by a small number: `<token> \0 <id> \0 <id> …`; see `TAKE`. */
+export const takesKey = (tag: string, workerId: string): string => `${tag}:takes:${workerId}`;
+/** STRING, EX: the answer to one request, for when it is sent again. */
+export const requestKey = (tag: string, token: string): string => `${tag}:req:${token}`;
 /** ZSETs by end time: states BullMQ has no set for. */
 export const expiredKey = (tag: string): string => `${tag}:expired`;
 export const cancelledKey = (tag: string): string => `${tag}:cancelled`;

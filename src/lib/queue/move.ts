@@ -58,7 +58,7 @@ export class Mover {
       }
       // It was given another priority, say: copied once more.
       if (out === 'changed' && attempt < TRIES) continue;
-      await this.to.run('inferMoveDrop', Date.now(), id);
+      await this.to.run('inferMoveDrop', Date.now(), id, `${source} ${parked.attempt}`);
       return 'not waiting';
     }
   }
@@ -159,9 +159,15 @@ async function settleArrival(client: RedisClient, prefix: string, queue: string,
     return;
   }
   const from = new QueueScripts(client, prefix, source);
-  const committed = await from.run('inferMoveFence', Date.now(), id, attempt);
+  const committed = await from.run('inferMoveFence', Date.now(), id, attempt, queue);
   if (committed === 1) await new Mover(client, prefix, queue).bringIn({ id, source });
-  else await new QueueScripts(client, prefix, queue).run('inferMoveDrop', Date.now(), id);
+  else
+    await new QueueScripts(client, prefix, queue).run(
+      'inferMoveDrop',
+      Date.now(),
+      id,
+      `${source} ${attempt}`,
+    );
 }
 
 /** Job data as the target has it: no reply list of the former queue, and a chunk knows where its group is. */

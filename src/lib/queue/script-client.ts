@@ -1,3 +1,4 @@
+import { newId } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
 import { bullBase, queueTag } from './keys.js';
 import { RECOVER, RENEW, SETTLE, SWEEP, TAKE } from './scripts.js';
@@ -12,7 +13,7 @@ import {
   SET_GROUP_PRIORITY,
 } from './scripts-group.js';
 import { MOVE_DROP, MOVE_FENCE, MOVE_IN, MOVE_OUT, MOVE_PARK } from './scripts-move.js';
-import { SCRIPT_KEYS } from './scripts-prelude.js';
+import { once, SCRIPT_KEYS } from './scripts-prelude.js';
 import { CANCEL, EXPIRE_DUE, RETRY, STORE_INPUT, WATCH } from './scripts-steer.js';
 import { untilLoaded } from './unloaded.js';
 
@@ -33,10 +34,10 @@ const SCRIPTS = {
   inferSetGroupPriority: SET_GROUP_PRIORITY,
   inferSweep: SWEEP,
   inferExpireDue: EXPIRE_DUE,
-  inferRetry: RETRY,
-  inferPurgeWaiting: PURGE_WAITING,
-  inferPurgeEnded: PURGE_ENDED,
-  inferSetPriority: SET_PRIORITY,
+  inferRetry: once(RETRY),
+  inferPurgeWaiting: once(PURGE_WAITING),
+  inferPurgeEnded: once(PURGE_ENDED),
+  inferSetPriority: once(SET_PRIORITY),
   inferMovePark: MOVE_PARK,
   inferMoveOut: MOVE_OUT,
   inferMoveIn: MOVE_IN,
@@ -45,6 +46,14 @@ const SCRIPTS = {
 } as const;
 
 export type ScriptName = keyof typeof SCRIPTS;
+
+/** Those that are told a token of the request, as their last argument, and answer it once. */
+const ONCE: ReadonlySet<ScriptName> = new Set([
+  'inferRetry',
+  'inferPurgeWaiting',
+  'inferPurgeEnded',
+  'inferSetPriority',
+]);
 type Argument = string | number | Uint8Array;
 type Runner = (...args: Argument[]) => Promise<unknown>;
 
@@ -74,7 +83,7 @@ export class QueueScripts {
 
   /** Runs a script; replies come as strings and numbers. */
   run(name: ScriptName, now: number, ...args: Argument[]): Promise<unknown> {
-    return this.send(name, now, args);
+    return this.send(name, now, ONCE.has(name) ? [...args, newId('j')] : args);
   }
 
   /** The same with binary replies: every bulk string is a Buffer. */

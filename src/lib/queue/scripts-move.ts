@@ -12,7 +12,7 @@ import { OPERATOR, PRELUDE } from './scripts-prelude.js';
  *
  * Fields: mv of a copy, `<source> <attempt>`; mvat of a copy, ms at which it may run (delayed); mvx of a
  * job, an attempt that was given up. Keys: `<tag>:arriving` ZSET id -> ms, copies; `<tag>:gone:<id>`
- * STRING, EX, the tombstone: where it went.
+ * STRING, EX, the tombstone: `<target> <attempt>`.
  */
 
 /**
@@ -36,13 +36,16 @@ return 1
  */
 export const MOVE_OUT = `${OPERATOR}
 local id, key = ARGV[4], base .. ARGV[4]
+-- Sent again after a lost connection.
+local went = ARGV[6] .. ' ' .. ARGV[5]
+if call('GET', tag .. ':gone:' .. id) == went then return 1 end
 local job = call('HMGET', key, 'data', 'ats', 'atm', 'priority', 'cr', 'mvx', 'rl', 'mv')
 if not job[1] or job[6] == ARGV[5] or job[8] then return 0 end
 local waits = call('ZSCORE', prioritized, id) or call('ZSCORE', delayed, id) or call('LPOS', wait, id)
 if not waits then return 0 end
 if table.concat({job[2] or '0', job[3] or '0', job[4] or '0', job[5] or ''}, ' ') ~= ARGV[7] then return 2 end
 if call('ZREM', prioritized, id) + call('ZREM', delayed, id) + call('LREM', wait, 1, id) == 0 then return 0 end
-call('SET', tag .. ':gone:' .. id, ARGV[6], 'EX', 604800)
+call('SET', tag .. ':gone:' .. id, went, 'EX', 604800)
 call('DEL', key, tag .. ':in:' .. id)
 call('ZREM', deadlines, id)
 if ARGV[8] ~= '' then
@@ -81,22 +84,25 @@ if deadline then call('ZADD', deadlines, deadline, id) end
 return 1
 `;
 
-/** Drops a copy whose move did not come to its commit. ARGV 4 id. Output: 1 dropped, 0 there is none. */
+/**
+ * Drops a copy whose move did not come to its commit. ARGV 4 id, 5 `<source> <attempt>`.
+ * Output: 1 dropped, 0 there is none of this attempt.
+ */
 export const MOVE_DROP = `${PRELUDE}
 local id, key = ARGV[4], base .. ARGV[4]
+if call('HGET', key, 'mv') ~= ARGV[5] then return 0 end
 call('ZREM', tag .. ':arriving', id)
-if call('HEXISTS', key, 'mv') == 0 then return 0 end
 call('DEL', key, tag .. ':in:' .. id)
 return 1
 `;
 
 /**
- * Whether a move has committed; if not, that attempt cannot any more. ARGV 4 id, 5 attempt.
+ * Whether a move has committed; if not, that attempt cannot any more. ARGV 4 id, 5 attempt, 6 target queue.
  * Output: 1 committed, 0 given up.
  */
 export const MOVE_FENCE = `${PRELUDE}
 local id, key = ARGV[4], base .. ARGV[4]
-if call('EXISTS', tag .. ':gone:' .. id) == 1 then return 1 end
+if call('GET', tag .. ':gone:' .. id) == ARGV[6] .. ' ' .. ARGV[5] then return 1 end
 if call('EXISTS', key) == 1 then call('HSET', key, 'mvx', ARGV[5]) end
 return 0
 `;

@@ -213,3 +213,26 @@ end
 export const OPERATOR = `${PRELUDE}
 call('LRANGE', active, 0, 0)
 `;
+
+/** Seconds an answer is kept for a request that may be sent again: longer than a client waits for it. */
+export const REQUEST_TTL = 600;
+
+/**
+ * A script that answers as it did, and does nothing, when it is sent again with the same last argument. For
+ * requests of operators, whose effect does not tell whether they have run. The answer may not be nil.
+ */
+export function once(script: string): string {
+  return `
+local request = ARGV[2] .. ':req:' .. ARGV[#ARGV]
+local known = redis.call('GET', request)
+if known then return cjson.decode(known) end
+ARGV[#ARGV] = nil
+local function work()
+${script}
+end
+local reply = work()
+-- A full Redis refuses it where nothing else was written.
+redis.pcall('SET', request, cjson.encode(reply), 'EX', ${REQUEST_TTL})
+return reply
+`;
+}

@@ -20,12 +20,46 @@ import { TIMELINE } from './scripts-timeline.js';
 
 /**
  * Takes jobs, most urgent first. ARGV 4 token, 5 lock ms, 6 rows wanted, 7 BullMQ priority that a
- * job must be below ('' = any), 8 worker name.
+ * job must be below ('' = any), 8 worker name, 9 a number that no other take under way of this worker has ('' = none).
+ * A take that is sent again after a lost connection, under the same token, answers with the jobs it brought
+ * before: their worker does not know of them yet. `takes` holds them, one field for each take under way.
  * Output: [next delayed ms or 0, 1 if more waits, then per job: id, data, timestamp, ats, atm, stc, input or nil]
  */
 export const TAKE = `${PRELUDE}
 local token, lockMs, want, below, worker = ARGV[4], within(ARGV[5], 1, ${BOUNDS.lockMs.max}, 10000), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+local slot, takes = ARGV[9] or '', tag .. ':takes:' .. string.match(token, '^[^:]*')
 local out = {0, 0}
+
+local function answer(id, job, ats)
+  local n = #out
+  local input = call('GET', tag .. ':in:' .. id)
+  out[n + 1] = id
+  out[n + 2] = job[2]
+  out[n + 3] = job[3]
+  out[n + 4] = ats
+  out[n + 5] = job[4] or '0'
+  out[n + 6] = job[5] or '0'
+  out[n + 7] = input
+  return #job[2] + (input and #input or 0)
+end
+
+local before = slot ~= '' and call('HGET', takes, slot)
+if before and string.sub(before, 1, #token + 1) == token .. '\\0' then
+  local at = #token + 2
+  while at <= #before do
+    local stop = string.find(before, '\\0', at, true)
+    local id = string.sub(before, at, stop - 1)
+    local key = base .. id
+    at = stop + 1
+    if holds(id, token) then
+      if call('PEXPIRE', key .. ':lock', lockMs) == 0 then call('SET', key .. ':lock', token, 'PX', lockMs) end
+      local job = call('HMGET', key, 'name', 'data', 'timestamp', 'atm', 'stc', 'ats')
+      if job[2] then answer(id, job, tonumber(job[6]) or 1) end
+    end
+  end
+  if call('ZCARD', prioritized) > 0 or call('LLEN', wait) > 0 then out[2] = 1 end
+  return out
+end
 if call('HEXISTS', meta, 'paused') == 1 then return out end
 
 local due = call('ZRANGEBYSCORE', delayed, 0, (now + 1) * 4096 - 1, 'LIMIT', 0, 200)
@@ -49,7 +83,7 @@ local function nextId()
 end
 
 -- 128 jobs or inputs of 16 MB are enough for one take: more would hold up everybody who uses this Redis.
-local rows, bytes, jobs = 0, 0, 0
+local rows, bytes, jobs, brought = 0, 0, 0, {token}
 while rows < want and bytes < 16777216 and jobs < 128 do
   local id = nextId()
   if not id then break end
@@ -59,20 +93,17 @@ while rows < want and bytes < 16777216 and jobs < 128 do
     call('LPUSH', active, id)
     call('SET', key .. ':lock', token, 'PX', lockMs)
     call('HSET', key, 'processedOn', now, 'pb', worker, 'ht', token)
-    local n = #out
-    out[n + 1] = id
-    out[n + 2] = job[2]
-    out[n + 3] = job[3]
-    out[n + 4] = call('HINCRBY', key, 'ats', 1)
-    out[n + 5] = job[4] or '0'
-    out[n + 6] = job[5] or '0'
-    out[n + 7] = call('GET', tag .. ':in:' .. id)
-    bytes = bytes + #job[2] + (out[n + 7] and #out[n + 7] or 0)
+    bytes = bytes + answer(id, job, call('HINCRBY', key, 'ats', 1))
     jobs = jobs + 1
+    brought[jobs + 1] = id
     rows = rows + (tonumber(string.match(job[1] or '', '#(%d+)$')) or 1)
   end
 end
 
+if slot ~= '' and jobs > 0 then
+  call('HSET', takes, slot, table.concat(brought, '\\0') .. '\\0')
+  call('EXPIRE', takes, 3600)
+end
 if call('ZCARD', prioritized) > 0 or call('LLEN', wait) > 0 then
   call('ZADD', marker, 0, '0')
   out[2] = 1

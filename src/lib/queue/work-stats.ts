@@ -151,6 +151,12 @@ export function bucketAt(now: number): number {
   return Math.floor(now / STATS_BUCKET_MS);
 }
 
+/** In one step: a worker that dies between two leaves no bucket for ever. KEYS 1 hash. ARGV field, value, seconds. */
+const SET_FIELD = `
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return redis.call('EXPIRE', KEYS[1], ARGV[3])
+`;
+
 /**
  * Writes what a worker did, beside its heartbeat: all commands in one go, and of a worker that did
  * nothing the one that keeps its totals alive.
@@ -166,7 +172,7 @@ export async function writeWorkStats(
   if (idle && (await client.pexpire(key, HEARTBEAT_TTL_MS)) === 1) return;
   const writes: Promise<unknown>[] = report.buckets.flatMap(({ queue, bucket, figures }) => {
     const hash = workKey(queueTag(prefix, queue), bucket);
-    return [client.hset(hash, workerId, JSON.stringify(figures)), client.expire(hash, STATS_TTL)];
+    return [client.eval(SET_FIELD, 1, hash, workerId, JSON.stringify(figures), STATS_TTL)];
   });
   const totals = JSON.stringify(Object.fromEntries(report.totals));
   await Promise.all([...writes, client.set(key, totals, 'PX', HEARTBEAT_TTL_MS)]);

@@ -146,7 +146,9 @@ describe('purging what has ended', () => {
     expect((await kit.record(good.spec.id)).state).toBe('completed');
     expect(await empty(['completed'])).toEqual({ completed: 1 });
     expect(await kit.client.exists(kit.base + good.spec.id, kit.resultKey(good.spec.id))).toBe(0);
-    const left = (await kit.client.call('KEYS', `*${kit.queue}}*`)) as string[];
+    const all = (await kit.client.call('KEYS', `*${kit.queue}}*`)) as string[];
+    // What is kept for requests that are sent again expires.
+    const left = all.filter((key) => !/:(req|takes):/.test(key));
     expect(left.map((key) => key.replace(kit.tag, '').replace(/\d+$/, 'N')).sort()).toEqual([
       `:${kit.queue}:events`,
       `:${kit.queue}:id`,

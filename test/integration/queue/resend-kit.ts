@@ -2,10 +2,11 @@ import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { connect } from '../../../src/lib/redis/connect.js';
 import type { RedisClient } from '../../../src/lib/redis/types.js';
 import { FaultyNetwork, type Request } from '../../support/proxy.js';
-import { useRedis } from '../../support/redis.js';
+import { type TestRedis, useRedis } from '../../support/redis.js';
 import { QueueKit } from './queue-kit.js';
 
 export interface ResendKit {
+  readonly redis: TestRedis;
   readonly kit: QueueKit;
   readonly network: FaultyNetwork;
   /**
@@ -18,7 +19,7 @@ export interface ResendKit {
 /** A queue for each test, on a server that one client reaches by a network that can be cut. */
 export function useResend(): ResendKit {
   const redis = useRedis({ port: true });
-  const now: { kit?: QueueKit; network?: FaultyNetwork; cutOff?: RedisClient } = {};
+  const now: { redis: TestRedis; kit?: QueueKit; network?: FaultyNetwork; cutOff?: RedisClient } = { redis };
   beforeAll(async () => {
     now.network = await FaultyNetwork.open(redis.port as number);
   });
