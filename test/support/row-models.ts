@@ -269,6 +269,25 @@ export function centredHalves(): Graph {
   };
 }
 
+/** Each row has the one twelve places before it added, as along a dilated sequence. */
+export function farAway(): Graph {
+  return {
+    nodes: [
+      { op: 'Concat', inputs: ['nothing', 'x'], outputs: ['padded'], attributes: { axis: 0 } },
+      { op: 'Slice', inputs: ['padded', 'start', 'end', 'axes'], outputs: ['before'] },
+      { op: 'Add', inputs: ['x', 'before'], outputs: ['y'] },
+    ],
+    inputs: [f32('x', 'batch', 4)],
+    outputs: [f32('y', 'batch', 4)],
+    initializers: [
+      { name: 'nothing', type: 'float32', dims: [12, 4], data: new Array(48).fill(0) },
+      { name: 'start', type: 'int64', dims: [1], data: [0] },
+      { name: 'end', type: 'int64', dims: [1], data: [-12] },
+      { name: 'axes', type: 'int64', dims: [1], data: [0] },
+    ],
+  };
+}
+
 /** Which row is the highest in each column: int64 [4], as many rows as there may be. */
 export function bestRow(): Graph {
   return {

@@ -51,9 +51,13 @@ interface Round {
   after: readonly RowKind[];
 }
 
+const alternating = (rows: number): RowKind[] =>
+  Array.from({ length: rows }, (_, at) => (at % 2 === 0 ? 'large' : 'plain'));
+
 /**
  * In order of what they tell: the row is first, last and in the middle, small beside large and large
- * beside small, in runs of 2 to 9.
+ * beside small, in runs of 2 to 9; then of 32, for models that reach to rows further away, such as a
+ * dilated convolution along a sequence.
  */
 const ROUNDS: readonly Round[] = [
   { before: ['large'], target: 'plain', after: ['large'] },
@@ -62,6 +66,7 @@ const ROUNDS: readonly Round[] = [
   { before: ['plain', 'large'], target: 'unit', after: ['opposite', 'zero'] },
   { before: ['unit', 'unit', 'plain', 'zero'], target: 'unit', after: ['unit', 'large', 'plain', 'unit'] },
   { before: ['opposite'], target: 'plain', after: ['large', 'unit'] },
+  { before: alternating(16), target: 'unit', after: alternating(15) },
 ];
 /** Other rows in the places of these, to see whether they matter. */
 const OTHER: Record<RowKind, RowKind> = {

@@ -86,6 +86,7 @@ describe('rows that are independent', () => {
 describe('rows that mix', () => {
   it.each<[string, onnx.Graph, string]>([
     ['by the place in the run, in whole numbers', models.byPlace(), 'y'],
+    ['by the row twelve places before', models.farAway(), 'y'],
     ['by a softmax over them', onnx.mixesRows(), 'y'],
     ['by a running sum', models.runningSum(), 'y'],
     ['by a running sum from the last', models.runningSum(true), 'y'],
