@@ -218,7 +218,7 @@ describe('names and numbers', () => {
   );
 
   it.each(['in', 'res'])("queue %s, whose jobs' records would be their inputs or results", (queue) =>
-    usage([`--queue=${queue}`], /queue name/, '--queue realtime'),
+    usage([`--queue=${queue}`], /cannot be the name of a queue/, '--queue realtime'),
   );
 
   it('a time that is none', () => usage(['--result-ttl', 'soon'], 'soon', /1h|time/));

@@ -71,7 +71,7 @@ describe('a job that starts later', () => {
   });
 
   it.each([
-    [['--delay', '400d'], 'a year from now'],
+    [['--delay', '400d'], 'the longest duration here is 365d'],
     [['--at', '2999-01-01T00:00'], 'a year from now'],
     [['--at', 'tomorrow'], "'tomorrow' is not a time"],
     [['--at', '2027-02-30T10:00'], "'2027-02-30T10:00' is not a time"],

@@ -64,10 +64,14 @@ const KEY_PARTS: ReadonlySet<string> = new Set(['in', 'res', 'grp', 'gone']);
 /** @throws InferError QUEUE_NAME (exit 2): names become parts of Redis keys and hash tags. */
 export function checkQueueName(name: string): string {
   if (KEY_PARTS.has(name)) {
-    throw new InferError('QUEUE_NAME', `'${name}' cannot be the name of a queue: infer's own keys have it`, {
-      hint: `take another, such as ${name}-jobs`,
-      exitCode: ExitCode.Usage,
-    });
+    throw new InferError(
+      'QUEUE_NAME',
+      `'${name}' cannot be the name of a queue: infer uses it for its own keys`,
+      {
+        hint: `take another, such as ${name}-jobs`,
+        exitCode: ExitCode.Usage,
+      },
+    );
   }
   if (!isName('queue', name)) {
     throw new InferError('QUEUE_NAME', badName('queue', name), {
