@@ -2,7 +2,7 @@ import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { settingFlags, waitFlag } from '../lib/cli/flags.js';
 import { interruptible } from '../lib/cli/signals.js';
-import { groupView } from '../lib/cli/views/group-view.js';
+import { groupView, resumeHint } from '../lib/cli/views/group-view.js';
 import { resultView } from '../lib/cli/views/result-view.js';
 import type { InferClient } from '../lib/client/client.js';
 import type { JobResult } from '../lib/client/types.js';
@@ -22,6 +22,7 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
     '<%= config.bin %> result ID',
     '<%= config.bin %> result ID --wait 2m',
     '<%= config.bin %> result GROUP --output results.ndjson',
+    '<%= config.bin %> result GROUP --partial --output so-far.ndjson',
     "<%= config.bin %> result ID --json | jq '.timing'",
   ];
   static override args = {
@@ -29,6 +30,9 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
   };
   static override flags = {
     ...settingFlags(),
+    partial: Flags.boolean({
+      description: 'of a group that has not ended, the rows that have: the others are {"error": ...}',
+    }),
     wait: waitFlag({ description: 'wait until it has ended, 30s unless a time is given' }),
     output: Flags.string({
       char: 'o',
@@ -96,13 +100,16 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
             signal,
           );
     const over = group.state === 'completed' || group.state === 'failed' || group.state === 'cancelled';
-    if (!over) {
+    if (!over && !this.flags.partial) {
       await this.print(groupView(group, this.layout));
       this.endWith(ExitCode.TryAgain);
-      this.next(`infer result ${id} --wait`);
+      this.next(resumeHint(group) ?? `infer result ${id} --wait`);
       return { ...group, results: [] };
     }
-    if (group.state !== 'completed') this.endWith(group.rowsDone > 0 ? ExitCode.Partial : ExitCode.Negative);
+    if (group.state !== 'completed') {
+      const none = over ? ExitCode.Negative : ExitCode.TryAgain;
+      this.endWith(group.rowsDone > 0 ? ExitCode.Partial : none);
+    }
     const { failedRowsText, notingFailed, rowsOf } = await import('../lib/cli/group-rows.js');
     const failedRows: number[] = [];
     const chunks = notingFailed(client.groupChunks(group, { signal }), failedRows);

@@ -1,8 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import path from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { execa } from 'execa';
 import { beforeAll, expect, it } from 'vitest';
-import { ROOT, useInfer } from '../support/cli.js';
+import { ROOT, redirected, useInfer } from '../support/cli.js';
 import { DIGIT_ROWS, DIGITS_FILE, type DigitAnswer, digitLines } from '../support/digits.js';
 import { poison, writeModel } from '../support/onnx-builder.js';
 import { useRedis } from '../support/redis.js';
@@ -92,6 +94,64 @@ it('a group that has not ended: says how far it is, exit 75', async () => {
   expect(run.exitCode).toBe(75);
   expect(run.stdout).toMatch(/rows done\s+0 of 397/);
   expect(run.stderr).toContain(`result ${id} --wait`);
+  const none = await infer.run(['result', id, '--partial']);
+  expect(none.exitCode).toBe(75);
+  expect(none.rows<{ error: { code: string } }>().map(({ error }) => error.code)).toEqual(
+    Array.from({ length: 397 }, () => 'NOT_ENDED'),
+  );
+});
+
+it('--partial: a group whose submit died: the rows that are done; it is sent on, or cancelled', async () => {
+  const client = await redis.client();
+  for (const end of ['submit', 'cancel'] as const) {
+    const id = `half-${end}`;
+    // Rows come, and no end of them.
+    const pipe = path.join(infer.dir, `rows-${end}`);
+    await execa('mkfifo', [pipe]);
+    const feed = await open(pipe, 'r+');
+    const killed = infer.start(['submit', '-', '--id', id, '--model', 'digits'], {
+      through: redirected(`<${pipe}`),
+    });
+    const lines = readFileSync(DIGITS_FILE, 'utf8').trim().split('\n');
+    const more = Array.from({ length: 20 }, () => lines).flat();
+    await feed.writeFile(`${more.join('\n')}\n`);
+    const key = `{infer:batch}:grp:${id}`;
+    while (Number((await client.hget(key, 'jc')) ?? 0) < 16) await nextTurn();
+    killed.kill('SIGKILL');
+    await killed;
+    await feed.close();
+    for (const field of await client.hkeys(key))
+      if (field.startsWith('s:')) await client.hset(key, field, '1');
+    const left = await infer.run(['result', id]);
+    expect([left.exitCode, left.stdout]).toEqual([75, expect.stringContaining('its submit stopped')]);
+    expect(left.stderr).toContain(`infer cancel ${id}`);
+    const part = await infer.run(['result', id, '--partial']);
+    expect(part.exitCode).toBe(3);
+    const answers = part.rows<DigitAnswer>();
+    expect(answers.length).toBeGreaterThanOrEqual(16 * 256);
+    expect(answers.slice(0, 256).map((answer) => answer.class)).toEqual(
+      rows
+        .trim()
+        .split('\n')
+        .slice(0, 256)
+        .map((line) => (JSON.parse(line) as DigitAnswer).class),
+    );
+    if (end === 'submit') {
+      const again = await infer.run(['submit', '-', '--id', id, '--model', 'digits', '--wait', '1m'], {
+        stdin: more.join('\n'),
+      });
+      expect(again.exitCode).toBe(0);
+      expect((await infer.run(['result', id])).rows()).toHaveLength(more.length);
+    } else {
+      expect((await infer.run(['cancel', id])).exitCode).toBe(0);
+      const ended = await infer.run(['result', id, '--json']);
+      expect([ended.exitCode, ended.json()]).toEqual([3, expect.objectContaining({ state: 'cancelled' })]);
+      const refused = await infer.run(['submit', '-', '--id', id, '--model', 'digits'], {
+        stdin: more.join('\n'),
+      });
+      expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining('was cancelled')]);
+    }
+  }
 });
 
 it('a chunk that fails costs its own rows only: exit 3, the others in their places', async () => {

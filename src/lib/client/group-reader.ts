@@ -6,7 +6,7 @@ import type { ResultSource } from '../queue/result-store.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import { resultValues } from './render.js';
-import { EXPIRED, type ReadChunk, RowMerge } from './row-merge.js';
+import { EXPIRED, NOT_SENT, type ReadChunk, RowMerge } from './row-merge.js';
 import type { GroupChunk } from './types.js';
 
 /** Chunks fetched ahead of the one being read: hides the round trip, holds a few MB at most. */
@@ -14,7 +14,8 @@ const AHEAD = 16;
 
 /**
  * The rows of a group in input order; each chunk is fetched shortly before it is read. Chunks whose
- * rows lie between those of others are held until it is their turn.
+ * rows lie between those of others are held until it is their turn. Of a group that has not ended, rows
+ * without a result have the error NOT_ENDED.
  */
 export async function* groupChunks(
   client: RedisClient,
@@ -25,7 +26,7 @@ export async function* groupChunks(
   /** Awaits one fetch, within the reader's limits. */
   step: <T>(work: Promise<T>) => Promise<T>,
 ): AsyncGenerator<GroupChunk> {
-  const merge = new RowMerge();
+  const merge = new RowMerge(group.closed && group.state !== 'cancelled' ? EXPIRED : NOT_SENT);
   const ahead: Promise<ReadChunk>[] = [];
   let next = 0;
   for (let index = 0; index < group.jobs; index++) {

@@ -20,6 +20,8 @@ const PIECE_ROWS = 256;
 const LOST_ROWS = 2 * REORDER_ROWS;
 
 export const EXPIRED: FailureRecord = { code: 'RESULT_EXPIRED', message: 'its result has expired' };
+/** Of a row of a group that is still open, or ended without all its rows. */
+export const NOT_SENT: FailureRecord = { code: 'NOT_ENDED', message: 'it is not in the queue' };
 const NOT_QUEUED: FailureRecord = { code: 'CANCELLED', message: 'it was cancelled before it was queued' };
 
 /**
@@ -32,6 +34,9 @@ export class RowMerge {
   private highest = -1;
   private missing = false;
   private readonly waiting = new Map<number, { chunk: ReadChunk; at: number }>();
+
+  /** @param lost why a row has no result whose chunk has no record */
+  constructor(private readonly lost: FailureRecord = EXPIRED) {}
 
   /** Rows that wait for others: what this holds. */
   get held(): number {
@@ -108,7 +113,7 @@ export class RowMerge {
     const firstRow = this.next;
     const last = Math.min(end, firstRow + PIECE_ROWS);
     while (this.next < last && !this.waiting.has(this.next)) this.next += 1;
-    const error = this.missing ? EXPIRED : NOT_QUEUED;
+    const error = this.missing ? this.lost : NOT_QUEUED;
     return { index: -1, firstRow, rows: this.next - firstRow, error };
   }
 }

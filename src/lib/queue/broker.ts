@@ -182,6 +182,11 @@ export interface GroupRecord {
   submittedAt: number;
   /** When its chunks may start, ms since the epoch, while that is to come. */
   startAt?: number;
+  /**
+   * Of a group that is not closed, and whose submit is no longer at work: ms since it was last heard of. Such
+   * a group goes on when its rows are sent again under its id, and ends when it is cancelled.
+   */
+  submitterGoneMs?: number;
   finishedAt?: number;
   /** Queues of the chunks that were moved out of the group's, by their number. */
   moved?: Readonly<Record<number, string>>;

@@ -1,6 +1,7 @@
 import { type JobState, mayBeJob, type Priority } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
 import type { GroupRecord, JobRecord } from './broker.js';
+import { SENDER_LEASE_MS } from './group-life.js';
 import { JOB_FIELDS, namedFields, recordOf } from './job-record.js';
 import { bullBase, groupKey, queuesKey, queueTag } from './keys.js';
 
@@ -81,6 +82,7 @@ export async function readGroup(
 ): Promise<GroupRecord | undefined> {
   const fields = await client.hgetall(groupKey(queueTag(prefix, queue), id));
   if (fields.model === undefined) return undefined;
+  const submitterGoneMs = fields.closed === '1' ? undefined : await silentFor(client, fields);
   const jobs = Number(fields.jobs ?? fields.added ?? 0);
   const jobsCompleted = Number(fields.jc ?? 0);
   const jobsFailed = Number(fields.jf ?? 0);
@@ -112,9 +114,19 @@ export async function readGroup(
     jobsFailed,
     submittedAt: Number(fields.timestamp),
     ...(startAt > Date.now() ? { startAt } : {}),
+    ...(submitterGoneMs === undefined ? {} : { submitterGoneMs }),
     ...(fields.finishedOn === undefined ? {} : { finishedAt: Number(fields.finishedOn) }),
     ...(fields.moved === undefined ? {} : { moved: movedChunks(fields) }),
   };
+}
+
+/** Milliseconds since any sender of a group was heard of, by Redis' clock; undefined while one is at work. */
+async function silentFor(client: RedisClient, fields: Record<string, string>): Promise<number | undefined> {
+  const heard = Object.entries(fields).flatMap(([name, at]) => (name.startsWith('s:') ? [Number(at)] : []));
+  if (heard.length === 0) return undefined;
+  const [seconds, micros] = await client.time();
+  const ago = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000) - Math.max(0, ...heard);
+  return ago > SENDER_LEASE_MS ? ago : undefined;
 }
 
 /** Fields `mv:<number>` of a group: the queue each moved chunk is in. */

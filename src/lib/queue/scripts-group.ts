@@ -46,7 +46,7 @@ if fresh then
 end
 local g = call('HMGET', key, 'own', 'closed', 'abandoned', 'cr', 'leaving', 'cutting')
 if g[1] == sender then return 'new' end
-if g[3] == '1' then return 'abandoned' end
+if g[3] == '1' then return g[4] and 'cancelled' or 'abandoned' end
 if g[2] == '1' then return 'closed' end
 if g[4] then return 'cancelled' end
 if g[5] then return 'abandoned' end

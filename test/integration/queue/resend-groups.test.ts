@@ -16,7 +16,7 @@ import {
 import { setGroupPriority } from '../../../src/lib/queue/set-priority.js';
 import { runs } from '../../support/proxy.js';
 import { completed, PREFIX, takeOne } from './queue-kit.js';
-import { cutAndHold, useResend } from './resend-kit.js';
+import { cutAndHold, until, useResend } from './resend-kit.js';
 
 const at = useResend();
 const ROW = { rows: 1, tensors: [] };
@@ -228,6 +228,20 @@ describe('a group id that is sent twice', () => {
     await expect(more()).rejects.toMatchObject({ code: 'GROUP_GONE', exitCode: 75 });
     expect(await first.abandon()).toBe(false);
     expect(await at.kit.client.exists(key(group.id))).toBe(0);
+  });
+});
+
+describe('a group whose submitter is at work', () => {
+  it('is kept as such while no rows come, until it is closed', async () => {
+    const group = template();
+    const writer = await GroupWriter.open(producer(), group);
+    await fallSilent(group.id);
+    expect((await groupOf(group.id)).submitterGoneMs).toBeGreaterThan(15_000);
+    // It says so every third of its lease.
+    await until(async () => (await groupOf(group.id)).submitterGoneMs === undefined);
+    await writer.write(ROW);
+    await writer.close();
+    expect(await groupOf(group.id)).not.toHaveProperty('submitterGoneMs');
   });
 });
 

@@ -3,11 +3,25 @@ import { formatDuration } from '../../core/units.js';
 import type { GroupRecord } from '../../queue/broker.js';
 import { count, facts, type Layout } from '../output/text.js';
 
+/** How the sending of an open group stands. */
+export function sendingState({ state, submitterGoneMs: gone }: GroupRecord): string {
+  if (state === 'cancelled') return 'not all of it was submitted';
+  if (gone === undefined) return 'still being submitted';
+  return `its submit stopped ${formatDuration(gone)} ago before the end`;
+}
+
+/** What to do about an open group whose submit is gone. */
+export function resumeHint(group: GroupRecord): string | undefined {
+  if (group.closed || group.submitterGoneMs === undefined || group.state === 'cancelled') return undefined;
+  const id = printable(group.id);
+  return `submit the same rows again with --id ${id}, or infer cancel ${id}`;
+}
+
 /** A bulk submission at a glance. */
 export function groupView(group: GroupRecord, { paint }: Layout): string[] {
   const ended = group.state === 'failed' || group.state === 'cancelled';
   const colour = group.state === 'completed' ? 'green' : ended ? 'red' : 'yellow';
-  const total = group.closed ? ` of ${count(group.rows)}` : ' so far, still being submitted';
+  const total = group.closed ? ` of ${count(group.rows)}` : ` so far, ${sendingState(group)}`;
   const rows: [string, string][] = [
     ['queue', printable(group.queue)],
     ['model', printable(group.model)],

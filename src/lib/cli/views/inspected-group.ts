@@ -3,6 +3,7 @@ import { formatDuration } from '../../core/units.js';
 import type { GroupDetail } from '../../queue/group-detail.js';
 import { hintLines } from '../output/sentence.js';
 import { count, facts, heading, type Layout, plural } from '../output/text.js';
+import { sendingState } from './group-view.js';
 import { isoTime } from './job-lists.js';
 
 /** A bulk submission for a person: how far it is, how its chunks stand, what failed and why. */
@@ -42,8 +43,9 @@ function rate(perSecond: number): string {
   return perSecond >= 10 ? count(perSecond) : perSecond.toFixed(1);
 }
 
-function progress({ rows, rowsDone, closed }: GroupDetail): string {
-  if (!closed) return `${count(rowsDone)} done, still being submitted`;
+function progress(group: GroupDetail): string {
+  const { rows, rowsDone, closed } = group;
+  if (!closed) return `${count(rowsDone)} done, ${sendingState(group)}`;
   const share = rows === 0 ? '' : ` (${Math.floor((rowsDone / rows) * 100)} %)`;
   return `${count(rowsDone)} of ${count(rows)} done${share}`;
 }
@@ -60,7 +62,7 @@ function timeline(group: GroupDetail, { paint }: Layout, now: number): string[] 
     [submittedAt, 'submitted'],
     [firstStartAt, 'first chunk started'],
     [finishedAt === undefined ? lastEndAt : undefined, 'last chunk ended so far'],
-    [finishedAt, group.state === 'failed' ? 'ended, not all of it well' : 'ended'],
+    [finishedAt, group.state !== 'completed' ? 'ended, not all of it well' : 'ended'],
   ];
   const known = events.filter((event): event is [number, string] => event[0] !== undefined);
   const lines = known.map(([at, text]) => {
