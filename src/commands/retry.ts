@@ -8,6 +8,7 @@ import type { RetryPreview } from '../lib/cli/retry-failed.js';
 import { type RetryWish, retryWish } from '../lib/cli/retry-wish.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 import { printable } from '../lib/core/printable.js';
+import { serverTime } from '../lib/redis/server-clock.js';
 
 interface RetryJson {
   /** Jobs that wait again, or would, by queue. */
@@ -74,7 +75,7 @@ Failed jobs and their input are kept for a week, unless their worker was started
       import('../lib/cli/views/job-lists.js'),
     ]);
     const preview: RetryPreview = await previewRetry(this.loaded, wish);
-    const now = Date.now();
+    const now = serverTime();
     await this.print(retryPreviewView(preview, this.timeLimit, this.layout, now));
     const notFailed = this.saidOf(this.args.id, sum(preview.counts));
     this.note('dry run: nothing was changed');

@@ -10,6 +10,7 @@ import type { JobResult, SubmitOptions, SubmittedGroup, SubmittedJob } from '../
 import { ExitCode } from '../lib/core/exit-codes.js';
 import type { Input } from '../lib/input/read.js';
 import type { ModelSignature } from '../lib/model/signature.js';
+import { serverTime } from '../lib/redis/server-clock.js';
 
 type SubmitJson = SubmittedJob | SubmittedGroup | JobResult | Record<string, unknown>;
 
@@ -48,9 +49,10 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     const source = file === '-' ? { stdin: process.stdin } : { path: file };
     await checkInput(source);
     const { at } = this.flags;
-    if (at !== undefined && at <= Date.now()) this.note('the time of --at has passed: it starts at once');
     return interruptible((signal) => {
       const work = async (client: InferClient) => {
+        if (at !== undefined && at <= serverTime())
+          this.note('the time of --at has passed: it starts at once');
         const signature = await client.signatures.find(this.settings.model);
         const input = await readInput(source, signature);
         if (input.kind === 'one') return this.submitOne(client, signature, input, signal);

@@ -4,6 +4,7 @@ import { filterOf, JOB_FLAGS } from '../../lib/cli/inspect/filter-flags.js';
 import { listJson, outputFlag, printList } from '../../lib/cli/output/list-format.js';
 import { count, plural } from '../../lib/cli/output/text.js';
 import { activeList } from '../../lib/cli/views/job-lists.js';
+import { serverTime } from '../../lib/redis/server-clock.js';
 
 interface ActiveListJson {
   active: unknown[];
@@ -41,7 +42,7 @@ export default class InspectActive extends BaseCommand<typeof InspectActive> {
       if (active.jobs.length === 0) await refuseUnknownNames(client, prefix, filter);
       return { found: active, total: size.total };
     });
-    const view = activeList(Date.now());
+    const view = activeList(serverTime());
     await printList(this.listTarget, view, found.jobs);
     if (found.jobs.length < total)
       this.note(`${plural(found.jobs.length, 'job')} of ${count(total)} that run`);

@@ -4,6 +4,7 @@ import { sinceFlag, wholeFlag } from '../../lib/cli/flags.js';
 import { refuseUnheardOf } from '../../lib/cli/inspect/audit-filter.js';
 import { listJson, outputFlag, printList } from '../../lib/cli/output/list-format.js';
 import { auditList } from '../../lib/cli/views/audit-list.js';
+import { serverTime } from '../../lib/redis/server-clock.js';
 
 /** Most entries the log keeps, about. */
 const MOST = 10_000;
@@ -48,7 +49,7 @@ export default class InspectAudit extends BaseCommand<typeof InspectAudit> {
     const all = await withRedis(this.loaded, (client, prefix) =>
       readAudit(client, prefix, filtered ? 2 * MOST : limit),
     );
-    const after = since === undefined ? 0 : Date.now() - since;
+    const after = since === undefined ? 0 : serverTime() - since;
     const meant = all.filter(
       (entry) =>
         entry.at >= after && (action?.includes(entry.action) ?? true) && (who?.includes(entry.who) ?? true),

@@ -5,6 +5,7 @@ import type { FailureGroup } from '../../lib/cli/inspect/failures.js';
 import { filterOf, JOB_FLAGS } from '../../lib/cli/inspect/filter-flags.js';
 import { listJson, outputFlag, printList } from '../../lib/cli/output/list-format.js';
 import { failedList } from '../../lib/cli/views/job-lists.js';
+import { serverTime } from '../../lib/redis/server-clock.js';
 
 interface FailedJson {
   /** By error code, among the last `summaryOf` that failed and match. */
@@ -39,14 +40,13 @@ export default class InspectFailed extends BaseCommand<typeof InspectFailed> {
     const { readFailed } = await import('../../lib/cli/inspect/read-failed.js');
     const { failuresView } = await import('../../lib/cli/inspect/failures.js');
     const { reverse, limit, cursor } = this.flags;
-    const now = Date.now();
     const target = this.listTarget;
     const { page, groups, sampled } = await readFailed(this.loaded, filter, {
       reverse,
       limit: limit ?? 50,
       cursor,
-      now,
     });
+    const now = serverTime();
     const view = failedList(now);
     const table = target.format === 'table' || target.format === 'wide';
     if (table && target.layout.tty && groups.length > 0 && cursor === undefined) {

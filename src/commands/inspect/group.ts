@@ -2,6 +2,7 @@ import { Args } from '@oclif/core';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { inspectedGroupView } from '../../lib/cli/views/inspected-group.js';
 import type { GroupDetail } from '../../lib/queue/group-detail.js';
+import { serverTime } from '../../lib/redis/server-clock.js';
 
 /** Shows how far a bulk submission is. */
 export default class InspectGroup extends BaseCommand<typeof InspectGroup> {
@@ -25,7 +26,7 @@ export default class InspectGroup extends BaseCommand<typeof InspectGroup> {
       readGroupDetail(client, prefix, await findId(client, prefix, id, 'group'), id),
     );
     if (group === undefined) throw unknownId(id, 'group');
-    await this.print(inspectedGroupView(group, this.layout, Date.now()));
+    await this.print(inspectedGroupView(group, this.layout, serverTime()));
     return group;
   }
 }

@@ -3,6 +3,7 @@ import { BaseCommand } from '../../lib/cli/base-command.js';
 import type { TensorPreview } from '../../lib/cli/inspect/payload-preview.js';
 import { jobView } from '../../lib/cli/views/job-view.js';
 import type { JobDetail } from '../../lib/queue/job-detail.js';
+import { serverTime } from '../../lib/redis/server-clock.js';
 
 type JobDetailJson = Omit<JobDetail, 'endedBy'> & {
   /** With --payload: the input's tensors, the first values of each; null when it is not kept any more. */
@@ -32,7 +33,7 @@ export default class InspectJob extends BaseCommand<typeof InspectJob> {
     const { readInspectedJob } = await import('../../lib/cli/inspect/read-job.js');
     const values = this.flags.payload ? VALUES_SHOWN : undefined;
     const { job, payload } = await readInspectedJob(this.loaded, this.args.id, values);
-    await this.print(jobView(job, payload, this.layout, Date.now()));
+    await this.print(jobView(job, payload, this.layout, serverTime()));
     if (job.state === 'failed') this.next(`infer retry ${job.id}`);
     const { endedBy: _token, ...shown } = job;
     return payload === undefined ? shown : { ...shown, payload };

@@ -5,6 +5,7 @@ import { filterOf, JOB_FLAGS, STATE_FLAG } from '../../lib/cli/inspect/filter-fl
 import { listJson, outputFlag, printList } from '../../lib/cli/output/list-format.js';
 import { jobsList } from '../../lib/cli/views/job-lists.js';
 import { JOB_ORDERS } from '../../lib/queue/job-list.js';
+import { serverTime } from '../../lib/redis/server-clock.js';
 
 interface JobsJson {
   jobs: unknown[];
@@ -53,10 +54,9 @@ A page looks at 10,000 jobs at most, so it is as quick with a million of them; t
     const filter = filterOf(this.flags, this.flags.state);
     const { readJobs } = await import('../../lib/cli/inspect/read-jobs.js');
     const { sort, reverse, limit, cursor } = this.flags;
-    const now = Date.now();
-    const page = await readJobs(this.loaded, filter, { sort, reverse, limit: limit ?? 50, cursor, now });
+    const page = await readJobs(this.loaded, filter, { sort, reverse, limit: limit ?? 50, cursor });
     const unsaid = this.flags.state === undefined && this.flags.error === undefined;
-    const view = jobsList(now, unsaid ? NOTHING_LEFT : undefined);
+    const view = jobsList(serverTime(), unsaid ? NOTHING_LEFT : undefined);
     await printList(this.listTarget, view, page.jobs);
     for (const line of page.notes) this.note(line);
     if (page.next !== undefined) {

@@ -1,12 +1,12 @@
 import type { InferClient } from '../client/client.js';
 import { findJobs } from '../client/find-jobs.js';
 import type { LoadedSettings } from '../config/load.js';
-import { systemClock } from '../core/clock.js';
 import type { JobRecord } from '../queue/broker.js';
 import type { JobFilter } from '../queue/job-filter.js';
 import { scanJobs } from '../queue/job-list.js';
 import { Producer } from '../queue/producer.js';
 import { readJob } from '../queue/reader.js';
+import { serverClock } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 import { refuseUnknownNames } from './inspect/known-names.js';
 import { withClient } from './open-client.js';
@@ -43,7 +43,7 @@ export function retryFailed(
   return withRedis(loaded, async (client, prefix) => {
     const meant = await failedJobs(client, prefix, filter);
     const retried = noneOf(filter);
-    const producer = new Producer(client, prefix, systemClock);
+    const producer = new Producer(client, prefix, serverClock(client));
     try {
       for (const [queue, ids] of idsByQueue(meant))
         retried[queue] = await producer.retry(queue, ids, timeLimitMs);

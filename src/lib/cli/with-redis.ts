@@ -1,6 +1,7 @@
 import type { LoadedSettings } from '../config/load.js';
 import { closeClient, connect, resolveTarget } from '../redis/connect.js';
 import { connectionSettings, type PatienceMs } from '../redis/from-settings.js';
+import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 
@@ -16,7 +17,11 @@ export async function withRedis<T>(
   const settings = connectionSettings(loaded, false, patience);
   const client = await connect(await resolveTarget(settings), 'command', settings);
   try {
-    return await worded(client, work(client, loaded.values.prefix));
+    const [answer] = await worded(
+      client,
+      Promise.all([work(client, loaded.values.prefix), serverNow(client)]),
+    );
+    return answer;
   } finally {
     await closeClient(client);
   }

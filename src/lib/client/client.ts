@@ -1,6 +1,5 @@
 import { loadSettings } from '../config/load.js';
-import { systemClock } from '../core/clock.js';
-import { checkQueueName, newId } from '../core/job.js';
+import { checkQueueName } from '../core/job.js';
 import type { Chunk } from '../input/chunk-builder.js';
 import { encodeEnvelope } from '../model/envelope.js';
 import { packageRoot } from '../model/package-root.js';
@@ -23,7 +22,7 @@ import { refuseTaken } from './id-taken.js';
 import { type Call, limited } from './limited.js';
 import { Places } from './places.js';
 import { Signatures } from './signatures.js';
-import { queueFor, specOf } from './spec.js';
+import { nextId, queueFor, specOf } from './spec.js';
 import { cancelWork, type Hands, retryWork } from './steering.js';
 import { submitRows } from './submit-rows.js';
 import type {
@@ -70,12 +69,12 @@ export class InferClient {
     const { redis } = connections;
     this.redis = redis;
     this.target = connections.target;
-    this.producer = new Producer(redis, config.prefix, systemClock);
+    this.producer = new Producer(redis, config.prefix, connections.clock);
     this.places = new Places(redis, config.prefix);
     this.form = config.values ?? 'exact';
     this.signatures = new Signatures(redis, config.prefix, config.modelsDir);
     const openBlocking = (signal: AbortSignal) => connectLike(redis, 'blocking', { signal });
-    this.waiter = new Waiter(newId('j'), config.prefix, openBlocking, (id, to) => this.places.set(id, to));
+    this.waiter = new Waiter(nextId('j'), config.prefix, openBlocking, (id, to) => this.places.set(id, to));
     this.answers = new Answers({
       redis,
       prefix: config.prefix,
@@ -132,10 +131,9 @@ export class InferClient {
     call: Call,
     waited: { id?: string; reply?: string } = {},
   ): Promise<SubmittedJob> {
-    const { resultTtl } = this.config;
     const checkId = options.id !== undefined; // Only an id of the caller's own may be there already.
     const named = { ...options, id: waited.id ?? options.id };
-    const spec = specOf(payload.rows, signature, named, { resultTtl, reply: waited.reply });
+    const spec = specOf(payload.rows, signature, named, this.defaults(waited.reply));
     const input = encodeEnvelope(payload);
     const resultBytes = this.config.resultRedis ? 0 : leastResultBytes(signature, payload);
     if (checkId) await this.refuse(spec.id, { queue: spec.queue, kind: 'job' });
@@ -150,6 +148,10 @@ export class InferClient {
     const { id, queue, priority, model, rows } = spec;
     const duplicate = added?.duplicate ? { duplicate: true as const } : {};
     return { id, queue, priority, model, rows, ...duplicate };
+  }
+
+  private defaults(reply?: string) {
+    return { resultTtl: this.config.resultTtl, reply, now: this.connections.clock.now() };
   }
 
   /** Submits one job and waits for its end, which its worker tells us of: the quickest way to an answer. */
@@ -182,7 +184,7 @@ export class InferClient {
     onSubmitted?: (job: SubmittedJob) => void,
   ): Promise<JobResult> {
     const queue = queueFor(payload.rows, options);
-    const id = options.id ?? newId('j');
+    const id = options.id ?? nextId('j');
     // Listening starts before the job exists, so that its notice cannot come too early.
     const heard = this.waiter.next(queue, id);
     try {
@@ -207,9 +209,9 @@ export class InferClient {
   }
 
   private async openWithin(signature: ModelSignature, options: SubmitOptions, call: Call) {
-    const { resultTtl } = this.config;
-    const id = options.id ?? newId('g');
-    const template = specOf(0, signature, { ...options, id, queue: options.queue ?? 'batch' }, { resultTtl });
+    const id = options.id ?? nextId('g');
+    const named = { ...options, id, queue: options.queue ?? 'batch' };
+    const template = specOf(0, signature, named, this.defaults());
     const { queue } = template;
     if (options.id !== undefined) await this.refuse(id, { queue, kind: 'group' });
     call.sends(id);

@@ -1,6 +1,9 @@
+import { settledWithin } from '../core/bounded.js';
+import type { Clock } from '../core/clock.js';
 import type { ValueForm } from '../model/rows.js';
 import { BrokerResults, type ResultSource, ResultStore } from '../queue/result-store.js';
 import { type ConnectionSettings, closeClient, connect, resolveTarget } from '../redis/connect.js';
+import { serverClock } from '../redis/server-clock.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
 
 export interface ClientConfig {
@@ -19,11 +22,16 @@ export interface ClientConfig {
 /** What a client talks to. */
 export interface Connections {
   redis: RedisClient;
+  /** Redis's: deadlines, delays and ids count by it, whatever this host's clock says. */
+  clock: Clock;
   target: RedisTarget;
   results: ResultSource;
   /** @param patienceMs how long each server may take to say farewell [1000] */
   close(patienceMs?: number): Promise<void>;
 }
+
+/** Longest wait for Redis's time; without it this host's is used until Redis has told it. */
+const CLOCK_MS = 1000;
 
 /** @throws InferError REDIS_… (69, 77) naming the server and the fix; nothing is left open then. */
 export async function openConnections(
@@ -33,9 +41,13 @@ export async function openConnections(
   const { prefix, resultRedis } = config;
   const target = await resolveTarget(config.redis);
   const redis = await connect(target, role, config.redis);
+  const clock = serverClock(redis);
+  // A Redis that falls silent now is the next call's to report, within its own limit.
+  await settledWithin(CLOCK_MS, clock.settled());
   if (resultRedis === undefined) {
     return {
       redis,
+      clock,
       target,
       results: new BrokerResults(redis, prefix),
       close: (ms) => closeClient(redis, ms),
@@ -46,7 +58,7 @@ export async function openConnections(
     const close = async (ms?: number) => {
       await Promise.all([closeClient(apart, ms), closeClient(redis, ms)]);
     };
-    return { redis, target, results: new ResultStore(apart, prefix), close };
+    return { redis, clock, target, results: new ResultStore(apart, prefix), close };
   } catch (error) {
     await closeClient(redis);
     throw error;

@@ -4,7 +4,13 @@ import { ExitCode } from '../core/exit-codes.js';
 import { checkJobId, checkPriority, checkQueueName, checkTimeLimit, newId } from '../core/job.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { JobSpec } from '../queue/broker.js';
+import { serverTime } from '../redis/server-clock.js';
 import type { SubmitOptions } from './types.js';
+
+/** A new id that tells Redis's time, so that its age is the same on every host. */
+export function nextId(kind: 'j' | 'g'): string {
+  return newId(kind, serverTime());
+}
 
 /** Queue of a submission: the one asked for, else `realtime` for one row and `batch` for many. */
 export function queueFor(rows: number, options: SubmitOptions): string {
@@ -13,7 +19,7 @@ export function queueFor(rows: number, options: SubmitOptions): string {
 
 /**
  * What a job will carry, checked.
- * @param reply list for the notice of its end, when someone listens already.
+ * @param defaults `now`: Redis's time, ms since the epoch. `reply`: list for the notice of its end, when someone listens already.
  * @throws InferError JOB_ID, PRIORITY_RANGE, QUEUE_NAME, DELAY, RESULT_TTL_RANGE, EXPIRES_RANGE,
  *   RETRIES_RANGE, RETRY_DELAY_RANGE, TIME_LIMIT_RANGE (2).
  */
@@ -21,13 +27,13 @@ export function specOf(
   rows: number,
   signature: ModelSignature,
   options: SubmitOptions,
-  defaults: { resultTtl: number; reply?: string | undefined },
+  defaults: { resultTtl: number; reply?: string | undefined; now: number },
 ): JobSpec {
   const { expiresMs, retries, retryDelayMs, timeLimitMs, softTimeLimitMs } = checkNumbers(options);
-  const now = Date.now();
+  const { now } = defaults;
   const notBefore = startOf(options, now);
   return {
-    id: options.id === undefined ? newId('j') : checkJobId(options.id),
+    id: options.id === undefined ? nextId('j') : checkJobId(options.id),
     queue: queueFor(rows, options),
     model: signature.name,
     rows,

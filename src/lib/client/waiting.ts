@@ -4,6 +4,7 @@ import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import type { GroupRecord } from '../queue/broker.js';
 import type { Heard } from '../queue/waiter.js';
+import { serverTime } from '../redis/server-clock.js';
 import type { SubmitOptions } from './types.js';
 
 /** Limits of a whole call, whatever hangs. A job that was queued goes on. */
@@ -39,7 +40,7 @@ export function deadlineOf(timeoutMs: number | undefined): number | undefined {
 /** Milliseconds until a job is past its deadline, if it has one: from when it may start. */
 export function tickOf({ expiresMs, delayMs, startAt }: SubmitOptions): number | undefined {
   if (expiresMs === undefined) return undefined;
-  return Math.max(0, delayMs ?? (startAt ?? 0) - Date.now()) + expiresMs;
+  return Math.max(0, delayMs ?? (startAt ?? 0) - serverTime()) + expiresMs;
 }
 
 /**

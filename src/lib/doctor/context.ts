@@ -11,6 +11,7 @@ import { closeClient, connect, resolveTarget } from '../redis/connect.js';
 import { type ContainerKind, containerKind } from '../redis/container.js';
 import { connectionSettings } from '../redis/from-settings.js';
 import { type RedisFacts, readInfo } from '../redis/info.js';
+import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import { type ActiveJob, readActive } from './active.js';
@@ -100,7 +101,7 @@ export function openContext(options: ContextOptions): DoctorContext {
   };
   const look = async (): Promise<Look> => {
     const { client } = await redis();
-    const at = clock.now();
+    const at = await permitted(client, serverNow(client));
     const [queues, workers] = await permitted(
       client,
       Promise.all([snapshotQueues(client, prefix, at), listWorkers(client, prefix)]),

@@ -2,6 +2,7 @@ import { answerWithin } from '../core/bounded.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { type ConnectionSettings, closeClient, connect, explain, resolveTarget } from '../redis/connect.js';
+import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 import { exposition, type MetricJson, metricValues } from './exposition.js';
 import type { MetricsView, Reading } from './family.js';
@@ -154,7 +155,9 @@ export class Scraper {
 
   private async readOnce(): Promise<Reading> {
     const { prefix, queues, fromZero } = this.options;
-    const snapshot = await this.use((client) => readSnapshot(client, prefix, Date.now(), queues));
+    const snapshot = await this.use((client) =>
+      serverNow(client).then((now) => readSnapshot(client, prefix, now, queues)),
+    );
     // Workers of the first look did their work before it: counted now, it would look like a burst.
     const from = fromZero || this.looked ? 'zero' : 'now';
     this.sums.update(snapshot.work, snapshot.at, from);

@@ -24,6 +24,8 @@ export interface AutoscalerRecord {
   /** Time between two decisions; autoscalers of older versions do not say. */
   intervalMs?: number | undefined;
   startedAt: number;
+  /** How far its host's clock is ahead of Redis's, ms; negative: behind. Older versions do not say. */
+  clockAheadMs?: number | undefined;
   /** ms since the epoch. */
   decidedAt: number;
   /** Workers that should run. */

@@ -249,6 +249,8 @@ export interface WorkerRecord {
   version: string;
   startedAt: number;
   beatAt: number;
+  /** How far its host's clock is ahead of Redis's, ms; negative: behind. Workers of older versions do not say. */
+  clockAheadMs?: number;
   state: 'starting' | 'ready' | 'draining';
   gpu: string | null;
   device: string;

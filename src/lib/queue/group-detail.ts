@@ -1,5 +1,6 @@
 import type { FailureRecord } from '../core/errors.js';
 import { chunkId, type JobState } from '../core/job.js';
+import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 import type { GroupRecord, JobRecord } from './broker.js';
 import { LIST_FIELDS, namedFields, recordOf } from './job-record.js';
@@ -47,9 +48,9 @@ export async function readGroupDetail(
   prefix: string,
   queue: string,
   id: string,
-  now: number = Date.now(),
 ): Promise<GroupDetail | undefined> {
-  const [group, ttl] = await Promise.all([
+  const [now, group, ttl] = await Promise.all([
+    serverNow(client),
     readGroup(client, prefix, queue, id),
     client.pttl(groupKey(queueTag(prefix, queue), id)),
   ]);

@@ -1,3 +1,4 @@
+import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 import type { JobRecord } from './broker.js';
 import { snapshotQueue } from './inspector.js';
@@ -117,7 +118,7 @@ async function placeOf(
   const [rank, unprioritized, snapshot, workers] = await Promise.all([
     client.zrank(`${base}prioritized`, id),
     client.llen(`${base}wait`),
-    snapshotQueue(client, prefix, queue, Date.now()),
+    serverNow(client).then((now) => snapshotQueue(client, prefix, queue, now)),
     listWorkers(client, prefix),
   ]);
   if (rank === null) return {};

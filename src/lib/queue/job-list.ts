@@ -1,5 +1,6 @@
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
+import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 import type { JobRecord } from './broker.js';
 import { ageOf, type JobFilter, matches } from './job-filter.js';
@@ -47,7 +48,7 @@ export async function scanJobs(
   filter: JobFilter,
   options: JobPageOptions,
 ): Promise<JobPage> {
-  const { limit, reverse = false, look = MOST_LOOKED, now = Date.now() } = options;
+  const { limit, reverse = false, look = MOST_LOOKED, now = await serverNow(client) } = options;
   const stretches = stretchesOf(prefix, filter, await listQueues(client, prefix), now);
   if (reverse) stretches.reverse();
   let { at, position } = startOf(stretches, options.cursor, reverse);
@@ -116,9 +117,10 @@ export async function countJobs(
   client: RedisClient,
   prefix: string,
   filter: JobFilter,
-  now: number = Date.now(),
+  now?: number,
 ): Promise<JobCount> {
-  const stretches = stretchesOf(prefix, filter, await listQueues(client, prefix), now);
+  const at = now ?? (await serverNow(client));
+  const stretches = stretchesOf(prefix, filter, await listQueues(client, prefix), at);
   const sizes = await Promise.all(stretches.map((stretch) => sizeOf(client, stretch)));
   const total = sizes.reduce((sum, size) => sum + size, 0);
   const exact = stretches.every(
@@ -234,7 +236,7 @@ export async function sortJobs(
   filter: JobFilter,
   options: { by: JobOrder; limit: number; reverse?: boolean; now?: number },
 ): Promise<SortedJobs> {
-  const { by, limit, reverse = false, now = Date.now() } = options;
+  const { by, limit, reverse = false, now = await serverNow(client) } = options;
   const all = stretchesOf(prefix, filter, await listQueues(client, prefix), now, true);
   const sizes = await Promise.all(all.map((stretch) => sizeOf(client, stretch)));
   const stretches = all.filter((_, i) => (sizes[i] as number) > 0);

@@ -1,4 +1,5 @@
 import { newId } from '../core/job.js';
+import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 import type { ChunkOf, JobSpec } from './broker.js';
 import { arrivingKey, bullBase, goneKey, groupKey, inputKey, queuesKey, queueTag } from './keys.js';
@@ -142,7 +143,7 @@ export async function settleArrivals(
   options: { abandonedMs?: number; stopped?: () => boolean } = {},
 ): Promise<number> {
   const { abandonedMs = ABANDONED_MS, stopped = () => false } = options;
-  const until = String(Date.now() - abandonedMs);
+  const until = String((await serverNow(client)) - abandonedMs);
   const key = arrivingKey(queueTag(prefix, queue));
   for (let settled = 0; ; ) {
     const ids = await client.zrangebyscore(key, '-inf', until, 'LIMIT', 0, SETTLED_AT_ONCE);

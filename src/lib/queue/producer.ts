@@ -87,7 +87,7 @@ export class Producer {
         opts: {
           jobId: job.spec.id,
           priority: toBullPriority(job.spec.priority),
-          ...delayOf(job.spec, now),
+          ...timesOf(job.spec, now),
         },
       })),
     );
@@ -249,9 +249,15 @@ export class Producer {
   }
 }
 
-/** BullMQ's delayed set, from which the take script brings jobs that are due to their place by priority. */
-function delayOf({ notBefore }: JobSpec, now: number): JobsOptions {
-  return notBefore === undefined || notBefore <= now ? {} : { timestamp: now, delay: notBefore - now };
+/**
+ * When a job was submitted, and BullMQ's delayed set, from which the take script brings jobs that are due
+ * to their place by priority. Both by Redis's clock.
+ */
+function timesOf({ notBefore }: JobSpec, now: number): JobsOptions {
+  return {
+    timestamp: now,
+    ...(notBefore === undefined || notBefore <= now ? {} : { delay: notBefore - now }),
+  };
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

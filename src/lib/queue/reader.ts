@@ -1,4 +1,5 @@
 import { type JobState, mayBeJob, type Priority } from '../core/job.js';
+import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 import type { GroupRecord, JobRecord } from './broker.js';
 import { SENDER_LEASE_MS } from './group-life.js';
@@ -88,6 +89,7 @@ export async function readGroup(
   const jobsFailed = Number(fields.jf ?? 0);
   const closed = fields.closed === '1';
   const startAt = Number(fields.start ?? 0);
+  const now = startAt > 0 ? await serverNow(client) : 0;
   const over = closed && jobsCompleted + jobsFailed >= jobs;
   return {
     id,
@@ -103,7 +105,7 @@ export async function readGroup(
             : 'completed'
           : jobsCompleted + jobsFailed > 0
             ? 'active'
-            : startAt > Date.now()
+            : startAt > now
               ? 'delayed'
               : 'waiting',
     rows: Number(fields.rows ?? 0),
@@ -113,7 +115,7 @@ export async function readGroup(
     jobsCompleted,
     jobsFailed,
     submittedAt: Number(fields.timestamp),
-    ...(startAt > Date.now() ? { startAt } : {}),
+    ...(startAt > now ? { startAt } : {}),
     ...(submitterGoneMs === undefined ? {} : { submitterGoneMs }),
     ...(fields.finishedOn === undefined ? {} : { finishedAt: Number(fields.finishedOn) }),
     ...(fields.moved === undefined ? {} : { moved: movedChunks(fields) }),

@@ -81,7 +81,10 @@ export class QueueScripts {
     }
   }
 
-  /** Runs a script; replies come as strings and numbers. */
+  /**
+   * Runs a script; replies come as strings and numbers. Scripts ask Redis for the time.
+   * @param now the caller's idea of it (ARGV 3), which no script reads
+   */
   run(name: ScriptName, now: number, ...args: Argument[]): Promise<unknown> {
     return this.send(name, now, ONCE.has(name) ? [...args, newId('j')] : args);
   }

@@ -21,7 +21,12 @@ export const PRELUDE = `
 local call = redis.call
 local wait, active, prioritized, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local completed, failed, events, meta, pc, marker = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local base, tag, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local base, tag = ARGV[1], ARGV[2]
+
+-- The server's own time in ms. What a caller believes (ARGV 3) is not asked: clocks of hosts may be off, and one
+-- that is ahead would end other users' jobs.
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- A whole number within bounds, or otherwise for what is no number. Redis refuses an expiry that it cannot
 -- hold, a fraction or a NaN, and a script that is refused half way has done half of its work.

@@ -194,7 +194,9 @@ export class ProcessFleet {
     }
     const pid = file.process?.pid ?? null;
     const beat = records?.find((one) => one.pid === pid && one.host === this.options.files.host);
-    const readyAt = file.readyAt ?? beat?.startedAt ?? null;
+    // A heartbeat has Redis's times, and all else here those of this host.
+    const begun = beat === undefined ? null : beat.startedAt + (beat.clockAheadMs ?? 0);
+    const readyAt = file.readyAt ?? begun;
     const phase = this.phaseOf(file, beat, records === null);
     const before = this.phases.get(name);
     const since = before?.phase === phase ? before.since : phase === 'starting' ? file.createdAt : now;

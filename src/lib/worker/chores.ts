@@ -1,3 +1,4 @@
+import type { Clock } from '../core/clock.js';
 import type { BullConsumer } from '../queue/consumer.js';
 import { settleArrivals } from '../queue/move.js';
 import { forgetDeadWorkers } from '../queue/registry.js';
@@ -26,13 +27,15 @@ export interface ChoreParts {
   prefix: string;
   consumers: readonly BullConsumer[];
   lockMs: number;
+  /** Redis's. */
+  clock: Clock;
   log: Logger;
   beat(): Promise<void>;
   renewLocks(): Promise<void>;
   lookAtModels(): Promise<void>;
   /** Of a worker whose runners are as many as its backlog asks for. */
   scaler: RunnerScaler | undefined;
-  /** When Redis was last seen to come back, ms since the epoch. */
+  /** When Redis was last seen to come back, by `performance.now()`. */
   backAt(): number;
 }
 
@@ -49,7 +52,7 @@ export function startChores(parts: ChoreParts): Upkeep {
   );
   upkeep.every(lockMs / RENEWALS_PER_LOCK, 'recovery', async () => {
     // After an outage every worker first gets the time to renew: what it holds is not lost.
-    if (Date.now() - parts.backAt() >= lockMs) await recoverAll(consumers, log);
+    if (performance.now() - parts.backAt() >= lockMs) await recoverAll(consumers, log);
   });
   upkeep.every(ARRIVALS_MS, 'arrivals', () =>
     Promise.all(consumers.map(({ queue }) => settleArrivals(client, prefix, queue, { stopped }))),
@@ -57,7 +60,7 @@ export function startChores(parts: ChoreParts): Upkeep {
   if (scaler !== undefined) upkeep.every(SCALE_MS, 'autoscale', () => scaler.look());
   upkeep.every(SWEEP_MS, 'sweep', async () => {
     await Promise.all(consumers.map((consumer) => consumer.sweepInTurn(stopped)));
-    await forgetDeadWorkers(client, prefix, Date.now());
+    await forgetDeadWorkers(client, prefix, parts.clock.now());
   });
   return upkeep;
 }

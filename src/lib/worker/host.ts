@@ -1,6 +1,5 @@
 import type { RunnerBounds } from '../config/runner-bounds.js';
 import { settledWithin } from '../core/bounded.js';
-import { systemClock } from '../core/clock.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { newId } from '../core/job.js';
@@ -16,6 +15,7 @@ import { beat, publishModel, removeWorker } from '../queue/registry.js';
 import { type WorkReport, writeWorkStats } from '../queue/work-stats.js';
 import { type ConnectionEvent, type ConnectionSettings, closeClient, connect } from '../redis/connect.js';
 import { evictionWarning } from '../redis/eviction.js';
+import { serverClock } from '../redis/server-clock.js';
 import type { RedisTarget } from '../redis/types.js';
 import type { Logger } from '../telemetry/logger.js';
 import { LoopLag } from '../telemetry/loop-lag.js';
@@ -119,23 +119,25 @@ export async function openWorker(
 ): Promise<RunningWorker> {
   const id = newId('j').replace(/^j/, 'w');
   const cleanup: (() => Promise<unknown>)[] = [];
-  let backAt = 0;
+  let backAt = Number.NEGATIVE_INFINITY;
   let awaySince: number | undefined;
   const patience = () => (awaySince === undefined ? LEAVE_MS : AWAY_MS);
   const undo = async () => {
     for (const step of cleanup.splice(0).reverse()) {
-      if (!(await settledWithin(patience(), step()))) awaySince ??= Date.now();
+      if (!(await settledWithin(patience(), step()))) awaySince ??= performance.now();
     }
   };
   try {
     const tell = calmed(redis.onState);
     const onState = (event: ConnectionEvent) => {
-      if (event.state === 'back') backAt = Date.now();
-      awaySince = event.state === 'lost' ? (awaySince ?? Date.now()) : undefined;
+      if (event.state === 'back') backAt = performance.now();
+      awaySince = event.state === 'lost' ? (awaySince ?? performance.now()) : undefined;
       tell(event);
     };
     const client = await connect(redis.target, 'worker', redis.settings, { onState });
     cleanup.push(() => closeClient(client));
+    const clock = serverClock(client);
+    await clock.settled().catch(() => undefined);
     void evictionWarning(client).then((warning) => warning !== undefined && log.warn(warning));
     const { gpu } = config.runner;
     const claim = { prefix: config.prefix, worker: config.name, id, shared: config.shareGpu };
@@ -170,7 +172,7 @@ export async function openWorker(
         lockMs: config.lockMs,
         maxStalls: MAX_STALLS,
         failedTtl: config.failedTtl,
-        clock: systemClock,
+        clock,
         ...stores,
       });
       consumers.push(consumer);
@@ -191,12 +193,12 @@ export async function openWorker(
         burst: config.burst,
         maxJobs: config.maxJobs,
       },
-      { consumers, pool, models, arena, clock: systemClock, log, resultLimit: stores.limit },
+      { consumers, pool, models, arena, clock, log, resultLimit: stores.limit },
     );
     const watch = new ModelWatch(pool, log);
     for (const { signature } of models) logWarnings(log, signature);
     watch.say();
-    const scaler = RunnerScaler.of(config, { worker, pool, consumers, clock: systemClock, log });
+    const scaler = RunnerScaler.of(config, { worker, pool, consumers, clock, log });
     const lag = new LoopLag();
     cleanup.push(async () => lag.stop());
     const writeWork = (report: WorkReport) => writeWorkStats(client, config.prefix, id, report);
@@ -205,7 +207,8 @@ export async function openWorker(
       const { threads } = config.runner;
       const { modelsDir } = config.runner;
       const own = { threads, rssBytes, autoscale: scaler?.bounds, modelsDir, modelProblems: watch.problems };
-      const figures = { ...own, loopLagMs: lag.takeMax(), gpuMemory: hold?.memory() };
+      const clockAheadMs = clock.aheadMs();
+      const figures = { ...own, clockAheadMs, loopLagMs: lag.takeMax(), gpuMemory: hold?.memory() };
       await beat(client, config.prefix, { ...worker.heartbeat(), ...figures });
       await worker.outcomes.work.send(writeWork);
     };
@@ -228,6 +231,7 @@ export async function openWorker(
       renewLocks: () => worker.renewLocks(),
       lookAtModels: () => watch.look(),
       scaler,
+      clock,
       backAt: () => backAt,
     });
     cleanup.push(() => upkeep.stop());
@@ -253,7 +257,7 @@ export async function openWorker(
     let awayTimer: NodeJS.Timeout | undefined;
     /** All runs are over, and Redis has been away for so long that what they brought is not waited with. */
     const leaveIfAway = () => {
-      if (awaySince === undefined || Date.now() - awaySince < LEAVE_MS) return;
+      if (awaySince === undefined || performance.now() - awaySince < LEAVE_MS) return;
       if (worker.heartbeat().active.length > 0) return;
       clearInterval(awayTimer);
       log.warn('Redis is away: jobs not yet handed back are free when their locks lapse');

@@ -62,7 +62,7 @@ describe('moving a waiting job', () => {
     expect(await move('again')).toBe('moved');
     expect(await to.record('again')).toMatchObject({ state: 'delayed', runAt, attempts: 1 });
     expect(idsOf(await (await to.consumer()).take(100))).toEqual(['high', 'middle', 'low']);
-    to.offsetMs = 61_000;
+    await to.passTime(61_000);
     const second = await takeOne(await to.consumer());
     expect(second).toMatchObject({ attempt: 2, failures: 1, spec: { id: 'again', priority: 6 } });
   });
@@ -264,7 +264,7 @@ describe('another priority', () => {
     await consumer.settle([{ kind: 'retry', job, failure, delayMs: 60_000 }]);
     await setPriority(from.client, PREFIX, from.queue, ['later'], 8);
     await from.submit({ id: 'now', priority: 7 });
-    from.offsetMs = 61_000;
+    await from.passTime(61_000);
     expect(idsOf(await (await from.consumer()).take(10))).toEqual(['later', 'now']);
   });
 });

@@ -24,7 +24,7 @@ let queues = 0;
 
 /** One queue of its own on a shared server, with a producer and as many consumers as a test wants. */
 export class QueueKit {
-  /** Added to the system clock by producer and consumers. */
+  /** Added to the system clock by producer and consumers: what they believe. Scripts go by Redis's clock. */
   offsetMs = 0;
   readonly clock: Clock = { now: () => Date.now() + this.offsetMs };
   readonly tag: string;
@@ -94,6 +94,26 @@ export class QueueKit {
 
   inputKey(id: string): string {
     return inputKey(this.tag, id);
+  }
+
+  /** As if so much time had passed: delayed jobs and deadlines are due sooner. */
+  async passTime(ms: number): Promise<void> {
+    for (const [set, perMs] of [
+      [`${this.base}delayed`, 4096],
+      [`${this.tag}:deadlines`, 1],
+    ] as const) {
+      for (const id of await this.client.zrange(set, '0', '-1'))
+        await this.client.zincrby(set, -ms * perMs, id);
+    }
+  }
+
+  /** Waits until Redis's clock has moved on by so much. */
+  async tick(ms = 3): Promise<void> {
+    const at = async () => {
+      const [seconds, micros] = await this.client.time();
+      return Number(seconds) * 1000 + Number(micros) / 1000;
+    };
+    for (const until = (await at()) + ms; (await at()) < until; );
   }
 
   /** As a worker that died: the lock lapses now instead of in its time. */

@@ -143,7 +143,7 @@ describe('cancel', () => {
     expect(await kit.client.zcard(`${kit.tag}:cancelled`)).toBe(2);
     const notice = decodeNotice((await kit.client.lpopBuffer(list)) as Buffer).notice;
     expect(notice).toMatchObject({ id: later, state: 'cancelled', failure: { code: 'CANCELLED' } });
-    kit.offsetMs = 120_000;
+    await kit.passTime(120_000);
     expect(await consumer.take(10)).toEqual([]);
   });
 

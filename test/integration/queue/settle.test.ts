@@ -153,10 +153,10 @@ describe('retry', () => {
     expect((record.runAt as number) - Date.now()).toBeGreaterThan(29_000);
     expect(await consumer.take(10)).toEqual([]);
 
-    kit.offsetMs = 29_000;
+    await kit.passTime(25_000);
     expect(await consumer.take(10)).toEqual([]);
     const [low, same, high] = await kit.submit({ priority: 4 }, { priority: 5 }, { priority: 6 });
-    kit.offsetMs = 31_000;
+    await kit.passTime(6000);
     const back = await consumer.take(10);
     expect(idsOf(back)).toEqual([high, same, id, low]);
     expect(back[2]).toMatchObject({ attempt: 2, failures: 1 });

@@ -44,30 +44,28 @@ it('retried, recovered after a lost worker, handed back, failed, put back by han
   const first = await kit.consumer({ workerName: 'one' });
   const second = await kit.consumer({ workerName: 'two' });
   const [id] = (await kit.submit({})) as [string];
-  const step = () => {
-    kit.offsetMs += 10;
-  };
-  step();
+  const step = () => kit.tick(10);
+  await step();
   const one = await takeOne(first);
-  step();
+  await step();
   await first.settle([{ kind: 'retry', job: one, failure: FAILURE, delayMs: 5 }]);
-  step();
+  await step();
   await takeOne(first);
   await kit.loseLock(id);
-  step();
+  await step();
   expect((await second.recover()).requeued).toEqual([id]);
-  step();
+  await step();
   const three = await takeOne(second);
-  step();
+  await step();
   await second.settle([{ kind: 'release', job: three }]);
-  step();
+  await step();
   await second.settle([failed(await takeOne(second))]);
-  step();
+  await step();
   expect(await kit.producer.retry(kit.queue, [id])).toBe(1);
   const waiting = await detail(id);
   expect(waiting.state).toBe('waiting');
   expect(events(waiting).at(-1)).toEqual({ event: 'requeued' });
-  step();
+  await step();
   await second.settle([completed(await takeOne(second))]);
 
   const job = await detail(id);
@@ -99,7 +97,7 @@ it('poison: every worker it cost', async () => {
   const consumer = await kit.consumer({ maxStalls: 2 });
   const [id] = (await kit.submit({})) as [string];
   for (let i = 0; i < 2; i++) {
-    kit.offsetMs += 10;
+    await kit.tick();
     await takeOne(consumer);
     await kit.loseLock(id);
     await consumer.recover();
@@ -123,7 +121,7 @@ it('keeps the last twenty, and says how many it has forgotten', async () => {
   const consumer = await kit.consumer();
   const [id] = (await kit.submit({ input: Buffer.alloc(5000) })) as [string];
   for (let i = 0; i < 27; i++) {
-    kit.offsetMs += 10;
+    await kit.tick();
     const job = await takeOne(consumer);
     const failure = { code: 'RUNNER_DIED', message: `${i} "quoted"\n${'é'.repeat(300)}` };
     await consumer.settle([{ kind: 'retry', job, failure, delayMs: 0 }]);

@@ -232,7 +232,7 @@ describe('a failing run', () => {
     const { id } = job as { id: string };
     await expect.poll(() => state(id)).toBe('delayed');
     kit.runner.auto = () => undefined;
-    queue.offsetMs = 120_000;
+    await queue.passTime(120_000);
     // A new job wakes the lane, which sees that the delayed one is due.
     await submitMany(1);
     await expect.poll(() => state(id)).toBe('completed');

@@ -4,6 +4,7 @@ import { jsonReply, type Reply, type RouteRequest } from '../../http/routes.js';
 import { listQueues } from '../../queue/reader.js';
 import { listWorkers } from '../../queue/registry.js';
 import { samplePool } from '../../queue/sample.js';
+import { serverNow, serverTime } from '../../redis/server-clock.js';
 import type { RedisClient } from '../../redis/types.js';
 import { type Advice, Advisor } from '../../scale/advisor.js';
 import { refuseUnknown } from '../inspect/known-names.js';
@@ -94,14 +95,15 @@ export class DesiredWorkers {
     const { query, advisor } = pool;
     const { queues } = query;
     try {
-      const at = Date.now();
-      const [sample, known] = await this.ask((client) =>
-        Promise.all([
-          samplePool(client, this.prefix, queues, at, HORIZON_MS),
+      const [at, sample, known] = await this.ask(async (client) => {
+        const now = await serverNow(client);
+        return Promise.all([
+          now,
+          samplePool(client, this.prefix, queues, now, HORIZON_MS),
           // One that was known stays so: with its last job and worker gone it still is to be scaled.
           advisor.held === undefined ? this.known(client) : queues,
-        ]),
-      );
+        ]);
+      });
       refuseUnknown('queue', queues, known, 'infer inspect queues');
       const advice = advisor.look(sample, at);
       const reply = jsonReply(200, adviceJson(query, advice));
@@ -111,7 +113,7 @@ export class DesiredWorkers {
       // A queue that no one knows is no pool, and takes no pool's place.
       if (advisor.held === undefined) this.pools.delete(keyOf(query));
       if (!(error instanceof InferError) || statusOf(error) !== 503) throw error;
-      advisor.blind(Date.now());
+      advisor.blind(serverTime());
       // No `desiredWorkers`: a client that ignores the status must not take it for a decision.
       return jsonReply(503, { queue: queues.join(','), held: advisor.held ?? null, error: errorJson(error) });
     }

@@ -14,6 +14,7 @@ import { holds, readLease } from '../../queue/gpu-lease.js';
 import { samplePool } from '../../queue/sample.js';
 import { closeClient, connect, resolveTarget } from '../../redis/connect.js';
 import { connectionSettings } from '../../redis/from-settings.js';
+import { serverClock, serverNow } from '../../redis/server-clock.js';
 import type { RedisClient, RedisTarget } from '../../redis/types.js';
 import { Autoscaler, type AutoscalerState, type Reading, type Tick } from '../../scale/autoscaler.js';
 import { initialState } from '../../scale/controller.js';
@@ -104,7 +105,9 @@ export async function runLive(
       record = autoscaler.record(tick, own);
       if (first) events.onOpen({ record, plan, adopted });
       if (tick.queue !== null && !flags.dryRun)
-        void publishAutoscaler(client, prefix, record).catch(() => undefined);
+        void publishAutoscaler(client, prefix, atServer(record, serverClock(client).aheadMs())).catch(
+          () => undefined,
+        );
       await events.onTick(tick, record);
       if (flags.once || stop.aborted) break;
       const pause = Math.max(0, flags.intervalMs - (performance.now() - began));
@@ -123,6 +126,18 @@ export async function runLive(
     lock?.release();
     await closeClient(client);
   }
+}
+
+/** Its record with Redis's times instead of this host's, which it decides by: others compare them with Redis's. */
+function atServer(record: AutoscalerRecord, clockAheadMs: number): AutoscalerRecord {
+  const { startedAt, decidedAt, workers } = record;
+  return {
+    ...record,
+    startedAt: startedAt - clockAheadMs,
+    decidedAt: decidedAt - clockAheadMs,
+    workers: workers.map((worker) => ({ ...worker, since: worker.since - clockAheadMs })),
+    clockAheadMs,
+  };
 }
 
 /** Its queues, and which Redis and installation they are in: two of these are two pools. */
@@ -179,7 +194,7 @@ async function readAll(
 ): Promise<Reading> {
   const place = processPlace();
   const [sample, leases] = await Promise.all([
-    samplePool(client, prefix, queues, now, HORIZON_MS),
+    serverNow(client).then((at) => samplePool(client, prefix, queues, at, HORIZON_MS)),
     Promise.all(
       (gpus?.present ?? []).map(
         async ({ uuid }) => [uuid, holds(await readLease(client, prefix, uuid), place, stillRuns)] as const,

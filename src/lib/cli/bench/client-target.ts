@@ -2,12 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { chunksOf, type RowPool } from '../../bench/rows.js';
 import type { Backlog, Outcome, Target, Work } from '../../bench/target.js';
 import type { JobResult } from '../../client/types.js';
-import { systemClock } from '../../core/clock.js';
 import { chunkId, newId } from '../../core/job.js';
 import type { Payload } from '../../model/tensor.js';
 import { Producer } from '../../queue/producer.js';
 import { readJob } from '../../queue/reader.js';
 import { listWorkers } from '../../queue/registry.js';
+import { serverClock } from '../../redis/server-clock.js';
 import { BENCH_RESULT_TTL_S, type Setup } from './setup.js';
 
 const URGENT = 9;
@@ -60,9 +60,10 @@ export class ClientTarget implements Target {
 
   async work(): Promise<Work | undefined> {
     const { client, prefix, workers } = this.setup;
-    const asked = Date.now();
+    const clock = serverClock(client.redis);
+    const asked = clock.now();
     const ids = new Set(workers.map((worker) => worker.id));
-    while (Date.now() - asked < BEAT_WITHIN_MS) {
+    while (clock.now() - asked < BEAT_WITHIN_MS) {
       const records = (await listWorkers(client.redis, prefix)).filter(({ id }) => ids.has(id));
       if (records.length < ids.size && !this.setup.isPrivate) return undefined;
       if (records.length === ids.size && records.every((record) => record.beatAt > asked)) {
@@ -160,7 +161,7 @@ export class ClientTarget implements Target {
 
   private async pause(): Promise<() => Promise<void>> {
     const { client, prefix, queues } = this.setup;
-    const producer = new Producer(client.redis, prefix, systemClock);
+    const producer = new Producer(client.redis, prefix, serverClock(client.redis));
     const names = [...new Set([queues.single, queues.group])];
     await Promise.all(names.map((name) => producer.setPaused(name, true)));
     return async () => {

@@ -1,8 +1,8 @@
-import { systemClock } from '../../core/clock.js';
 import { snapshotQueue } from '../../queue/inspector.js';
 import { parseJobFilter } from '../../queue/job-filter.js';
 import { Producer } from '../../queue/producer.js';
 import { listWorkers } from '../../queue/registry.js';
+import { serverClock, serverNow } from '../../redis/server-clock.js';
 import { refuseUnknownNames } from '../inspect/known-names.js';
 import { plural } from '../output/text.js';
 import type { Deed, Hands } from './control-command.js';
@@ -16,7 +16,7 @@ export function pauseDeed(queue: string, paused: boolean): Deed {
       const { client, prefix } = hands;
       await refuseUnknownNames(client, prefix, parseJobFilter({ queue: [queue] }));
       const [before, workers] = await Promise.all([
-        snapshotQueue(client, prefix, queue, Date.now()),
+        serverNow(client).then((now) => snapshotQueue(client, prefix, queue, now)),
         listWorkers(client, prefix),
       ]);
       const served = workers.some((worker) => worker.queues.includes(queue));
@@ -41,7 +41,7 @@ export function pauseDeed(queue: string, paused: boolean): Deed {
 }
 
 async function setPaused({ client, prefix }: Hands, queue: string, paused: boolean): Promise<void> {
-  const producer = new Producer(client, prefix, systemClock);
+  const producer = new Producer(client, prefix, serverClock(client));
   try {
     await producer.setPaused(queue, paused);
   } finally {

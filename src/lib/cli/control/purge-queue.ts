@@ -1,6 +1,7 @@
 import { parseJobFilter } from '../../queue/job-filter.js';
 import { countJobs } from '../../queue/job-list.js';
 import { type PurgeState, purge } from '../../queue/purge.js';
+import { serverNow } from '../../redis/server-clock.js';
 import { refuseUnknownNames } from '../inspect/known-names.js';
 import type { ProgressTarget } from '../output/progress.js';
 import { count, plural } from '../output/text.js';
@@ -49,7 +50,7 @@ export function purgeDeed(
               states: wanted,
               signal,
               onProgress,
-              now: Date.now(),
+              now: await serverNow(client),
             });
           } finally {
             bar.finish();

@@ -1,5 +1,4 @@
 import { findJobs } from '../../client/find-jobs.js';
-import { systemClock } from '../../core/clock.js';
 import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { type JobState, printable } from '../../core/job.js';
@@ -7,6 +6,7 @@ import { type JobFilter, type JobFilterInput, parseJobFilter } from '../../queue
 import { scanJobs } from '../../queue/job-list.js';
 import { Producer } from '../../queue/producer.js';
 import { readJob } from '../../queue/reader.js';
+import { serverClock } from '../../redis/server-clock.js';
 import { worded } from '../../redis/worded.js';
 import { refuseUnknownNames } from '../inspect/known-names.js';
 import type { ProgressTarget } from '../output/progress.js';
@@ -106,7 +106,7 @@ async function namedJobs(ids: readonly string[], { client, prefix }: Hands): Pro
 
 async function cancelAll(jobs: readonly Meant[], hands: Hands, target: ProgressTarget): Promise<Done> {
   const { client, prefix, signal } = hands;
-  const producer = new Producer(client, prefix, systemClock);
+  const producer = new Producer(client, prefix, serverClock(client));
   const bar = workBar(target, 'cancelling', jobs.length);
   const states: Record<string, number> = {};
   try {

@@ -6,6 +6,7 @@ import type { ModelSignature } from '../../model/signature.js';
 import type { GroupRecord, WorkerRecord } from '../../queue/broker.js';
 import { type QueueSnapshot, snapshotQueues } from '../../queue/inspector.js';
 import { listWorkers } from '../../queue/registry.js';
+import { serverNow } from '../../redis/server-clock.js';
 import { waitForGroup } from '../group-progress.js';
 import { ProgressBar, type ProgressTarget } from '../output/progress.js';
 import { type Digits, repeated } from './digits.js';
@@ -118,7 +119,7 @@ const NO_FLOW = { ratePerSecond: null, arrivalsPerSecond: null, etaMs: null, gro
 
 /** What `infer inspect` shows, less the rates: averages of a minute say nothing after a second. */
 export async function look(client: InferClient, prefix: string): Promise<Moment> {
-  const at = Date.now();
+  const at = await serverNow(client.redis);
   const [queues, workers] = await Promise.all([
     snapshotQueues(client.redis, prefix, at, undefined),
     listWorkers(client.redis, prefix),

@@ -3,6 +3,7 @@ import { ExitCode } from '../../core/exit-codes.js';
 import { idTime, printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import { listQueues, locate } from '../../queue/reader.js';
+import { serverTime } from '../../redis/server-clock.js';
 import type { RedisClient } from '../../redis/types.js';
 
 /** The queue an id lies in. @throws InferError JOB_UNKNOWN, GROUP_UNKNOWN (66). */
@@ -31,7 +32,9 @@ export async function findId(
 export function unknownId(id: string, kind: 'job' | 'group'): InferError {
   const made = idTime(id);
   const age =
-    made === undefined ? '' : `; an id of that form was made ${formatDuration(Date.now() - made)} ago`;
+    made === undefined
+      ? ''
+      : `; an id of that form was made ${formatDuration(Math.max(0, serverTime() - made))} ago`;
   return new InferError(
     `${kind.toUpperCase()}_UNKNOWN`,
     `no ${kind} ${printable(id)}: unknown, or its record has expired${age}`,

@@ -8,6 +8,7 @@ import { type QueueStats, readQueueStats, readWorkerTotals } from '../../queue/w
 import { closeClient, connect, explain, resolveTarget } from '../../redis/connect.js';
 import { connectionSettings, type PatienceMs } from '../../redis/from-settings.js';
 import { readInfo } from '../../redis/info.js';
+import { serverClock, serverNow } from '../../redis/server-clock.js';
 import type { RedisClient, RedisTarget } from '../../redis/types.js';
 import type { Overview } from '../views/overview.js';
 import { figuresJson, sumOf } from './figures.js';
@@ -41,16 +42,17 @@ export class Look {
   /** Queues, workers and Redis: what `infer inspect` shows. */
   overview(wanted: Wanted): Promise<Overview> {
     return this.worded(async () => {
+      const at = await serverNow(this.client);
       const [facts, known, workers, scaled] = await Promise.all([
         readInfo(this.client),
         listQueues(this.client, this.prefix),
         listWorkers(this.client, this.prefix),
-        readAutoscalers(this.client, this.prefix, Date.now()),
+        readAutoscalers(this.client, this.prefix, at),
       ]);
       const names = pickQueues(known, workers, wanted.queues);
-      const at = Date.now();
       return {
         at,
+        clockAheadMs: serverClock(this.client).aheadMs(),
         redis: {
           label: this.target.label,
           source: this.target.source,
@@ -70,7 +72,7 @@ export class Look {
   queues(wanted: Wanted): Promise<QueueRow[]> {
     return this.worded(async () => {
       const names = await this.queueNames(wanted);
-      const now = Date.now();
+      const now = await serverNow(this.client);
       const [snapshots, stats] = await Promise.all([
         snapshotQueues(this.client, this.prefix, now, names),
         this.minuteOf(names, now),
@@ -90,7 +92,7 @@ export class Look {
       const only = wanted.queues === undefined ? undefined : await this.queueNames(wanted);
       const workers = picked.filter((one) => only === undefined || one.queues.some((q) => only.includes(q)));
       const names = only ?? [...new Set(workers.flatMap((worker) => worker.queues))];
-      const now = Date.now();
+      const now = await serverNow(this.client);
       const { minute, totals } = await this.figuresOf(names, workers, now);
       return workers.map((worker): WorkerRow => {
         const own = minute.filter((one) => one.byWorker.has(worker.id));
@@ -115,7 +117,7 @@ export class Look {
       const workers = await listWorkers(this.client, this.prefix);
       const picked = pickWorkers(workers, wanted.destinations);
       const names = await this.queueNames(wanted);
-      const now = Date.now();
+      const now = await serverNow(this.client);
       const { minute, totals } = await this.figuresOf(names, picked, now);
       return names.flatMap((queue, i): StatRow[] => {
         const { total, byWorker, windowMs } = minute[i] as QueueStats;

@@ -19,11 +19,11 @@ interface Failed {
 export async function readFailed(
   loaded: LoadedSettings,
   filter: JobFilter,
-  wanted: { reverse: boolean; limit: number; cursor: string | undefined; now: number },
+  wanted: { reverse: boolean; limit: number; cursor: string | undefined },
 ): Promise<Failed> {
   return withRedis(loaded, async (client, prefix) => {
     const page = await jobsPage(client, prefix, filter, { ...wanted, sort: undefined });
-    const last = { by: 'age', reverse: true, limit: SAMPLE, now: wanted.now } as const;
+    const last = { by: 'age', reverse: true, limit: SAMPLE } as const;
     const sample = await sortJobs(client, prefix, filter, last);
     return { page, groups: groupFailures(sample.jobs), sampled: sample.jobs.length };
   });

@@ -4,6 +4,7 @@ import { ExitCode } from '../../core/exit-codes.js';
 import type { JobRecord } from '../../queue/broker.js';
 import type { JobFilter } from '../../queue/job-filter.js';
 import { countJobs, type JobCount, type JobOrder, scanJobs, sortJobs } from '../../queue/job-list.js';
+import { serverNow } from '../../redis/server-clock.js';
 import type { RedisClient } from '../../redis/types.js';
 import { count, plural } from '../output/text.js';
 import { withRedis } from '../with-redis.js';
@@ -22,7 +23,6 @@ export interface PageWanted {
   reverse: boolean;
   limit: number;
   cursor: string | undefined;
-  now: number;
 }
 
 /** A page of jobs for the terminal; throws as `jobsPage` does. */
@@ -38,7 +38,7 @@ export async function jobsPage(
   client: RedisClient,
   prefix: string,
   filter: JobFilter,
-  { sort, cursor, limit, reverse, now }: PageWanted,
+  { sort, cursor, limit, reverse }: PageWanted,
 ): Promise<JobsPage> {
   if (sort !== undefined && cursor !== undefined) {
     throw new InferError('CURSOR', 'a sorted list has one page: --sort and --cursor do not go together', {
@@ -46,6 +46,7 @@ export async function jobsPage(
       exitCode: ExitCode.Usage,
     });
   }
+  const now = await serverNow(client);
   const [found, size] = await Promise.all([
     sort === undefined
       ? scanJobs(client, prefix, filter, { limit, cursor, reverse, now })

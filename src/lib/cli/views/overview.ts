@@ -18,8 +18,10 @@ export interface RedisOverview {
 
 /** Everything `infer inspect` shows, read at one moment. */
 export interface Overview {
-  /** That moment, ms since the epoch. */
+  /** That moment by Redis's clock, ms since the epoch. */
   at: number;
+  /** How far this machine's clock is ahead of Redis's, ms; negative: behind. */
+  clockAheadMs?: number;
   redis: RedisOverview;
   queues: QueueSnapshot[];
   workers: WorkerRecord[];

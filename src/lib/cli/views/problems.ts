@@ -1,5 +1,6 @@
 import { formatDuration } from '../../core/units.js';
 import type { WorkerRecord } from '../../queue/broker.js';
+import { CLOCK_FIX, CLOCK_OFF_MS, clockText } from '../../queue/clocks.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
 import { count } from '../output/text.js';
 import { autoscalerProblems } from './autoscaler-problems.js';
@@ -36,6 +37,7 @@ export function findProblems(overview: Overview): Problem[] {
     ...autoscalerProblems(overview),
     ...queues.filter((one) => one.paused).map(pausedQueue),
     ...redisProblems(redis),
+    ...clockProblems(overview),
     ...talking.flatMap(mixedRows),
     ...talking.filter((worker) => worker.loopLagMs > LAG_ALARM_MS).map(lateWorker),
   ];
@@ -81,6 +83,14 @@ function silentWorker(worker: WorkerRecord, at: number): Problem {
     message: `worker ${worker.name} has not been heard of for ${formatDuration(at - worker.beatAt)}: it hangs, has died or cannot reach Redis`,
     fix: `look at process ${worker.pid} on ${worker.host}; its jobs run elsewhere when their locks lapse`,
   };
+}
+
+/** Hosts whose clocks are off, each once, and this machine. */
+function clockProblems({ workers, autoscalers, clockAheadMs }: Overview): Problem[] {
+  const ahead = new Map([...workers, ...autoscalers].map((one) => [`host ${one.host}`, one.clockAheadMs]));
+  return [...ahead.set('this machine', clockAheadMs)].flatMap(([whose, ms = 0]) =>
+    Math.abs(ms) < CLOCK_OFF_MS ? [] : [{ code: 'CLOCK_OFF', message: clockText(whose, ms), fix: CLOCK_FIX }],
+  );
 }
 
 function lateWorker(worker: WorkerRecord): Problem {

@@ -2,6 +2,7 @@ import type { JobResult } from '../../client/types.js';
 import type { FailureRecord } from '../../core/errors.js';
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
+import { serverTime } from '../../redis/server-clock.js';
 import { jsonText } from '../output/json.js';
 import { hintLines, sentence, widthIn } from '../output/sentence.js';
 import { type Column, renderTable } from '../output/table.js';
@@ -30,7 +31,7 @@ const CLASS_COLUMNS: Column[] = [
 const ROWS_SHOWN = 20;
 
 /** One job for a person. In a pipe: the bare result as JSON, so that `infer result ID | jq` works. */
-export function resultView(job: JobResultJson, layout: Layout, now = Date.now()): string[] {
+export function resultView(job: JobResultJson, layout: Layout, now = serverTime()): string[] {
   const partly = job.state === 'failed' && job.rowsDone !== undefined;
   if (!layout.tty && (job.state === 'completed' || partly)) return [jsonText(job.result ?? null)];
   if (job.state === 'delayed') return delayedView(job, layout, now);

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatDuration } from '../../core/units.js';
+import { CLOCK_FIX, CLOCK_OFF_MS, clockText } from '../../queue/clocks.js';
 import { type Check, type Finding, fail, ok, warn } from '../check.js';
 import { permitted } from '../context.js';
 
@@ -26,15 +27,13 @@ export const redisClock: Check = {
   },
 };
 
-const TELLING_MS = 1000;
-/** As long as a lock by default: deadlines and retry times are then plainly wrong. */
+/** Certificates and single sign-on begin to fail. */
 const WRONG_MS = 10_000;
 
-/** @param aheadMs how far the clock is ahead of the reference; negative: behind. */
+/** @param aheadMs how far the clock is ahead of that of Redis; negative: behind. */
 export function judgeClock(whose: string, aheadMs: number): Finding {
   const off = Math.abs(aheadMs);
-  if (off < TELLING_MS) return ok(`${formatDuration(off)} from that of Redis`);
-  const found = `the clock of ${whose} is ${formatDuration(off)} ${aheadMs > 0 ? 'ahead' : 'behind'}: deadlines (--expires) and retries come at wrong times`;
-  const fix = 'set the clock by the network: sudo timedatectl set-ntp true (or chronyc makestep)';
-  return off >= WRONG_MS ? fail(found, fix) : warn(found, fix);
+  if (off < CLOCK_OFF_MS) return ok(`${formatDuration(off)} from that of Redis`);
+  const found = clockText(whose, aheadMs);
+  return off >= WRONG_MS ? fail(found, CLOCK_FIX) : warn(found, CLOCK_FIX);
 }

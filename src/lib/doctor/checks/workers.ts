@@ -1,5 +1,6 @@
 import { formatDuration } from '../../core/units.js';
 import type { WorkerRecord } from '../../queue/broker.js';
+import { CLOCK_FIX, CLOCK_OFF_MS, clockText } from '../../queue/clocks.js';
 import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
 import type { Look, Machine } from '../context.js';
 
@@ -90,35 +91,28 @@ export const workerClocks: Check = {
   },
 };
 
-const AHEAD_MS = 1000;
-/** A beat is at most a second and a bit old when it is read. */
-const BEHIND_MS = 3000;
 const WRONG_MS = 10_000;
 
-/** A heartbeat holds its worker's own time; one that goes on and is not of now has a wrong clock. */
+/** Every worker measures its host's clock against that of Redis, and says so in its heartbeat. */
 export function judgeWorkerClocks(first: Moment, second: Moment): Finding {
   const living = second.workers.filter((worker) => {
     const before = first.workers.find((one) => one.id === worker.id);
-    return before !== undefined && before.beatAt !== worker.beatAt;
+    return before !== undefined && before.beatAt !== worker.beatAt && worker.clockAheadMs !== undefined;
   });
   if (living.length === 0) return skip('no worker has sent a heartbeat between the two looks');
   const skewed = living
-    .map((worker) => ({ worker, ahead: worker.beatAt - second.at }))
-    .filter(({ ahead }) => ahead > AHEAD_MS || ahead < -BEHIND_MS);
+    .map((worker) => ({ worker, ahead: worker.clockAheadMs ?? 0 }))
+    .filter(({ ahead }) => Math.abs(ahead) >= CLOCK_OFF_MS);
   if (skewed.length === 0) {
     return ok(
-      living.length === 1 ? 'agrees with this machine' : `all ${living.length} agree with this machine`,
+      living.length === 1 ? 'agrees with that of Redis' : `all ${living.length} agree with that of Redis`,
     );
   }
   const { found, details } = several(
-    skewed.map(
-      ({ worker, ahead }) =>
-        `the clock of worker ${worker.name} (${worker.host}) is ${formatDuration(Math.abs(ahead))} ${ahead > 0 ? 'ahead of' : 'behind'} this machine: deadlines and retries come at wrong times`,
-    ),
+    skewed.map(({ worker, ahead }) => clockText(`worker ${worker.name} (${worker.host})`, ahead)),
   );
-  const fix = 'set the clocks by the network: sudo timedatectl set-ntp true (or chronyc makestep)';
   const worst = Math.max(...skewed.map(({ ahead }) => Math.abs(ahead)));
-  return worst >= WRONG_MS ? fail(found, fix, { details }) : warn(found, fix, { details });
+  return worst >= WRONG_MS ? fail(found, CLOCK_FIX, { details }) : warn(found, CLOCK_FIX, { details });
 }
 
 export const workerCores: Check = {

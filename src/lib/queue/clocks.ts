@@ -1,0 +1,15 @@
+import { formatDuration } from '../core/units.js';
+
+/** A host's clock that is this far from Redis's is named by `inspect` and `doctor`, in ms. */
+export const CLOCK_OFF_MS = 1000;
+
+export const CLOCK_FIX = 'set the clock by the network: sudo timedatectl set-ntp true (or chronyc makestep)';
+
+/**
+ * What a clock that is off means. Queues go by Redis's clock and are not harmed.
+ * @param aheadMs of Redis's clock; negative: behind
+ */
+export function clockText(whose: string, aheadMs: number): string {
+  const off = formatDuration(Math.abs(aheadMs));
+  return `the clock of ${whose} is ${off} ${aheadMs > 0 ? 'ahead of' : 'behind'} that of Redis: times in its logs are wrong and TLS may fail; jobs go by Redis's clock`;
+}
