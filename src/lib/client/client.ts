@@ -66,10 +66,10 @@ export class InferClient {
     private readonly connections: Connections,
     private readonly config: ClientConfig,
   ) {
-    const { redis } = connections;
+    const { redis, target, clock } = connections;
     this.redis = redis;
-    this.target = connections.target;
-    this.producer = new Producer(redis, config.prefix, connections.clock);
+    this.target = target;
+    this.producer = new Producer(redis, config.prefix, clock);
     this.places = new Places(redis, config.prefix);
     this.form = config.values ?? 'exact';
     this.signatures = new Signatures(redis, config.prefix, config.modelsDir);
@@ -98,8 +98,8 @@ export class InferClient {
     const { prefix, modelsDir, resultTtl } = loaded.values;
     const redis = connectionSettings(loaded, true);
     const resultRedis = resultSettings(loaded);
-    const { values } = options;
-    return InferClient.open({ prefix, modelsDir, resultTtl, redis, resultRedis, values }, 'worker');
+    const config = { prefix, modelsDir, resultTtl, redis, resultRedis, values: options.values };
+    return InferClient.open(config, 'worker');
   }
 
   /** @throws InferError REDIS_… (69, 77) naming the server and the fix. */
@@ -132,8 +132,8 @@ export class InferClient {
     waited: { id?: string; reply?: string } = {},
   ): Promise<SubmittedJob> {
     const checkId = options.id !== undefined; // Only an id of the caller's own may be there already.
-    const named = { ...options, id: waited.id ?? options.id };
-    const spec = specOf(payload.rows, signature, named, this.defaults(waited.reply));
+    const id = waited.id ?? options.id;
+    const spec = specOf(payload.rows, signature, { ...options, id }, this.defaults(waited.reply));
     const input = encodeEnvelope(payload);
     const resultBytes = this.config.resultRedis ? 0 : leastResultBytes(signature, payload);
     if (checkId) await this.refuse(spec.id, { queue: spec.queue, kind: 'job' });
@@ -145,9 +145,8 @@ export class InferClient {
       ]),
     );
     this.places.set(spec.id, spec.queue);
-    const { id, queue, priority, model, rows } = spec;
-    const duplicate = added?.duplicate ? { duplicate: true as const } : {};
-    return { id, queue, priority, model, rows, ...duplicate };
+    const { queue, priority, model, rows } = spec;
+    return { id: spec.id, queue, priority, model, rows, ...(added?.duplicate ? { duplicate: true } : {}) };
   }
 
   private defaults(reply?: string) {
@@ -210,9 +209,8 @@ export class InferClient {
 
   private async openWithin(signature: ModelSignature, options: SubmitOptions, call: Call) {
     const id = options.id ?? nextId('g');
-    const named = { ...options, id, queue: options.queue ?? 'batch' };
-    const template = specOf(0, signature, named, this.defaults());
-    const { queue } = template;
+    const queue = options.queue ?? 'batch';
+    const template = specOf(0, signature, { ...options, id, queue }, this.defaults());
     if (options.id !== undefined) await this.refuse(id, { queue, kind: 'group' });
     call.sends(id);
     this.places.set(id, template.queue);

@@ -162,6 +162,22 @@ describe('retry', () => {
     expect(back[2]).toMatchObject({ attempt: 2, failures: 1 });
   });
 
+  it.each([3_600_000, -3_600_000])('counts by Redis’s clock when its worker is %d ms off', async (ms) => {
+    kit.offsetMs = ms;
+    const consumer = await kit.consumer();
+    const [id] = (await kit.submit({})) as [string];
+    await consumer.settle([
+      { kind: 'retry', job: await takeOne(consumer), failure: FAILURE, delayMs: 30_000 },
+    ]);
+    const { runAt } = await kit.record(id);
+    expect(Math.abs((runAt as number) - Date.now() - 30_000)).toBeLessThan(20_000);
+    await kit.submit({ deadline: Date.now() + 600_000 });
+    expect(await consumer.expireDue()).toEqual([]);
+    expect(await consumer.take(10)).toHaveLength(1);
+    await kit.passTime(60_000);
+    expect(idsOf(await consumer.take(10))).toEqual([id]);
+  });
+
   it('wakes an idle consumer when its time has come, not before and not much later', async () => {
     const consumer = await kit.consumer();
     await kit.submit({});

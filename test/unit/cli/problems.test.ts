@@ -38,6 +38,28 @@ const backlog = { waiting: 1200, oldestMs: 60_000 };
 const active = [{ id: 'j', queue: 'q', model: 'm', rows: 1, sinceMs: 1, attempt: 1 }];
 
 describe('what is wrong', () => {
+  it('is a clock that is off, of a host or of this machine', () => {
+    const off = findProblems({
+      at: NOW,
+      clockAheadMs: -2000,
+      redis: REDIS,
+      queues: [],
+      lapsed: [],
+      autoscalers: [
+        { host: 'c', clockAheadMs: 999, troubles: [], decidedAt: NOW },
+      ] as unknown as AutoscalerRecord[],
+      workers: ['a', 'a', 'b'].map((host) => ({
+        ...{ name: 'w', host, pid: 7, state: 'ready', beatAt: NOW, loopLagMs: 3, queues: ['q'] },
+        ...{ active: [], models: [], clockAheadMs: host === 'a' ? 3_600_000 : 5 },
+      })) as unknown as WorkerRecord[],
+    });
+    const clocks = off.filter(({ code }) => code === 'CLOCK_OFF').map(({ message }) => message);
+    expect(clocks).toEqual([
+      expect.stringMatching(/^the clock of host a is 1h 0m ahead of that of Redis/),
+      expect.stringMatching(/^the clock of this machine is 2 s behind that of Redis/),
+    ]);
+  });
+
   it('is nothing while jobs wait and are done', () => {
     expect(problems([{ ...backlog, ratePerSecond: 5 }], [{}])).toEqual([]);
   });

@@ -1,0 +1,17 @@
+/**
+ * Environment of a process whose host's clock is off by `ms` (positive: ahead), from its first instant on:
+ * `Date` and the time that `performance` counts from are moved in it and in its children.
+ */
+export function shiftedClock(ms: number): Record<string, string> {
+  const source = `
+    const Real = Date;
+    globalThis.Date = class extends Real {
+      constructor(...parts) {
+        if (parts.length === 0) super(Real.now() + ${ms});
+        else super(...parts);
+      }
+      static now() { return Real.now() + ${ms}; }
+    };
+    Object.defineProperty(performance, 'timeOrigin', { value: performance.timeOrigin + ${ms} });`;
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(source)}` };
+}
