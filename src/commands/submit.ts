@@ -113,13 +113,9 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     signal: AbortSignal,
   ): Promise<SubmitJson> {
     const { failedRowsText, submitGroup, waitForGroup } = await import('../lib/cli/group-progress.js');
-    const target = this.progress;
-    const group = await submitGroup(client, signature, input, {
-      submit: this.options,
-      target,
-      signal,
-      note: (text) => this.note(text),
-    });
+    const { progress: target, options: submit } = this;
+    const note = (text: string) => this.note(text);
+    const group = await submitGroup(client, signature, input, { submit, target, signal, note });
     await this.print(submitView(group, this.layout, this.quiet));
     await this.warnWithoutWorker(client, group.queue);
     if (this.flags.wait === undefined) {

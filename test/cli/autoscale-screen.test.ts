@@ -149,7 +149,7 @@ describe('what makes no sense', () => {
   it('is refused before anything is touched', async () => {
     for (const [args, says] of [
       [['--interval', '1d'], '--interval is 1m 0s at most'],
-      [['--target-wait', '100d'], '--target-wait is a day at most'],
+      [['--target-wait', '2d'], '--target-wait is a day at most'],
       [['--cold-start', '5s'], '--cold-start is of simulations'],
       [['--simulate', 'steady', '--dry-run'], '--dry-run means nothing in a simulation'],
       [['--threshold', '0'], '--threshold: Expected an integer'],

@@ -86,12 +86,12 @@ describe('wrong password (77)', () => {
 });
 
 describe('models and devices', () => {
-  it('a corrupt ONNX file: submit, worker (78) name the model and the file', async () => {
+  it('a corrupt ONNX file: submit, worker --strict (78) name the model and the file', async () => {
     const broken = { exitCode: 78, code: /^MODEL_/, message: /broken/, fix: /./ };
     await expectFailure(infer, ['submit', '-', '-m', 'broken', '--models', models], broken, {
       stdin: '[1,2,3,4]',
     });
-    await expectFailure(infer, ['worker', '--models', models], broken);
+    await expectFailure(infer, ['worker', '--models', models, '--strict'], broken);
     expect((await inspect(infer)).workers).toEqual([]);
   });
 

@@ -67,7 +67,7 @@ describe('infer bench, private', () => {
 
   for (const [name, code] of [
     ['SIGINT', 130],
-    ['SIGHUP', 129],
+    ['SIGTERM', 143],
   ] as const) {
     it(`leaves nothing after ${name}`, SLOW, async () => {
       const args = ['bench', '--private', '--scenario', 'bulk', '--rows', '400000'];

@@ -321,9 +321,17 @@ describe('a dry run', () => {
   it('of every order: the worker says what it would do, and nothing changes', async () => {
     const running = await worker('dry', '--model', 'times,slow', '-c', '2');
     const client = await redis.client();
+    // `req:` marks that an order was sent once already, and expires.
     const dump = async () => {
       const { id, state, models, concurrency, maxBatch } = (await workerNamed('dry')) as Running;
-      return [await contents(client, /:(workers|worker:|stats:)/), id, state, models, concurrency, maxBatch];
+      return [
+        await contents(client, /:(workers|worker:|stats:|req:)/),
+        id,
+        state,
+        models,
+        concurrency,
+        maxBatch,
+      ];
     };
     const before = await dump();
     const version = expect.stringMatching(/^would load times version \d, was version \d$/);

@@ -79,7 +79,8 @@ describe('names', () => {
     const full = `same@${hostname()}`;
     expect(shown?.split('\t')[0]).toBe(full);
     expect((await workers('list')).rows).toMatchObject([{ name: 'same', worker: full }]);
-    expect((await inspect(infer)).workers.map(({ name }) => name)).toEqual([full]);
+    // Workers of other tests may not have been forgotten yet.
+    expect((await inspect(infer)).workers.map(({ name }) => name)).toContain(full);
     for (const name of ['same', full]) {
       const set = await infer.run(['control', 'set', name, 'concurrency', '1', '--json']);
       expect([name, set.exitCode]).toEqual([name, 0]);

@@ -2,7 +2,7 @@ import type { JobsOptions, Queue } from 'bullmq';
 import type { Clock } from '../core/clock.js';
 import type { InferError } from '../core/errors.js';
 import { checkTimeLimit, chunkId, toBullPriority } from '../core/job.js';
-import { BulkWrites, SHARED_BYTES } from '../redis/bulk-writes.js';
+import { BulkWrites } from '../redis/bulk-writes.js';
 import { SizeRefused } from '../redis/size-limits.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
@@ -77,8 +77,9 @@ export class Producer {
     const stored = fresh
       .filter((job) => job.input.byteLength > INLINE_INPUT_BYTES)
       .map((job) => this.store(scripts, now, job));
-    // Over a connection of its own the input may come later than its job would.
-    if (fresh.some((job) => job.input.byteLength > SHARED_BYTES)) await Promise.all(stored);
+    // Before the job is added, since STORE_INPUT leaves out the input of a job that is there: sent side by side it can
+    // come second, over a connection of its own, or after a Redis that had forgotten this script and not BullMQ's.
+    await Promise.all(stored);
     const added = addAll(
       bull,
       fresh.map((job) => ({
@@ -91,7 +92,7 @@ export class Producer {
         },
       })),
     );
-    await Promise.all([...stored, added]);
+    await added;
     this.arrivals.add(queue, fresh.length);
     return jobs.map((job, i) => ({ id: job.spec.id, duplicate: known[i] === 1 }));
   }

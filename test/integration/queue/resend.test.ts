@@ -66,6 +66,19 @@ describe('an input in a key of its own', () => {
     expect(await kit.client.keys(`${kit.tag}:in:*`)).toEqual([]);
   });
 
+  it('is there when Redis had forgotten the script that stores it, and not the one that adds its job', async () => {
+    const { kit } = at;
+    const consumer = await kit.consumer();
+    const sender = producer();
+    await sender.submit(kit.queue, [{ spec: kit.spec(), input: LARGE }], false);
+    await kit.client.script('FLUSH');
+    // Small: it brings back the script that adds, and no other.
+    await kit.producer.submit(kit.queue, [{ spec: kit.spec(), input: Buffer.from('small') }], false);
+    await sender.submit(kit.queue, [{ spec: kit.spec(), input: LARGE }], false);
+    const taken = await consumer.take(10);
+    expect(taken.map((job) => job.input.byteLength).sort()).toEqual([5, LARGE.length, LARGE.length]);
+  });
+
   it('is left behind by nobody when an id is sent twice at once', async () => {
     const { kit } = at;
     const consumer = await kit.consumer();
