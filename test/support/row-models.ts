@@ -151,6 +151,15 @@ export function embedding(): Graph {
   };
 }
 
+/** The number that each text stands for: text [batch, 1] to float32. Any other text fails the run, an empty one too. */
+export function parsedNumbers(): Graph {
+  return {
+    nodes: [op('Cast', { to: 1 })],
+    inputs: [value('string', 'x', 'batch', 1)],
+    outputs: [f32('y', 'batch', 1)],
+  };
+}
+
 /** `y = 2x`, float32 [3, dim]: the only open axis is the last. */
 export function lastAxis(dim: string): Graph {
   return {

@@ -84,9 +84,12 @@ const SLOW_ROUND_MS = 2000;
 const SEARCH_MS = 10_000;
 const SEED = 20_241;
 
-/** Words of ONNX Runtime's operators for an index that is not in its table, or a text that is no number. */
+/**
+ * Words of ONNX Runtime's operators for an index that is not in its table, or a text that is no number: a
+ * Cast of one says no more than which function of C++ threw (`stod`).
+ */
 const OUT_OF_RANGE =
-  /^(?!.*invalid dimensions).*(?:out of (?:data )?bounds|out of range|indices|index\b|parse|convert)/i;
+  /^(?!.*invalid dimensions).*(?:out of (?:data )?bounds|out of range|indices|index\b|parse|convert|\bsto(?:[dfi]|ld|u?ll?)\b)/i;
 
 /**
  * Tries a reading of the batch axes: the same rows alone and together must have equal outputs, at several

@@ -52,6 +52,7 @@ describe('rows that are independent', () => {
     ['a step with a state whose dimension has another name', models.recurrentStep('k'), [0, 1], [0, 1]],
     ['of words, within their table', models.embedding(), [0, 0], [0]],
     ['of strings', onnx.stringEcho(), [0], [0]],
+    ['of texts that are numbers', models.parsedNumbers(), [0], [0]],
     ['of halves', onnx.identity('float16'), [0], [0]],
     ['of booleans', onnx.identity('bool'), [0], [0]],
     ['of bytes', onnx.identity('uint8'), [0], [0]],
