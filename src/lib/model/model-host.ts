@@ -230,21 +230,21 @@ function trialShapes({ inputs, rowShapes }: Probed): { trialShapes?: Record<stri
   };
 }
 
-/** First runs allocate and choose kernels; done here so that no request pays for it. */
+/** The first run of a size allocates and chooses kernels: done here, so that no request pays for it. One row ran in the probe. */
 async function warmUp(session: OnnxSession, probed: Probed, files: ModelFiles): Promise<string[]> {
-  if (probed.rowShapes === undefined) return [];
+  if (probed.rowShapes === undefined || !probed.batchable) return [];
   const axes = new Map(probed.inputs.map((input) => [input.name, input.batchAxis]));
   const defaults = new Map(
     probed.inputs.flatMap((input) =>
       input.default === undefined ? [] : [[input.name, input.default] as const],
     ),
   );
-  const wanted = probed.batchable ? (files.manifest.warmup?.rows ?? [1]) : [1];
-  for (const rows of wanted) {
+  for (const rows of files.manifest.warmup?.rows ?? []) {
+    if (rows === 1) continue;
     try {
       await session.run(zeroFeeds(session.inputs, probed.rowShapes, axes, rows, defaults));
     } catch (error) {
-      return [`the warm-up with ${rows} row(s) of zeros failed: ${messageOf(error)}`];
+      return [`the warm-up with ${rows} rows of zeros failed: ${messageOf(error)}`];
     }
   }
   return [];

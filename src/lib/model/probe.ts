@@ -31,7 +31,7 @@ export interface Probed {
   batching: Batching;
   inputs: TensorSignature[];
   outputs: TensorSignature[];
-  /** Row shapes that are known to run, by input; absent when nothing did. Used for the warm-up. */
+  /** Row shapes at which one row ran, by input; absent when nothing did. Used for the warm-up. */
   rowShapes?: ReadonlyMap<string, number[]>;
   /** The raw outputs of one row that ran: a random one of the trial, else one of zeros. */
   sample?: Outputs;
@@ -246,7 +246,7 @@ class Probing {
         const feeds = zeroFeeds(this.target.inputs, sizes, plan, 1, this.defaults);
         return { rowShapes: sizes, sample: await this.target.run(feeds, true) };
       } catch {
-        // The next size may fit; a model that refuses zeros altogether goes without a warm-up.
+        // The next size may fit; a model that refuses zeros altogether has no sample and no warm-up.
       }
     }
     return {};

@@ -7,7 +7,7 @@ import { startRunner } from '../../../src/lib/model/process-runner.js';
 import type { Runner } from '../../../src/lib/model/runner.js';
 import { decodeStrings, type Payload, sliceRows } from '../../../src/lib/model/tensor.js';
 import * as onnx from '../../support/onnx-builder.js';
-import { constantOutput } from '../../support/row-models.js';
+import { constantOutput, parsedNumbers } from '../../support/row-models.js';
 import { output, payload, rowTensor, sharedTensor } from './payloads.js';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'infer-runner-'));
@@ -232,6 +232,15 @@ describe('layouts', () => {
     expect(
       output(await run('half', payload(1, rowTensor('x', 'float16', [2], [0x3c00, 0xc000]))), 'y'),
     ).toEqual([0x3c00, 0xc000]);
+  });
+
+  it('a row of the trial is not run once more with zeros, which a model may refuse', async () => {
+    onnx.writeModel(dir, 'parsed', parsedNumbers());
+    expect((await runner.load('parsed')).signature).toMatchObject({ batchable: true, warnings: [] });
+    onnx.writeModel(dir, 'parsed', parsedNumbers(), { warmup: { rows: [1, 4] } });
+    expect((await runner.load('parsed')).signature.warnings).toEqual([
+      expect.stringMatching(/^the warm-up with 4 rows of zeros failed: /),
+    ]);
   });
 
   it('probabilities are not softmaxed again', async () => {
