@@ -1,40 +1,10 @@
-import type { Family, HistogramFamily, Sample, ValueFamily } from './family.js';
-import { BATCH_BOUNDS, type ModelWork, RUN_BOUNDS, WAIT_BOUNDS } from './work-sums.js';
+import type { Family } from './family.js';
+import { workFamilies } from './work-families.js';
+import { BATCH_BOUNDS, RUN_BOUNDS, WAIT_BOUNDS } from './work-sums.js';
 
-type PairSamples = (pair: ModelWork, labels: { queue: string; model: string }) => readonly Sample[];
-
-function counter(
-  name: ValueFamily['name'],
-  help: string,
-  samples: PairSamples,
-  ...more: string[]
-): ValueFamily {
-  return {
-    name,
-    help,
-    type: 'counter',
-    labels: ['queue', 'model', ...more],
-    samples: ({ reading }) =>
-      (reading?.models ?? []).flatMap((pair) => samples(pair, { queue: pair.queue, model: pair.model })),
-  };
-}
-
-function histogram(
-  name: HistogramFamily['name'],
-  help: string,
-  figure: 'wait' | 'run' | 'total' | 'batchRows',
-  bounds: readonly number[],
-): HistogramFamily {
-  return {
-    name,
-    help,
-    type: 'histogram',
-    labels: ['queue', 'model'],
-    bounds,
-    series: ({ reading }) =>
-      (reading?.models ?? []).map(({ queue, model, work }) => [{ queue, model }, work[figure]] as const),
-  };
-}
+const { counter, histogram } = workFamilies(['queue', 'model'], ({ models }) =>
+  models.map(({ queue, model, work }) => [{ queue, model }, work] as const),
+);
 
 const STATES = ['completed', 'failed', 'expired', 'cancelled'] as const;
 
@@ -43,17 +13,17 @@ export const MODEL_FAMILIES: readonly Family[] = [
   counter(
     'infer_model_jobs_total',
     'Jobs of the model that ended at a worker, by how they did',
-    ({ work }, labels) => STATES.map((state) => [{ ...labels, state }, work.jobs[state] ?? 0]),
+    ({ jobs }, labels) => STATES.map((state) => [{ ...labels, state }, jobs[state] ?? 0]),
     'state',
   ),
   counter(
     'infer_job_failures_total',
     'Jobs that failed for good, by error code',
-    ({ work }, labels) => Object.entries(work.codes).map(([code, count]) => [{ ...labels, code }, count]),
+    ({ codes }, labels) => Object.entries(codes).map(([code, count]) => [{ ...labels, code }, count]),
     'code',
   ),
-  counter('infer_model_rows_total', 'Rows of completed jobs of the model', ({ work }, labels) => [
-    [labels, work.rows],
+  counter('infer_model_rows_total', 'Rows of completed jobs of the model', ({ rows }, labels) => [
+    [labels, rows],
   ]),
   histogram(
     'infer_model_wait_seconds',

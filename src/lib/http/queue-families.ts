@@ -1,11 +1,11 @@
-import type { Family, HistogramFamily, Sample, ValueFamily } from './family.js';
+import type { Family, Sample, ValueFamily } from './family.js';
 import type { QueueReading } from './snapshot.js';
+import { workFamilies } from './work-families.js';
 import { BATCH_BOUNDS, type QueueWork, RUN_BOUNDS, WAIT_BOUNDS } from './work-sums.js';
 
 const STATES = ['waiting', 'delayed', 'active', 'completed', 'failed', 'expired', 'cancelled'] as const;
 
 type QueueSamples = (queue: QueueReading, labels: { queue: string }) => readonly Sample[];
-type WorkSamples = (work: QueueWork, labels: { queue: string }) => readonly Sample[];
 
 function gauge(
   name: ValueFamily['name'],
@@ -16,45 +16,18 @@ function gauge(
   return { name, help, type: 'gauge', labels: ['queue', ...more], samples: ofQueues(samples) };
 }
 
-function counter(
-  name: ValueFamily['name'],
-  help: string,
-  samples: WorkSamples,
-  ...more: string[]
-): ValueFamily {
-  return { name, help, type: 'counter', labels: ['queue', ...more], samples: ofWork(samples) };
-}
-
 const ofQueues =
   (samples: QueueSamples): ValueFamily['samples'] =>
   ({ reading }) =>
     (reading?.snapshot.queues ?? []).flatMap((queue) => samples(queue, { queue: queue.name }));
 
-const ofWork =
-  (samples: WorkSamples): ValueFamily['samples'] =>
-  ({ reading }) =>
-    [...(reading?.work ?? [])].flatMap(([queue, work]) => samples(work, { queue }));
+const { counter, histogram } = workFamilies(['queue'], ({ work }) =>
+  [...work].map(([queue, done]) => [{ queue }, done] as const),
+);
 
 const jobsOf =
-  (kind: string): WorkSamples =>
-  ({ jobs }, labels) => [[labels, jobs[kind] ?? 0]];
-
-function histogram(
-  name: HistogramFamily['name'],
-  help: string,
-  figure: 'wait' | 'run' | 'total' | 'batchRows',
-  bounds: readonly number[],
-): HistogramFamily {
-  return {
-    name,
-    help,
-    type: 'histogram',
-    labels: ['queue'],
-    bounds,
-    series: ({ reading }) =>
-      [...(reading?.work ?? [])].map(([queue, work]) => [{ queue }, work[figure]] as const),
-  };
-}
+  (kind: string) =>
+  ({ jobs }: QueueWork, labels: { queue: string }): Sample[] => [[labels, jobs[kind] ?? 0]];
 
 /** Depth and age as Redis has them, and what workers did of each queue. */
 export const QUEUE_FAMILIES: readonly Family[] = [

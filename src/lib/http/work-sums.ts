@@ -46,6 +46,8 @@ const HISTOGRAMS = [
   ['batchRows', BATCH_BOUNDS, 1],
 ] as const;
 
+export type HistogramName = (typeof HISTOGRAMS)[number][0];
+
 const SEPARATOR = '\n';
 /** In place of a model's name: all of them. No model is called so. */
 const ALL = '';
@@ -126,7 +128,7 @@ function place(work: QueueWork, figure: string, part: string, value: number): vo
   if (figure === 'rows') work.rows = value;
   else if (figure === 'jobs' || figure === 'batches' || figure === 'codes') work[figure][part] = value;
   else {
-    const counted = work[figure as 'wait' | 'run' | 'total' | 'batchRows'];
+    const counted = work[figure as HistogramName];
     if (part === 'count' || part === 'sum') counted[part] = value;
     else counted.upTo[Number(part)] = value;
   }
