@@ -152,7 +152,7 @@ export const WORKER_FAMILIES: readonly Family[] = [
   ),
   {
     name: 'infer_gpu_memory_used_bytes',
-    help: 'Memory of the GPU that is in use, by anybody',
+    help: 'Memory of the GPU that is in use, by any process',
     type: 'gauge',
     labels: GPU,
     samples: (view) => eachGpu(view, (gpu) => gpu.usedBytes),
