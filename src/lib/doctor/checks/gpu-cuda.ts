@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { InferError } from '../../core/errors.js';
 import { CUDA_INSTALL, onnxFiles, PROVIDER_LIBRARIES } from '../../model/onnx-files.js';
 import { startRunner } from '../../model/process-runner.js';
-import { findModel, type ModelFiles } from '../../model/repository.js';
 import { listModels } from '../../model/survey.js';
 import { type Check, type Finding, fail, ok, Unmet } from '../check.js';
 import type { DoctorContext } from '../context.js';
 import { explainLoad, type LibraryLook, tryLibraries } from '../loader.js';
 import { gpuWanted, withoutGpu } from './gpu-driver.js';
+import { readable } from './models.js';
 
 /** What ONNX Runtime's CUDA provider needs of the system, and the package of NVIDIA's apt repository that brings it. */
 const LIBRARIES: Readonly<Record<string, string>> = {
@@ -116,20 +116,12 @@ export const gpuRun: Check = {
   },
 };
 
-/** The files of a model; none of one that cannot be read, which `models-found` tells of. */
-function readable(dir: string, name: string): ModelFiles[] {
-  try {
-    return [findModel(dir, name)];
-  } catch {
-    return [];
-  }
-}
-
 /** The proof: the smallest model, loaded and warmed up as a worker does it. */
 async function tryModel({ loaded }: DoctorContext): Promise<Finding> {
   const { modelsDir, gpu } = loaded.values;
   const models = listModels(modelsDir)
-    .flatMap((model) => readable(modelsDir, model.name))
+    .map((model) => readable(modelsDir, model.name))
+    .filter((files) => files !== undefined)
     .sort((a, b) => a.sizeBytes - b.sizeBytes);
   const [smallest] = models;
   if (smallest === undefined) throw new Unmet('there is no model to try');

@@ -63,31 +63,32 @@ function lines(workers: readonly WorkerRecord[], served: boolean): { text: strin
 }
 
 function newerThan(worker: WorkerRecord, disk: readonly OnDisk[]): { text: string; fix: string }[] {
-  return worker.models
+  return outdated(worker, disk)
     .filter(({ chosen }) => chosen !== true)
-    .flatMap(({ name, version }) => {
-      const there = disk.find((one) => one.dir === worker.modelsDir && one.name === name);
-      if (there === undefined || there.version <= version) return [];
-      return [
-        {
-          text: `worker ${worker.name} runs ${name}@${version}, but version ${there.version} is on disk`,
-          fix: `infer control load ${worker.name} ${name}`,
-        },
-      ];
-    });
+    .map(({ name, version, latest }) => ({
+      text: `worker ${worker.name} runs ${name}@${version}, but version ${latest} is on disk`,
+      fix: `infer control load ${worker.name} ${name}`,
+    }));
 }
 
-/** A version that someone named is no slip: said, and no warning. */
+/** A version that an operator named is no slip: shown, and no warning. */
 function chosenLines(workers: readonly WorkerRecord[], disk: readonly OnDisk[]): string[] {
   return workers.flatMap((worker) =>
-    worker.models.flatMap(({ name, version, chosen }) => {
-      const there = disk.find((one) => one.dir === worker.modelsDir && one.name === name);
-      if (chosen !== true || there === undefined || there.version <= version) return [];
-      return [
-        `worker ${worker.name} was told to run ${name}@${version}; version ${there.version} is on disk, and a restart takes it`,
-      ];
-    }),
+    outdated(worker, disk)
+      .filter(({ chosen }) => chosen === true)
+      .map(
+        ({ name, version, latest }) =>
+          `worker ${worker.name} was told to run ${name}@${version}; version ${latest} is on disk, and a restart takes it`,
+      ),
   );
+}
+
+/** Models of a worker of which its directory holds a later version. */
+function outdated(worker: WorkerRecord, disk: readonly OnDisk[]) {
+  return worker.models.flatMap((model) => {
+    const there = disk.find((one) => one.dir === worker.modelsDir && one.name === model.name);
+    return there === undefined || there.version <= model.version ? [] : [{ ...model, latest: there.version }];
+  });
 }
 
 function readDisk(dir: string): OnDisk[] {

@@ -2,10 +2,9 @@ import { freemem } from 'node:os';
 import { InferError } from '../../core/errors.js';
 import { formatBytes } from '../../core/units.js';
 import { type ModelReading, readSignatures } from '../../model/probe-model.js';
-import { findModel } from '../../model/repository.js';
 import { modelNames } from '../../model/survey.js';
 import { type Check, type Finding, fail, ok, several, skip, Unmet, warn } from '../check.js';
-import { WORKERS } from './models.js';
+import { readable, WORKERS } from './models.js';
 
 /** Loading takes as long as the disk takes for the files. */
 const LOAD_MS = 60_000;
@@ -62,18 +61,10 @@ function split(dir: string, names: readonly string[]): [small: string[], large: 
   const small: string[] = [];
   const large: string[] = [];
   for (const name of names) {
-    const bytes = sizeOf(dir, name);
+    // Loading one that cannot be read says why.
+    const bytes = readable(dir, name)?.sizeBytes ?? 0;
     if (bytes > freemem() * MEMORY_SHARE) large.push(`${name} (${formatBytes(bytes)})`);
     else small.push(name);
   }
   return [small, large];
-}
-
-/** 0 for one that cannot be read: loading it says why. */
-function sizeOf(dir: string, name: string): number {
-  try {
-    return findModel(dir, name).sizeBytes;
-  } catch {
-    return 0;
-  }
 }

@@ -8,6 +8,15 @@ import { type Capability, type Check, type Finding, fail, ok, several, warn } fr
 
 export const WORKERS: readonly Capability[] = ['CPU workers', 'GPU workers'];
 
+/** The files of a model; undefined for one that cannot be read, which `models-found` reports. */
+export function readable(dir: string, name: string): ModelFiles | undefined {
+  try {
+    return findModel(dir, name);
+  } catch {
+    return undefined;
+  }
+}
+
 export const modelsFound: Check = {
   id: 'models-found',
   topic: 'models',

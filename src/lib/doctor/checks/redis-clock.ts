@@ -28,12 +28,12 @@ export const redisClock: Check = {
 };
 
 /** Certificates and single sign-on begin to fail. */
-const WRONG_MS = 10_000;
+export const CLOCK_WRONG_MS = 10_000;
 
 /** @param aheadMs how far the clock is ahead of that of Redis; negative: behind. */
 export function judgeClock(whose: string, aheadMs: number): Finding {
   const off = Math.abs(aheadMs);
   if (off < CLOCK_OFF_MS) return ok(`${formatDuration(off)} from that of Redis`);
   const found = clockText(whose, aheadMs);
-  return off >= WRONG_MS ? fail(found, CLOCK_FIX) : warn(found, CLOCK_FIX);
+  return off >= CLOCK_WRONG_MS ? fail(found, CLOCK_FIX) : warn(found, CLOCK_FIX);
 }

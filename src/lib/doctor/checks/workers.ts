@@ -3,6 +3,7 @@ import type { WorkerRecord } from '../../queue/broker.js';
 import { CLOCK_FIX, CLOCK_OFF_MS, clockText } from '../../queue/clocks.js';
 import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
 import type { Look, Machine } from '../context.js';
+import { CLOCK_WRONG_MS } from './redis-clock.js';
 
 export const workerBeats: Check = {
   id: 'worker-beats',
@@ -91,8 +92,6 @@ export const workerClocks: Check = {
   },
 };
 
-const WRONG_MS = 10_000;
-
 /** Every worker measures its host's clock against that of Redis, and says so in its heartbeat. */
 export function judgeWorkerClocks(first: Moment, second: Moment): Finding {
   const living = second.workers.filter((worker) => {
@@ -112,7 +111,7 @@ export function judgeWorkerClocks(first: Moment, second: Moment): Finding {
     skewed.map(({ worker, ahead }) => clockText(`worker ${worker.name} (${worker.host})`, ahead)),
   );
   const worst = Math.max(...skewed.map(({ ahead }) => Math.abs(ahead)));
-  return worst >= WRONG_MS ? fail(found, CLOCK_FIX, { details }) : warn(found, CLOCK_FIX, { details });
+  return worst >= CLOCK_WRONG_MS ? fail(found, CLOCK_FIX, { details }) : warn(found, CLOCK_FIX, { details });
 }
 
 export const workerCores: Check = {
