@@ -141,16 +141,17 @@ describe('the setting `workers`', () => {
   });
 });
 
+const file = (name: string, pool?: string) => ({
+  name,
+  pool,
+  createdAt: 0,
+  argv: [],
+  queues: [],
+  gpu: null,
+  log: '',
+});
+
 describe('the workers that names mean', () => {
-  const file = (name: string, pool?: string) => ({
-    name,
-    pool,
-    createdAt: 0,
-    argv: [],
-    queues: [],
-    gpu: null,
-    log: '',
-  });
   const all = [
     file('rt-1'),
     file('rt-gpu0'),
@@ -174,21 +175,12 @@ describe('the workers that names mean', () => {
 });
 
 describe('nothing to stop', () => {
-  const file = (pool?: string) => ({
-    name: 'w',
-    pool,
-    createdAt: 0,
-    argv: [],
-    queues: [],
-    gpu: null,
-    log: '',
-  });
   it.each([
     [[], [], 'no background worker runs on this host'],
     [['rt'], [], 'rt does not run on this host'],
     [
       [],
-      [file('p'), file('p')],
+      [file('w', 'p'), file('w', 'p')],
       /^only 2 workers of autoscalers: infer workers stop autoscaled \(or --all\)/,
     ],
   ])('%j among %j', (names, all, said) => {
