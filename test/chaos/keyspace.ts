@@ -15,8 +15,6 @@ import type { FinalGroup, FinalJob, FinalState } from './records.js';
 
 const WAITING = ['wait', 'paused', 'prioritized'];
 const ENDED = ['completed', 'failed', 'expired', 'cancelled'];
-/** Further ahead than any deadline of a run. */
-const FAR_AHEAD_MS = 86_400_000;
 /** Parts of a queue that are there for good, and small whatever the number of jobs. */
 const FIXED = ['meta', 'events', 'pc', 'marker', 'id', 'stalled-check'];
 
@@ -191,12 +189,8 @@ export async function retire(redis: Redis, prefix: string, queues: readonly stri
   }
   for (const queue of queues) {
     const scripts = new QueueScripts(redis, prefix, queue);
-    await expireAllDue(
-      scripts,
-      () => Date.now() + FAR_AHEAD_MS,
-      () => false,
-    );
-    await new Sweeper(scripts, Date.now).sweep(() => false);
+    await expireAllDue(scripts, () => false);
+    await new Sweeper(scripts).sweep(() => false);
   }
   const fixed = new Set([queuesKey(prefix), modelsKey(prefix), workersKey(prefix)]);
   for (const queue of queues) for (const part of FIXED) fixed.add(bullBase(prefix, queue) + part);

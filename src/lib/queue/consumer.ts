@@ -86,7 +86,7 @@ export class BullConsumer implements QueueConsumer {
   constructor(private readonly options: ConsumerOptions) {
     this.queue = options.queue;
     this.scripts = new QueueScripts(options.client, options.prefix, options.queue);
-    this.sweeper = new Sweeper(this.scripts, () => options.clock.now());
+    this.sweeper = new Sweeper(this.scripts);
     this.bulk = options.bulk ?? new BulkWrites(options.client);
   }
 
@@ -99,7 +99,7 @@ export class BullConsumer implements QueueConsumer {
     while (this.takesUnderWay.has(slot)) slot += 1;
     this.takesUnderWay.add(slot);
     const args = [token, lockMs, maxRows, below, workerName, slot];
-    const reply = (await this.scripts.runBuffer('inferTake', now, ...args).finally(() => {
+    const reply = (await this.scripts.runBuffer('inferTake', ...args).finally(() => {
       this.takesUnderWay.delete(slot);
     })) as (Buffer | number | null)[];
     this.nextDelayedAt = Number(reply[0]);
@@ -175,7 +175,7 @@ export class BullConsumer implements QueueConsumer {
     const reply = (await this.bulk.run(bytes, (client) => {
       const args: (string | number | Uint8Array)[] = [Math.floor(now / STATS_BUCKET_MS)];
       for (const settlement of settlements) args.push(packFields(this.settleFields(settlement)));
-      return this.scriptsOn(client).run('inferSettle', now, ...args);
+      return this.scriptsOn(client).run('inferSettle', ...args);
     })) as number[];
     return reply.map((ours) => ours === 1);
   }
@@ -245,12 +245,7 @@ export class BullConsumer implements QueueConsumer {
   async renew(jobs: TakenJob[]): Promise<{ lost: TakenJob[]; cancelled: TakenJob[] }> {
     if (jobs.length === 0) return { lost: [], cancelled: [] };
     const args = jobs.flatMap((job) => [job.spec.id, job.token]);
-    const reply = (await this.scripts.run(
-      'inferRenew',
-      this.options.clock.now(),
-      this.options.lockMs,
-      ...args,
-    )) as number[];
+    const reply = (await this.scripts.run('inferRenew', this.options.lockMs, ...args)) as number[];
     return {
       lost: jobs.filter((_, i) => reply[i] === 0),
       cancelled: jobs.filter((_, i) => reply[i] === 2),
@@ -258,7 +253,7 @@ export class BullConsumer implements QueueConsumer {
   }
 
   async recover(): Promise<{ requeued: string[]; poisoned: string[] }> {
-    const { maxStalls, failedTtl, clock } = this.options;
+    const { maxStalls, failedTtl } = this.options;
     const message = `its worker died or lost it ${maxStalls} times while it ran`;
     const failure = JSON.stringify({
       code: 'POISON',
@@ -267,7 +262,6 @@ export class BullConsumer implements QueueConsumer {
     });
     const reply = (await this.scripts.run(
       'inferRecover',
-      clock.now(),
       maxStalls,
       failure,
       message,
@@ -278,7 +272,7 @@ export class BullConsumer implements QueueConsumer {
   }
 
   expireDue(stopped = () => this.closed): Promise<string[]> {
-    return expireAllDue(this.scripts, () => this.options.clock.now(), stopped);
+    return expireAllDue(this.scripts, stopped);
   }
 
   sweep(stopped = () => this.closed): Promise<number> {
@@ -294,9 +288,9 @@ export class BullConsumer implements QueueConsumer {
     if (this.closed) return;
     this.closed = true;
     await closeClient(this.options.blocking);
-    const { client, clock, workerId } = this.options;
+    const { client, workerId } = this.options;
     await Promise.all([
-      this.scripts.run('inferTake', clock.now(), '-', 1, 0, '', '-', ''),
+      this.scripts.run('inferTake', '-', 1, 0, '', '-', ''),
       client.del(takesKey(this.scripts.tag, workerId)),
     ]).catch(() => undefined);
   }

@@ -13,8 +13,8 @@ const EXPIRED_TTL = 3600;
  * look at a job call it, so that deadlines hold without a worker.
  * @param id the job that is looked at: it does not wait for others that are due
  */
-export async function expireDue(scripts: QueueScripts, now: number, id = ''): Promise<string[]> {
-  return (await once(scripts, now, id, '')).ids;
+export async function expireDue(scripts: QueueScripts, id = ''): Promise<string[]> {
+  return (await once(scripts, id, '')).ids;
 }
 
 /**
@@ -22,14 +22,10 @@ export async function expireDue(scripts: QueueScripts, now: number, id = ''): Pr
  * second. However many there are, other users of that Redis come between any two scripts.
  * @param stopped asked between two scripts
  */
-export async function expireAllDue(
-  scripts: QueueScripts,
-  now: () => number,
-  stopped: () => boolean,
-): Promise<string[]> {
+export async function expireAllDue(scripts: QueueScripts, stopped: () => boolean): Promise<string[]> {
   const expired: string[] = [];
   for (;;) {
-    const { more, ids } = await once(scripts, now(), '', PACE_MS);
+    const { more, ids } = await once(scripts, '', PACE_MS);
     for (const id of ids) expired.push(id);
     if (!more || stopped()) return expired;
     await delay(PACE_MS);
@@ -38,13 +34,12 @@ export async function expireAllDue(
 
 async function once(
   scripts: QueueScripts,
-  now: number,
   id: string,
   paceMs: number | '',
 ): Promise<{ more: boolean; ids: string[] }> {
   const message = 'it was not started before its deadline';
   const failure = JSON.stringify({ code: 'EXPIRED', message });
   const args = [EXPIRE_AT_ONCE, failure, message, EXPIRED_TTL, id, paceMs];
-  const [more, ...ids] = (await scripts.run('inferExpireDue', now, ...args)) as [number, ...string[]];
+  const [more, ...ids] = (await scripts.run('inferExpireDue', ...args)) as [number, ...string[]];
   return { more: more === 1, ids };
 }

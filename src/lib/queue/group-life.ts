@@ -1,4 +1,3 @@
-import type { Clock } from '../core/clock.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
@@ -40,7 +39,6 @@ export class GroupLife {
   constructor(
     private readonly client: RedisClient,
     private readonly scriptsOf: (queue: string) => QueueScripts,
-    private readonly clock: Clock,
   ) {}
 
   /** Begins a group, or joins those who send it. */
@@ -94,7 +92,7 @@ export class GroupLife {
   }
 
   private run(queue: string, ...[name, ...args]: RunArgs): Promise<unknown> {
-    return worded(this.client, this.scriptsOf(queue).run(name, this.clock.now(), ...args));
+    return worded(this.client, this.scriptsOf(queue).run(name, ...args));
   }
 }
 

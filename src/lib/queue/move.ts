@@ -59,7 +59,7 @@ export class Mover {
       }
       // It was given another priority, say: copied once more.
       if (out === 'changed' && attempt < TRIES) continue;
-      await this.to.run('inferMoveDrop', Date.now(), id, `${source} ${parked.attempt}`);
+      await this.to.run('inferMoveDrop', id, `${source} ${parked.attempt}`);
       return 'not waiting';
     }
   }
@@ -90,14 +90,7 @@ export class Mover {
       ...(delayed === null ? {} : { mvat: String(Math.floor(Number(delayed) / 4096)) }),
     };
     const flat = Object.entries(copy).flat();
-    const reply = await this.to.run(
-      'inferMovePark',
-      Date.now(),
-      id,
-      `${source} ${attempt}`,
-      input ?? '',
-      ...flat,
-    );
+    const reply = await this.to.run('inferMovePark', id, `${source} ${attempt}`, input ?? '', ...flat);
     if (reply !== 1) return 'id taken';
     const fingerprint = [fields.ats ?? '0', fields.atm ?? '0', fields.priority ?? '0', fields.cr ?? ''].join(
       ' ',
@@ -121,13 +114,13 @@ export class Mover {
     const from = new QueueScripts(this.client, this.prefix, source);
     const ref = group === undefined ? '' : group.home === undefined ? group.id : `${group.id}@${group.home}`;
     const args = [id, attempt, this.target, fingerprint, ref, group?.index ?? 0];
-    const reply = await from.run('inferMoveOut', Date.now(), ...args);
+    const reply = await from.run('inferMoveOut', ...args);
     return reply === 1 ? 'done' : reply === 2 ? 'changed' : 'not waiting';
   }
 
   /** Lets the copy wait like any other job. */
   async bringIn({ id, source }: Pick<Parked, 'id' | 'source'>): Promise<void> {
-    await this.to.run('inferMoveIn', Date.now(), id);
+    await this.to.run('inferMoveIn', id);
     await this.client.del(goneKey(queueTag(this.prefix, source), id));
   }
 }
@@ -160,15 +153,9 @@ async function settleArrival(client: RedisClient, prefix: string, queue: string,
     return;
   }
   const from = new QueueScripts(client, prefix, source);
-  const committed = await from.run('inferMoveFence', Date.now(), id, attempt, queue);
+  const committed = await from.run('inferMoveFence', id, attempt, queue);
   if (committed === 1) await new Mover(client, prefix, queue).bringIn({ id, source });
-  else
-    await new QueueScripts(client, prefix, queue).run(
-      'inferMoveDrop',
-      Date.now(),
-      id,
-      `${source} ${attempt}`,
-    );
+  else await new QueueScripts(client, prefix, queue).run('inferMoveDrop', id, `${source} ${attempt}`);
 }
 
 /** Job data as the target has it: no reply list of the former queue, and a chunk knows where its group is. */

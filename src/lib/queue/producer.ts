@@ -76,7 +76,7 @@ export class Producer {
     const now = this.clock.now();
     const stored = fresh
       .filter((job) => job.input.byteLength > INLINE_INPUT_BYTES)
-      .map((job) => this.store(scripts, now, job));
+      .map((job) => this.store(scripts, job));
     // Before the job is added, since STORE_INPUT leaves out the input of a job that is there: sent side by side it can
     // come second, over a connection of its own, or after a Redis that had forgotten this script and not BullMQ's.
     await Promise.all(stored);
@@ -97,11 +97,11 @@ export class Producer {
     return jobs.map((job, i) => ({ id: job.spec.id, duplicate: known[i] === 1 }));
   }
 
-  private async store(scripts: QueueScripts, now: number, { spec, input }: NewJob): Promise<void> {
+  private async store(scripts: QueueScripts, { spec, input }: NewJob): Promise<void> {
     try {
       await this.bulk.run(input.byteLength, (client) => {
         const on = client === this.client ? scripts : new QueueScripts(client, this.prefix, spec.queue);
-        return on.run('inferStoreInput', now, spec.id, asBuffer(input), ORPHAN_INPUT_TTL);
+        return on.run('inferStoreInput', spec.id, asBuffer(input), ORPHAN_INPUT_TTL);
       });
     } catch (error) {
       throw error instanceof SizeRefused ? inputTooLarge(error) : error;
@@ -126,7 +126,7 @@ export class Producer {
 
   /** Ends jobs of a queue that are past their deadline, `id` before all others. */
   async expireDue(queue: string, id?: string): Promise<void> {
-    await expireDue(this.scriptsOf(queue), this.clock.now(), id);
+    await expireDue(this.scriptsOf(queue), id);
   }
 
   /**
@@ -143,7 +143,7 @@ export class Producer {
 
   /** The life of groups; their chunks are jobs like others. */
   get groups(): GroupLife {
-    return new GroupLife(this.client, (queue) => this.scriptsOf(queue), this.clock);
+    return new GroupLife(this.client, (queue) => this.scriptsOf(queue));
   }
 
   /**
@@ -155,7 +155,7 @@ export class Producer {
     const failure = { code: 'CANCELLED', message };
     const state = await worded(
       this.client,
-      this.scriptsOf(queue).run('inferCancel', this.clock.now(), id, JSON.stringify(failure), message, 3600),
+      this.scriptsOf(queue).run('inferCancel', id, JSON.stringify(failure), message, 3600),
     );
     return typeof state === 'string' ? state : undefined;
   }
@@ -185,12 +185,7 @@ export class Producer {
     let retried = 0;
     for (let from = 0; from < ids.length; from += RETRY_BATCH) {
       const batch = ids.slice(from, from + RETRY_BATCH);
-      const reply = (await this.scriptsOf(queue).run(
-        'inferRetry',
-        this.clock.now(),
-        limit,
-        ...batch,
-      )) as number[];
+      const reply = (await this.scriptsOf(queue).run('inferRetry', limit, ...batch)) as number[];
       retried += reply.filter((one) => one === 1).length;
     }
     this.arrivals.add(queue, retried);

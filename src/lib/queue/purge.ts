@@ -64,7 +64,7 @@ async function cancelAll(
   for (;;) {
     signal?.throwIfAborted();
     const args = [part, from, CHUNK, now, failure, message, CANCELLED_TTL];
-    const [done, left] = (await scripts.run('inferPurgeWaiting', now, ...args)) as [number, number];
+    const [done, left] = (await scripts.run('inferPurgeWaiting', ...args)) as [number, number];
     if (done + left === 0) return;
     count(done);
     // What came since the start is passed over: it stays in front of what is looked at next.
@@ -80,7 +80,7 @@ async function forgetAll(
 ): Promise<void> {
   for (;;) {
     signal?.throwIfAborted();
-    const reply = await scripts.run('inferPurgeEnded', now, state, ENDED_CHUNK, now);
+    const reply = await scripts.run('inferPurgeEnded', state, ENDED_CHUNK, now);
     const [looked, done] = reply as [number, number];
     if (looked === 0) return;
     count(done);

@@ -1,6 +1,6 @@
-import { newId } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
 import { bullBase, queueTag } from './keys.js';
+import { requestToken } from './once.js';
 import { RECOVER, RENEW, SETTLE, SWEEP, TAKE } from './scripts.js';
 import { PURGE_ENDED, PURGE_WAITING, SET_PRIORITY } from './scripts-control.js';
 import {
@@ -59,7 +59,7 @@ type Runner = (...args: Argument[]) => Promise<unknown>;
 
 const prepared = new WeakSet<RedisClient>();
 
-/** One queue's scripts on one connection: keys and the three common arguments are filled in. */
+/** One queue's scripts on one connection: keys and the two common arguments are filled in. */
 export class QueueScripts {
   readonly tag: string;
   readonly base: string;
@@ -81,22 +81,19 @@ export class QueueScripts {
     }
   }
 
-  /**
-   * Runs a script; replies come as strings and numbers. Scripts ask Redis for the time.
-   * @param now the caller's idea of it (ARGV 3), which no script reads
-   */
-  run(name: ScriptName, now: number, ...args: Argument[]): Promise<unknown> {
-    return this.send(name, now, ONCE.has(name) ? [...args, newId('j')] : args);
+  /** Runs a script; replies come as strings and numbers. Scripts ask Redis for the time. */
+  run(name: ScriptName, ...args: Argument[]): Promise<unknown> {
+    return this.send(name, ONCE.has(name) ? [...args, requestToken()] : args);
   }
 
   /** The same with binary replies: every bulk string is a Buffer. */
-  runBuffer(name: ScriptName, now: number, ...args: Argument[]): Promise<unknown> {
-    return this.send(`${name}Buffer`, now, args);
+  runBuffer(name: ScriptName, ...args: Argument[]): Promise<unknown> {
+    return this.send(`${name}Buffer`, args);
   }
 
-  private send(method: string, now: number, args: Argument[]): Promise<unknown> {
+  private send(method: string, args: Argument[]): Promise<unknown> {
     const client = this.client as unknown as Record<string, Runner>;
     const run = (client[method] as Runner).bind(client);
-    return untilLoaded(() => run(...this.keys, this.base, this.tag, now, ...args));
+    return untilLoaded(() => run(...this.keys, this.base, this.tag, ...args));
   }
 }

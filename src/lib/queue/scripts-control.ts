@@ -1,12 +1,12 @@
 import { OPERATOR } from './scripts-prelude.js';
 
 /**
- * Cancels jobs that have not started, in chunks. ARGV 4 'prioritized', 'delayed' or 'wait', 5 rank to
- * start at, 6 most to look at, 7 submitted until (ms), 8 failure JSON, 9 message, 10 keep s.
+ * Cancels jobs that have not started, in chunks. ARGV 3 'prioritized', 'delayed' or 'wait', 4 rank to
+ * start at, 5 most to look at, 6 submitted until (ms), 7 failure JSON, 8 message, 9 keep s.
  * Output: [cancelled, left alone]
  */
 export const PURGE_WAITING = `${OPERATOR}
-local part, from, most, cutoff = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local part, from, most, cutoff = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local key = base .. part
 local list = part == 'wait'
 local ids = call(list and 'LRANGE' or 'ZRANGE', key, from, from + most - 1)
@@ -19,7 +19,7 @@ for _, id in ipairs(ids) do
     if list then call('LREM', key, 1, id) else call('ZREM', key, id) end
     call('ZREM', deadlines, id)
     if job[1] then
-      finishUnheld(id, job[1], 'cancelled', ARGV[8], ARGV[9], tonumber(ARGV[10]))
+      finishUnheld(id, job[1], 'cancelled', ARGV[7], ARGV[8], tonumber(ARGV[9]))
       done = done + 1
     end
   end
@@ -28,14 +28,14 @@ return {done, left}
 `;
 
 /**
- * Deletes ended jobs with what is kept of them, the oldest first, in chunks. ARGV 4 their state, 5
- * most to look at, 6 ended until (ms). Output: [looked at, jobs that were still there].
+ * Deletes ended jobs with what is kept of them, the oldest first, in chunks. ARGV 3 their state, 4
+ * most to look at, 5 ended until (ms). Output: [looked at, jobs that were still there].
  */
 export const PURGE_ENDED = `${OPERATOR}
 local sets = {completed = completed, failed = failed}
-local set = sets[ARGV[4]] or tag .. ':' .. ARGV[4]
+local set = sets[ARGV[3]] or tag .. ':' .. ARGV[3]
 local done = 0
-local ids = call('ZRANGEBYSCORE', set, '-inf', ARGV[6], 'LIMIT', 0, tonumber(ARGV[5]))
+local ids = call('ZRANGEBYSCORE', set, '-inf', ARGV[5], 'LIMIT', 0, tonumber(ARGV[4]))
 for _, id in ipairs(ids) do
   local key = base .. id
   call('ZREM', set, id)
@@ -46,13 +46,13 @@ return {#ids, done}
 `;
 
 /**
- * Gives waiting and delayed jobs another priority, each behind those that wait at it. ARGV 4
- * priority, 5 BullMQ priority, then ids. Output per id: 1 changed, 2 had it, 0 not waiting, -1 unknown.
+ * Gives waiting and delayed jobs another priority, each behind those that wait at it. ARGV 3
+ * priority, 4 BullMQ priority, then ids. Output per id: 1 changed, 2 had it, 0 not waiting, -1 unknown.
  */
 export const SET_PRIORITY = `${OPERATOR}
 local out = {}
-local priority, bull = tonumber(ARGV[4]), tonumber(ARGV[5])
-for i = 6, #ARGV do
+local priority, bull = tonumber(ARGV[3]), tonumber(ARGV[4])
+for i = 5, #ARGV do
   local id = ARGV[i]
   local key = base .. id
   local job = call('HMGET', key, 'data', 'priority')

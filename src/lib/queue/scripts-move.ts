@@ -16,45 +16,45 @@ import { OPERATOR, PRELUDE } from './scripts-prelude.js';
  */
 
 /**
- * ARGV 4 id, 5 `<source> <attempt>`, 6 input or '', then fields and values of the hash.
+ * ARGV 3 id, 4 `<source> <attempt>`, 5 input or '', then fields and values of the hash.
  * Output: 1 parked, 0 the queue has a job of this id.
  */
 export const MOVE_PARK = `${OPERATOR}
-local id, key = ARGV[4], base .. ARGV[4]
+local id, key = ARGV[3], base .. ARGV[3]
 if call('EXISTS', key) == 1 and call('HEXISTS', key, 'mv') == 0 then return 0 end
 call('DEL', key, tag .. ':in:' .. id)
-for i = 7, #ARGV, 2 do call('HSET', key, ARGV[i], ARGV[i + 1]) end
-call('HSET', key, 'mv', ARGV[5])
-if ARGV[6] ~= '' then call('SET', tag .. ':in:' .. id, ARGV[6]) end
+for i = 6, #ARGV, 2 do call('HSET', key, ARGV[i], ARGV[i + 1]) end
+call('HSET', key, 'mv', ARGV[4])
+if ARGV[5] ~= '' then call('SET', tag .. ':in:' .. id, ARGV[5]) end
 call('ZADD', tag .. ':arriving', now, id)
 return 1
 `;
 
 /**
- * ARGV 4 id, 5 attempt, 6 target queue, 7 fingerprint the copy was made with, 8 group as `id` or
- * `id@queue` or '', 9 chunk number. Output: 1 taken out, 0 it waits no longer, 2 it has changed since.
+ * ARGV 3 id, 4 attempt, 5 target queue, 6 fingerprint the copy was made with, 7 group as `id` or
+ * `id@queue` or '', 8 chunk number. Output: 1 taken out, 0 it waits no longer, 2 it has changed since.
  */
 export const MOVE_OUT = `${OPERATOR}
-local id, key = ARGV[4], base .. ARGV[4]
+local id, key = ARGV[3], base .. ARGV[3]
 -- Sent again after a lost connection.
-local went = ARGV[6] .. ' ' .. ARGV[5]
+local went = ARGV[5] .. ' ' .. ARGV[4]
 if call('GET', tag .. ':gone:' .. id) == went then return 1 end
 local job = call('HMGET', key, 'data', 'ats', 'atm', 'priority', 'cr', 'mvx', 'rl', 'mv')
-if not job[1] or job[6] == ARGV[5] or job[8] then return 0 end
+if not job[1] or job[6] == ARGV[4] or job[8] then return 0 end
 local waits = call('ZSCORE', prioritized, id) or call('ZSCORE', delayed, id) or call('LPOS', wait, id)
 if not waits then return 0 end
-if table.concat({job[2] or '0', job[3] or '0', job[4] or '0', job[5] or ''}, ' ') ~= ARGV[7] then return 2 end
+if table.concat({job[2] or '0', job[3] or '0', job[4] or '0', job[5] or ''}, ' ') ~= ARGV[6] then return 2 end
 if call('ZREM', prioritized, id) + call('ZREM', delayed, id) + call('LREM', wait, 1, id) == 0 then return 0 end
 call('SET', tag .. ':gone:' .. id, went, 'EX', 604800)
 call('DEL', key, tag .. ':in:' .. id)
 call('ZREM', deadlines, id)
-if ARGV[8] ~= '' then
-  local group, gtag = groupAt(ARGV[8])
+if ARGV[7] ~= '' then
+  local group, gtag = groupAt(ARGV[7])
   local gkey = gtag .. ':grp:' .. group
-  if call('EXISTS', gkey) == 1 then call('HSET', gkey, 'moved', 1, 'mv:' .. ARGV[9], ARGV[6]) end
+  if call('EXISTS', gkey) == 1 then call('HSET', gkey, 'moved', 1, 'mv:' .. ARGV[8], ARGV[5]) end
 end
 -- Who waits looks for it again, and finds it there.
-local header = '{"id":' .. cjson.encode(id) .. ',"moved":' .. cjson.encode(ARGV[6]) .. '}'
+local header = '{"id":' .. cjson.encode(id) .. ',"moved":' .. cjson.encode(ARGV[5]) .. '}'
 local notice = struct.pack('<H', #header) .. header
 local reply = specOf(job[1]).reply
 if reply then tell(reply, notice) end
@@ -62,9 +62,9 @@ for list in string.gmatch(job[7] or '', '%S+') do tell(list, notice) end
 return 1
 `;
 
-/** ARGV 4 id, 5 deadline ms or ''. Output: 1 it waits (or ended, being unwanted), 0 there is no copy. */
+/** ARGV 3 id. Output: 1 it waits (or ended, being unwanted), 0 there is no copy. */
 export const MOVE_IN = `${PRELUDE}
-local id, key = ARGV[4], base .. ARGV[4]
+local id, key = ARGV[3], base .. ARGV[3]
 local job = call('HMGET', key, 'mv', 'mvat', 'priority')
 call('ZREM', tag .. ':arriving', id)
 if not job[1] then return 0 end
@@ -85,24 +85,24 @@ return 1
 `;
 
 /**
- * Drops a copy whose move did not come to its commit. ARGV 4 id, 5 `<source> <attempt>`.
+ * Drops a copy whose move did not come to its commit. ARGV 3 id, 4 `<source> <attempt>`.
  * Output: 1 dropped, 0 there is none of this attempt.
  */
 export const MOVE_DROP = `${PRELUDE}
-local id, key = ARGV[4], base .. ARGV[4]
-if call('HGET', key, 'mv') ~= ARGV[5] then return 0 end
+local id, key = ARGV[3], base .. ARGV[3]
+if call('HGET', key, 'mv') ~= ARGV[4] then return 0 end
 call('ZREM', tag .. ':arriving', id)
 call('DEL', key, tag .. ':in:' .. id)
 return 1
 `;
 
 /**
- * Whether a move has committed; if not, that attempt cannot any more. ARGV 4 id, 5 attempt, 6 target queue.
+ * Whether a move has committed; if not, that attempt cannot any more. ARGV 3 id, 4 attempt, 5 target queue.
  * Output: 1 committed, 0 given up.
  */
 export const MOVE_FENCE = `${PRELUDE}
-local id, key = ARGV[4], base .. ARGV[4]
-if call('GET', tag .. ':gone:' .. id) == ARGV[6] .. ' ' .. ARGV[5] then return 1 end
-if call('EXISTS', key) == 1 then call('HSET', key, 'mvx', ARGV[5]) end
+local id, key = ARGV[3], base .. ARGV[3]
+if call('GET', tag .. ':gone:' .. id) == ARGV[5] .. ' ' .. ARGV[4] then return 1 end
+if call('EXISTS', key) == 1 then call('HSET', key, 'mvx', ARGV[4]) end
 return 0
 `;

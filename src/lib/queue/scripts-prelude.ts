@@ -23,8 +23,8 @@ local wait, active, prioritized, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local completed, failed, events, meta, pc, marker = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local base, tag = ARGV[1], ARGV[2]
 
--- The server's own time in ms. What a caller believes (ARGV 3) is not asked: clocks of hosts may be off, and one
--- that is ahead would end other users' jobs.
+-- The server's own time in ms. No caller says what time it is: clocks of hosts may be off, and one that is
+-- ahead would end other users' jobs.
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 

@@ -5,20 +5,20 @@ import { TIMELINE } from './scripts-timeline.js';
 /**
  * Stores the input of a job that is about to be added, in a key of its own. The script that adds the job
  * keeps it from expiring, so one whose submitter dies in between goes after its time. Sent again when
- * the job is there, running or ended, it changes nothing. ARGV 4 id, 5 input, 6 seconds.
+ * the job is there, running or ended, it changes nothing. ARGV 3 id, 4 input, 5 seconds.
  * Output: 1 stored, 0 the job or an input of it is there.
  */
 export const STORE_INPUT = `
-if redis.call('EXISTS', ARGV[1] .. ARGV[4]) == 1 then return 0 end
-return redis.call('SET', ARGV[2] .. ':in:' .. ARGV[4], ARGV[5], 'EX', ARGV[6], 'NX') and 1 or 0
+if redis.call('EXISTS', ARGV[1] .. ARGV[3]) == 1 then return 0 end
+return redis.call('SET', ARGV[2] .. ':in:' .. ARGV[3], ARGV[4], 'EX', ARGV[5], 'NX') and 1 or 0
 `;
 
 /**
- * Cancels a job. ARGV 4 id, 5 failure JSON, 6 message, 7 keep s.
+ * Cancels a job. ARGV 3 id, 4 failure JSON, 5 message, 6 keep s.
  * Output: the state after: 'cancelled', 'active' (its worker has been asked), a terminal state, or nil.
  */
 export const CANCEL = `${PRELUDE}
-local id = ARGV[4]
+local id = ARGV[3]
 local key = base .. id
 local job = call('HMGET', key, 'st', 'data')
 if not job[2] then return nil end
@@ -31,42 +31,42 @@ if removed == 0 then
   call('HSET', key, 'cr', 1)
   return 'active'
 end
-finishUnheld(id, job[2], 'cancelled', ARGV[5], ARGV[6], tonumber(ARGV[7]))
+finishUnheld(id, job[2], 'cancelled', ARGV[4], ARGV[5], tonumber(ARGV[6]))
 return 'cancelled'
 `;
 
 /**
- * Adds a reply list to a job (or group) that has not ended. ARGV 4 id, 5 list, 6 'job' or 'group'.
+ * Adds a reply list to a job (or group) that has not ended. ARGV 3 id, 4 list, 5 'job' or 'group'.
  * Output: 1 registered, 0 already ended, -1 unknown.
  */
 export const WATCH = `${PRELUDE}
-local key = ARGV[6] == 'group' and tag .. ':grp:' .. ARGV[4] or base .. ARGV[4]
+local key = ARGV[5] == 'group' and tag .. ':grp:' .. ARGV[3] or base .. ARGV[3]
 if call('EXISTS', key) == 0 then return -1 end
-if call('HEXISTS', key, ARGV[6] == 'group' and 'finishedOn' or 'st') == 1 then return 0 end
+if call('HEXISTS', key, ARGV[5] == 'group' and 'finishedOn' or 'st') == 1 then return 0 end
 local lists = call('HGET', key, 'rl')
-if lists and string.find(' ' .. lists .. ' ', ' ' .. ARGV[5] .. ' ', 1, true) then return 1 end
+if lists and string.find(' ' .. lists .. ' ', ' ' .. ARGV[4] .. ' ', 1, true) then return 1 end
 -- HDEL first: a full Redis refuses a script whose first write needs memory, and nobody could wait.
 call('HDEL', key, 'rl')
-call('HSET', key, 'rl', lists and (lists .. ' ' .. ARGV[5]) or ARGV[5])
+call('HSET', key, 'rl', lists and (lists .. ' ' .. ARGV[4]) or ARGV[4])
 return 1
 `;
 
 /**
- * Expires jobs that are past their deadline and have not started. ARGV 4 most to end, 5 failure JSON,
- * 6 message, 7 keep s, 8 id to look at before all others or '', 9 ms in which the queue is left alone
+ * Expires jobs that are past their deadline and have not started. ARGV 3 most to end, 4 failure JSON,
+ * 5 message, 6 keep s, 7 id to look at before all others or '', 8 ms in which the queue is left alone
  * after a script that left some ('': the caller is not paced). `<tag>:deadlines` is a ZSET id -> ms,
  * written by the script that adds a job; an entry goes with the end of its job.
  * Output: [1 when more are due, expired ids...]
  */
 export const EXPIRE_DUE = `${PRELUDE}
-local out, most = {0}, tonumber(ARGV[4])
+local out, most = {0}, tonumber(ARGV[3])
 local pace = tag .. ':pace:deadlines'
-if ARGV[9] ~= '' and call('EXISTS', pace) == 1 then return {1} end
+if ARGV[8] ~= '' and call('EXISTS', pace) == 1 then return {1} end
 
 local function look(id)
   local job = call('HMGET', base .. id, 'data', 'st', 'finishedOn')
   if job[1] and call('ZREM', prioritized, id) + call('ZREM', delayed, id) > 0 then
-    finishUnheld(id, job[1], 'expired', ARGV[5], ARGV[6], tonumber(ARGV[7]))
+    finishUnheld(id, job[1], 'expired', ARGV[4], ARGV[5], tonumber(ARGV[6]))
     out[#out + 1] = id
   elseif job[1] and not job[2] and not job[3] then
     -- A worker has it, and may put it back: it is looked at again.
@@ -76,8 +76,8 @@ local function look(id)
   call('ZREM', deadlines, id)
 end
 
-local own = ARGV[8] ~= '' and tonumber(call('ZSCORE', deadlines, ARGV[8]) or '')
-if own and own <= now then look(ARGV[8]) end
+local own = ARGV[7] ~= '' and tonumber(call('ZSCORE', deadlines, ARGV[7]) or '')
+if own and own <= now then look(ARGV[7]) end
 -- What is held or gone costs a fraction of what ends.
 local due = call('ZRANGEBYSCORE', deadlines, '-inf', now, 'LIMIT', 0, 5 * most)
 local looked = 0
@@ -87,14 +87,14 @@ while looked < #due and #out - 1 < most do
 end
 if looked < #due or #due == 5 * most then
   out[1] = 1
-  if ARGV[9] ~= '' then call('SET', pace, 1, 'PX', ARGV[9]) end
+  if ARGV[8] ~= '' then call('SET', pace, 1, 'PX', ARGV[8]) end
 end
 return out
 `;
 
 /**
  * Puts ended jobs back to waiting at their own priority, with all their attempts before them.
- * ARGV 4 time limit in ms that they have from now on, empty for the one they have; 5.. ids. Only failed
+ * ARGV 3 time limit in ms that they have from now on, empty for the one they have; 4.. ids. Only failed
  * ones still have their input; others are left alone.
  * Output per id: 1 queued again, 0 not failed, -1 unknown.
  */
@@ -111,7 +111,7 @@ local function keepResults(group, gtag, gkey)
   end
 end
 
-local limit = within(ARGV[4], ${BOUNDS.timeLimitMs.min}, ${BOUNDS.timeLimitMs.max})
+local limit = within(ARGV[3], ${BOUNDS.timeLimitMs.min}, ${BOUNDS.timeLimitMs.max})
 
 -- In the job itself, where its worker reads it.
 local function setLimit(key, json)
@@ -121,7 +121,7 @@ local function setLimit(key, json)
   call('HSET', key, 'data', cjson.encode(data))
 end
 
-for i = 5, #ARGV do
+for i = 4, #ARGV do
   local id = ARGV[i]
   local key = base .. id
   local job = call('HMGET', key, 'st', 'data', 'priority', 'pr', 'finishedOn', 'f')

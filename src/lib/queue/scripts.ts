@@ -19,15 +19,15 @@ import { TIMELINE } from './scripts-timeline.js';
  */
 
 /**
- * Takes jobs, most urgent first. ARGV 4 token, 5 lock ms, 6 rows wanted, 7 BullMQ priority that a
- * job must be below ('' = any), 8 worker name, 9 a number that no other take under way of this worker has ('' = none).
+ * Takes jobs, most urgent first. ARGV 3 token, 4 lock ms, 5 rows wanted, 6 BullMQ priority that a
+ * job must be below ('' = any), 7 worker name, 8 a number that no other take under way of this worker has ('' = none).
  * A take that is sent again after a lost connection, under the same token, answers with the jobs it brought
  * before: their worker does not know of them yet. `takes` holds them, one field for each take under way.
  * Output: [next delayed ms or 0, 1 if more waits, then per job: id, data, timestamp, ats, atm, stc, input or nil]
  */
 export const TAKE = `${PRELUDE}
-local token, lockMs, want, below, worker = ARGV[4], within(ARGV[5], 1, ${BOUNDS.lockMs.max}, 10000), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
-local slot, takes = ARGV[9] or '', tag .. ':takes:' .. string.match(token, '^[^:]*')
+local token, lockMs, want, below, worker = ARGV[3], within(ARGV[4], 1, ${BOUNDS.lockMs.max}, 10000), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
+local slot, takes = ARGV[8] or '', tag .. ':takes:' .. string.match(token, '^[^:]*')
 local out = {0, 0}
 
 local function answer(id, job, ats)
@@ -118,13 +118,13 @@ return out
 `;
 
 /**
- * Ends holds. ARGV 4 statistics bucket, then per job 15 fields packed as one (pack.ts): id, token, kind, reason, meta, failure,
+ * Ends holds. ARGV 3 statistics bucket, then per job 15 fields packed as one (pack.ts): id, token, kind, reason, meta, failure,
  * result, notice header, ttl, keep, reply, group, rows, data, delay ms.
  * Output: 1 (ours, applied now or before) or 0 (lost) per job.
  */
 export const SETTLE = `${PRELUDE}${TIMELINE}
 local out, done, bad, rowsDone = {}, 0, 0, 0
-for i = 5, #ARGV do
+for i = 4, #ARGV do
   local f = unpackFields(ARGV[i])
   local id, token, kind = f[1], f[2], f[3]
   local key = base .. id
@@ -171,7 +171,7 @@ for i = 5, #ARGV do
   end
 end
 if done + bad > 0 then
-  local stats = tag .. ':stats:' .. ARGV[4]
+  local stats = tag .. ':stats:' .. ARGV[3]
   call('HINCRBY', stats, 'c', done)
   call('HINCRBY', stats, 'f', bad)
   call('HINCRBY', stats, 'r', rowsDone)
@@ -180,10 +180,10 @@ end
 return out
 `;
 
-/** Renews locks. ARGV 4 lock ms, then id, token per job. Output: per job 1 ours, 0 lost, 2 cancel asked for. */
+/** Renews locks. ARGV 3 lock ms, then id, token per job. Output: per job 1 ours, 0 lost, 2 cancel asked for. */
 export const RENEW = `${PRELUDE}
-local out, lockMs = {}, within(ARGV[4], 1, ${BOUNDS.lockMs.max}, 10000)
-for i = 5, #ARGV, 2 do
+local out, lockMs = {}, within(ARGV[3], 1, ${BOUNDS.lockMs.max}, 10000)
+for i = 4, #ARGV, 2 do
   local lock = base .. ARGV[i] .. ':lock'
   if holds(ARGV[i], ARGV[i + 1]) then
     -- A full Redis refuses SET, and every running job would lose its lock.
@@ -197,9 +197,9 @@ return out
 `;
 
 /**
- * Puts jobs whose lock lapsed back in front of their priority; a job that lost it ARGV[4] times is
+ * Puts jobs whose lock lapsed back in front of their priority; a job that lost it ARGV[3] times is
  * failed. Take sets list entry and lock in one step, so "active without a lock" always means lost.
- * ARGV 5 failure JSON, 6 its message, 7 keep seconds. Output: [requeued ids..., '', poisoned ids...]
+ * ARGV 4 failure JSON, 5 its message, 6 keep seconds. Output: [requeued ids..., '', poisoned ids...]
  */
 export const RECOVER = `${PRELUDE}${TIMELINE}
 local requeued, poisoned = {}, {}
@@ -213,8 +213,8 @@ for _, id in ipairs(call('LRANGE', active, 0, -1)) do
       local stalls = call('HINCRBY', key, 'stc', 1)
       if endIfUnwanted(id) then
         -- It had been asked for: neither back in the queue nor poison.
-      elseif stalls >= tonumber(ARGV[4]) then
-        finishUnheld(id, data, 'failed', ARGV[5], ARGV[6], ARGV[7])
+      elseif stalls >= tonumber(ARGV[3]) then
+        finishUnheld(id, data, 'failed', ARGV[4], ARGV[5], ARGV[6])
         poisoned[#poisoned + 1] = id
       else
         pushBack(id)
@@ -229,13 +229,13 @@ return requeued
 `;
 
 /**
- * Drops ids from an index of ended jobs whose job hash has expired. ARGV 4 'completed', 'failed', 'expired'
- * or 'cancelled', 5 rank to start at, 6 members to look at, 7 ms for which the sweep stays its worker's.
+ * Drops ids from an index of ended jobs whose job hash has expired. ARGV 3 'completed', 'failed', 'expired'
+ * or 'cancelled', 4 rank to start at, 5 members to look at, 6 ms for which the sweep stays its worker's.
  * Output: [looked at, removed]
  */
 export const SWEEP = `${PRELUDE}
-local set = ({completed = completed, failed = failed})[ARGV[4]] or tag .. ':' .. ARGV[4]
-local ids = call('ZRANGE', set, ARGV[5], ARGV[5] + ARGV[6] - 1)
+local set = ({completed = completed, failed = failed})[ARGV[3]] or tag .. ':' .. ARGV[3]
+local ids = call('ZRANGE', set, ARGV[4], ARGV[4] + ARGV[5] - 1)
 local removed = 0
 for from = 1, #ids, 100 do
   local keys, gone = {}, {}
@@ -248,6 +248,6 @@ for from = 1, #ids, 100 do
     removed = removed + call('ZREM', set, unpack(gone))
   end
 end
-call('PEXPIRE', tag .. ':sweep', ARGV[7])
+call('PEXPIRE', tag .. ':sweep', ARGV[6])
 return {#ids, removed}
 `;

@@ -28,7 +28,7 @@ export async function setPriority(
   const outcomes: PriorityOutcome[] = [];
   for (let from = 0; from < ids.length; from += CHUNK) {
     const chunk = ids.slice(from, from + CHUNK);
-    const reply = (await scripts.run('inferSetPriority', Date.now(), priority, bull, ...chunk)) as number[];
+    const reply = (await scripts.run('inferSetPriority', priority, bull, ...chunk)) as number[];
     outcomes.push(...reply.map((one) => OUTCOMES[one] ?? 'unknown'));
   }
   return outcomes;
@@ -42,5 +42,5 @@ export async function setGroupPriority(
   priority: Priority,
 ): Promise<void> {
   const scripts = new QueueScripts(client, prefix, group.queue);
-  await scripts.run('inferSetGroupPriority', Date.now(), group.id, priority);
+  await scripts.run('inferSetGroupPriority', group.id, priority);
 }

@@ -22,10 +22,7 @@ const TURN_MS = 9000;
  * a twelfth of it a sweep. Where it stopped lies in Redis, since workers take turns.
  */
 export class Sweeper {
-  constructor(
-    private readonly scripts: QueueScripts,
-    private readonly now: () => number,
-  ) {}
+  constructor(private readonly scripts: QueueScripts) {}
 
   /** Sweeps unless another worker of the queue has just done so; answers how many entries went. */
   async inTurn(stopped: () => boolean): Promise<number> {
@@ -80,7 +77,7 @@ export class Sweeper {
   private async window(set: string, from: number) {
     const began = performance.now();
     const args = [set, from, WINDOW, TURN_MS];
-    const [looked, removed] = (await this.scripts.run('inferSweep', this.now(), ...args)) as [number, number];
+    const [looked, removed] = (await this.scripts.run('inferSweep', ...args)) as [number, number];
     await delay(PAUSE * (performance.now() - began));
     return { looked, removed, rich: removed > 0 && removed >= DEAD_SHARE * looked };
   }

@@ -14,6 +14,6 @@ export async function watchEnd(
   kind: 'job' | 'group',
 ): Promise<'pending' | 'ended' | 'unknown'> {
   const scripts = new QueueScripts(client, prefix, queue);
-  const reply = await scripts.run('inferWatch', Date.now(), id, list, kind);
+  const reply = await scripts.run('inferWatch', id, list, kind);
   return reply === 1 ? 'pending' : reply === 0 ? 'ended' : 'unknown';
 }
