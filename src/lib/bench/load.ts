@@ -1,4 +1,5 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { settledWithin } from '../core/bounded.js';
 import { poissonArrivals, type Random } from '../core/random.js';
 import { type Figures, meanBatch, type ScenarioName, Tally } from './figures.js';
 import type { Outcome, Target } from './target.js';
@@ -162,13 +163,8 @@ export async function openLoop(
     send(sent++, started + at);
   }
   const windowMs = Math.max(durationMs, performance.now() - started);
-  const grace = new AbortController();
   const answered = Promise.all([...underWay.values()].map((one) => one.done));
-  const late = delay(Math.max(GRACE_MS, durationMs), undefined, {
-    signal: AbortSignal.any([grace.signal, signal]),
-  }).catch(() => undefined);
-  await Promise.race([answered, late]);
-  grace.abort();
+  await settledWithin(Math.max(GRACE_MS, durationMs), answered, signal);
   signal.throwIfAborted();
   if (broken !== undefined) throw broken.error;
   const answers = tally.count;

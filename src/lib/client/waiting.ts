@@ -1,3 +1,4 @@
+import { answerWithin } from '../core/bounded.js';
 import { TIMER_MAX_MS } from '../core/bounds.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
@@ -61,22 +62,11 @@ export async function waitFor(
   const left = deadline === undefined ? Number.POSITIVE_INFINITY : deadline - Date.now();
   if (left <= 0) throw timedOut(id);
   const sleep = Math.min(left, tickMs ?? Number.POSITIVE_INFINITY);
-  let timer: NodeJS.Timeout | undefined;
-  let onAbort: (() => void) | undefined;
-  try {
-    return await Promise.race([
-      heard,
-      new Promise<undefined>((resolve, reject) => {
-        if (Number.isFinite(sleep))
-          timer = setTimeout(() => resolve(undefined), Math.min(sleep, TIMER_MAX_MS));
-        onAbort = () => reject(signal?.reason as Error);
-        signal?.addEventListener('abort', onAbort, { once: true });
-      }),
-    ]);
-  } finally {
-    clearTimeout(timer);
-    if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
-  }
+  const look = (): undefined => {
+    signal?.throwIfAborted();
+  };
+  // What is beyond a timer is looked at in between.
+  return answerWithin(Number.isFinite(sleep) ? Math.min(sleep, TIMER_MAX_MS) : sleep, heard, look, signal);
 }
 
 function timedOut(id: string): InferError {

@@ -47,31 +47,38 @@ export async function bounded<T>(
   }
 }
 
-/** Waits until work has settled, well or not, but no longer than `ms`. False: it goes on. */
-export function settledWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
+/** Waits until work has settled, well or not, but no longer than `ms`, nor after `signal` has fired. False: it goes on. */
+export function settledWithin(ms: number, work: Promise<unknown>, signal?: AbortSignal): Promise<boolean> {
   const settled = work.then(
     () => true,
     () => true,
   );
-  return answerWithin(ms, settled, () => false);
+  return answerWithin(ms, settled, () => false, signal);
 }
 
-/** What work answers, or what `late` does when that takes longer than `ms`. @throws what either throws. */
-export async function answerWithin<T, L>(ms: number, work: Promise<T>, late: () => L): Promise<T | L> {
-  let timer: NodeJS.Timeout | undefined;
-  const over = new Promise<L>((resolve, reject) => {
-    timer = setTimeout(() => {
-      try {
-        resolve(late());
-      } catch (error) {
-        reject(error as Error);
-      }
-    }, ms);
-  });
+/**
+ * What work answers, or what `late` does when that takes longer than `ms` or `signal` fires before.
+ * @param ms beyond what a timer holds (24.8 days) there is no limit of time.
+ * @throws what either throws.
+ */
+export async function answerWithin<T, L>(
+  ms: number,
+  work: Promise<T>,
+  late: () => L,
+  signal?: AbortSignal,
+): Promise<T | L> {
+  let giveUp = (): void => undefined;
+  const over = new Promise<void>((resolve) => {
+    giveUp = resolve;
+  }).then(late);
+  const timer = ms > TIMER_MAX_MS ? undefined : setTimeout(giveUp, ms);
+  signal?.addEventListener('abort', giveUp, { once: true });
+  if (signal?.aborted === true) giveUp();
   work.catch(() => undefined);
   try {
     return await Promise.race([work, over]);
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', giveUp);
   }
 }

@@ -1,3 +1,4 @@
+import { answerWithin } from '../core/bounded.js';
 import { InferError, messageOf } from '../core/errors.js';
 import { formatDuration } from '../core/units.js';
 import { type Check, type CheckResult, type Finding, fail, skip, Unmet } from './check.js';
@@ -21,19 +22,15 @@ export function runChecks(
 async function runOne(check: Check, context: DoctorContext, limitMs: number): Promise<CheckResult> {
   const started = performance.now();
   const { id, topic, title } = check;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Finding & { timedOut: true }>((resolve) => {
-    timer = setTimeout(() => resolve({ ...noAnswer(limitMs), timedOut: true }), limitMs);
-  });
   // In a promise of its own, so that a check that throws at once is no different.
   const answer = (async () => check.run(context))().catch((error: unknown) => thrown(error));
-  const finding = await Promise.race([answer, late]);
-  clearTimeout(timer);
+  const finding = await answerWithin(limitMs, answer, () => noAnswer(limitMs));
   return { id, topic, title, ...finding, ms: Math.round(performance.now() - started) };
 }
 
-function noAnswer(limitMs: number): Finding {
-  return fail(`no answer in ${formatDuration(limitMs)}`, 'try again; if it stays so, what it asks hangs');
+function noAnswer(limitMs: number): Finding & { timedOut: true } {
+  const hint = 'try again; if it stays so, what it asks hangs';
+  return { ...fail(`no answer in ${formatDuration(limitMs)}`, hint), timedOut: true };
 }
 
 function thrown(error: unknown): Finding {

@@ -1,4 +1,5 @@
 import type { RunnerBounds } from '../config/runner-bounds.js';
+import { answerWithin } from '../core/bounded.js';
 import { newId } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
 import { controlKey, controlReplyKey, controlRequestKey, requestKey } from './keys.js';
@@ -140,21 +141,7 @@ async function nextAnswer(
   signal: AbortSignal | undefined,
 ): Promise<ControlAnswer | undefined> {
   const seconds = Math.min(BLOCK_SECONDS, Math.max(0.01, ms / 1000));
-  let timer: NodeJS.Timeout | undefined;
-  let stop: (() => void) | undefined;
   // A connection that is down would keep the read until Redis is back.
-  const limit = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), seconds * 1000 + 100);
-    stop = () => resolve(null);
-    signal?.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    const read = blocking.blpop(list, seconds);
-    read.catch(() => undefined);
-    const heard = await Promise.race([read, limit]);
-    return heard === null ? undefined : (JSON.parse(heard[1]) as ControlAnswer);
-  } finally {
-    clearTimeout(timer);
-    if (stop !== undefined) signal?.removeEventListener('abort', stop);
-  }
+  const heard = await answerWithin(seconds * 1000 + 100, blocking.blpop(list, seconds), () => null, signal);
+  return heard === null ? undefined : (JSON.parse(heard[1]) as ControlAnswer);
 }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { settledWithin } from '../core/bounded.js';
 import { messageOf } from '../core/errors.js';
 import { formatDuration } from '../core/units.js';
 import type { WorkerRecord } from '../queue/broker.js';
@@ -156,10 +157,7 @@ export class ProcessFleet {
     await Promise.all(
       this.files().map(async (file) => {
         const drained = endWorker(files, file, drainTimeoutMs + AFTER_DRAIN_MS);
-        const hurried = new Promise<void>((resolve) => {
-          signal.addEventListener('abort', () => resolve(), { once: true });
-        });
-        await Promise.race([drained, hurried]);
+        await settledWithin(Number.POSITIVE_INFINITY, drained, signal);
         if (signal.aborted && file.process !== undefined) await handBackNow(file.process);
         await drained;
         files.remove(file.name);

@@ -1,5 +1,6 @@
 import { Batcher } from '../batch/batcher.js';
 import { type CloseReason, type MicroBatch, singleRows } from '../batch/planner.js';
+import { settledWithin } from '../core/bounded.js';
 import type { Clock } from '../core/clock.js';
 import { InferError, SOFT_TIME_LIMIT, toFailureRecord } from '../core/errors.js';
 import { Gate } from '../core/gate.js';
@@ -162,7 +163,8 @@ export class Dispatcher {
       }
       if ('holdMs' in next) {
         this.clocked.rest(slot);
-        await this.hold(next.holdMs, woken);
+        // For the batch window, or until more work has come.
+        await settledWithin(next.holdMs, woken);
         continue;
       }
       await this.runBatch(slot, next.batch);
@@ -178,16 +180,6 @@ export class Dispatcher {
   /** Whether some runner that gets work holds a session. */
   private isHeld(session: string): boolean {
     return [...this.loops.keys()].some((slot) => slot.has(session) && !this.retired.has(slot));
-  }
-
-  /** Sleeps for the batch window, or until more work came. */
-  private async hold(ms: number, woken: Promise<void>): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, ms);
-    });
-    await Promise.race([woken, timeout]);
-    clearTimeout(timer);
   }
 
   private async runBatch(slot: RunnerSlot, batch: MicroBatch<HeldJob>): Promise<void> {

@@ -61,4 +61,21 @@ describe('settledWithin and answerWithin', () => {
     };
     await expect(answerWithin(5, never(), throwing)).rejects.toThrow('late');
   });
+
+  it('give up when the signal fires, or has fired before, and leave no listener on it', async () => {
+    const leaving = new AbortController();
+    const { signal } = leaving;
+    const waiting = answerWithin(10_000, never(), () => 2, signal);
+    leaving.abort();
+    expect(await waiting).toBe(2);
+    expect(await settledWithin(10_000, never(), signal)).toBe(false);
+    const other = new AbortController().signal;
+    expect(await settledWithin(10_000, Promise.resolve(), other)).toBe(true);
+    expect(getEventListeners(other, 'abort')).toEqual([]);
+  });
+
+  it('take a time beyond what a timer holds for none', async () => {
+    const work = new Promise<void>((resolve) => setTimeout(resolve, 20));
+    expect(await settledWithin(Number.POSITIVE_INFINITY, work)).toBe(true);
+  });
 });

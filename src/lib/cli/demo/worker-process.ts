@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { settledWithin } from '../../core/bounded.js';
 import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { printable } from '../../core/job.js';
@@ -71,10 +71,7 @@ export function startWorker(options: { args: string[]; redisUrl: string; log: st
       told = true;
       if (ended) return;
       child.kill('SIGTERM');
-      const grace = new AbortController();
-      const late = delay(STOP_GRACE_MS, 'late', { signal: grace.signal }).catch(() => undefined);
-      if ((await Promise.race([exited, late])) === 'late') kill();
-      grace.abort();
+      if (!(await settledWithin(STOP_GRACE_MS, exited))) kill();
       await exited;
     },
     kill,
