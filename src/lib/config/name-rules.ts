@@ -1,4 +1,4 @@
-import { InferError, messageOf } from '../core/errors.js';
+import { InferError } from '../core/errors.js';
 import { checkQueueName } from '../core/job.js';
 import { badName, isName, nameLike } from '../core/names.js';
 import { type Rule, textOf } from './rules.js';
@@ -11,13 +11,13 @@ export function queueNames(): Rule<readonly string[]> {
     list: true,
     wrong: (raw) => {
       const names = namesIn(raw);
-      const bad = names.find((name) => !isQueueName(name));
-      if (bad === undefined) return undefined;
-      const message = wrongQueue(bad);
-      return {
-        message,
-        example: names.map((name) => (isQueueName(name) ? name : nameLike('queue', name))).join(','),
-      };
+      const message = names.map(wrongQueue).find((wrong) => wrong !== undefined);
+      return message === undefined
+        ? undefined
+        : {
+            message,
+            example: names.map((name) => (isQueueName(name) ? name : nameLike('queue', name))).join(','),
+          };
     },
     read: (raw) => {
       const names = namesIn(raw);
@@ -32,8 +32,8 @@ export function queueName(): Rule<string> {
     example: 'realtime',
     wrong: (raw) => {
       const name = textOf(raw);
-      if (name === undefined || isQueueName(name)) return undefined;
-      return { message: wrongQueue(name), example: nameLike('queue', name) };
+      const message = name === undefined ? undefined : wrongQueue(name);
+      return message === undefined ? undefined : { message, example: nameLike('queue', name as string) };
     },
     read: (raw) => {
       const value = textOf(raw);
@@ -47,14 +47,19 @@ function namesIn(raw: unknown): string[] {
   return parts.map((part) => part.trim()).filter((part) => part !== '');
 }
 
-/** Why `checkQueueName` refuses it. */
-function wrongQueue(name: string): string {
+/** Why `checkQueueName` refuses it; undefined when it does not. */
+function wrongQueue(name: string): string | undefined {
   try {
     checkQueueName(name);
-    return '';
+    return undefined;
   } catch (error) {
-    return messageOf(error);
+    if (error instanceof InferError) return error.message;
+    throw error;
   }
+}
+
+function isQueueName(name: string): boolean {
+  return wrongQueue(name) === undefined;
 }
 
 /** The name of a model, as directories have it. */
@@ -73,14 +78,4 @@ export function modelName(): Rule<string> {
         : { message: badName('model', name), example: nameLike('model', name) };
     },
   };
-}
-
-function isQueueName(name: string): boolean {
-  try {
-    checkQueueName(name);
-    return true;
-  } catch (error) {
-    if (error instanceof InferError) return false;
-    throw error;
-  }
 }
