@@ -1,5 +1,6 @@
 import { Command, Errors, Flags, type Interfaces } from '@oclif/core';
-import { debugWanted, type LoadedSettings, type LoadOptions, loadSettings } from '../config/load.js';
+import { debugWanted } from '../config/debug.js';
+import { type LoadedSettings, type LoadOptions, loadSettings } from '../config/load.js';
 import type { Settings } from '../config/settings.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';

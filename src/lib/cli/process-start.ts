@@ -1,5 +1,5 @@
+import { debugWanted } from '../config/debug.js';
 import { settleUser } from '../config/home.js';
-import { debugWanted } from '../config/load.js';
 import { currentDir } from '../core/current-dir.js';
 import type { InferError } from '../core/errors.js';
 import { describeError, errorJson, errorLines } from './output/error.js';

@@ -1,4 +1,4 @@
-import { debugWanted } from '../config/load.js';
+import { debugWanted } from '../config/debug.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { describeError, errorLines } from './output/error.js';

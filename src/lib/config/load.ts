@@ -114,11 +114,6 @@ function isCi(env: Environment): boolean {
   return (env.CI ?? '') !== '' && env.CI !== '0' && env.CI !== 'false';
 }
 
-/** `INFER_DEBUG` alone, for failures that come before or from the loading of settings. */
-export function debugWanted(env: Environment = process.env): boolean {
-  return settingOf('debug').rule.read(env.INFER_DEBUG) === true;
-}
-
 interface Picked {
   value: unknown;
   source: Source;
