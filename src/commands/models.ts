@@ -47,8 +47,7 @@ Models lie as <name>/<version>/model.onnx; the highest version is used. Exits 3 
     const { layout } = this;
     await this.print(modelsView(models, layout));
     // In a pipe the table is data only, so what is amiss goes to standard error.
-    const lines = amissLines({ models, broken, skipped }, this.paintError);
-    if (!this.jsonEnabled()) for (const line of lines) process.stderr.write(`${line}\n`);
+    if (!this.jsonEnabled()) this.printToStderr(amissLines({ models, broken, skipped }, this.errorLayout));
     if (readings.length === 0) this.note(`no models in ${dir}: put one at <name>/1/model.onnx`);
     if (failed.length > 0) this.endWith(models.length === 0 ? ExitCode.Negative : ExitCode.Partial);
     if (models.length > 0) this.next(`infer worker --models ${quoteWord(dir)}`);

@@ -12,7 +12,7 @@ import { jsonText, NdjsonWriter, writeText } from './output/json.js';
 import { asksForJson, type ListFormat, type ListTarget, listFormat } from './output/list-format.js';
 import type { ProgressTarget } from './output/progress.js';
 import { sentence } from './output/sentence.js';
-import { type Layout, layoutOf, nextCommand, type Paint, painter, widthOf } from './output/text.js';
+import { type Layout, layoutOf, nextCommand, type Paint, widthOf } from './output/text.js';
 
 type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<
   (typeof BaseCommand)['baseFlags'] & T['flags']
@@ -96,14 +96,19 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   /** Says something to the person at the terminal; silent under `--quiet`. */
   protected note(text: string): void {
-    if (!this.quiet) process.stderr.write(`${terminalText(text)}\n`);
+    if (!this.quiet) this.printToStderr([text]);
+  }
+
+  /** Lines to standard error, also under `--quiet`. */
+  protected printToStderr(lines: readonly string[]): void {
+    for (const line of lines) process.stderr.write(`${terminalText(line)}\n`);
   }
 
   /** A warning on standard error, also under `--json` and `--quiet`: it may change what to do next. */
   override warn(input: Error | string): Error | string {
     const text = typeof input === 'string' ? input : input.message;
-    const head = `${this.paintError('yellow', 'Warning:')} `;
-    process.stderr.write(`${sentence(head, text, widthOf(process.stderr)).join('\n')}\n`);
+    const { paint, width } = this.errorLayout;
+    this.printToStderr(sentence(`${paint('yellow', 'Warning:')} `, text, width));
     return input;
   }
 
@@ -130,9 +135,9 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
       const what = id();
       if (signal.aborted && what !== undefined) {
         const { infer } = invocation();
-        process.stderr.write(
-          `${what} goes on. Fetch it: ${infer} result ${what} --wait; cancel it: ${infer} cancel ${what}\n`,
-        );
+        this.printToStderr([
+          `${what} goes on. Fetch it: ${infer} result ${what} --wait; cancel it: ${infer} cancel ${what}`,
+        ]);
       }
       throw error;
     }
@@ -182,8 +187,13 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     return { format, layout: this.layout, stream: process.stdout };
   }
 
+  /** The same on standard error. */
+  protected get errorLayout(): Layout {
+    return layoutOf(process.stderr, this.color);
+  }
+
   protected get paintError(): Paint {
-    return painter(process.stderr, this.color);
+    return this.errorLayout.paint;
   }
 
   private get color(): boolean {

@@ -273,9 +273,16 @@ describe('models', () => {
       broken: [{ name: 'bad', message: 'no such file', hint: 'fix it' }],
       skipped: [{ place: 'm/v1', reason: 'm/v1 is not served: no version', fix: 'mv m/v1 m/1' }],
     };
-    expect(amissLines(amiss, TTY.paint)).toEqual([
+    expect(amissLines(amiss, TTY)).toEqual([
       '! digits: batch axis could not be probed',
       '! m/v1 is not served: no version',
+      '  Try: mv m/v1 m/1',
+      '✗ bad: no such file',
+      '  Try: fix it',
+    ]);
+    expect(amissLines({ ...amiss, models: [] }, { ...TTY, width: 26 })).toEqual([
+      '! m/v1 is not served: no',
+      '  version',
       '  Try: mv m/v1 m/1',
       '✗ bad: no such file',
       '  Try: fix it',

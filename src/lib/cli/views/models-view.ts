@@ -1,7 +1,7 @@
-import { printable } from '../../core/job.js';
 import { formatBytes } from '../../core/units.js';
 import type { ModelSignature, TensorSignature } from '../../model/signature.js';
 import type { Skipped } from '../../model/survey.js';
+import { hintLines, sentence, widthIn } from '../output/sentence.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
 import type { Layout } from '../output/text.js';
 
@@ -43,19 +43,21 @@ export function amissLines(
     broken,
     skipped,
   }: { models: readonly ModelSignature[]; broken: readonly BrokenModel[]; skipped: readonly Skipped[] },
-  paint: Layout['paint'],
+  layout: Layout,
 ): string[] {
-  const attempt = (fix: string | undefined) =>
-    fix === undefined ? [] : [`  ${paint('dim', 'Try:')} ${paint('cyan', printable(fix))}`];
+  const { paint } = layout;
+  const told = (sign: string, text: string, fix?: string) => [
+    ...sentence(`${sign} `, text, widthIn(layout)),
+    ...(fix === undefined ? [] : hintLines(fix, layout, '  ')),
+  ];
   return [
     ...models.flatMap(({ name, warnings }) =>
-      warnings.map((warning) => `${paint('yellow', '!')} ${printable(`${name}: ${warning}`)}`),
+      warnings.flatMap((warning) => told(paint('yellow', '!'), `${name}: ${warning}`)),
     ),
-    ...skipped.flatMap(({ reason, fix }) => [`${paint('yellow', '!')} ${reason}`, ...attempt(fix)]),
-    ...broken.flatMap(({ name, message, hint }) => [
-      `${paint('red', '✗')} ${printable(message.includes(name) ? message : `${name}: ${message}`)}`,
-      ...attempt(hint),
-    ]),
+    ...skipped.flatMap(({ reason, fix }) => told(paint('yellow', '!'), reason, fix)),
+    ...broken.flatMap(({ name, message, hint }) =>
+      told(paint('red', '✗'), message.includes(name) ? message : `${name}: ${message}`, hint),
+    ),
   ];
 }
 
