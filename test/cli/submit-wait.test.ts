@@ -58,4 +58,26 @@ describe('submit --wait', () => {
     expect(run.stderr).toContain(`--wait: '${time}' is not a duration`);
     expect(run.stderr).toContain('500ms, 2s, 1.5m');
   });
+
+  it.each([
+    [['--wait', '99999999999', ONE_DIGIT], '99999999999'],
+    [[ONE_DIGIT, '--wait', '99999999999'], '99999999999'],
+    [['--wait', '99999999999'], '99999999999'],
+    [[ONE_DIGIT, '--wait', '5000d'], '5000d'],
+    [['--wait=25d', ONE_DIGIT], '25d'],
+  ])('%j is longer than a wait may be', async (words, time) => {
+    const run = await infer.run(['submit', ...words]);
+    expect(run.exitCode).toBe(2);
+    expect(run.stderr).toContain(`--wait: '${time}' is too long: the longest duration here is 24d`);
+  });
+
+  it('--wait abc alone: there is no such file, and it is no time', async () => {
+    const run = await infer.run(['submit', '--wait', 'abc']);
+    expect(run.exitCode).toBe(66);
+    expect(run.stderr).toContain("there is no file abc; --wait: 'abc' is not a duration");
+    expect(run.stderr).toContain('500ms, 2s, 1.5m');
+    const file = await infer.run(['submit', '--wait', 'abc.json']);
+    expect(file.stderr).toContain('there is no file abc.json');
+    expect(file.stderr).not.toContain('duration');
+  });
 });

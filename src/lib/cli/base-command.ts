@@ -7,7 +7,14 @@ import { ExitCode } from '../core/exit-codes.js';
 import { printable, terminalText } from '../core/printable.js';
 import { completeOptionalValues, misreadTime, settingFlag, settingsFromFlags } from './flags.js';
 import { invocation } from './invocation.js';
-import { describeError, type ErrorContext, type ErrorJson, errorJson, printError } from './output/error.js';
+import {
+  describeError,
+  type ErrorContext,
+  type ErrorJson,
+  errorJson,
+  printError,
+  type ShownError,
+} from './output/error.js';
 import { jsonText, NdjsonWriter, writeText } from './output/json.js';
 import { asksForJson, type ListFormat, type ListTarget, listFormat } from './output/list-format.js';
 import type { ProgressTarget } from './output/progress.js';
@@ -219,7 +226,16 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   }
 
   override toErrorJson(error: unknown): ErrorJson {
-    return errorJson(describeError(error, this.errorContext()));
+    return errorJson(this.shown(error));
+  }
+
+  private shown(error: unknown): ShownError {
+    const shown = describeError(error, this.errorContext());
+    if (shown.exitCode !== ExitCode.NoInput) return shown;
+    // `--wait abc` alone: the plain word that names nothing may have been meant as the time.
+    const meant = misreadTime(this.argv, this.ctor.flags ?? {}, /^[a-z]+$/i);
+    if (meant?.hint === undefined) return shown;
+    return { ...shown, message: `${shown.message}; ${meant.message}`, hint: meant.hint };
   }
 
   private errorContext(): ErrorContext {
@@ -235,7 +251,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
    * rendering dumps help, and in JSON mode its internals, with exit code 1 whatever happened.
    */
   protected override async catch(error: Error): Promise<void> {
-    const shown = describeError(error, this.errorContext());
+    const shown = this.shown(error);
     if (shown.silent !== true && this.jsonEnabled()) {
       await writeText(process.stdout, `${jsonText(errorJson(shown))}\n`);
     } else {

@@ -237,7 +237,7 @@ export function completeOptionalValues(
     const optional = at < last ? fallbacks.get(word) : undefined;
     const next = at + 1 < last ? argv[at + 1] : undefined;
     if (optional === undefined) words.push(word);
-    else if (next !== undefined && (isDuration(next) || ALMOST_DURATION.test(next))) {
+    else if (next !== undefined && LIKE_DURATION.test(next)) {
       words.push(`${optional.long}=${next}`);
       at += 1;
     } else words.push(`${optional.long}=${optional.fallback}`);
@@ -245,17 +245,23 @@ export function completeOptionalValues(
   return words;
 }
 
-/** `30sec`, `5 minutes`: no file or id looks like that, and the error should be about the time. */
-const ALMOST_DURATION =
-  /^\d+(?:[.,]\d+)?\s*(?:ms|msecs?|millis\w*|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)$/i;
+/**
+ * `30s`, and also `30sec`, `5 minutes` and what is too long: no file or id looks like that, and an error
+ * should be about the time.
+ */
+const LIKE_DURATION =
+  /^\s*\d+(?:[.,]\d+)?\s*(?:ms|msecs?|millis\w*|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)?\s*$/i;
 
 /**
- * What to say of the word that was meant as the time of `--wait` in a line with more arguments than the
- * command takes: `--wait abc rows.json`. Undefined when there is none.
+ * What to say of the word behind `--wait` that is no time, where it cannot be an argument either: the line
+ * has more than the command takes (`--wait abc rows.json`), or there is no such file. Undefined when there
+ * is none.
+ * @param like words that may be meant as one
  */
 export function misreadTime(
   argv: readonly string[],
   flags: Readonly<Record<string, { char?: string }>>,
+  like = /^[^-]/,
 ): InferError | undefined {
   const names = new Map<string, string>();
   for (const [name, flag] of Object.entries(flags)) {
@@ -265,22 +271,13 @@ export function misreadTime(
   }
   const at = argv.findIndex((word) => names.has(word));
   const word = at < 0 ? undefined : argv[at + 1];
-  if (word === undefined || word.startsWith('-')) return undefined;
+  if (word === undefined || !like.test(word)) return undefined;
   try {
-    parseDuration(word);
+    parseDuration(word, TIMER_MAX_MS);
     return undefined;
   } catch (error) {
     if (!(error instanceof InferError)) throw error;
     const { code, message, hint, exitCode } = error;
     return new InferError(code, `--${names.get(argv[at] as string)}: ${message}`, { hint, exitCode });
-  }
-}
-
-function isDuration(word: string): boolean {
-  try {
-    parseDuration(word);
-    return true;
-  } catch {
-    return false;
   }
 }

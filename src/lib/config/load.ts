@@ -179,7 +179,7 @@ function badValue(name: SettingName, raw: unknown, source: Source): InferError {
   const hidden = setting.secret === true || name === 'redisUrl' || name === 'resultUrl';
   const shown = hidden ? '' : ` '${printable(shorten(raw))}'`;
   const options = setting.rule.options;
-  const wrong = hidden ? undefined : setting.rule.wrong?.(raw);
+  const wrong = setting.rule.wrong?.(raw);
   const wanted =
     options === undefined
       ? (wrong?.example ?? setting.rule.example)

@@ -13,7 +13,10 @@ export interface Rule<T> {
   readonly options?: readonly string[];
   readonly boolean?: true;
   readonly list?: true;
-  /** What is wrong with a value that breaks the rule, in a sentence; and one that was likely meant. */
+  /**
+   * What is wrong with a value that breaks the rule, in a sentence; and one that was likely meant. Where the
+   * value may hold a password, neither repeats any of it.
+   */
   wrong?(raw: unknown): { message: string; example: string } | undefined;
   /** The value, or undefined when it breaks the rule. */
   read(raw: unknown): T | undefined;

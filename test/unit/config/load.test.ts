@@ -240,6 +240,16 @@ describe('errors', () => {
     expect(String(bad)).toContain('INFER_REDIS_URL');
     expect(JSON.stringify([String(bad), bad])).not.toContain('hunter2');
   });
+
+  it.each(['/run/secret.sock', './secret.sock', '~/secret.sock', 'unix:/run/secret.sock'])(
+    'tells how a socket is named, of %s, which may hold a password and is not repeated',
+    async (path) => {
+      await expect(load({ env: { INFER_REDIS_URL: path } })).rejects.toMatchObject({
+        message: 'INFER_REDIS_URL: the value is a path: a socket is named by unix:// and its absolute path',
+        hint: 'INFER_REDIS_URL=unix:///run/redis/redis.sock',
+      });
+    },
+  );
 });
 
 describe('the table', () => {
