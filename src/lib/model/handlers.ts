@@ -10,7 +10,6 @@ import {
   type Payload,
   type RowTensor,
   shapeKey,
-  sliceRows,
 } from './tensor.js';
 
 /** What a handler's functions are given besides the row. */
@@ -119,11 +118,6 @@ export function groupRows(rows: readonly PlacedRow[]): { places: number[]; paylo
     places: group.map(({ place }) => place),
     payload: concatRows(group.map(({ payload }) => payload)),
   }));
-}
-
-/** Every row of a payload as a payload of its own, sharing memory. */
-export function splitRows(payload: Payload): Payload[] {
-  return Array.from({ length: payload.rows }, (_, row) => sliceRows(payload, row, row + 1));
 }
 
 const MESSAGE_MAX = 300;

@@ -9,7 +9,6 @@ import {
   type PlacedRow,
   postprocessRows,
   preprocessRows,
-  splitRows,
 } from './handlers.js';
 import { fromModel, type HostTensor, toModel } from './layout.js';
 import { checkNames } from './manifest-names.js';
@@ -22,7 +21,7 @@ import type { Outputs } from './row-proof.js';
 import type { LoadedModel } from './runner.js';
 import type { ModelSignature, TensorSignature } from './signature.js';
 import { planTask, type RunOutputs, type TaskPlan } from './tasks.js';
-import { concatRows, type Payload } from './tensor.js';
+import { concatRows, type Payload, splitRows } from './tensor.js';
 
 /** A loaded model inside the runner: session, layout, task and handler behind one `run`. */
 export class ModelHost {
@@ -128,11 +127,6 @@ export class ModelHost {
    * rows proves that they may not share a run.
    */
   async run(payload: Payload, softMs?: number): Promise<RunOutputs> {
-    const soft = softMs === undefined ? undefined : AbortSignal.timeout(softMs);
-    const context =
-      soft === undefined
-        ? this.#context
-        : { ...this.#context, signal: AbortSignal.any([this.#context.signal, soft]) };
     if (payload.rows < 1) throw new InferError('RUN_FAILED', 'a run needs at least one row');
     if (!this.#probed.batchable && payload.rows > 1) {
       throw new InferError(
@@ -140,11 +134,15 @@ export class ModelHost {
         `model ${this.#context.model} takes one row a run, not ${payload.rows}`,
       );
     }
+    if (!this.hasHandler) return this.#task.apply(await this.#infer(payload));
+    const soft = softMs === undefined ? undefined : AbortSignal.timeout(softMs);
+    const context =
+      soft === undefined
+        ? this.#context
+        : { ...this.#context, signal: AbortSignal.any([this.#context.signal, soft]) };
     const { preprocess, postprocess } = this.#handler;
-    if (preprocess === undefined && postprocess === undefined)
-      return this.#task.apply(await this.#infer(payload));
     if (preprocess === undefined)
-      return postprocessRows(this.#handler, placed(splitRows(await this.#infer(payload))), context, soft);
+      return postprocessRows(this.#handler, rowsAt(await this.#infer(payload)), context, soft);
     const { rows, failed } = await preprocessRows(this.#handler, payload, context, soft);
     const results: PlacedRow[] = [];
     for (const group of groupRows(rows)) {
@@ -154,7 +152,7 @@ export class ModelHost {
       failed.push(...done.failed.map(({ row, error }) => ({ row: placeOf(row), error })));
       const bad = new Set(done.failed.map(({ row }) => placeOf(row)));
       const places = group.places.filter((place) => !bad.has(place));
-      results.push(...placed(splitRows(done.outputs), places));
+      results.push(...rowsAt(done.outputs, places));
     }
     results.sort((a, b) => a.place - b.place);
     if (postprocess === undefined) return { outputs: joined(results), failed };
@@ -206,9 +204,10 @@ function rowsFirst(outputs: readonly TensorSignature[], raw: Outputs, rows: numb
   return { rows, tensors };
 }
 
-/** Rows at `places` of a run, or at its start. */
-function placed(rows: readonly Payload[], places?: readonly number[]): PlacedRow[] {
-  return rows.map((payload, at) => ({ place: places?.[at] ?? at, payload }));
+/** Every row of a payload by itself, at its place of the run: in `places`, or as they come. */
+function rowsAt(payload: Payload, places?: readonly number[]): PlacedRow[] {
+  const rows = splitRows(payload, new Array<number>(payload.rows).fill(1));
+  return rows.map((row, at) => ({ place: places?.[at] ?? at, payload: row }));
 }
 
 function joined(rows: readonly PlacedRow[]): Payload {
