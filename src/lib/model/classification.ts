@@ -1,11 +1,11 @@
 import { InferError } from '../core/errors.js';
-import { fromHalf } from './elements.js';
-import { toBytes, toElements } from './layout.js';
+import { toNumbers } from './elements.js';
+import { toBytes } from './layout.js';
 import type { ModelManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
 import type { RowFailure } from './row-failure.js';
 import type { TensorSignature } from './signature.js';
-import { type DataType, elementCount, encodeStrings, type Payload, type RowTensor } from './tensor.js';
+import { elementCount, encodeStrings, type Payload, type RowTensor } from './tensor.js';
 
 /** Rounding may push a probability this far out of 0..1. */
 const PROBABILITY_SLACK = 1e-3;
@@ -120,7 +120,7 @@ export function classify(raw: Payload, plan: ScorePlan): { outputs: Payload; fai
   const classes = axis === null ? 1 : (dims[axis] ?? 0);
   checkCount(plan, classes);
   const inner = axis === null ? 1 : elementCount(dims.slice(axis + 1));
-  const scores = toNumbers(tensor.type, tensor.data);
+  const scores = toNumbers(tensor.type, tensor.data) as Float32Array;
   const size = elementCount(tensor.shape);
   const places = size / classes;
   const found: number[] = [];
@@ -168,7 +168,7 @@ export function areProbabilities({ tensors, rows }: Payload, plan: ScorePlan): b
   const classes = dims[plan.axis] ?? 0;
   if (classes < 2) return false;
   const inner = elementCount(dims.slice(plan.axis + 1));
-  const scores = toNumbers(tensor.type, tensor.data);
+  const scores = toNumbers(tensor.type, tensor.data) as Float32Array;
   const places = (rows * elementCount(tensor.shape)) / classes;
   for (let place = 0; place < places; place++) {
     const at = Math.floor(place / inner) * classes * inner + (place % inner);
@@ -254,11 +254,4 @@ function expSum(scores: ArrayLike<number>, { at, step, classes }: Place, top: nu
     sum += score === top ? 1 : Math.exp(score - top);
   }
   return sum;
-}
-
-function toNumbers(type: DataType, data: Uint8Array): ArrayLike<number> {
-  const elements = toElements(type, data);
-  return type === 'float16'
-    ? Float32Array.from(elements as Uint16Array, fromHalf)
-    : (elements as Float32Array);
 }

@@ -1,4 +1,4 @@
-import type { NumberArray } from './layout.js';
+import { type NumberArray, type TensorData, toElements } from './layout.js';
 import { type DataType, encodeStrings } from './tensor.js';
 
 export type NumericArray = NumberArray;
@@ -202,6 +202,12 @@ export function fromHalf(bits: number): number {
   if (exponent === 0x1f) return mantissa === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
   if (exponent === 0) return sign * mantissa * 2 ** -24;
   return sign * (1024 + mantissa) * 2 ** (exponent - 25);
+}
+
+/** The elements of little-endian bytes as `toElements` gives them, float16 as numbers and not as its bits. */
+export function toNumbers(type: DataType, bytes: Uint8Array): TensorData {
+  const elements = toElements(type, bytes);
+  return type === 'float16' ? Float32Array.from(elements as Uint16Array, fromHalf) : elements;
 }
 
 /** True when a typed array already holds elements of `type`; Uint16Array holds float16 as bits. */

@@ -1,10 +1,10 @@
 import { defaultOf } from './defaults.js';
-import { fromHalf } from './elements.js';
+import { toNumbers } from './elements.js';
 import { fromArray } from './from-array.js';
-import { type TensorData, toElements } from './layout.js';
+import type { TensorData } from './layout.js';
 import { jsonNumber, shortFloat } from './rows.js';
 import type { ModelSignature } from './signature.js';
-import type { DataType, Payload, RowTensor } from './tensor.js';
+import type { DataType, Payload } from './tensor.js';
 
 /** One output of a model, of one row, as a `postprocess` is given it. */
 export interface HandlerOutput {
@@ -44,14 +44,13 @@ export function inputsOf(value: unknown, signature: ModelSignature): Payload {
 export function outputsOf(row: Payload): Record<string, HandlerOutput> {
   const outputs = Object.create(null) as Record<string, HandlerOutput>;
   for (const tensor of row.tensors) {
-    outputs[tensor.name] = { type: tensor.type, shape: tensor.shape, data: elementsOf(tensor) };
+    outputs[tensor.name] = {
+      type: tensor.type,
+      shape: tensor.shape,
+      data: toNumbers(tensor.type, tensor.data),
+    };
   }
   return outputs;
-}
-
-function elementsOf({ type, data }: RowTensor): TensorData {
-  const elements = toElements(type, data);
-  return type === 'float16' ? Float32Array.from(elements as Uint16Array, fromHalf) : elements;
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { OutputDifference } from './batching.js';
 import { differenceOf, isBeyond, mayBeNoise, rowOf } from './compare-rows.js';
 import type { HostTensor } from './layout.js';
+import { isFloat } from './tensor.js';
 
 export type Outputs = Readonly<Record<string, HostTensor>>;
 
@@ -60,5 +61,5 @@ export async function proveRow(evidence: Evidence): Promise<Proof> {
 }
 
 function isExact(outputs: Outputs, name: string): boolean {
-  return !/^float/.test((outputs[name] as HostTensor).type);
+  return !isFloat((outputs[name] as HostTensor).type);
 }

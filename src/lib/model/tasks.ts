@@ -3,9 +3,7 @@ import type { ModelManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
 import type { RowFailure } from './row-failure.js';
 import type { TensorSignature } from './signature.js';
-import type { DataType, Payload } from './tensor.js';
-
-const FLOATS: readonly DataType[] = ['float32', 'float64', 'float16'];
+import { isFloat, type Payload } from './tensor.js';
 
 /** How a model's raw outputs become those of its task; `signature` is what then is published. */
 export interface TaskPlan {
@@ -47,9 +45,9 @@ function scoresOutput(
   const names = outputs.map((output) => output.name).join(', ');
   const found =
     manifest.output === undefined
-      ? outputs.find((output) => FLOATS.includes(output.type) && !output.shared)
+      ? outputs.find((output) => isFloat(output.type) && !output.shared)
       : outputs.find((output) => output.name === manifest.output);
-  if (found === undefined || !FLOATS.includes(found.type)) {
+  if (found === undefined || !isFloat(found.type)) {
     throw manifestError(
       label,
       `field output: ${manifest.output ?? 'none'} is no output of floats; the model's outputs are ${names}`,

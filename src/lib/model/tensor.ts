@@ -33,6 +33,11 @@ export const ELEMENT_BYTES: Record<DataType, number> = {
   string: 0,
 };
 
+/** Whether elements of a type are floating-point numbers. */
+export function isFloat(type: DataType): boolean {
+  return type === 'float32' || type === 'float64' || type === 'float16';
+}
+
 /** Open Inference Protocol names of the same types. */
 export const OIP_NAMES: Record<DataType, string> = {
   float32: 'FP32',

@@ -1,5 +1,6 @@
+import { toHalf } from './elements.js';
 import { ARRAYS, type HostTensor, type NumberArray, type TensorData, toBytes, toModel } from './layout.js';
-import { type DataType, ELEMENT_BYTES, elementCount, encodeStrings } from './tensor.js';
+import { type DataType, ELEMENT_BYTES, elementCount, encodeStrings, isFloat } from './tensor.js';
 
 /**
  * Rows for the trial of a model: random, never alike, and the same for every load.
@@ -67,7 +68,7 @@ export function makeRow(
 /** Values of an input without a batch axis: a rate, a number of steps. Ones, since zero hides what it scales. */
 export function makeShared(input: RowInput, level: number, random: () => number): TensorData {
   if (input.default !== undefined) return input.default;
-  if (/^float/.test(input.type)) return makeValues(input, 'unit', level, random);
+  if (isFloat(input.type)) return makeValues(input, 'unit', level, random);
   if (input.type === 'string') return makeValues(input, 'plain', level, random);
   if (RATE.test(input.name)) return filled(input, () => RATE_HZ);
   return filled(input, () => (level + 1 < INT_ENDS.length ? 1 : 0));
@@ -77,11 +78,11 @@ function makeValues(input: RowInput, kind: RowKind, level: number, random: () =>
   const { name, type } = input;
   const end = INT_ENDS[Math.min(level, INT_ENDS.length - 1)] as number;
   // Floats may be anything, such as a state; of a rate or an index only the default is known to be right.
-  if (input.default !== undefined && !/^float/.test(type)) return input.default;
+  if (input.default !== undefined && !isFloat(type)) return input.default;
   if (type === 'string') return words(input, kind, level, random);
   if (MASK.test(name)) return filled(input, (i) => (i === 0 || (kind !== 'zero' && random() < 0.75) ? 1 : 0));
   if (type === 'bool' || BITS.test(name)) return filled(input, () => (random() < 0.5 ? 1 : 0));
-  const float = /^float/.test(type);
+  const float = isFloat(type);
   if (!float && LENGTH.test(name) && input.length > 0) {
     return filled(input, () => Math.max(1, input.length - Math.floor((random() * input.length) / 2)));
   }
@@ -142,15 +143,6 @@ function filled(input: RowInput, value: (index: number) => number): TensorData {
     else data[i] = input.type === 'float16' ? toHalf(value(i)) : value(i);
   }
   return data;
-}
-
-/** The bits of the nearest IEEE 754 half below in size; normal numbers and zero, which is all that is made here. */
-function toHalf(value: number): number {
-  const sign = value < 0 ? 0x8000 : 0;
-  const size = Math.min(Math.abs(value), 65_504);
-  if (size < 2 ** -14) return sign;
-  const exponent = Math.floor(Math.log2(size));
-  return sign | ((exponent + 15) << 10) | Math.floor((size / 2 ** exponent - 1) * 1024);
 }
 
 /** The model's input for these rows in their order, in its own layout. */

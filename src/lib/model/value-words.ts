@@ -1,7 +1,7 @@
 import { INTEGER_BOUNDS, NOT_FINITE } from './elements.js';
 import { isList, measure } from './row-shape.js';
 import type { TensorSignature } from './signature.js';
-import type { DataType } from './tensor.js';
+import { type DataType, isFloat } from './tensor.js';
 
 /** Words for values that do not fit: their kind and shape; a value itself is never shown. */
 
@@ -67,10 +67,6 @@ const ELEMENTS: Record<DataType, string> = {
 };
 
 const MEANS_NOT_FINITE = new Set(['nan', 'inf', '+inf', '-inf', 'infinity', '+infinity', '-infinity']);
-
-function isFloat(type: DataType): boolean {
-  return type === 'float32' || type === 'float16' || type === 'float64';
-}
 
 interface Fault {
   code: 'INPUT_TYPE' | 'INPUT_VALUE';
