@@ -1,7 +1,7 @@
 import { type AxisPlan, axisPlans, rowAxes } from './axis-plans.js';
 import { type Batching, batchingWarning, DECLARED, FIXED } from './batching.js';
 import { type DefaultValue, defaultElements, withDefaults } from './defaults.js';
-import { type HostTensor, toBytes, toModel, zeros } from './layout.js';
+import { type HostTensor, zeros } from './layout.js';
 import type { ModelManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
 import { pinnedShape } from './pinned-shape.js';
@@ -10,6 +10,7 @@ import type { OutputAxes, Outputs } from './row-proof.js';
 import type { TensorSignature } from './signature.js';
 import { type DataType, elementCount } from './tensor.js';
 import { type PinnedShapes, runTrial, type TrialResult } from './trial.js';
+import { feedRows, type Row } from './trial-rows.js';
 import { trialShapes } from './trial-shapes.js';
 
 /** An input or output as the ONNX file declares it; open dimensions are names, `''` when unnamed. */
@@ -123,35 +124,32 @@ class Probing {
     );
   }
 
-  batched(plan: AxisPlan, { axes = new Map(), shapes, sample }: TrialResult): Probed {
+  batched(plan: AxisPlan, trial: TrialResult): Probed {
     const open = [...this.pinned(plan).values()].some((shape) => shape.includes(null));
-    const result: Probed = {
+    return {
       batchable: true,
       batching: { ok: true },
-      ...this.describe(plan, axes, true, open ? undefined : sample),
+      ...this.describe(plan, trial.axes ?? new Map(), true, open ? undefined : trial.sample),
+      ...whatRan(trial),
       warnings: [],
     };
-    if (shapes !== undefined) result.rowShapes = shapes.sizes;
-    if (sample !== undefined) result.sample = sample;
-    return result;
   }
 
   /** As model.json says, where no trial could prove or disprove it. */
-  unchecked(plan: AxisPlan, { batching, axes, shapes, sample }: TrialResult): Probed {
+  unchecked(plan: AxisPlan, trial: TrialResult): Probed {
+    const { batching, axes } = trial;
     const outputs = this.target.outputs.map(({ name }): [string, number | null] => {
       const declared = this.manifest.outputs?.[name]?.batchAxis;
       return [name, declared === undefined ? (axes?.get(name) ?? 0) : declared];
     });
     const why = batching.ok ? '' : batching.text;
-    const result: Probed = {
+    return {
       batchable: true,
       batching: { ok: true },
       ...this.describe(plan, new Map(outputs), true),
+      ...whatRan(trial),
       warnings: [`batching is taken from model.json unchecked: ${why}`],
     };
-    if (shapes !== undefined) result.rowShapes = shapes.sizes;
-    if (sample !== undefined) result.sample = sample;
-    return result;
   }
 
   /**
@@ -166,17 +164,13 @@ class Probing {
       : new Map(this.target.inputs.map((input) => [input.name, null] as const));
     const warning = batchingWarning(batching);
     const hint = !batching.ok && batching.reason !== 'mixes' ? `; ${DECLARE} if it can batch` : '';
-    const result: Probed = {
+    return {
       batchable: false,
       batching,
       ...this.describe(plan, keeps ? (axes as OutputAxes) : new Map(), false),
+      ...(keeps && trial?.shapes !== undefined ? whatRan(trial) : await this.runnable(plan)),
       warnings: warning === undefined ? [] : [`${warning}${hint}`],
     };
-    const ran =
-      keeps && trial?.shapes !== undefined
-        ? { rowShapes: trial.shapes.sizes, ...(trial.sample === undefined ? {} : { sample: trial.sample }) }
-        : await this.runnable(plan);
-    return { ...result, ...ran };
   }
 
   /** Output axes by their declared or usual names: for a model that is not tried. */
@@ -254,18 +248,22 @@ class Probing {
 
   /** The signature's tensors. `sample` gives output sizes the file leaves open, when inputs leave none. */
   private describe(plan: AxisPlan, outputAxes: OutputAxes, batchable: boolean, sample?: Outputs) {
-    const inputs = this.target.inputs.map((input): TensorSignature => {
-      const axis = plan.get(input.name) ?? null;
-      const shape = pinnedShape(input, axis, this.manifest.inputs?.[input.name]?.shape, this.label);
-      return {
-        ...input,
-        shape,
-        shared: batchable && axis === null,
-        batchAxis: axis,
-        modelShape: input.shape,
-      };
+    const signature = (
+      meta: TensorMeta,
+      shape: (number | null)[],
+      batchAxis: number | null,
+    ): TensorSignature => ({
+      ...meta,
+      shape,
+      shared: batchable && batchAxis === null,
+      batchAxis,
+      modelShape: meta.shape,
     });
-    const outputs = this.target.outputs.map((output): TensorSignature => {
+    const shapes = this.pinned(plan);
+    const inputs = this.target.inputs.map((input) =>
+      signature(input, [...(shapes.get(input.name) ?? [])], plan.get(input.name) ?? null),
+    );
+    const outputs = this.target.outputs.map((output) => {
       const axis = outputAxes.get(output.name) ?? null;
       const dims = sample?.[output.name]?.dims;
       // A file may declare no output shape at all; then the rank is the trial run's.
@@ -280,16 +278,18 @@ class Probing {
         this.label,
         'outputs',
       );
-      return {
-        ...output,
-        shape,
-        shared: batchable && axis === null,
-        batchAxis: axis,
-        modelShape: output.shape,
-      };
+      return signature(output, shape, axis);
     });
     return { inputs, outputs };
   }
+}
+
+/** Shapes and outputs of the one row that ran in a trial, as far as one did. */
+function whatRan({ shapes, sample }: TrialResult): Pick<Probed, 'rowShapes' | 'sample'> {
+  return {
+    ...(shapes === undefined ? {} : { rowShapes: shapes.sizes }),
+    ...(sample === undefined ? {} : { sample }),
+  };
 }
 
 /** Feeds of `rows` rows of zeros (empty strings), or of the default where an input has one, in the model's layout. */
@@ -300,15 +300,13 @@ export function zeroFeeds(
   rows: number,
   defaults: ReadonlyMap<string, DefaultValue>,
 ): Record<string, HostTensor> {
-  return Object.fromEntries(
-    inputs.map(({ name, type }) => {
-      const shape = rowShapes.get(name) ?? [];
-      const axis = axes.get(name) ?? null;
-      const dims = axis === null ? [...shape] : [...shape.slice(0, axis), rows, ...shape.slice(axis)];
-      const value = defaultElements({ name, type }, shape, defaults.get(name));
-      if (value === undefined) return [name, { type, dims, data: zeros(type, elementCount(dims)) }];
-      const data = Buffer.concat(new Array<Uint8Array>(axis === null ? 1 : rows).fill(toBytes(value)));
-      return [name, toModel({ name, type, shape, data }, rows, axis)];
+  const shaped = inputs.map(({ name, type }) => ({ name, type, shape: rowShapes.get(name) ?? [] }));
+  const row: Row = new Map(
+    shaped.map((input) => {
+      const { name, type, shape } = input;
+      const value = defaultElements(input, shape, defaults.get(name));
+      return [name, value ?? zeros(type, elementCount(shape))];
     }),
   );
+  return feedRows(shaped, axes, new Array<Row>(rows).fill(row), row);
 }

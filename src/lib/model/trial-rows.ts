@@ -147,7 +147,7 @@ function filled(input: RowInput, value: (index: number) => number): TensorData {
 
 /** The model's input for these rows in their order, in its own layout. */
 export function feedRows(
-  inputs: readonly RowInput[],
+  inputs: readonly Pick<RowInput, 'name' | 'type' | 'shape'>[],
   axes: ReadonlyMap<string, number | null>,
   rows: readonly Row[],
   shared: Row,
