@@ -1,23 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { payloadsFromValue } from '../../../src/lib/input/value.js';
-import { startRunner } from '../../../src/lib/model/process-runner.js';
 import { rowValues } from '../../../src/lib/model/rows.js';
-import type { Runner } from '../../../src/lib/model/runner.js';
 import * as onnx from '../../support/onnx-builder.js';
 import { payload, rowTensor } from './payloads.js';
+import { useRunner } from './use-runner.js';
 
-const dir = mkdtempSync(path.join(tmpdir(), 'infer-defaults-'));
-let runner: Runner;
-beforeAll(async () => {
-  runner = await startRunner({ provider: 'cpu', requireGpu: false, threads: 1, modelsDir: dir });
-});
-afterAll(async () => {
-  await runner?.stop();
-  rmSync(dir, { recursive: true, force: true });
-});
+const { dir, runner } = useRunner();
 
 async function answers(model: string, value: unknown): Promise<unknown[]> {
   const { signature } = await runner.load(model);

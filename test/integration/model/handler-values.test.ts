@@ -1,23 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startRunner } from '../../../src/lib/model/process-runner.js';
+import { describe, expect, it } from 'vitest';
 import { rowValues } from '../../../src/lib/model/rows.js';
-import type { Runner } from '../../../src/lib/model/runner.js';
 import * as onnx from '../../support/onnx-builder.js';
 import { payload, rowTensor } from './payloads.js';
+import { useRunner } from './use-runner.js';
 
-const dir = mkdtempSync(path.join(tmpdir(), 'infer-values-'));
-let runner: Runner;
-
-beforeAll(async () => {
-  runner = await startRunner({ provider: 'cpu', requireGpu: false, threads: 1, modelsDir: dir });
-});
-afterAll(async () => {
-  await runner?.stop();
-  rmSync(dir, { recursive: true, force: true });
-});
+const { dir, runner } = useRunner();
 
 const json = (...rows: unknown[]) => {
   const texts = rows.map((row) => JSON.stringify(row));

@@ -1,26 +1,16 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readSignatures } from '../../../src/lib/model/probe-model.js';
-import { startRunner } from '../../../src/lib/model/process-runner.js';
 import { rowValues } from '../../../src/lib/model/rows.js';
-import type { Runner } from '../../../src/lib/model/runner.js';
 import type { Payload } from '../../../src/lib/model/tensor.js';
 import { decodeStrings } from '../../../src/lib/model/tensor.js';
 import * as onnx from '../../support/onnx-builder.js';
 import { output, payload, rowTensor } from './payloads.js';
+import { useRunner } from './use-runner.js';
 
-const dir = mkdtempSync(path.join(tmpdir(), 'infer-handlers-'));
-let runner: Runner;
-
-beforeAll(async () => {
-  runner = await startRunner({ provider: 'cpu', requireGpu: false, threads: 1, modelsDir: dir });
-});
-afterAll(async () => {
-  await runner?.stop();
-  rmSync(dir, { recursive: true, force: true });
-});
+const { dir, runner } = useRunner();
 
 const run = async (model: string, ...parts: Payload[]) => (await runner.run({ model, parts })).outputs;
 

@@ -1,7 +1,6 @@
 import {
   cpSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -9,28 +8,17 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startRunner } from '../../../src/lib/model/process-runner.js';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { rowValues } from '../../../src/lib/model/rows.js';
-import type { LoadedModel, Runner } from '../../../src/lib/model/runner.js';
+import type { LoadedModel } from '../../../src/lib/model/runner.js';
 import * as onnx from '../../support/onnx-builder.js';
 import { output, payload, rowTensor } from './payloads.js';
+import { useRunner } from './use-runner.js';
 
-const dir = mkdtempSync(path.join(tmpdir(), 'infer-files-'));
+const { dir, runner } = useRunner('models');
 const models = path.join(dir, 'models');
 const WEIGHTS = Buffer.from(Float32Array.of(10, 20).buffer);
-let runner: Runner;
-
-beforeAll(async () => {
-  mkdirSync(models);
-  runner = await startRunner({ provider: 'cpu', requireGpu: false, threads: 1, modelsDir: models });
-});
-afterAll(async () => {
-  await runner?.stop();
-  rmSync(dir, { recursive: true, force: true });
-});
 
 const refused = async (name: string): Promise<{ code: string; message: string; hint: string }> =>
   (await runner.load(name).catch((error: unknown) => error)) as {

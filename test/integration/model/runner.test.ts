@@ -1,19 +1,16 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../../src/lib/model/package-root.js';
-import { startRunner } from '../../../src/lib/model/process-runner.js';
-import type { Runner } from '../../../src/lib/model/runner.js';
 import { decodeStrings, type Payload, sliceRows } from '../../../src/lib/model/tensor.js';
 import * as onnx from '../../support/onnx-builder.js';
 import { constantOutput, parsedNumbers } from '../../support/row-models.js';
 import { output, payload, rowTensor, sharedTensor } from './payloads.js';
+import { useRunner } from './use-runner.js';
 
-const dir = mkdtempSync(path.join(tmpdir(), 'infer-runner-'));
-let runner: Runner;
+const { dir, runner } = useRunner();
 
-beforeAll(async () => {
+beforeAll(() => {
   onnx.writeModel(dir, 'adder', onnx.adder());
   onnx.writeModel(dir, 'tokens', onnx.tokens());
   onnx.writeModel(dir, 'shared', onnx.sharedScalar());
@@ -46,11 +43,6 @@ beforeAll(async () => {
   onnx.writeModel(dir, 'ocr-cls', readFileSync(weights), {
     inputs: { x: { shape: [3, 48, 192] } },
   });
-  runner = await startRunner({ provider: 'cpu', requireGpu: false, threads: 1, modelsDir: dir });
-});
-afterAll(async () => {
-  await runner?.stop();
-  rmSync(dir, { recursive: true, force: true });
 });
 
 const run = async (model: string, ...parts: Payload[]) => (await runner.run({ model, parts })).outputs;
