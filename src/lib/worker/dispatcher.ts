@@ -1,7 +1,7 @@
 import { Batcher } from '../batch/batcher.js';
 import { type CloseReason, type MicroBatch, singleRows } from '../batch/planner.js';
 import { settledWithin } from '../core/bounded.js';
-import type { Clock } from '../core/clock.js';
+import { type Clock, monotonicClock } from '../core/clock.js';
 import { InferError, SOFT_TIME_LIMIT, toFailureRecord } from '../core/errors.js';
 import { Gate } from '../core/gate.js';
 import type { RunReply } from '../model/runner.js';
@@ -50,7 +50,7 @@ export class Dispatcher {
   private readonly retired = new Set<RunnerSlot>();
   private readonly inRun = new Map<RunnerSlot, MicroBatch<HeldJob>>();
   /** Who is at work, and how long runs take. */
-  readonly clocked: RunClock;
+  readonly clocked = new RunClock(monotonicClock);
   /** Micro-batches run so far. */
   batches = 0;
 
@@ -61,7 +61,6 @@ export class Dispatcher {
   ) {
     this.batcher = new Batcher(windowMs);
     this.culprits = new Culprits(this.batcher, host, (session) => this.isHeld(session));
-    this.clocked = new RunClock(clock);
   }
 
   /** Gives a runner work from now on. */

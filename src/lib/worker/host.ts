@@ -198,7 +198,7 @@ export async function openWorker(
     const watch = new ModelWatch(pool, log);
     for (const { signature } of models) logWarnings(log, signature);
     watch.say();
-    const scaler = RunnerScaler.of(config, { worker, pool, consumers, clock, log });
+    const scaler = RunnerScaler.of(config, { worker, pool, consumers, log });
     const lag = new LoopLag();
     cleanup.push(async () => lag.stop());
     const writeWork = (report: WorkReport) => writeWorkStats(client, config.prefix, id, report);

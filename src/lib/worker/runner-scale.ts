@@ -3,7 +3,7 @@ import { formatBytes, formatDuration } from '../core/units.js';
 
 /** A worker's runners and what waits for them, at one moment. */
 export interface RunnerLook {
-  /** ms since the epoch. */
+  /** ms, by a clock for durations. */
   now: number;
   /** Runner processes that get work. */
   runners: number;

@@ -1,6 +1,6 @@
 import { freemem } from 'node:os';
 import type { RunnerBounds } from '../config/runner-bounds.js';
-import type { Clock } from '../core/clock.js';
+import { type Clock, monotonicClock } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
 import { formatDuration } from '../core/units.js';
 import type { BullConsumer } from '../queue/consumer.js';
@@ -14,6 +14,7 @@ export interface ScalerParts {
   worker: Pick<Worker, 'load' | 'changes' | 'state'>;
   pool: RunnerPool;
   consumers: readonly Pick<BullConsumer, 'queue' | 'waiting'>[];
+  /** For durations. */
   clock: Clock;
   log: Logger;
 }
@@ -41,9 +42,10 @@ export class RunnerScaler {
   /** Of a worker with bounds; undefined where the number of its runners is fixed. */
   static of(
     { autoscale, keepAliveMs }: { autoscale?: RunnerBounds | undefined; keepAliveMs: number },
-    parts: ScalerParts,
+    parts: Omit<ScalerParts, 'clock'> & Partial<Pick<ScalerParts, 'clock'>>,
   ): RunnerScaler | undefined {
-    return autoscale === undefined ? undefined : new RunnerScaler(autoscale, keepAliveMs, parts);
+    if (autoscale === undefined) return undefined;
+    return new RunnerScaler(autoscale, keepAliveMs, { clock: monotonicClock, ...parts });
   }
 
   /** False when the worker is about to end: nothing is changed then. */
