@@ -4,13 +4,14 @@ import { TIMELINE } from './scripts-timeline.js';
 
 /**
  * Stores the input of a job that is about to be added, in a key of its own. The script that adds the job
- * keeps it from expiring, so one whose submitter dies in between goes after its time. Sent again when
- * the job is there, running or ended, it changes nothing. ARGV 3 id, 4 input, 5 seconds.
- * Output: 1 stored, 0 the job or an input of it is there.
+ * keeps it from expiring, so one whose submitter dies in between goes after its time, or when the id is
+ * submitted again. Sent again when the job is there, running or ended, it changes nothing.
+ * ARGV 3 id, 4 input, 5 seconds. Output: 1 stored, 0 the job is there.
  */
 export const STORE_INPUT = `
 if redis.call('EXISTS', ARGV[1] .. ARGV[3]) == 1 then return 0 end
-return redis.call('SET', ARGV[2] .. ':in:' .. ARGV[3], ARGV[4], 'EX', ARGV[5], 'NX') and 1 or 0
+redis.call('SET', ARGV[2] .. ':in:' .. ARGV[3], ARGV[4], 'EX', ARGV[5])
+return 1
 `;
 
 /**

@@ -79,6 +79,16 @@ describe('an input in a key of its own', () => {
     expect(taken.map((job) => job.input.byteLength).sort()).toEqual([5, LARGE.length, LARGE.length]);
   });
 
+  it('is not that of an earlier submit of its id, which stored its own and added no job', async () => {
+    const { kit } = at;
+    const consumer = await kit.consumer();
+    const [earlier, job] = [Buffer.alloc(9000, 1), { spec: kit.spec(), input: LARGE }];
+    await kit.client.set(kit.inputKey(job.spec.id), earlier, 'EX', 86_400);
+    await kit.producer.submit(kit.queue, [job], true);
+    expect(await kit.client.ttl(kit.inputKey(job.spec.id))).toBe(-1);
+    expect(Buffer.from((await takeOne(consumer)).input)).toEqual(LARGE);
+  });
+
   it('is left behind by nobody when an id is sent twice at once', async () => {
     const { kit } = at;
     const consumer = await kit.consumer();
