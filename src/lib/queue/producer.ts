@@ -51,8 +51,8 @@ export class Producer {
   }
 
   /**
-   * Adds jobs of one queue in one round trip. `checkIds` asks first
-   * whether an id is there already: pass it for ids a caller chose, which may come twice.
+   * Adds jobs of one queue in one round trip, two when an input is too large to ride along. `checkIds` asks
+   * first whether an id is there already: pass it for ids a caller chose, which may come twice.
    * @throws InferError REDIS_FULL (75) above the high-water mark, INPUT_TOO_LARGE or RESULT_TOO_LARGE (65)
    *   for what Redis will never take: nothing was added.
    */
@@ -74,17 +74,14 @@ export class Producer {
     const fresh = jobs.filter((_, i) => known[i] === 0);
     const bull = await this.queueOf(queue);
     const now = this.clock.now();
-    const stored = fresh
-      .filter((job) => job.input.byteLength > INLINE_INPUT_BYTES)
-      .map((job) => this.store(scripts, job));
     // Before the job is added, since STORE_INPUT leaves out the input of a job that is there: sent side by side it can
     // come second, over a connection of its own, or after a Redis that had forgotten this script and not BullMQ's.
-    await Promise.all(stored);
-    const added = addAll(
+    await Promise.all(fresh.filter((job) => !ridesAlong(job)).map((job) => this.store(scripts, job)));
+    await addAll(
       bull,
       fresh.map((job) => ({
         name: jobName(job.spec),
-        data: toJobData(job.spec, job.input.byteLength > INLINE_INPUT_BYTES ? undefined : job.input),
+        data: toJobData(job.spec, ridesAlong(job) ? job.input : undefined),
         opts: {
           jobId: job.spec.id,
           priority: toBullPriority(job.spec.priority),
@@ -92,7 +89,6 @@ export class Producer {
         },
       })),
     );
-    await added;
     this.arrivals.add(queue, fresh.length);
     return jobs.map((job, i) => ({ id: job.spec.id, duplicate: known[i] === 1 }));
   }
@@ -243,6 +239,11 @@ export class Producer {
     }
     return queue;
   }
+}
+
+/** Whether an input goes in the job's data; a larger one has a key of its own. */
+function ridesAlong({ input }: NewJob): boolean {
+  return input.byteLength <= INLINE_INPUT_BYTES;
 }
 
 /**
