@@ -1,7 +1,7 @@
 import { messageOf } from '../core/errors.js';
 import { formatBytes } from '../core/units.js';
 import { readMemory } from './info.js';
-import { masterNodes } from './server-config.js';
+import { masterNodes, readConfig } from './server-config.js';
 import type { RedisClient } from './types.js';
 
 /** What one value may have, and where that comes from. */
@@ -17,13 +17,14 @@ const MOST_BYTES = 2 ** 31 - 1;
 /** What is sent beside the value itself: the job's other fields, the command's own bytes. */
 const BESIDE_BYTES = 32 * 1024;
 
+const SETTINGS = ['proto-max-bulk-len', 'client-query-buffer-limit'];
+
 /**
  * The largest value that a server takes: the least of `proto-max-bulk-len`, `client-query-buffer-limit` and
  * `maxmemory`. A user without CONFIG, or a provider that has none, leaves the first two unknown.
  * @throws what the client throws when the connection fails.
  */
 export async function readSizeLimit(client: RedisClient): Promise<SizeLimit & { told: boolean }> {
-  const names = ['proto-max-bulk-len', 'client-query-buffer-limit'] as const;
   const nodes = masterNodes(client);
   let told = nodes.length > 0;
   let limit: SizeLimit = { bytes: MOST_BYTES, setting: undefined };
@@ -31,12 +32,9 @@ export async function readSizeLimit(client: RedisClient): Promise<SizeLimit & { 
     if (bytes > 0 && bytes < limit.bytes) limit = { bytes, setting };
   };
   for (const { node } of nodes) {
-    for (const name of names) {
-      const reply = await node.config('GET', name).catch((error: unknown) => {
-        if (error instanceof Error && error.name === 'ReplyError') return undefined;
-        throw error;
-      });
-      const value = Number((reply as string[] | undefined)?.[1] ?? Number.NaN);
+    const config = await readConfig(node, SETTINGS);
+    for (const name of SETTINGS) {
+      const value = config instanceof Map ? Number(config.get(name) ?? Number.NaN) : Number.NaN;
       if (Number.isNaN(value)) told = false;
       else lower(value, name);
     }
