@@ -83,13 +83,13 @@ export async function readGroup(
 ): Promise<GroupRecord | undefined> {
   const fields = await client.hgetall(groupKey(queueTag(prefix, queue), id));
   if (fields.model === undefined) return undefined;
-  const submitterGoneMs = fields.closed === '1' ? undefined : await silentFor(client, fields);
   const jobs = Number(fields.jobs ?? fields.added ?? 0);
   const jobsCompleted = Number(fields.jc ?? 0);
   const jobsFailed = Number(fields.jf ?? 0);
   const closed = fields.closed === '1';
   const startAt = Number(fields.start ?? 0);
-  const now = startAt > 0 ? await serverNow(client) : 0;
+  const now = closed && startAt === 0 ? 0 : await serverNow(client);
+  const submitterGoneMs = closed ? undefined : silentFor(fields, now);
   const over = closed && jobsCompleted + jobsFailed >= jobs;
   return {
     id,
@@ -122,12 +122,11 @@ export async function readGroup(
   };
 }
 
-/** Milliseconds since any sender of a group was heard of, by Redis' clock; undefined while one is at work. */
-async function silentFor(client: RedisClient, fields: Record<string, string>): Promise<number | undefined> {
+/** Milliseconds since any sender of a group was heard of; undefined while one is at work. */
+function silentFor(fields: Record<string, string>, now: number): number | undefined {
   const heard = Object.entries(fields).flatMap(([name, at]) => (name.startsWith('s:') ? [Number(at)] : []));
   if (heard.length === 0) return undefined;
-  const [seconds, micros] = await client.time();
-  const ago = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000) - Math.max(0, ...heard);
+  const ago = now - Math.max(...heard);
   return ago > SENDER_LEASE_MS ? ago : undefined;
 }
 

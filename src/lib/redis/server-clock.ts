@@ -55,7 +55,7 @@ export class ServerClock implements Clock {
   }
 
   private async ask(): Promise<void> {
-    for (let left = TRIES; left > 0; left--) {
+    for (let tried = 0; tried < TRIES; tried++) {
       this.measuredAt = performance.now();
       const sent = hostNow();
       const answer = await this.client.time().catch(unlessForbidden);
@@ -66,7 +66,7 @@ export class ServerClock implements Clock {
       if (this.offsetMs < there - heard || this.offsetMs > there - sent) {
         this.offsetMs = there - (sent + heard) / 2;
       }
-      if (heard - sent <= TELLING_MS) left = 0;
+      if (heard - sent <= TELLING_MS) break;
     }
     this.known = true;
   }
