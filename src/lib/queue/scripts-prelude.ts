@@ -193,6 +193,12 @@ local function holds(id, token)
   return call('HGET', key, 'ht') == token and call('LPOS', active, id) ~= false
 end
 
+-- Renews the lock of a hold that counts. A full Redis refuses SET, and every running job would lose its lock.
+local function renewLock(id, token, lockMs)
+  local lock = base .. id .. ':lock'
+  if call('PEXPIRE', lock, lockMs) == 0 then call('SET', lock, token, 'PX', lockMs) end
+end
+
 -- Ends a job that no worker holds. Only a failed one keeps its input, for retry.
 local function finishUnheld(id, data, state, failure, reason, keep)
   local spec = specOf(data)

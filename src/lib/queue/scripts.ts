@@ -49,11 +49,10 @@ if before and string.sub(before, 1, #token + 1) == token .. '\\0' then
   while at <= #before do
     local stop = string.find(before, '\\0', at, true)
     local id = string.sub(before, at, stop - 1)
-    local key = base .. id
     at = stop + 1
     if holds(id, token) then
-      if call('PEXPIRE', key .. ':lock', lockMs) == 0 then call('SET', key .. ':lock', token, 'PX', lockMs) end
-      local job = call('HMGET', key, 'name', 'data', 'timestamp', 'atm', 'stc', 'ats')
+      renewLock(id, token, lockMs)
+      local job = call('HMGET', base .. id, 'name', 'data', 'timestamp', 'atm', 'stc', 'ats')
       if job[2] then answer(id, job, tonumber(job[6]) or 1) end
     end
   end
@@ -184,10 +183,8 @@ return out
 export const RENEW = `${PRELUDE}
 local out, lockMs = {}, within(ARGV[3], 1, ${BOUNDS.lockMs.max}, 10000)
 for i = 4, #ARGV, 2 do
-  local lock = base .. ARGV[i] .. ':lock'
   if holds(ARGV[i], ARGV[i + 1]) then
-    -- A full Redis refuses SET, and every running job would lose its lock.
-    if call('PEXPIRE', lock, lockMs) == 0 then call('SET', lock, ARGV[i + 1], 'PX', lockMs) end
+    renewLock(ARGV[i], ARGV[i + 1], lockMs)
     out[#out + 1] = call('HEXISTS', base .. ARGV[i], 'cr') == 1 and 2 or 1
   else
     out[#out + 1] = 0
