@@ -57,7 +57,7 @@ export interface TakenJob {
   /** Fencing token of this very hold: a later hold on the same job, even our own, has another. */
   token: string;
   input: Uint8Array;
-  /** When it was submitted and when it was taken, ms since the epoch, Redis host's submitter clock. */
+  /** When it was submitted and when it was taken, ms since the epoch, by Redis's clock. */
   submittedAt: number;
   takenAt: number;
   /** 1 for the first execution. Counts starts, lost ones included. */

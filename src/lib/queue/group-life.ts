@@ -4,7 +4,7 @@ import { printable } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import type { JobSpec } from './broker.js';
-import type { QueueScripts } from './script-client.js';
+import type { QueueScripts, ScriptName } from './script-client.js';
 
 /** Seconds a group is kept that is not closed, from the last word of who sends it. */
 const OPEN_GROUP_TTL = 7 * 86_400;
@@ -91,12 +91,10 @@ export class GroupLife {
     return (await this.run(queue, 'inferCancelGroup', id, SENDER_LEASE_MS)) === 1;
   }
 
-  private run(queue: string, ...[name, ...args]: RunArgs): Promise<unknown> {
+  private run(queue: string, name: ScriptName, ...args: (string | number)[]): Promise<unknown> {
     return worded(this.client, this.scriptsOf(queue).run(name, ...args));
   }
 }
-
-type RunArgs = [name: Parameters<QueueScripts['run']>[0], ...args: (string | number)[]];
 
 /** The answer of a script, unless it is that the group is not to be sent any more. */
 function refuse(id: string, answer: unknown): unknown {

@@ -45,11 +45,7 @@ end
 
 local before = slot ~= '' and call('HGET', takes, slot)
 if before and string.sub(before, 1, #token + 1) == token .. '\\0' then
-  local at = #token + 2
-  while at <= #before do
-    local stop = string.find(before, '\\0', at, true)
-    local id = string.sub(before, at, stop - 1)
-    at = stop + 1
+  for id in string.gmatch(string.sub(before, #token + 2), '[^%z]+') do
     if holds(id, token) then
       renewLock(id, token, lockMs)
       local job = call('HMGET', base .. id, 'name', 'data', 'timestamp', 'atm', 'stc', 'ats')

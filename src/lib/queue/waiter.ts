@@ -24,7 +24,6 @@ export class Waiter {
   private readonly loops = new Map<string, Promise<void>>();
   private readonly connections: RedisClient[] = [];
   private wakeIdle: (() => void)[] = [];
-  private closed = false;
   private readonly closing = new AbortController();
 
   constructor(
@@ -113,7 +112,6 @@ export class Waiter {
   }
 
   async close(): Promise<void> {
-    this.closed = true;
     this.closing.abort();
     await Promise.all(this.connections.map((connection) => closeClient(connection)));
     for (const wake of this.wakeIdle.splice(0)) wake();

@@ -46,8 +46,8 @@ export async function readInfo(client: RedisClient): Promise<RedisFacts> {
 }
 
 /**
- * Memory alone, of the fullest master, with the policy of one that evicts if there is any; undefined when this user may not ask. One short INFO section:
- * cheap enough to ask every second.
+ * Memory alone, of the fullest master, with the policy of one that evicts if there is any; undefined when
+ * this user may not ask. One short INFO section: cheap enough to ask every second.
  */
 export async function readMemory(
   client: RedisClient,
