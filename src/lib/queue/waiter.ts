@@ -63,11 +63,11 @@ export class Waiter {
   private async listen(queue: string): Promise<void> {
     const list = this.listFor(queue);
     let connection: RedisClient | undefined;
-    while (!this.closed) {
+    while (!this.closing.signal.aborted) {
       try {
         if (connection === undefined) {
           connection = await this.openBlocking(this.closing.signal);
-          if (this.closed) {
+          if (this.closing.signal.aborted) {
             await closeClient(connection);
             break;
           }
@@ -82,11 +82,11 @@ export class Waiter {
         if (reply === null) this.wakeAll();
         else this.deliver(decodeNotice(reply[1]));
       } catch {
-        if (this.closed) break;
+        if (this.closing.signal.aborted) break;
         this.wakeAll();
         await delay(RETRY_MS, undefined, { signal: this.closing.signal }).catch(() => undefined);
       }
-      if (this.waiting.size === 0 && !this.closed) await this.idle();
+      if (this.waiting.size === 0 && !this.closing.signal.aborted) await this.idle();
     }
   }
 
