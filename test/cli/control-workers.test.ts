@@ -325,7 +325,7 @@ describe('a dry run', () => {
     const dump = async () => {
       const { id, state, models, concurrency, maxBatch } = (await workerNamed('dry')) as Running;
       return [
-        await contents(client, /:(workers|worker:|stats:|req:)/),
+        await contents(client, /:(workers|worker:|stats:|req:|sweep$)/),
         id,
         state,
         models,

@@ -134,7 +134,7 @@ describe('where it goes', () => {
     expect(queues.find((queue) => queue.name === 'lonely')).toMatchObject({ waiting: 1 });
     const waiting = await infer.run(['result', id, '--json']);
     expect([waiting.exitCode, waiting.json()]).toMatchObject([75, { id, state: 'waiting' }]);
-    const timedOut = await infer.run(['result', id, '--wait', '100ms']);
+    const timedOut = await infer.run(['result', id, '--wait', '1s']);
     expect(timedOut.exitCode).toBe(75);
     expect(timedOut.stderr).toContain(`infer result ${id} --wait`);
   });
