@@ -42,6 +42,7 @@ const GATEWAYS: Readonly<Record<string, string>> = {
 /** Where the environment may be read, and why. */
 const ENVIRONMENT: Readonly<Record<string, string>> = {
   'src/lib/config/load.ts': 'settings are made here, once',
+  'src/lib/config/debug.ts': 'one variable, of failures before and of the loading of settings',
   'src/lib/config/home.ts': 'names a home directory where there is none, before anything is loaded',
   'src/lib/model/process-runner.ts': 'hands it to the runner process, with the device pinned',
   'src/lib/redis/embedded.ts': 'hands it to redis-server',

@@ -1,28 +1,13 @@
 import { BOUNDS } from '../core/bounds.js';
 import { modelName, queueName, queueNames } from './name-rules.js';
-import { boolean, duration, integer, oneOf, type Rule, seconds, text, textOf } from './rules.js';
+import { redisRule } from './redis-rule.js';
+import { boolean, duration, integer, oneOf, seconds, text } from './rules.js';
 import { type RunnerBounds, runnerBounds } from './runner-bounds.js';
 import type { ComputedSetting, Setting, SettingWithDefault } from './setting.js';
 import { type WorkerGroup, workerGroups } from './worker-groups.js';
 
-/** A socket's path may hold spaces. */
-const REDIS_URL = /^(?:unix:\/\/\S.*|rediss?(?:[+-][a-z]+)?:\/\/\S+)$/i;
 const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const GPU = /^(?:\d{1,3}|(?:GPU|MIG)-[A-Za-z0-9/-]+)$/;
-
-/** `/run/redis.sock`, `./redis.sock`, `unix:/run/redis.sock`. */
-const SOCKET_PATH = /^(?:unix:)?(?:[/~]|\.\.?\/)/i;
-
-const redisRule: Rule<string> = {
-  ...text('a Redis URL (redis://, rediss:// or unix://)', 'redis://127.0.0.1:6379', REDIS_URL),
-  wrong: (raw) =>
-    SOCKET_PATH.test(textOf(raw) ?? '')
-      ? {
-          message: 'the value is a path: a socket is named by unix:// and its absolute path',
-          example: 'unix:///run/redis/redis.sock',
-        }
-      : undefined,
-};
 
 /**
  * THE table of settings: flags, the environment, configuration files, and `--help`
