@@ -217,16 +217,16 @@ describe('load and unload', () => {
     expect(await lastEntry()).toMatchObject({ action: 'load', target: 'careful', ok: false });
   });
 
-  it('unload: not the last one without --force; later jobs fail by name', async () => {
+  it('unload: not the last one without --force; later jobs wait until it is loaded', async () => {
     writeModel(models, 'extra', times(7));
     await worker('narrow', '--model', 'times,extra');
     expect(await answers('unload', 'narrow', 'extra', '--yes')).toMatchObject([{ state: 'ok' }]);
     expect((await workerNamed('narrow'))?.models.map(({ name }) => name)).toEqual(['times']);
-    const gone = await infer.run(
-      ['submit', '-', '-Q', 'narrow', '--model', 'extra', '--models', models, '--wait', '--json'],
+    const later = await infer.run(
+      ['submit', '-', '-Q', 'narrow', '--model', 'extra', '--models', models, '--json'],
       { stdin: '{"x":[1,1,1,1]}' },
     );
-    expect(gone.json()).toMatchObject({ state: 'failed', error: { code: 'MODEL_UNKNOWN' } });
+    expect(later.stderr).toContain('no worker of queue narrow serves model extra now; the job waits for one');
     expect(await answers('unload', 'narrow', 'times', '--yes')).toMatchObject([{ code: 'LAST_MODEL' }]);
     expect(await answers('unload', 'narrow', 'nope', '--yes')).toMatchObject([{ code: 'MODEL_UNKNOWN' }]);
     expect(await answers('unload', 'narrow', 'times', '--yes', '--force')).toMatchObject([{ state: 'ok' }]);
@@ -235,6 +235,9 @@ describe('load and unload', () => {
     expect(await answers('load', 'narrow', 'extra')).toMatchObject([
       { text: expect.stringMatching(/^serves extra version 1 on cpu, new to it/) },
     ]);
+    const { id } = later.json<{ id: string }>();
+    const done = await infer.run(['result', id, '--wait', '--json']);
+    expect(done.json()).toMatchObject({ state: 'completed', result: { y: [7, 7, 7, 7] } });
   });
 });
 

@@ -8,7 +8,7 @@ import { leastResultBytes, type ModelSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
 import type { GroupRecord } from '../queue/broker.js';
 import { Producer } from '../queue/producer.js';
-import { listWorkers } from '../queue/registry.js';
+import { isServed } from '../queue/routes.js';
 import { Waiter } from '../queue/waiter.js';
 import { connectLike } from '../redis/connect.js';
 import { connectionSettings, resultSettings } from '../redis/from-settings.js';
@@ -317,10 +317,10 @@ export class InferClient {
     return this.limited(options, () => this.guard(this.producer.retryFailed(queue, options.timeLimitMs)));
   }
 
-  /** True when some live worker serves the queue. */
-  async hasWorker(queue: string, limits: WaitOptions = {}): Promise<boolean> {
-    const workers = await this.limited(limits, () => this.guard(listWorkers(this.redis, this.config.prefix)));
-    return workers.some((worker) => worker.queues.includes(queue));
+  /** True when some live worker serves the queue, and the model (`name` or `name@version`) if one is named. */
+  async hasWorker(queue: string, options: WaitOptions & { model?: string } = {}): Promise<boolean> {
+    const { redis, config } = this;
+    return this.limited(options, () => this.guard(isServed(redis, config.prefix, queue, options.model)));
   }
 
   async close(): Promise<void> {

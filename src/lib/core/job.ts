@@ -57,9 +57,9 @@ export function checkTimeLimit(ms: number): number {
 
 /**
  * Jobs of a queue `res` would have the keys of its results: our own parts of a key (`queue/keys.ts`)
- * that the id of a job or group follows are no queue names.
+ * that the id of a job or group, or the name of a model, follows are no queue names.
  */
-const KEY_PARTS: ReadonlySet<string> = new Set(['in', 'res', 'grp', 'gone']);
+const KEY_PARTS: ReadonlySet<string> = new Set(['in', 'res', 'grp', 'gone', 'bymodel', 'wake']);
 
 /** @throws InferError QUEUE_NAME (exit 2): names become parts of Redis keys and hash tags. */
 export function checkQueueName(name: string): string {

@@ -16,6 +16,8 @@ export interface JobSpec {
   id: string;
   queue: string;
   model: string;
+  /** The version that it must run on; left out: the one its worker serves. */
+  version?: number | undefined;
   rows: number;
   priority: Priority;
   /** Seconds a result is kept; 0 = no result is stored (fire and forget). */
@@ -57,6 +59,8 @@ export interface TakenJob {
   /** Fencing token of this very hold: a later hold on the same job, even our own, has another. */
   token: string;
   input: Uint8Array;
+  /** Its model was asked for when it was taken. */
+  routed?: boolean | undefined;
   /** When it was submitted and when it was taken, ms since the epoch, by Redis's clock. */
   submittedAt: number;
   takenAt: number;
@@ -112,8 +116,10 @@ export interface ResultMeta {
 /** One worker's hold on one queue. Every call is one Redis script unless said otherwise. */
 export interface QueueConsumer {
   readonly queue: string;
-  /** Whether the last `take` left jobs waiting: if not, the next may sleep first. */
+  /** Whether the last `take` left jobs of its models waiting: if not, the next may sleep first. */
   readonly more: boolean;
+  /** Models that jobs are taken of from now on, as `routesTo` words them; until it is called, all. Ends a wait for work. */
+  serve(routes: readonly string[]): void;
   /**
    * Takes jobs, most urgent first, until `maxRows` rows are held or nothing is left (at least one
    * job if there is one; 128 jobs or 16 MB at most). With `moreUrgentThan`, only jobs of a higher priority are taken.
@@ -135,6 +141,8 @@ export interface QueueConsumer {
   expireDue(stopped?: () => boolean): Promise<string[]>;
   /** Drops index entries of finished jobs whose record has expired; answers how many. */
   sweep(stopped?: () => boolean): Promise<number>;
+  /** Looks after jobs that wait for other models, unless another worker did so less than `paceMs` ago. */
+  reroute(paceMs?: number): Promise<void>;
   /** The same, unless another worker of the queue has just done it. */
   sweepInTurn(stopped?: () => boolean): Promise<number>;
   close(): Promise<void>;

@@ -6,10 +6,11 @@ import type { RedisClient } from '../redis/types.js';
 import type { QueueConsumer, Settlement, TakenJob } from './broker.js';
 import { expireAllDue } from './deadlines.js';
 import { fromJobData, toJobData } from './job-data.js';
-import { STATS_BUCKET_MS, takesKey } from './keys.js';
+import { STATS_BUCKET_MS, takesKey, wakeKey } from './keys.js';
 import { encodeNotice } from './notice.js';
 import { packFields } from './pack.js';
 import type { ResultStore } from './result-store.js';
+import { countFiled, reroute, routeOf, routesArgument } from './routes.js';
 import { QueueScripts } from './script-client.js';
 import { CHUNK_EXTRA_TTL } from './scripts-prelude.js';
 import { Sweeper } from './sweep.js';
@@ -42,6 +43,9 @@ const MIN_RECORD_TTL = 60;
 export function recordTtl(job: Pick<TakenJob['spec'], 'resultTtl' | 'group'>): number {
   return Math.max(job.resultTtl, MIN_RECORD_TTL) + (job.group === undefined ? 0 : CHUNK_EXTRA_TTL);
 }
+
+/** Seconds after which a call to wake that no one heard is gone. */
+const ROUSE_TTL = 60;
 
 const NO_BYTES = new Uint8Array();
 
@@ -80,6 +84,8 @@ export class BullConsumer implements QueueConsumer {
   /** Numbers of the takes that are not answered yet: lanes and looks for urgent jobs take side by side. */
   private readonly takesUnderWay = new Set<number>();
   private nextDelayedAt = 0;
+  /** What it serves; undefined: whatever there is. */
+  private routes: ReadonlySet<string> | undefined;
   more = false;
   private closed = false;
 
@@ -90,6 +96,25 @@ export class BullConsumer implements QueueConsumer {
     this.bulk = options.bulk ?? new BulkWrites(options.client);
   }
 
+  serve(routes: readonly string[]): void {
+    const before = this.routes;
+    if (before !== undefined && before.size === routes.length && routes.every((route) => before.has(route)))
+      return;
+    this.routes = new Set(routes);
+    // Asleep on the markers of what it served before, it must look for what it serves now.
+    if (before !== undefined) void this.rouse().catch(() => undefined);
+  }
+
+  /** Ends a wait for work, now or the next. */
+  private async rouse(): Promise<void> {
+    const key = this.rouseKey;
+    await this.options.client.multi().zadd(key, 0, '0').expire(key, ROUSE_TTL).exec();
+  }
+
+  private get rouseKey(): string {
+    return wakeKey(this.scripts.tag, `@${this.options.workerId}`);
+  }
+
   async take(maxRows: number, moreUrgentThan?: Priority): Promise<TakenJob[]> {
     const { clock, workerId, workerName, lockMs } = this.options;
     const now = clock.now();
@@ -98,7 +123,8 @@ export class BullConsumer implements QueueConsumer {
     let slot = 0;
     while (this.takesUnderWay.has(slot)) slot += 1;
     this.takesUnderWay.add(slot);
-    const args = [token, lockMs, maxRows, below, workerName, slot];
+    const { routes } = this;
+    const args = [token, lockMs, maxRows, below, workerName, slot, routesArgument(routes)];
     const reply = (await this.scripts.runBuffer('inferTake', ...args).finally(() => {
       this.takesUnderWay.delete(slot);
     })) as (Buffer | number | null)[];
@@ -112,6 +138,7 @@ export class BullConsumer implements QueueConsumer {
       jobs.push({
         spec,
         token,
+        routed: parsed !== undefined && routes?.has(routeOf(parsed.spec)) === true,
         // An empty input is how a lost or foreign one reaches the worker, which fails it by name.
         input: parsed?.input ?? (Buffer.isBuffer(ownInput) ? ownInput : Buffer.alloc(0)),
         submittedAt: Number(String(timestamp)),
@@ -124,16 +151,22 @@ export class BullConsumer implements QueueConsumer {
     return jobs;
   }
 
-  /** Jobs that wait for a worker, by three read-only commands; those of a paused queue wait for no one. */
+  /**
+   * Jobs that wait for a worker like this one, by read-only commands; those of a paused queue wait for no one. Of
+   * other models those count that no worker has met yet.
+   */
   async waiting(): Promise<number> {
     const { base } = this.scripts;
-    const { client } = this.options;
-    const [wait, prioritized, paused] = await Promise.all([
+    const { client, prefix } = this.options;
+    const [wait, prioritized, paused, filed] = await Promise.all([
       client.llen(`${base}wait`),
       client.zcard(`${base}prioritized`),
       client.hexists(`${base}meta`, 'paused'),
+      countFiled(client, prefix, this.queue),
     ]);
-    return paused === 1 ? 0 : wait + prioritized;
+    const others = [...filed].filter(([route]) => this.routes?.has(route) === false);
+    const jobs = wait + prioritized - others.reduce((sum, [, count]) => sum + count, 0);
+    return paused === 1 ? 0 : Math.max(0, jobs);
   }
 
   async waitForWork(timeoutMs: number, signal: AbortSignal): Promise<void> {
@@ -153,7 +186,10 @@ export class BullConsumer implements QueueConsumer {
   private popMarker(ms: number, signal: AbortSignal): Promise<number | undefined> {
     // Redis 6+ takes fractions of a second; 0 would mean "forever".
     const seconds = Math.max(0.01, ms / 1000);
-    const woken = this.options.blocking.bzpopmin(`${this.scripts.base}marker`, seconds);
+    const { tag, base } = this.scripts;
+    const wakes = [...(this.routes ?? [])].map((route) => wakeKey(tag, route));
+    // The first that has something is popped: what is for its models wakes others too only if this one leaves some.
+    const woken = this.options.blocking.bzpopmin(this.rouseKey, ...wakes, `${base}marker`, seconds);
     return new Promise((resolve) => {
       const done = (score?: number) => {
         signal.removeEventListener('abort', stop);
@@ -279,6 +315,10 @@ export class BullConsumer implements QueueConsumer {
     return this.sweeper.sweep(stopped);
   }
 
+  async reroute(paceMs?: number): Promise<void> {
+    await reroute(this.scripts, paceMs);
+  }
+
   sweepInTurn(stopped = () => this.closed): Promise<number> {
     return this.sweeper.inTurn(stopped);
   }
@@ -290,8 +330,8 @@ export class BullConsumer implements QueueConsumer {
     await closeClient(this.options.blocking);
     const { client, workerId } = this.options;
     await Promise.all([
-      this.scripts.run('inferTake', '-', 1, 0, '', '-', ''),
-      client.del(takesKey(this.scripts.tag, workerId)),
+      this.scripts.run('inferTake', '-', 1, 0, '', '-', '', routesArgument(this.routes)),
+      client.del(takesKey(this.scripts.tag, workerId), this.rouseKey),
     ]).catch(() => undefined);
   }
 }

@@ -11,6 +11,7 @@ import {
   statsKey,
 } from './keys.js';
 import { listQueues } from './reader.js';
+import { countFiled } from './routes.js';
 import { bucketAt } from './work-stats.js';
 
 /** How fast a queue fills and empties. */
@@ -28,8 +29,12 @@ export interface QueueFlow {
   growing: boolean;
 }
 
+/** Waiting jobs that a worker without their model has met, by `model` or `model@version`; empty where workers serve all. */
+export type Unmatched = Readonly<Record<string, number>>;
+
 export interface QueueSnapshot extends QueueCounts, QueueFlow {
   name: string;
+  unmatched: Unmatched;
 }
 
 /** BullMQ's sorted-set score of a priority starts here; the next priority's starts 2^32 later. */
@@ -55,20 +60,33 @@ export async function snapshotQueue(
   const buckets = Array.from({ length: STATS_BUCKETS }, (_, i) =>
     client.hmget(statsKey(tag, bucket - i), 'c', 'f', 'a'),
   );
-  const [wait, active, delayed, completed, failed, expired, cancelled, paused, oldest, byPriority, minute] =
-    await Promise.all([
-      client.llen(`${base}wait`),
-      client.llen(`${base}active`),
-      client.zcard(`${base}delayed`),
-      client.zcard(`${base}completed`),
-      client.zcard(`${base}failed`),
-      client.zcard(expiredKey(tag)),
-      client.zcard(cancelledKey(tag)),
-      client.hexists(`${base}meta`, 'paused'),
-      oldestWaiting(client, base),
-      Promise.all(perPriority),
-      Promise.all(buckets),
-    ]);
+  const [
+    wait,
+    active,
+    delayed,
+    completed,
+    failed,
+    expired,
+    cancelled,
+    paused,
+    oldest,
+    filed,
+    byPriority,
+    minute,
+  ] = await Promise.all([
+    client.llen(`${base}wait`),
+    client.llen(`${base}active`),
+    client.zcard(`${base}delayed`),
+    client.zcard(`${base}completed`),
+    client.zcard(`${base}failed`),
+    client.zcard(expiredKey(tag)),
+    client.zcard(cancelledKey(tag)),
+    client.hexists(`${base}meta`, 'paused'),
+    oldestWaiting(client, base),
+    countFiled(client, prefix, name),
+    Promise.all(perPriority),
+    Promise.all(buckets),
+  ]);
   byPriority[MAX_PRIORITY] = (byPriority[MAX_PRIORITY] as number) + wait;
   const waiting = byPriority.reduce((sum, count) => sum + count, 0);
   return {
@@ -83,6 +101,7 @@ export async function snapshotQueue(
     paused: paused === 1,
     byPriority,
     oldestMs: oldest === undefined ? undefined : Math.max(0, now - oldest),
+    unmatched: Object.fromEntries(filed),
     ...flowOf(
       waiting,
       minute.map(([c, f, a]) => ({ ended: Number(c ?? 0) + Number(f ?? 0), added: Number(a ?? 0) })),

@@ -1,6 +1,7 @@
 import { BOUNDS, within } from '../core/bounds.js';
 import { MAX_PRIORITY } from '../core/job.js';
 import type { JobSpec } from './broker.js';
+import { routeOf } from './routes.js';
 
 /**
  * BullMQ's `data` field: the spec and, up to this size, the input itself in base64, which spares a
@@ -12,6 +13,7 @@ export const INLINE_INPUT_BYTES = 4096;
 /** Seconds that the result of a job is kept which does not say. */
 const DEFAULT_RESULT_TTL = 3600;
 const PRIORITIES = { min: 0, max: MAX_PRIORITY };
+const VERSIONS = { min: 0, max: Number.MAX_SAFE_INTEGER };
 const TRIES = { min: 1, max: BOUNDS.retries.max + 1 };
 
 interface JobData {
@@ -59,12 +61,13 @@ function bounded(spec: JobSpec): JobSpec {
     spec.softTimeLimitMs = within(spec.softTimeLimitMs, BOUNDS.timeLimitMs);
   if (spec.retryDelayMs !== undefined) spec.retryDelayMs = within(spec.retryDelayMs, BOUNDS.retryDelayMs);
   if (spec.attempts !== undefined) spec.attempts = within(spec.attempts, TRIES);
+  if (spec.version !== undefined) spec.version = within(spec.version, VERSIONS);
   if (spec.deadline !== undefined && !Number.isFinite(spec.deadline)) delete spec.deadline;
   if (spec.reply !== undefined && typeof spec.reply !== 'string') delete spec.reply;
   return spec;
 }
 
-/** BullMQ's job name: model and rows. The take script reads the rows from it to fill a micro-batch. */
-export function jobName(spec: Pick<JobSpec, 'model' | 'rows'>): string {
-  return `${spec.model}#${spec.rows}`;
+/** BullMQ's job name: route and rows. The take script reads from it who may run the job, and how much of a micro-batch it is. */
+export function jobName(spec: Pick<JobSpec, 'model' | 'version' | 'rows'>): string {
+  return `${routeOf(spec)}#${spec.rows}`;
 }

@@ -1,17 +1,18 @@
 import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
-import type { JobRecord } from './broker.js';
+import type { JobRecord, JobSpec } from './broker.js';
 import { snapshotQueue } from './inspector.js';
 import { fromJobData } from './job-data.js';
-import { bullBase, inputKey, queueTag } from './keys.js';
+import { bullBase, byModelKey, inputKey, queueTag } from './keys.js';
 import { readJob } from './reader.js';
 import { listWorkers } from './registry.js';
 import type { ResultSource } from './result-store.js';
+import { routeOf, servedRoutes, unservedJobs } from './routes.js';
 import { type Timeline, timelineOf } from './timeline.js';
 
 /** Where a waiting job stands. */
 export interface QueuePlace {
-  /** 1 = the next to be taken. */
+  /** 1 = the next to be taken; jobs whose model no worker serves are not counted. */
   position: number;
   /** Jobs the queue ends a second; null when none ended in the last minute. */
   ratePerSecond: number | null;
@@ -20,6 +21,8 @@ export interface QueuePlace {
   paused: boolean;
   /** Whether a live worker serves the queue. */
   served: boolean;
+  /** Whether one of them serves the job's model, and its version if one was asked for. */
+  modelServed: boolean;
 }
 
 /** Something kept in Redis: its size, and how long it will be there; null = until the job ends. */
@@ -94,7 +97,7 @@ export async function readJobDetail(
     ...(spec?.attempts === undefined ? {} : { attemptsAllowed: spec.attempts }),
     ...(spec?.timeLimitMs === undefined ? {} : { timeLimitMs: spec.timeLimitMs }),
     ...(job.state === 'active' ? { lockMs: expires(lock) } : {}),
-    ...(job.state === 'waiting' ? await placeOf(client, prefix, queue, id) : {}),
+    ...(job.state === 'waiting' ? await placeOf(client, prefix, queue, id, spec ?? job) : {}),
     ...(input === undefined ? {} : { input }),
     ...(result === undefined ? {} : { result }),
     recordExpiresInMs: expires(ttl),
@@ -113,16 +116,24 @@ async function placeOf(
   prefix: string,
   queue: string,
   id: string,
+  spec: Pick<JobSpec, 'model' | 'version'>,
 ): Promise<{ place?: QueuePlace }> {
   const base = bullBase(prefix, queue);
-  const [rank, unprioritized, snapshot, workers] = await Promise.all([
+  const [rank, score, unprioritized, snapshot, workers] = await Promise.all([
     client.zrank(`${base}prioritized`, id),
+    client.zscore(`${base}prioritized`, id),
     client.llen(`${base}wait`),
     serverNow(client).then((now) => snapshotQueue(client, prefix, queue, now)),
     listWorkers(client, prefix),
   ]);
-  if (rank === null) return {};
-  const position = unprioritized + rank + 1;
+  if (rank === null || score === null) return {};
+  const own = routeOf(spec);
+  const passed = await Promise.all(
+    unservedJobs(snapshot, workers)
+      .filter(({ route }) => route !== own)
+      .map(({ route }) => client.zcount(byModelKey(queueTag(prefix, queue), route), '-inf', `(${score}`)),
+  );
+  const position = Math.max(1, unprioritized + rank + 1 - passed.reduce((sum, jobs) => sum + jobs, 0));
   const { ratePerSecond, paused } = snapshot;
   return {
     place: {
@@ -131,6 +142,7 @@ async function placeOf(
       startsInMs: ratePerSecond === null || paused ? null : (position / ratePerSecond) * 1000,
       paused,
       served: workers.some((worker) => worker.queues.includes(queue)),
+      modelServed: servedRoutes(workers, queue).has(own),
     },
   };
 }

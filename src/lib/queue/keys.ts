@@ -33,6 +33,12 @@ export const sweepKey = (tag: string, set?: string): string =>
 export const takesKey = (tag: string, workerId: string): string => `${tag}:takes:${workerId}`;
 /** STRING, EX: the answer to one request, for when it is sent again. */
 export const requestKey = (tag: string, token: string): string => `${tag}:req:${token}`;
+/** HASH: what is filed by model: `m:<route>`, `p<priority>`, `c`; see `scripts-route.ts`. */
+export const filedKey = (tag: string): string => `${tag}:filed`;
+/** ZSET id -> its score in `prioritized`: jobs of a model (`m`, or `m@2`) that were met by a worker without it. */
+export const byModelKey = (tag: string, route: string): string => `${tag}:bymodel:${route}`;
+/** ZSET: a marker like BullMQ's, for the workers that serve a route; `@<worker id>` wakes that worker. */
+export const wakeKey = (tag: string, route: string): string => `${tag}:wake:${route}`;
 /** ZSETs by end time: states BullMQ has no set for. */
 export const expiredKey = (tag: string): string => `${tag}:expired`;
 export const cancelledKey = (tag: string): string => `${tag}:cancelled`;

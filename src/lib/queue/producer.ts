@@ -15,6 +15,7 @@ import { INLINE_INPUT_BYTES, jobName, toJobData } from './job-data.js';
 import { queuesKey } from './keys.js';
 import { openQueue } from './open-queue.js';
 import { queueOfChunk } from './reader.js';
+import { reroute } from './routes.js';
 import { QueueScripts } from './script-client.js';
 import { asInferError, inputTooLarge, resultTooLarge } from './too-large.js';
 import { untilLoaded } from './unloaded.js';
@@ -211,7 +212,12 @@ export class Producer {
   /** Pauses or resumes a queue: running jobs finish, nothing new starts. */
   async setPaused(queue: string, paused: boolean): Promise<void> {
     const bull = await this.queueOf(queue);
-    await (paused ? bull.pause() : bull.resume());
+    if (paused) await bull.pause();
+    else {
+      await bull.resume();
+      // BullMQ's marker wakes one worker, which may serve none of the models that wait.
+      await reroute(this.scriptsOf(queue));
+    }
   }
 
   /** @param patienceMs how long what is on its way may take [1000] */

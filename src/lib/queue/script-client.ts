@@ -14,6 +14,7 @@ import {
 } from './scripts-group.js';
 import { MOVE_DROP, MOVE_FENCE, MOVE_IN, MOVE_OUT, MOVE_PARK } from './scripts-move.js';
 import { once, SCRIPT_KEYS } from './scripts-prelude.js';
+import { REROUTE } from './scripts-route.js';
 import { CANCEL, EXPIRE_DUE, RETRY, STORE_INPUT, WATCH } from './scripts-steer.js';
 import { untilLoaded } from './unloaded.js';
 
@@ -33,6 +34,7 @@ const SCRIPTS = {
   inferCancelGroup: CANCEL_GROUP,
   inferSetGroupPriority: SET_GROUP_PRIORITY,
   inferSweep: SWEEP,
+  inferReroute: REROUTE,
   inferExpireDue: EXPIRE_DUE,
   inferRetry: once(RETRY),
   inferPurgeWaiting: once(PURGE_WAITING),

@@ -18,6 +18,7 @@ for _, id in ipairs(ids) do
   else
     if list then call('LREM', key, 1, id) else call('ZREM', key, id) end
     call('ZREM', deadlines, id)
+    unfile(id)
     if job[1] then
       finishUnheld(id, job[1], 'cancelled', ARGV[7], ARGV[8], tonumber(ARGV[9]))
       done = done + 1
@@ -66,7 +67,11 @@ for i = 5, #ARGV do
   else
     -- First of all what frees or moves: a full Redis refuses a script whose first write needs memory.
     if call('LREM', wait, 1, id) == 1 then waits = true end
-    if waits then call('ZADD', prioritized, score(bull), id) end
+    if waits then
+      call('ZADD', prioritized, score(bull), id)
+      -- At its new place it has not been met yet.
+      unfile(id)
+    end
     call('HSET', key, 'priority', bull)
     local ok, data = pcall(cjson.decode, job[1])
     if ok and type(data) == 'table' and type(data.s) == 'table' then

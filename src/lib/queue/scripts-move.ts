@@ -45,6 +45,7 @@ local waits = call('ZSCORE', prioritized, id) or call('ZSCORE', delayed, id) or 
 if not waits then return 0 end
 if table.concat({job[2] or '0', job[3] or '0', job[4] or '0', job[5] or ''}, ' ') ~= ARGV[6] then return 2 end
 if call('ZREM', prioritized, id) + call('ZREM', delayed, id) + call('LREM', wait, 1, id) == 0 then return 0 end
+unfile(id)
 call('SET', tag .. ':gone:' .. id, went, 'EX', 604800)
 call('DEL', key, tag .. ':in:' .. id)
 call('ZREM', deadlines, id)

@@ -1,4 +1,5 @@
 import { BOUNDS } from '../core/bounds.js';
+import { FILING } from './scripts-filing.js';
 
 /** KEYS of every script, in this order. */
 export const SCRIPT_KEYS = [
@@ -22,6 +23,8 @@ local call = redis.call
 local wait, active, prioritized, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local completed, failed, events, meta, pc, marker = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local base, tag = ARGV[1], ARGV[2]
+-- From one BullMQ priority to the next, in scores.
+local STEP = 4294967296
 
 -- The server's own time in ms. No caller says what time it is: clocks of hosts may be off, and one that is
 -- ahead would end other users' jobs.
@@ -43,7 +46,7 @@ end
 
 -- BullMQ's own formula: lower is sooner, first come first served within a priority.
 local function score(priority)
-  return priority * 4294967296 + call('INCR', pc) % 4294967296
+  return priority * STEP + call('INCR', pc) % STEP
 end
 
 -- What a job's data says of it; {} for one that other BullMQ code added.
@@ -57,15 +60,20 @@ local function withoutInput(spec)
   return spec.model and cjson.encode({s = spec}) or ''
 end
 
+${FILING}
 -- In front of its priority, as BullMQ's pushBackJobWithPriority does; then wake an idle worker.
 local function pushBack(id)
-  local priority = tonumber(call('HGET', base .. id, 'priority')) or 0
+  local job = call('HMGET', base .. id, 'priority', 'name')
+  local priority = tonumber(job[1] or '') or 0
+  local route = priority > 0 and anyFiled() and routeOf(job[2])
   if priority == 0 then
     call('RPUSH', wait, id)
   else
-    call('ZADD', prioritized, priority * 4294967296, id)
+    call('ZADD', prioritized, priority * STEP, id)
+    if route then file(id, route, priority * STEP) end
   end
-  if call('HEXISTS', meta, 'paused') == 0 then call('ZADD', marker, 0, '0') end
+  if call('HEXISTS', meta, 'paused') == 1 then return end
+  if route then wakeFor(route) else call('ZADD', marker, 0, '0') end
 end
 
 local function tell(list, notice)

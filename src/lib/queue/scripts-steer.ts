@@ -32,6 +32,7 @@ if removed == 0 then
   call('HSET', key, 'cr', 1)
   return 'active'
 end
+unfile(id)
 finishUnheld(id, job[2], 'cancelled', ARGV[4], ARGV[5], tonumber(ARGV[6]))
 return 'cancelled'
 `;
@@ -67,6 +68,7 @@ if ARGV[8] ~= '' and call('EXISTS', pace) == 1 then return {1} end
 local function look(id)
   local job = call('HMGET', base .. id, 'data', 'st', 'finishedOn')
   if job[1] and call('ZREM', prioritized, id) + call('ZREM', delayed, id) > 0 then
+    unfile(id)
     finishUnheld(id, job[1], 'expired', ARGV[4], ARGV[5], tonumber(ARGV[6]))
     out[#out + 1] = id
   elseif job[1] and not job[2] and not job[3] then

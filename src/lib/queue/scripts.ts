@@ -1,5 +1,6 @@
 import { BOUNDS } from '../core/bounds.js';
 import { PRELUDE } from './scripts-prelude.js';
+import { ROUTED_TAKE } from './scripts-route.js';
 import { TIMELINE } from './scripts-timeline.js';
 
 /**
@@ -20,10 +21,11 @@ import { TIMELINE } from './scripts-timeline.js';
 
 /**
  * Takes jobs, most urgent first. ARGV 3 token, 4 lock ms, 5 rows wanted, 6 BullMQ priority that a
- * job must be below ('' = any), 7 worker name, 8 a number that no other take under way of this worker has ('' = none).
+ * job must be below ('' = any), 7 worker name, 8 a number that no other take under way of this worker has ('' = none),
+ * 9 routes that the worker serves, one a line ('*' = all, also those that no model has); see scripts-route.ts.
  * A take that is sent again after a lost connection, under the same token, answers with the jobs it brought
  * before: their worker does not know of them yet. `takes` holds them, one field for each take under way.
- * Output: [next delayed ms or 0, 1 if more waits, then per job: id, data, timestamp, ats, atm, stc, input or nil]
+ * Output: [next delayed ms or 0, 1 if more of its routes waits or was not looked at, then per job: id, data, timestamp, ats, atm, stc, input or nil]
  */
 export const TAKE = `${PRELUDE}
 local token, lockMs, want, below, worker = ARGV[3], within(ARGV[4], 1, ${BOUNDS.lockMs.max}, 10000), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
@@ -65,18 +67,7 @@ for _, id in ipairs(due) do
   call('HSET', base .. id, 'delay', 0)
 end
 
-local function nextId()
-  local id = call('RPOP', wait)
-  if id then return id end
-  if below then
-    local head = call('ZRANGE', prioritized, 0, 0, 'WITHSCORES')
-    if #head == 0 or tonumber(head[2]) >= below * 4294967296 then return nil end
-    call('ZREM', prioritized, head[1])
-    return head[1]
-  end
-  return call('ZPOPMIN', prioritized)[1]
-end
-
+${ROUTED_TAKE}
 -- 128 jobs or inputs of 16 MB are enough for one take: more would hold up everybody who uses this Redis.
 local rows, bytes, jobs, brought = 0, 0, 0, {token}
 while rows < want and bytes < 16777216 and jobs < 128 do
@@ -99,9 +90,10 @@ if slot ~= '' and jobs > 0 then
   call('HSET', takes, slot, table.concat(brought, '\\0') .. '\\0')
   call('EXPIRE', takes, 3600)
 end
-if call('ZCARD', prioritized) > 0 or call('LLEN', wait) > 0 then
+local rest, ours = finishRouting()
+if ours then out[2] = 1 end
+if rest then
   call('ZADD', marker, 0, '0')
-  out[2] = 1
 else
   local next = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
   if #next > 0 then

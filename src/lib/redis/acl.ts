@@ -98,8 +98,11 @@ export function aclRules(role: AclRole, prefix: string): string[] {
 /** Lists of a queue that submitting adds to, cancelling takes from and retrying moves between. */
 const LISTS = ['wait', 'prioritized', 'delayed', 'failed', 'events', 'pc', 'id', 'marker'];
 
-/** Keys of ours beside the jobs: inputs, results, groups, requests, arrivals, replies, deadlines, ended jobs. */
-const BESIDE = ['in:*', 'res:*', 'grp:*', 'req:*', 'stats:*', 'reply:*', 'deadlines', 'expired', 'cancelled'];
+/** Keys of ours beside the jobs: inputs, results, groups, requests, arrivals, replies, the index by model, deadlines, ended jobs. */
+const BESIDE = [
+  ...['in:*', 'res:*', 'grp:*', 'req:*', 'stats:*', 'reply:*', 'bymodel:*'],
+  ...['deadlines', 'expired', 'cancelled'],
+];
 
 /**
  * Job hashes and none of a queue's own keys, such as `meta`, which says whether it is paused: an id

@@ -1,6 +1,5 @@
 import { InferError } from '../core/errors.js';
 import { decodeEnvelope } from '../model/envelope.js';
-import { modelUnserved } from '../model/model-faults.js';
 import { leastResultBytes, type ModelSignature } from '../model/signature.js';
 import { ELEMENT_BYTES, elementCount, type Payload, type RowTensor } from '../model/tensor.js';
 import type { TakenJob } from '../queue/broker.js';
@@ -13,13 +12,11 @@ export type ResultLimit = (bytes: number) => SizeLimit | undefined;
 /**
  * Opens a taken job's input and holds it against the model's signature: the submitter checked too,
  * but perhaps against another version, and one bad row in a micro-batch would fail them all.
- * @param broken models that this worker should serve and could not load.
- * @throws InferError INPUT_LOST, ENVELOPE, MODEL_UNKNOWN, MODEL_UNSERVED, INPUT_MISMATCH, RESULT_TOO_LARGE
+ * @throws InferError INPUT_LOST, ENVELOPE, MODEL_UNKNOWN, INPUT_MISMATCH, RESULT_TOO_LARGE
  */
 export function admit(
   job: TakenJob,
   signatures: ReadonlyMap<string, ModelSignature>,
-  broken: ReadonlyMap<string, InferError> = new Map(),
   resultLimit?: ResultLimit,
 ): Payload {
   const { spec } = job;
@@ -30,14 +27,12 @@ export function admit(
   }
   const signature = signatures.get(spec.model);
   if (signature === undefined) {
-    const why = broken.get(spec.model);
-    if (why !== undefined) throw modelUnserved(why);
     const known = [...signatures.keys()].join(', ') || 'none';
     throw new InferError(
       'MODEL_UNKNOWN',
       `this worker does not serve model ${spec.model} (it serves: ${known})`,
       {
-        hint: `start a worker with --model ${spec.model}, or give each set of models a queue of its own`,
+        hint: `start a worker with --model ${spec.model}`,
       },
     );
   }

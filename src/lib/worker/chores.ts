@@ -16,6 +16,8 @@ const MODELS_MS = 1000;
 const SWEEP_MS = 10_000;
 /** How often moves to its queues that were left half done are looked for. */
 const ARRIVALS_MS = 5000;
+/** How often the jobs of a queue that wait for other models are looked after, by one of its workers. */
+const REROUTE_MS = 5000;
 /** Freshness of `inspect`: one small write a second and worker. */
 const BEAT_MS = 1000;
 /** How soon --autoscale sees that work waits; costs nothing while it does not. */
@@ -56,6 +58,10 @@ export function startChores(parts: ChoreParts): Upkeep {
   });
   upkeep.every(ARRIVALS_MS, 'arrivals', () =>
     Promise.all(consumers.map(({ queue }) => settleArrivals(client, prefix, queue, { stopped }))),
+  );
+  // A little less, or a worker would meet the mark of its own last look.
+  upkeep.every(REROUTE_MS, 'routes', () =>
+    Promise.all(consumers.map((consumer) => consumer.reroute(REROUTE_MS * 0.9))),
   );
   if (scaler !== undefined) upkeep.every(SCALE_MS, 'autoscale', () => scaler.look());
   upkeep.every(SWEEP_MS, 'sweep', async () => {

@@ -31,6 +31,8 @@ export interface DispatchHost extends RowsHost {
   isMixed(session: string): boolean;
   /** Rows left the batcher: lanes may fetch again. */
   onRoom(): void;
+  /** A runner may hold other models than before. */
+  onModels(): void;
 }
 
 /**
@@ -66,7 +68,10 @@ export class Dispatcher {
   /** Gives a runner work from now on. */
   serve(slot: RunnerSlot): void {
     // What it may run has changed, and what others leave to it.
-    slot.onModels = () => this.work.open();
+    slot.onModels = () => {
+      this.work.open();
+      this.host.onModels();
+    };
     if (!this.loops.has(slot)) this.loops.set(slot, this.loop(slot));
   }
 

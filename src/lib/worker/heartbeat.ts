@@ -4,7 +4,7 @@ import type { Unbatched, WorkerRecord } from '../queue/broker.js';
 import type { BatchSizes } from './batch-sizes.js';
 import type { HeldJob } from './held.js';
 import type { ServedModels } from './served-models.js';
-import type { WorkerOptions } from './worker.js';
+import type { WorkerOptions } from './worker-parts.js';
 
 /** What a worker's heartbeat is made of. */
 export interface BeatFacts {

@@ -12,7 +12,7 @@ export interface ChangeableParts {
   dispatcher: Dispatcher;
   models: ServedModels;
   sizes: BatchSizes;
-  /** More may be taken now. */
+  /** More, or jobs of other models, may be taken now. */
   freeRoom(): void;
 }
 
@@ -80,6 +80,7 @@ export class LiveChanges {
     const { models } = this.parts;
     this.checkUnload(model, force);
     models.forget(model);
+    this.parts.freeRoom();
   }
 
   /** The same checks without the deed. */

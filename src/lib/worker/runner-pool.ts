@@ -57,6 +57,11 @@ export class RunnerPool {
     return this.slots.some((slot) => slot.has(session));
   }
 
+  /** Whether a session can be run: some runner holds it, or will when it has started again. */
+  mayRun(session: string): boolean {
+    return this.slots.some((slot) => !slot.refused.has(session));
+  }
+
   /** Runs no more of a session in any runner, for this reason. */
   withdraw(session: string, why: InferError): void {
     for (const slot of this.slots) {

@@ -1,58 +1,24 @@
-import type { Clock } from '../core/clock.js';
 import { Gate } from '../core/gate.js';
 import { MAX_PRIORITY } from '../core/job.js';
-import type { Arena } from '../model/arena.js';
-import type { LoadedModel } from '../model/runner.js';
 import { shapeKey } from '../model/tensor.js';
-import type { QueueConsumer, TakenJob, WorkerRecord } from '../queue/broker.js';
-import type { Logger } from '../telemetry/logger.js';
-import { admit, type ResultLimit } from './admit.js';
+import type { TakenJob, WorkerRecord } from '../queue/broker.js';
+import { admit } from './admit.js';
 import { BatchSizes } from './batch-sizes.js';
 import { Dispatcher } from './dispatcher.js';
 import { beatOf } from './heartbeat.js';
 import { HeldJob, HeldJobs } from './held.js';
 import { Lane } from './lane.js';
-import { limitsOf, type TimeLimits } from './limits.js';
+import { limitsOf } from './limits.js';
 import { LiveChanges } from './live-changes.js';
 import { Outcomes } from './outcomes.js';
 import { RunnerLoad } from './runner-load.js';
-import type { RunnerPool } from './runner-pool.js';
 import { ServedModels } from './served-models.js';
+import { ServedRoutes } from './served-routes.js';
 import { stopBatching } from './stop-batching.js';
-
-export interface WorkerOptions extends TimeLimits {
-  id: string;
-  name: string;
-  version: string;
-  gpu: string | null;
-  /** Most rows in one run; null = learned from run times. */
-  maxBatch: number | null;
-  /** Longest run in ms that a learned size may take: what an urgent row may have to wait for. */
-  latencyTargetMs: number;
-  batchWindowMs: number;
-  lockMs: number;
-  /** End when the queues are empty. */
-  burst: boolean;
-  /** End after this many jobs. */
-  maxJobs: number | undefined;
-}
+import type { WorkerOptions, WorkerParts } from './worker-parts.js';
 
 /** A cancelled job's run may end by itself this long before its process is ended, ms. */
 const CANCEL_GRACE_MS = 1000;
-
-export interface WorkerParts {
-  /** In order of urgency. */
-  consumers: QueueConsumer[];
-  /** Opened; its maker stops it. */
-  pool: RunnerPool;
-  models: LoadedModel[];
-  /** Where large inputs are staged for the runners. */
-  arena?: Arena | undefined;
-  resultLimit?: ResultLimit | undefined;
-  clock: Clock;
-  log: Logger;
-  random?: () => number;
-}
 
 /**
  * Takes jobs of its lanes, runs them in micro-batches and settles them. It owns no connection and
@@ -77,6 +43,7 @@ export class Worker {
   readonly load: RunnerLoad;
   private accepted = 0;
   private leaving = false;
+  private readonly routes: ServedRoutes;
   /** A job that lost its worker before: while it is here nothing waits beside it. */
   private suspect: HeldJob | undefined;
   private handingBack = false;
@@ -92,6 +59,7 @@ export class Worker {
       parts.pool.unload(session);
     });
     for (const { session, loaded } of this.models.all) this.sizes.add(session, loaded.signature);
+    this.routes = new ServedRoutes(parts.consumers, parts.pool, this.models);
     this.dispatcher = new Dispatcher(
       options.batchWindowMs,
       {
@@ -106,6 +74,7 @@ export class Worker {
         onMixed: (...mixed) => stopBatching(this.sizes, this.models, parts.log, ...mixed),
         isMixed: (session) => this.sizes.mixedBy(session) !== undefined,
         onRoom: () => this.freeRoom(),
+        onModels: () => this.onModels(),
       },
       parts.clock,
     );
@@ -114,7 +83,10 @@ export class Worker {
       dispatcher: this.dispatcher,
       models: this.models,
       sizes: this.sizes,
-      freeRoom: () => this.freeRoom(),
+      freeRoom: () => {
+        this.routes.refresh();
+        this.freeRoom();
+      },
     });
     this.load = new RunnerLoad({
       pool: parts.pool,
@@ -146,6 +118,7 @@ export class Worker {
 
   /** Works until drained or left. */
   async run(): Promise<void> {
+    this.routes.refresh();
     for (const slot of this.parts.pool.slots) this.dispatcher.serve(slot);
     const taking = Promise.all(this.lanes.map((lane) => lane.run()));
     await taking;
@@ -227,6 +200,12 @@ export class Worker {
     return Math.min(rows, jobsLeft);
   }
 
+  /** What no runner can run any more waits for a worker that can. */
+  private onModels(): void {
+    this.routes.refresh();
+    this.handBack((job) => !job.started && !this.parts.pool.mayRun(job.session));
+  }
+
   private freeRoom(): void {
     for (const lane of this.lanes) lane.freeRoom();
   }
@@ -235,13 +214,15 @@ export class Worker {
     const most = this.options.maxJobs ?? Number.POSITIVE_INFINITY;
     for (const job of jobs) {
       // Lanes and the look for urgent jobs take side by side, so one of them may have brought too many.
-      if (this.accepted >= most || this.suspect !== undefined) {
+      // Nor is a model served any more that was lost or unloaded while the take was under way.
+      const tooMany = this.accepted >= most || this.suspect !== undefined;
+      if (tooMany || (job.routed === true && !this.routes.take(job.spec))) {
         this.outcomes.handBack(job);
         continue;
       }
       this.accepted += 1;
       try {
-        const payload = admit(job, this.models.signatures, this.parts.pool.broken, this.parts.resultLimit);
+        const payload = admit(job, this.models.signatures, this.parts.resultLimit);
         const { session } = this.models.get(job.spec.model) as { session: string };
         // A job that failed before runs alone: it may be what brought the run down.
         const alone = job.failures + job.stalls > 0 ? `;alone ${job.spec.id}` : '';

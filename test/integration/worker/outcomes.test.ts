@@ -258,16 +258,37 @@ describe('a failing run', () => {
 });
 
 describe('a job that cannot be run', () => {
-  it.each([
-    ['of a model not served here', { model: 'other' }, 'MODEL_UNKNOWN'],
-    ['without a model', { model: '' }, 'NOT_OURS'],
-  ])('%s fails by name, and the others run', async (_, more, code) => {
-    const bad = await kit.submit(0, 9, 1, more);
+  it.each([['without a model', { model: '' }, 'NOT_OURS']])(
+    '%s fails by name, and the others run',
+    async (_, more, code) => {
+      const bad = await kit.submit(0, 9, 1, more);
+      const good = await kit.submit(0);
+      kit.runner.auto = () => undefined;
+      await kit.start({ burst: true });
+      await kit.ended;
+      expect(await queue.record(bad.id)).toMatchObject({ state: 'failed', failure: { code } });
+      expect(await state(good.id)).toBe('completed');
+    },
+  );
+
+  it('of a model not served here waits, and a burst ends without it', async () => {
+    const other = await kit.submit(0, 9, 1, { model: 'other' });
+    const pinned = await kit.submit(0, 9, 1, { version: 2 });
     const good = await kit.submit(0);
     kit.runner.auto = () => undefined;
     await kit.start({ burst: true });
     await kit.ended;
-    expect(await queue.record(bad.id)).toMatchObject({ state: 'failed', failure: { code } });
+    expect(await queue.states([other.id, pinned.id, good.id])).toEqual(['waiting', 'waiting', 'completed']);
+  });
+
+  it('whose name and data say different models fails by name, and is not taken again and again', async () => {
+    const bad = await kit.submit(0, 9, 1, { model: 'other' });
+    await queue.client.hset(queue.base + bad.id, 'name', 'm#1');
+    const good = await kit.submit(0);
+    kit.runner.auto = () => undefined;
+    await kit.start({ burst: true });
+    await kit.ended;
+    expect(await queue.record(bad.id)).toMatchObject({ state: 'failed', failure: { code: 'MODEL_UNKNOWN' } });
     expect(await state(good.id)).toBe('completed');
   });
 

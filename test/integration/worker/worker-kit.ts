@@ -7,7 +7,8 @@ import { BrokerResults } from '../../../src/lib/queue/result-store.js';
 import { silentLogger } from '../../../src/lib/telemetry/logger.js';
 import { RunnerPool } from '../../../src/lib/worker/runner-pool.js';
 import { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
-import { Worker, type WorkerOptions } from '../../../src/lib/worker/worker.js';
+import { Worker } from '../../../src/lib/worker/worker.js';
+import type { WorkerOptions } from '../../../src/lib/worker/worker-parts.js';
 import type { TestRedis } from '../../support/redis.js';
 import { PREFIX, QueueKit } from '../queue/queue-kit.js';
 

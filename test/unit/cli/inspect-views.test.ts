@@ -118,7 +118,10 @@ const DETAIL: JobDetail = {
   cancelAsked: true,
   deadline: NOW + 60_000,
   attemptsAllowed: 3,
-  place: { position: 1200, ratePerSecond: 100, startsInMs: 12_000, paused: false, served: true },
+  place: {
+    ...{ position: 1200, ratePerSecond: 100, startsInMs: 12_000, paused: false },
+    ...{ served: true, modelServed: true },
+  },
   input: { bytes: 2048, expiresInMs: null },
   recordExpiresInMs: null,
   timeline: {
@@ -145,10 +148,12 @@ describe('one job', () => {
 
   it.each([
     [{ paused: true }, 'which is paused'],
-    [{ served: false }, 'which no worker serves'],
+    [{ served: false, modelServed: false }, 'which no worker serves'],
+    [{ modelServed: false }, 'it waits for a worker that serves its model'],
     [{ ratePerSecond: null, startsInMs: null }, 'nothing ended in the last minute'],
   ])('tells why it waits: %j', (more, text) => {
-    const place = { position: 1, ratePerSecond: 1, startsInMs: 1000, paused: false, served: true, ...more };
+    const ready = { paused: false, served: true, modelServed: true };
+    const place = { position: 1, ratePerSecond: 1, startsInMs: 1000, ...ready, ...more };
     expect(jobView({ ...DETAIL, place }, undefined, PIPED, NOW).join('\n')).toContain(text);
   });
 

@@ -29,6 +29,7 @@ const queue = (name: string, over: object = {}) => ({
   ratePerSecond: null,
   arrivalsPerSecond: null,
   etaMs: null,
+  unmatched: {},
   growing: false,
   ...over,
 });
@@ -223,6 +224,7 @@ describe('inspect', () => {
       cancelled: 0,
       arrivalsPerSecond: null,
       growing: false,
+      unmatched: {},
     });
     expect(
       overviewJson({ ...none, at: NOW, redis, queues: [queue('a')], workers: [] }).queues[0]?.oldestMs,

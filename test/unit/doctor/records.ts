@@ -23,6 +23,7 @@ export function queue(more: Partial<QueueSnapshot> = {}): QueueSnapshot {
     arrivalsPerSecond: null,
     growing: false,
     etaMs: null,
+    unmatched: {},
     ...more,
   };
 }

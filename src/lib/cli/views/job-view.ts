@@ -70,10 +70,11 @@ function nextTryText(leftMs: number): string {
   return leftMs > 0 ? `in ${formatDuration(leftMs)}` : 'now, as soon as a worker is free';
 }
 
-function placeText({ position, ratePerSecond, startsInMs, paused, served }: QueuePlace): string {
+function placeText({ position, ratePerSecond, startsInMs, paused, ...live }: QueuePlace): string {
   const place = `${count(position)} in its queue`;
   if (paused) return `${place}, which is paused`;
-  if (!served) return `${place}, which no worker serves`;
+  if (!live.served) return `${place}, which no worker serves`;
+  if (!live.modelServed) return `${place}; it waits for a worker that serves its model`;
   if (startsInMs === null || ratePerSecond === null) return `${place}; nothing ended in the last minute`;
   return `${place}; starts in about ${formatDuration(startsInMs)} unless more urgent work comes`;
 }

@@ -57,6 +57,7 @@ export function overviewJson(overview: Overview): OverviewJson {
       cancelled: queue.cancelled,
       arrivalsPerSecond: queue.arrivalsPerSecond,
       growing: queue.growing,
+      unmatched: queue.unmatched,
     })),
     workers: overview.workers,
     autoscalers: overview.autoscalers,

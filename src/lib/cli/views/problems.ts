@@ -2,6 +2,7 @@ import { formatDuration } from '../../core/units.js';
 import type { WorkerRecord } from '../../queue/broker.js';
 import { CLOCK_FIX, CLOCK_OFF_MS, clockText } from '../../queue/clocks.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
+import { type UnservedJobs, unservedFix, unservedJobs, unservedText } from '../../queue/routes.js';
 import { count } from '../output/text.js';
 import { autoscalerProblems } from './autoscaler-problems.js';
 import { modelProblems } from './model-problems.js';
@@ -65,6 +66,9 @@ function queueProblems(queue: QueueSnapshot, workers: readonly WorkerRecord[]): 
       },
     ];
   }
+  const unserved = unservedJobs(queue, workers);
+  // Other jobs may have come this instant, and how old they are is not known.
+  if (unserved.length > 0) return unserved.map((jobs) => unservedModel(queue, jobs, workers));
   const stuck = !queue.paused && queue.ratePerSecond === null && (queue.oldestMs ?? 0) >= STUCK_MS;
   if (!stuck || queue.active > 0 || serving.some((worker) => worker.active.length > 0)) return [];
   const names = serving.map((worker) => worker.name).join(', ');
@@ -75,6 +79,14 @@ function queueProblems(queue: QueueSnapshot, workers: readonly WorkerRecord[]): 
       fix: `infer control restart ${serving[0]?.name}`,
     },
   ];
+}
+
+function unservedModel(queue: QueueSnapshot, jobs: UnservedJobs, workers: readonly WorkerRecord[]): Problem {
+  return {
+    code: 'MODEL_NO_WORKER',
+    message: unservedText(queue.name, jobs),
+    fix: unservedFix(queue.name, jobs, workers),
+  };
 }
 
 function silentWorker(worker: WorkerRecord, at: number): Problem {

@@ -1,6 +1,7 @@
 import { formatDuration } from '../../core/units.js';
 import type { WorkerRecord } from '../../queue/broker.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
+import { unservedJobs } from '../../queue/routes.js';
 import { type Check, type Finding, fail, ok, several, skip } from '../check.js';
 import type { Look } from '../context.js';
 import { servedQueues } from './queues.js';
@@ -24,8 +25,13 @@ type Moment = Pick<Look, 'queues' | 'workers'>;
 export function judgeMoving(first: Moment, second: Moment): Finding {
   const served = servedQueues(second.workers);
   const before = new Map(first.queues.map((queue) => [queue.name, queue]));
+  // Beside jobs whose model no one serves (see the check before), nothing is known of the others' age.
   const waiting = second.queues.filter(
-    (queue) => queue.waiting > 0 && !queue.paused && served.has(queue.name),
+    (queue) =>
+      queue.waiting > 0 &&
+      !queue.paused &&
+      served.has(queue.name) &&
+      unservedJobs(queue, second.workers).length === 0,
   );
   const stuck = waiting.filter((queue) => {
     const earlier = before.get(queue.name);

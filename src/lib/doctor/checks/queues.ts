@@ -1,6 +1,7 @@
 import { formatDuration } from '../../core/units.js';
 import type { WorkerRecord } from '../../queue/broker.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
+import { unservedFix, unservedJobs, unservedText } from '../../queue/routes.js';
 import { type Check, type Finding, fail, ok, several, warn } from '../check.js';
 
 export const queueServed: Check = {
@@ -22,6 +23,14 @@ export function judgeServed(queues: readonly QueueSnapshot[], workers: readonly 
     const lines = alone.map((queue) => `queue ${queue.name}: ${backlog(queue)} and no worker serves it`);
     const { found, details } = several(lines);
     return fail(found, `infer worker -Q ${alone.map((queue) => queue.name).join(',')}`, { details });
+  }
+  const unserved = queues.flatMap((queue) =>
+    unservedJobs(queue, workers).map((jobs) => ({ queue: queue.name, jobs })),
+  );
+  const [first] = unserved;
+  if (first !== undefined) {
+    const { found, details } = several(unserved.map(({ queue, jobs }) => unservedText(queue, jobs)));
+    return fail(found, unservedFix(first.queue, first.jobs, workers), { details });
   }
   if (queues.length === 0) return ok('no queue has had a job yet');
   if (waiting.length === 0) return ok(`no job waits in ${names(queues)}`);

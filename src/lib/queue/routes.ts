@@ -1,0 +1,115 @@
+import type { RedisClient } from '../redis/types.js';
+import type { JobSpec, WorkerRecord } from './broker.js';
+import { byModelKey, filedKey, queueTag } from './keys.js';
+import { listWorkers } from './registry.js';
+import type { QueueScripts } from './script-client.js';
+
+/**
+ * What a worker must serve to take a job: `model`, or `model@version` where the submitter named one. How takes find
+ * the jobs of their routes is in scripts-route.ts.
+ */
+export function routeOf({ model, version }: Pick<JobSpec, 'model' | 'version'>): string {
+  return version === undefined ? model : `${model}@${version}`;
+}
+
+/** The routes of a model that is served in a version. */
+export function routesTo(model: string, version: number): string[] {
+  return [model, `${model}@${version}`];
+}
+
+/** The routes of a take, as its script has them: one a line, `*` for whatever there is. */
+export function routesArgument(routes: ReadonlySet<string> | undefined): string {
+  return routes === undefined ? '*' : [...routes].join('\n');
+}
+
+/** The routes for which live workers of a queue take jobs. */
+export function servedRoutes(workers: readonly WorkerRecord[], queue: string): Set<string> {
+  const serving = workers.filter((worker) => worker.state !== 'draining' && worker.queues.includes(queue));
+  return new Set(
+    serving.flatMap(({ models, modelProblems = [] }) =>
+      models
+        .filter(({ name }) => !modelProblems.some((problem) => problem.model === name && !problem.served))
+        .flatMap(({ name, version }) => routesTo(name, version)),
+    ),
+  );
+}
+
+/** Whether a live worker serves a queue, and jobs of a model (or route) in it if one is named. */
+export async function isServed(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  model?: string,
+): Promise<boolean> {
+  const workers = await listWorkers(client, prefix);
+  if (model !== undefined) return servedRoutes(workers, queue).has(model);
+  return workers.some((worker) => worker.queues.includes(queue));
+}
+
+/** Waiting jobs that no live worker of their queue can take. */
+export interface UnservedJobs {
+  /** `model`, or `model@version` where the submitter named one. */
+  route: string;
+  jobs: number;
+}
+
+/**
+ * Of the jobs that were met by workers without their model, those whose model no worker of the queue serves. Of a
+ * queue without workers none are known. Pure.
+ */
+export function unservedJobs(
+  { name, unmatched }: { name: string; unmatched?: Readonly<Record<string, number>> },
+  workers: readonly WorkerRecord[],
+): UnservedJobs[] {
+  const served = servedRoutes(workers, name);
+  return Object.entries(unmatched ?? {})
+    .filter(([route]) => !served.has(route))
+    .map(([route, jobs]) => ({ route, jobs }));
+}
+
+/** `12 jobs of queue q wait for model b, which no worker of it serves`. */
+export function unservedText(queue: string, { route, jobs }: UnservedJobs): string {
+  const wait = jobs === 1 ? `1 job of queue ${queue} waits` : `${jobs} jobs of queue ${queue} wait`;
+  return `${wait} for model ${route}, which no worker of it serves`;
+}
+
+/** The command that serves them: a version that is not the highest has to be loaded into a worker that runs. */
+export function unservedFix(
+  queue: string,
+  { route }: UnservedJobs,
+  workers: readonly WorkerRecord[],
+): string {
+  const [model] = route.split('@');
+  const other = workers.find((worker) => worker.queues.includes(queue) && worker.state === 'ready');
+  if (route === model || other === undefined) return `infer worker -Q ${queue} --model ${model}`;
+  return `infer control load ${other.name} ${route}`;
+}
+
+/**
+ * Jobs of a queue that were met by a worker without their model, by route. Two read-only steps; it takes no notice of jobs
+ * that no worker has met.
+ */
+export async function countFiled(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+): Promise<Map<string, number>> {
+  const tag = queueTag(prefix, queue);
+  // One of a wrong type is replaced by the next take; who reads has nothing to tell of it.
+  const fields = await client.hkeys(filedKey(tag)).catch(() => []);
+  const routes = fields.filter((field) => field.startsWith('m:')).map((field) => field.slice(2));
+  const counts = await Promise.all(
+    routes.map((route) => client.zcard(byModelKey(tag, route)).catch(() => 0)),
+  );
+  return new Map(
+    routes.map((route, i): [string, number] => [route, counts[i] as number]).filter(([, n]) => n > 0),
+  );
+}
+
+/**
+ * Looks after the index of jobs by model, and wakes a worker for each that has jobs.
+ * @param paceMs not again for so long, whoever asks; left out: now.
+ */
+export async function reroute(scripts: QueueScripts, paceMs?: number): Promise<void> {
+  await scripts.run('inferReroute', Math.floor(Math.random() * 2 ** 31), paceMs ?? '');
+}

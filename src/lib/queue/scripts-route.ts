@@ -1,0 +1,318 @@
+import { PRELUDE } from './scripts-prelude.js';
+
+/**
+ * Routing by model, in Lua. A worker takes jobs of the models that it serves and leaves the others where they are: in
+ * `prioritized`, so that BullMQ's getters, counts, lists and stock workers see them as before. What keeps the
+ * others from being met again and again is an index, made of jobs that were met by a worker without their model:
+ *
+ *   <tag>:bymodel:<route>  ZSET id -> the score it has in `prioritized`; a route is `model` or `model@version`
+ *   <tag>:filed            HASH `m:<route>` for each that has such a set; `p<n>`: the score up to which all jobs of
+ *                          BullMQ priority n are filed; `c`: the counter of `prioritized` when those were written
+ *   <tag>:wake:<route>     ZSET, a marker as BullMQ's `marker`, for the workers that serve the route
+ *
+ * A take compares the first job that is not filed with the first filed ones of its routes, and takes the lowest
+ * score. Each job is filed once at most, so a take costs O(log n) a job. The index may hold jobs that wait no longer, or
+ * at another place: `prioritized` alone says what waits. It may not lack a job below `p<n>`: what puts a job back in
+ * front of its priority files it. A queue whose workers serve all of its models has no index and pays one EXISTS.
+ */
+
+/** Jobs met without being taken in one take: about 2 ms of Redis time. The next take goes on there. */
+const MOST_MET = 512;
+/** Entries of the index that a look at it checks. */
+const CHECKED = 1000;
+
+/** Takes what fits from the queue; the script defines `below` before. */
+export const ROUTED_TAKE = `
+-- Routes that are asked for; nil: all.
+local serves
+if ARGV[9] and ARGV[9] ~= '*' then
+  serves = {}
+  for route in string.gmatch(ARGV[9], '[^\\n]+') do serves[route] = true end
+end
+
+-- By priority, the score up to which all is filed: as it was, and as it is now. By route, its first filed job (true: not read yet).
+local cursors, reached, heads, met = {}, {}, {}, {}
+local counter, looked, unfinished, waitIsEmpty = 0, 0, false, false
+local CURSORS = {'c', 'p1', 'p2', 'p3', 'p4', 'p5', 'p6', 'p7', 'p8', 'p9', 'p10'}
+
+if serves then counter = tonumber(soft('GET', pc) or '') or 0 end
+if serves and anyFiled() then
+  local fields, routes = {unpack(CURSORS)}, {}
+  for route in pairs(serves) do
+    routes[#routes + 1] = route
+    fields[#fields + 1] = 'm:' .. route
+  end
+  local found = soft('HMGET', filedKey, unpack(fields))
+  if not found then
+    call('DEL', filedKey)
+  else
+    local was = tonumber(found[1] or '')
+    if was and counter >= was and math.floor(counter / STEP) == math.floor(was / STEP) then
+      for n = 1, 10 do cursors[n] = tonumber(found[n + 1] or '') end
+    else
+      -- The counter began again, so scores below are new jobs: a stock worker that finds a queue empty resets it.
+      call('HDEL', filedKey, unpack(CURSORS))
+    end
+    for i, route in ipairs(routes) do
+      if found[#CURSORS + i] then heads[route] = true end
+    end
+  end
+end
+
+-- The first filed job of a route that still waits there.
+local function headOf(route)
+  local head = heads[route]
+  while head == true do
+    local key = filedUnder(route)
+    local first = soft('ZRANGE', key, 0, 0, 'WITHSCORES')
+    if not first then
+      call('DEL', key)
+      call('HDEL', filedKey, unpack(CURSORS))
+      cursors, first = {}, {}
+    end
+    if #first == 0 then
+      call('HDEL', filedKey, 'm:' .. route)
+      call('DEL', tag .. ':wake:' .. route)
+      heads[route] = nil
+      return nil
+    end
+    if looked >= ${MOST_MET} then
+      unfinished = true
+      return nil
+    end
+    local at = call('ZSCORE', prioritized, first[1])
+    if at and tonumber(at) == tonumber(first[2]) then
+      head = {id = first[1], at = tonumber(at), route = route}
+    else
+      looked = looked + 1
+      if at then call('ZADD', key, at, first[1]) else call('ZREM', key, first[1]) end
+    end
+  end
+  heads[route] = head
+  return head
+end
+
+local function firstFiled()
+  local best
+  for route in pairs(heads) do
+    local head = headOf(route)
+    if head and (not best or head.at < best.at) then best = head end
+  end
+  return best
+end
+
+-- A stretch of prioritized is read at a time, and jobs of one score together: those that were put back.
+local buffer, place, from, top, readAll = {}, 1, '-inf', below and '(' .. below * STEP or '+inf', false
+local stretch = math.min(math.max(want, 1), 128)
+
+local function readOn()
+  buffer = soft('ZRANGEBYSCORE', prioritized, from, top, 'WITHSCORES', 'LIMIT', 0, stretch) or {}
+  place = 1
+  if #buffer < 2 * stretch then readAll = true end
+  local last = buffer[#buffer]
+  if not readAll and tonumber(last) % STEP == 0 then
+    while buffer[#buffer] == last do
+      buffer[#buffer] = nil
+      buffer[#buffer] = nil
+    end
+    for _, id in ipairs(call('ZRANGEBYSCORE', prioritized, last, last)) do
+      buffer[#buffer + 1] = id
+      buffer[#buffer + 1] = last
+    end
+  end
+  stretch = 128
+end
+
+-- The first job that is not filed, its score and BullMQ priority; it stays in the buffer.
+local function firstMet()
+  while true do
+    if place > #buffer then
+      if readAll then return nil end
+      if #buffer > 0 then from = '(' .. buffer[#buffer] end
+      readOn()
+      if #buffer == 0 then return nil end
+    end
+    local at = tonumber(buffer[place + 1])
+    local n = math.floor(at / STEP)
+    if not cursors[n] or at > cursors[n] then return buffer[place], at, n end
+    -- Behind what is filed; or further on in the buffer, if that is near.
+    if tonumber(buffer[#buffer]) <= cursors[n] then
+      buffer, place, from = {}, 1, '(' .. string.format('%.0f', cursors[n])
+      if readAll then return nil end
+    else
+      place = place + 2
+    end
+  end
+end
+
+-- A job of another route is filed where it waits. One that other BullMQ code gave a priority that is not ours gets the nearest.
+local function meet(id, route, at, n)
+  looked = looked + 1
+  met[route] = true
+  if n < 1 or n > 10 then
+    n = n < 1 and 1 or 10
+    soft('HSET', base .. id, 'priority', n)
+    at = n * STEP
+    call('ZADD', prioritized, at, id)
+    file(id, route, at)
+    return
+  end
+  file(id, route, at)
+  if buffer[place + 1] == nil or tonumber(buffer[place + 1]) ~= at then
+    reached[n] = math.min(at, n * STEP + counter % STEP)
+  end
+end
+
+-- Takes a job of our routes out of where it waits; nil when there is none, or enough was looked at.
+local function nextId()
+  while not waitIsEmpty do
+    local id = soft('RPOP', wait)
+    if not id then
+      waitIsEmpty = true
+      break
+    end
+    local route = serves and routeOf(soft('HGET', base .. id, 'name'))
+    if not route or serves[route] then return id end
+    local n = tonumber(soft('HGET', base .. id, 'priority') or '') or 0
+    local own = math.min(math.max(n, 1), 10)
+    if own ~= n then soft('HSET', base .. id, 'priority', own) end
+    call('ZADD', prioritized, own * STEP, id)
+    file(id, route, own * STEP)
+    met[route] = true
+    looked = looked + 1
+    if looked >= ${MOST_MET} then
+      unfinished = true
+      return nil
+    end
+  end
+  while true do
+    local filed = firstFiled()
+    local id, at, n = firstMet()
+    if id and not (filed and filed.at < at) then
+      place = place + 2
+      local route = serves and routeOf(soft('HGET', base .. id, 'name'))
+      if not route or serves[route] then
+        if call('ZREM', prioritized, id) == 1 then
+          if route and heads[route] then
+            soft('ZREM', filedUnder(route), id)
+            heads[route] = true
+          end
+          return id
+        end
+      else
+        meet(id, route, at, n)
+        -- Jobs of one score are gone through together: they are those that workers held.
+        if looked >= ${MOST_MET} and tonumber(buffer[place + 1] or '') ~= at then
+          unfinished = true
+          return nil
+        end
+      end
+    elseif filed then
+      if below and filed.at >= below * STEP then return nil end
+      heads[filed.route] = true
+      call('ZREM', filedUnder(filed.route), filed.id)
+      if call('ZREM', prioritized, filed.id) == 1 then return filed.id end
+    else
+      return nil
+    end
+  end
+end
+
+-- Writes down what was filed, and wakes who serves it. Output: whether jobs wait that are not filed, and whether any of our routes do.
+local function finishRouting()
+  local fields = {}
+  for n, at in pairs(reached) do
+    fields[#fields + 1] = 'p' .. n
+    fields[#fields + 1] = string.format('%.0f', at)
+    cursors[n] = math.max(cursors[n] or 0, at)
+  end
+  if #fields > 0 then call('HSET', filedKey, 'c', string.format('%.0f', counter), unpack(fields)) end
+  for route in pairs(met) do wakeFor(route) end
+  local ours = false
+  for route in pairs(heads) do
+    if headOf(route) then
+      ours = true
+      wakeFor(route)
+    end
+  end
+  if below then
+    top, readAll = '+inf', false
+    if #buffer > 0 and place > #buffer then from = '(' .. buffer[#buffer] end
+  end
+  local rest = unfinished or (soft('LLEN', wait) or 0) > 0 or firstMet() ~= nil
+  return rest, rest or ours
+end
+`;
+
+/**
+ * Looks after the index: drops entries of jobs that wait no longer, files jobs that others put back in front of their
+ * priority, and wakes a worker for each route that has jobs. ARGV 3 a random whole number, 4 ms for which the queue
+ * is left alone then ('' = look now). Output: 1 looked, 0 nothing is filed or it was looked at just now.
+ */
+export const REROUTE = `${PRELUDE}
+local pace = tag .. ':pace:filed'
+if not anyFiled() or (ARGV[4] ~= '' and call('EXISTS', pace) == 1) then return 0 end
+if ARGV[4] ~= '' then call('SET', pace, 1, 'PX', ARGV[4]) end
+local fields = soft('HGETALL', filedKey)
+if not fields then
+  call('DEL', filedKey)
+  return 1
+end
+local routes, cursors, lacking = {}, {}, false
+for i = 1, #fields, 2 do
+  local route, n = string.match(fields[i], '^m:(.+)$'), string.match(fields[i], '^p(%d+)$')
+  if route then routes[#routes + 1] = route end
+  if n then cursors[tonumber(n)] = tonumber(fields[i + 1]) end
+end
+
+local awake = call('HEXISTS', meta, 'paused') == 0
+local filed, window = 0, math.max(10, math.floor(${CHECKED} / math.max(1, #routes)))
+for _, route in ipairs(routes) do
+  local key = filedUnder(route)
+  local size = soft('ZCARD', key)
+  if not size then
+    call('DEL', key)
+    lacking, size = true, 0
+  end
+  if size > 0 then
+    local from = math.min(tonumber(ARGV[3]) % size, math.max(0, size - window))
+    local ids = call('ZRANGE', key, from, from + window - 1, 'WITHSCORES')
+    for i = 1, #ids, 2 do
+      local at = call('ZSCORE', prioritized, ids[i])
+      if not at then call('ZREM', key, ids[i])
+      elseif tonumber(at) ~= tonumber(ids[i + 1]) then call('ZADD', key, at, ids[i]) end
+    end
+    size = call('ZCARD', key)
+    filed = filed + size
+  end
+  if size == 0 then
+    call('HDEL', filedKey, 'm:' .. route)
+    call('DEL', tag .. ':wake:' .. route)
+  elseif awake then
+    wakeFor(route)
+  end
+end
+
+-- Put back by a stock worker, say.
+local covered = 0
+for n, cursor in pairs(cursors) do
+  local front = string.format('%.0f', n * STEP)
+  for _, id in ipairs(call('ZRANGEBYSCORE', prioritized, front, front, 'LIMIT', 0, 100)) do
+    local route = routeOf(soft('HGET', base .. id, 'name'))
+    if not route then lacking = true
+    elseif not call('ZSCORE', filedUnder(route), id) then
+      file(id, route, n * STEP)
+      filed = filed + 1
+      if awake then wakeFor(route) end
+    end
+  end
+  covered = covered + call('ZCOUNT', prioritized, front, string.format('%.0f', cursor))
+end
+if filed == 0 then call('DEL', filedKey) end
+-- Some that should be filed are not: takes look at all again.
+if lacking or covered > filed then
+  call('HDEL', filedKey, 'c', 'p1', 'p2', 'p3', 'p4', 'p5', 'p6', 'p7', 'p8', 'p9', 'p10')
+  if awake then call('ZADD', marker, 0, '0') end
+end
+return 1
+`;

@@ -1,0 +1,29 @@
+import type { JobSpec, QueueConsumer } from '../queue/broker.js';
+import { routeOf, routesTo } from '../queue/routes.js';
+import type { RunnerPool } from './runner-pool.js';
+import type { ServedModels } from './served-models.js';
+
+/** What jobs a worker takes: those of models that some runner of it can run. Others wait for another worker. */
+export class ServedRoutes {
+  private routes: ReadonlySet<string> = new Set();
+
+  constructor(
+    private readonly consumers: readonly QueueConsumer[],
+    private readonly pool: Pick<RunnerPool, 'mayRun'>,
+    private readonly models: ServedModels,
+  ) {}
+
+  /** Tells its queues, after models came or went, or a runner could not load one again. */
+  refresh(): void {
+    const able = this.models.all.filter(({ session }) => this.pool.mayRun(session));
+    this.routes = new Set(
+      able.flatMap(({ loaded: { signature } }) => routesTo(signature.name, signature.version)),
+    );
+    for (const consumer of this.consumers) consumer.serve([...this.routes]);
+  }
+
+  /** Whether jobs of its model and version are taken now. */
+  take(spec: JobSpec): boolean {
+    return this.routes.has(routeOf(spec));
+  }
+}

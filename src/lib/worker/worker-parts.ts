@@ -1,0 +1,39 @@
+import type { Clock } from '../core/clock.js';
+import type { Arena } from '../model/arena.js';
+import type { LoadedModel } from '../model/runner.js';
+import type { QueueConsumer } from '../queue/broker.js';
+import type { Logger } from '../telemetry/logger.js';
+import type { ResultLimit } from './admit.js';
+import type { TimeLimits } from './limits.js';
+import type { RunnerPool } from './runner-pool.js';
+
+export interface WorkerOptions extends TimeLimits {
+  id: string;
+  name: string;
+  version: string;
+  gpu: string | null;
+  /** Most rows in one run; null = learned from run times. */
+  maxBatch: number | null;
+  /** Longest run in ms that a learned size may take: what an urgent row may have to wait for. */
+  latencyTargetMs: number;
+  batchWindowMs: number;
+  lockMs: number;
+  /** End when the queues are empty. */
+  burst: boolean;
+  /** End after this many jobs. */
+  maxJobs: number | undefined;
+}
+
+export interface WorkerParts {
+  /** In order of urgency. */
+  consumers: QueueConsumer[];
+  /** Opened; its maker stops it. */
+  pool: RunnerPool;
+  models: LoadedModel[];
+  /** Where large inputs are staged for the runners. */
+  arena?: Arena | undefined;
+  resultLimit?: ResultLimit | undefined;
+  clock: Clock;
+  log: Logger;
+  random?: () => number;
+}

@@ -1,0 +1,78 @@
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { until, useInfer } from '../support/cli.js';
+import { times, writeModel } from '../support/onnx-builder.js';
+import { inspect, inspectQueue } from '../support/overview.js';
+import { useRedis } from '../support/redis.js';
+
+const redis = useRedis({ port: true });
+const infer = useInfer(redis);
+
+interface Job {
+  id: string;
+  state: string;
+  worker: string;
+  result?: { y: number[] };
+}
+
+const ROW = { stdin: '{"x":[1,1,1,1]}' };
+
+describe('workers of one queue that serve different models', () => {
+  it('each get the jobs of theirs; what no worker serves waits, and everyone says so', async () => {
+    const models = path.join(infer.dir, 'models');
+    writeModel(models, 'two', times(2));
+    writeModel(models, 'three', times(3));
+    writeModel(models, 'five', times(5));
+    const submit = (model: string, ...more: string[]) =>
+      infer.run(['submit', '-', '-Q', 'mixed', '-m', model, '--models', models, '--json', ...more], ROW);
+    // The most urgent of all: no worker may stop at it.
+    await infer.worker(['-Q', 'mixed', '--models', models, '-m', 'two', '--name', 'two']);
+    const alone = await submit('five', '--priority', '9');
+    expect(alone.stderr).toMatch(
+      /^Warning: no worker of queue mixed serves model five now; the job waits for one\. Start one: infer worker -Q mixed --model five\n$/,
+    );
+    await infer.worker(['-Q', 'mixed', '--models', models, '-m', 'three', '--name', 'three']);
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, async (_, i) => {
+        const model = i % 2 === 0 ? 'two' : 'three';
+        const run = await submit(model, '--wait', '--retries', '0');
+        expect(run.exitCode, run.stderr).toBe(0);
+        return run.json<Job>();
+      }),
+    );
+    for (const [i, { state, result, worker }] of answers.entries()) {
+      const [name, y] = i % 2 === 0 ? ['two', 2] : ['three', 3];
+      expect([state, worker, result?.y[0]]).toEqual(['completed', name, y]);
+    }
+
+    expect(await inspectQueue(infer, 'mixed')).toMatchObject({ waiting: 1, active: 0, failed: 0 });
+    const { problems } = await inspect(infer);
+    expect(problems.filter(({ code }) => code === 'MODEL_NO_WORKER')).toEqual([
+      {
+        code: 'MODEL_NO_WORKER',
+        message: '1 job of queue mixed waits for model five, which no worker of it serves',
+        fix: 'infer worker -Q mixed --model five',
+      },
+    ]);
+    expect(problems.map(({ code }) => code)).not.toContain('WORKERS_IDLE');
+    const doctor = await infer.run(['doctor', 'queues', '--json']);
+    expect(
+      doctor.json<{ checks: { id: string }[] }>().checks.find(({ id }) => id === 'queue-served'),
+    ).toMatchObject({ status: 'fail', fix: 'infer worker -Q mixed --model five' });
+    const { id } = alone.json<Job>();
+    const job = await infer.run(['inspect', 'job', id]);
+    expect(job.stdout).toContain('it waits for a worker that serves its model');
+
+    // Loaded into a worker that runs, it has its worker at once.
+    await infer.run(['control', 'load', 'three', 'five']);
+    const done = await infer.run(['result', id, '--wait', '--json']);
+    expect(done.json<Job>()).toMatchObject({
+      state: 'completed',
+      worker: 'three',
+      result: { y: [5, 5, 5, 5] },
+    });
+    await until(async () =>
+      (await inspect(infer)).problems.some(({ code }) => code === 'MODEL_NO_WORKER') ? undefined : true,
+    );
+  }, 120_000);
+});
