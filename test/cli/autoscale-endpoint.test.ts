@@ -158,9 +158,11 @@ describe('/autoscale/<queue>', () => {
     expect(json).not.toHaveProperty('desiredWorkers');
   });
   it('asks for the token', async () => {
+    await submit('guarded');
     const served = await exporter([], { INFER_METRICS_TOKEN: 'sesame' });
-    expect((await served.get('/autoscale/known')).status).toBe(401);
-    expect((await served.get('/autoscale/known', { Authorization: 'Bearer sesame' })).status).toBe(200);
+    expect((await served.get('/autoscale/guarded')).status).toBe(401);
+    expect((await served.get('/autoscale/guarded', { Authorization: 'Bearer other' })).status).toBe(401);
+    expect((await served.get('/autoscale/guarded', { Authorization: 'Bearer sesame' })).status).toBe(200);
   });
 
   it('503 and no number while Redis is away; the same number when it is back', async () => {

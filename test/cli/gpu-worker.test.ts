@@ -83,7 +83,12 @@ describe('a worker on a GPU', () => {
     const first = await worker('0', 'killed');
     first.signal('SIGKILL');
     await first.exited;
-    await (await worker(FIRST, 'next')).stop();
+    const next = await worker(FIRST, 'next');
+    const client = await redis.client();
+    expect(JSON.parse((await client.get(leaseKey('infer', FIRST))) ?? '{}')).toMatchObject({
+      worker: 'next',
+    });
+    expect(await next.stop()).toBe(0);
   });
 
   it('that lost its lease leaves the GPU: no runner, hands back, exit 69', async () => {

@@ -5,6 +5,17 @@ import { fileURLToPath } from 'node:url';
 /** In no list of users. */
 export const ORDINARY_UID = 12_345;
 
+/** Runs work of this very process without root's rights over files; as it is where there are none. */
+export async function withoutRoot<T>(work: () => Promise<T>): Promise<T> {
+  if (process.geteuid?.() !== 0) return work();
+  process.seteuid?.(ORDINARY_UID);
+  try {
+    return await work();
+  } finally {
+    process.seteuid?.(0);
+  }
+}
+
 const BINARY = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
 
 /**

@@ -96,6 +96,18 @@ export async function readLease(
   }
 }
 
+/** A worker that holds a GPU, as another process sees it. */
+export interface GpuHolder {
+  worker: string;
+  /** Null where the process id means another process here: on another host, or in another container. */
+  pid: number | null;
+}
+
+/** The holder of a lease as seen from `place`. */
+export function holderFrom(place: string, { worker, pid, place: theirs }: GpuLease): GpuHolder {
+  return { worker, pid: theirs === place ? pid : null };
+}
+
 /**
  * The worker that a GPU would be refused for, seen from `place`: one that runs there, or one
  * elsewhere that was heard of within 15 s.

@@ -3,6 +3,7 @@ import { messageOf } from '../core/errors.js';
 import { isAlive } from '../core/process-alive.js';
 import type { AutoscalerRecord } from '../queue/autoscalers.js';
 import type { WorkerRecord } from '../queue/broker.js';
+import type { GpuHolder } from '../queue/gpu-lease.js';
 import type { PoolSample } from '../queue/sample.js';
 import { type Controller, type ControllerState, type Decision, decide } from './controller.js';
 import type { Observation, QueueFacts, WorkerView } from './observation.js';
@@ -14,8 +15,8 @@ export interface Reading {
   /** When it was asked for, ms since the epoch. */
   at: number;
   sample: PoolSample;
-  /** Workers that hold a GPU, by its UUID, and the pid of those at this place. */
-  holders: ReadonlyMap<string, { worker: string; pid: number | null }>;
+  /** Workers that hold a GPU, by its UUID. */
+  holders: ReadonlyMap<string, GpuHolder>;
 }
 
 /** What a new autoscaler goes on with. Plain JSON. */

@@ -148,9 +148,9 @@ export class Outcomes {
       worker: this.parts.workerName,
       device,
       attempts: job.attempt,
-      queueMs: toMicros(Math.max(0, startedAt - job.submittedAt)),
+      queueMs: toMicros(startedAt - job.submittedAt),
       runMs: runMs === 0 ? null : toMicros(runMs),
-      totalMs: toMicros(Math.max(0, this.parts.clock.now() - job.submittedAt)),
+      totalMs: toMicros(this.parts.clock.now() - job.submittedAt),
     };
   }
 

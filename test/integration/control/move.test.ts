@@ -5,7 +5,7 @@ import { Mover, type Parked, settleArrivals } from '../../../src/lib/queue/move.
 import { locate, readGroup } from '../../../src/lib/queue/reader.js';
 import { setPriority } from '../../../src/lib/queue/set-priority.js';
 import { useRedis } from '../../support/redis.js';
-import { completed, failed, idsOf, PREFIX, QueueKit, takeOne } from '../queue/queue-kit.js';
+import { BEYOND_TEST_MS, completed, failed, idsOf, PREFIX, QueueKit, takeOne } from '../queue/queue-kit.js';
 
 const redis = useRedis();
 let from: QueueKit;
@@ -71,7 +71,7 @@ describe('moving a waiting job', () => {
     const [id] = (await from.submit({})) as [string];
     const consumer = await to.consumer();
     await consumer.take(1);
-    const woken = consumer.waitForWork(10_000, new AbortController().signal);
+    const woken = consumer.waitForWork(BEYOND_TEST_MS, new AbortController().signal);
     await move(id);
     await woken;
     expect(idsOf(await consumer.take(1))).toEqual([id]);

@@ -1,6 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ProcessMark } from '../../../src/lib/core/process-alive.js';
-import { type GpuLease, holds, leaseGpu, readLease, releaseGpu } from '../../../src/lib/queue/gpu-lease.js';
+import {
+  type GpuLease,
+  holderFrom,
+  holds,
+  leaseGpu,
+  readLease,
+  releaseGpu,
+} from '../../../src/lib/queue/gpu-lease.js';
 import { leaseKey } from '../../../src/lib/queue/keys.js';
 import type { RedisClient } from '../../../src/lib/redis/types.js';
 import { useRedis } from '../../support/redis.js';
@@ -55,6 +62,13 @@ describe('a GPU lease', () => {
     expect(await take(claim('b'))).toBe('a');
     await releaseGpu(client, PREFIX, claim('a'));
     expect(await take(claim('b'))).toBe('b');
+  });
+
+  it('names a process only where its id means that process', () => {
+    const lease = claim('a', { place: 'h/1', pid: 7 });
+    expect(holderFrom('h/1', lease)).toEqual({ worker: 'worker-a', pid: 7 });
+    expect(holderFrom('h/2', lease)).toEqual({ worker: 'worker-a', pid: null });
+    expect(holderFrom('other/1', lease)).toEqual({ worker: 'worker-a', pid: null });
   });
 
   it('of a process at the same place that is gone is taken over at once', async () => {

@@ -63,6 +63,18 @@ describe('deadlines', () => {
     expect(await kit.client.zscore(`${kit.tag}:deadlines`, id)).toBe(String(deadline));
   });
 
+  it('end a job that waits for its next try', async () => {
+    const consumer = await kit.consumer();
+    const [id] = (await kit.submit({ deadline: soon() })) as [string];
+    const job = await takeOne(consumer);
+    await consumer.settle([{ kind: 'retry', job, failure: FAILURE, delayMs: 86_400_000 }]);
+    expect(await consumer.expireDue()).toEqual([]);
+    await kit.passTime(7_200_000);
+    expect(await consumer.expireDue()).toEqual([id]);
+    expect((await kit.record(id)).state).toBe('expired');
+    expect(await kit.client.zcard(`${kit.base}delayed`)).toBe(0);
+  });
+
   it('come at once behind 5,000 entries of jobs that are gone', async () => {
     const consumer = await kit.consumer();
     await leftovers(`${kit.tag}:deadlines`, 5000, 1);

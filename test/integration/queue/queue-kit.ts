@@ -10,6 +10,9 @@ import type { TestRedis } from '../../support/redis.js';
 
 export const PREFIX = 'test';
 
+/** A wait that no test outlives: who is not woken has not passed it. */
+export const BEYOND_TEST_MS = 600_000;
+
 export const META: ResultMeta = {
   worker: 'w',
   device: 'cpu',

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { decodeNotice } from '../../../src/lib/queue/notice.js';
 import { watchEnd } from '../../../src/lib/queue/watch.js';
 import { useRedis } from '../../support/redis.js';
-import { completed, FAILURE, failed, idsOf, PREFIX, QueueKit, takeOne } from './queue-kit.js';
+import { BEYOND_TEST_MS, completed, FAILURE, failed, idsOf, PREFIX, QueueKit, takeOne } from './queue-kit.js';
 
 const redis = useRedis();
 let kit: QueueKit;
@@ -62,7 +62,7 @@ describe('recover', () => {
     await one.take(2);
     expect(await two.recover()).toEqual({ requeued: [], poisoned: [] });
     await kit.client.del(`${kit.base}marker`);
-    const woken = two.waitForWork(20_000, new AbortController().signal);
+    const woken = two.waitForWork(BEYOND_TEST_MS, new AbortController().signal);
     await kit.loseLock(b as string);
     expect((await one.recover()).requeued).toEqual([b]);
     await woken;

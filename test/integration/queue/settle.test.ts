@@ -2,7 +2,17 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { expiredKey } from '../../../src/lib/queue/keys.js';
 import { BrokerResults } from '../../../src/lib/queue/result-store.js';
 import { useRedis } from '../../support/redis.js';
-import { completed, FAILURE, failed, idsOf, META, PREFIX, QueueKit, takeOne } from './queue-kit.js';
+import {
+  BEYOND_TEST_MS,
+  completed,
+  FAILURE,
+  failed,
+  idsOf,
+  META,
+  PREFIX,
+  QueueKit,
+  takeOne,
+} from './queue-kit.js';
 
 const redis = useRedis();
 const never = new AbortController().signal;
@@ -135,7 +145,7 @@ describe('release', () => {
     await kit.submit({});
     const job = await takeOne(holder);
     await kit.client.del(`${kit.base}marker`);
-    const woken = idle.waitForWork(20_000, never);
+    const woken = idle.waitForWork(BEYOND_TEST_MS, never);
     await holder.settle([{ kind: 'release', job }]);
     await woken;
     expect(await idle.take(1)).toHaveLength(1);
@@ -187,7 +197,7 @@ describe('retry', () => {
     let rounds = 0;
     let back = await consumer.take(1);
     while (back.length === 0) {
-      await consumer.waitForWork(20_000, never);
+      await consumer.waitForWork(BEYOND_TEST_MS, never);
       back = await consumer.take(1);
       rounds += 1;
     }

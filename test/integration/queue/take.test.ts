@@ -2,7 +2,7 @@ import { Queue } from 'bullmq';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { useRedis } from '../../support/redis.js';
-import { completed, failed, idsOf, QueueKit, takeOne } from './queue-kit.js';
+import { BEYOND_TEST_MS, completed, failed, idsOf, QueueKit, takeOne } from './queue-kit.js';
 
 const redis = useRedis();
 const never = new AbortController().signal;
@@ -92,6 +92,19 @@ describe('take', () => {
     expect(await kit.client.ttl(kit.base + id)).toBeGreaterThan(7190);
   });
 
+  it('keeps the input of a failed job that was put back for as long as it waits and runs', async () => {
+    const consumer = await kit.consumer();
+    const [id] = (await kit.submit({ input: LARGE })) as [string];
+    await consumer.settle([failed(await takeOne(consumer))]);
+    expect(await kit.producer.retry(kit.queue, [id])).toBe(1);
+    const ttls = () => Promise.all([kit.base + id, kit.inputKey(id)].map((key) => kit.client.ttl(key)));
+    expect(await ttls()).toEqual([-1, -1]);
+    const again = await takeOne(consumer);
+    expect([Buffer.from(again.input), await ttls()]).toEqual([LARGE, [-1, -1]]);
+    await consumer.settle([completed(again)]);
+    expect(await kit.client.exists(kit.inputKey(id))).toBe(0);
+  });
+
   it('locks what it takes, with another token each time', async () => {
     const consumer = await kit.consumer();
     await kit.submit({}, {});
@@ -131,7 +144,7 @@ describe('take', () => {
     await kit.submit({}, {});
     expect(await consumer.take(10)).toEqual([]);
     const asleep = performance.now();
-    const woken = consumer.waitForWork(20_000, never);
+    const woken = consumer.waitForWork(BEYOND_TEST_MS, never);
     await kit.producer.setPaused(kit.queue, false);
     await woken;
     expect(performance.now() - asleep).toBeLessThan(2000);
@@ -158,7 +171,7 @@ describe('waitForWork', () => {
   it('wakes when a job comes', async () => {
     const consumer = await kit.consumer();
     expect(await consumer.take(1)).toEqual([]);
-    const woken = consumer.waitForWork(20_000, never);
+    const woken = consumer.waitForWork(BEYOND_TEST_MS, never);
     await kit.submit({});
     await woken;
     expect(await consumer.take(1)).toHaveLength(1);
@@ -166,7 +179,7 @@ describe('waitForWork', () => {
 
   it('passes the wake-up on while work is left', async () => {
     const [one, two] = [await kit.consumer(), await kit.consumer()];
-    const both = [one.waitForWork(20_000, never), two.waitForWork(20_000, never)];
+    const both = [one.waitForWork(BEYOND_TEST_MS, never), two.waitForWork(BEYOND_TEST_MS, never)];
     await kit.submit({}, {});
     await Promise.race(both);
     expect(await one.take(1)).toHaveLength(1);
@@ -178,20 +191,20 @@ describe('waitForWork', () => {
     const consumer = await kit.consumer();
     await consumer.waitForWork(20, never);
     const stop = new AbortController();
-    const waiting = consumer.waitForWork(20_000, stop.signal);
+    const waiting = consumer.waitForWork(BEYOND_TEST_MS, stop.signal);
     stop.abort();
     await waiting;
-    await consumer.waitForWork(20_000, stop.signal);
+    await consumer.waitForWork(BEYOND_TEST_MS, stop.signal);
     await consumer.close();
-    await consumer.waitForWork(20_000, never);
+    await consumer.waitForWork(BEYOND_TEST_MS, never);
   });
 
   it('leaves the wake-up to others when it closes', async () => {
     const [leaving, staying] = [await kit.consumer(), await kit.consumer()];
     await kit.submit({}, {});
-    await leaving.waitForWork(20_000, never);
+    await leaving.waitForWork(BEYOND_TEST_MS, never);
     await leaving.close();
-    const woken = staying.waitForWork(20_000, never);
+    const woken = staying.waitForWork(BEYOND_TEST_MS, never);
     await woken;
     expect(await staying.take(1)).toHaveLength(1);
   });

@@ -107,6 +107,31 @@ it('undoes what was set when it is stopped, also on the servers before', async (
   await old.close();
 });
 
+it('undoes settings in the opposite order, where they are set one by one', async () => {
+  const old = await oldRedis((servers[0] as TestRedis).port as number);
+  const client = await open(old.url, servers[0] as TestRedis);
+  const stepwise = { label: '', node: client as RedisNode };
+  const undone = ['timeout', 'hz', 'hz', 'timeout'];
+  // The server itself stops in the middle.
+  const controller = new AbortController();
+  old.onSet = (name) => (name === 'hz' ? controller.abort(new Error('stop')) : undefined);
+  const one = plans().slice(0, 1);
+  const stopped = applyPlans([stepwise], one, store, { ...options, signal: controller.signal });
+  await expect(stopped).rejects.toThrow('stop');
+  expect(old.sets).toEqual(undone);
+  // It was done, and the next one refuses.
+  old.sets.length = 0;
+  old.onSet = () => undefined;
+  const bad: SettingChange[] = [CHANGES[0] as SettingChange, { name: 'hz', from: '20', to: 'fast' }];
+  const two = [plans()[0], { label: 'n1', changes: bad }] as ReturnType<typeof plans>;
+  await expect(applyPlans([stepwise, nodes[1] as ServerNode], two, store, options)).rejects.toMatchObject({
+    code: 'TUNE_REFUSED',
+  });
+  expect(old.sets).toEqual(undone);
+  expect(await values()).toEqual(['10 20', '10 20', '10 20']);
+  await old.close();
+});
+
 it('says so when it can neither go on nor back, and keeps the way back open', async () => {
   const old = await oldRedis((servers[0] as TestRedis).port as number);
   const client = await open(old.url, servers[0] as TestRedis);

@@ -38,10 +38,31 @@ describe('drain', () => {
     expect(await held()).toBe(0);
   });
 
-  it('of an idle worker is over at once', async () => {
+  it('of an idle worker does not wait until its sleep is over', async () => {
+    const asleep = async () => /blocked_clients:(\d+)/.exec(await queue.client.info('clients'))?.[1];
     const worker = await kit.start();
+    await expect.poll(asleep).toBe('1');
     worker.drain();
     await kit.ended;
+    expect(worker.heartbeat().state).toBe('draining');
+    // Redis still waits for a job on its behalf.
+    expect(await asleep()).toBe('1');
+  });
+
+  it('hands back what was on its way from Redis at that moment', async () => {
+    const job = await kit.submit(0, 5, 2);
+    let arrive: () => void = () => undefined;
+    kit.afterTake = new Promise((resolve) => {
+      arrive = resolve;
+    });
+    const worker = await kit.start();
+    await expect.poll(held).toBe(1);
+    worker.drain();
+    arrive();
+    await kit.ended;
+    expect(await record(job)).toMatchObject({ state: 'waiting', attempts: 0 });
+    expect(await held()).toBe(0);
+    expect(kit.runner.all).toEqual([]);
   });
 
   it('takes nothing more', async () => {
@@ -53,6 +74,19 @@ describe('drain', () => {
     run.finish();
     await kit.ended;
     expect(await record(late)).toMatchObject({ state: 'waiting', attempts: 0 });
+  });
+});
+
+describe('the times of a job', () => {
+  it('are never negative, although its submitter and its worker disagree about the time', async () => {
+    queue.offsetMs = 60_000;
+    const job = await kit.submit(0);
+    queue.offsetMs = 0;
+    await kit.start({ burst: true });
+    (await kit.runner.next()).finish();
+    await kit.ended;
+    const { meta } = await record(job);
+    expect(meta).toMatchObject({ queueMs: 0, totalMs: 0, runMs: 1 });
   });
 });
 

@@ -239,6 +239,28 @@ describe('a failing run', () => {
     expect((await queue.record(id)).attempts).toBe(2);
   });
 
+  it('is looked for in a run of its own when it comes back, beside no other job', async () => {
+    const [suspect] = (await submitMany(1, { retryDelayMs: 0 })) as [{ id: string; xs: number[] }];
+    const active = () => queue.client.llen(`${queue.base}active`);
+    await kit.start();
+    const first = await kit.runner.next();
+    const [between] = (await submitMany(1)) as [{ id: string; xs: number[] }];
+    await expect.poll(active).toBe(2);
+    first.fail(new InferError('DEVICE_ERROR', 'out of memory'));
+    const second = await kit.runner.next();
+    expect(second.xs).toEqual(between.xs);
+    const [last] = (await submitMany(1)) as [{ id: string; xs: number[] }];
+    // All three are held: without its failure the suspect would share the next run.
+    await expect.poll(active).toBe(3);
+    second.finish();
+    const runs = [await kit.runner.next()];
+    runs[0]?.finish();
+    runs.push(await kit.runner.next());
+    runs[1]?.finish();
+    expect(runs.map(({ xs }) => xs).sort()).toEqual([suspect.xs, last.xs].sort());
+    await expect.poll(() => state(suspect.id)).toBe('completed');
+  });
+
   it('that answers fewer rows than it got hands no result to the wrong job', async () => {
     const jobs = await submitMany(2);
     await kit.start();

@@ -2,7 +2,7 @@ import { InferError } from '../../../src/lib/core/errors.js';
 import { decodeEnvelope, encodeEnvelope } from '../../../src/lib/model/envelope.js';
 import type { LoadedModel, Runner, RunReply, RunRequest } from '../../../src/lib/model/runner.js';
 import type { Payload } from '../../../src/lib/model/tensor.js';
-import type { JobSpec, PartialMeta } from '../../../src/lib/queue/broker.js';
+import type { JobSpec, PartialMeta, QueueConsumer } from '../../../src/lib/queue/broker.js';
 import { BrokerResults } from '../../../src/lib/queue/result-store.js';
 import { silentLogger } from '../../../src/lib/telemetry/logger.js';
 import { RunnerPool } from '../../../src/lib/worker/runner-pool.js';
@@ -134,6 +134,8 @@ let nextX = 0;
 /** A worker on real Redis with a held runner; lanes are queues in order of urgency. */
 export class WorkerKit {
   readonly runner = new HeldRunner();
+  /** Set: jobs that Redis has given out reach the worker after it. */
+  afterTake: Promise<void> | undefined;
   private running: { worker: Worker; done: Promise<void> } | undefined;
 
   private constructor(readonly lanes: QueueKit[]) {}
@@ -167,7 +169,7 @@ export class WorkerKit {
         ...more,
       },
       {
-        consumers: await Promise.all(this.lanes.map((lane) => lane.consumer())),
+        consumers: await Promise.all(this.lanes.map((lane) => this.consumerOf(lane))),
         pool,
         models: [loaded],
         clock: (this.lanes[0] as QueueKit).clock,
@@ -176,6 +178,17 @@ export class WorkerKit {
     );
     this.running = { worker, done: worker.run() };
     return worker;
+  }
+
+  private async consumerOf(lane: QueueKit): Promise<QueueConsumer> {
+    const consumer = await lane.consumer();
+    const take = consumer.take.bind(consumer);
+    consumer.take = async (...wanted) => {
+      const jobs = await take(...wanted);
+      await this.afterTake;
+      return jobs;
+    };
+    return consumer;
   }
 
   /** Submits a job of `rows` rows to a lane; its rows' x are whole numbers that no other job has. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Batcher, type MutableUnit } from '../../../src/lib/batch/batcher.js';
-import { bisect, byUrgency, type MicroBatch } from '../../../src/lib/batch/planner.js';
+import { bisect, byUrgency, type MicroBatch, singleRows } from '../../../src/lib/batch/planner.js';
 import { unit, units } from './units.js';
 
 type Batch = MicroBatch<MutableUnit>;
@@ -16,6 +16,13 @@ const rowNames = (batch: Batch) =>
   batch.parts.flatMap((part) =>
     Array.from({ length: part.rows }, (_, i) => `${part.unit.order}/${part.from + i}`),
   );
+
+/** What a failed batch is cut into. */
+const PIECES = {
+  halve: bisect<MutableUnit>,
+  isolate: singleRows<MutableUnit>,
+  again: (batch: Batch) => [batch],
+};
 
 describe('Batcher', () => {
   it('hands every row out exactly once, and a row of a failed batch once more each time', () => {
@@ -48,9 +55,9 @@ describe('Batcher', () => {
             if (batch.reason === 'retry') failed.delete(row);
             else out.set(row, (out.get(row) ?? 0) + 1);
           }
-          if (fate === 'ok' || (fate === 'halve' && batch.parts.length < 2)) return;
+          if (fate === 'ok' || (fate === 'halve' && batch.rows < 2)) return;
           for (const row of rowNames(batch)) failed.add(row);
-          batcher.retry(...(fate === 'halve' ? bisect(batch) : [batch]));
+          batcher.retry(...PIECES[fate](batch));
         };
         const remove = (pick: number): void => {
           const victim = added[pick % added.length];
@@ -148,6 +155,70 @@ describe('Batcher', () => {
     expect(take(batcher, 110).reason).toBe('retry');
     batcher.add(unit({ order: 2, rows: 3, cap: 3, enqueuedAt: 200 }));
     expect(take(batcher, 200).reason).toBe('full');
+  });
+
+  it('hands out only what can be run where it is for', () => {
+    const batcher = new Batcher<MutableUnit>(0);
+    const [urgent, other] = [
+      unit({ order: 0, priority: 9, key: 'a' }),
+      unit({ order: 1, key: 'b', rows: 2 }),
+    ];
+    for (const one of [urgent, other]) batcher.add(one);
+    const others = (one: MutableUnit) => one.key !== 'a';
+    expect(batcher.leastUrgentOfNext(others)).toBe(other);
+    const next = batcher.next(0, others) as { batch: Batch };
+    expect(rowNames(next.batch)).toEqual(['1/0', '1/1']);
+    // What failed stays away from where it cannot be run, too.
+    batcher.retry(...bisect(next.batch));
+    expect(batcher.next(0, (one) => one.key === 'c')).toBeUndefined();
+    expect(batcher.leastUrgentOfNext((one) => one.key === 'a')).toBe(urgent);
+    expect(rowNames(take(batcher))).toEqual(['0/0']);
+    expect([rowNames(take(batcher)), rowNames(take(batcher))]).toEqual([['1/1'], ['1/0']]);
+    expect(batcher.isEmpty).toBe(true);
+  });
+
+  it('drops a unit that ended: its waiting rows, and the pieces of its failed runs', () => {
+    const batcher = new Batcher<MutableUnit>(0);
+    const [one, two] = [unit({ order: 0, rows: 3, cap: 2 }), unit({ order: 1, rows: 1, cap: 2 })];
+    for (const each of [one, two]) batcher.add(each);
+    batcher.drop(one);
+    expect(rowNames(take(batcher))).toEqual(['1/0']);
+    expect(batcher.isEmpty).toBe(true);
+    const again = unit({ order: 2, rows: 2, cap: 2 });
+    const cut = new Batcher<MutableUnit>(0);
+    cut.add(again);
+    cut.retry(...bisect(take(cut)));
+    cut.drop(again);
+    expect(cut.isEmpty).toBe(true);
+  });
+
+  it('counts the rows that are left of a piece after a unit was taken out', () => {
+    const batcher = new Batcher<MutableUnit>(0);
+    const list = [0, 1, 2].map((order) => unit({ order, rows: 2, cap: 8, lane: 1 }));
+    for (const one of list) batcher.add(one);
+    batcher.retry(take(batcher));
+    expect([batcher.rowsUpTo(0), batcher.rowsUpTo(1)]).toEqual([0, 6]);
+    batcher.remove((one) => one === list[1]);
+    expect(batcher.rowsUpTo(1)).toBe(4);
+    const piece = take(batcher);
+    expect([piece.rows, rowNames(piece)]).toEqual([4, ['0/0', '0/1', '2/0', '2/1']]);
+  });
+
+  it('forgets a piece without rows', () => {
+    const batcher = new Batcher<MutableUnit>(0);
+    batcher.retry({ parts: [], rows: 0, reason: 'idle' });
+    expect([batcher.isEmpty, batcher.next(0)]).toEqual([true, undefined]);
+  });
+
+  it('says why a batch that waited for the window is not full', () => {
+    const batcher = new Batcher<MutableUnit>(20);
+    batcher.add(unit({ order: 0, lane: 0, enqueuedAt: 100 }));
+    batcher.add(unit({ order: 1, lane: 1, enqueuedAt: 100 }));
+    expect(take(batcher, 120).reason).toBe('urgent');
+    expect(take(batcher, 120).reason).toBe('window');
+    const open = new Batcher<MutableUnit>(0);
+    open.add(unit());
+    expect(take(open).reason).toBe('idle');
   });
 
   it('counts rows by lane', () => {

@@ -80,6 +80,10 @@ describe('planMicroBatch', () => {
     expect(batch?.parts.map((part) => part.unit.order)).toEqual([1, 3]);
   });
 
+  it('runs one row where the cap is none', () => {
+    expect(planMicroBatch([unit({ cap: 0, rows: 3 })])).toMatchObject({ rows: 1, reason: 'full' });
+  });
+
   it('cuts a job larger than the cap, and goes on where it was', () => {
     const big = unit({ rows: 10, remaining: 7, cap: 4 });
     expect(planMicroBatch([big])?.parts).toEqual([{ unit: big, from: 3, rows: 4 }]);

@@ -61,3 +61,95 @@ describe('BatchSizer', () => {
     );
   });
 });
+
+describe('one judgement of the sizer', () => {
+  /** Three full runs of these times, with 1 ms beside each: the size is judged once. */
+  const judge = (sizer: BatchSizer, ...ms: [number, number, number]): number => {
+    for (const one of ms) sizer.record(sizer.size, one, 1);
+    return sizer.size;
+  };
+  const steady = (sizer: BatchSizer, ms: number): number => judge(sizer, ms, ms, ms);
+
+  it('comes after three full runs', () => {
+    const sizer = new BatchSizer(1024, 20);
+    sizer.record(8, 1);
+    sizer.record(8, 1);
+    expect(sizer.size).toBe(8);
+    sizer.record(7, 1);
+    expect(sizer.size).toBe(8);
+    sizer.record(8, 1);
+    expect(sizer.size).toBe(16);
+    sizer.record(16, 1);
+    sizer.record(16, 1);
+    expect(sizer.size).toBe(16);
+  });
+
+  it.each([
+    [10, 16],
+    [10.1, 8],
+    [20, 8],
+    [20.1, 4],
+  ])('of a first size that takes %d ms, by twice that: %d rows', (ms, rows) => {
+    expect(steady(new BatchSizer(1024, 20), ms)).toBe(rows);
+  });
+
+  it('takes the newest run for three tenths of the average', () => {
+    expect(judge(new BatchSizer(1024, 20), 8, 8, 14)).toBe(16);
+    expect(judge(new BatchSizer(1024, 20), 8, 8, 15)).toBe(8);
+  });
+
+  it('expects of the next doubling what the last one cost', () => {
+    const sizer = new BatchSizer(1024, 20);
+    steady(sizer, 6);
+    // 6 ms more for 8 rows, so 12 more for 16: 24 ms.
+    expect(steady(sizer, 8)).toBe(32);
+    const dear = new BatchSizer(1024, 20);
+    steady(dear, 2);
+    expect(steady(dear, 3)).toBe(32);
+    expect(steady(dear, 5)).toBe(64);
+    // 32 rows more cost 7 ms, so 64 more cost 14.
+    expect(steady(dear, 8)).toBe(128);
+    expect(steady(dear, 14)).toBe(128);
+  });
+
+  it('keeps a doubled size that carries a tenth more rows in all its time, and no other', () => {
+    const worth = new BatchSizer(16, 20);
+    expect(steady(worth, 1)).toBe(16);
+    // 4 rows a ms before; 16 rows in 3.6 ms are 4.44.
+    expect(steady(worth, 2.6)).toBe(16);
+    const idle = new BatchSizer(16, 20);
+    steady(idle, 1);
+    expect(steady(idle, 2.7)).toBe(8);
+  });
+
+  it('tries a size that did not pay again after 200 judgements, with new measurements', () => {
+    const sizer = new BatchSizer(16, 20);
+    steady(sizer, 1);
+    expect(steady(sizer, 10)).toBe(8);
+    for (let judged = 3; judged < 200; judged++) expect(steady(sizer, 1)).toBe(8);
+    expect(steady(sizer, 1)).toBe(16);
+    expect(steady(sizer, 2)).toBe(16);
+  });
+
+  it('goes back up, with a longer budget, where halving shortens nothing', () => {
+    const free = new BatchSizer(1024, 20);
+    steady(free, 1);
+    expect(steady(free, 30)).toBe(8);
+    expect(steady(free, 24)).toBe(16);
+    // A fifth more than the run that could not be shortened.
+    expect(steady(free, 36)).toBe(16);
+    expect(steady(free, 50)).toBe(8);
+    const shorter = new BatchSizer(1024, 20);
+    steady(shorter, 1);
+    steady(shorter, 30);
+    expect(steady(shorter, 23.9)).toBe(4);
+  });
+
+  it('stays where it is when the next size is bounded or was too long', () => {
+    const bounded = new BatchSizer(12, 20);
+    expect(steady(bounded, 1)).toBe(12);
+    expect(steady(bounded, 1)).toBe(12);
+    const single = new BatchSizer(1, 20);
+    expect(steady(single, 500)).toBe(1);
+  });
+});

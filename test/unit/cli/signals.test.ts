@@ -15,10 +15,16 @@ describe('onShutdown', () => {
       () => now,
     );
     source.emit('SIGTERM');
-    source.emit('SIGINT'); // the same press, passed on twice
+    expect(seen).toEqual(['drain SIGTERM']);
+    now = 249;
+    source.emit('SIGINT'); // the same key press, passed on by npm
+    expect(seen).toEqual(['drain SIGTERM']);
+    now = 250;
+    source.emit('SIGINT');
+    expect(seen).toEqual(['drain SIGTERM', 'leave SIGINT']);
     now = 1000;
     source.emit('SIGINT');
-    source.emit('SIGINT');
+    source.emit('SIGTERM');
     expect(seen).toEqual(['drain SIGTERM', 'leave SIGINT']);
     expect(listener.signal).toBe('SIGTERM');
     listener.dispose();

@@ -52,6 +52,52 @@ describe.runIf(process.platform === 'linux')('the arena', () => {
     expect(parts.reduce((sum, part) => sum + part.byteLength, 0)).toBe(120 * KB);
   });
 
+  const at = (one: Payload) => one.tensors[0]?.staged;
+
+  it('hands out one range after the other, and a range again only once it was given back', () => {
+    const arena = open(128 * KB);
+    const [a, b, c, d] = Array.from({ length: 4 }, (_, i) => payload(1, 32 * KB, i)) as [
+      Payload,
+      Payload,
+      Payload,
+      Payload,
+    ];
+    for (const one of [a, b, c, d]) arena.stage(one);
+    expect([a, b, c, d].map(at)).toEqual([0, 32 * KB, 64 * KB, 96 * KB]);
+    const late = payload(1, 32 * KB, 9);
+    arena.stage(late);
+    expect(at(late)).toBeUndefined();
+    arena.release(b);
+    // Given back once, whoever asks again; another may have the range by then.
+    arena.release(b);
+    arena.stage(late);
+    arena.release(b);
+    const later = payload(1, 32 * KB, 10);
+    arena.stage(later);
+    expect([at(late), at(later)]).toEqual([32 * KB, undefined]);
+    // What is staged already stays where it is.
+    arena.stage(late);
+    expect(at(late)).toBe(32 * KB);
+  });
+
+  it.each([
+    ['first to last', [0, 1, 2]],
+    ['last to first', [2, 1, 0]],
+    ['the middle last', [0, 2, 1]],
+    ['the middle first', [1, 0, 2]],
+  ])('joins neighbours that are given back, %s', (_, order) => {
+    const arena = open(96 * KB);
+    const all = Array.from({ length: 3 }, (_, i) => payload(1, 32 * KB, i));
+    for (const one of all) arena.stage(one);
+    for (const i of order) arena.release(all[i] as Payload);
+    const whole = payload(1, 96 * KB, 9);
+    arena.stage(whole);
+    expect(at(whole)).toBe(0);
+    const more = payload(1, 32 * KB, 10);
+    arena.stage(more);
+    expect(at(more)).toBeUndefined();
+  });
+
   it('never gives the same bytes to two payloads, and all of them back in the end', () => {
     fc.assert(
       fc.property(

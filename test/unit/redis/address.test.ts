@@ -53,6 +53,10 @@ describe('parseRedisUrl', () => {
     'redis:s3cret',
     'redis://:p@s3cret/word',
     'redis://:p@h?s3cret=1',
+    // What stands before a / or ? looks like a host and port.
+    'redis://user:12345/s3cret@h:99999',
+    'redis://s3cret/word@h:99999',
+    'redis://s3cret?word@h:99999',
     'redis://:p@s3cret:port',
     'redis://h:6379?password=s3cret',
     'redis://h:6379?db=1&password=p@s3cret',

@@ -78,6 +78,20 @@ describe('decide', () => {
     expect(second.reason).toContain('one drains already');
   });
 
+  it('counts those that still drain against --max: they are processes too', () => {
+    const fixed = controllerOf('fixed:3', { max: 3 });
+    const seen = (phases: Parameters<typeof workersOf>[0], own = true) => {
+      const workers = workersOf(phases).map((one) =>
+        one.phase === 'draining' && !own ? { ...one, slot: null } : one,
+      );
+      return (now: number) => observe(now, { workers });
+    };
+    expect(last(run(fixed, [seen(['ready', 'draining', 'draining'])])).actions).toEqual([]);
+    expect(last(run(fixed, [seen(['ready', 'draining'])])).actions).toHaveLength(1);
+    // Those of others are not its own to bound.
+    expect(last(run(fixed, [seen(['ready', 'draining', 'draining'], false)])).actions).toHaveLength(2);
+  });
+
   it("counts somebody else's worker and never drains it", () => {
     const own = workersOf(['ready', 'ready']);
     const other = { ...own[1], id: 'theirs', startedAt: START, slot: null } as (typeof own)[0];

@@ -223,6 +223,8 @@ describe('processes of a fleet', () => {
       fleet.look(records, NONE, now).members.map((each) => each.phase);
     expect(phase([])).toEqual(['starting']);
     expect(phase(null)).toEqual(['starting']);
+    // The same process id on another host is another process.
+    expect(phase([beatOf(one, { host: 'elsewhere', active: [{}] as never })])).toEqual(['starting']);
     expect(phase([beatOf(one, { active: [{}] as never })])).toEqual(['busy']);
     expect(phase(null)).toEqual(['busy']);
     expect(phase([beatOf(one)])).toEqual(['ready']);
@@ -245,6 +247,17 @@ describe('processes of a fleet', () => {
       { id: 'autoscaled-1', adopted: true, slot: 'cpu-1' },
     ]);
     expect([stillRuns(one.process as never), stillRuns(two.process as never)]).toEqual([true, true]);
+  });
+
+  it('how a worker ended is known from its own words, not those of one before it under its name', async () => {
+    const one = await pose('autoscaled-1', OBEDIENT);
+    const written = files.fileOf('autoscaled-1').replace(/json$/, 'exit');
+    writeFileSync(written, JSON.stringify({ pid: (one.process?.pid as number) + 1, code: 69, at: 1 }));
+    expect(files.exitOf(one)).toBeUndefined();
+    writeFileSync(written, JSON.stringify({ pid: one.process?.pid, code: 66, at: 2 }));
+    expect(files.exitOf(one)).toEqual({ pid: one.process?.pid, code: 66, at: 2 });
+    files.remove('autoscaled-1');
+    expect(existsSync(written)).toBe(false);
   });
 
   it('a death that nobody asked for is a failure of its slot, with its last words', async () => {

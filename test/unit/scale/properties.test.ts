@@ -174,7 +174,7 @@ describe('the predictive policy', () => {
           ...steps,
           { arrivals: 0, ended: 0, dark: false, crashes: [], flush: false },
         ]).at(-1);
-        if (last === undefined) return;
+        if (last === undefined) throw new Error('no step was played');
         const { before, seen } = last;
         const desired = (waiting: number) =>
           decide(controller, before, { ...seen, queue: seen.queue && { ...seen.queue, waiting } }).desired;

@@ -118,6 +118,18 @@ describe('a rollback', () => {
       expect.objectContaining({ code: 'TUNE_CHANGED_SINCE' }),
     );
   });
+  it('puts settings back in the safe order, whatever the order of the change was', () => {
+    const changes = (policy: string, before: string) => [
+      { name: 'maxmemory', from: '300000000', to: '0' },
+      { name: 'maxmemory-policy', from: before, to: policy },
+    ];
+    const names = (policy: string, before: string) =>
+      planRollback({ ...snapshot, nodes: [{ label: 'a', changes: changes(policy, before) }] }, [
+        node({ maxmemory: '0', 'maxmemory-policy': policy }),
+      ]).nodes[0]?.changes.map(({ name }) => name);
+    expect(names('allkeys-lru', 'noeviction')).toEqual(['maxmemory-policy', 'maxmemory']);
+    expect(names('noeviction', 'allkeys-lru')).toEqual(['maxmemory', 'maxmemory-policy']);
+  });
   it('knows a server that is a master no more, and an old limit that would not hold', () => {
     expect(() => checkRollback(planRollback(snapshot, []), [])).toThrow(/a is not a master/);
     const limit = {

@@ -1,7 +1,7 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { InferError } from '../../../src/lib/core/errors.js';
 import { Gate } from '../../../src/lib/core/gate.js';
-import type { Runner, RunnerExit } from '../../../src/lib/model/runner.js';
+import type { LoadedModel, Runner, RunnerExit } from '../../../src/lib/model/runner.js';
 import { createLogger } from '../../../src/lib/telemetry/logger.js';
 import { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
 
@@ -42,6 +42,62 @@ async function slotWithLog() {
   Object.assign(slot, { models: new Map([['m', {}]]) });
   return { slot, lines };
 }
+
+describe('a runner whose run failed', () => {
+  /** A slot whose runners fail every run with `error`, and what became of these runners. */
+  async function failing(error: Error) {
+    const killed: boolean[] = [];
+    const options = { provider: 'cpu', requireGpu: false, threads: 1, modelsDir: '' } as const;
+    const startFailing = async (): Promise<Runner> => {
+      const index = killed.push(false) - 1;
+      const runner = await start();
+      return {
+        ...runner,
+        load: async () => ({ device: 'cuda:0' }) as LoadedModel,
+        run: () => Promise.reject(error),
+        kill: async () => {
+          killed[index] = true;
+          await runner.kill();
+        },
+      };
+    };
+    const wanted = () => [{ model: 'm', session: 'm' }];
+    const slot = new RunnerSlot(0, startFailing, options, wanted, createLogger({ level: 'silent' }));
+    await slot.open();
+    return { slot, killed };
+  }
+
+  it.each([
+    'CUDA failure 700: an illegal memory access was encountered',
+    'CUBLAS_STATUS_ALLOC_FAILED, CUBLAS failure 3',
+    'cuDNN failure 4: CUDNN_STATUS_INTERNAL_ERROR',
+    'Failed to allocate memory: std::bad_alloc',
+    'The device was lost',
+    'WebGPU device lost',
+    'CUDA out of memory',
+  ])('with %j is replaced: its device cannot be trusted any more', async (message) => {
+    const { slot, killed } = await failing(new InferError('RUN_FAILED', message));
+    await expect(slot.run({ model: 'm', parts: [] })).rejects.toMatchObject({
+      code: 'DEVICE_ERROR',
+      message,
+    });
+    await slot.free();
+    expect(killed).toEqual([true, false]);
+    await slot.stop();
+  });
+
+  it.each([
+    new InferError('RUN_FAILED', 'Non-zero status code: index 7 is out of bounds'),
+    new InferError('RUN_FAILED', 'input cudaless has the wrong rank'),
+    new InferError('HANDLER_FAILED', 'CUDA is a word of this handler'),
+  ])('with $code, $message is kept', async (error) => {
+    const { slot, killed } = await failing(error);
+    await expect(slot.run({ model: 'm', parts: [] })).rejects.toBe(error);
+    expect(slot.isFree).toBe(true);
+    expect(killed).toEqual([false]);
+    await slot.stop();
+  });
+});
 
 it('a run ended for a cancelled job is no error of the worker: info; one past its limit a warning', async () => {
   const { slot, lines } = await slotWithLog();

@@ -10,7 +10,7 @@ import { processPlace, stillRuns } from '../../core/process-alive.js';
 import { formatDuration } from '../../core/units.js';
 import { discoverGpus } from '../../model/gpus.js';
 import { type AutoscalerRecord, publishAutoscaler, removeAutoscaler } from '../../queue/autoscalers.js';
-import { holds, readLease } from '../../queue/gpu-lease.js';
+import { holderFrom, holds, readLease } from '../../queue/gpu-lease.js';
 import { samplePool } from '../../queue/sample.js';
 import { closeClient, connect, resolveTarget } from '../../redis/connect.js';
 import { connectionSettings } from '../../redis/from-settings.js';
@@ -202,9 +202,7 @@ async function readAll(
     ),
   ]);
   const holders = leases.flatMap(([uuid, holder]) =>
-    holder === undefined
-      ? []
-      : [[uuid, { worker: holder.worker, pid: holder.place === place ? holder.pid : null }] as const],
+    holder === undefined ? [] : [[uuid, holderFrom(place, holder)] as const],
   );
   return { at: now, sample, holders: new Map(holders) };
 }

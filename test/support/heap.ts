@@ -1,0 +1,17 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+/** Bytes that this process still refers to, typed arrays and buffers included, after a full collection. */
+export async function retainedBytes(): Promise<number> {
+  // Memory of buffers is freed beside the collection, and counted by the next one.
+  for (let i = 0; i < 3; i++) {
+    collect();
+    await nextTurn();
+  }
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}

@@ -1,0 +1,57 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { openReplacement } from '../../../src/lib/cli/output/replacement.js';
+
+const listeners = () => ['exit', 'SIGHUP', 'SIGQUIT'].map((event) => process.listenerCount(event));
+let dir = '';
+let target = '';
+let before: number[] = [];
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'infer-part-'));
+  target = join(dir, 'rows.json');
+  before = listeners();
+});
+afterEach(() => {
+  rmSync(dir, { recursive: true, force: true });
+  expect(listeners()).toEqual(before);
+});
+
+it('lies beside its target until it is complete', async () => {
+  writeFileSync(target, 'old', { mode: 0o640 });
+  const sink = await openReplacement(target, statSync(target));
+  await sink.write('new');
+  expect(readdirSync(dir)).toEqual(['rows.json', `rows.json.part-${process.pid}`]);
+  expect(readFileSync(target, 'utf8')).toBe('old');
+  await sink.commit();
+  expect(readdirSync(dir)).toEqual(['rows.json']);
+  expect([readFileSync(target, 'utf8'), statSync(target).mode & 0o777]).toEqual(['new', 0o640]);
+});
+
+it('leaves nothing when it is given up', async () => {
+  const sink = await openReplacement(target, undefined);
+  await sink.write('half');
+  expect(readdirSync(dir)).toHaveLength(1);
+  await sink.discard();
+  expect(readdirSync(dir)).toEqual([]);
+});
+
+it('leaves nothing when it cannot take its place', async () => {
+  const sink = await openReplacement(target, undefined);
+  await sink.write('whole');
+  // Meanwhile a directory has the name.
+  mkdirSync(join(target, 'full'), { recursive: true });
+  await expect(sink.commit()).rejects.toMatchObject({
+    code: expect.stringMatching(/^(EISDIR|ENOTEMPTY|EEXIST)$/),
+  });
+  expect(readdirSync(dir)).toEqual(['rows.json']);
+});
+
+it('takes names of any length', async () => {
+  target = join(dir, `${'é'.repeat(120)}.json`);
+  const sink = await openReplacement(target, undefined);
+  await sink.write('x');
+  await sink.commit();
+  expect(readFileSync(target, 'utf8')).toBe('x');
+});

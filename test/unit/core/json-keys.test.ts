@@ -1,0 +1,63 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { findDuplicateKey } from '../../../src/lib/core/json-keys.js';
+
+const find = (text: string) => findDuplicateKey(text, JSON.parse(text));
+
+describe('a field that an object has twice', () => {
+  it.each([
+    ['{"a":1,"a":2}', 'a', 7],
+    ['{"a":1,"b":2,"a" : 3}', 'a', 13],
+    ['{"a":1,"\\u0061":2}', 'a', 7],
+    ['[{"x":1},{"y":1,"y":2}]', 'y', 16],
+    ['{"a":{"b":1,"b":2}}', 'b', 12],
+    ['{"a":{"a":1},"a":2}', 'a', 13],
+    ['{"":1,"":2}', '', 6],
+    ['{"\\"":1,"\\"":2}', '"', 8],
+    ['{"k":":","k":1}', 'k', 9],
+    ['{"a":1,\n\t"a"\r\n :2}', 'a', 9],
+    ['{"__proto__":1,"__proto__":2}', '__proto__', 15],
+  ])('%s', (text, key, at) => {
+    expect(find(text)).toEqual({ key, at });
+  });
+
+  it.each([
+    '1',
+    '"{\\"a\\":1,\\"a\\":2}"',
+    '[1,"a","a"]',
+    '{}',
+    '{"a":{"a":{"a":1}}}',
+    '[{"a":1},{"a":1}]',
+    '{"a":"b","b":"a"}',
+    '{"a":["a","a"],"b":"a: \\"a\\": {"}',
+    '{"a":"\\\\","b":"\\\\"}',
+    '{"a":"}","b":{"a":1}}',
+  ])('%s has none', (text) => {
+    expect(find(text)).toBeUndefined();
+  });
+
+  it('is found in any text, and none in what was written from a value', () => {
+    const key = fc.string({ unit: fc.constantFrom('a', '"', '\\', ':', '{', '}', 'é', ' '), maxLength: 4 });
+    const value = fc.letrec((tie) => ({
+      any: fc.oneof(
+        { maxDepth: 3 },
+        key,
+        fc.integer(),
+        fc.array(tie('any'), { maxLength: 3 }),
+        tie('object'),
+      ),
+      object: fc.dictionary(key, tie('any'), { maxKeys: 4 }),
+    }));
+    fc.assert(
+      fc.property(value.object, fc.integer({ min: 0, max: 2 }), (object, indent) => {
+        const text = JSON.stringify(object, undefined, indent);
+        expect(find(text)).toBeUndefined();
+        const [first] = Object.keys(object as object);
+        if (first === undefined) return;
+        const twice = `{"before": ${text}, ${text.trimEnd().slice(1, -1)}, ${JSON.stringify(first)}: 1}`;
+        if (first === 'before') return;
+        expect(find(twice)).toEqual({ key: first, at: twice.lastIndexOf(JSON.stringify(first)) });
+      }),
+    );
+  });
+});

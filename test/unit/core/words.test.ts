@@ -1,0 +1,102 @@
+import { userInfo } from 'node:os';
+import { describe, expect, it, vi } from 'vitest';
+import { EXIT_CODES, ExitCode } from '../../../src/lib/core/exit-codes.js';
+import { isName, nameLike } from '../../../src/lib/core/names.js';
+import { quoteWord } from '../../../src/lib/core/quote-word.js';
+import { systemUser } from '../../../src/lib/core/system-user.js';
+import { withoutMark } from '../../../src/lib/core/text.js';
+
+const unlisted = vi.hoisted(() => ({ user: false }));
+
+vi.mock('node:os', async (original) => {
+  const real = await original<{ userInfo: typeof userInfo }>();
+  return {
+    ...real,
+    userInfo: () => {
+      if (unlisted.user) throw new Error('ENOENT: no such entry');
+      return real.userInfo();
+    },
+  };
+});
+
+describe('a word of a command that is shown', () => {
+  it.each([
+    ['plain-word_1', 'plain-word_1'],
+    ['/a/b.json', '/a/b.json'],
+    ['k=v,x:y@h%20+~', 'k=v,x:y@h%20+~'],
+    ['two words', "'two words'"],
+    ['$HOME', "'$HOME'"],
+    ["it's", "'it'\\''s'"],
+    ['', "''"],
+    ['a\nb', "'a\nb'"],
+  ])('%j is %s to a shell', (word, shown) => {
+    expect(quoteWord(word)).toBe(shown);
+  });
+});
+
+describe('names', () => {
+  it.each([
+    ['queue', 'a'.repeat(64), 'a'.repeat(65)],
+    ['job', 'a'.repeat(128), 'a'.repeat(129)],
+    ['model', '_'.repeat(128), 'm'.repeat(129)],
+    ['worker', 'w'.repeat(128), 'w'.repeat(129)],
+  ] as const)('of a %s have a longest', (kind, longest, longer) => {
+    expect([isName(kind, longest), isName(kind, longer)]).toEqual([true, false]);
+    expect(isName(kind, nameLike(kind, longer))).toBe(true);
+  });
+
+  it.each([
+    ['model', '_private', true],
+    ['queue', '_private', false],
+    ['worker', 'gpu-1@host', true],
+    ['model', 'gpu-1@host', false],
+    ['job', '12', false],
+    ['job', '12a', true],
+    ['queue', '12', true],
+    ['worker', 'a,b', false],
+  ] as const)('a %s called %s: %s', (kind, name, good) => {
+    expect(isName(kind, name)).toBe(good);
+  });
+
+  it.each([
+    ['queue', ' -real  time- ', 'real-time'],
+    ['queue', '...', 'realtime'],
+    ['queue', 'good', 'realtime'],
+    ['job', '0042', 'job-0042'],
+    ['job', '9'.repeat(128), `job-${'9'.repeat(124)}`],
+    ['model', 'ünder', 'nder'],
+    ['model', '', 'digits'],
+    ['worker', '*', 'gpu-1'],
+  ] as const)('a %s like %j is %s', (kind, name, like) => {
+    expect(nameLike(kind, name)).toBe(like);
+  });
+});
+
+describe('exit codes', () => {
+  it('each have a meaning and an example, and no two are the same', () => {
+    const text = expect.stringMatching(/^\S.+\S$/);
+    for (const facts of EXIT_CODES) {
+      expect(facts).toEqual({ code: expect.any(Number), meaning: text, example: text });
+    }
+    expect(EXIT_CODES.map(({ code }) => code).sort((a, b) => a - b)).toEqual([
+      0, 1, 2, 3, 65, 66, 69, 70, 74, 75, 77, 78, 129, 130, 143,
+    ]);
+    expect(EXIT_CODES.find(({ code }) => code === ExitCode.TryAgain)?.meaning).toMatch(/^try again/);
+  });
+});
+
+describe('text of a file', () => {
+  it('has no byte order mark, and keeps all else', () => {
+    expect(withoutMark('\ufeff{"a": "\ufeff"}')).toBe('{"a": "\ufeff"}');
+    expect(withoutMark('a\ufeff')).toBe('a\ufeff');
+  });
+});
+
+describe('the user of this process', () => {
+  it('is named as in the list of the system, or by number', () => {
+    expect(systemUser()).toBe(userInfo().username);
+    unlisted.user = true;
+    expect(systemUser()).toBe(`uid ${process.getuid?.()}`);
+    unlisted.user = false;
+  });
+});

@@ -1,0 +1,44 @@
+import { beforeEach, expect, it, vi } from 'vitest';
+import type { QueueConsumer, TakenJob } from '../../../src/lib/queue/broker.js';
+import { silentLogger } from '../../../src/lib/telemetry/logger.js';
+import { Lane } from '../../../src/lib/worker/lane.js';
+
+const pauses = vi.hoisted(() => [] as number[]);
+
+vi.mock('node:timers/promises', async (original) => ({
+  ...(await original<object>()),
+  setTimeout: async (ms: number) => void pauses.push(ms),
+}));
+
+beforeEach(() => void pauses.splice(0));
+
+/** A lane whose takes end in this order: 'fails', or with no job. It ends after the last. */
+async function runLane(takes: readonly ('fails' | 'empty')[]): Promise<Lane> {
+  const ending = new AbortController();
+  const left = [...takes];
+  const consumer = {
+    queue: 'q',
+    more: false,
+    take: async (): Promise<TakenJob[]> => {
+      const next = left.shift();
+      if (left.length === 0) ending.abort();
+      if (next === 'fails') throw new Error('OOM command not allowed');
+      return [];
+    },
+    waitForWork: async () => undefined,
+  } as unknown as QueueConsumer;
+  const intake = { room: () => 1, admit: () => undefined };
+  const lane = new Lane(0, consumer, intake, ending.signal, silentLogger(), () => undefined);
+  await lane.run();
+  return lane;
+}
+
+it('a lane whose takes fail waits twice as long each time, 5 s at most', async () => {
+  await runLane([...Array.from({ length: 8 }, () => 'fails' as const), 'empty']);
+  expect(pauses).toEqual([250, 500, 1000, 2000, 4000, 5000, 5000, 5000]);
+});
+
+it('a lane begins with the shortest pause again after a take that went well', async () => {
+  await runLane(['fails', 'fails', 'fails', 'empty', 'fails', 'fails', 'empty']);
+  expect(pauses).toEqual([250, 500, 1000, 250, 500]);
+});
