@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { handOver } from './say.mjs';
 
 const CHECKS = [
@@ -10,9 +10,15 @@ const CHECKS = [
   { title: 'dead code', command: 'knip', args: [] },
 ];
 
+/** States of a test that was not run. */
+const SKIPPED = new Set(['skipped', 'pending', 'todo', 'disabled']);
+
+/** Selects tests by their names; Vitest then reports all others as skipped. */
+const SELECTS = /^(?:-t|--test-?name-?pattern)(?:=|$)/i;
+
 /**
- * Everything a change must pass, all of it even after a failure, then one line that sums it up:
- * the tests, and each check as one more. Returns the exit code.
+ * Runs everything a change must pass, all of it even after a failure. Then names the tests that were skipped,
+ * and sums up in one line: the tests, and each check as one more. Returns the exit code.
  */
 export async function runChecks(root, build, vitestArgs) {
   const total = { passed: 0, failed: 0, skipped: 0 };
@@ -34,6 +40,10 @@ export async function runChecks(root, build, vitestArgs) {
   const tests = await runVitest(root, vitestArgs);
   for (const kind of Object.keys(total)) total[kind] += tests[kind];
 
+  if (tests.names.length > 0 && !vitestArgs.some((arg) => SELECTS.test(arg))) {
+    heading('skipped');
+    for (const name of tests.names) console.log(name);
+  }
   const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';
   console.log(`\n${total.passed} passed, ${total.failed} failed${skipped}`);
   return total.failed === 0 ? 0 : 1;
@@ -48,24 +58,30 @@ async function runVitest(root, args) {
       ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...args],
       { cwd: root },
     );
-    return count(report, code);
+    return count(root, report, code);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
 /** A run can fail without a failed test: a file that does not load, an error after the last test. */
-function count(report, code) {
-  let counts = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0 };
+function count(root, report, code) {
+  let counts = { numPassedTests: 0, numFailedTests: 0, testResults: [] };
   try {
     counts = JSON.parse(readFileSync(report, 'utf8'));
   } catch {
     // No report: vitest did not get that far, which its exit code says.
   }
+  const names = counts.testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults
+      .filter(({ status }) => SKIPPED.has(status))
+      .map(({ ancestorTitles, title }) => [relative(root, name), ...ancestorTitles, title].join(' > ')),
+  );
   return {
     passed: counts.numPassedTests,
     failed: code === 0 ? counts.numFailedTests : Math.max(1, counts.numFailedTests),
-    skipped: counts.numPendingTests + counts.numTodoTests,
+    skipped: names.length,
+    names,
   };
 }
 

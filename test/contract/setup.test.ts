@@ -1,8 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../support/cli.js';
 
 const scratch = mkdtempSync(path.join(tmpdir(), 'infer-setup-'));
@@ -25,5 +34,64 @@ describe('scripts/setup.mjs', () => {
     expect(run.status).toBe(1);
     expect(run.stdout + run.stderr).toContain('node_modules is a link to another directory');
     expect(readdirSync(shared)).toEqual(['used-by-others']);
+  });
+});
+
+describe('npm test', () => {
+  const root = path.join(scratch, 'tested');
+  const bin = path.join(root, 'node_modules/.bin');
+  const run = (...args: string[]) => {
+    const source = `const { runChecks } = await import(process.argv[1]);
+      process.exitCode = await runChecks(process.argv[2], () => undefined, process.argv.slice(3));`;
+    const checks = path.join(ROOT, 'scripts/setup/checks.mjs');
+    const argv = ['--input-type=module', '-e', source, checks, root, ...args];
+    const { status, stdout } = spawnSync(process.execPath, argv, { cwd: root, encoding: 'utf8' });
+    return { status, lines: stdout.trimEnd().split('\n') };
+  };
+  const tests = (content: string) => writeFileSync(path.join(root, 'some.test.js'), content);
+
+  beforeAll(() => {
+    mkdirSync(bin, { recursive: true });
+    for (const check of ['biome', 'tsc', 'knip']) {
+      writeFileSync(path.join(bin, check), '#!/bin/sh\n');
+      chmodSync(path.join(bin, check), 0o755);
+    }
+    symlinkSync(path.join(ROOT, 'node_modules/vitest/vitest.mjs'), path.join(bin, 'vitest'));
+    writeFileSync(path.join(root, 'package.json'), '{ "type": "module" }');
+    writeFileSync(path.join(root, 'vitest.config.js'), 'export default { test: { globals: true } };');
+  });
+
+  it('counts the tests that were skipped and names them at its end', () => {
+    tests(`
+      test('runs', () => undefined);
+      test.skip('needs helm', () => undefined);
+      test('finds out later', (context) => context.skip());
+      describe.skip('fish', () => { test('completes', () => undefined); });
+      test.todo('is to come');`);
+    const { status, lines } = run();
+    expect(lines.slice(lines.indexOf('== skipped') + 1)).toEqual([
+      'some.test.js > needs helm',
+      'some.test.js > finds out later',
+      'some.test.js > fish > completes',
+      'some.test.js > is to come',
+      '',
+      '4 passed, 0 failed, 4 skipped',
+    ]);
+    expect(status).toBe(0);
+  });
+
+  it('names none that were left out on request', () => {
+    const { lines } = run('-t', 'runs');
+    expect(lines).not.toContain('== skipped');
+    expect(lines.at(-1)).toBe('4 passed, 0 failed, 4 skipped');
+  });
+
+  it('fails with a failed test, and with a file that does not load', () => {
+    tests(`test('fails', () => expect(1).toBe(2));`);
+    const failed = run();
+    expect([failed.status, failed.lines.at(-1)]).toEqual([1, '3 passed, 1 failed']);
+    tests(`throw new Error('not loaded');`);
+    const broken = run();
+    expect([broken.status, broken.lines.at(-1)]).toEqual([1, '3 passed, 1 failed']);
   });
 });
