@@ -8,6 +8,7 @@ export { InferClient } from './client/client.js';
 export type { RowResult, SubmittedRows } from './client/submit-rows.js';
 export type {
   ConnectOptions,
+  DataLoss,
   GroupChunk,
   JobResult,
   RetryOptions,

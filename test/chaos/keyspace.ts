@@ -3,7 +3,9 @@ import { expireAllDue } from '../../src/lib/queue/deadlines.js';
 import {
   bullBase,
   cancelledKey,
+  dataKey,
   expiredKey,
+  installationTag,
   modelsKey,
   queuesKey,
   queueTag,
@@ -192,7 +194,11 @@ export async function retire(redis: Redis, prefix: string, queues: readonly stri
     await expireAllDue(scripts, () => false);
     await new Sweeper(scripts).sweep(() => false);
   }
-  const fixed = new Set([queuesKey(prefix), modelsKey(prefix), workersKey(prefix)]);
+  const marks = [
+    dataKey(installationTag(prefix)),
+    ...queues.map((queue) => dataKey(queueTag(prefix, queue))),
+  ];
+  const fixed = new Set([queuesKey(prefix), modelsKey(prefix), workersKey(prefix), ...marks]);
   for (const queue of queues) for (const part of FIXED) fixed.add(bullBase(prefix, queue) + part);
   return (await allKeys(redis, prefix)).filter((key) => !fixed.has(key));
 }

@@ -1,5 +1,7 @@
+import type { InferError } from '../core/errors.js';
 import type { ValueForm } from '../model/rows.js';
 import type { GroupRecord, JobRecord } from '../queue/broker.js';
+import { noteUse } from '../queue/data-watch.js';
 import type { Producer } from '../queue/producer.js';
 import { readGroup, readJob } from '../queue/reader.js';
 import type { ResultSource } from '../queue/result-store.js';
@@ -12,7 +14,7 @@ import type { Places } from './places.js';
 import { toJobResult } from './render.js';
 import type { Signatures } from './signatures.js';
 import type { JobResult } from './types.js';
-import { unknownId } from './unknown-id.js';
+import { missing, unknownId } from './unknown-id.js';
 import { type GroupProgress, PROGRESS_MS, waitFor } from './waiting.js';
 
 const ENDED = new Set(['completed', 'failed', 'expired', 'cancelled']);
@@ -33,7 +35,7 @@ export interface AnswerParts {
 export class Answers {
   constructor(private readonly parts: AnswerParts) {}
 
-  /** How a job stands, with its result when it has one. @throws InferError JOB_UNKNOWN (66). */
+  /** How a job stands, with its result when it has one. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
   async read(id: string): Promise<JobResult> {
     const record = this.parts.signatures.heed(await this.record(id));
     const stored = ENDED.has(record.state)
@@ -44,7 +46,7 @@ export class Answers {
     return toJobResult(record, stored, this.parts.form);
   }
 
-  /** Waits until a job ends; `deadline` is in ms since the epoch. @throws InferError WAIT_TIMEOUT, JOB_UNKNOWN. */
+  /** Waits until a job ends; `deadline` is in ms since the epoch. @throws InferError WAIT_TIMEOUT, JOB_UNKNOWN, JOB_LOST. */
   async wait(id: string, call: Call, deadline: number | undefined): Promise<JobResult> {
     call.waitsFor(id);
     const { signal } = call;
@@ -55,7 +57,10 @@ export class Answers {
       const standing = await this.watch(queue, id, 'job');
       if (standing !== 'pending') this.parts.waiter.forget(id);
       if (standing === 'unknown' && (await this.parts.places.moved(id, queue))) continue;
+      if (standing === 'unknown') throw await this.missing(id, queue, call);
       if (standing !== 'pending') return this.read(id);
+      noteUse(this.parts.redis, queue);
+      call.isThere(id);
       const told = await waitFor(heard, { id, deadline, signal });
       if (told !== undefined) return this.fromNotice(queue, told);
     }
@@ -74,7 +79,10 @@ export class Answers {
       const { queue } = await this.parts.places.of(id, 'group');
       const heard = this.parts.waiter.next(queue, id);
       await this.watch(queue, id, 'group');
-      const group = await this.group(id);
+      const group = await this.readGroup(queue, id);
+      if (group === undefined) throw await this.missing(id, queue, call);
+      noteUse(this.parts.redis, queue);
+      call.isThere(id);
       onProgress?.(group);
       if (ENDED.has(group.state)) {
         this.parts.waiter.forget(id);
@@ -84,13 +92,17 @@ export class Answers {
     }
   }
 
-  /** How a group stands. @throws InferError JOB_UNKNOWN (66). */
+  /** How a group stands. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
   async group(id: string): Promise<GroupRecord> {
     const { queue } = await this.parts.places.of(id, 'group');
-    await this.guard(this.parts.producer.expireDue(queue));
-    const group = await this.guard(readGroup(this.parts.redis, this.parts.prefix, queue, id));
-    if (group === undefined) throw unknownId(id);
+    const group = await this.readGroup(queue, id);
+    if (group === undefined) throw await this.missing(id, queue);
     return group;
+  }
+
+  private async readGroup(queue: string, id: string): Promise<GroupRecord | undefined> {
+    await this.guard(this.parts.producer.expireDue(queue));
+    return this.guard(readGroup(this.parts.redis, this.parts.prefix, queue, id));
   }
 
   /** The result that a notice brings along, or names. */
@@ -120,7 +132,13 @@ export class Answers {
     const record = await this.guard(readJob(this.parts.redis, this.parts.prefix, queue, id));
     if (record !== undefined) return record;
     if (await this.parts.places.moved(id, queue)) return this.record(id);
-    throw unknownId(id);
+    throw await this.missing(id, queue);
+  }
+
+  /** Why a job or group is not in its queue. */
+  missing(id: string, queue: string, call?: Call): Promise<InferError> {
+    const { redis, prefix } = this.parts;
+    return this.guard(missing(redis, prefix, id, { queue, seenAt: call?.thereAt(id) }));
   }
 
   private guard<T>(work: Promise<T>): Promise<T> {

@@ -98,7 +98,7 @@ export class InferClient {
     const { prefix, modelsDir, resultTtl } = loaded.values;
     const redis = connectionSettings(loaded, true);
     const resultRedis = resultSettings(loaded);
-    const config = { prefix, modelsDir, resultTtl, redis, resultRedis, values: options.values };
+    const config = { ...options, prefix, modelsDir, resultTtl, redis, resultRedis };
     return InferClient.open(config, 'worker');
   }
 

@@ -1,10 +1,13 @@
 import { settledWithin } from '../core/bounded.js';
 import type { Clock } from '../core/clock.js';
 import type { ValueForm } from '../model/rows.js';
+import type { DataLoss } from '../queue/data-mark.js';
+import { DataWatch } from '../queue/data-watch.js';
 import { BrokerResults, type ResultSource, ResultStore } from '../queue/result-store.js';
 import { type ConnectionSettings, closeClient, connect, resolveTarget } from '../redis/connect.js';
 import { serverClock } from '../redis/server-clock.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
+import { warnOfLoss } from './loss-warning.js';
 
 export interface ClientConfig {
   prefix: string;
@@ -17,6 +20,8 @@ export interface ClientConfig {
   values?: ValueForm | undefined;
   /** A Redis for results alone. */
   resultRedis?: ConnectionSettings | undefined;
+  /** Told of each loss of Redis's data that shows while a client lives [a warning of the process]. */
+  onDataLost?: ((loss: DataLoss) => void) | undefined;
 }
 
 /** What a client talks to. */
@@ -42,6 +47,9 @@ export async function openConnections(
   const target = await resolveTarget(config.redis);
   const redis = await connect(target, role, config.redis);
   const clock = serverClock(redis);
+  const data = new DataWatch(redis, prefix);
+  // A command ends with what became of its own work.
+  if (role === 'worker') data.onLoss(config.onDataLost ?? warnOfLoss);
   // A Redis that falls silent now is the next call's to report, within its own limit.
   await settledWithin(CLOCK_MS, clock.settled());
   if (resultRedis === undefined) {

@@ -2,7 +2,7 @@ import { chunkId } from '../core/job.js';
 import type { GroupRecord } from '../queue/broker.js';
 import { listQueues, locate, queueOfChunk, readGroup } from '../queue/reader.js';
 import type { RedisClient } from '../redis/types.js';
-import { unknownId } from './unknown-id.js';
+import { missing } from './unknown-id.js';
 
 /** Jobs that were named, with those of the groups that were. */
 export interface NamedJobs {
@@ -10,7 +10,7 @@ export interface NamedJobs {
   groups: GroupRecord[];
 }
 
-/** What ids name: a job, or all chunks of a group. @throws InferError JOB_UNKNOWN (66). */
+/** What ids name: a job, or all chunks of a group. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
 export async function findJobs(
   client: RedisClient,
   prefix: string,
@@ -21,13 +21,13 @@ export async function findJobs(
   const groups: GroupRecord[] = [];
   for (const id of ids) {
     const place = await locate(client, prefix, id, queues);
-    if (place === undefined) throw unknownId(id);
+    if (place === undefined) throw await missing(client, prefix, id);
     if (place.kind === 'job') {
       jobs.set(id, place.queue);
       continue;
     }
     const group = await readGroup(client, prefix, place.queue, id);
-    if (group === undefined) throw unknownId(id);
+    if (group === undefined) throw await missing(client, prefix, id);
     groups.push(group);
     for (let index = 0; index < group.jobs; index++) jobs.set(chunkId(id, index), queueOfChunk(group, index));
   }

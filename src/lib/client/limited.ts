@@ -4,12 +4,14 @@ import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { formatDuration } from '../core/units.js';
 import { explain } from '../redis/connect.js';
+import { serverTime } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 
 /** How far a call has come, for the error of one that takes too long. */
 export class Call {
   private sent: string | undefined;
   private accepted: string | undefined;
+  private seen: { id: string; at: number } | undefined;
 
   constructor(readonly signal: AbortSignal) {}
 
@@ -22,6 +24,16 @@ export class Call {
   /** Redis has it: what follows is a wait. */
   waitsFor(id: string): void {
     this.accepted = id;
+  }
+
+  /** It is in Redis at this moment. */
+  isThere(id: string): void {
+    if (this.seen?.id !== id) this.seen = { id, at: serverTime() };
+  }
+
+  /** When it was there first, ms since the epoch by Redis's clock; undefined when this call never saw it. */
+  thereAt(id: string): number | undefined {
+    return this.seen?.id === id ? this.seen.at : undefined;
   }
 
   /** @param reason what Redis does, in words */

@@ -1,7 +1,7 @@
 import { listQueues, locate } from '../queue/reader.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
-import { unknownId } from './unknown-id.js';
+import { missing, unknownId } from './unknown-id.js';
 
 const MOST = 10_000;
 
@@ -14,16 +14,16 @@ export class Places {
     private readonly prefix: string,
   ) {}
 
-  /** What an id names, and where. @throws InferError JOB_UNKNOWN (66). */
+  /** What an id names, and where. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
   async find(id: string): Promise<{ queue: string; kind: 'job' | 'group' }> {
     const queues = await worded(this.redis, listQueues(this.redis, this.prefix));
     const place = await worded(this.redis, locate(this.redis, this.prefix, id, queues));
-    if (place === undefined) throw unknownId(id);
+    if (place === undefined) throw await missing(this.redis, this.prefix, id);
     this.set(id, place.queue);
     return place;
   }
 
-  /** The queue of a job (or group): remembered, else looked up. @throws InferError JOB_UNKNOWN (66). */
+  /** The queue of a job (or group): remembered, else looked up. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
   async of(id: string, kind: 'job' | 'group'): Promise<{ queue: string }> {
     const known = this.get(id);
     if (known !== undefined) return { queue: known };

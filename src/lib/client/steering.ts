@@ -4,7 +4,6 @@ import { worded } from '../redis/worded.js';
 import type { Answers } from './answers.js';
 import type { Call } from './limited.js';
 import type { Places } from './places.js';
-import { unknownId } from './unknown-id.js';
 
 /** What steering works with. */
 export interface Hands {
@@ -25,7 +24,7 @@ export async function cancelWork(hands: Hands, id: string, { signal }: Call): Pr
     return (await answers.group(id)).state;
   }
   const state = await worded(redis, producer.cancel(place.queue, id));
-  if (state === undefined) throw unknownId(id);
+  if (state === undefined) throw await answers.missing(id, place.queue);
   return state;
 }
 

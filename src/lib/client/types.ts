@@ -2,6 +2,7 @@ import type { FailureRecord } from '../core/errors.js';
 import type { JobState, Priority } from '../core/job.js';
 import type { ValueForm } from '../model/rows.js';
 import type { Task } from '../model/signature.js';
+import type { DataLoss } from '../queue/data-mark.js';
 
 /** How to submit; what is left out falls to the defaults in brackets. */
 export interface SubmitOptions {
@@ -98,6 +99,9 @@ export interface GroupChunk {
   error?: FailureRecord;
 }
 
+/** Data that Redis had and has no more. Times in ms since the epoch, by Redis's clock. */
+export type { DataLoss } from '../queue/data-mark.js';
+
 export interface ConnectOptions {
   /** `redis://…`, `rediss://…`, `unix:///…` [INFER_REDIS_URL, the configuration file, or a local one]. */
   redis?: string | undefined;
@@ -105,6 +109,11 @@ export interface ConnectOptions {
   prefix?: string | undefined;
   /** Seconds results are kept [3600]. */
   resultTtl?: number | undefined;
+  /**
+   * Told when Redis has lost data while this client lives: all of it, or what was written last. Work that was accepted
+   * before may have to be submitted again [process.emitWarning].
+   */
+  onDataLost?: ((loss: DataLoss) => void) | undefined;
   /**
    * How results hold what JSON has no number for [exact]: NaN, infinities and bigints as they are, or
    * (`json`) as text, so that JSON.stringify loses nothing.

@@ -2,7 +2,22 @@ import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { idTime, printable } from '../core/job.js';
 import { formatDuration } from '../core/units.js';
+import { jobLost } from '../queue/data-watch.js';
 import { serverTime } from '../redis/server-clock.js';
+import type { RedisClient } from '../redis/types.js';
+
+/**
+ * Why an id names nothing: JOB_LOST where Redis lost it, else JOB_UNKNOWN (both 66).
+ * @param known its queue, and when it is known to have been there, ms since the epoch [as its id tells]
+ */
+export async function missing(
+  client: RedisClient,
+  prefix: string,
+  id: string,
+  known: { queue?: string | undefined; seenAt?: number | undefined } = {},
+): Promise<InferError> {
+  return (await jobLost(client, prefix, id, known)) ?? unknownId(id);
+}
 
 /** An id that names nothing any more, or never did; our own ids tell when they were made. */
 export function unknownId(id: string): InferError {

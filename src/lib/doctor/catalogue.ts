@@ -10,6 +10,7 @@ import { modelsLoad } from './checks/models-load.js';
 import { queueMoving } from './checks/moving.js';
 import { queueFailed, queuePaused, queueServed } from './checks/queues.js';
 import { redisClock } from './checks/redis-clock.js';
+import { redisData } from './checks/redis-data.js';
 import { redisMemory, redisPolicy } from './checks/redis-memory.js';
 import { redisPersistence } from './checks/redis-persistence.js';
 import { redisReach } from './checks/redis-reach.js';
@@ -29,6 +30,7 @@ export const CATALOGUE: readonly Check[] = [
   redisMemory,
   redisPolicy,
   redisPersistence,
+  redisData,
   redisResults,
   redisClients,
   redisClock,

@@ -1,9 +1,10 @@
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
-import { printable } from '../core/job.js';
+import { idTime, printable } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import type { JobSpec } from './broker.js';
+import { jobLost } from './data-watch.js';
 import type { QueueScripts, ScriptName } from './script-client.js';
 
 /** Seconds a group is kept that is not closed, from the last word of who sends it. */
@@ -38,6 +39,7 @@ interface GroupEnd {
 export class GroupLife {
   constructor(
     private readonly client: RedisClient,
+    private readonly prefix: string,
     private readonly scriptsOf: (queue: string) => QueueScripts,
   ) {}
 
@@ -54,19 +56,20 @@ export class GroupLife {
 
   /**
    * Notes what a sender has sent so far, and that it is at work. @throws InferError CANCELLED when the
-   * group was cancelled, GROUP_GONE when it was taken back.
+   * group was cancelled, GROUP_GONE when it was taken back, JOB_LOST when Redis lost it.
    */
   async note(queue: string, id: string, sender: string, sent: GroupEnd): Promise<void> {
     const args = [sender, sent.jobs, sent.rows, OPEN_GROUP_TTL];
-    refuse(id, await this.run(queue, 'inferNoteChunks', id, ...args));
+    await this.accepted(queue, id, sender, await this.run(queue, 'inferNoteChunks', id, ...args));
   }
 
   /**
    * Rows and chunk jobs are final; answers true when all of them have ended already.
-   * @throws InferError CANCELLED, GROUP_GONE; ID_TAKEN when another sender has closed it with other rows.
+   * @throws InferError CANCELLED, GROUP_GONE, JOB_LOST; ID_TAKEN when another sender has closed it with other rows.
    */
   async close(queue: string, id: string, sender: string, { rows, jobs }: GroupEnd): Promise<boolean> {
-    return refuse(id, await this.run(queue, 'inferCloseGroup', id, sender, rows, jobs, '', 0)) === 1;
+    const answer = await this.run(queue, 'inferCloseGroup', id, sender, rows, jobs, '', 0);
+    return (await this.accepted(queue, id, sender, answer)) === 1;
   }
 
   /** The same for a group that is taken back or was cancelled, and ends without all its rows. */
@@ -89,6 +92,15 @@ export class GroupLife {
   /** Cancels a group: its senders stop. True when there is none of them to close it. */
   async cancel(queue: string, id: string): Promise<boolean> {
     return (await this.run(queue, 'inferCancelGroup', id, SENDER_LEASE_MS)) === 1;
+  }
+
+  /** The answer of a script, unless the group is not to be sent any more. */
+  private async accepted(queue: string, id: string, sender: string, answer: unknown): Promise<unknown> {
+    // The group was there when this sender, whose token tells when that was, opened it.
+    const known = { queue, seenAt: idTime(sender) };
+    const lost = answer === 'gone' ? await jobLost(this.client, this.prefix, id, known) : undefined;
+    if (lost !== undefined) throw lost;
+    return refuse(id, answer);
   }
 
   private run(queue: string, name: ScriptName, ...args: (string | number)[]): Promise<unknown> {

@@ -9,6 +9,11 @@ export function queueTag(prefix: string, queue: string): string {
   return `{${prefix}:${queue}}`;
 }
 
+/** The hash tag of keys of the installation as a whole. */
+export function installationTag(prefix: string): string {
+  return `{${prefix}}`;
+}
+
 /** BullMQ's own keys: `<tag>:<queue>:<part>`; job hashes are `<base><id>`, locks `<base><id>:lock`. */
 export function bullBase(prefix: string, queue: string): string {
   return `${queueTag(prefix, queue)}:${queue}:`;
@@ -47,6 +52,9 @@ export const cancelledKey = (tag: string): string => `${tag}:cancelled`;
 export const arrivingKey = (tag: string): string => `${tag}:arriving`;
 /** STRING, EX: the queue a job was moved to, until it has arrived there. */
 export const goneKey = (tag: string, id: string): string => `${tag}:gone:${id}`;
+
+/** HASH, of the installation or (on a Cluster) of a queue: which data this is, and what was lost; see data-mark.ts. */
+export const dataKey = (tag: string): string => `${tag}:data`;
 
 /** HASH queue name -> JSON `{maxPriority?}`: every queue that ever got a job. */
 export const queuesKey = (prefix: string): string => `{${prefix}}:queues`;

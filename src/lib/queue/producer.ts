@@ -9,12 +9,13 @@ import { worded } from '../redis/worded.js';
 import { Admission } from './admission.js';
 import { Arrivals } from './arrivals.js';
 import type { GroupRecord, JobSpec, NewJob, SubmittedJob } from './broker.js';
+import { noteUse, onLoss } from './data-watch.js';
 import { expireDue } from './deadlines.js';
 import { GroupLife } from './group-life.js';
 import { INLINE_INPUT_BYTES, jobName, toJobData } from './job-data.js';
-import { queuesKey } from './keys.js';
 import { openQueue } from './open-queue.js';
 import { queueOfChunk } from './reader.js';
+import { registerQueues } from './registry.js';
 import { reroute } from './routes.js';
 import { QueueScripts } from './script-client.js';
 import { asInferError, inputTooLarge, resultTooLarge } from './too-large.js';
@@ -49,6 +50,7 @@ export class Producer {
     this.admission = new Admission(client, clock);
     this.bulk = new BulkWrites(client);
     this.arrivals = new Arrivals(client, prefix, clock);
+    onLoss(client, () => void this.registerAgain().catch(() => undefined));
   }
 
   /**
@@ -131,16 +133,24 @@ export class Producer {
    * names are gone when Redis has lost its data, and a client may live for months.
    */
   async registerQueue(queue: string): Promise<void> {
+    noteUse(this.client, queue);
     const now = this.clock.now();
     const ago = now - (this.registered.get(queue) ?? Number.NEGATIVE_INFINITY);
     if (ago >= 0 && ago < REGISTER_EVERY_MS) return;
-    await this.client.hsetnx(queuesKey(this.prefix), queue, '{}');
+    await registerQueues(this.client, this.prefix, [queue]);
     this.registered.set(queue, now);
+  }
+
+  /** Names all of its queues again, since Redis has lost them. */
+  private async registerAgain(): Promise<void> {
+    const queues = [...this.registered.keys()];
+    this.registered.clear();
+    await Promise.all(queues.map((queue) => this.registerQueue(queue)));
   }
 
   /** The life of groups; their chunks are jobs like others. */
   get groups(): GroupLife {
-    return new GroupLife(this.client, (queue) => this.scriptsOf(queue));
+    return new GroupLife(this.client, this.prefix, (queue) => this.scriptsOf(queue));
   }
 
   /**

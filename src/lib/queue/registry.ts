@@ -1,7 +1,7 @@
 import type { ModelSignature } from '../model/signature.js';
 import type { RedisClient } from '../redis/types.js';
 import type { WorkerRecord } from './broker.js';
-import { modelsKey, workerKey, workersKey, workTotalsKey } from './keys.js';
+import { modelsKey, queuesKey, workerKey, workersKey, workTotalsKey } from './keys.js';
 
 /** Milliseconds a worker is believed alive after its last heartbeat; it beats every second. */
 export const HEARTBEAT_TTL_MS = 15_000;
@@ -44,6 +44,24 @@ export async function publishModel(
   signature: ModelSignature,
 ): Promise<void> {
   await client.hset(modelsKey(prefix), signature.name, JSON.stringify(signature));
+}
+
+/** The same where none of that name is published. */
+export async function publishModelIfAbsent(
+  client: RedisClient,
+  prefix: string,
+  signature: ModelSignature,
+): Promise<void> {
+  await client.hsetnx(modelsKey(prefix), signature.name, JSON.stringify(signature));
+}
+
+/** Names queues to `inspect` and to id look-ups. */
+export async function registerQueues(
+  client: RedisClient,
+  prefix: string,
+  queues: readonly string[],
+): Promise<void> {
+  await Promise.all(queues.map((queue) => client.hsetnx(queuesKey(prefix), queue, '{}')));
 }
 
 /** Signatures of every model a worker has published, by name. */

@@ -37,7 +37,7 @@ const SUBMIT_LISTS = ['incr', 'lpush', 'lrem', 'rpush', 'xadd', 'zadd', 'zrem'];
 
 /** What taking, ending and recovering jobs does, the register of workers, and hearing orders. */
 const SERVE = [
-  ...['eval', 'evalsha', 'blpop', 'bzpopmin', 'del', 'expire', 'hdel', 'hincrby', 'hset', 'incr'],
+  ...['eval', 'evalsha', 'blpop', 'bzpopmin', 'del', 'expire', 'hdel', 'hincrby', 'hset', 'hsetnx', 'incr'],
   ...['lpos', 'lpush', 'lrem', 'persist', 'pexpire', 'rpop', 'rpush', 'set', 'xadd', 'zadd', 'zpopmin'],
   ...['zrem', 'zremrangebyscore'],
 ];
@@ -98,10 +98,13 @@ export function aclRules(role: AclRole, prefix: string): string[] {
 /** Lists of a queue that submitting adds to, cancelling takes from and retrying moves between. */
 const LISTS = ['wait', 'prioritized', 'delayed', 'failed', 'events', 'pc', 'id', 'marker'];
 
-/** Keys of ours beside the jobs: inputs, results, groups, requests, arrivals, replies, the index by model, deadlines, ended jobs. */
+/**
+ * Keys of ours beside the jobs: inputs, results, groups, requests, arrivals, replies, the index by model,
+ * deadlines, ended jobs, the data's mark.
+ */
 const BESIDE = [
   ...['in:*', 'res:*', 'grp:*', 'req:*', 'stats:*', 'reply:*', 'bymodel:*'],
-  ...['deadlines', 'expired', 'cancelled'],
+  ...['deadlines', 'expired', 'cancelled', 'data'],
 ];
 
 /**
@@ -123,6 +126,7 @@ function producerRules(queue: string, whole: string, name: string, commands: str
     `%R~${queue}*`,
     `%R~${whole}`,
     `~{${name}}:queues`,
+    `~{${name}}:data`,
     ...BESIDE.map((part) => `~${queue}${part}`),
     ...JOBS.map(list),
     ...commands,

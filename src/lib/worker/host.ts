@@ -8,10 +8,8 @@ import { startRunner } from '../model/process-runner.js';
 import { findModel } from '../model/repository.js';
 import type { LoadedModel, RunnerOptions, StartRunner } from '../model/runner.js';
 import type { ModelProblem } from '../queue/broker.js';
-import { BullConsumer } from '../queue/consumer.js';
 import { ControlInbox } from '../queue/control.js';
-import { settleQueues } from '../queue/open-queue.js';
-import { beat, publishModel, removeWorker } from '../queue/registry.js';
+import { beat, removeWorker } from '../queue/registry.js';
 import { type WorkReport, writeWorkStats } from '../queue/work-stats.js';
 import { type ConnectionEvent, type ConnectionSettings, closeClient, connect } from '../redis/connect.js';
 import { evictionWarning } from '../redis/eviction.js';
@@ -24,8 +22,10 @@ import { ControlLoop } from './control.js';
 import { GpuHold } from './gpu-hold.js';
 import { logHandlerLine } from './handler-log.js';
 import { logWarnings, ModelWatch } from './model-watch.js';
+import { openConsumers } from './open-consumers.js';
 import { openStores } from './open-stores.js';
 import { calmed } from './outage.js';
+import { Publication } from './publication.js';
 import { RunnerPool } from './runner-pool.js';
 import { RunnerScaler } from './runner-scaler.js';
 import { RunnerSlot } from './runner-slot.js';
@@ -104,8 +104,6 @@ export interface RunningWorker {
   setConcurrency(wanted: number): Promise<number>;
 }
 
-/** A job that took its worker down, or hung it past its lock, this often is failed as poison. */
-const MAX_STALLS = 3;
 /** Longest wait for Redis when leaving, and for any one step of the clean-up. */
 const LEAVE_MS = 2000;
 /** The same for a Redis that is known to be away, or that a step before has waited for in vain. */
@@ -155,29 +153,11 @@ export async function openWorker(
     cleanup.push(() => pool.stop());
     const models = await pool.open(config.concurrency, config.strict === true);
     hold?.assertHeld();
-    await Promise.all(models.map((model) => publishModel(client, config.prefix, model.signature)));
 
     const stores = await openStores(client, redis.results, config.prefix, cleanup);
-    const consumers: BullConsumer[] = [];
-    await settleQueues(client, config.prefix, config.queues);
-    for (const queue of config.queues) {
-      const blocking = await connect(redis.target, 'blocking', redis.settings);
-      const consumer = new BullConsumer({
-        prefix: config.prefix,
-        queue,
-        client,
-        blocking,
-        workerId: id,
-        workerName: config.name,
-        lockMs: config.lockMs,
-        maxStalls: MAX_STALLS,
-        failedTtl: config.failedTtl,
-        clock,
-        ...stores,
-      });
-      consumers.push(consumer);
-      cleanup.push(() => consumer.close());
-    }
+    const { prefix, queues, lockMs, failedTtl } = config;
+    const shared = { prefix, client, workerId: id, workerName: config.name, lockMs, failedTtl, clock };
+    const consumers = await openConsumers(queues, redis, { ...shared, ...stores }, cleanup);
     const worker = new Worker(
       {
         id,
@@ -187,7 +167,7 @@ export async function openWorker(
         maxBatch: config.maxBatch,
         latencyTargetMs: config.latencyTargetMs,
         batchWindowMs: config.batchWindowMs,
-        lockMs: config.lockMs,
+        lockMs,
         timeLimitMs: config.timeLimitMs,
         softTimeLimitMs: config.softTimeLimitMs,
         burst: config.burst,
@@ -198,18 +178,24 @@ export async function openWorker(
     const watch = new ModelWatch(pool, log);
     for (const { signature } of models) logWarnings(log, signature);
     watch.say();
+    const signatures = () => worker.changes.signatures;
+    const publication = new Publication({ client, prefix, queues, log, signatures });
+    await Promise.all(models.map(({ signature }) => publication.model(signature)));
     const scaler = RunnerScaler.of(config, { worker, pool, consumers, log });
     const lag = new LoopLag();
     cleanup.push(async () => lag.stop());
-    const writeWork = (report: WorkReport) => writeWorkStats(client, config.prefix, id, report);
+    const writeWork = (report: WorkReport) => writeWorkStats(client, prefix, id, report);
     const sendBeat = async () => {
+      const published = publication.keep();
+      published.catch(() => undefined);
       const rssBytes = process.memoryUsage.rss() + (await pool.memory());
       const { threads } = config.runner;
       const { modelsDir } = config.runner;
       const own = { threads, rssBytes, autoscale: scaler?.bounds, modelsDir, modelProblems: watch.problems };
       const clockAheadMs = clock.aheadMs();
       const figures = { ...own, clockAheadMs, loopLagMs: lag.takeMax(), gpuMemory: hold?.memory() };
-      await beat(client, config.prefix, { ...worker.heartbeat(), ...figures });
+      await beat(client, prefix, { ...worker.heartbeat(), ...figures });
+      await published;
       await worker.outcomes.work.send(writeWork);
     };
     await sendBeat();
@@ -218,14 +204,14 @@ export async function openWorker(
     cleanup.push(async () => {
       await lastBeat;
       await worker.outcomes.work.send(writeWork).catch(() => undefined);
-      await removeWorker(client, config.prefix, id);
+      await removeWorker(client, prefix, id);
     });
 
     const upkeep = startChores({
       client,
-      prefix: config.prefix,
+      prefix,
       consumers,
-      lockMs: config.lockMs,
+      lockMs,
       log,
       beat: sendBeat,
       renewLocks: () => worker.renewLocks(),
@@ -297,7 +283,7 @@ export async function openWorker(
       },
       publish: async (signature) => {
         logWarnings(log, signature);
-        await publishModel(client, config.prefix, signature);
+        await publication.model(signature);
       },
       versionOf: (model, version) => findModel(config.runner.modelsDir, model, version).version,
       beat: sendBeat,

@@ -1,6 +1,7 @@
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import type { LoadedModel } from '../model/runner.js';
+import type { ModelSignature } from '../model/signature.js';
 import type { BatchSizes } from './batch-sizes.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { RunnerPool } from './runner-pool.js';
@@ -43,6 +44,11 @@ export class LiveChanges {
       );
       return pool.slots.length;
     });
+  }
+
+  /** Of the models that are served now. */
+  get signatures(): Iterable<ModelSignature> {
+    return this.parts.models.signatures.values();
   }
 
   /** Rows of one run at most; null = learned from run times. */

@@ -60,6 +60,29 @@ describe('what is wrong', () => {
     ]);
   });
 
+  it('is data that Redis lost, all of it or what was written last', () => {
+    const losses = [
+      { kind: 'part', from: NOW - 9000, seenAt: NOW - 8500, noticedAt: NOW - 8000 },
+      { kind: 'all', from: 0, seenAt: NOW - 62_000, noticedAt: NOW - 60_000 },
+    ] as const;
+    const found = findProblems({
+      ...{ at: NOW, redis: REDIS, queues: [], workers: [], autoscalers: [], lapsed: [] },
+      losses,
+    }).filter(({ code }) => code === 'DATA_LOST');
+    expect(found).toEqual([
+      {
+        code: 'DATA_LOST',
+        message: expect.stringMatching(/^Redis went back to an older state 8 s ago, at .* may be lost$/),
+        fix: expect.stringContaining('infer redis-tune'),
+      },
+      {
+        code: 'DATA_LOST',
+        message: expect.stringMatching(/^Redis lost all data 1m 0s ago, between .* are gone$/),
+        fix: expect.stringContaining('submit that work again'),
+      },
+    ]);
+  });
+
   it('is nothing while jobs wait and are done', () => {
     expect(problems([{ ...backlog, ratePerSecond: 5 }], [{}])).toEqual([]);
   });

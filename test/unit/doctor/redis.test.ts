@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { judgeClock } from '../../../src/lib/doctor/checks/redis-clock.js';
+import { judgeData } from '../../../src/lib/doctor/checks/redis-data.js';
 import { judgeMemory, judgePolicy } from '../../../src/lib/doctor/checks/redis-memory.js';
 import { judgePersistence } from '../../../src/lib/doctor/checks/redis-persistence.js';
 import { judgeReach } from '../../../src/lib/doctor/checks/redis-reach.js';
@@ -174,5 +175,20 @@ describe('distance and clock', () => {
     [-20_000, 'fail', /20 s behind/],
   ])('%d ms: %s', (ahead, status, found) => {
     expect(judgeClock('this machine', ahead)).toMatchObject({ status, found: expect.stringMatching(found) });
+  });
+});
+
+describe('data', () => {
+  const loss = { kind: 'all', from: 0, seenAt: NOW - 2000, noticedAt: NOW - 1000 } as const;
+
+  it('a loss is shown for a day', () => {
+    expect(judgeData([], NOW).status).toBe('ok');
+    expect(judgeData([loss], NOW)).toMatchObject({
+      status: 'warn',
+      found: expect.stringMatching(/^Redis lost all data 1 s ago/),
+      fix: expect.stringContaining('FLUSHALL'),
+    });
+    expect(judgeData([loss], loss.noticedAt + 86_400_000 - 1).status).toBe('warn');
+    expect(judgeData([loss], loss.noticedAt + 86_400_000).status).toBe('ok');
   });
 });

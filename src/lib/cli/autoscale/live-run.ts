@@ -10,6 +10,8 @@ import { processPlace, stillRuns } from '../../core/process-alive.js';
 import { formatDuration } from '../../core/units.js';
 import { discoverGpus } from '../../model/gpus.js';
 import { type AutoscalerRecord, publishAutoscaler, removeAutoscaler } from '../../queue/autoscalers.js';
+import { lossText } from '../../queue/data-mark.js';
+import { DataWatch } from '../../queue/data-watch.js';
 import { holderFrom, holds, readLease } from '../../queue/gpu-lease.js';
 import { samplePool } from '../../queue/sample.js';
 import { closeClient, connect, resolveTarget } from '../../redis/connect.js';
@@ -59,6 +61,8 @@ export async function runLive(
   const target = await resolveTarget(settings);
   const client = await connect(target, 'worker', settings);
   const { prefix, stateDir } = loaded.values;
+  const data = new DataWatch(client, prefix);
+  data.onLoss((loss) => events.onTrouble(lossText(loss)));
   const pool = poolOf(flags.queues, prefix, target);
   const files = new WorkerFiles(stateDir);
   let lock: HeldLock | undefined;
@@ -100,6 +104,7 @@ export async function runLive(
     for (;;) {
       const began = performance.now();
       if (lock?.stillHeld() === false) throw poolLost(files.poolLock(pool));
+      if (!flags.dryRun) for (const queue of flags.queues) data.note(queue);
       const tick = await autoscaler.tick();
       const first = record === undefined;
       record = autoscaler.record(tick, own);

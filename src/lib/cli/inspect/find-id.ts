@@ -2,11 +2,12 @@ import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { idTime, printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
+import { jobLost } from '../../queue/data-watch.js';
 import { listQueues, locate } from '../../queue/reader.js';
 import { serverTime } from '../../redis/server-clock.js';
 import type { RedisClient } from '../../redis/types.js';
 
-/** The queue an id lies in. @throws InferError JOB_UNKNOWN, GROUP_UNKNOWN (66). */
+/** The queue an id lies in. @throws InferError JOB_UNKNOWN, GROUP_UNKNOWN, JOB_LOST (66). */
 export async function findId(
   client: RedisClient,
   prefix: string,
@@ -25,7 +26,7 @@ export async function findId(
       },
     );
   }
-  throw unknownId(id, kind);
+  throw (await jobLost(client, prefix, id)) ?? unknownId(id, kind);
 }
 
 /** Ids are no words that one could have misspelt: what helps is where they come from and how long they last. */

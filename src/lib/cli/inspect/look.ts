@@ -1,6 +1,7 @@
 import type { LoadedSettings } from '../../config/load.js';
 import { readAutoscalers } from '../../queue/autoscalers.js';
 import type { WorkerRecord } from '../../queue/broker.js';
+import { LOSS_SHOWN_MS, readLosses } from '../../queue/data-mark.js';
 import { type QueueSnapshot, snapshotQueues } from '../../queue/inspector.js';
 import { listQueues } from '../../queue/reader.js';
 import { listWorkers } from '../../queue/registry.js';
@@ -50,8 +51,10 @@ export class Look {
         readAutoscalers(this.client, this.prefix, at),
       ]);
       const names = pickQueues(known, workers, wanted.queues);
+      const losses = await readLosses(this.client, this.prefix, names);
       return {
         at,
+        losses: losses.filter(({ noticedAt }) => at - noticedAt < LOSS_SHOWN_MS),
         clockAheadMs: serverClock(this.client).aheadMs(),
         redis: {
           label: this.target.label,

@@ -1,5 +1,6 @@
 import type { AutoscalerRecord, LapsedAutoscaler } from '../../queue/autoscalers.js';
 import type { WorkerRecord } from '../../queue/broker.js';
+import type { DataLoss } from '../../queue/data-mark.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
 import { findProblems, type Problem } from './problems.js';
 
@@ -22,6 +23,8 @@ export interface Overview {
   at: number;
   /** How far this machine's clock is ahead of Redis's, ms; negative: behind. */
   clockAheadMs?: number;
+  /** Data that Redis lost within the last day, the latest first. */
+  losses?: readonly DataLoss[];
   redis: RedisOverview;
   queues: QueueSnapshot[];
   workers: WorkerRecord[];

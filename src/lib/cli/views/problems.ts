@@ -1,6 +1,7 @@
 import { formatDuration } from '../../core/units.js';
 import type { WorkerRecord } from '../../queue/broker.js';
 import { CLOCK_FIX, CLOCK_OFF_MS, clockText } from '../../queue/clocks.js';
+import { type DataLoss, lossFix, lossText } from '../../queue/data-mark.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
 import { type UnservedJobs, unservedFix, unservedJobs, unservedText } from '../../queue/routes.js';
 import { count } from '../output/text.js';
@@ -36,12 +37,17 @@ export function findProblems(overview: Overview): Problem[] {
     ...silent.map((worker) => silentWorker(worker, at)),
     ...modelProblems(talking),
     ...autoscalerProblems(overview),
+    ...(overview.losses ?? []).map((loss) => lostData(loss, at)),
     ...queues.filter((one) => one.paused).map(pausedQueue),
     ...redisProblems(redis),
     ...clockProblems(overview),
     ...talking.flatMap(mixedRows),
     ...talking.filter((worker) => worker.loopLagMs > LAG_ALARM_MS).map(lateWorker),
   ];
+}
+
+function lostData(loss: DataLoss, at: number): Problem {
+  return { code: 'DATA_LOST', message: lossText(loss, at), fix: lossFix(loss) };
 }
 
 function noWorkers(backlog: readonly QueueSnapshot[]): Problem {

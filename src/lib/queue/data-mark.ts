@@ -1,0 +1,184 @@
+import { newId } from '../core/job.js';
+import { formatDuration } from '../core/units.js';
+import type { RedisClient } from '../redis/types.js';
+import { dataKey, installationTag, queueTag } from './keys.js';
+
+/** Data that Redis had and has no more. Times in ms since the epoch, by Redis's clock. */
+export interface DataLoss {
+  /** Everything (FLUSHALL, a server that came back empty), or only what was written last (a failover, an old file). */
+  kind: 'all' | 'part';
+  /** Writes after this moment are lost, or may be; 0 when it is all. */
+  from: number;
+  /** The last moment at which the data is known to have been there. */
+  seenAt: number;
+  /** When a process saw that it was not. */
+  noticedAt: number;
+  /** Of one queue alone, which lay on a server of its own in a Cluster. */
+  queue?: string | undefined;
+}
+
+/** A loss is named by `inspect` and `doctor` for so long. */
+export const LOSS_SHOWN_MS = 86_400_000;
+
+/** Two processes that see the same loss see it within this time, in ms. */
+const SAME_LOSS_MS = 60_000;
+
+/**
+ * KEYS 1 the mark. ARGV 1 to 3 what the caller has seen of it: id ('' for nothing yet), count, ms of its last look;
+ * 4 an id for a new one. Makes the mark where there is none, counts the look, and notes what the caller's memory
+ * says is lost: another id, all of it; a lower count, the writes since. Of many callers that see the same loss the
+ * first notes it, and the others only when they saw the data last.
+ * Output: id, count, ms of this look, then the losses as `LOSS_FIELDS` has them.
+ */
+const LOOK = `
+local call, key = redis.call, KEYS[1]
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local known, count, seen = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local mark = call('HMGET', key, 'id', 'n', 'seen', 'all', 'allSeen', 'part', 'partSeen')
+local id, n, at = mark[1], tonumber(mark[2] or 0), tonumber(mark[3] or now)
+if not id then
+  id = ARGV[4]
+  call('HSET', key, 'id', id)
+end
+if known ~= '' and known ~= id then
+  if not mark[4] then call('HSET', key, 'all', now, 'allSeen', seen)
+  elseif tonumber(mark[5]) < seen then call('HSET', key, 'allSeen', seen) end
+elseif known ~= '' and n < count then
+  n = count
+  if not mark[6] or now - tonumber(mark[6]) > ${SAME_LOSS_MS} then
+    call('HSET', key, 'part', now, 'partSeen', seen, 'partFrom', at)
+  elseif tonumber(mark[7]) < seen then call('HSET', key, 'partSeen', seen) end
+end
+call('HSET', key, 'n', n + 1, 'seen', now)
+local losses = call('HMGET', key, 'all', 'allSeen', 'part', 'partSeen', 'partFrom')
+local out = {id, n + 1, now}
+for i = 1, 5 do out[#out + 1] = losses[i] or '' end
+return out
+`;
+
+const LOSS_FIELDS = ['all', 'allSeen', 'part', 'partSeen', 'partFrom'] as const;
+
+function lossesOf(fields: readonly (string | null)[], queue: string | undefined): DataLoss[] {
+  const [all, allSeen, part, partSeen, partFrom] = fields;
+  const where = queue === undefined ? {} : { queue };
+  return [
+    ...(all
+      ? [{ kind: 'all' as const, from: 0, seenAt: Number(allSeen), noticedAt: Number(all), ...where }]
+      : []),
+    ...(part
+      ? [
+          {
+            kind: 'part' as const,
+            from: Number(partFrom),
+            seenAt: Number(partSeen),
+            noticedAt: Number(part),
+            ...where,
+          },
+        ]
+      : []),
+  ];
+}
+
+/**
+ * A process's memory of the data in Redis: a mark there, made once, whose looks are counted. A process that lives
+ * long looks again and again; it alone can tell an empty Redis from a new one, and one that went back to an
+ * older state (a replica that was behind, a file of yesterday) from one that did not.
+ */
+export class DataMark {
+  private known: { id: string; count: number; at: number } | undefined;
+  /** When each kind of loss was noticed, as far as it was told. */
+  private readonly told = new Map<DataLoss['kind'], number>();
+  private looking: Promise<void> | undefined;
+
+  /**
+   * @param queue the queue whose mark this is; undefined: the installation's
+   * @param onLoss told once of each loss that is noted after the first look, whoever noted it
+   */
+  constructor(
+    private readonly client: RedisClient,
+    private readonly prefix: string,
+    private readonly queue: string | undefined,
+    private readonly onLoss: (loss: DataLoss) => void,
+  ) {}
+
+  /** Looks now; one look at a time. Fails as a command does when Redis cannot be asked. */
+  look(): Promise<void> {
+    this.looking ??= this.lookNow().finally(() => {
+      this.looking = undefined;
+    });
+    return this.looking;
+  }
+
+  private async lookNow(): Promise<void> {
+    const { id = '', count = 0, at = 0 } = this.known ?? {};
+    const key = markKey(this.prefix, this.queue);
+    const reply = (await this.client.eval(LOOK, 1, key, id, count, at, newId('j'))) as (string | number)[];
+    const first = this.known === undefined;
+    this.known = { id: String(reply[0]), count: Number(reply[1]), at: Number(reply[2]) };
+    for (const loss of lossesOf(reply.slice(3).map(String), this.queue)) {
+      if (this.told.get(loss.kind) === loss.noticedAt) continue;
+      this.told.set(loss.kind, loss.noticedAt);
+      if (!first) this.onLoss(loss);
+    }
+  }
+}
+
+function markKey(prefix: string, queue: string | undefined): string {
+  return dataKey(queue === undefined ? installationTag(prefix) : queueTag(prefix, queue));
+}
+
+/** Whose marks there are: the installation's, and on a Cluster, whose nodes fail one by one, those of the queues. */
+export function markedQueues(client: RedisClient, queues: readonly string[]): (string | undefined)[] {
+  return client.isCluster ? [undefined, ...queues] : [undefined];
+}
+
+/** The losses that are noted, the latest first; reads only. */
+export async function readLosses(
+  client: RedisClient,
+  prefix: string,
+  queues: readonly string[],
+): Promise<DataLoss[]> {
+  const found = await Promise.all(
+    markedQueues(client, queues).map(async (queue) =>
+      lossesOf(await client.hmget(markKey(prefix, queue), ...LOSS_FIELDS), queue),
+    ),
+  );
+  return found.flat().sort((a, b) => b.noticedAt - a.noticedAt);
+}
+
+/** The loss that took what was written to a queue at a moment (ms since the epoch), if one did. */
+export function lossThatTook(
+  losses: readonly DataLoss[],
+  writtenAt: number,
+  queue?: string | undefined,
+): DataLoss | undefined {
+  return losses.find(
+    (loss) =>
+      loss.from <= writtenAt &&
+      writtenAt <= loss.noticedAt &&
+      (loss.queue === undefined || queue === undefined || loss.queue === queue),
+  );
+}
+
+/** What a loss means, as a clause. @param now where it was not noticed just now: how long ago is said, too */
+export function lossText(loss: DataLoss, now?: number): string {
+  const ago = now === undefined ? '' : ` ${formatDuration(Math.max(0, now - loss.noticedAt))} ago,`;
+  const of = loss.queue === undefined ? '' : ` of queue ${loss.queue}`;
+  if (loss.kind === 'all') {
+    return `Redis lost all data${of}${ago} between ${moment(loss.seenAt)} and ${moment(loss.noticedAt)}: jobs, groups and results from before are gone`;
+  }
+  return `Redis went back to an older state${of}${ago} at ${moment(loss.noticedAt)}: what it accepted after ${moment(loss.from)} may be lost`;
+}
+
+/** What to do about it. */
+export function lossFix({ kind }: Pick<DataLoss, 'kind'>): string {
+  return kind === 'all'
+    ? 'submit that work again; if no one ran FLUSHALL, have Redis keep its data over a restart: infer doctor redis'
+    : 'submit again what `infer result` does not know; infer redis-tune shows the settings that lose less';
+}
+
+/** `2026-11-28 08:12:03.250 UTC`. */
+function moment(at: number): string {
+  return new Date(at).toISOString().replace('T', ' ').replace('Z', ' UTC');
+}
