@@ -47,7 +47,7 @@ describe('infer doctor', () => {
     expect(head).toBe('STATUS\tTOPIC\tCHECK\tMS\tFOUND\tFIX');
     expect(rows.every((row) => row.split('\t').length === 6)).toBe(true);
     expect(new Set(rows.map((row) => row.split('\t')[1]))).toEqual(new Set(['redis', 'config']));
-    expect(stderr).toMatch(/^14 checks in .*: \d+ ok.*\nReady: submit, results, inspect\n$/);
+    expect(stderr).toMatch(/^15 checks in .*: \d+ ok.*\nReady: submit, results, inspect\n$/);
     expect(stdout + stderr).not.toContain('\u001b');
   });
 
