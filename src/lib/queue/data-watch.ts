@@ -74,7 +74,7 @@ export function onLoss(client: RedisClient, listener: (loss: DataLoss) => void):
  * The loss that took what was written to a queue at a moment, ms since the epoch; undefined when none did, or this
  * user may not look.
  */
-export async function lossSince(
+async function lossSince(
   client: RedisClient,
   prefix: string,
   writtenAt: number,
