@@ -70,6 +70,8 @@ export interface TakenJob {
   stalls: number;
   /** Failed executions before this one. */
   failures: number;
+  /** What of its data is damaged, in words: it cannot run. */
+  damage?: string | undefined;
 }
 
 /** How a worker ends its hold on a job. */

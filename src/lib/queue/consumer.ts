@@ -5,7 +5,7 @@ import { closeClient } from '../redis/connect.js';
 import type { RedisClient } from '../redis/types.js';
 import type { QueueConsumer, Settlement, TakenJob } from './broker.js';
 import { expireAllDue } from './deadlines.js';
-import { fromJobData, toJobData } from './job-data.js';
+import { readJobData, toJobData } from './job-data.js';
 import { STATS_BUCKET_MS, takesKey, wakeKey } from './keys.js';
 import { encodeNotice } from './notice.js';
 import { packFields } from './pack.js';
@@ -133,19 +133,20 @@ export class BullConsumer implements QueueConsumer {
     const jobs: TakenJob[] = [];
     for (let i = 2; i < reply.length; i += 7) {
       const [id, data, timestamp, ats, atm, stc, ownInput] = reply.slice(i, i + 7);
-      const parsed = fromJobData(String(data), String(id), this.queue);
-      const spec = parsed?.spec ?? foreignSpec(String(id), this.queue);
+      const read = readJobData(String(data), String(id), this.queue);
+      const { damage, spec = foreignSpec(String(id), this.queue) } = read;
       jobs.push({
         spec,
         token,
-        routed: parsed !== undefined && routes?.has(routeOf(parsed.spec)) === true,
+        routed: read.spec !== undefined && routes?.has(routeOf(read.spec)) === true,
         // An empty input is how a lost or foreign one reaches the worker, which fails it by name.
-        input: parsed?.input ?? (Buffer.isBuffer(ownInput) ? ownInput : Buffer.alloc(0)),
+        input: read.input ?? (Buffer.isBuffer(ownInput) ? ownInput : Buffer.alloc(0)),
         submittedAt: Number(String(timestamp)),
         takenAt: now,
         attempt: Number(ats),
         failures: Number(String(atm)),
         stalls: Number(String(stc)),
+        ...(damage === undefined ? {} : { damage }),
       });
     }
     return jobs;
@@ -231,6 +232,9 @@ export class BullConsumer implements QueueConsumer {
     if (kind === 'release' || kind === 'retry') {
       const delay = kind === 'retry' ? Math.round(settlement.delayMs) : 0;
       return [spec.id, job.token, kind, reason, '', failureJson, '', '', 0, 0, '', '', 0, '', delay];
+    }
+    if (job.damage !== undefined) {
+      return [spec.id, job.token, 'damaged', job.damage, '', '', '', '', 0, 0, '', '', 0, '', 0];
     }
     const result = spec.resultTtl > 0 ? resultOf(settlement) : NO_BYTES;
     const apart = this.options.results !== undefined;

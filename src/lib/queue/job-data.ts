@@ -1,6 +1,6 @@
 import { BOUNDS, within } from '../core/bounds.js';
 import { MAX_PRIORITY } from '../core/job.js';
-import type { JobSpec } from './broker.js';
+import type { ChunkOf, JobSpec } from './broker.js';
 import { routeOf } from './routes.js';
 
 /**
@@ -29,23 +29,59 @@ export function toJobData(spec: JobSpec, input: Uint8Array | undefined): JobData
   return { s: rest, i: Buffer.from(input.buffer, input.byteOffset, input.byteLength).toString('base64') };
 }
 
-/** Reads `data`; undefined when it is not a job of ours (added by other BullMQ code). */
+/** What the data of a job says. */
+export interface ReadData {
+  /** Undefined for a job that other BullMQ code added, and where the data cannot be read. */
+  spec: JobSpec | undefined;
+  /** Undefined when it has its own key, or the job has ended. */
+  input: Buffer | undefined;
+  /** What of it neither infer nor BullMQ writes so, in words. */
+  damage: string | undefined;
+}
+
+/** Reads `data` of a job, whatever it holds. */
+export function readJobData(json: string, id: string, queue: string): ReadData {
+  let data: Partial<JobData> | null;
+  try {
+    data = JSON.parse(json) as Partial<JobData> | null;
+  } catch {
+    return { spec: undefined, input: undefined, damage: 'its field data is not JSON' };
+  }
+  if (typeof data?.s !== 'object' || data.s === null || typeof data.s.model !== 'string') {
+    return { spec: undefined, input: undefined, damage: undefined };
+  }
+  const damage = damageOf(data.s);
+  return {
+    spec: bounded({ id, queue, ...data.s }),
+    input: typeof data.i === 'string' ? Buffer.from(data.i, 'base64') : undefined,
+    damage,
+  };
+}
+
+/** Reads `data`; undefined when it is not a job of ours (added by other BullMQ code), or cannot be read. */
 export function fromJobData(
   json: string,
   id: string,
   queue: string,
 ): { spec: JobSpec; input: Buffer | undefined } | undefined {
-  let data: Partial<JobData>;
-  try {
-    data = JSON.parse(json) as Partial<JobData>;
-  } catch {
-    return undefined;
+  const { spec, input } = readJobData(json, id, queue);
+  return spec === undefined ? undefined : { spec, input };
+}
+
+/** What cannot be made up for: where the job counts, and until when it may start. */
+function damageOf({ group, deadline }: Partial<Record<keyof JobSpec, unknown>>): string | undefined {
+  if (group !== undefined && !isChunkOf(group)) return 'the group in its field data cannot be read';
+  if (deadline !== undefined && !Number.isFinite(deadline)) {
+    return 'the deadline in its field data is not a number';
   }
-  if (typeof data?.s !== 'object' || data.s === null || typeof data.s.model !== 'string') return undefined;
-  return {
-    spec: bounded({ id, queue, ...data.s }),
-    input: typeof data.i === 'string' ? Buffer.from(data.i, 'base64') : undefined,
-  };
+  return undefined;
+}
+
+function isChunkOf(group: unknown): group is ChunkOf {
+  const { id, index, home } = (group ?? {}) as Partial<Record<keyof ChunkOf, unknown>>;
+  return (
+    typeof id === 'string' && Number.isSafeInteger(index) && (home === undefined || typeof home === 'string')
+  );
 }
 
 /**
@@ -64,6 +100,7 @@ function bounded(spec: JobSpec): JobSpec {
   if (spec.version !== undefined) spec.version = within(spec.version, VERSIONS);
   if (spec.deadline !== undefined && !Number.isFinite(spec.deadline)) delete spec.deadline;
   if (spec.reply !== undefined && typeof spec.reply !== 'string') delete spec.reply;
+  if (spec.group !== undefined && !isChunkOf(spec.group)) delete spec.group;
   return spec;
 }
 

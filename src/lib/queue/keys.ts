@@ -48,6 +48,11 @@ export const wakeKey = (tag: string, route: string): string => `${tag}:wake:${ro
 export const expiredKey = (tag: string): string => `${tag}:expired`;
 export const cancelledKey = (tag: string): string => `${tag}:cancelled`;
 
+/** ZSET id -> ms after which a job does not start any more. */
+export const deadlinesKey = (tag: string): string => `${tag}:deadlines`;
+/** ZSET id -> ms at which a damaged job was set aside, and HASH id -> what is damaged; EX, 1,000 at most. */
+export const damagedKey = (tag: string): string => `${tag}:damaged`;
+export const damagedWhyKey = (tag: string): string => `${tag}:damaged:why`;
 /** ZSET id -> ms: copies of jobs that are being moved here, not yet to be taken; see scripts-move.ts. */
 export const arrivingKey = (tag: string): string => `${tag}:arriving`;
 /** STRING, EX: the queue a job was moved to, until it has arrived there. */

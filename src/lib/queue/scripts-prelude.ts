@@ -1,4 +1,5 @@
 import { BOUNDS } from '../core/bounds.js';
+import { SET_ASIDE, TOLERANCE } from './scripts-damage.js';
 import { FILING } from './scripts-filing.js';
 
 /** KEYS of every script, in this order. */
@@ -25,8 +26,7 @@ local completed, failed, events, meta, pc, marker = KEYS[5], KEYS[6], KEYS[7], K
 local base, tag = ARGV[1], ARGV[2]
 -- From one BullMQ priority to the next, in scores.
 local STEP = 4294967296
-
--- The server's own time in ms. No caller says what time it is: clocks of hosts may be off, and one that is
+${TOLERANCE}-- The server's own time in ms. No caller says what time it is: clocks of hosts may be off, and one that is
 -- ahead would end other users' jobs.
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -46,13 +46,32 @@ end
 
 -- BullMQ's own formula: lower is sooner, first come first served within a priority.
 local function score(priority)
-  return priority * STEP + call('INCR', pc) % STEP
+  -- Behind all others where the counter is damaged.
+  return priority * STEP + (try('INCR', pc) or STEP - 1) % STEP
 end
 
--- What a job's data says of it; {} for one that other BullMQ code added.
+-- The marker wakes idle workers and holds nothing else: one of another type is replaced.
+local function mark(at, member)
+  if try('ZADD', marker, at, member) then return end
+  call('DEL', marker)
+  call('ZADD', marker, at, member)
+end
+
+local function isPaused()
+  return try('HEXISTS', meta, 'paused') == 1
+end
+
+-- What a job's data says of it, without what cannot be so; {} for one that other BullMQ code added.
 local function specOf(data)
   local ok, job = pcall(cjson.decode, data)
-  return ok and type(job) == 'table' and type(job.s) == 'table' and job.s or {}
+  local spec = ok and type(job) == 'table' and type(job.s) == 'table' and job.s or {}
+  local group = spec.group
+  if type(group) ~= 'table' or type(group.id) ~= 'string' or not (group.home == nil or type(group.home) == 'string') then
+    spec.group = nil
+  end
+  if type(spec.reply) ~= 'string' then spec.reply = nil end
+  if type(spec.deadline) ~= 'number' then spec.deadline = nil end
+  return spec
 end
 
 -- Job data without the input that rode in it. Numbers keep 14 digits, enough for milliseconds.
@@ -64,7 +83,7 @@ ${FILING}
 -- In front of its priority, as BullMQ's pushBackJobWithPriority does; then wake an idle worker.
 local function pushBack(id)
   local job = call('HMGET', base .. id, 'priority', 'name')
-  local priority = tonumber(job[1] or '') or 0
+  local priority = wholeOf('priority', job[1])
   local route = priority > 0 and anyFiled() and routeOf(job[2])
   if priority == 0 then
     call('RPUSH', wait, id)
@@ -72,13 +91,12 @@ local function pushBack(id)
     call('ZADD', prioritized, priority * STEP, id)
     if route then file(id, route, priority * STEP) end
   end
-  if call('HEXISTS', meta, 'paused') == 1 then return end
-  if route then wakeFor(route) else call('ZADD', marker, 0, '0') end
+  if isPaused() then return end
+  if route then wakeFor(route) else mark(0, '0') end
 end
 
 local function tell(list, notice)
-  call('RPUSH', list, notice)
-  call('EXPIRE', list, 300)
+  if try('RPUSH', list, notice) then call('EXPIRE', list, 300) end
 end
 
 -- A chunk that was moved to another queue counts in the group where that is, named id@queue. Only on a
@@ -97,9 +115,9 @@ end
 -- rows before its end; chunks outlive their own end by a day for that. 20,000 chunks (5 million
 -- rows) take about 20 ms here; beyond that the day's bound holds.
 local function endGroup(group, gtag, key, jobs)
-  local g = call('HMGET', key, 'ttl', 'rl')
+  local g = try('HMGET', key, 'ttl', 'rl') or {}
   local ttl = math.max(keepFor(g[1], 3600), 60)
-  call('HSET', key, 'finishedOn', now)
+  try('HSET', key, 'finishedOn', now)
   call('EXPIRE', key, ttl)
   for i = 0, math.min(jobs, 20000) - 1 do
     call('EXPIRE', gtag .. ':res:' .. group .. '-' .. i, ttl)
@@ -114,7 +132,7 @@ end
 local deadlines, hasDeadlines = tag .. ':deadlines', nil
 local function dropDeadline(id)
   if hasDeadlines == nil then hasDeadlines = call('EXISTS', deadlines) == 1 end
-  if hasDeadlines then call('ZREM', deadlines, id) end
+  if hasDeadlines then try('ZREM', deadlines, id) end
 end
 
 -- Counts a chunk's end in its group; the last one ends the group.
@@ -122,10 +140,13 @@ local function endInGroup(ref, rows, ok)
   local group, gtag = groupAt(ref)
   local key = gtag .. ':grp:' .. group
   if call('EXISTS', key) == 0 then return end
-  call('HINCRBY', key, 'rd', rows)
-  call('HINCRBY', key, ok and 'jc' or 'jf', 1)
-  local g = call('HMGET', key, 'closed', 'jobs', 'jc', 'jf')
-  if g[1] == '1' and tonumber(g[3] or 0) + tonumber(g[4] or 0) >= tonumber(g[2]) then endGroup(group, gtag, key, tonumber(g[2])) end
+  try('HINCRBY', key, 'rd', rows)
+  try('HINCRBY', key, ok and 'jc' or 'jf', 1)
+  local g = try('HMGET', key, 'closed', 'jobs', 'jc', 'jf') or {}
+  local jobs = tonumber(g[2] or '')
+  if g[1] == '1' and jobs and (tonumber(g[3] or '') or 0) + (tonumber(g[4] or '') or 0) >= jobs then
+    endGroup(group, gtag, key, jobs)
+  end
 end
 
 -- A notice that says no more than how a job ended.
@@ -159,13 +180,13 @@ local function finish(j)
     fields[#fields + 1] = value
   end
   if j.state == 'completed' then
-    call('ZADD', completed, now, j.id)
+    try('ZADD', completed, now, j.id)
     set('returnvalue', '1')
     if j.tried then call('HDEL', key, 'f', 'failedReason') end
   elseif j.state == 'failed' then
-    call('ZADD', failed, now, j.id)
+    try('ZADD', failed, now, j.id)
   else
-    call('ZADD', tag .. ':' .. j.state, now, j.id)
+    try('ZADD', tag .. ':' .. j.state, now, j.id)
   end
   if j.failure ~= '' then
     set('f', j.failure)
@@ -189,16 +210,18 @@ local function finish(j)
   end
   if j.group ~= '' then endInGroup(j.group, j.rows, j.state == 'completed') end
   local field = j.state == 'completed' and 'returnvalue' or 'failedReason'
-  call('XADD', events, 'MAXLEN', '~', 1000, '*', 'event', j.state, 'jobId', j.id, field, j.reason, 'prev', 'active')
+  try('XADD', events, 'MAXLEN', '~', 1000, '*', 'event', j.state, 'jobId', j.id, field, j.reason, 'prev', 'active')
 end
 
 -- Whether a hold still counts: its lock lives; or it lapsed (Redis was away longer than the lock)
 -- and no one has noticed, so that work done meanwhile is not thrown away.
 local function holds(id, token)
   local key = base .. id
-  local lock = call('GET', key .. ':lock')
+  local lock = try('GET', key .. ':lock')
   if lock then return lock == token end
-  return call('HGET', key, 'ht') == token and call('LPOS', active, id) ~= false
+  -- One of another type says nothing; the field and the list do.
+  if lock == nil then call('DEL', key .. ':lock') end
+  return call('HGET', key, 'ht') == token and try('LPOS', active, id) ~= false
 end
 
 -- Renews the lock of a hold that counts. A full Redis refuses SET, and every running job would lose its lock.
@@ -223,7 +246,7 @@ local function endIfUnwanted(id)
   finishUnheld(id, call('HGET', key, 'data'), 'cancelled', '{"code":"CANCELLED","message":"' .. message .. '"}', message, 3600)
   return true
 end
-`;
+${SET_ASIDE}`;
 
 /**
  * Opens the scripts of operators, who work on all of a queue. A Redis user that may list no queue, such

@@ -251,7 +251,7 @@ end
  */
 export const REROUTE = `${PRELUDE}
 local pace = tag .. ':pace:filed'
-if not anyFiled() or (ARGV[4] ~= '' and call('EXISTS', pace) == 1) then return 0 end
+if not anyFiled() or (ARGV[4] ~= '' and call('PTTL', pace) > 0) then return 0 end
 if ARGV[4] ~= '' then call('SET', pace, 1, 'PX', ARGV[4]) end
 local fields = soft('HGETALL', filedKey)
 if not fields then
@@ -265,7 +265,7 @@ for i = 1, #fields, 2 do
   if n then cursors[tonumber(n)] = tonumber(fields[i + 1]) end
 end
 
-local awake = call('HEXISTS', meta, 'paused') == 0
+local awake = not isPaused()
 local filed, window = 0, math.max(10, math.floor(${CHECKED} / math.max(1, #routes)))
 for _, route in ipairs(routes) do
   local key = filedUnder(route)
@@ -312,7 +312,7 @@ if filed == 0 then call('DEL', filedKey) end
 -- Some that should be filed are not: takes look at all again.
 if lacking or covered > filed then
   call('HDEL', filedKey, 'c', 'p1', 'p2', 'p3', 'p4', 'p5', 'p6', 'p7', 'p8', 'p9', 'p10')
-  if awake then call('ZADD', marker, 0, '0') end
+  if awake then mark(0, '0') end
 end
 return 1
 `;

@@ -63,11 +63,11 @@ return 1
 export const EXPIRE_DUE = `${PRELUDE}
 local out, most = {0}, tonumber(ARGV[3])
 local pace = tag .. ':pace:deadlines'
-if ARGV[8] ~= '' and call('EXISTS', pace) == 1 then return {1} end
+if ARGV[8] ~= '' and call('PTTL', pace) > 0 then return {1} end
 
 local function look(id)
   local job = call('HMGET', base .. id, 'data', 'st', 'finishedOn')
-  if job[1] and call('ZREM', prioritized, id) + call('ZREM', delayed, id) > 0 then
+  if job[1] and (try('ZREM', prioritized, id) or 0) + (try('ZREM', delayed, id) or 0) > 0 then
     unfile(id)
     finishUnheld(id, job[1], 'expired', ARGV[4], ARGV[5], tonumber(ARGV[6]))
     out[#out + 1] = id
@@ -79,14 +79,21 @@ local function look(id)
   call('ZREM', deadlines, id)
 end
 
-local own = ARGV[7] ~= '' and tonumber(call('ZSCORE', deadlines, ARGV[7]) or '')
-if own and own <= now then look(ARGV[7]) end
+-- What cannot be looked at now is looked at later, and does not keep others waiting.
+local function lookAt(id)
+  local _, aside = guarded(id, look)
+  if aside then call('ZREM', deadlines, id) end
+  if aside == false then call('ZADD', deadlines, now + 1000, id) end
+end
+
+local own = ARGV[7] ~= '' and tonumber(try('ZSCORE', deadlines, ARGV[7]) or '')
+if own and own <= now then lookAt(ARGV[7]) end
 -- What is held or gone costs a fraction of what ends.
-local due = call('ZRANGEBYSCORE', deadlines, '-inf', now, 'LIMIT', 0, 5 * most)
+local due = try('ZRANGEBYSCORE', deadlines, '-inf', now, 'LIMIT', 0, 5 * most) or {}
 local looked = 0
 while looked < #due and #out - 1 < most do
   looked = looked + 1
-  look(due[looked])
+  lookAt(due[looked])
 end
 if looked < #due or #due == 5 * most then
   out[1] = 1

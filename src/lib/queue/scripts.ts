@@ -32,9 +32,8 @@ local token, lockMs, want, below, worker = ARGV[3], within(ARGV[4], 1, ${BOUNDS.
 local slot, takes = ARGV[8] or '', tag .. ':takes:' .. string.match(token, '^[^:]*')
 local out = {0, 0}
 
-local function answer(id, job, ats)
+local function answer(id, job, ats, input)
   local n = #out
-  local input = call('GET', tag .. ':in:' .. id)
   out[n + 1] = id
   out[n + 2] = job[2]
   out[n + 3] = job[3]
@@ -45,45 +44,73 @@ local function answer(id, job, ats)
   return #job[2] + (input and #input or 0)
 end
 
-local before = slot ~= '' and call('HGET', takes, slot)
+-- What is read of a job, and its input; fails for one that is damaged.
+local function read(id)
+  local job = call('HMGET', base .. id, 'name', 'data', 'timestamp', 'atm', 'stc', 'ats', 'priority')
+  if not job[2] then damage('its field data is missing') end
+  timeOf('timestamp', job[3])
+  wholeOf('atm', job[4])
+  wholeOf('stc', job[5])
+  wholeOf('priority', job[7])
+  return job, call('GET', tag .. ':in:' .. id)
+end
+
+local function someWait()
+  return (try('ZCARD', prioritized) or 0) > 0 or (try('LLEN', wait) or 0) > 0
+end
+
+local function again(id)
+  if not holds(id, token) then return end
+  renewLock(id, token, lockMs)
+  local job, input = read(id)
+  answer(id, job, wholeOf('ats', job[6]), input)
+end
+
+local before = slot ~= '' and try('HGET', takes, slot)
+-- Of another type it is of no use to anyone.
+if before == nil then call('DEL', takes) end
 if before and string.sub(before, 1, #token + 1) == token .. '\\0' then
-  for id in string.gmatch(string.sub(before, #token + 2), '[^%z]+') do
-    if holds(id, token) then
-      renewLock(id, token, lockMs)
-      local job = call('HMGET', base .. id, 'name', 'data', 'timestamp', 'atm', 'stc', 'ats')
-      if job[2] then answer(id, job, tonumber(job[6]) or 1) end
-    end
-  end
-  if call('ZCARD', prioritized) > 0 or call('LLEN', wait) > 0 then out[2] = 1 end
+  for id in string.gmatch(string.sub(before, #token + 2), '[^%z]+') do guarded(id, again) end
+  if someWait() then out[2] = 1 end
   return out
 end
-if call('HEXISTS', meta, 'paused') == 1 then return out end
+-- Without the list of active jobs a lost one would not be found again, and jobs of other routes are put into prioritized.
+if isPaused() or try('LLEN', active) == nil or try('ZCARD', prioritized) == nil then return out end
 
-local due = call('ZRANGEBYSCORE', delayed, 0, (now + 1) * 4096 - 1, 'LIMIT', 0, 200)
-for _, id in ipairs(due) do
-  call('ZREM', delayed, id)
-  local priority = tonumber(call('HGET', base .. id, 'priority')) or 0
+local function promote(id)
+  local priority = priorityOf(id)
   if priority == 0 then call('LPUSH', wait, id) else call('ZADD', prioritized, score(priority), id) end
+  call('ZREM', delayed, id)
   call('HSET', base .. id, 'delay', 0)
 end
 
+for _, id in ipairs(try('ZRANGEBYSCORE', delayed, 0, (now + 1) * 4096 - 1, 'LIMIT', 0, 200) or {}) do
+  guarded(id, promote)
+end
 ${ROUTED_TAKE}
--- 128 jobs or inputs of 16 MB are enough for one take: more would hold up everybody who uses this Redis.
 local rows, bytes, jobs, brought = 0, 0, 0, {token}
-while rows < want and bytes < 16777216 and jobs < 128 do
+local function take(id)
+  local key = base .. id
+  local job, input = read(id)
+  local ats = call('HINCRBY', key, 'ats', 1)
+  call('LPUSH', active, id)
+  call('SET', key .. ':lock', token, 'PX', lockMs)
+  call('HSET', key, 'processedOn', now, 'pb', worker, 'ht', token)
+  bytes = bytes + answer(id, job, ats, input)
+  jobs = jobs + 1
+  brought[jobs + 1] = id
+  rows = rows + (tonumber(string.match(job[1] or '', '#(%d+)$')) or 1)
+end
+
+-- 128 jobs or inputs of 16 MB are enough for one take: more would hold up everybody who uses this Redis.
+local tried = 0
+while rows < want and bytes < 16777216 and jobs < 128 and tried < 256 do
   local id = nextId()
   if not id then break end
-  local key = base .. id
-  local job = call('HMGET', key, 'name', 'data', 'timestamp', 'atm', 'stc')
-  if job[2] then
-    call('LPUSH', active, id)
-    call('SET', key .. ':lock', token, 'PX', lockMs)
-    call('HSET', key, 'processedOn', now, 'pb', worker, 'ht', token)
-    bytes = bytes + answer(id, job, call('HINCRBY', key, 'ats', 1))
-    jobs = jobs + 1
-    brought[jobs + 1] = id
-    rows = rows + (tonumber(string.match(job[1] or '', '#(%d+)$')) or 1)
-  end
+  tried = tried + 1
+  local _, aside = guarded(id, take, true)
+  -- Tried again when the worker has slept, or more comes.
+  if aside == false then return out end
 end
 
 if slot ~= '' and jobs > 0 then
@@ -93,12 +120,14 @@ end
 local rest, ours = finishRouting()
 if ours then out[2] = 1 end
 if rest then
-  call('ZADD', marker, 0, '0')
+  mark(0, '0')
 else
-  local next = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
-  if #next > 0 then
-    out[1] = math.floor(tonumber(next[2]) / 4096)
-    call('ZADD', marker, out[1], '1')
+  local next = try('ZRANGE', delayed, 0, 0, 'WITHSCORES') or {}
+  local at = #next > 0 and math.floor(tonumber(next[2]) / 4096) or 0
+  -- What is due and still there cannot be brought to its place: a key is damaged.
+  if at > now then
+    out[1] = at
+    mark(at, '1')
   end
 end
 return out
@@ -106,62 +135,81 @@ return out
 
 /**
  * Ends holds. ARGV 3 statistics bucket, then per job 15 fields packed as one (pack.ts): id, token, kind, reason, meta, failure,
- * result, notice header, ttl, keep, reply, group, rows, data, delay ms.
+ * result, notice header, ttl, keep, reply, group, rows, data, delay ms. The kind is a terminal state, 'retry', 'release', or 'damaged'.
  * Output: 1 (ours, applied now or before) or 0 (lost) per job.
  */
 export const SETTLE = `${PRELUDE}${TIMELINE}
 local out, done, bad, rowsDone = {}, 0, 0, 0
-for i = 4, #ARGV do
-  local f = unpackFields(ARGV[i])
-  local id, token, kind = f[1], f[2], f[3]
-  local key = base .. id
-  if not holds(id, token) then
-    -- Sent again after a lost connection, it finds its own work done.
-    out[#out + 1] = call('HGET', key, 'tk') == token and 1 or 0
-  else
-    call('DEL', key .. ':lock')
-    call('LREM', active, -1, id)
-    if kind == 'release' then
-      note(id, 'back')
-      -- It has not run: as if never taken.
-      call('HINCRBY', key, 'ats', -1)
-      call('HSET', key, 'tk', token)
-      if not endIfUnwanted(id) then pushBack(id) end
-    elseif kind == 'retry' and endIfUnwanted(id) then
-      call('HSET', key, 'tk', token)
-    elseif kind == 'retry' then
-      local delay = within(f[15], 0, ${BOUNDS.delayMs.max}, 0)
-      note(id, 'retry', codeOf(f[6]), f[4], delay)
-      call('HINCRBY', key, 'atm', 1)
-      call('HSET', key, 'tk', token, 'f', f[6], 'failedReason', f[4])
-      if delay <= 0 then
-        pushBack(id)
-      else
-        call('HSET', key, 'delay', delay)
-        call('ZADD', delayed, (now + delay) * 4096 + call('INCR', pc) % 4096, id)
-        local first = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
-        if first[1] == id then call('ZADD', marker, now + delay, '1') end
-      end
-    else
-      local tries = call('HINCRBY', key, 'atm', 1)
-      local rows = within(f[13], 0, ${BOUNDS.rows.max}, 0)
-      local result = f[7]
-      local notice = f[8]
-      -- Up to 64 KB the result rides along, which saves the waiter a round trip.
-      if notice ~= '' and #result <= 65536 then notice = notice .. result end
-      finish({id = id, state = kind, token = token, tried = tries > 1, reason = f[4], meta = f[5],
-        failure = f[6], result = result, notice = notice, ttl = f[9],
-        keep = f[10], reply = f[11], group = f[12], rows = rows, data = f[14]})
-      if kind == 'completed' then done = done + 1; rowsDone = rowsDone + rows else bad = bad + 1 end
-    end
-    out[#out + 1] = 1
+
+local function letGo(id)
+  call('DEL', base .. id .. ':lock')
+  try('LREM', active, -1, id)
+end
+
+local f
+local function settle(id)
+  local token, kind, key = f[2], f[3], base .. id
+  -- Sent again after a lost connection, it finds its own work done.
+  if not holds(id, token) then return call('HGET', key, 'tk') == token and 1 or 0 end
+  if kind == 'damaged' then
+    setAside(id, f[4], true)
+    return 1
   end
+  if kind == 'release' then
+    note(id, 'back')
+    -- It has not run: as if never taken.
+    call('HINCRBY', key, 'ats', -1)
+    if not endIfUnwanted(id) then pushBack(id) end
+    call('HSET', key, 'tk', token)
+    letGo(id)
+    return 1
+  end
+  if kind == 'retry' and endIfUnwanted(id) then
+    call('HSET', key, 'tk', token)
+    letGo(id)
+    return 1
+  end
+  local tries = call('HINCRBY', key, 'atm', 1)
+  if kind == 'retry' then
+    local delay = within(f[15], 0, ${BOUNDS.delayMs.max}, 0)
+    note(id, 'retry', codeOf(f[6]), f[4], delay)
+    call('HSET', key, 'f', f[6], 'failedReason', f[4])
+    if delay <= 0 then
+      pushBack(id)
+    else
+      priorityOf(id)
+      call('ZADD', delayed, (now + delay) * 4096 + (try('INCR', pc) or 0) % 4096, id)
+      call('HSET', key, 'delay', delay)
+      local first = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+      if first[1] == id then mark(now + delay, '1') end
+    end
+    call('HSET', key, 'tk', token)
+    letGo(id)
+    return 1
+  end
+  local rows = within(f[13], 0, ${BOUNDS.rows.max}, 0)
+  local result = f[7]
+  local notice = f[8]
+  -- Up to 64 KB the result rides along, which saves the waiter a round trip.
+  if notice ~= '' and #result <= 65536 then notice = notice .. result end
+  letGo(id)
+  finish({id = id, state = kind, token = token, tried = tries > 1, reason = f[4], meta = f[5],
+    failure = f[6], result = result, notice = notice, ttl = f[9],
+    keep = f[10], reply = f[11], group = f[12], rows = rows, data = f[14]})
+  if kind == 'completed' then done = done + 1; rowsDone = rowsDone + rows else bad = bad + 1 end
+  return 1
+end
+
+for i = 4, #ARGV do
+  f = unpackFields(ARGV[i])
+  -- One that could not be put back keeps its lock until that lapses.
+  out[#out + 1] = guarded(f[1], settle) or 0
 end
 if done + bad > 0 then
   local stats = tag .. ':stats:' .. ARGV[3]
-  call('HINCRBY', stats, 'c', done)
-  call('HINCRBY', stats, 'f', bad)
-  call('HINCRBY', stats, 'r', rowsDone)
+  try('HINCRBY', stats, 'c', done)
+  try('HINCRBY', stats, 'f', bad)
+  try('HINCRBY', stats, 'r', rowsDone)
   call('EXPIRE', stats, 120)
 end
 return out
@@ -170,13 +218,17 @@ return out
 /** Renews locks. ARGV 3 lock ms, then id, token per job. Output: per job 1 ours, 0 lost, 2 cancel asked for. */
 export const RENEW = `${PRELUDE}
 local out, lockMs = {}, within(ARGV[3], 1, ${BOUNDS.lockMs.max}, 10000)
+local token
+local function renew(id)
+  if not holds(id, token) then return 0 end
+  local unwanted = call('HEXISTS', base .. id, 'cr') == 1
+  renewLock(id, token, lockMs)
+  return unwanted and 2 or 1
+end
+
 for i = 4, #ARGV, 2 do
-  if holds(ARGV[i], ARGV[i + 1]) then
-    renewLock(ARGV[i], ARGV[i + 1], lockMs)
-    out[#out + 1] = call('HEXISTS', base .. ARGV[i], 'cr') == 1 and 2 or 1
-  else
-    out[#out + 1] = 0
-  end
+  token = ARGV[i + 1]
+  out[#out + 1] = guarded(ARGV[i], renew) or 0
 end
 return out
 `;
@@ -188,25 +240,39 @@ return out
  */
 export const RECOVER = `${PRELUDE}${TIMELINE}
 local requeued, poisoned = {}, {}
-for _, id in ipairs(call('LRANGE', active, 0, -1)) do
-  local key = base .. id
-  if call('EXISTS', key .. ':lock') == 0 then
-    call('LREM', active, -1, id)
-    local data = call('HGET', key, 'data')
-    if data then
-      note(id, 'lost')
-      local stalls = call('HINCRBY', key, 'stc', 1)
-      if endIfUnwanted(id) then
-        -- It had been asked for: neither back in the queue nor poison.
-      elseif stalls >= tonumber(ARGV[3]) then
-        finishUnheld(id, data, 'failed', ARGV[4], ARGV[5], ARGV[6])
-        poisoned[#poisoned + 1] = id
-      else
-        pushBack(id)
-        requeued[#requeued + 1] = id
-      end
-    end
+
+-- Every lock of a hold expires. One that does not is damage: its holder has ten seconds to renew it.
+local function isHeld(id)
+  local lock = base .. id .. ':lock'
+  local left = call('PTTL', lock)
+  if left == -1 then
+    if try('GET', lock) == nil then call('SET', lock, try('HGET', base .. id, 'ht') or '', 'PX', 10000) end
+    call('PEXPIRE', lock, 10000)
   end
+  return left ~= -2
+end
+
+local function recover(id)
+  local key = base .. id
+  local data = call('HGET', key, 'data')
+  if not data then damage('its field data is missing') end
+  local stalls = wholeOf('stc', call('HGET', key, 'stc')) + 1
+  if endIfUnwanted(id) then
+    -- It had been asked for: neither back in the queue nor poison.
+  elseif stalls >= tonumber(ARGV[3]) then
+    finishUnheld(id, data, 'failed', ARGV[4], ARGV[5], ARGV[6])
+    poisoned[#poisoned + 1] = id
+  else
+    pushBack(id)
+    requeued[#requeued + 1] = id
+  end
+  note(id, 'lost')
+  call('HSET', key, 'stc', stalls)
+  call('LREM', active, -1, id)
+end
+
+for _, id in ipairs(try('LRANGE', active, 0, -1) or {}) do
+  if not isHeld(id) then guarded(id, recover) end
 end
 requeued[#requeued + 1] = ''
 for _, id in ipairs(poisoned) do requeued[#requeued + 1] = id end
@@ -220,7 +286,7 @@ return requeued
  */
 export const SWEEP = `${PRELUDE}
 local set = ({completed = completed, failed = failed})[ARGV[3]] or tag .. ':' .. ARGV[3]
-local ids = call('ZRANGE', set, ARGV[4], ARGV[4] + ARGV[5] - 1)
+local ids = try('ZRANGE', set, ARGV[4], ARGV[4] + ARGV[5] - 1) or {}
 local removed = 0
 for from = 1, #ids, 100 do
   local keys, gone = {}, {}

@@ -18,6 +18,7 @@ const READ = [
   'llen',
   'pttl',
   'strlen',
+  'type',
 ];
 
 /** What lists: jobs of a queue, workers, the audit log. */

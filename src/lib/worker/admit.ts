@@ -3,6 +3,7 @@ import { decodeEnvelope } from '../model/envelope.js';
 import { leastResultBytes, type ModelSignature } from '../model/signature.js';
 import { ELEMENT_BYTES, elementCount, type Payload, type RowTensor } from '../model/tensor.js';
 import type { TakenJob } from '../queue/broker.js';
+import { jobDamaged } from '../queue/damage.js';
 import { checkResultSize } from '../queue/too-large.js';
 import type { SizeLimit } from '../redis/size-limits.js';
 
@@ -12,7 +13,7 @@ export type ResultLimit = (bytes: number) => SizeLimit | undefined;
 /**
  * Opens a taken job's input and holds it against the model's signature: the submitter checked too,
  * but perhaps against another version, and one bad row in a micro-batch would fail them all.
- * @throws InferError INPUT_LOST, ENVELOPE, MODEL_UNKNOWN, INPUT_MISMATCH, RESULT_TOO_LARGE
+ * @throws InferError JOB_DAMAGED, INPUT_LOST, ENVELOPE, MODEL_UNKNOWN, INPUT_MISMATCH, RESULT_TOO_LARGE
  */
 export function admit(
   job: TakenJob,
@@ -20,6 +21,7 @@ export function admit(
   resultLimit?: ResultLimit,
 ): Payload {
   const { spec } = job;
+  if (job.damage !== undefined) throw jobDamaged(job.damage);
   if (spec.model === '') {
     throw new InferError('NOT_OURS', 'this job was not added by infer, so its input cannot be read', {
       hint: 'add jobs with infer submit or InferClient',

@@ -1,0 +1,171 @@
+import { type FailureRecord, InferError, messageOf } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import type { RedisClient } from '../redis/types.js';
+import {
+  arrivingKey,
+  bullBase,
+  cancelledKey,
+  damagedKey,
+  damagedWhyKey,
+  deadlinesKey,
+  expiredKey,
+  queueTag,
+} from './keys.js';
+import { DAMAGED_HINT, JOB_DAMAGED } from './scripts-damage.js';
+
+/** A key of a whole queue that does not hold what it must. */
+export interface DamagedKey {
+  key: string;
+  /** What is wrong, in words: `is a string, not a sorted set`. */
+  what: string;
+  /** What does not work because of it. */
+  effect: string;
+}
+
+/** A job that was set aside. */
+export interface DamagedJob {
+  id: string;
+  /** ms since the epoch, by Redis's clock. */
+  at: number;
+  /** What of it is damaged, in words; names the key or field. */
+  what: string;
+}
+
+/** What is damaged of one queue. */
+export interface QueueDamage {
+  queue: string;
+  keys: DamagedKey[];
+  /** The last ones to be set aside, 20 at most. */
+  jobs: DamagedJob[];
+  /** All that are registered. */
+  jobCount: number;
+}
+
+const JOBS_SHOWN = 20;
+
+type Kind = 'list' | 'zset' | 'hash' | 'stream' | 'string';
+
+const KIND_WORDS: Record<string, string> = { zset: 'sorted set' };
+
+/** Every key of a whole queue, its type, and what stops without it. */
+function queueKeys(prefix: string, queue: string): { key: string; kind: Kind; effect: string }[] {
+  const base = bullBase(prefix, queue);
+  const tag = queueTag(prefix, queue);
+  const ended = 'jobs that end are not listed; results are there';
+  return [
+    { key: `${base}prioritized`, kind: 'zset', effect: 'no job can be submitted or taken' },
+    { key: `${base}wait`, kind: 'list', effect: 'jobs without a priority are not taken' },
+    { key: `${base}active`, kind: 'list', effect: 'no job is taken, and jobs of lost workers are not found' },
+    { key: `${base}delayed`, kind: 'zset', effect: 'delayed jobs and retries do not start' },
+    {
+      key: `${base}meta`,
+      kind: 'hash',
+      effect: 'no job can be submitted, and the queue counts as not paused',
+    },
+    { key: `${base}pc`, kind: 'string', effect: 'no job can be submitted' },
+    { key: `${base}id`, kind: 'string', effect: 'no job can be submitted' },
+    { key: `${base}marker`, kind: 'zset', effect: 'idle workers are not woken' },
+    { key: `${base}events`, kind: 'stream', effect: 'no job can be submitted' },
+    { key: `${base}completed`, kind: 'zset', effect: ended },
+    { key: `${base}failed`, kind: 'zset', effect: ended },
+    { key: expiredKey(tag), kind: 'zset', effect: ended },
+    { key: cancelledKey(tag), kind: 'zset', effect: ended },
+    { key: deadlinesKey(tag), kind: 'zset', effect: 'jobs expire only when a worker takes them' },
+    { key: arrivingKey(tag), kind: 'zset', effect: 'no job can be moved here' },
+  ];
+}
+
+/** Keys that hold a counter. */
+const COUNTERS = /:(pc|id)$/;
+
+/**
+ * What is damaged of a queue: keys of another type, and jobs that were set aside. About 20 commands, all sent together
+ * and all reading. A user who may not ask for the type of a key is told of jobs only.
+ */
+export async function readDamage(client: RedisClient, prefix: string, queue: string): Promise<QueueDamage> {
+  const tag = queueTag(prefix, queue);
+  const known = queueKeys(prefix, queue);
+  const [types, jobs, jobCount] = await Promise.all([
+    Promise.all(known.map(({ key }) => typeOf(client, key))),
+    lastJobs(client, tag),
+    ifDamaged(client.zcard(damagedKey(tag)), 0),
+  ]);
+  const keys = known.flatMap(({ key, kind, effect }, i): DamagedKey[] => {
+    const found = types[i];
+    if (found === undefined || found === 'none' || found === kind) return [];
+    return [{ key, what: `is ${aKind(found)}, not ${aKind(kind)}`, effect }];
+  });
+  const counters = known.filter(({ key }, i) => COUNTERS.test(key) && types[i] === 'string');
+  const values = await Promise.all(counters.map(({ key }) => client.get(key)));
+  for (const [i, { key, effect }] of counters.entries()) {
+    if (!/^-?\d{1,18}$/.test(values[i] ?? '0')) keys.push({ key, what: 'is not a number', effect });
+  }
+  return { queue, keys, jobs, jobCount };
+}
+
+async function lastJobs(client: RedisClient, tag: string): Promise<DamagedJob[]> {
+  const flat = await ifDamaged(client.zrange(damagedKey(tag), String(-JOBS_SHOWN), '-1', 'WITHSCORES'), []);
+  if (flat.length === 0) return [];
+  const ids = flat.filter((_, i) => i % 2 === 0);
+  const what = await ifDamaged(client.hmget(damagedWhyKey(tag), ...ids), []);
+  return ids.map((id, i) => ({ id, at: Number(flat[2 * i + 1]), what: what[i] ?? UNKNOWN })).reverse();
+}
+
+const UNKNOWN = 'its record cannot be read';
+
+/** What is damaged of a job; undefined when it is not registered as damaged. */
+export async function damageOfJob(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  id: string,
+): Promise<DamagedJob | undefined> {
+  const tag = queueTag(prefix, queue);
+  const [at, what] = await Promise.all([
+    ifDamaged(client.zscore(damagedKey(tag), id), null),
+    ifDamaged(client.hget(damagedWhyKey(tag), id), null),
+  ]);
+  return at === null ? undefined : { id, at: Number(at), what: what ?? UNKNOWN };
+}
+
+/** Why a damaged job has failed. */
+export function damageFailure(what: string): FailureRecord & { hint: string } {
+  return { code: JOB_DAMAGED, message: `the job is damaged in Redis: ${what}`, hint: DAMAGED_HINT };
+}
+
+/** The same as an error. */
+export function jobDamaged(what: string): InferError {
+  const { code, message, hint } = damageFailure(what);
+  return new InferError(code, message, { hint, exitCode: ExitCode.Negative });
+}
+
+/** Whether Redis refused a command for what a key holds: another type, or no number where one must be. */
+export function isDamage(error: unknown): boolean {
+  return /\bWRONGTYPE\b|is not an integer|not a valid float|not a float|would overflow/.test(
+    messageOf(error),
+  );
+}
+
+/** What a reading comes to, or something else where the key is damaged. */
+export async function ifDamaged<T, U>(reading: Promise<T>, otherwise: U): Promise<T | U> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (isDamage(error)) return otherwise;
+    throw error;
+  }
+}
+
+/** Undefined for a user who may not ask. */
+async function typeOf(client: RedisClient, key: string): Promise<string | undefined> {
+  try {
+    return await client.type(key);
+  } catch (error) {
+    if (messageOf(error).includes('NOPERM')) return undefined;
+    throw error;
+  }
+}
+
+function aKind(kind: string): string {
+  return `a ${KIND_WORDS[kind] ?? kind}`;
+}

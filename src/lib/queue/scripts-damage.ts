@@ -1,0 +1,218 @@
+/**
+ * Lua for what is not as it should be in Redis: a key of another type, a number that is none. A damaged job
+ * affects itself alone: the body of each job of a script runs guarded, and one that fails ends as
+ * `JOB_DAMAGED` and is named in the register of damaged jobs (damage.ts reads it).
+ *
+ * Redis undoes nothing of a script that fails half way, so a body reads before it writes, and what may be
+ * refused comes before what moves the job. Keys that no job depends on (lists of ended jobs, notices, counts) are
+ * written with `try`: without them jobs go on, and `infer doctor` names the key.
+ */
+
+/** Failure code of a job whose record or input in Redis is damaged. */
+export const JOB_DAMAGED = 'JOB_DAMAGED';
+/** Seconds that a damaged job and its entry in the register are kept. */
+export const DAMAGED_TTL = 7 * 86_400;
+/** Entries of the register; beyond that the oldest go. */
+export const DAMAGED_MAX = 1000;
+
+/** What one can do about a damaged job. */
+export const DAMAGED_HINT =
+  'infer retry ID repairs what can be repaired and runs it again; infer cancel ID removes it';
+
+/** Errors of Redis and Lua that a value causes which is not what was expected there. */
+const SIGNS = [
+  'DAMAGED ',
+  'WRONGTYPE',
+  'not an integer',
+  'not a valid float',
+  'not a float',
+  'would overflow',
+  'out of range',
+  'not a number',
+  'attempt to ',
+  'bad argument',
+];
+
+/** Comes first in the prelude: `call` and KEYS are known. */
+export const TOLERANCE = `
+local SIGNS = {${SIGNS.map((sign) => `'${sign}'`).join(', ')}}
+
+-- Redis 7 raises a table, older ones a text.
+local function textOf(err)
+  return type(err) == 'table' and tostring(err.err) or tostring(err)
+end
+
+-- Whether an error comes of a value that is there. All else, such as a full Redis, may pass.
+local function isDamage(err)
+  local text = textOf(err)
+  for _, sign in ipairs(SIGNS) do
+    if string.find(text, sign, 1, true) then return true end
+  end
+  return false
+end
+
+-- A command that a damaged key may refuse: nil then.
+local function try(...)
+  local reply = redis.pcall(...)
+  if type(reply) ~= 'table' or not reply.err then return reply end
+  if isDamage(reply) then return nil end
+  -- Refused for another reason: once more, so that this server raises it in its own way.
+  return call(...)
+end
+
+-- Ends the body of a job whose value is not what it must be.
+local function damage(what)
+  error('DAMAGED ' .. what, 0)
+end
+
+-- A whole number of a job's hash; absent counts as 0.
+local function wholeOf(name, value)
+  if not value then return 0 end
+  if not string.match(value, '^%-?%d+$') or #value > 16 then damage('its field ' .. name .. ' is not a whole number') end
+  return tonumber(value)
+end
+
+-- A time in ms.
+local function timeOf(name, value)
+  if not value then damage('its field ' .. name .. ' is missing') end
+  local ms = string.match(value, '^%d+%.?%d*$') and tonumber(value)
+  if not ms or ms > 9e15 then damage('its field ' .. name .. ' is not a number') end
+  return ms
+end
+
+-- BullMQ's priority of a job, 0 for none.
+local function priorityOf(id)
+  return wholeOf('priority', call('HGET', base .. id, 'priority'))
+end
+
+-- The type of a key; unknown to users whose rights were given before TYPE was needed.
+local function typeOf(key)
+  local reply = redis.pcall('TYPE', key)
+  return reply.ok or '?'
+end
+`;
+
+/** Comes last in the prelude. */
+export const SET_ASIDE = `
+local damagedKey, damagedWhy = tag .. ':damaged', tag .. ':damaged:why'
+
+-- What is wrong with what is kept of a job; nil when nothing is.
+local function damageOf(id)
+  local key, own = base .. id, tag .. ':in:' .. id
+  local kind, inputKind = typeOf(key), typeOf(own)
+  if kind == 'none' then return 'its record is missing' end
+  if kind ~= 'hash' and kind ~= '?' then return 'its record ' .. key .. ' is a ' .. kind .. ', not a hash' end
+  if inputKind ~= 'none' and inputKind ~= 'string' and inputKind ~= '?' then
+    return 'its input ' .. own .. ' is a ' .. inputKind .. ', not a string'
+  end
+  local job = call('HMGET', key, 'data', 'timestamp', 'priority', 'atm', 'ats', 'stc')
+  if not job[1] then return 'its field data is missing' end
+  local ok, err = pcall(function()
+    timeOf('timestamp', job[2])
+    for i, name in ipairs({'priority', 'atm', 'ats', 'stc'}) do wholeOf(name, job[i + 2]) end
+  end)
+  if not ok then return string.match(textOf(err), 'DAMAGED (.*)$') or textOf(err) end
+  if not pcall(cjson.decode, job[1]) then return 'its field data is not JSON' end
+end
+
+-- Whether a key is damaged that jobs are taken with or put back to.
+local function queueIsDamaged()
+  for key, kind in pairs({[wait] = 'list', [active] = 'list', [prioritized] = 'zset', [delayed] = 'zset'}) do
+    local found = typeOf(key)
+    if found ~= kind and found ~= 'none' and found ~= '?' then return true end
+  end
+  return false
+end
+
+-- The group that a job counts in. A chunk is named after its group, should its data not say.
+local function groupRefOf(id, spec)
+  if spec.group then return refOf(spec.group) end
+  local group, n = string.match(id, '^(.+)%-(%d+)$')
+  local g = group and try('HMGET', tag .. ':grp:' .. group, 'model', 'closed', 'jobs')
+  if not g or not g[1] then return '' end
+  return (g[2] ~= '1' or tonumber(n) < (tonumber(g[3]) or 0)) and group or ''
+end
+
+-- Takes a job out of everything that jobs are taken from or looked for in; how many places it was in.
+local function withdraw(id)
+  local places = 0
+  for _, set in ipairs({prioritized, delayed}) do places = places + (try('ZREM', set, id) or 0) end
+  for _, list in ipairs({wait, active}) do places = places + (try('LREM', list, 0, id) or 0) end
+  dropDeadline(id)
+  unfile(id)
+  return places
+end
+
+-- Names a damaged job. The register is bounded, and replaced where it is damaged itself.
+local function register(id, what)
+  if not try('ZADD', damagedKey, now, id) then
+    call('DEL', damagedKey)
+    call('ZADD', damagedKey, now, id)
+  end
+  if not try('HSET', damagedWhy, id, what) then
+    call('DEL', damagedWhy)
+    call('HSET', damagedWhy, id, what)
+  end
+  -- Users who may list nothing leave that to workers.
+  local surplus = redis.pcall('ZRANGE', damagedKey, 0, -${DAMAGED_MAX + 1})
+  local old = redis.pcall('ZRANGEBYSCORE', damagedKey, '-inf', now - ${DAMAGED_TTL * 1000}, 'LIMIT', 0, 100)
+  for _, ids in ipairs({surplus, old}) do
+    for _, gone in ipairs(ids) do
+      call('ZREM', damagedKey, gone)
+      call('HDEL', damagedWhy, gone)
+    end
+  end
+  call('EXPIRE', damagedKey, ${DAMAGED_TTL})
+  call('EXPIRE', damagedWhy, ${DAMAGED_TTL})
+end
+
+local function unregister(id)
+  if (try('ZREM', damagedKey, id) or 0) > 0 then try('HDEL', damagedWhy, id) end
+end
+
+-- Ends a damaged job as failed, as far as its record takes that: it is named, its group counts it, who waits for it is told.
+-- One that is neither queued nor held has ended before, and is left alone.
+local function setAside(id, what, held)
+  -- A producer may not: a worker comes upon it.
+  local listed = redis.pcall('LRANGE', active, 0, 0)
+  if listed.err and not isDamage(listed) then return end
+  if withdraw(id) == 0 and not held then return end
+  local key = base .. id
+  local message = 'the job is damaged in Redis: ' .. what
+  local failure = cjson.encode({code = '${JOB_DAMAGED}', message = message, hint = '${DAMAGED_HINT}'})
+  register(id, what)
+  call('DEL', key .. ':lock')
+  local job = try('HMGET', key, 'data', 'rl') or {}
+  local spec = specOf(job[1])
+  if typeOf(key) == 'hash' then
+    call('HSET', key, 'st', 'failed', 'tk', '', 'f', failure, 'failedReason', message, 'finishedOn', now)
+    call('HDEL', key, 'm')
+    try('ZADD', failed, now, id)
+  end
+  call('EXPIRE', key, ${DAMAGED_TTL})
+  call('EXPIRE', tag .. ':in:' .. id, ${DAMAGED_TTL})
+  local notice = bareNotice(id, 'failed', failure)
+  if spec.reply then tell(spec.reply, notice) end
+  for list in string.gmatch(job[2] or '', '%S+') do tell(list, notice) end
+  local group = groupRefOf(id, spec)
+  if group ~= '' then endInGroup(group, 0, false) end
+  try('XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'failed', 'jobId', id, 'failedReason', message, 'prev', 'active')
+end
+
+-- Runs the body of one job. Where it fails the job is set aside, if that is the job's own doing; a damaged key of the
+-- whole queue leaves it where it is. What may pass (a full Redis) is raised again. popped: the job is in no list now.
+-- Output: the body's answer, or nil when it failed and whether the job was set aside.
+local function guarded(id, body, popped)
+  local ok, answer = pcall(body, id)
+  if ok then return answer end
+  local own = isDamage(answer)
+  local what = own and damageOf(id)
+  if own and (what or not queueIsDamaged()) then
+    setAside(id, what or string.match(textOf(answer), 'DAMAGED (.*)$') or textOf(answer), popped)
+    return nil, true
+  end
+  if popped then pcall(pushBack, id) end
+  if not own then error(answer, 0) end
+  return nil, false
+end
+`;

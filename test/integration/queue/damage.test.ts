@@ -1,0 +1,225 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { useRedis } from '../../support/redis.js';
+import { expectSetAside, namedAs, overwrite, WRONG_VALUES, workOff } from './damage-kit.js';
+import { completed, idsOf, QueueKit } from './queue-kit.js';
+
+const redis = useRedis();
+let kit: QueueKit;
+beforeEach(async () => {
+  kit = await QueueKit.open(redis);
+});
+afterEach(() => kit.close());
+
+/** Five jobs, the third of which is to be damaged, in a place that jobs are in. */
+async function fiveJobs(place: 'waiting' | 'delayed' | 'overdue'): Promise<string[]> {
+  const large = Buffer.alloc(5000, 1);
+  const notBefore = place === 'waiting' ? undefined : Date.now() + 60_000;
+  const deadline = place === 'overdue' ? Date.now() + 90_000 : Date.now() + 3_600_000;
+  const one = { input: large, deadline, ...(notBefore === undefined ? {} : { notBefore }) };
+  return kit.submit(one, one, one, one, one);
+}
+
+const without = (ids: readonly string[], id: string): string[] => ids.filter((one) => one !== id).sort();
+
+describe('a damaged job', () => {
+  const JUNK = ['', 'abc', 'nan', 'inf', '0x10', '1e400', '99999999999999999999', '{"s":', '-'];
+  const NUMBERS = ['timestamp', 'priority', 'atm', 'ats', 'stc'];
+
+  for (const place of ['waiting', 'delayed'] as const) {
+    it.each(WRONG_VALUES.filter((value) => value !== 'hash'))(
+      `that is ${place} affects itself alone: its record is a %s`,
+      async (value) => {
+        const ids = await fiveJobs(place);
+        const bad = ids[2] as string;
+        await overwrite(kit, kit.base + bad, value);
+        await kit.passTime(60_000);
+        expect((await workOff(await kit.consumer())).sort()).toEqual(without(ids, bad));
+        await expectSetAside(kit, bad);
+        expect(await namedAs(kit, bad)).toContain('its record');
+      },
+    );
+
+    it(`that is ${place} affects itself alone: a number of its record is none`, async () => {
+      const consumer = await kit.consumer();
+      for (const field of NUMBERS) {
+        for (const junk of JUNK) {
+          const ids = await fiveJobs(place);
+          const bad = ids[2] as string;
+          await kit.client.hset(kit.base + bad, field, junk);
+          await kit.passTime(60_000);
+          expect((await workOff(consumer)).sort(), `${field} ${junk}`).toEqual(without(ids, bad));
+          await expectSetAside(kit, bad);
+          expect(await namedAs(kit, bad), `${field} ${junk}`).toContain(`its field ${field} `);
+          expect(await kit.record(bad)).toMatchObject({ state: 'failed', failure: { code: 'JOB_DAMAGED' } });
+        }
+      }
+    });
+  }
+
+  it.each(WRONG_VALUES.filter((value) => value !== 'string' && value !== 'number'))(
+    'affects itself alone: its input is a %s',
+    async (value) => {
+      const ids = await fiveJobs('waiting');
+      const bad = ids[2] as string;
+      await overwrite(kit, kit.inputKey(bad), value);
+      expect((await workOff(await kit.consumer())).sort()).toEqual(without(ids, bad));
+      await expectSetAside(kit, bad);
+      expect(await namedAs(kit, bad)).toContain('its input');
+    },
+  );
+
+  it('affects itself alone: its data is gone or cannot be read, or its record is gone', async () => {
+    const consumer = await kit.consumer();
+    const damages: [what: string, (key: string) => Promise<unknown>][] = [
+      ['its field data is missing', (key) => kit.client.hdel(key, 'data')],
+      ['its field data is not JSON', (key) => kit.client.hset(key, 'data', '{"s":{"model":"m"')],
+      ['the group in its', (key) => kit.client.hset(key, 'data', '{"s":{"model":"m","group":"g"}}')],
+      ['the group in its', (key) => kit.client.hset(key, 'data', '{"s":{"model":"m","group":{"id":7}}}')],
+      ['the deadline in its', (key) => kit.client.hset(key, 'data', '{"s":{"model":"m","deadline":"x"}}')],
+      ['its field timestamp is missing', (key) => kit.client.hdel(key, 'timestamp')],
+      ['its record is missing', (key) => kit.client.del(key)],
+    ];
+    for (const [what, damage] of damages) {
+      const ids = await fiveJobs('waiting');
+      const bad = ids[2] as string;
+      await damage(kit.base + bad);
+      expect((await workOff(consumer)).sort(), what).toEqual(without(ids, bad));
+      await expectSetAside(kit, bad);
+      expect(await namedAs(kit, bad)).toContain(what);
+    }
+  });
+
+  it('affects itself alone when it expires', async () => {
+    for (const value of ['string', 'list', 'zset'] as const) {
+      const ids = await fiveJobs('overdue');
+      const bad = ids[2] as string;
+      await overwrite(kit, kit.base + bad, value);
+      await kit.passTime(50_000);
+      await kit.passTime(50_000);
+      const expired = await (await kit.consumer()).expireDue();
+      expect(expired.sort()).toEqual(without(ids, bad));
+      await expectSetAside(kit, bad);
+    }
+  });
+
+  it('affects itself alone while it runs: neighbours keep their locks and end', async () => {
+    for (const value of ['string', 'list', 'zset', 'set', 'stream'] as const) {
+      const consumer = await kit.consumer();
+      const ids = await fiveJobs('waiting');
+      const bad = ids[2] as string;
+      const jobs = await consumer.take(5);
+      await overwrite(kit, kit.base + bad, value);
+      const { lost, cancelled } = await consumer.renew(jobs);
+      expect([idsOf(lost), cancelled]).toEqual([[bad], []]);
+      await expectSetAside(kit, bad);
+      expect(await consumer.settle(jobs.map((job) => completed(job)))).toEqual(ids.map((id) => id !== bad));
+      expect(await kit.states(without(ids, bad))).toEqual(Array(4).fill('completed'));
+    }
+  });
+
+  it('is set aside once, when its outcome is stored and sent again', async () => {
+    const consumer = await kit.consumer();
+    for (const value of ['string', 'zset'] as const) {
+      const ids = await fiveJobs('waiting');
+      const bad = ids[2] as string;
+      const jobs = await consumer.take(5);
+      await overwrite(kit, kit.base + bad, value);
+      await consumer.settle(jobs.map((job) => completed(job)));
+      expect(await kit.states(without(ids, bad))).toEqual(Array(4).fill('completed'));
+      await expectSetAside(kit, bad);
+      const before = await kit.client.zscore(`${kit.tag}:damaged`, bad);
+      await kit.tick();
+      await consumer.settle(jobs.map((job) => completed(job)));
+      expect(await kit.client.zscore(`${kit.tag}:damaged`, bad)).toBe(before);
+    }
+  });
+
+  it('affects itself alone when its worker is lost: neighbours are requeued and none is poison', async () => {
+    const damages: ((id: string) => Promise<unknown>)[] = [
+      (id) => overwrite(kit, kit.base + id, 'string'),
+      (id) => overwrite(kit, kit.base + id, 'list'),
+      (id) => kit.client.hset(kit.base + id, 'stc', 'often'),
+      (id) => kit.client.hset(kit.base + id, 'priority', 'high'),
+      (id) => kit.client.hdel(kit.base + id, 'data'),
+      (id) => kit.client.del(kit.base + id),
+    ];
+    for (const damage of damages) {
+      const [dead, alive] = [await kit.consumer(), await kit.consumer()];
+      const ids = await fiveJobs('waiting');
+      const bad = ids[2] as string;
+      await dead.take(5);
+      for (const id of ids) await kit.loseLock(id);
+      await damage(bad);
+      const { requeued, poisoned } = await alive.recover();
+      expect([requeued.sort(), poisoned]).toEqual([without(ids, bad), []]);
+      await expectSetAside(kit, bad);
+      expect((await workOff(alive)).sort()).toEqual(without(ids, bad));
+    }
+  });
+
+  it('that was cancelled while it ran is set aside all the same', async () => {
+    const consumer = await kit.consumer();
+    const ids = await fiveJobs('waiting');
+    const bad = ids[2] as string;
+    await consumer.take(5);
+    await kit.producer.cancel(kit.queue, bad);
+    await kit.client.hset(kit.base + bad, 'data', 'junk', 'stc', 'junk');
+    for (const id of ids) await kit.loseLock(id);
+    expect((await consumer.recover()).requeued.sort()).toEqual(without(ids, bad));
+    await expectSetAside(kit, bad);
+  });
+});
+
+describe('a damaged lock', () => {
+  it('changes nothing for its holder, whatever it is', async () => {
+    for (const value of WRONG_VALUES) {
+      const consumer = await kit.consumer();
+      const ids = await fiveJobs('waiting');
+      const jobs = await consumer.take(5);
+      const lock = `${kit.base}${ids[2]}:lock`;
+      if (value === 'string' || value === 'number') continue;
+      await overwrite(kit, lock, value);
+      expect((await consumer.renew(jobs)).lost).toEqual([]);
+      expect(await kit.client.type(lock)).toBe('string');
+      await overwrite(kit, lock, value);
+      expect(await consumer.settle(jobs.map((job) => completed(job)))).toEqual(Array(5).fill(true));
+      expect(await kit.client.exists(lock)).toBe(0);
+    }
+  });
+
+  it('that never expires keeps no job from being recovered, and gives its holder time first', async () => {
+    for (const value of ['string', 'hash'] as const) {
+      const [dead, alive] = [await kit.consumer(), await kit.consumer()];
+      const ids = await fiveJobs('waiting');
+      await dead.take(5);
+      const lock = `${kit.base}${ids[2]}:lock`;
+      await overwrite(kit, lock, value);
+      expect((await alive.recover()).requeued).toEqual([]);
+      expect(await kit.client.pttl(lock)).toBeGreaterThan(5000);
+      for (const id of ids) await kit.loseLock(id);
+      expect((await alive.recover()).requeued.sort()).toEqual([...ids].sort());
+      await workOff(alive);
+    }
+  });
+});
+
+describe('the register of damaged jobs', () => {
+  it('holds 1,000, expires, and is replaced where it is damaged itself', async () => {
+    const consumer = await kit.consumer();
+    await overwrite(kit, `${kit.tag}:damaged`, 'string');
+    await overwrite(kit, `${kit.tag}:damaged:why`, 'list');
+    const ids = await kit.submit(...Array.from({ length: 1100 }, () => ({})));
+    const pipeline = kit.client.pipeline();
+    for (const id of ids) pipeline.hset(kit.base + id, 'stc', 'junk');
+    await pipeline.exec();
+    expect(await workOff(consumer)).toEqual([]);
+    expect([
+      await kit.client.zcard(`${kit.tag}:damaged`),
+      await kit.client.hlen(`${kit.tag}:damaged:why`),
+    ]).toEqual([1000, 1000]);
+    for (const key of ['damaged', 'damaged:why']) {
+      expect(await kit.client.ttl(`${kit.tag}:${key}`)).toBeGreaterThan(6 * 86_400);
+    }
+    await expectSetAside(kit, ids[1099] as string);
+  });
+});
