@@ -1,3 +1,4 @@
+import { InferError, toFailureRecord } from '../core/errors.js';
 import { chunkId } from '../core/job.js';
 import type { ValueForm } from '../model/rows.js';
 import type { GroupRecord } from '../queue/broker.js';
@@ -54,10 +55,16 @@ async function readChunk(
   const record = await readJob(client, prefix, queue, id);
   if (record === undefined) return { index, rows: 0, place: undefined };
   const { rows, group: place } = record;
-  const stored = await results.read(queue, id, record.endedBy ?? '');
-  if (stored !== undefined) {
-    const { values, failedRows } = resultValues(stored, record.meta?.device, record.failure, form);
-    return { index, rows, place, values, failed: new Set(failedRows) };
+  try {
+    const stored = await results.read(queue, id, record.endedBy ?? '');
+    if (stored !== undefined) {
+      const { values, failedRows } = resultValues(stored, record.meta?.device, record.failure, form);
+      return { index, rows, place, values, failed: new Set(failedRows) };
+    }
+  } catch (error) {
+    // A result that cannot be read costs the rows of its chunk alone.
+    if (!(error instanceof InferError)) throw error;
+    return { index, rows, place, error: toFailureRecord(error) };
   }
   const error =
     record.failure ??

@@ -2,6 +2,7 @@ import type { QueueSnapshot } from '../queue/inspector.js';
 import { fromJobData } from '../queue/job-data.js';
 import { bullBase } from '../queue/keys.js';
 import type { RedisClient } from '../redis/types.js';
+import { ifReadable } from '../redis/wrong-type.js';
 
 /** A job that a worker has taken. */
 export interface ActiveJob {
@@ -48,7 +49,7 @@ async function readOne(
 ): Promise<ActiveJob | undefined> {
   const [lock, [takenOn, data]] = await Promise.all([
     client.exists(`${base}${id}:lock`),
-    client.hmget(base + id, 'processedOn', 'data'),
+    ifReadable(client.hmget(base + id, 'processedOn', 'data'), []),
   ]);
   // It ended between the two reads.
   if (!data || !takenOn) return undefined;

@@ -1,5 +1,6 @@
 import type { Check } from './check.js';
 import { configSecrets, configValues, configVariables } from './checks/config.js';
+import { queueDamage } from './checks/damage.js';
 import { gpuLibraries, gpuProvider, gpuRun } from './checks/gpu-cuda.js';
 import { gpuDriver } from './checks/gpu-driver.js';
 import { gpuWebgpu } from './checks/gpu-webgpu.js';
@@ -37,6 +38,7 @@ export const CATALOGUE: readonly Check[] = [
   resultsRedis,
   queueServed,
   queueMoving,
+  queueDamage,
   queuePaused,
   queueLocks,
   queueLimits,

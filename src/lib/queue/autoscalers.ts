@@ -1,4 +1,5 @@
 import type { RedisClient } from '../redis/types.js';
+import { ifReadable, parsedObject } from '../redis/wrong-type.js';
 import { autoscalerKey, autoscalersKey } from './keys.js';
 
 /** It says more often that it lives, unless its interval is long. */
@@ -91,12 +92,14 @@ export async function readAutoscalers(
 ): Promise<{ autoscalers: AutoscalerRecord[]; lapsed: LapsedAutoscaler[] }> {
   const flat = await client.zrange(autoscalersKey(prefix), '0', '-1', 'WITHSCORES');
   const known = flat.flatMap((id, at) => (at % 2 === 0 ? [{ id, decidedAt: Number(flat[at + 1]) }] : []));
-  const records = await Promise.all(known.map(({ id }) => client.get(autoscalerKey(prefix, id))));
+  const records = await Promise.all(
+    known.map(({ id }) => ifReadable(client.get(autoscalerKey(prefix, id)), '')),
+  );
   const byId = (a: { id: string }, b: { id: string }) => a.id.localeCompare(b.id);
   return {
     autoscalers: records
-      .filter((json): json is string => json !== null)
-      .map((json) => JSON.parse(json) as AutoscalerRecord)
+      .map((json) => parsedObject<AutoscalerRecord>(json))
+      .filter((record): record is AutoscalerRecord => typeof record?.id === 'string')
       .sort(byId),
     lapsed: known
       .filter(({ decidedAt }, at) => records[at] === null && lapsedFor(now - decidedAt))

@@ -3,6 +3,7 @@ import { type Priority, toBullPriority } from '../core/job.js';
 import { BulkWrites } from '../redis/bulk-writes.js';
 import { closeClient } from '../redis/connect.js';
 import type { RedisClient } from '../redis/types.js';
+import { ifReadable, isWrongValue } from '../redis/wrong-type.js';
 import type { QueueConsumer, Settlement, TakenJob } from './broker.js';
 import { expireAllDue } from './deadlines.js';
 import { readJobData, toJobData } from './job-data.js';
@@ -160,9 +161,9 @@ export class BullConsumer implements QueueConsumer {
     const { base } = this.scripts;
     const { client, prefix } = this.options;
     const [wait, prioritized, paused, filed] = await Promise.all([
-      client.llen(`${base}wait`),
-      client.zcard(`${base}prioritized`),
-      client.hexists(`${base}meta`, 'paused'),
+      ifReadable(client.llen(`${base}wait`), 0),
+      ifReadable(client.zcard(`${base}prioritized`), 0),
+      ifReadable(client.hexists(`${base}meta`, 'paused'), 0),
       countFiled(client, prefix, this.queue),
     ]);
     const others = [...filed].filter(([route]) => this.routes?.has(route) === false);
@@ -198,7 +199,14 @@ export class BullConsumer implements QueueConsumer {
       };
       const stop = () => done();
       signal.addEventListener('abort', stop, { once: true });
-      woken.then((reply) => done(reply === null ? undefined : Number(reply[2])), stop);
+      woken.then(
+        (reply) => done(reply === null ? undefined : Number(reply[2])),
+        // Of another type it would wake the worker without end. It holds nothing that could be lost.
+        (error: unknown) => {
+          if (isWrongValue(error)) this.options.client.del(`${this.scripts.base}marker`).then(stop, stop);
+          else stop();
+        },
+      );
     });
   }
 

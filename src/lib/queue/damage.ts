@@ -1,6 +1,8 @@
 import { type FailureRecord, InferError, messageOf } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
+import { printable } from '../core/printable.js';
 import type { RedisClient } from '../redis/types.js';
+import { ifReadable, isWrongValue } from '../redis/wrong-type.js';
 import {
   arrivingKey,
   bullBase,
@@ -88,7 +90,7 @@ export async function readDamage(client: RedisClient, prefix: string, queue: str
   const [types, jobs, jobCount] = await Promise.all([
     Promise.all(known.map(({ key }) => typeOf(client, key))),
     lastJobs(client, tag),
-    ifDamaged(client.zcard(damagedKey(tag)), 0),
+    ifReadable(client.zcard(damagedKey(tag)), 0),
   ]);
   const keys = known.flatMap(({ key, kind, effect }, i): DamagedKey[] => {
     const found = types[i];
@@ -104,10 +106,10 @@ export async function readDamage(client: RedisClient, prefix: string, queue: str
 }
 
 async function lastJobs(client: RedisClient, tag: string): Promise<DamagedJob[]> {
-  const flat = await ifDamaged(client.zrange(damagedKey(tag), String(-JOBS_SHOWN), '-1', 'WITHSCORES'), []);
+  const flat = await ifReadable(client.zrange(damagedKey(tag), String(-JOBS_SHOWN), '-1', 'WITHSCORES'), []);
   if (flat.length === 0) return [];
   const ids = flat.filter((_, i) => i % 2 === 0);
-  const what = await ifDamaged(client.hmget(damagedWhyKey(tag), ...ids), []);
+  const what = await ifReadable(client.hmget(damagedWhyKey(tag), ...ids), []);
   return ids.map((id, i) => ({ id, at: Number(flat[2 * i + 1]), what: what[i] ?? UNKNOWN })).reverse();
 }
 
@@ -122,8 +124,8 @@ export async function damageOfJob(
 ): Promise<DamagedJob | undefined> {
   const tag = queueTag(prefix, queue);
   const [at, what] = await Promise.all([
-    ifDamaged(client.zscore(damagedKey(tag), id), null),
-    ifDamaged(client.hget(damagedWhyKey(tag), id), null),
+    ifReadable(client.zscore(damagedKey(tag), id), null),
+    ifReadable(client.hget(damagedWhyKey(tag), id), null),
   ]);
   return at === null ? undefined : { id, at: Number(at), what: what ?? UNKNOWN };
 }
@@ -139,21 +141,67 @@ export function jobDamaged(what: string): InferError {
   return new InferError(code, message, { hint, exitCode: ExitCode.Negative });
 }
 
-/** Whether Redis refused a command for what a key holds: another type, or no number where one must be. */
-export function isDamage(error: unknown): boolean {
-  return /\bWRONGTYPE\b|is not an integer|not a valid float|not a float|would overflow/.test(
-    messageOf(error),
+/** JOB_DAMAGED of one that cannot run again as it is. */
+export function notRepairable(id: string, what: string): InferError {
+  return new InferError(JOB_DAMAGED, `job ${printable(id)} cannot be repaired: ${what}`, {
+    hint: `infer cancel ${printable(id)}, then submit it again`,
+    exitCode: ExitCode.Negative,
+  });
+}
+
+/** JOB_DAMAGED of one that completed: its result is lost. */
+export function resultDamaged(what: string): InferError {
+  return new InferError(JOB_DAMAGED, damageFailure(what).message, {
+    hint: 'another program wrote to this key; submit the job again',
+    exitCode: ExitCode.Negative,
+  });
+}
+
+/** The command that repairs what belongs to a whole queue. */
+export const repairCommand = (queue: string): string => `infer control repair ${queue}`;
+
+/** `key KEY is a string, not a sorted set: no job can be submitted or taken` */
+export const damagedKeyText = ({ key, what, effect }: DamagedKey): string => `key ${key} ${what}: ${effect}`;
+
+/**
+ * An error by name, where Redis refused work on a queue for what one of its keys holds: QUEUE_DAMAGED. Any other error is
+ * answered as it is.
+ */
+export async function nameDamage(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  error: unknown,
+): Promise<unknown> {
+  if (!isWrongValue(error)) return error;
+  const [first, ...more] = (await readDamage(client, prefix, queue)).keys;
+  if (first === undefined) return error;
+  const others = more.length === 0 ? '' : ` (and ${more.length} more)`;
+  return new InferError(
+    'QUEUE_DAMAGED',
+    `queue ${queue} is damaged in Redis: ${damagedKeyText(first)}${others}`,
+    { hint: repairCommand(queue), exitCode: ExitCode.Unavailable, cause: error },
   );
 }
 
-/** What a reading comes to, or something else where the key is damaged. */
-export async function ifDamaged<T, U>(reading: Promise<T>, otherwise: U): Promise<T | U> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (isDamage(error)) return otherwise;
-    throw error;
-  }
+/** What is wrong with a key that Redis refuses to read: `its input KEY is a hash, not a string`. */
+export async function findDamage(
+  client: RedisClient,
+  key: string,
+  whose: string,
+  wanted: Kind,
+): Promise<string> {
+  const found = await typeOf(client, key);
+  if (found === wanted) return `a field of ${key} does not hold what it must`;
+  return `${whose} ${key} ${found === undefined ? 'is not' : `is ${aKind(found)}, not`} ${aKind(wanted)}`;
+}
+
+/** GROUP_DAMAGED: its chunks are jobs like others, and are there. */
+export function groupDamaged(id: string, what: string): InferError {
+  return new InferError('GROUP_DAMAGED', `group ${printable(id)} is damaged in Redis: ${what}`, {
+    hint: `its chunks are jobs ${printable(id)}-0, ${printable(id)}-1 and so on: infer result ${printable(id)}-0`,
+    exitCode: ExitCode.Negative,
+  });
 }
 
 /** Undefined for a user who may not ask. */

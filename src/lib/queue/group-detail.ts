@@ -2,8 +2,9 @@ import type { FailureRecord } from '../core/errors.js';
 import { chunkId, type JobState } from '../core/job.js';
 import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
+import { ifReadable } from '../redis/wrong-type.js';
 import type { GroupRecord, JobRecord } from './broker.js';
-import { LIST_FIELDS, namedFields, recordOf } from './job-record.js';
+import { damagedRecord, LIST_FIELDS, namedFields, recordOf } from './job-record.js';
 import { bullBase, groupKey, queueTag } from './keys.js';
 import { queueOfChunk, readGroup } from './reader.js';
 
@@ -136,12 +137,13 @@ async function readChunk(
 ): Promise<JobRecord | undefined> {
   const base = bullBase(prefix, queue);
   const [values, waits, delayed] = await Promise.all([
-    client.hmget(base + id, ...LIST_FIELDS),
-    client.zscore(`${base}prioritized`, id),
-    client.zscore(`${base}delayed`, id),
+    ifReadable(client.hmget(base + id, ...LIST_FIELDS), undefined),
+    ifReadable(client.zscore(`${base}prioritized`, id), null),
+    ifReadable(client.zscore(`${base}delayed`, id), null),
   ]);
+  if (values === undefined) return damagedRecord(id, queue, `its record ${base}${id} is not a hash`);
   const fields = namedFields(LIST_FIELDS, values);
-  if (fields.timestamp === undefined) return undefined;
+  if (fields.timestamp === undefined && fields.st === undefined) return undefined;
   const placed =
     waits !== null ? 'waiting' : delayed !== null ? 'delayed' : fields.processedOn ? 'active' : 'waiting';
   return recordOf(id, queue, fields, placed);

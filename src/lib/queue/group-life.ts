@@ -3,8 +3,11 @@ import { ExitCode } from '../core/exit-codes.js';
 import { idTime, printable } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
+import { isWrongValue } from '../redis/wrong-type.js';
 import type { JobSpec } from './broker.js';
+import { findDamage, groupDamaged } from './damage.js';
 import { jobLost } from './data-watch.js';
+import { groupKey } from './keys.js';
 import type { QueueScripts, ScriptName } from './script-client.js';
 
 /** Seconds a group is kept that is not closed, from the last word of who sends it. */
@@ -104,7 +107,13 @@ export class GroupLife {
   }
 
   private run(queue: string, name: ScriptName, ...args: (string | number)[]): Promise<unknown> {
-    return worded(this.client, this.scriptsOf(queue).run(name, ...args));
+    const done = this.scriptsOf(queue).run(name, ...args);
+    const named = done.catch(async (error: unknown) => {
+      if (!isWrongValue(error)) throw error;
+      const key = groupKey(this.scriptsOf(queue).tag, String(args[0]));
+      throw groupDamaged(String(args[0]), await findDamage(this.client, key, 'its record', 'hash'));
+    });
+    return worded(this.client, named);
   }
 }
 

@@ -1,5 +1,6 @@
 import { MAX_PRIORITY, toBullPriority } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
+import { ifReadable, numberOr } from '../redis/wrong-type.js';
 import type { QueueCounts } from './broker.js';
 import {
   bullBase,
@@ -42,7 +43,8 @@ const PRIORITY_STEP = 2 ** 32;
 
 /**
  * One queue as it stands: read-only commands, all sent together, whatever its length. Jobs that
- * BullMQ holds without a priority (its `wait` list, added by other code) count as waiting at 9.
+ * BullMQ holds without a priority (its `wait` list, added by other code) count as waiting at 9. A key of another
+ * type counts as empty; `readDamage` names it.
  */
 export async function snapshotQueue(
   client: RedisClient,
@@ -55,10 +57,10 @@ export async function snapshotQueue(
   const bucket = bucketAt(now);
   const perPriority = Array.from({ length: MAX_PRIORITY + 1 }, (_, priority) => {
     const from = toBullPriority(priority) * PRIORITY_STEP;
-    return client.zcount(`${base}prioritized`, from, from + PRIORITY_STEP - 1);
+    return ifReadable(client.zcount(`${base}prioritized`, from, from + PRIORITY_STEP - 1), 0);
   });
   const buckets = Array.from({ length: STATS_BUCKETS }, (_, i) =>
-    client.hmget(statsKey(tag, bucket - i), 'c', 'f', 'a'),
+    ifReadable(client.hmget(statsKey(tag, bucket - i), 'c', 'f', 'a'), []),
   );
   const [
     wait,
@@ -74,14 +76,14 @@ export async function snapshotQueue(
     byPriority,
     minute,
   ] = await Promise.all([
-    client.llen(`${base}wait`),
-    client.llen(`${base}active`),
-    client.zcard(`${base}delayed`),
-    client.zcard(`${base}completed`),
-    client.zcard(`${base}failed`),
-    client.zcard(expiredKey(tag)),
-    client.zcard(cancelledKey(tag)),
-    client.hexists(`${base}meta`, 'paused'),
+    ifReadable(client.llen(`${base}wait`), 0),
+    ifReadable(client.llen(`${base}active`), 0),
+    ifReadable(client.zcard(`${base}delayed`), 0),
+    ifReadable(client.zcard(`${base}completed`), 0),
+    ifReadable(client.zcard(`${base}failed`), 0),
+    ifReadable(client.zcard(expiredKey(tag)), 0),
+    ifReadable(client.zcard(cancelledKey(tag)), 0),
+    ifReadable(client.hexists(`${base}meta`, 'paused'), 0),
     oldestWaiting(client, base),
     countFiled(client, prefix, name),
     Promise.all(perPriority),
@@ -104,7 +106,7 @@ export async function snapshotQueue(
     unmatched: Object.fromEntries(filed),
     ...flowOf(
       waiting,
-      minute.map(([c, f, a]) => ({ ended: Number(c ?? 0) + Number(f ?? 0), added: Number(a ?? 0) })),
+      minute.map(([c, f, a]) => ({ ended: numberOr(c, 0) + numberOr(f, 0), added: numberOr(a, 0) })),
       now % STATS_BUCKET_MS,
     ),
   };
@@ -150,14 +152,17 @@ function perSecond(buckets: readonly number[], partMs: number): number | null {
  */
 export async function oldestWaiting(client: RedisClient, base: string): Promise<number | undefined> {
   const heads = await Promise.all([
-    client.lindex(`${base}wait`, -1).then((id) => (id === null ? [] : [id])),
+    ifReadable(client.lindex(`${base}wait`, -1), null).then((id) => (id === null ? [] : [id])),
     ...Array.from({ length: MAX_PRIORITY + 1 }, (_, priority) => {
       const from = toBullPriority(priority) * PRIORITY_STEP;
-      return client.zrangebyscore(`${base}prioritized`, from, from + PRIORITY_STEP - 1, 'LIMIT', 0, 1);
+      const to = from + PRIORITY_STEP - 1;
+      return ifReadable(client.zrangebyscore(`${base}prioritized`, from, to, 'LIMIT', 0, 1), []);
     }),
   ]);
-  const times = await Promise.all(heads.flat().map((id) => client.hget(base + id, 'timestamp')));
-  const known = times.filter((time): time is string => time !== null).map(Number);
+  const times = await Promise.all(
+    heads.flat().map((id) => ifReadable(client.hget(base + id, 'timestamp'), null)),
+  );
+  const known = times.map((time) => numberOr(time, undefined)).filter((time) => time !== undefined);
   return known.length === 0 ? undefined : Math.min(...known);
 }
 

@@ -1,5 +1,6 @@
 import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
+import { ifReadable, numberOr } from '../redis/wrong-type.js';
 import type { JobRecord, JobSpec } from './broker.js';
 import { snapshotQueue } from './inspector.js';
 import { fromJobData } from './job-data.js';
@@ -69,10 +70,10 @@ export async function readJobDetail(
   const own = inputKey(queueTag(prefix, queue), id);
   const [job, [data, atm, stc, cr, tl], ttl, lock, ownBytes, ownTtl] = await Promise.all([
     readJob(client, prefix, queue, id),
-    client.hmget(key, 'data', 'atm', 'stc', 'cr', 'tl'),
+    ifReadable(client.hmget(key, 'data', 'atm', 'stc', 'cr', 'tl'), []),
     client.pttl(key),
     client.pttl(`${key}:lock`),
-    client.strlen(own),
+    ifReadable(client.strlen(own), 0),
     client.pttl(own),
   ]);
   if (job === undefined) return undefined;
@@ -90,8 +91,8 @@ export async function readJobDetail(
         : undefined;
   return {
     ...job,
-    failures: failuresOf(job, Number(atm ?? 0)),
-    losses: Number(stc ?? 0),
+    failures: failuresOf(job, numberOr(atm, 0)),
+    losses: numberOr(stc, 0),
     cancelAsked: Boolean(cr),
     ...(spec?.deadline === undefined ? {} : { deadline: spec.deadline }),
     ...(spec?.attempts === undefined ? {} : { attemptsAllowed: spec.attempts }),
@@ -120,9 +121,9 @@ async function placeOf(
 ): Promise<{ place?: QueuePlace }> {
   const base = bullBase(prefix, queue);
   const [rank, score, unprioritized, snapshot, workers] = await Promise.all([
-    client.zrank(`${base}prioritized`, id),
-    client.zscore(`${base}prioritized`, id),
-    client.llen(`${base}wait`),
+    ifReadable(client.zrank(`${base}prioritized`, id), null),
+    ifReadable(client.zscore(`${base}prioritized`, id), null),
+    ifReadable(client.llen(`${base}wait`), 0),
     serverNow(client).then((now) => snapshotQueue(client, prefix, queue, now)),
     listWorkers(client, prefix),
   ]);
@@ -155,8 +156,8 @@ export async function readInput(
   id: string,
 ): Promise<Buffer | undefined> {
   const [data, own] = await Promise.all([
-    client.hget(bullBase(prefix, queue) + id, 'data'),
-    client.getBuffer(inputKey(queueTag(prefix, queue), id)),
+    ifReadable(client.hget(bullBase(prefix, queue) + id, 'data'), null),
+    ifReadable(client.getBuffer(inputKey(queueTag(prefix, queue), id)), null),
   ]);
   return (data === null ? undefined : fromJobData(data, id, queue)?.input) ?? own ?? undefined;
 }

@@ -1,5 +1,6 @@
 import { type JobState, MAX_PRIORITY, toBullPriority } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
+import { ifReadable } from '../redis/wrong-type.js';
 import { JOB_STATES, type JobFilter } from './job-filter.js';
 import { bullBase, cancelledKey, expiredKey, queueTag } from './keys.js';
 
@@ -106,8 +107,12 @@ function inQueue(
   }
 }
 
-/** Entries of a stretch now. */
-export async function sizeOf(client: RedisClient, stretch: Stretch): Promise<number> {
+/** Entries of a stretch now; none where its key is of another type. */
+export function sizeOf(client: RedisClient, stretch: Stretch): Promise<number> {
+  return ifReadable(countOf(client, stretch), 0);
+}
+
+async function countOf(client: RedisClient, stretch: Stretch): Promise<number> {
   const { key, kind, min, below } = stretch;
   if (kind === 'list') return client.llen(key);
   if (min === Number.NEGATIVE_INFINITY && below === Number.POSITIVE_INFINITY) return client.zcard(key);
@@ -118,7 +123,18 @@ export async function sizeOf(client: RedisClient, stretch: Stretch): Promise<num
  * The next entries of a stretch behind a position, at most `n`, in its natural order or against it.
  * The cost is that of the entries read, however long the index is and wherever in it they lie.
  */
-export async function readStretch(
+export function readStretch(
+  client: RedisClient,
+  stretch: Stretch,
+  from: Position | undefined,
+  n: number,
+  reverse: boolean,
+): Promise<Found> {
+  // A key of another type holds no jobs; `readDamage` names it.
+  return ifReadable(readEntries(client, stretch, from, n, reverse), { entries: [], over: true });
+}
+
+async function readEntries(
   client: RedisClient,
   stretch: Stretch,
   from: Position | undefined,

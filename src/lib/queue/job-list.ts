@@ -2,10 +2,11 @@ import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
+import { ifReadable } from '../redis/wrong-type.js';
 import type { JobRecord } from './broker.js';
 import { ageOf, type JobFilter, matches } from './job-filter.js';
 import { type Position, readStretch, type Stretch, sizeOf, stretchesOf } from './job-index.js';
-import { LIST_FIELDS, namedFields, recordOf } from './job-record.js';
+import { damagedRecord, LIST_FIELDS, namedFields, recordOf } from './job-record.js';
 import { bullBase } from './keys.js';
 import { listQueues } from './reader.js';
 
@@ -139,11 +140,13 @@ async function readRecords(
   const base = bullBase(prefix, queue);
   const read = async (id: string): Promise<JobRecord | undefined> => {
     const [values, score] = await Promise.all([
-      client.hmget(base + id, ...LIST_FIELDS),
+      ifReadable(client.hmget(base + id, ...LIST_FIELDS), undefined),
       part === 'delayed' ? client.zscore(base + part, id) : null,
     ]);
+    if (values === undefined) return damagedRecord(id, queue, `its record ${base}${id} is not a hash`);
     const fields = namedFields(LIST_FIELDS, values);
-    if (fields.timestamp === undefined) return undefined;
+    // One that was set aside for a missing field has ended.
+    if (fields.timestamp === undefined && fields.st === undefined) return undefined;
     return recordOf(id, queue, fields, state, score === null ? undefined : Number(score));
   };
   return Promise.all(ids.map(read));

@@ -1,7 +1,10 @@
 import type { FailureRecord } from '../core/errors.js';
-import { fromBullPriority, type JobState } from '../core/job.js';
+import { fromBullPriority, idTime, type JobState, toBullPriority } from '../core/job.js';
+import { numberOr, parsedObject } from '../redis/wrong-type.js';
 import type { JobRecord, ResultMeta } from './broker.js';
+import { damageFailure } from './damage.js';
 import { fromJobData } from './job-data.js';
+import { JOB_STATES } from './job-filter.js';
 
 /** What a list reads of a job's hash: everything small. */
 export const LIST_FIELDS = [
@@ -40,11 +43,12 @@ export function namedFields<Name extends string>(
 /** BullMQ's delayed score: milliseconds * 4096 + a counter. */
 const DELAYED_UNIT = 4096;
 const NAME = /^(.*)#(\d+)$/s;
+const LEAST = toBullPriority(0);
 
 /**
  * A job by its hash. `placed` is the state that BullMQ's lists say, which holds until the job has
  * ended by our scripts; `delayedScore` its score in the delayed set. Without `data` the record has
- * no group and no result time.
+ * no group and no result time. What is damaged in a field counts as not there.
  */
 export function recordOf(
   id: string,
@@ -55,32 +59,55 @@ export function recordOf(
 ): JobRecord {
   const spec = fields.data === undefined ? undefined : fromJobData(fields.data, id, queue)?.spec;
   const name = NAME.exec(fields.name ?? '');
-  const { processedOn, finishedOn, tk: token } = fields;
-  const meta = fields.m ? (JSON.parse(fields.m) as ResultMeta) : undefined;
-  const failure = fields.f
-    ? (JSON.parse(fields.f) as FailureRecord)
-    : fields.failedReason
-      ? { code: 'FAILED', message: fields.failedReason }
-      : undefined;
+  const token = fields.tk;
+  const startedAt = numberOr(fields.processedOn, undefined);
+  const finishedAt = numberOr(fields.finishedOn, undefined);
+  const meta = parsedObject<ResultMeta>(fields.m);
+  const failure = failureOf(fields);
   const worker = meta?.worker ?? fields.pb;
   return {
     id,
     queue,
-    state: (fields.st as JobState | undefined) ?? placed,
+    state: JOB_STATES.find((state) => state === fields.st) ?? placed,
     model: spec?.model ?? name?.[1] ?? fields.name ?? '',
     rows: spec?.rows ?? Number(name?.[2] ?? 1),
     // The field is what the queue goes by; the copy in `data` is from the submit.
-    priority: fromBullPriority(Number(fields.priority ?? 0)),
-    submittedAt: Number(fields.timestamp),
+    priority: fromBullPriority(numberOr(fields.priority, fields.priority === undefined ? 0 : LEAST)),
+    submittedAt: numberOr(fields.timestamp, idTime(id) ?? 0),
     ...(token ? { endedBy: token } : {}),
-    attempts: Number(fields.ats ?? 0),
-    ...(processedOn ? { startedAt: Number(processedOn) } : {}),
-    ...(finishedOn ? { finishedAt: Number(finishedOn) } : {}),
+    attempts: numberOr(fields.ats, 0),
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(finishedAt === undefined ? {} : { finishedAt }),
     ...(spec?.group === undefined ? {} : { group: spec.group }),
     ...(spec?.resultTtl === undefined ? {} : { resultTtl: spec.resultTtl }),
     ...(failure === undefined ? {} : { failure }),
     ...(meta === undefined ? {} : { meta }),
     ...(delayedScore === undefined ? {} : { runAt: Math.floor(delayedScore / DELAYED_UNIT) }),
     ...(worker === undefined ? {} : { worker }),
+  };
+}
+
+function failureOf({ f, failedReason }: JobFields): FailureRecord | undefined {
+  const failure = parsedObject<Partial<FailureRecord>>(f);
+  if (typeof failure?.code === 'string' && typeof failure.message === 'string') {
+    return failure as FailureRecord;
+  }
+  return failedReason ? { code: 'FAILED', message: failedReason } : undefined;
+}
+
+/** A job whose record cannot be read: all that is known is what is wrong with it. */
+export function damagedRecord(id: string, queue: string, what: string, at?: number): JobRecord {
+  const submittedAt = idTime(id) ?? at ?? 0;
+  return {
+    id,
+    queue,
+    state: 'failed',
+    model: '',
+    rows: 0,
+    priority: 0,
+    submittedAt,
+    attempts: 0,
+    ...(at === undefined ? {} : { finishedAt: at }),
+    failure: damageFailure(what),
   };
 }

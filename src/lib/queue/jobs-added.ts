@@ -1,4 +1,5 @@
 import type { RedisClient } from '../redis/types.js';
+import { ifReadable, numberOr } from '../redis/wrong-type.js';
 import { bullBase } from './keys.js';
 
 /**
@@ -6,5 +7,5 @@ import { bullBase } from './keys.js';
  * every job it adds, also one with an id of its own. A counter of arrivals that no one has to keep.
  */
 export async function jobsAdded(client: RedisClient, prefix: string, queue: string): Promise<number> {
-  return Number((await client.get(`${bullBase(prefix, queue)}id`)) ?? 0);
+  return numberOr(await ifReadable(client.get(`${bullBase(prefix, queue)}id`), null), 0);
 }

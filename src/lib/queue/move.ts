@@ -1,6 +1,7 @@
 import { newId } from '../core/job.js';
 import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
+import { ifReadable } from '../redis/wrong-type.js';
 import type { ChunkOf, JobSpec } from './broker.js';
 import { arrivingKey, bullBase, goneKey, groupKey, inputKey, queuesKey, queueTag } from './keys.js';
 import { QueueScripts } from './script-client.js';
@@ -139,7 +140,7 @@ export async function settleArrivals(
   const until = String((await serverNow(client)) - abandonedMs);
   const key = arrivingKey(queueTag(prefix, queue));
   for (let settled = 0; ; ) {
-    const ids = await client.zrangebyscore(key, '-inf', until, 'LIMIT', 0, SETTLED_AT_ONCE);
+    const ids = await ifReadable(client.zrangebyscore(key, '-inf', until, 'LIMIT', 0, SETTLED_AT_ONCE), []);
     for (const id of ids) await settleArrival(client, prefix, queue, id);
     settled += ids.length;
     if (ids.length < SETTLED_AT_ONCE || stopped()) return settled;
@@ -147,7 +148,8 @@ export async function settleArrivals(
 }
 
 async function settleArrival(client: RedisClient, prefix: string, queue: string, id: string): Promise<void> {
-  const [source, attempt] = ((await client.hget(bullBase(prefix, queue) + id, 'mv')) ?? '').split(' ');
+  const moved = await ifReadable(client.hget(bullBase(prefix, queue) + id, 'mv'), null);
+  const [source, attempt] = (moved ?? '').split(' ');
   if (source === undefined || source === '' || attempt === undefined) {
     await client.zrem(arrivingKey(queueTag(prefix, queue)), id);
     return;

@@ -1,5 +1,6 @@
 import { Queue } from 'bullmq';
 import type { RedisClient } from '../redis/types.js';
+import { ifReadable } from '../redis/wrong-type.js';
 import { bullBase } from './keys.js';
 
 /**
@@ -15,7 +16,10 @@ export async function settleQueues(
   queues: readonly string[],
 ): Promise<void> {
   await Promise.all(
-    queues.map((queue) => client.hset(`${bullBase(prefix, queue)}meta`, 'opts.maxLenEvents', EVENTS_KEPT)),
+    // Of another type it is named by `readDamage`; the worker serves the queue all the same.
+    queues.map((queue) =>
+      ifReadable(client.hset(`${bullBase(prefix, queue)}meta`, 'opts.maxLenEvents', EVENTS_KEPT), 0),
+    ),
   );
 }
 
@@ -44,15 +48,33 @@ const WRITES_SETTING = /maxEvents = 10000\s+rcall\("HSET", metaKey, "opts\.maxLe
 /** Where they write a job that was not there; one of an id that is there is left alone before. */
 const STORES_JOB = /rcall\("HMSET", jobIdKey, "name"/g;
 
+/** What no job depends on: where such a key is damaged, the job is added all the same. */
+const BESIDE = /rcall\("XADD", eventsKey|rcall\("ZADD", markerKey/g;
+
 /**
  * In the step that adds a job, and only then: its input, if it has a key of its own, stays until the job
  * has ended, and its deadline is noted. A command that is sent again after a lost connection, or an
  * id that comes twice, finds the job and changes neither. Inputs that ride along end in a quote.
+ *
+ * First the keys are read that the job is put into. Were one of another type, the script would fail when the job is
+ * stored and in no list: it would never run, and a second submit of its id would find it there.
  */
-const WITH_JOB = `local tag = string.match(jobIdKey, "^({.-}):")
+const WITH_JOB = `local base = string.sub(jobIdKey, 1, #jobIdKey - #jobId)
+    rcall("ZCARD", base .. "prioritized")
+    rcall("ZCARD", base .. "delayed")
+    local counter = rcall("GET", base .. "pc")
+    if counter and not string.match(counter, "^%-?%d+$") then error("DAMAGED " .. base .. "pc", 0) end
+    local tag = string.match(jobIdKey, "^({.-}):")
     if tag and string.sub(data, -2) == "}}" then rcall("PERSIST", tag .. ":in:" .. jobId) end
     local at = tag and string.find(data, '"deadline":', 1, true)
-    if at then rcall("ZADD", tag .. ":deadlines", string.match(data, "%d+", at), jobId) end
+    if at then
+      local noted = {"ZADD", tag .. ":deadlines", string.match(data, "%d+", at), jobId}
+      local reply = redis.pcall(unpack(noted))
+      -- With a damaged set the job is held against its deadline when it is taken.
+      if type(reply) == "table" and reply.err and not string.find(reply.err, "WRONGTYPE", 1, true) then
+        rcall(unpack(noted))
+      end
+    end
     `;
 
 const changed = new WeakSet<RedisClient>();
@@ -74,7 +96,8 @@ function adaptAdding(client: RedisClient): void {
       numberOfKeys,
       lua: lua
         .replace(WRITES_SETTING, `maxEvents = ${EVENTS_KEPT}`)
-        .replace(STORES_JOB, (write) => WITH_JOB + write),
+        .replace(STORES_JOB, (write) => WITH_JOB + write)
+        .replace(BESIDE, (write) => write.replace('rcall', 'redis.pcall')),
     });
   }
 }

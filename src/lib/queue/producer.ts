@@ -9,6 +9,7 @@ import { worded } from '../redis/worded.js';
 import { Admission } from './admission.js';
 import { Arrivals } from './arrivals.js';
 import type { GroupRecord, JobSpec, NewJob, SubmittedJob } from './broker.js';
+import { damageOfJob, nameDamage, notRepairable } from './damage.js';
 import { noteUse, onLoss } from './data-watch.js';
 import { expireDue } from './deadlines.js';
 import { GroupLife } from './group-life.js';
@@ -61,10 +62,10 @@ export class Producer {
    */
   submit(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {
     // Safe to repeat: a job of an id that is there is not added again.
-    return worded(
-      this.client,
-      untilLoaded(() => this.add(queue, jobs, checkIds)),
-    );
+    const added = untilLoaded(() => this.add(queue, jobs, checkIds)).catch(async (error: unknown) => {
+      throw await nameDamage(this.client, this.prefix, queue, error);
+    });
+    return worded(this.client, added);
   }
 
   private async add(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {
@@ -183,9 +184,10 @@ export class Producer {
   }
 
   /**
-   * Puts failed jobs back to waiting at their own priority; answers how many were.
+   * Puts failed jobs back to waiting at their own priority; answers how many were. What is damaged of them is
+   * repaired first, where that can be done.
    * @param timeLimitMs their time limit from now on [the one they have]
-   * @throws InferError TIME_LIMIT_RANGE (exit 2).
+   * @throws InferError TIME_LIMIT_RANGE (exit 2); JOB_DAMAGED (exit 1) for one job that cannot be repaired.
    */
   async retry(queue: string, ids: readonly string[], timeLimitMs?: number): Promise<number> {
     const limit = timeLimitMs === undefined ? '' : checkTimeLimit(timeLimitMs);
@@ -194,9 +196,16 @@ export class Producer {
       const batch = ids.slice(from, from + RETRY_BATCH);
       const reply = (await this.scriptsOf(queue).run('inferRetry', limit, ...batch)) as number[];
       retried += reply.filter((one) => one === 1).length;
+      const [damaged] = reply.flatMap((one, i) => (one === -2 ? [batch[i] as string] : []));
+      if (damaged !== undefined && ids.length === 1) throw await this.beyondRepair(queue, damaged);
     }
     this.arrivals.add(queue, retried);
     return retried;
+  }
+
+  private async beyondRepair(queue: string, id: string): Promise<InferError> {
+    const known = await damageOfJob(this.client, this.prefix, queue, id);
+    return notRepairable(id, known?.what ?? 'its record cannot be read');
   }
 
   /** The failed chunks of a group; answers how many. */

@@ -1,9 +1,11 @@
 import { type JobState, mayBeJob, type Priority } from '../core/job.js';
 import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
+import { ifReadable, numberOr } from '../redis/wrong-type.js';
 import type { GroupRecord, JobRecord } from './broker.js';
+import { damageOfJob, findDamage, groupDamaged } from './damage.js';
 import { SENDER_LEASE_MS } from './group-life.js';
-import { JOB_FIELDS, namedFields, recordOf } from './job-record.js';
+import { damagedRecord, JOB_FIELDS, namedFields, recordOf } from './job-record.js';
 import { bullBase, groupKey, queuesKey, queueTag } from './keys.js';
 
 /** Names of all queues that ever got a job. */
@@ -33,15 +35,31 @@ export async function locate(
     }),
   );
   const found = hits.filter((hit) => hit !== undefined);
-  if (found.length < 2) return found[0];
+  if (found.length === 0) return locateDamaged(client, prefix, id, queues);
+  if (found.length === 1) return found[0];
   // While it is moved a job is in two queues: the copy has the field `mv`.
   const copies = await Promise.all(
-    found.map(({ queue }) => client.hexists(bullBase(prefix, queue) + id, 'mv')),
+    found.map(({ queue }) => ifReadable(client.hexists(bullBase(prefix, queue) + id, 'mv'), 0)),
   );
   return found[copies.indexOf(0)] ?? found[0];
 }
 
-/** Everything known of one job; undefined when it is unknown or its record has expired. */
+/** A job that was set aside since its record had disappeared. */
+async function locateDamaged(
+  client: RedisClient,
+  prefix: string,
+  id: string,
+  queues: readonly string[],
+): Promise<{ queue: string; kind: 'job' } | undefined> {
+  const known = await Promise.all(queues.map((queue) => damageOfJob(client, prefix, queue, id)));
+  const queue = queues.find((_, i) => known[i] !== undefined);
+  return queue === undefined ? undefined : { queue, kind: 'job' };
+}
+
+/**
+ * Everything known of one job; undefined when it is unknown or its record has expired. One whose record cannot be
+ * read has failed with JOB_DAMAGED.
+ */
 export async function readJob(
   client: RedisClient,
   prefix: string,
@@ -50,14 +68,14 @@ export async function readJob(
 ): Promise<JobRecord | undefined> {
   const base = bullBase(prefix, queue);
   const [values, prioritized, delayed, completed, failed] = await Promise.all([
-    client.hmget(base + id, ...JOB_FIELDS),
-    client.zscore(`${base}prioritized`, id),
-    client.zscore(`${base}delayed`, id),
-    client.zscore(`${base}completed`, id),
-    client.zscore(`${base}failed`, id),
+    ifReadable(client.hmget(base + id, ...JOB_FIELDS), undefined),
+    ifReadable(client.zscore(`${base}prioritized`, id), null),
+    ifReadable(client.zscore(`${base}delayed`, id), null),
+    ifReadable(client.zscore(`${base}completed`, id), null),
+    ifReadable(client.zscore(`${base}failed`, id), null),
   ]);
-  const fields = namedFields(JOB_FIELDS, values);
-  if (fields.data === undefined) return undefined;
+  const fields = namedFields(JOB_FIELDS, values ?? []);
+  if (fields.data === undefined) return damagedJob(client, prefix, queue, id, values !== undefined);
   // Without its end in the fields it ended between two of these reads: they are still of its run.
   const placed: JobState =
     prioritized !== null
@@ -74,15 +92,37 @@ export async function readJob(
   return recordOf(id, queue, fields, placed, delayed === null ? undefined : Number(delayed));
 }
 
-/** A bulk submission as it stands; undefined when unknown or expired. */
+/** A job without data: one that is damaged, or undefined where there is none. */
+async function damagedJob(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  id: string,
+  isHash: boolean,
+): Promise<JobRecord | undefined> {
+  const known = await damageOfJob(client, prefix, queue, id);
+  if (known !== undefined) return damagedRecord(id, queue, known.what, known.at);
+  if (isHash) return undefined;
+  return damagedRecord(
+    id,
+    queue,
+    await findDamage(client, bullBase(prefix, queue) + id, 'its record', 'hash'),
+  );
+}
+
+/** A bulk submission as it stands; undefined when unknown or expired. @throws InferError GROUP_DAMAGED. */
 export async function readGroup(
   client: RedisClient,
   prefix: string,
   queue: string,
   id: string,
 ): Promise<GroupRecord | undefined> {
-  const fields = await client.hgetall(groupKey(queueTag(prefix, queue), id));
+  const key = groupKey(queueTag(prefix, queue), id);
+  const fields = await ifReadable(client.hgetall(key), undefined);
+  if (fields === undefined) throw groupDamaged(id, await findDamage(client, key, 'its record', 'hash'));
   if (fields.model === undefined) return undefined;
+  const damaged = GROUP_NUMBERS.find((name) => numberOr(fields[name] ?? '0', undefined) === undefined);
+  if (damaged !== undefined) throw groupDamaged(id, `field ${damaged} of ${key} is not a number`);
   const jobs = Number(fields.jobs ?? fields.added ?? 0);
   const jobsCompleted = Number(fields.jc ?? 0);
   const jobsFailed = Number(fields.jf ?? 0);
@@ -122,9 +162,24 @@ export async function readGroup(
   };
 }
 
+const GROUP_NUMBERS = [
+  'jobs',
+  'added',
+  'rows',
+  'rd',
+  'jc',
+  'jf',
+  'priority',
+  'timestamp',
+  'start',
+  'finishedOn',
+];
+
 /** Milliseconds since any sender of a group was heard of; undefined while one is at work. */
 function silentFor(fields: Record<string, string>, now: number): number | undefined {
-  const heard = Object.entries(fields).flatMap(([name, at]) => (name.startsWith('s:') ? [Number(at)] : []));
+  const heard = Object.entries(fields).flatMap(([name, at]) =>
+    name.startsWith('s:') ? [numberOr(at, 0)] : [],
+  );
   if (heard.length === 0) return undefined;
   const ago = now - Math.max(...heard);
   return ago > SENDER_LEASE_MS ? ago : undefined;

@@ -1,5 +1,6 @@
 import type { ModelSignature } from '../model/signature.js';
 import type { RedisClient } from '../redis/types.js';
+import { ifReadable, parsedObject } from '../redis/wrong-type.js';
 import type { WorkerRecord } from './broker.js';
 import { modelsKey, queuesKey, workerKey, workersKey, workTotalsKey } from './keys.js';
 
@@ -27,14 +28,18 @@ export async function forgetDeadWorkers(client: RedisClient, prefix: string, now
   return client.zremrangebyscore(workersKey(prefix), '-inf', String(now - 20 * HEARTBEAT_TTL_MS));
 }
 
-/** Workers whose heartbeat lives, by name. */
+/** Workers whose heartbeat lives, by name. A record that cannot be read is left out. */
 export async function listWorkers(client: RedisClient, prefix: string): Promise<WorkerRecord[]> {
   const ids = await client.zrange(workersKey(prefix), '0', '-1');
-  const records = await Promise.all(ids.map((id) => client.get(workerKey(prefix, id))));
+  const records = await Promise.all(ids.map((id) => ifReadable(client.get(workerKey(prefix, id)), null)));
   return records
-    .filter((json): json is string => json !== null)
-    .map((json) => JSON.parse(json) as WorkerRecord)
+    .map((json) => parsedObject<WorkerRecord>(json))
+    .filter(isWorker)
     .sort((a, b) => a.name.localeCompare(b.name));
+}
+
+function isWorker(record: WorkerRecord | undefined): record is WorkerRecord {
+  return typeof record?.name === 'string' && Array.isArray(record.queues) && Array.isArray(record.models);
 }
 
 /** Publishes a loaded model, so that `submit` on any host refuses wrong input before queueing it. */
@@ -67,7 +72,10 @@ export async function registerQueues(
 /** Signatures of every model a worker has published, by name. */
 export async function publishedModels(client: RedisClient, prefix: string): Promise<ModelSignature[]> {
   const all = await client.hvals(modelsKey(prefix));
-  return all.map((json) => JSON.parse(json) as ModelSignature).sort((a, b) => a.name.localeCompare(b.name));
+  return all
+    .map((json) => parsedObject<ModelSignature>(json))
+    .filter((signature): signature is ModelSignature => typeof signature?.name === 'string')
+    .sort((a, b) => a.name.localeCompare(b.name));
 }
 
 /** One published signature; undefined when no worker ever loaded a model of that name. */
@@ -77,5 +85,5 @@ export async function publishedModel(
   name: string,
 ): Promise<ModelSignature | undefined> {
   const json = await client.hget(modelsKey(prefix), name);
-  return json === null ? undefined : (JSON.parse(json) as ModelSignature);
+  return parsedObject<ModelSignature>(json);
 }

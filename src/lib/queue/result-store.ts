@@ -1,5 +1,7 @@
 import { BulkWrites } from '../redis/bulk-writes.js';
 import type { RedisClient } from '../redis/types.js';
+import { ifReadable } from '../redis/wrong-type.js';
+import { findDamage, resultDamaged } from './damage.js';
 import { queueTag, resultKey } from './keys.js';
 
 /** Where stored results are read from. */
@@ -14,11 +16,18 @@ export interface ResultSource {
   ): Promise<{ bytes: number; expiresInMs: number | null } | undefined>;
 }
 
+/** @throws InferError JOB_DAMAGED where the key is of another type. */
+async function readKey(client: RedisClient, key: string): Promise<Buffer | undefined> {
+  const found = await ifReadable(client.getBuffer(key), undefined);
+  if (found === undefined) throw resultDamaged(await findDamage(client, key, 'its result', 'string'));
+  return found ?? undefined;
+}
+
 async function measureKey(
   client: RedisClient,
   key: string,
 ): Promise<{ bytes: number; expiresInMs: number | null } | undefined> {
-  const [bytes, ttl] = await Promise.all([client.strlen(key), client.pttl(key)]);
+  const [bytes, ttl] = await Promise.all([ifReadable(client.strlen(key), 0), client.pttl(key)]);
   return bytes === 0 ? undefined : { bytes, expiresInMs: ttl < 0 ? null : ttl };
 }
 
@@ -30,7 +39,7 @@ export class BrokerResults implements ResultSource {
   ) {}
 
   async read(queue: string, id: string): Promise<Buffer | undefined> {
-    return (await this.client.getBuffer(resultKey(queueTag(this.prefix, queue), id))) ?? undefined;
+    return readKey(this.client, resultKey(queueTag(this.prefix, queue), id));
   }
 
   measure(queue: string, id: string) {
@@ -68,7 +77,7 @@ export class ResultStore implements ResultSource {
   }
 
   async read(queue: string, id: string, token: string): Promise<Buffer | undefined> {
-    return (await this.client.getBuffer(this.key(queue, id, token))) ?? undefined;
+    return readKey(this.client, this.key(queue, id, token));
   }
 
   measure(queue: string, id: string, token: string) {

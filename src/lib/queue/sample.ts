@@ -1,4 +1,5 @@
 import type { RedisClient } from '../redis/types.js';
+import { ifReadable, numberOr } from '../redis/wrong-type.js';
 import type { WorkerRecord } from './broker.js';
 import { oldestWaiting } from './inspector.js';
 import { bullBase, queueTag, STATS_BUCKET_MS, STATS_BUCKETS, statsKey } from './keys.js';
@@ -63,26 +64,26 @@ async function sampleQueue(
   const newest = Math.floor(now / STATS_BUCKET_MS) + 1;
   const numbers = Array.from({ length: STATS_BUCKETS + 1 }, (_, at) => newest - at);
   const [wait, prioritized, dueDelayed, active, oldest, added, paused, ended] = await Promise.all([
-    client.llen(`${base}wait`),
-    client.zcard(`${base}prioritized`),
-    client.zcount(`${base}delayed`, '-inf', (now + horizonMs) * DELAYED_STEP),
-    client.llen(`${base}active`),
+    ifReadable(client.llen(`${base}wait`), 0),
+    ifReadable(client.zcard(`${base}prioritized`), 0),
+    ifReadable(client.zcount(`${base}delayed`, '-inf', (now + horizonMs) * DELAYED_STEP), 0),
+    ifReadable(client.llen(`${base}active`), 0),
     oldestWaiting(client, base),
-    client.get(`${base}id`),
-    client.hexists(`${base}meta`, 'paused'),
-    Promise.all(numbers.map((number) => client.hmget(statsKey(tag, number), 'c', 'f'))),
+    ifReadable(client.get(`${base}id`), null),
+    ifReadable(client.hexists(`${base}meta`, 'paused'), 0),
+    Promise.all(numbers.map((number) => ifReadable(client.hmget(statsKey(tag, number), 'c', 'f'), []))),
   ]);
   return {
     waiting: wait + prioritized,
     dueDelayed,
     active,
     oldestMs: oldest === undefined ? null : Math.max(0, now - oldest),
-    arrived: Number(added ?? 0),
+    arrived: numberOr(added, 0),
     ended: new Map(numbers.map((number, at) => [number, sum(ended[at] ?? [])])),
     paused: paused === 1,
   };
 }
 
 function sum(counts: readonly (string | null)[]): number {
-  return counts.reduce((total, count) => total + Number(count ?? 0), 0);
+  return counts.reduce((total, count) => total + numberOr(count, 0), 0);
 }

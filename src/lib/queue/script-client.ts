@@ -1,4 +1,5 @@
 import type { RedisClient } from '../redis/types.js';
+import { nameDamage } from './damage.js';
 import { bullBase, queueTag } from './keys.js';
 import { requestToken } from './once.js';
 import { RECOVER, RENEW, SETTLE, SWEEP, TAKE } from './scripts.js';
@@ -69,7 +70,7 @@ export class QueueScripts {
 
   constructor(
     readonly client: RedisClient,
-    prefix: string,
+    private readonly prefix: string,
     readonly queue: string,
   ) {
     this.tag = queueTag(prefix, queue);
@@ -93,9 +94,13 @@ export class QueueScripts {
     return this.send(`${name}Buffer`, args);
   }
 
-  private send(method: string, args: Argument[]): Promise<unknown> {
+  private async send(method: string, args: Argument[]): Promise<unknown> {
     const client = this.client as unknown as Record<string, Runner>;
     const run = (client[method] as Runner).bind(client);
-    return untilLoaded(() => run(...this.keys, this.base, this.tag, ...args));
+    try {
+      return await untilLoaded(() => run(...this.keys, this.base, this.tag, ...args));
+    } catch (error) {
+      throw await nameDamage(this.client, this.prefix, this.queue, error);
+    }
   }
 }

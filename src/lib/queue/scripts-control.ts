@@ -11,18 +11,27 @@ local key = base .. part
 local list = part == 'wait'
 local ids = call(list and 'LRANGE' or 'ZRANGE', key, from, from + most - 1)
 local done, left = 0, 0
-for _, id in ipairs(ids) do
+local function purge(id)
   local job = call('HMGET', base .. id, 'data', 'timestamp')
-  if job[1] and (tonumber(job[2]) or 0) > cutoff then
+  if job[1] and (tonumber(job[2] or '') or 0) > cutoff then
     left = left + 1
-  else
-    if list then call('LREM', key, 1, id) else call('ZREM', key, id) end
-    call('ZREM', deadlines, id)
-    unfile(id)
-    if job[1] then
-      finishUnheld(id, job[1], 'cancelled', ARGV[7], ARGV[8], tonumber(ARGV[9]))
-      done = done + 1
-    end
+    return
+  end
+  if list then call('LREM', key, 1, id) else call('ZREM', key, id) end
+  dropDeadline(id)
+  unfile(id)
+  if job[1] then
+    finishUnheld(id, job[1], 'cancelled', ARGV[7], ARGV[8], tonumber(ARGV[9]))
+    done = done + 1
+  end
+end
+
+for _, id in ipairs(ids) do
+  local ok, err = pcall(purge, id)
+  if not ok and not isDamage(err) then error(err, 0) end
+  if not ok then
+    removeDamaged(id, damageOf(id) or textOf(err))
+    done = done + 1
   end
 end
 return {done, left}
@@ -40,6 +49,7 @@ local ids = call('ZRANGEBYSCORE', set, '-inf', ARGV[5], 'LIMIT', 0, tonumber(ARG
 for _, id in ipairs(ids) do
   local key = base .. id
   call('ZREM', set, id)
+  if ARGV[3] == 'failed' then unregister(id) end
   done = done + call('DEL', key)
   call('DEL', key .. ':logs', tag .. ':in:' .. id, tag .. ':res:' .. id)
 end
@@ -53,34 +63,36 @@ return {#ids, done}
 export const SET_PRIORITY = `${OPERATOR}
 local out = {}
 local priority, bull = tonumber(ARGV[3]), tonumber(ARGV[4])
-for i = 5, #ARGV do
-  local id = ARGV[i]
+local function change(id)
   local key = base .. id
   local job = call('HMGET', key, 'data', 'priority')
   local waits = call('ZSCORE', prioritized, id)
-  if not job[1] then
-    out[#out + 1] = -1
-  elseif not waits and not call('ZSCORE', delayed, id) and not call('LPOS', wait, id) then
-    out[#out + 1] = 0
-  elseif tonumber(job[2] or 0) == bull then
-    out[#out + 1] = 2
-  else
-    -- First of all what frees or moves: a full Redis refuses a script whose first write needs memory.
-    if call('LREM', wait, 1, id) == 1 then waits = true end
-    if waits then
-      call('ZADD', prioritized, score(bull), id)
-      -- At its new place it has not been met yet.
-      unfile(id)
-    end
-    call('HSET', key, 'priority', bull)
-    local ok, data = pcall(cjson.decode, job[1])
-    if ok and type(data) == 'table' and type(data.s) == 'table' then
-      data.s.priority = priority
-      call('HSET', key, 'data', cjson.encode(data))
-    end
-    if waits and call('HEXISTS', meta, 'paused') == 0 then call('ZADD', marker, 0, '0') end
-    out[#out + 1] = 1
+  if not job[1] then return -1 end
+  if not waits and not call('ZSCORE', delayed, id) and not call('LPOS', wait, id) then return 0 end
+  if tonumber(job[2] or 0) == bull then return 2 end
+  -- First of all what frees or moves: a full Redis refuses a script whose first write needs memory.
+  if call('LREM', wait, 1, id) == 1 then waits = true end
+  if waits then
+    call('ZADD', prioritized, score(bull), id)
+    -- At its new place it has not been met yet.
+    unfile(id)
   end
+  call('HSET', key, 'priority', bull)
+  local ok, data = pcall(cjson.decode, job[1])
+  if ok and type(data) == 'table' and type(data.s) == 'table' then
+    data.s.priority = priority
+    call('HSET', key, 'data', cjson.encode(data))
+  end
+  if waits and not isPaused() then mark(0, '0') end
+  return 1
+end
+
+checkPlaces()
+for i = 5, #ARGV do
+  local ok, answer = pcall(change, ARGV[i])
+  if not ok and not isDamage(answer) then error(answer, 0) end
+  -- A damaged job is not taken either.
+  out[#out + 1] = ok and answer or 0
 end
 return out
 `;

@@ -187,8 +187,8 @@ local function setAside(id, what, held)
   if typeOf(key) == 'hash' then
     call('HSET', key, 'st', 'failed', 'tk', '', 'f', failure, 'failedReason', message, 'finishedOn', now)
     call('HDEL', key, 'm')
-    try('ZADD', failed, now, id)
   end
+  try('ZADD', failed, now, id)
   call('EXPIRE', key, ${DAMAGED_TTL})
   call('EXPIRE', tag .. ':in:' .. id, ${DAMAGED_TTL})
   local notice = bareNotice(id, 'failed', failure)
@@ -197,6 +197,22 @@ local function setAside(id, what, held)
   local group = groupRefOf(id, spec)
   if group ~= '' then endInGroup(group, 0, false) end
   try('XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'failed', 'jobId', id, 'failedReason', message, 'prev', 'active')
+end
+
+-- Deletes a damaged job with all that is kept of it. It ends first, where it has not.
+local function removeDamaged(id, what)
+  setAside(id, what)
+  for _, set in ipairs({prioritized, delayed, failed}) do try('ZREM', set, id) end
+  try('LREM', wait, 0, id)
+  unregister(id)
+  call('DEL', base .. id, base .. id .. ':lock', tag .. ':in:' .. id, tag .. ':res:' .. id)
+end
+
+-- Raises where a key is of another type that a job is taken from or put into: before anything is written.
+local function checkPlaces()
+  call('ZCARD', prioritized)
+  call('ZCARD', delayed)
+  call('LLEN', wait)
 end
 
 -- Runs the body of one job. Where it fails the job is set aside, if that is the job's own doing; a damaged key of the

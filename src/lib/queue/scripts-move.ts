@@ -22,6 +22,7 @@ import { OPERATOR, PRELUDE } from './scripts-prelude.js';
 export const MOVE_PARK = `${OPERATOR}
 local id, key = ARGV[3], base .. ARGV[3]
 if call('EXISTS', key) == 1 and call('HEXISTS', key, 'mv') == 0 then return 0 end
+call('ZCARD', tag .. ':arriving')
 call('DEL', key, tag .. ':in:' .. id)
 for i = 6, #ARGV, 2 do call('HSET', key, ARGV[i], ARGV[i + 1]) end
 call('HSET', key, 'mv', ARGV[4])
@@ -41,6 +42,7 @@ local went = ARGV[5] .. ' ' .. ARGV[4]
 if call('GET', tag .. ':gone:' .. id) == went then return 1 end
 local job = call('HMGET', key, 'data', 'ats', 'atm', 'priority', 'cr', 'mvx', 'rl', 'mv')
 if not job[1] or job[6] == ARGV[4] or job[8] then return 0 end
+checkPlaces()
 local waits = call('ZSCORE', prioritized, id) or call('ZSCORE', delayed, id) or call('LPOS', wait, id)
 if not waits then return 0 end
 if table.concat({job[2] or '0', job[3] or '0', job[4] or '0', job[5] or ''}, ' ') ~= ARGV[6] then return 2 end
@@ -48,11 +50,11 @@ if call('ZREM', prioritized, id) + call('ZREM', delayed, id) + call('LREM', wait
 unfile(id)
 call('SET', tag .. ':gone:' .. id, went, 'EX', 604800)
 call('DEL', key, tag .. ':in:' .. id)
-call('ZREM', deadlines, id)
+dropDeadline(id)
 if ARGV[7] ~= '' then
   local group, gtag = groupAt(ARGV[7])
   local gkey = gtag .. ':grp:' .. group
-  if call('EXISTS', gkey) == 1 then call('HSET', gkey, 'moved', 1, 'mv:' .. ARGV[8], ARGV[5]) end
+  if call('EXISTS', gkey) == 1 then try('HSET', gkey, 'moved', 1, 'mv:' .. ARGV[8], ARGV[5]) end
 end
 -- Who waits looks for it again, and finds it there.
 local header = '{"id":' .. cjson.encode(id) .. ',"moved":' .. cjson.encode(ARGV[5]) .. '}'
@@ -67,21 +69,22 @@ return 1
 export const MOVE_IN = `${PRELUDE}
 local id, key = ARGV[3], base .. ARGV[3]
 local job = call('HMGET', key, 'mv', 'mvat', 'priority')
+checkPlaces()
 call('ZREM', tag .. ':arriving', id)
 if not job[1] then return 0 end
 call('HDEL', key, 'mv', 'mvat')
 if endIfUnwanted(id) then return 1 end
-local priority, due = tonumber(job[3]) or 0, tonumber(job[2] or '')
+local priority, due = tonumber(job[3] or '') or 0, tonumber(job[2] or '')
 if due and due > now then
-  call('ZADD', delayed, due * 4096 + call('INCR', pc) % 4096, id)
+  call('ZADD', delayed, due * 4096 + (try('INCR', pc) or 0) % 4096, id)
   local first = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
-  if first[1] == id then call('ZADD', marker, due, '1') end
+  if first[1] == id then mark(due, '1') end
 else
   if priority == 0 then call('LPUSH', wait, id) else call('ZADD', prioritized, score(priority), id) end
-  if call('HEXISTS', meta, 'paused') == 0 then call('ZADD', marker, 0, '0') end
+  if not isPaused() then mark(0, '0') end
 end
 local deadline = specOf(call('HGET', key, 'data')).deadline
-if deadline then call('ZADD', deadlines, deadline, id) end
+if deadline then try('ZADD', deadlines, deadline, id) end
 return 1
 `;
 

@@ -1,4 +1,5 @@
 import { BOUNDS } from '../core/bounds.js';
+import { MAX_PRIORITY } from '../core/job.js';
 import { CHUNK_EXTRA_TTL, PRELUDE } from './scripts-prelude.js';
 import { TIMELINE } from './scripts-timeline.js';
 
@@ -16,19 +17,26 @@ return 1
 
 /**
  * Cancels a job. ARGV 3 id, 4 failure JSON, 5 message, 6 keep s.
- * Output: the state after: 'cancelled', 'active' (its worker has been asked), a terminal state, or nil.
+ * Output: the state after: 'cancelled', 'active' (its worker has been asked), a terminal state, or nil. A damaged
+ * job is deleted, and counts as cancelled.
  */
 export const CANCEL = `${PRELUDE}
 local id = ARGV[3]
 local key = base .. id
-local job = call('HMGET', key, 'st', 'data')
-if not job[2] then return nil end
+local job = try('HMGET', key, 'st', 'data') or {}
+if not job[2] and call('EXISTS', key) == 0 and not try('ZSCORE', damagedKey, id) then return nil end
+-- A damaged job is deleted, also after it was set aside.
+if not job[2] or try('ZSCORE', damagedKey, id) then
+  removeDamaged(id, damageOf(id) or 'it was cancelled')
+  return 'cancelled'
+end
 if job[1] then return job[1] end
+checkPlaces()
 local removed = call('ZREM', prioritized, id) + call('ZREM', delayed, id) + call('LREM', wait, 1, id)
 if removed == 0 then
   -- Ended by a stock BullMQ worker.
-  if call('ZSCORE', completed, id) then return 'completed' end
-  if call('ZSCORE', failed, id) then return 'failed' end
+  if try('ZSCORE', completed, id) then return 'completed' end
+  if try('ZSCORE', failed, id) then return 'failed' end
   call('HSET', key, 'cr', 1)
   return 'active'
 end
@@ -44,7 +52,8 @@ return 'cancelled'
 export const WATCH = `${PRELUDE}
 local key = ARGV[5] == 'group' and tag .. ':grp:' .. ARGV[3] or base .. ARGV[3]
 if call('EXISTS', key) == 0 then return -1 end
-if call('HEXISTS', key, ARGV[5] == 'group' and 'finishedOn' or 'st') == 1 then return 0 end
+-- Nothing more comes of one that cannot be read; who looks is told why.
+if try('HEXISTS', key, ARGV[5] == 'group' and 'finishedOn' or 'st') ~= 0 then return 0 end
 local lists = call('HGET', key, 'rl')
 if lists and string.find(' ' .. lists .. ' ', ' ' .. ARGV[4] .. ' ', 1, true) then return 1 end
 -- HDEL first: a full Redis refuses a script whose first write needs memory, and nobody could wait.
@@ -106,7 +115,7 @@ return out
  * Puts ended jobs back to waiting at their own priority, with all their attempts before them.
  * ARGV 3 time limit in ms that they have from now on, empty for the one they have; 4.. ids. Only failed
  * ones still have their input; others are left alone.
- * Output per id: 1 queued again, 0 not failed, -1 unknown.
+ * Output per id: 1 queued again, 0 not failed, -1 unknown, -2 damaged beyond repair.
  */
 export const RETRY = `${PRELUDE}${TIMELINE}
 local out, kept = {}, {}
@@ -131,43 +140,59 @@ local function setLimit(key, json)
   call('HSET', key, 'data', cjson.encode(data))
 end
 
-for i = 4, #ARGV do
-  local id = ARGV[i]
-  local key = base .. id
-  local job = call('HMGET', key, 'st', 'data', 'priority', 'pr', 'finishedOn', 'f')
-  if not job[2] then
-    out[#out + 1] = -1
-  elseif job[1] ~= 'failed' then
-    out[#out + 1] = 0
-  else
-    call('ZREM', failed, id)
-    note(id, 'again', codeOf(job[6] or ''), '', now - (tonumber(job[5]) or now))
-    call('HDEL', key, 'st', 'tk', 'f', 'm', 'failedReason', 'finishedOn', 'cr', 'stc', 'pr', 'processedOn')
-    call('HSET', key, 'atm', 0, 'ats', 0)
-    if limit then setLimit(key, job[2]) end
-    call('PERSIST', key)
-    call('PERSIST', tag .. ':in:' .. id)
-    call('DEL', tag .. ':res:' .. id)
-    local spec = specOf(job[2])
-    local group = spec.group
-    if spec.deadline then call('ZADD', deadlines, spec.deadline, id) end
-    if group then
-      local _, gtag = groupAt(refOf(group))
-      local gkey = gtag .. ':grp:' .. group.id
-      if call('EXISTS', gkey) == 1 then
-        call('HINCRBY', gkey, 'jf', -1)
-        -- Not -(...): Lua would send "-0", which is no integer to Redis.
-        call('HINCRBY', gkey, 'rd', 0 - (tonumber(job[4]) or 0))
-        call('HDEL', gkey, 'finishedOn')
-        call('PERSIST', gkey)
-        keepResults(group.id, gtag, gkey)
-      end
-    end
-    local priority = tonumber(job[3]) or 0
-    if priority == 0 then call('LPUSH', wait, id) else call('ZADD', prioritized, score(priority), id) end
-    if call('HEXISTS', meta, 'paused') == 0 then call('ZADD', marker, 0, '0') end
-    out[#out + 1] = 1
+-- Puts right what can be told otherwise: the priority is in the data as well. False when more is damaged.
+local function repair(id, key, data)
+  local priority = specOf(data).priority
+  if not pcall(priorityOf, id) then
+    local own = type(priority) == 'number' and within(priority, 0, ${MAX_PRIORITY}, 0) or 0
+    call('HSET', key, 'priority', ${MAX_PRIORITY + 1} - own)
   end
+  if not pcall(timeOf, '', call('HGET', key, 'timestamp')) then call('HSET', key, 'timestamp', now) end
+  call('HDEL', key, 'stc')
+  call('HSET', key, 'atm', 0, 'ats', 0)
+  return not damageOf(id)
+end
+
+local function backToGroup(group, rows)
+  local _, gtag = groupAt(refOf(group))
+  local gkey = gtag .. ':grp:' .. group.id
+  -- Not -(...): Lua would send "-0", which is no integer to Redis.
+  if call('EXISTS', gkey) == 0 or not try('HINCRBY', gkey, 'jf', -1) then return end
+  try('HINCRBY', gkey, 'rd', 0 - rows)
+  call('HDEL', gkey, 'finishedOn')
+  call('PERSIST', gkey)
+  keepResults(group.id, gtag, gkey)
+end
+
+local function retry(id)
+  local key = base .. id
+  local job = call('HMGET', key, 'st', 'data', 'pr', 'finishedOn', 'f')
+  if not job[2] then return (call('EXISTS', key) == 1 or try('ZSCORE', damagedKey, id)) and -2 or -1 end
+  if job[1] ~= 'failed' then return 0 end
+  if try('ZSCORE', damagedKey, id) and not repair(id, key, job[2]) then return -2 end
+  local priority = priorityOf(id)
+  try('ZREM', failed, id)
+  unregister(id)
+  note(id, 'again', codeOf(job[5] or ''), '', now - (tonumber(job[4] or '') or now))
+  call('HDEL', key, 'st', 'tk', 'f', 'm', 'failedReason', 'finishedOn', 'cr', 'stc', 'pr', 'processedOn')
+  call('HSET', key, 'atm', 0, 'ats', 0)
+  if limit then setLimit(key, job[2]) end
+  call('PERSIST', key)
+  call('PERSIST', tag .. ':in:' .. id)
+  call('DEL', tag .. ':res:' .. id)
+  local spec = specOf(job[2])
+  if spec.deadline then try('ZADD', deadlines, spec.deadline, id) end
+  if spec.group then backToGroup(spec.group, tonumber(job[3] or '') or 0) end
+  if priority == 0 then call('LPUSH', wait, id) else call('ZADD', prioritized, score(priority), id) end
+  if not isPaused() then mark(0, '0') end
+  return 1
+end
+
+checkPlaces()
+for i = 4, #ARGV do
+  local ok, answer = pcall(retry, ARGV[i])
+  if not ok and not isDamage(answer) then error(answer, 0) end
+  out[#out + 1] = ok and answer or -2
 end
 return out
 `;

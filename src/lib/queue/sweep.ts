@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { ifReadable, numberOr } from '../redis/wrong-type.js';
 import { sweepKey } from './keys.js';
 import type { QueueScripts } from './script-client.js';
 
@@ -27,7 +28,11 @@ export class Sweeper {
   /** Sweeps unless another worker of the queue has just done so; answers how many entries went. */
   async inTurn(stopped: () => boolean): Promise<number> {
     const { client, tag } = this.scripts;
-    if ((await client.set(sweepKey(tag), '1', 'PX', TURN_MS, 'NX')) === null) return 0;
+    if ((await client.set(sweepKey(tag), '1', 'PX', TURN_MS, 'NX')) === null) {
+      // A mark that never expires is not one of a worker.
+      if ((await client.pttl(sweepKey(tag))) !== -1) return 0;
+      await client.set(sweepKey(tag), '1', 'PX', TURN_MS);
+    }
     return this.sweep(stopped);
   }
 
@@ -56,7 +61,7 @@ export class Sweeper {
   private async walk(set: string, stopped: () => boolean): Promise<number> {
     const { client, tag } = this.scripts;
     const size = await this.size(set);
-    let from = Number((await client.get(sweepKey(tag, set))) ?? 0);
+    let from = numberOr(await ifReadable(client.get(sweepKey(tag, set)), null), 0);
     if (from === 0 && size <= WINDOW) return 0;
     if (from >= size) from = 0;
     let removed = 0;
@@ -84,6 +89,7 @@ export class Sweeper {
 
   private size(set: string): Promise<number> {
     const { client, tag, base } = this.scripts;
-    return client.zcard(set === 'completed' || set === 'failed' ? base + set : `${tag}:${set}`);
+    const key = set === 'completed' || set === 'failed' ? base + set : `${tag}:${set}`;
+    return ifReadable(client.zcard(key), 0);
   }
 }

@@ -1,5 +1,6 @@
 import { Sketch } from '../core/sketch.js';
 import type { RedisClient } from '../redis/types.js';
+import { ifReadable } from '../redis/wrong-type.js';
 import { queueTag, STATS_BUCKET_MS, STATS_BUCKETS, STATS_TTL, workKey, workTotalsKey } from './keys.js';
 import { HEARTBEAT_TTL_MS } from './registry.js';
 
@@ -172,7 +173,7 @@ export async function writeWorkStats(
   if (idle && (await client.pexpire(key, HEARTBEAT_TTL_MS)) === 1) return;
   const writes: Promise<unknown>[] = report.buckets.flatMap(({ queue, bucket, figures }) => {
     const hash = workKey(queueTag(prefix, queue), bucket);
-    return [client.eval(SET_FIELD, 1, hash, workerId, JSON.stringify(figures), STATS_TTL)];
+    return [ifReadable(client.eval(SET_FIELD, 1, hash, workerId, JSON.stringify(figures), STATS_TTL), 0)];
   });
   const totals = JSON.stringify(Object.fromEntries(report.totals));
   await Promise.all([...writes, client.set(key, totals, 'PX', HEARTBEAT_TTL_MS)]);
@@ -200,7 +201,9 @@ export async function readQueueStats(
   const tag = queueTag(prefix, queue);
   const newest = bucketAt(now);
   const hashes = await Promise.all(
-    Array.from({ length: STATS_BUCKETS }, (_, back) => client.hgetall(workKey(tag, newest - back))),
+    Array.from({ length: STATS_BUCKETS }, (_, back) =>
+      ifReadable(client.hgetall(workKey(tag, newest - back)), {}),
+    ),
   );
   const total = new WorkFigures();
   const byWorker = new Map<string, WorkFigures>();
@@ -226,7 +229,9 @@ export async function readWorkerTotals(
   prefix: string,
   workerIds: readonly string[],
 ): Promise<Map<string, ReadonlyMap<string, WorkFigures>>> {
-  const jsons = await Promise.all(workerIds.map((id) => client.get(workTotalsKey(prefix, id))));
+  const jsons = await Promise.all(
+    workerIds.map((id) => ifReadable(client.get(workTotalsKey(prefix, id)), null)),
+  );
   const known = workerIds.map((id, i) => [id, parsed(jsons[i] ?? '', totalsFrom)] as const);
   return new Map(
     known.filter((entry): entry is [string, Map<string, WorkFigures>] => entry[1] !== undefined),

@@ -101,11 +101,11 @@ const LISTS = ['wait', 'prioritized', 'delayed', 'failed', 'events', 'pc', 'id',
 
 /**
  * Keys of ours beside the jobs: inputs, results, groups, requests, arrivals, replies, the index by model,
- * deadlines, ended jobs, the data's mark.
+ * deadlines, ended and damaged jobs, the data's mark.
  */
 const BESIDE = [
   ...['in:*', 'res:*', 'grp:*', 'req:*', 'stats:*', 'reply:*', 'bymodel:*'],
-  ...['deadlines', 'expired', 'cancelled', 'data'],
+  ...['deadlines', 'expired', 'cancelled', 'damaged', 'damaged:why', 'data'],
 ];
 
 /**

@@ -4,11 +4,14 @@ import { settleArrivals } from '../queue/move.js';
 import { forgetDeadWorkers } from '../queue/registry.js';
 import type { RedisClient } from '../redis/types.js';
 import type { Logger } from '../telemetry/logger.js';
+import { DamageWatch } from './damage-watch.js';
 import type { RunnerScaler } from './runner-scaler.js';
 import { Upkeep } from './upkeep.js';
 
 /** Locks are renewed every second, or this often in their time where that is sooner; lapsed ones are looked for this often. */
 const RENEWALS_PER_LOCK = 3;
+/** How often what is damaged in Redis is looked for; about 20 small commands a queue. */
+const DAMAGE_MS = 5000;
 /** How often cancel requests (with the locks) and deadlines are looked at. */
 const LOOK_MS = 1000;
 /** How soon it is seen that files of a model have changed; one `stat` a file. */
@@ -63,6 +66,9 @@ export function startChores(parts: ChoreParts): Upkeep {
   upkeep.every(REROUTE_MS, 'routes', () =>
     Promise.all(consumers.map((consumer) => consumer.reroute(REROUTE_MS * 0.9))),
   );
+  const queues = consumers.map(({ queue }) => queue);
+  const damage = new DamageWatch(client, prefix, queues, log, parts.clock.now());
+  upkeep.every(DAMAGE_MS, 'damage', () => damage.look());
   if (scaler !== undefined) upkeep.every(SCALE_MS, 'autoscale', () => scaler.look());
   upkeep.every(SWEEP_MS, 'sweep', async () => {
     await Promise.all(consumers.map((consumer) => consumer.sweepInTurn(stopped)));

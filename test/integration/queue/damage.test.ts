@@ -1,7 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { InferError } from '../../../src/lib/core/errors.js';
+import { newId } from '../../../src/lib/core/job.js';
+import type { TakenJob } from '../../../src/lib/queue/broker.js';
+import { readDamage } from '../../../src/lib/queue/damage.js';
 import { useRedis } from '../../support/redis.js';
-import { expectSetAside, namedAs, overwrite, WRONG_VALUES, workOff } from './damage-kit.js';
-import { completed, idsOf, QueueKit } from './queue-kit.js';
+import { expectSetAside, namedAs, overwrite, WRONG_VALUES, type WrongValue, workOff } from './damage-kit.js';
+import { completed, FAILURE, idsOf, PREFIX, QueueKit } from './queue-kit.js';
 
 const redis = useRedis();
 let kit: QueueKit;
@@ -221,5 +225,120 @@ describe('the register of damaged jobs', () => {
       expect(await kit.client.ttl(`${kit.tag}:${key}`)).toBeGreaterThan(6 * 86_400);
     }
     await expectSetAside(kit, ids[1099] as string);
+  });
+});
+
+describe('a damaged key of the whole queue', () => {
+  /** Without these a job can neither be added nor taken. */
+  const NEEDED = ['prioritized', 'delayed', 'meta', 'pc', 'id'];
+  const right: Record<string, WrongValue> = {
+    prioritized: 'zset',
+    delayed: 'zset',
+    meta: 'hash',
+    pc: 'number',
+    id: 'number',
+    active: 'list',
+    wait: 'list',
+    marker: 'zset',
+    completed: 'zset',
+    failed: 'zset',
+    events: 'stream',
+    deadlines: 'zset',
+    expired: 'zset',
+    cancelled: 'zset',
+    arriving: 'zset',
+  };
+  const keyOf = (part: string): string =>
+    ['deadlines', 'expired', 'cancelled', 'arriving'].includes(part) ? `${kit.tag}:${part}` : kit.base + part;
+  const wrongFor = (part: string) => WRONG_VALUES.filter((value) => value !== right[part]);
+
+  it.each(NEEDED)(
+    'that submitting needs (%s) refuses a job by name, and leaves nothing of it',
+    async (part) => {
+      for (const value of wrongFor(part)) {
+        await kit.submit({});
+        await overwrite(kit, keyOf(part), value);
+        const id = newId('j');
+        const submitted = kit.submit({ id, input: Buffer.alloc(5000) });
+        const error = (await submitted.catch((reason: unknown) => reason)) as InferError;
+        expect(error, value).toMatchObject({
+          code: 'QUEUE_DAMAGED',
+          hint: `infer control repair ${kit.queue}`,
+        });
+        expect(error.message).toContain(keyOf(part));
+        expect(await kit.client.exists(kit.base + id)).toBe(0);
+        await kit.client.del(keyOf(part));
+      }
+    },
+  );
+
+  it.each([
+    'events',
+    'marker',
+    'completed',
+    'failed',
+    'deadlines',
+    'expired',
+    'cancelled',
+    'arriving',
+    'wait',
+  ])('that no job depends on (%s) stops none, and is named', async (part) => {
+    const consumer = await kit.consumer();
+    for (const value of wrongFor(part)) {
+      await overwrite(kit, keyOf(part), value);
+      const ids = await fiveJobs('waiting');
+      const [cancelled, ...others] = ids as [string, ...string[]];
+      expect(await kit.producer.cancel(kit.queue, cancelled)).toBe('cancelled');
+      const [retried] = others as [string];
+      const [first, ...rest] = await consumer.take(5);
+      const { job, failure } = { job: first as TakenJob, failure: FAILURE };
+      expect(job.spec.id).toBe(retried);
+      await consumer.settle([{ kind: 'retry', job, failure, delayMs: 0 }]);
+      await consumer.settle(rest.map((one) => ({ kind: 'release', job: one })));
+      if (part !== 'marker') {
+        const { keys } = await readDamage(kit.client, PREFIX, kit.queue);
+        expect(
+          keys.map(({ key }) => key),
+          value,
+        ).toEqual([keyOf(part)]);
+      }
+      expect((await workOff(consumer)).sort(), value).toEqual([...others].sort());
+      expect(await kit.states(ids)).toEqual(['cancelled', ...Array(4).fill('completed')]);
+      await kit.client.del(keyOf(part));
+    }
+  });
+
+  it('that taking needs keeps all jobs where they are, and none becomes poison', async () => {
+    const consumer = await kit.consumer({ maxStalls: 2 });
+    for (const part of ['active', 'prioritized', 'delayed']) {
+      for (const value of wrongFor(part)) {
+        const ids = await fiveJobs('waiting');
+        const jobs = part === 'active' ? [] : await consumer.take(2);
+        await kit.client.rename(keyOf(part), 'aside').catch(() => undefined);
+        await overwrite(kit, keyOf(part), value);
+        for (const job of jobs) await kit.loseLock(job.spec.id);
+        for (let round = 0; round < 4; round++) {
+          await consumer.take(5, part === 'delayed' ? 9 : undefined);
+          await consumer.recover();
+        }
+        expect((await readDamage(kit.client, PREFIX, kit.queue)).keys.map(({ key }) => key)).toEqual([
+          keyOf(part),
+        ]);
+        await kit.client.del(keyOf(part));
+        await kit.client.rename('aside', keyOf(part)).catch(() => undefined);
+        expect((await workOff(consumer)).sort(), `${part} ${value}`).toEqual([...ids].sort());
+      }
+    }
+  });
+
+  it('wakes a worker that sleeps on it no more often than a sound one', async () => {
+    const consumer = await kit.consumer();
+    await overwrite(kit, keyOf('marker'), 'string');
+    await consumer.waitForWork(10_000, new AbortController().signal);
+    expect(await kit.client.type(keyOf('marker'))).toBe('none');
+    const woken = consumer.waitForWork(10_000, new AbortController().signal);
+    await kit.submit({});
+    await woken;
+    expect(await consumer.take(1)).toHaveLength(1);
   });
 });

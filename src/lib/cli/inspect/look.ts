@@ -1,6 +1,7 @@
 import type { LoadedSettings } from '../../config/load.js';
 import { readAutoscalers } from '../../queue/autoscalers.js';
 import type { WorkerRecord } from '../../queue/broker.js';
+import { readDamage } from '../../queue/damage.js';
 import { LOSS_SHOWN_MS, readLosses } from '../../queue/data-mark.js';
 import { type QueueSnapshot, snapshotQueues } from '../../queue/inspector.js';
 import { listQueues } from '../../queue/reader.js';
@@ -65,6 +66,7 @@ export class Look {
           policy: facts.policy,
         },
         queues: await snapshotQueues(this.client, this.prefix, at, names),
+        damage: await Promise.all(names.map((name) => readDamage(this.client, this.prefix, name))),
         workers,
         ...scaled,
       };

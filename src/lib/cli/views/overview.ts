@@ -1,5 +1,6 @@
 import type { AutoscalerRecord, LapsedAutoscaler } from '../../queue/autoscalers.js';
 import type { WorkerRecord } from '../../queue/broker.js';
+import type { QueueDamage } from '../../queue/damage.js';
 import type { DataLoss } from '../../queue/data-mark.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
 import { findProblems, type Problem } from './problems.js';
@@ -30,6 +31,8 @@ export interface Overview {
   workers: WorkerRecord[];
   autoscalers: AutoscalerRecord[];
   lapsed: LapsedAutoscaler[];
+  /** What is damaged of the queues. */
+  damage?: readonly QueueDamage[];
 }
 
 /** The documented JSON of `inspect`; other tools read it, so fields are only ever added. */

@@ -6,6 +6,7 @@ import type { QueueSnapshot } from '../../queue/inspector.js';
 import { type UnservedJobs, unservedFix, unservedJobs, unservedText } from '../../queue/routes.js';
 import { count } from '../output/text.js';
 import { autoscalerProblems } from './autoscaler-problems.js';
+import { damageProblems } from './damage-problems.js';
 import { modelProblems } from './model-problems.js';
 import type { Overview, RedisOverview } from './overview.js';
 
@@ -38,6 +39,7 @@ export function findProblems(overview: Overview): Problem[] {
     ...modelProblems(talking),
     ...autoscalerProblems(overview),
     ...(overview.losses ?? []).map((loss) => lostData(loss, at)),
+    ...damageProblems(overview.damage ?? []),
     ...queues.filter((one) => one.paused).map(pausedQueue),
     ...redisProblems(redis),
     ...clockProblems(overview),

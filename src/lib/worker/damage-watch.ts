@@ -1,0 +1,48 @@
+import { damagedKeyText, type QueueDamage, readDamage, repairCommand } from '../queue/damage.js';
+import type { RedisClient } from '../redis/types.js';
+import type { Logger } from '../telemetry/logger.js';
+
+/** Logs what of a worker's queues is damaged in Redis: each key when it is seen first, and each job that was set aside. */
+export class DamageWatch {
+  /** Damaged keys that were logged, with what was said of them. */
+  private readonly told = new Map<string, string>();
+  /** By queue, when the last job that was logged was set aside, ms by Redis's clock. */
+  private readonly seenUntil = new Map<string, number>();
+
+  /** @param since jobs that were set aside before are not logged, ms by Redis's clock. */
+  constructor(
+    private readonly client: RedisClient,
+    private readonly prefix: string,
+    private readonly queues: readonly string[],
+    private readonly log: Logger,
+    private readonly since: number,
+  ) {}
+
+  async look(): Promise<void> {
+    for (const queue of this.queues) {
+      const damage = await readDamage(this.client, this.prefix, queue);
+      this.tellKeys(damage);
+      this.tellJobs(damage);
+    }
+  }
+
+  private tellKeys({ queue, keys }: QueueDamage): void {
+    for (const damaged of keys) {
+      const text = damagedKeyText(damaged);
+      if (this.told.get(damaged.key) === text) continue;
+      this.told.set(damaged.key, text);
+      const { key, what, effect } = damaged;
+      this.log.error({ queue, key, effect, fix: repairCommand(queue) }, `a key of the queue ${what}`);
+    }
+    const damaged = new Set(keys.map(({ key }) => key));
+    for (const key of this.told.keys()) if (!damaged.has(key)) this.told.delete(key);
+  }
+
+  private tellJobs({ queue, jobs }: QueueDamage): void {
+    const until = this.seenUntil.get(queue) ?? this.since;
+    for (const { id, at, what } of jobs.filter((job) => job.at > until).reverse()) {
+      this.log.error({ queue, id, reason: what }, 'job is damaged in Redis and was set aside');
+      this.seenUntil.set(queue, at);
+    }
+  }
+}
