@@ -69,11 +69,11 @@ export class Mover {
   async park(id: string, source: string): Promise<Parked | Exclude<MoveOutcome, 'moved'>> {
     const base = bullBase(this.prefix, source);
     const [fields, input, prioritized, delayed, wait] = await Promise.all([
-      this.client.hgetall(base + id),
-      this.client.getBuffer(inputKey(queueTag(this.prefix, source), id)),
+      ifReadable(this.client.hgetall(base + id), {} as Record<string, string>),
+      ifReadable(this.client.getBuffer(inputKey(queueTag(this.prefix, source), id)), null),
       this.client.zscore(`${base}prioritized`, id),
       this.client.zscore(`${base}delayed`, id),
-      this.client.lpos(`${base}wait`, id),
+      ifReadable(this.client.lpos(`${base}wait`, id), null),
     ]);
     if (fields.data === undefined) return 'unknown';
     if (prioritized === null && delayed === null && wait === null) return 'not waiting';

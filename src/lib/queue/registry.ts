@@ -39,7 +39,11 @@ export async function listWorkers(client: RedisClient, prefix: string): Promise<
 }
 
 function isWorker(record: WorkerRecord | undefined): record is WorkerRecord {
-  return typeof record?.name === 'string' && Array.isArray(record.queues) && Array.isArray(record.models);
+  return (
+    typeof record?.name === 'string' &&
+    Array.isArray(record.queues ?? []) &&
+    Array.isArray(record.models ?? [])
+  );
 }
 
 /** Publishes a loaded model, so that `submit` on any host refuses wrong input before queueing it. */

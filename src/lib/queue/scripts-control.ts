@@ -68,10 +68,10 @@ local function change(id)
   local job = call('HMGET', key, 'data', 'priority')
   local waits = call('ZSCORE', prioritized, id)
   if not job[1] then return -1 end
-  if not waits and not call('ZSCORE', delayed, id) and not call('LPOS', wait, id) then return 0 end
+  if not waits and not call('ZSCORE', delayed, id) and not try('LPOS', wait, id) then return 0 end
   if tonumber(job[2] or 0) == bull then return 2 end
   -- First of all what frees or moves: a full Redis refuses a script whose first write needs memory.
-  if call('LREM', wait, 1, id) == 1 then waits = true end
+  if try('LREM', wait, 1, id) == 1 then waits = true end
   if waits then
     call('ZADD', prioritized, score(bull), id)
     -- At its new place it has not been met yet.

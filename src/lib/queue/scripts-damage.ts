@@ -208,11 +208,12 @@ local function removeDamaged(id, what)
   call('DEL', base .. id, base .. id .. ':lock', tag .. ':in:' .. id, tag .. ':res:' .. id)
 end
 
--- Raises where a key is of another type that a job is taken from or put into: before anything is written.
-local function checkPlaces()
+-- Raises where a key is of another type that a job of this priority is taken from or put into: before anything is
+-- written. Only jobs of other BullMQ code, which have no priority, are in the list.
+local function checkPlaces(priority)
   call('ZCARD', prioritized)
   call('ZCARD', delayed)
-  call('LLEN', wait)
+  if priority == 0 then call('LLEN', wait) end
 end
 
 -- Runs the body of one job. Where it fails the job is set aside, if that is the job's own doing; a damaged key of the

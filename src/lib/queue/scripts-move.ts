@@ -43,10 +43,10 @@ if call('GET', tag .. ':gone:' .. id) == went then return 1 end
 local job = call('HMGET', key, 'data', 'ats', 'atm', 'priority', 'cr', 'mvx', 'rl', 'mv')
 if not job[1] or job[6] == ARGV[4] or job[8] then return 0 end
 checkPlaces()
-local waits = call('ZSCORE', prioritized, id) or call('ZSCORE', delayed, id) or call('LPOS', wait, id)
+local waits = call('ZSCORE', prioritized, id) or call('ZSCORE', delayed, id) or try('LPOS', wait, id)
 if not waits then return 0 end
 if table.concat({job[2] or '0', job[3] or '0', job[4] or '0', job[5] or ''}, ' ') ~= ARGV[6] then return 2 end
-if call('ZREM', prioritized, id) + call('ZREM', delayed, id) + call('LREM', wait, 1, id) == 0 then return 0 end
+if call('ZREM', prioritized, id) + call('ZREM', delayed, id) + (try('LREM', wait, 1, id) or 0) == 0 then return 0 end
 unfile(id)
 call('SET', tag .. ':gone:' .. id, went, 'EX', 604800)
 call('DEL', key, tag .. ':in:' .. id)
@@ -69,7 +69,7 @@ return 1
 export const MOVE_IN = `${PRELUDE}
 local id, key = ARGV[3], base .. ARGV[3]
 local job = call('HMGET', key, 'mv', 'mvat', 'priority')
-checkPlaces()
+checkPlaces(tonumber(job[3] or '') or 0)
 call('ZREM', tag .. ':arriving', id)
 if not job[1] then return 0 end
 call('HDEL', key, 'mv', 'mvat')

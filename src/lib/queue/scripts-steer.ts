@@ -32,7 +32,7 @@ if not job[2] or try('ZSCORE', damagedKey, id) then
 end
 if job[1] then return job[1] end
 checkPlaces()
-local removed = call('ZREM', prioritized, id) + call('ZREM', delayed, id) + call('LREM', wait, 1, id)
+local removed = call('ZREM', prioritized, id) + call('ZREM', delayed, id) + (try('LREM', wait, 1, id) or 0)
 if removed == 0 then
   -- Ended by a stock BullMQ worker.
   if try('ZSCORE', completed, id) then return 'completed' end
@@ -171,6 +171,7 @@ local function retry(id)
   if job[1] ~= 'failed' then return 0 end
   if try('ZSCORE', damagedKey, id) and not repair(id, key, job[2]) then return -2 end
   local priority = priorityOf(id)
+  checkPlaces(priority)
   try('ZREM', failed, id)
   unregister(id)
   note(id, 'again', codeOf(job[5] or ''), '', now - (tonumber(job[4] or '') or now))
@@ -188,10 +189,9 @@ local function retry(id)
   return 1
 end
 
-checkPlaces()
 for i = 4, #ARGV do
   local ok, answer = pcall(retry, ARGV[i])
-  if not ok and not isDamage(answer) then error(answer, 0) end
+  if not ok and (not isDamage(answer) or queueIsDamaged()) then error(answer, 0) end
   out[#out + 1] = ok and answer or -2
 end
 return out

@@ -190,9 +190,7 @@ describe('readers of what is damaged', () => {
     for (const found of [false, true]) {
       if (found) await workOff(consumer);
       const { jobs } = await scanJobs(kit.client, PREFIX, filter, { limit: 50 });
-      expect(jobs.map(({ id }) => id).sort(), String(found)).toEqual(
-        [...ids].filter((id) => found || id !== noHash).sort(),
-      );
+      expect(jobs.map(({ id }) => id).sort(), String(found)).toEqual([...ids].sort());
       for (const job of jobs)
         for (const at of [job.submittedAt, job.priority, job.attempts]) expect(at).not.toBeNaN();
       expect((await sortJobs(kit.client, PREFIX, filter, { by: 'age', limit: 9 })).jobs.length).toBe(
