@@ -3,11 +3,12 @@ import { type Priority, toBullPriority } from '../core/job.js';
 import { BulkWrites } from '../redis/bulk-writes.js';
 import { closeClient } from '../redis/connect.js';
 import type { RedisClient } from '../redis/types.js';
-import { ifReadable, isWrongValue } from '../redis/wrong-type.js';
+import { ifReadable } from '../redis/wrong-type.js';
 import type { QueueConsumer, Settlement, TakenJob } from './broker.js';
 import { expireAllDue } from './deadlines.js';
 import { readJobData, toJobData } from './job-data.js';
 import { STATS_BUCKET_MS, takesKey, wakeKey } from './keys.js';
+import { popMarker } from './markers.js';
 import { encodeNotice } from './notice.js';
 import { packFields } from './pack.js';
 import type { ResultStore } from './result-store.js';
@@ -184,30 +185,12 @@ export class BullConsumer implements QueueConsumer {
     }
   }
 
-  /** The marker's score: 0 = work is there, else when a delayed job is due. Undefined: none came. */
   private popMarker(ms: number, signal: AbortSignal): Promise<number | undefined> {
-    // Redis 6+ takes fractions of a second; 0 would mean "forever".
-    const seconds = Math.max(0.01, ms / 1000);
     const { tag, base } = this.scripts;
     const wakes = [...(this.routes ?? [])].map((route) => wakeKey(tag, route));
+    const { blocking, client } = this.options;
     // The first that has something is popped: what is for its models wakes others too only if this one leaves some.
-    const woken = this.options.blocking.bzpopmin(this.rouseKey, ...wakes, `${base}marker`, seconds);
-    return new Promise((resolve) => {
-      const done = (score?: number) => {
-        signal.removeEventListener('abort', stop);
-        resolve(score);
-      };
-      const stop = () => done();
-      signal.addEventListener('abort', stop, { once: true });
-      woken.then(
-        (reply) => done(reply === null ? undefined : Number(reply[2])),
-        // Of another type it would wake the worker without end. It holds nothing that could be lost.
-        (error: unknown) => {
-          if (isWrongValue(error)) this.options.client.del(`${this.scripts.base}marker`).then(stop, stop);
-          else stop();
-        },
-      );
-    });
+    return popMarker(blocking, client, [this.rouseKey, ...wakes, `${base}marker`], ms, signal);
   }
 
   async settle(settlements: Settlement[]): Promise<boolean[]> {
