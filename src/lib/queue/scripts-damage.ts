@@ -11,9 +11,9 @@
 /** Failure code of a job whose record or input in Redis is damaged. */
 export const JOB_DAMAGED = 'JOB_DAMAGED';
 /** Seconds that a damaged job and its entry in the register are kept. */
-export const DAMAGED_TTL = 7 * 86_400;
+const DAMAGED_TTL = 7 * 86_400;
 /** Entries of the register; beyond that the oldest go. */
-export const DAMAGED_MAX = 1000;
+const DAMAGED_MAX = 1000;
 
 /** What one can do about a damaged job. */
 export const DAMAGED_HINT =
