@@ -54,7 +54,7 @@ export class Batcher<U extends MutableUnit> {
     return this.units.length === 0 && this.retries.length === 0;
   }
 
-  /** Rows waiting in lanes up to `lane`: what a lane's prefetch is measured against. */
+  /** Rows waiting in lanes up to `lane`. */
   rowsUpTo(lane: number): number {
     let rows = 0;
     for (const unit of this.units) if (unit.lane <= lane) rows += unit.remaining;
@@ -62,6 +62,14 @@ export class Batcher<U extends MutableUnit> {
       for (const part of batch.parts) if (part.unit.lane <= lane) rows += part.rows;
     }
     return rows;
+  }
+
+  /** Full runs that the rows waiting in lanes up to `lane` make; parts of runs add up. Pieces of failed runs go out one by one. */
+  runsUpTo(lane: number): number {
+    let runs = 0;
+    for (const unit of this.units) if (unit.lane <= lane) runs += unit.remaining / Math.max(1, unit.cap);
+    for (const batch of this.retries) if (batch.parts.some(({ unit }) => unit.lane <= lane)) runs += 1;
+    return runs;
   }
 
   /** The least urgent unit of the micro-batch that would go out now: what urgent work must beat. */

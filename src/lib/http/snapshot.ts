@@ -48,7 +48,7 @@ export async function readSnapshot(
   const shown = names.slice(0, MOST_QUEUES);
   const workers = everyWorker.slice(0, MOST_WORKERS);
   const [queues, work] = await Promise.all([
-    Promise.all(shown.map((name) => readQueue(client, prefix, name, now))),
+    Promise.all(shown.map((name) => readQueue(client, prefix, name, now, everyWorker))),
     readWorkerTotals(
       client,
       prefix,
@@ -71,9 +71,10 @@ async function readQueue(
   prefix: string,
   name: string,
   now: number,
+  workers: readonly WorkerRecord[],
 ): Promise<QueueReading> {
   const [snapshot, submitted] = await Promise.all([
-    snapshotQueue(client, prefix, name, now),
+    snapshotQueue(client, prefix, name, now, workers),
     jobsAdded(client, prefix, name),
   ]);
   return { ...snapshot, submitted };

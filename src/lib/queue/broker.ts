@@ -115,20 +115,38 @@ export interface ResultMeta {
   totalMs: number;
 }
 
+/** What a worker has room for, in full runs of its models: half a run of one and half of another are one. */
+export interface TakeRoom {
+  /** Runs for runners that have none. */
+  idle: number;
+  /** Runs to hold ahead of the next, of jobs that take `horizonMs` at most: others wait where any worker can take them. */
+  ahead: number;
+  horizonMs: number;
+  /** Jobs at most. */
+  jobs: number;
+  /** By route: rows of a full run, and the time of one in ms, if that is known. */
+  runs: ReadonlyMap<string, { rows: number; ms: number | undefined }>;
+}
+
 /** One worker's hold on one queue. Every call is one Redis script unless said otherwise. */
 export interface QueueConsumer {
   readonly queue: string;
   /** Whether the last `take` left jobs of its models waiting: if not, the next may sleep first. */
   readonly more: boolean;
+  /** Whether it left them since there was no room for the next of them. */
+  readonly full: boolean;
   /** Models that jobs are taken of from now on, as `routesTo` words them; until it is called, all. Ends a wait for work. */
   serve(routes: readonly string[]): void;
   /**
-   * Takes jobs, most urgent first, until `maxRows` rows are held or nothing is left (at least one
-   * job if there is one; 128 jobs or 16 MB at most). With `moreUrgentThan`, only jobs of a higher priority are taken.
+   * Takes jobs, most urgent first, until its room is full (a number: so many rows) or nothing is left (at least one
+   * job if there is one and a runner is idle; 128 jobs or 16 MB at most). With `moreUrgentThan`, only jobs of a higher
+   * priority are taken.
    */
-  take(maxRows: number, moreUrgentThan?: Priority): Promise<TakenJob[]>;
+  take(room: number | TakeRoom, moreUrgentThan?: Priority): Promise<TakenJob[]>;
   /** Waits on its own connection until work may have come, `timeoutMs` passed or `signal` fired. */
   waitForWork(timeoutMs: number, signal: AbortSignal): Promise<void>;
+  /** Wakes another worker for what waits: for one that was woken and has no room. */
+  passOn(): Promise<void>;
   /**
    * Ends holds. Fenced by the lock: answers `false` for a job that is no longer ours, whose
    * outcome is dropped. Safe to send again after a lost connection.
@@ -203,8 +221,10 @@ export interface GroupRecord {
 }
 
 export interface QueueCounts {
+  /** Also those that a worker holds and has not begun, as its last heartbeat said. */
   waiting: number;
   delayed: number;
+  /** Jobs in a run, or between two of their runs. */
   active: number;
   completed: number;
   failed: number;
@@ -278,6 +298,8 @@ export interface WorkerRecord {
   maxBatch: number | null;
   batchWindowMs: number;
   active: { id: string; queue: string; model: string; rows: number; sinceMs: number; attempt: number }[];
+  /** Jobs that it holds and has not begun, by queue, a number for each priority 0..9; workers of older versions do not say. */
+  notStarted?: Record<string, number[]>;
   jobsDone: number;
   rowsDone: number;
   jobsFailed: number;

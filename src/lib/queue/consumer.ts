@@ -4,7 +4,7 @@ import { BulkWrites } from '../redis/bulk-writes.js';
 import { closeClient } from '../redis/connect.js';
 import type { RedisClient } from '../redis/types.js';
 import { ifReadable } from '../redis/wrong-type.js';
-import type { QueueConsumer, Settlement, TakenJob } from './broker.js';
+import type { QueueConsumer, Settlement, TakenJob, TakeRoom } from './broker.js';
 import { expireAllDue } from './deadlines.js';
 import { readJobData, toJobData } from './job-data.js';
 import { STATS_BUCKET_MS, takesKey, wakeKey } from './keys.js';
@@ -14,7 +14,15 @@ import { packFields } from './pack.js';
 import type { ResultStore } from './result-store.js';
 import { countFiled, reroute, routeOf, routesArgument } from './routes.js';
 import { QueueScripts } from './script-client.js';
-import { CHUNK_EXTRA_TTL } from './scripts-prelude.js';
+import {
+  FIELDS_BYTES,
+  groupRef,
+  NO_BYTES,
+  recordTtl,
+  resultOf,
+  settlementBytes,
+  storedTtl,
+} from './settlement.js';
 import { Sweeper } from './sweep.js';
 
 export interface ConsumerOptions {
@@ -38,43 +46,13 @@ export interface ConsumerOptions {
   results?: ResultStore | undefined;
 }
 
-/** Seconds a record outlives a result that is not stored, so that `result` can say what became of it. */
-const MIN_RECORD_TTL = 60;
-
-/** Seconds the record of an ended job is kept: as long as its result, a chunk's until its group is over. */
-export function recordTtl(job: Pick<TakenJob['spec'], 'resultTtl' | 'group'>): number {
-  return Math.max(job.resultTtl, MIN_RECORD_TTL) + (job.group === undefined ? 0 : CHUNK_EXTRA_TTL);
-}
+/** Jobs of one take: more would hold up everybody who uses this Redis. */
+const MOST_JOBS = 128;
+/** Room that is counted in rows. */
+const BY_ROWS: TakeRoom = { idle: 0, ahead: 0, horizonMs: 0, jobs: MOST_JOBS, runs: new Map() };
 
 /** Seconds after which a call to wake that no one heard is gone. */
 const ROUSE_TTL = 60;
-
-const NO_BYTES = new Uint8Array();
-
-/** What a settlement's script carries beside its result: spec, failure, notice, timing. */
-const FIELDS_BYTES = 2048;
-
-/** About how many bytes the script that ends a hold carries for it. */
-export function settlementBytes(settlement: Settlement): number {
-  return FIELDS_BYTES + (settlement.job.spec.resultTtl > 0 ? resultOf(settlement).byteLength : 0);
-}
-
-function resultOf(settlement: Settlement): Uint8Array {
-  if (settlement.kind === 'completed') return settlement.result;
-  return settlement.kind === 'failed' ? (settlement.partial ?? NO_BYTES) : NO_BYTES;
-}
-
-/** Seconds a result is stored; a chunk's until its group is over, whose end shortens it. */
-function storedTtl(spec: Pick<TakenJob['spec'], 'resultTtl' | 'group'>): number {
-  if (spec.resultTtl === 0) return 0;
-  return spec.resultTtl + (spec.group === undefined ? 0 : CHUNK_EXTRA_TTL);
-}
-
-/** How scripts name a chunk's group: `id`, or `id@queue` when that is in another queue. */
-function groupRef(group: TakenJob['spec']['group']): string {
-  if (group === undefined) return '';
-  return group.home === undefined ? group.id : `${group.id}@${group.home}`;
-}
 
 /** The worker's hold on one queue, by the scripts of `scripts.ts`. */
 export class BullConsumer implements QueueConsumer {
@@ -89,6 +67,7 @@ export class BullConsumer implements QueueConsumer {
   /** What it serves; undefined: whatever there is. */
   private routes: ReadonlySet<string> | undefined;
   more = false;
+  full = false;
   private closed = false;
 
   constructor(private readonly options: ConsumerOptions) {
@@ -117,7 +96,7 @@ export class BullConsumer implements QueueConsumer {
     return wakeKey(this.scripts.tag, `@${this.options.workerId}`);
   }
 
-  async take(maxRows: number, moreUrgentThan?: Priority): Promise<TakenJob[]> {
+  async take(room: number | TakeRoom, moreUrgentThan?: Priority): Promise<TakenJob[]> {
     const { clock, workerId, workerName, lockMs } = this.options;
     const now = clock.now();
     const token = `${workerId}:${++this.tokens}`;
@@ -126,12 +105,17 @@ export class BullConsumer implements QueueConsumer {
     while (this.takesUnderWay.has(slot)) slot += 1;
     this.takesUnderWay.add(slot);
     const { routes } = this;
-    const args = [token, lockMs, maxRows, below, workerName, slot, routesArgument(routes)];
+    const wants = typeof room === 'number' ? { ...BY_ROWS, idle: room } : room;
+    const args = [
+      ...[token, lockMs, wants.idle, below, workerName, slot],
+      ...[routesArgument(routes, wants.runs), wants.ahead, wants.horizonMs, Math.min(wants.jobs, MOST_JOBS)],
+    ];
     const reply = (await this.scripts.runBuffer('inferTake', ...args).finally(() => {
       this.takesUnderWay.delete(slot);
     })) as (Buffer | number | null)[];
     this.nextDelayedAt = Number(reply[0]);
-    this.more = reply[1] === 1;
+    this.more = reply[1] !== 0;
+    this.full = reply[1] === 2;
     const jobs: TakenJob[] = [];
     for (let i = 2; i < reply.length; i += 7) {
       const [id, data, timestamp, ats, atm, stc, ownInput] = reply.slice(i, i + 7);
@@ -191,6 +175,11 @@ export class BullConsumer implements QueueConsumer {
     const { blocking, client } = this.options;
     // The first that has something is popped: what is for its models wakes others too only if this one leaves some.
     return popMarker(blocking, client, [this.rouseKey, ...wakes, `${base}marker`], ms, signal);
+  }
+
+  /** A take of nothing puts back the markers of what waits. */
+  async passOn(): Promise<void> {
+    await this.scripts.run('inferTake', '-', 1, 0, '', '-', '', routesArgument(this.routes), 0, 0, 0);
   }
 
   async settle(settlements: Settlement[]): Promise<boolean[]> {
@@ -324,10 +313,9 @@ export class BullConsumer implements QueueConsumer {
     this.closed = true;
     await closeClient(this.options.blocking);
     const { client, workerId } = this.options;
-    await Promise.all([
-      this.scripts.run('inferTake', '-', 1, 0, '', '-', '', routesArgument(this.routes)),
-      client.del(takesKey(this.scripts.tag, workerId), this.rouseKey),
-    ]).catch(() => undefined);
+    await Promise.all([this.passOn(), client.del(takesKey(this.scripts.tag, workerId), this.rouseKey)]).catch(
+      () => undefined,
+    );
   }
 }
 

@@ -1,7 +1,7 @@
 import { MAX_PRIORITY, toBullPriority } from '../core/job.js';
 import type { RedisClient } from '../redis/types.js';
 import { ifReadable, numberOr } from '../redis/wrong-type.js';
-import type { QueueCounts } from './broker.js';
+import type { QueueCounts, WorkerRecord } from './broker.js';
 import {
   bullBase,
   cancelledKey,
@@ -12,6 +12,7 @@ import {
   statsKey,
 } from './keys.js';
 import { listQueues } from './reader.js';
+import { listWorkers } from './registry.js';
 import { countFiled } from './routes.js';
 import { bucketAt } from './work-stats.js';
 
@@ -45,12 +46,14 @@ const PRIORITY_STEP = 2 ** 32;
  * One queue as it stands: read-only commands, all sent together, whatever its length. Jobs that
  * BullMQ holds without a priority (its `wait` list, added by other code) count as waiting at 9. A key of another
  * type counts as empty; `readDamage` names it.
+ * @param workers as their heartbeats say, where that has been read already.
  */
 export async function snapshotQueue(
   client: RedisClient,
   prefix: string,
   name: string,
   now: number,
+  workers?: readonly WorkerRecord[],
 ): Promise<QueueSnapshot> {
   const base = bullBase(prefix, name);
   const tag = queueTag(prefix, name);
@@ -64,7 +67,7 @@ export async function snapshotQueue(
   );
   const [
     wait,
-    active,
+    taken,
     delayed,
     completed,
     failed,
@@ -75,6 +78,7 @@ export async function snapshotQueue(
     filed,
     byPriority,
     minute,
+    live,
   ] = await Promise.all([
     ifReadable(client.llen(`${base}wait`), 0),
     ifReadable(client.llen(`${base}active`), 0),
@@ -88,8 +92,13 @@ export async function snapshotQueue(
     countFiled(client, prefix, name),
     Promise.all(perPriority),
     Promise.all(buckets),
+    workers ?? listWorkers(client, prefix),
   ]);
   byPriority[MAX_PRIORITY] = (byPriority[MAX_PRIORITY] as number) + wait;
+  const ahead = heldAhead(name, taken, live);
+  for (const [priority, jobs] of ahead.byPriority.entries())
+    byPriority[priority] = (byPriority[priority] as number) + jobs;
+  const active = taken - ahead.jobs;
   const waiting = byPriority.reduce((sum, count) => sum + count, 0);
   return {
     name,
@@ -110,6 +119,26 @@ export async function snapshotQueue(
       now % STATS_BUCKET_MS,
     ),
   };
+}
+
+/**
+ * Of the jobs of a queue that workers have taken, those that none has begun, by their heartbeats: they wait, though no
+ * other worker can have them. Pure.
+ * @param taken how many were taken; heartbeats may be a second old.
+ */
+export function heldAhead(
+  queue: string,
+  taken: number,
+  workers: readonly Pick<WorkerRecord, 'notStarted'>[],
+): { jobs: number; byPriority: number[] } {
+  let left = taken;
+  const byPriority = Array.from({ length: MAX_PRIORITY + 1 }, () => 0);
+  for (let priority = MAX_PRIORITY; priority >= 0; priority--) {
+    const held = workers.reduce((sum, { notStarted }) => sum + (notStarted?.[queue]?.[priority] ?? 0), 0);
+    byPriority[priority] = Math.min(held, left);
+    left -= byPriority[priority] as number;
+  }
+  return { jobs: taken - left, byPriority };
 }
 
 /**
@@ -172,7 +201,11 @@ export async function snapshotQueues(
   prefix: string,
   now: number,
   only?: readonly string[],
+  workers?: readonly WorkerRecord[],
 ): Promise<QueueSnapshot[]> {
-  const names = only ?? (await listQueues(client, prefix));
-  return Promise.all(names.map((name) => snapshotQueue(client, prefix, name, now)));
+  const [names, live] = await Promise.all([
+    only ?? listQueues(client, prefix),
+    workers ?? listWorkers(client, prefix),
+  ]);
+  return Promise.all(names.map((name) => snapshotQueue(client, prefix, name, now, live)));
 }

@@ -120,12 +120,12 @@ async function placeOf(
   spec: Pick<JobSpec, 'model' | 'version'>,
 ): Promise<{ place?: QueuePlace }> {
   const base = bullBase(prefix, queue);
-  const [rank, score, unprioritized, snapshot, workers] = await Promise.all([
+  const workers = await listWorkers(client, prefix);
+  const [rank, score, unprioritized, snapshot] = await Promise.all([
     ifReadable(client.zrank(`${base}prioritized`, id), null),
     ifReadable(client.zscore(`${base}prioritized`, id), null),
     ifReadable(client.llen(`${base}wait`), 0),
-    serverNow(client).then((now) => snapshotQueue(client, prefix, queue, now)),
-    listWorkers(client, prefix),
+    serverNow(client).then((now) => snapshotQueue(client, prefix, queue, now, workers)),
   ]);
   if (rank === null || score === null) return {};
   const own = routeOf(spec);

@@ -1,5 +1,5 @@
 import type { RedisClient } from '../redis/types.js';
-import type { JobSpec, WorkerRecord } from './broker.js';
+import type { JobSpec, TakeRoom, WorkerRecord } from './broker.js';
 import { byModelKey, filedKey, queueTag } from './keys.js';
 import { listWorkers } from './registry.js';
 import type { QueueScripts } from './script-client.js';
@@ -17,9 +17,23 @@ export function routesTo(model: string, version: number): string[] {
   return [model, `${model}@${version}`];
 }
 
-/** The routes of a take, as its script has them: one a line, `*` for whatever there is. */
-export function routesArgument(routes: ReadonlySet<string> | undefined): string {
-  return routes === undefined ? '*' : [...routes].join('\n');
+/**
+ * The routes of a take, as its script has them: one a line, with rows of a run and its ms (-1: not known); `*` for whatever
+ * there is.
+ */
+export function routesArgument(
+  routes: ReadonlySet<string> | undefined,
+  runs: TakeRoom['runs'] = new Map(),
+): string {
+  if (routes === undefined) return '*';
+  return [...routes].map((route) => lineOf(route, runs.get(route))).join('\n');
+}
+
+function lineOf(
+  route: string,
+  { rows, ms = -1 }: { rows: number; ms?: number | undefined } = { rows: 1 },
+): string {
+  return `${route} ${rows} ${ms}`;
 }
 
 /** The routes for which live workers of a queue take jobs. */

@@ -1,12 +1,13 @@
 import type { RedisClient } from '../redis/types.js';
 import { ifReadable, numberOr } from '../redis/wrong-type.js';
 import type { WorkerRecord } from './broker.js';
-import { oldestWaiting } from './inspector.js';
+import { heldAhead, oldestWaiting } from './inspector.js';
 import { bullBase, queueTag, STATS_BUCKET_MS, STATS_BUCKETS, statsKey } from './keys.js';
 import { listWorkers } from './registry.js';
 
 /** One queue as an autoscaler reads it. */
 export interface QueueSample {
+  /** Also those that a worker holds and has not begun. */
   waiting: number;
   /** Delayed jobs that are due within the horizon. */
   dueDelayed: number;
@@ -45,6 +46,12 @@ export async function samplePool(
     Promise.all(queues.map((queue) => sampleQueue(client, prefix, queue, now, horizonMs))),
     listWorkers(client, prefix),
   ]);
+  for (const [i, sample] of samples.entries()) {
+    // What a worker holds and has not begun is backlog: one more worker would have taken it.
+    const { jobs } = heldAhead(queues[i] as string, sample.active, workers);
+    sample.waiting += jobs;
+    sample.active -= jobs;
+  }
   return {
     queues: samples,
     workers: workers.filter((worker) => worker.queues.some((queue) => queues.includes(queue))),

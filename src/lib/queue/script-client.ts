@@ -15,7 +15,7 @@ import {
 } from './scripts-group.js';
 import { MOVE_DROP, MOVE_FENCE, MOVE_IN, MOVE_OUT, MOVE_PARK } from './scripts-move.js';
 import { once, SCRIPT_KEYS } from './scripts-prelude.js';
-import { REROUTE } from './scripts-route.js';
+import { REROUTE } from './scripts-reroute.js';
 import { CANCEL, EXPIRE_DUE, RETRY, STORE_INPUT, WATCH } from './scripts-steer.js';
 import { untilLoaded } from './unloaded.js';
 

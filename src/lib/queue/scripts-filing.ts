@@ -3,13 +3,6 @@
  * what it is for is in scripts-route.ts.
  */
 export const FILING = `
--- A command that a damaged key may refuse: nil then.
-local function soft(...)
-  local reply = redis.pcall(...)
-  if type(reply) == 'table' and reply.err then return nil end
-  return reply
-end
-
 -- What a worker must serve for a job: 'model' or 'model@version', by the name of the job; nil when that is not one of ours.
 local function routeOf(name)
   return string.match(name or '', '^(.+)#%d+$')
@@ -21,15 +14,21 @@ local function anyFiled()
   return hasFiled
 end
 
+-- Takes look at all that waits again.
+local function forgetReached()
+  if try('HDEL', filedKey, 'c', 'p1', 'p2', 'p3', 'p4', 'p5', 'p6', 'p7', 'p8', 'p9', 'p10') == nil then call('DEL', filedKey) end
+end
+
 local function filedUnder(route)
   return tag .. ':bymodel:' .. route
 end
 
 local function file(id, route, at)
   -- HDEL first: a full Redis refuses a script whose first write needs memory.
-  if soft('HDEL', filedKey, '-') == nil then call('DEL', filedKey) end
-  if not soft('ZADD', filedUnder(route), at, id) then
+  if try('HDEL', filedKey, '-') == nil then call('DEL', filedKey) end
+  if not try('ZADD', filedUnder(route), at, id) then
     call('DEL', filedUnder(route))
+    forgetReached()
     call('ZADD', filedUnder(route), at, id)
   end
   call('HSET', filedKey, 'm:' .. route, 1)
@@ -37,13 +36,13 @@ local function file(id, route, at)
 end
 
 local function unfile(id)
-  local route = anyFiled() and routeOf(soft('HGET', base .. id, 'name'))
-  if route then soft('ZREM', filedUnder(route), id) end
+  local route = anyFiled() and routeOf(try('HGET', base .. id, 'name'))
+  if route then try('ZREM', filedUnder(route), id) end
 end
 
 local function wakeFor(route)
   local key = tag .. ':wake:' .. route
-  if not soft('ZADD', key, 0, '0') then
+  if not try('ZADD', key, 0, '0') then
     call('DEL', key)
     call('ZADD', key, 0, '0')
   end

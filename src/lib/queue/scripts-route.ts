@@ -1,5 +1,3 @@
-import { PRELUDE } from './scripts-prelude.js';
-
 /**
  * Routing by model, in Lua. A worker takes jobs of the models that it serves and leaves the others where they are: in
  * `prioritized`, so that BullMQ's getters, counts, lists and stock workers see them as before. What keeps the
@@ -18,16 +16,42 @@ import { PRELUDE } from './scripts-prelude.js';
 
 /** Jobs met without being taken in one take: about 2 ms of Redis time. The next take goes on there. */
 const MOST_MET = 512;
-/** Entries of the index that a look at it checks. */
-const CHECKED = 1000;
 
-/** Takes what fits from the queue; the script defines `below` before. */
+/** Takes what fits from the queue; the script defines `idle` and `below` before. */
 export const ROUTED_TAKE = `
 -- Routes that are asked for; nil: all.
 local serves
+-- Rows of a full run by route, and its ms; how much more may be taken, in full runs.
+local runRows, runMs, ahead, horizon, largest = {}, {}, tonumber(ARGV[10]) or 0, tonumber(ARGV[11]) or 0, 1
 if ARGV[9] and ARGV[9] ~= '*' then
   serves = {}
-  for route in string.gmatch(ARGV[9], '[^\\n]+') do serves[route] = true end
+  for route, rows, ms in string.gmatch(ARGV[9], '(%S+) (%S+) (%S+)') do
+    serves[route], runRows[route], runMs[route] = true, tonumber(rows), tonumber(ms)
+    largest = math.max(largest, runRows[route])
+  end
+end
+
+-- Whether there is room for a job of a route. An idle runner takes whatever is next; ahead of a run only what is soon done
+-- is held, since another worker may be free for it before.
+local refused = false
+local function fits(route, name)
+  local rows = tonumber(string.match(name or '', '#(%d+)$') or '') or 1
+  local runs = rows / (route and runRows[route] or 1)
+  if idle > 0 then
+    idle = idle - runs
+    return true
+  end
+  local ms = route and runMs[route] or -1
+  if ahead > 0 and ms >= 0 and runs * ms <= horizon then
+    ahead = ahead - runs * math.max(1, ms / horizon)
+    return true
+  end
+  refused = true
+  return false
+end
+
+local function isFull()
+  return refused or (idle <= 0 and ahead <= 0)
 end
 
 -- By priority, the score up to which all is filed: as it was, and as it is now. By route, its first filed job (true: not read yet).
@@ -35,14 +59,14 @@ local cursors, reached, heads, met = {}, {}, {}, {}
 local counter, looked, unfinished, waitIsEmpty = 0, 0, false, false
 local CURSORS = {'c', 'p1', 'p2', 'p3', 'p4', 'p5', 'p6', 'p7', 'p8', 'p9', 'p10'}
 
-if serves then counter = tonumber(soft('GET', pc) or '') or 0 end
+if serves then counter = tonumber(try('GET', pc) or '') or 0 end
 if serves and anyFiled() then
   local fields, routes = {unpack(CURSORS)}, {}
   for route in pairs(serves) do
     routes[#routes + 1] = route
     fields[#fields + 1] = 'm:' .. route
   end
-  local found = soft('HMGET', filedKey, unpack(fields))
+  local found = try('HMGET', filedKey, unpack(fields))
   if not found then
     call('DEL', filedKey)
   else
@@ -51,7 +75,7 @@ if serves and anyFiled() then
       for n = 1, 10 do cursors[n] = tonumber(found[n + 1] or '') end
     else
       -- The counter began again, so scores below are new jobs: a stock worker that finds a queue empty resets it.
-      call('HDEL', filedKey, unpack(CURSORS))
+      forgetReached()
     end
     for i, route in ipairs(routes) do
       if found[#CURSORS + i] then heads[route] = true end
@@ -64,10 +88,10 @@ local function headOf(route)
   local head = heads[route]
   while head == true do
     local key = filedUnder(route)
-    local first = soft('ZRANGE', key, 0, 0, 'WITHSCORES')
+    local first = try('ZRANGE', key, 0, 0, 'WITHSCORES')
     if not first then
       call('DEL', key)
-      call('HDEL', filedKey, unpack(CURSORS))
+      forgetReached()
       cursors, first = {}, {}
     end
     if #first == 0 then
@@ -103,10 +127,10 @@ end
 
 -- A stretch of prioritized is read at a time, and jobs of one score together: those that were put back.
 local buffer, place, from, top, readAll = {}, 1, '-inf', below and '(' .. below * STEP or '+inf', false
-local stretch = math.min(math.max(want, 1), 128)
+local stretch = math.min(math.max(math.ceil((idle + ahead) * largest), 1), 128)
 
 local function readOn()
-  buffer = soft('ZRANGEBYSCORE', prioritized, from, top, 'WITHSCORES', 'LIMIT', 0, stretch) or {}
+  buffer = try('ZRANGEBYSCORE', prioritized, from, top, 'WITHSCORES', 'LIMIT', 0, stretch) or {}
   place = 1
   if #buffer < 2 * stretch then readAll = true end
   local last = buffer[#buffer]
@@ -151,7 +175,7 @@ local function meet(id, route, at, n)
   met[route] = true
   if n < 1 or n > 10 then
     n = n < 1 and 1 or 10
-    soft('HSET', base .. id, 'priority', n)
+    try('HSET', base .. id, 'priority', n)
     at = n * STEP
     call('ZADD', prioritized, at, id)
     file(id, route, at)
@@ -166,16 +190,21 @@ end
 -- Takes a job of our routes out of where it waits; nil when there is none, or enough was looked at.
 local function nextId()
   while not waitIsEmpty do
-    local id = soft('RPOP', wait)
+    local id = try('RPOP', wait)
     if not id then
       waitIsEmpty = true
       break
     end
-    local route = serves and routeOf(soft('HGET', base .. id, 'name'))
-    if not route or serves[route] then return id end
-    local n = tonumber(soft('HGET', base .. id, 'priority') or '') or 0
+    local name = try('HGET', base .. id, 'name')
+    local route = serves and routeOf(name)
+    if not route or serves[route] then
+      if fits(route, name) then return id end
+      call('RPUSH', wait, id)
+      return nil
+    end
+    local n = tonumber(try('HGET', base .. id, 'priority') or '') or 0
     local own = math.min(math.max(n, 1), 10)
-    if own ~= n then soft('HSET', base .. id, 'priority', own) end
+    if own ~= n then try('HSET', base .. id, 'priority', own) end
     call('ZADD', prioritized, own * STEP, id)
     file(id, route, own * STEP)
     met[route] = true
@@ -189,17 +218,20 @@ local function nextId()
     local filed = firstFiled()
     local id, at, n = firstMet()
     if id and not (filed and filed.at < at) then
-      place = place + 2
-      local route = serves and routeOf(soft('HGET', base .. id, 'name'))
+      local name = try('HGET', base .. id, 'name')
+      local route = serves and routeOf(name)
       if not route or serves[route] then
+        if not fits(route, name) then return nil end
+        place = place + 2
         if call('ZREM', prioritized, id) == 1 then
           if route and heads[route] then
-            soft('ZREM', filedUnder(route), id)
+            try('ZREM', filedUnder(route), id)
             heads[route] = true
           end
           return id
         end
       else
+        place = place + 2
         meet(id, route, at, n)
         -- Jobs of one score are gone through together: they are those that workers held.
         if looked >= ${MOST_MET} and tonumber(buffer[place + 1] or '') ~= at then
@@ -209,6 +241,7 @@ local function nextId()
       end
     elseif filed then
       if below and filed.at >= below * STEP then return nil end
+      if not fits(filed.route, try('HGET', base .. filed.id, 'name')) then return nil end
       heads[filed.route] = true
       call('ZREM', filedUnder(filed.route), filed.id)
       if call('ZREM', prioritized, filed.id) == 1 then return filed.id end
@@ -239,80 +272,7 @@ local function finishRouting()
     top, readAll = '+inf', false
     if #buffer > 0 and place > #buffer then from = '(' .. buffer[#buffer] end
   end
-  local rest = unfinished or (soft('LLEN', wait) or 0) > 0 or firstMet() ~= nil
+  local rest = unfinished or (try('LLEN', wait) or 0) > 0 or firstMet() ~= nil
   return rest, rest or ours
 end
-`;
-
-/**
- * Looks after the index: drops entries of jobs that wait no longer, files jobs that others put back in front of their
- * priority, and wakes a worker for each route that has jobs. ARGV 3 a random whole number, 4 ms for which the queue
- * is left alone then ('' = look now). Output: 1 looked, 0 nothing is filed or it was looked at just now.
- */
-export const REROUTE = `${PRELUDE}
-local pace = tag .. ':pace:filed'
-if not anyFiled() or (ARGV[4] ~= '' and call('PTTL', pace) > 0) then return 0 end
-if ARGV[4] ~= '' then call('SET', pace, 1, 'PX', ARGV[4]) end
-local fields = soft('HGETALL', filedKey)
-if not fields then
-  call('DEL', filedKey)
-  return 1
-end
-local routes, cursors, lacking = {}, {}, false
-for i = 1, #fields, 2 do
-  local route, n = string.match(fields[i], '^m:(.+)$'), string.match(fields[i], '^p(%d+)$')
-  if route then routes[#routes + 1] = route end
-  if n then cursors[tonumber(n)] = tonumber(fields[i + 1]) end
-end
-
-local awake = not isPaused()
-local filed, window = 0, math.max(10, math.floor(${CHECKED} / math.max(1, #routes)))
-for _, route in ipairs(routes) do
-  local key = filedUnder(route)
-  local size = soft('ZCARD', key)
-  if not size then
-    call('DEL', key)
-    lacking, size = true, 0
-  end
-  if size > 0 then
-    local from = math.min(tonumber(ARGV[3]) % size, math.max(0, size - window))
-    local ids = call('ZRANGE', key, from, from + window - 1, 'WITHSCORES')
-    for i = 1, #ids, 2 do
-      local at = call('ZSCORE', prioritized, ids[i])
-      if not at then call('ZREM', key, ids[i])
-      elseif tonumber(at) ~= tonumber(ids[i + 1]) then call('ZADD', key, at, ids[i]) end
-    end
-    size = call('ZCARD', key)
-    filed = filed + size
-  end
-  if size == 0 then
-    call('HDEL', filedKey, 'm:' .. route)
-    call('DEL', tag .. ':wake:' .. route)
-  elseif awake then
-    wakeFor(route)
-  end
-end
-
--- Put back by a stock worker, say.
-local covered = 0
-for n, cursor in pairs(cursors) do
-  local front = string.format('%.0f', n * STEP)
-  for _, id in ipairs(call('ZRANGEBYSCORE', prioritized, front, front, 'LIMIT', 0, 100)) do
-    local route = routeOf(soft('HGET', base .. id, 'name'))
-    if not route then lacking = true
-    elseif not call('ZSCORE', filedUnder(route), id) then
-      file(id, route, n * STEP)
-      filed = filed + 1
-      if awake then wakeFor(route) end
-    end
-  end
-  covered = covered + call('ZCOUNT', prioritized, front, string.format('%.0f', cursor))
-end
-if filed == 0 then call('DEL', filedKey) end
--- Some that should be filed are not: takes look at all again.
-if lacking or covered > filed then
-  call('HDEL', filedKey, 'c', 'p1', 'p2', 'p3', 'p4', 'p5', 'p6', 'p7', 'p8', 'p9', 'p10')
-  if awake then mark(0, '0') end
-end
-return 1
 `;

@@ -20,15 +20,16 @@ import { TIMELINE } from './scripts-timeline.js';
  */
 
 /**
- * Takes jobs, most urgent first. ARGV 3 token, 4 lock ms, 5 rows wanted, 6 BullMQ priority that a
+ * Takes jobs, most urgent first. ARGV 3 token, 4 lock ms, 5 runs that idle runners wait for, 6 BullMQ priority that a
  * job must be below ('' = any), 7 worker name, 8 a number that no other take under way of this worker has ('' = none),
- * 9 routes that the worker serves, one a line ('*' = all, also those that no model has); see scripts-route.ts.
+ * 9 routes that the worker serves, one a line, with rows and ms of a run ('*' = all, a row a run); 10 runs to hold ahead, of jobs that take
+ * ARGV 11 ms at most; 12 most jobs. See scripts-route.ts.
  * A take that is sent again after a lost connection, under the same token, answers with the jobs it brought
  * before: their worker does not know of them yet. `takes` holds them, one field for each take under way.
- * Output: [next delayed ms or 0, 1 if more of its routes waits or was not looked at, then per job: id, data, timestamp, ats, atm, stc, input or nil]
+ * Output: [next delayed ms or 0, 1 if more of its routes waits or was not looked at (2 if there was no room for the next), then per job: id, data, timestamp, ats, atm, stc, input or nil]
  */
 export const TAKE = `${PRELUDE}
-local token, lockMs, want, below, worker = ARGV[3], within(ARGV[4], 1, ${BOUNDS.lockMs.max}, 10000), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
+local token, lockMs, idle, below, worker = ARGV[3], within(ARGV[4], 1, ${BOUNDS.lockMs.max}, 10000), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
 local slot, takes = ARGV[8] or '', tag .. ':takes:' .. string.match(token, '^[^:]*')
 local out = {0, 0}
 
@@ -88,7 +89,7 @@ for _, id in ipairs(try('ZRANGEBYSCORE', delayed, 0, (now + 1) * 4096 - 1, 'LIMI
   guarded(id, promote)
 end
 ${ROUTED_TAKE}
-local rows, bytes, jobs, brought = 0, 0, 0, {token}
+local bytes, jobs, most, brought = 0, 0, tonumber(ARGV[12]), {token}
 local function take(id)
   local key = base .. id
   local job, input = read(id)
@@ -99,12 +100,11 @@ local function take(id)
   bytes = bytes + answer(id, job, ats, input)
   jobs = jobs + 1
   brought[jobs + 1] = id
-  rows = rows + (tonumber(string.match(job[1] or '', '#(%d+)$')) or 1)
 end
 
--- 128 jobs or inputs of 16 MB are enough for one take: more would hold up everybody who uses this Redis.
+-- Inputs of 16 MB are enough for one take: more would hold up everybody who uses this Redis.
 local tried = 0
-while rows < want and bytes < 16777216 and jobs < 128 and tried < 256 do
+while (idle > 0 or ahead > 0) and bytes < 16777216 and jobs < most and tried < 256 do
   local id = nextId()
   if not id then break end
   tried = tried + 1
@@ -118,7 +118,7 @@ if slot ~= '' and jobs > 0 then
   call('EXPIRE', takes, 3600)
 end
 local rest, ours = finishRouting()
-if ours then out[2] = 1 end
+if ours then out[2] = isFull() and 2 or 1 end
 if rest then
   mark(0, '0')
 else

@@ -7,12 +7,17 @@ const MOST_ROWS = 1024;
 /** Bytes of input in one run: bounds memory in worker and runner, and the time the pipe is busy. */
 const MOST_BYTES = 16 * 1024 * 1024;
 
+/** Weight of a new run in the mean. */
+const NEWEST = 0.3;
+
 type Batching = Pick<ModelSignature, 'batchable' | 'maxBatch'>;
 
 /** How many rows of each loaded model run together: as told, else learned from its run times. */
 export class BatchSizes {
   private readonly models = new Map<string, Batching>();
   private readonly sizers = new Map<string, BatchSizer>();
+  /** Recent mean run time by session, ms. */
+  private readonly means = new Map<string, number>();
   /** Sessions whose rows were seen to mix, and how. */
   private readonly mixed = new Map<string, string>();
 
@@ -35,6 +40,7 @@ export class BatchSizes {
   remove(session: string): void {
     this.models.delete(session);
     this.sizers.delete(session);
+    this.means.delete(session);
     this.mixed.delete(session);
   }
 
@@ -69,14 +75,22 @@ export class BatchSizes {
     return () => Math.min(this.of(session), fits);
   }
 
+  /** Recent mean time of a run in ms; undefined before the first. */
+  runMs(session: string): number | undefined {
+    return this.means.get(session);
+  }
+
   record(session: string, rows: number, ms: number, overheadMs: number | undefined): void {
+    if (!this.models.has(session)) return;
+    const mean = this.means.get(session) ?? ms;
+    this.means.set(session, mean + NEWEST * (ms - mean));
     const batched = this.models.get(session)?.batchable === true && !this.mixed.has(session);
     if (this.asked === null && batched) {
       this.sizers.get(session)?.record(rows, ms, overheadMs);
     }
   }
 
-  /** Of the model that takes most: what is held ahead for each runner. */
+  /** Of the model that takes most. */
   get largest(): number {
     return Math.max(1, ...[...this.models.keys()].map((session) => this.of(session)));
   }

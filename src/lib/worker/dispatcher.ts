@@ -29,7 +29,7 @@ export interface DispatchHost extends RowsHost {
   onMixed(session: string, error: InferError): void;
   /** Whether that was proved. */
   isMixed(session: string): boolean;
-  /** Rows left the batcher: lanes may fetch again. */
+  /** Rows left the batcher, or a runner has nothing to do: lanes may fetch again. */
   onRoom(): void;
   /** A runner may hold other models than before. */
   onModels(): void;
@@ -104,8 +104,14 @@ export class Dispatcher {
     this.batcher.drop(job);
   }
 
-  rowsUpTo(lane: number): number {
-    return this.batcher.rowsUpTo(lane);
+  /** Full runs that wait in lanes up to `lane`: what a lane's prefetch is measured against. */
+  runsUpTo(lane: number): number {
+    return this.batcher.runsUpTo(lane);
+  }
+
+  /** Runners that have a run right now. */
+  get running(): number {
+    return this.inRun.size;
   }
 
   isRunning(slot: RunnerSlot): boolean {
@@ -141,6 +147,8 @@ export class Dispatcher {
         cameFromIdle = true;
         this.clocked.rest(slot);
         this.lastEnd.delete(slot);
+        // Nothing may be held ahead of a long run: what is next waits in Redis until now.
+        this.host.onRoom();
         await woken;
         continue;
       }

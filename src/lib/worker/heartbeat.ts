@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { MAX_PRIORITY } from '../core/job.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { Unbatched, WorkerRecord } from '../queue/broker.js';
 import type { BatchSizes } from './batch-sizes.js';
@@ -17,6 +18,7 @@ export interface BeatFacts {
   sizes: BatchSizes;
   concurrency: number;
   running: Iterable<HeldJob>;
+  held: Iterable<HeldJob>;
   counts: { done: number; rows: number; failed: number };
   batches: number;
   busyMs: number;
@@ -57,12 +59,25 @@ export function beatOf(facts: BeatFacts): Omit<WorkerRecord, 'rssBytes' | 'loopL
       sinceMs: now - (job.startedAt ?? now),
       attempt: job.job.attempt,
     })),
+    notStarted: notStarted(facts.held),
     jobsDone: facts.counts.done,
     rowsDone: facts.counts.rows,
     jobsFailed: facts.counts.failed,
     batches: facts.batches,
     busyMs: facts.busyMs,
   };
+}
+
+function notStarted(held: Iterable<HeldJob>): Record<string, number[]> {
+  const byQueue: Record<string, number[]> = {};
+  for (const { started, over, priority, job } of held) {
+    if (started || over) continue;
+    const { queue } = job.spec;
+    byQueue[queue] ??= Array.from({ length: MAX_PRIORITY + 1 }, () => 0);
+    const counts = byQueue[queue] as number[];
+    counts[priority] = (counts[priority] ?? 0) + 1;
+  }
+  return byQueue;
 }
 
 /** Why its rows run one at a time, where they do. */

@@ -2,7 +2,7 @@ import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promi
 import { messageOf } from '../core/errors.js';
 import { Gate } from '../core/gate.js';
 import type { Priority } from '../core/job.js';
-import type { QueueConsumer, TakenJob } from '../queue/broker.js';
+import type { QueueConsumer, TakenJob, TakeRoom } from '../queue/broker.js';
 import type { Logger } from '../telemetry/logger.js';
 import { Trouble } from './trouble.js';
 
@@ -12,8 +12,10 @@ const BACKOFF_MIN_MS = 250;
 const BACKOFF_MAX_MS = 5000;
 
 export interface Intake {
-  /** Rows this lane may fetch now; 0 = its prefetch is full. */
-  room(lane: number): number;
+  /** What this lane may fetch now; undefined = its prefetch is full. */
+  room(lane: number): TakeRoom | undefined;
+  /** A take took so long, ms. */
+  took(ms: number): void;
   admit(lane: number, jobs: TakenJob[]): void;
 }
 
@@ -22,8 +24,8 @@ export interface Intake {
  *
  *   taking    a take script is under way
  *   waiting   the queue was empty: asleep on its marker, so whatever comes is known at once
- *   full      the next micro-batch is held already: what else waits stays in Redis, where other
- *             workers can have it and urgent work can overtake it
+ *   full      the next micro-batch is held already, or would wait here for long: what else waits stays in
+ *             Redis, where other workers can have it and urgent work can overtake it
  *   backoff   Redis answered with an error; tries again after 0.25 s doubling to 5 s
  */
 export class Lane {
@@ -46,27 +48,42 @@ export class Lane {
   }
 
   async run(): Promise<void> {
+    let woken = false;
     while (!this.signal.aborted) {
       const freed = this.roomFreed.wait();
       const room = this.intake.room(this.index);
-      if (room <= 0) {
-        this.state = 'full';
-        await freed;
-        continue;
-      }
       try {
+        if (room === undefined) {
+          this.state = 'full';
+          // What came may be for another worker, which is asleep.
+          if (woken) await this.consumer.passOn();
+          woken = false;
+          await freed;
+          continue;
+        }
+        woken = false;
         this.state = 'taking';
+        const began = performance.now();
         const jobs = await this.consumer.take(room);
+        this.intake.took(performance.now() - began);
         this.backoffMs = BACKOFF_MIN_MS;
         this.intake.admit(this.index, jobs);
         this.empty = !this.consumer.more;
         // A take that left nothing needs no second one to find that out.
-        if (this.consumer.more) continue;
+        if (this.consumer.more) {
+          // What is next may wait for a runner that is idle, here or elsewhere.
+          if (this.consumer.full) {
+            this.state = 'full';
+            await freed;
+          }
+          continue;
+        }
         this.state = 'waiting';
         this.onEmpty();
         // What was taken goes to its runner first; to sleep there is time.
         await nextTurn();
         await this.consumer.waitForWork(WAIT_MS, this.signal);
+        woken = true;
       } catch (error) {
         if (this.signal.aborted) return;
         await this.backOff(error);
@@ -78,13 +95,18 @@ export class Lane {
    * Fetches what is more urgent than `floor` (anything, when undefined). Also of a lane asleep on its
    * marker: what came this instant is in Redis, and news of it on its way.
    */
-  async urge(floor: Priority | undefined, rows: number): Promise<void> {
+  async urge(floor: Priority | undefined, room: TakeRoom): Promise<void> {
     if (this.state === 'backoff' || this.signal.aborted) return;
     try {
-      this.intake.admit(this.index, await this.consumer.take(rows, floor));
+      this.intake.admit(this.index, await this.consumer.take(room, floor));
     } catch (error) {
       this.log.debug({ queue: this.consumer.queue, reason: messageOf(error) }, 'urgent look failed');
     }
+  }
+
+  /** Jobs wait in Redis that this worker has no room for. */
+  get leftSome(): boolean {
+    return this.state === 'full' && this.consumer.more;
   }
 
   freeRoom(): void {

@@ -1,4 +1,3 @@
-import type { BatchSizes } from './batch-sizes.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { HeldJobs } from './held.js';
 import type { Lane } from './lane.js';
@@ -11,7 +10,6 @@ export class RunnerLoad {
     private readonly parts: {
       pool: RunnerPool;
       dispatcher: Dispatcher;
-      sizes: BatchSizes;
       held: HeldJobs;
       lanes: () => readonly Lane[];
     },
@@ -19,8 +17,9 @@ export class RunnerLoad {
 
   /** Work waits here, and no runner is free for it. */
   get isPressed(): boolean {
-    const { pool } = this.parts;
-    return this.waitingRows > 0 && this.busy >= pool.slots.length;
+    const { pool, dispatcher, lanes } = this.parts;
+    const waits = dispatcher.runsUpTo(Number.POSITIVE_INFINITY) > 0 || lanes().some((lane) => lane.leftSome);
+    return waits && this.busy >= pool.slots.length;
   }
 
   /** Queues of which it holds as much as it may: more may wait in Redis. */
@@ -31,13 +30,13 @@ export class RunnerLoad {
 
   /** @param queued jobs that wait in Redis. */
   look(queued: number): Omit<RunnerLook, 'now' | 'memory'> {
-    const { pool, dispatcher, sizes } = this.parts;
-    const rows = this.waitingRows + queued * this.rowsPerJob;
+    const { pool, dispatcher } = this.parts;
+    const runs = dispatcher.runsUpTo(Number.POSITIVE_INFINITY) + queued * this.runsPerJob;
     return {
       runners: pool.slots.length,
       busy: this.busy,
       peak: dispatcher.clocked.takePeak(),
-      waitingRuns: Math.ceil(rows / sizes.largest),
+      waitingRuns: Math.ceil(runs),
       runMs: dispatcher.clocked.runMs,
       startMs: pool.startMs,
     };
@@ -48,13 +47,9 @@ export class RunnerLoad {
     return pool.slots.filter((slot) => dispatcher.clocked.isAtWork(slot)).length;
   }
 
-  private get waitingRows(): number {
-    return this.parts.dispatcher.rowsUpTo(Number.POSITIVE_INFINITY);
-  }
-
-  /** Of the jobs at hand: those in Redis are taken to be like them. */
-  private get rowsPerJob(): number {
+  /** Of the jobs at hand, as parts of full runs: those in Redis are taken to be like them. */
+  private get runsPerJob(): number {
     const jobs = [...this.parts.held.values()];
-    return jobs.reduce((sum, job) => sum + job.rows, 0) / Math.max(1, jobs.length);
+    return jobs.reduce((sum, job) => sum + job.rows / Math.max(1, job.cap), 0) / Math.max(1, jobs.length);
   }
 }

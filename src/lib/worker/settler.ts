@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Gate } from '../core/gate.js';
 import type { QueueConsumer, Settlement, TakenJob } from '../queue/broker.js';
-import { settlementBytes } from '../queue/consumer.js';
+import { settlementBytes } from '../queue/settlement.js';
 import { withoutResult } from '../queue/too-large.js';
 import { SHARED_BYTES } from '../redis/bulk-writes.js';
 import { SizeRefused } from '../redis/size-limits.js';

@@ -1,7 +1,7 @@
 import { Gate } from '../core/gate.js';
 import { MAX_PRIORITY } from '../core/job.js';
 import { shapeKey } from '../model/tensor.js';
-import type { TakenJob, WorkerRecord } from '../queue/broker.js';
+import type { TakenJob, TakeRoom, WorkerRecord } from '../queue/broker.js';
 import { admit } from './admit.js';
 import { BatchSizes } from './batch-sizes.js';
 import { Dispatcher } from './dispatcher.js';
@@ -11,6 +11,7 @@ import { Lane } from './lane.js';
 import { limitsOf } from './limits.js';
 import { LiveChanges } from './live-changes.js';
 import { Outcomes } from './outcomes.js';
+import { Room } from './room.js';
 import { RunnerLoad } from './runner-load.js';
 import { ServedModels } from './served-models.js';
 import { ServedRoutes } from './served-routes.js';
@@ -44,6 +45,7 @@ export class Worker {
   private accepted = 0;
   private leaving = false;
   private readonly routes: ServedRoutes;
+  private readonly room: Room;
   /** A job that lost its worker before: while it is here nothing waits beside it. */
   private suspect: HeldJob | undefined;
   private handingBack = false;
@@ -60,6 +62,12 @@ export class Worker {
     });
     for (const { session, loaded } of this.models.all) this.sizes.add(session, loaded.signature);
     this.routes = new ServedRoutes(parts.consumers, parts.pool, this.models);
+    this.room = new Room({
+      models: this.models,
+      sizes: this.sizes,
+      runners: () => ({ all: parts.pool.slots.length, running: this.dispatcher.running }),
+      runsUpTo: (lane) => this.dispatcher.runsUpTo(lane),
+    });
     this.dispatcher = new Dispatcher(
       options.batchWindowMs,
       {
@@ -91,7 +99,6 @@ export class Worker {
     this.load = new RunnerLoad({
       pool: parts.pool,
       dispatcher: this.dispatcher,
-      sizes: this.sizes,
       held: this.held,
       lanes: () => this.lanes,
     });
@@ -108,7 +115,11 @@ export class Worker {
         new Lane(
           index,
           consumer,
-          { room: (lane) => this.room(lane), admit: (lane, jobs) => this.admitAll(lane, jobs) },
+          {
+            room: (lane) => this.roomOf(lane),
+            took: (ms) => this.room.took(ms),
+            admit: (lane, jobs) => this.admitAll(lane, jobs),
+          },
           this.stopTaking.signal,
           parts.log,
           () => this.endBurst(),
@@ -186,18 +197,16 @@ export class Worker {
       sizes: this.sizes,
       concurrency: this.parts.pool.slots.length,
       running: this.dispatcher.runningJobs,
+      held: this.held.values(),
       counts: this.outcomes.counts,
       batches: this.dispatcher.batches,
       busyMs: this.held.busyMs,
     });
   }
 
-  /** One micro-batch a runner is held ahead, counting only lanes as urgent as this one. */
-  private room(lane: number): number {
-    if (this.stopTaking.signal.aborted || this.suspect !== undefined) return 0;
-    const rows = this.sizes.largest * this.parts.pool.slots.length - this.dispatcher.rowsUpTo(lane);
-    const jobsLeft = (this.options.maxJobs ?? Number.POSITIVE_INFINITY) - this.accepted;
-    return Math.min(rows, jobsLeft);
+  private roomOf(lane: number): TakeRoom | undefined {
+    if (this.stopTaking.signal.aborted || this.suspect !== undefined) return undefined;
+    return this.room.of(lane, (this.options.maxJobs ?? Number.POSITIVE_INFINITY) - this.accepted);
   }
 
   /** What no runner can run any more waits for a worker that can. */
@@ -263,12 +272,12 @@ export class Worker {
   private async urge(unit: HeldJob): Promise<void> {
     await Promise.all(
       this.lanes.slice(0, unit.lane + 1).map((lane) => {
-        const room = Math.max(0, this.sizes.largest - this.dispatcher.rowsUpTo(lane.index));
+        const runs = Math.max(0, 1 - this.dispatcher.runsUpTo(lane.index));
         // In the unit's own lane even a full prefetch may be overtaken, by one micro-batch at most.
         if (lane.index === unit.lane) {
-          return unit.priority < MAX_PRIORITY ? lane.urge(unit.priority, this.sizes.largest) : undefined;
+          return unit.priority < MAX_PRIORITY ? lane.urge(unit.priority, this.room.forRun(1)) : undefined;
         }
-        return room > 0 ? lane.urge(undefined, room) : undefined;
+        return runs > 0 ? lane.urge(undefined, this.room.forRun(runs)) : undefined;
       }),
     );
   }

@@ -1,6 +1,7 @@
 import { Queue } from 'bullmq';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { TakeRoom } from '../../../src/lib/queue/broker.js';
 import { useRedis } from '../../support/redis.js';
 import { BEYOND_TEST_MS, completed, failed, idsOf, QueueKit, takeOne } from './queue-kit.js';
 
@@ -68,6 +69,69 @@ describe('take', () => {
     expect(idsOf(await consumer.take(4))).toEqual(ids.slice(0, 2));
     expect(idsOf(await consumer.take(3))).toEqual(ids.slice(2, 3));
     expect(idsOf(await consumer.take(1))).toEqual(ids.slice(3));
+  });
+
+  describe('with room counted in runs', () => {
+    const room = (more: Partial<TakeRoom>): TakeRoom => ({
+      ...{ idle: 0, ahead: 0, horizonMs: 100, jobs: 128 },
+      runs: new Map([
+        ['slow', { rows: 1, ms: 2000 }],
+        ['quick', { rows: 4, ms: 10 }],
+        ['new', { rows: 4, ms: undefined }],
+      ]),
+      ...more,
+    });
+    const serving = async () => {
+      const consumer = await kit.consumer();
+      consumer.serve(['slow', 'quick', 'new']);
+      return consumer;
+    };
+
+    it('fills idle runners by the rows of a run, whatever a run takes', async () => {
+      const consumer = await serving();
+      const ids = await kit.submit(...Array.from({ length: 4 }, () => ({ model: 'slow' })));
+      const quick = await kit.submit(...Array.from({ length: 6 }, () => ({ model: 'quick' })));
+      expect(idsOf(await consumer.take(room({ idle: 2 })))).toEqual(ids.slice(0, 2));
+      expect([consumer.more, consumer.full]).toEqual([true, true]);
+      // Two slow ones are two runs, and four quick ones the third.
+      expect(idsOf(await consumer.take(room({ idle: 3 })))).toEqual([...ids.slice(2), ...quick.slice(0, 4)]);
+      expect(idsOf(await consumer.take(room({ idle: 1 })))).toEqual(quick.slice(4));
+      expect([consumer.more, consumer.full]).toEqual([false, false]);
+    });
+
+    it('holds ahead what is soon done, and stops at what is not: a job behind it does not overtake it', async () => {
+      const consumer = await serving();
+      const other = await serving();
+      const quick = await kit.submit(...Array.from({ length: 6 }, () => ({ model: 'quick' })));
+      const [slow, unknown] = await kit.submit({ model: 'slow' }, { model: 'new' });
+      const last = await kit.submit({ model: 'quick' });
+      expect(idsOf(await consumer.take(room({ ahead: 1 })))).toEqual(quick.slice(0, 4));
+      expect(idsOf(await consumer.take(room({ ahead: 2 })))).toEqual(quick.slice(4));
+      expect([consumer.more, consumer.full]).toEqual([true, true]);
+      expect(await consumer.take(room({ ahead: 2 }))).toEqual([]);
+      // What it left wakes one that is idle.
+      await other.waitForWork(20_000, never);
+      expect(idsOf(await other.take(room({ idle: 1 })))).toEqual([slow]);
+      // Nor is one held of which nothing is known.
+      expect(await consumer.take(room({ ahead: 2 }))).toEqual([]);
+      expect(idsOf(await other.take(room({ idle: 1 })))).toEqual([unknown, ...last]);
+    });
+
+    it('weighs a job of many rows by the runs that it makes', async () => {
+      const consumer = await serving();
+      const [large, small] = await kit.submit({ model: 'quick', rows: 400 }, { model: 'quick', rows: 40 });
+      // 100 runs of 10 ms are no work of 100 ms; 10 are.
+      expect(await consumer.take(room({ ahead: 1 }))).toEqual([]);
+      expect(idsOf(await consumer.take(room({ idle: 1 })))).toEqual([large]);
+      expect(idsOf(await consumer.take(room({ ahead: 1 })))).toEqual([small]);
+    });
+
+    it('takes so many jobs at most', async () => {
+      const consumer = await serving();
+      await kit.submit(...Array.from({ length: 4 }, () => ({ model: 'quick' })));
+      expect(await consumer.take(room({ idle: 1, jobs: 3 }))).toHaveLength(3);
+      expect([consumer.more, consumer.full]).toEqual([true, false]);
+    });
   });
 
   it('brings inputs of any bytes, small ones in the job and large ones in a key of their own', async () => {

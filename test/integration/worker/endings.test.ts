@@ -92,9 +92,9 @@ describe('the times of a job', () => {
 
 describe('leave', () => {
   it('hands everything back, mid-run or not, in its place', async () => {
-    const running = await kit.submit(0, 0, 4);
-    const next = await kit.submit(0, 0, 1);
-    const worker = await kit.start();
+    const [worker, [running, next]] = await kit.startWarm(
+      async () => [await kit.submit(0, 0, 4), await kit.submit(0, 0, 1)] as const,
+    );
     const run = await kit.runner.next();
     await expect.poll(held).toBe(2);
     await worker.leave();
@@ -135,9 +135,11 @@ describe('a worker that ends by itself', () => {
   });
 
   it('after --max-jobs, even when more urgent ones come in between', async () => {
-    await kit.submit(0, 0, 4);
-    await kit.submit(0, 0, 4);
-    await kit.start({ maxJobs: 3 });
+    const submit = async () => {
+      await kit.submit(0, 0, 4);
+      await kit.submit(0, 0, 4);
+    };
+    await kit.startWarm(submit, { maxJobs: 4 });
     const run = await kit.runner.next();
     await expect.poll(held).toBe(2);
     for (let i = 0; i < 8; i++) await kit.submit(0, 9);
@@ -145,6 +147,6 @@ describe('a worker that ends by itself', () => {
     run.finish();
     await kit.ended;
     expect(await waiting()).toHaveLength(7);
-    expect(await queue.client.zcard(`${queue.base}completed`)).toBe(3);
+    expect(await queue.client.zcard(`${queue.base}completed`)).toBe(4);
   });
 });

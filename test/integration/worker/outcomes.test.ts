@@ -433,9 +433,9 @@ describe('a held job', () => {
   });
 
   it('that waits is cancelled at the next renewal, one that runs after its run', async () => {
-    const running = await kit.submit(0, 0, 4);
-    const held = await kit.submit(0, 0, 1);
-    const worker = await kit.start();
+    const [worker, [running, held]] = await kit.startWarm(
+      async () => [await kit.submit(0, 0, 4), await kit.submit(0, 0, 1)] as const,
+    );
     const run = await kit.runner.next();
     await expect.poll(() => state(held.id)).toBe('active');
     for (const job of [running, held]) {

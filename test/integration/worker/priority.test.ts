@@ -42,8 +42,9 @@ describe('a job waits for one running micro-batch of less urgent work at most', 
 
   it('of its own lane, with the prefetch full of less urgent jobs', async () => {
     kit = await WorkerKit.open(redis);
-    for (let i = 0; i < 20; i++) await kit.submit(0, 3);
-    await kit.start();
+    await kit.startWarm(async () => {
+      for (let i = 0; i < 20; i++) await kit.submit(0, 3);
+    });
     const less = await kit.runner.next();
     await expect.poll(() => active(0)).toBe(8);
     const urgent = [await kit.submit(0, 4), await kit.submit(0, 9)];
@@ -98,8 +99,9 @@ describe('a job waits for one running micro-batch of less urgent work at most', 
 describe('prefetch', () => {
   it('holds the running and the next micro-batch, no more', async () => {
     kit = await WorkerKit.open(redis);
-    for (let i = 0; i < 30; i++) await kit.submit(0);
-    await kit.start();
+    await kit.startWarm(async () => {
+      for (let i = 0; i < 30; i++) await kit.submit(0);
+    });
     for (let done = 0; done < 12; done += 4) {
       const run = await kit.runner.next();
       await expect.poll(() => waiting(0)).toBe(30 - 8 - done);
@@ -107,6 +109,54 @@ describe('prefetch', () => {
       await expect.poll(() => active(0)).toBe(8);
       run.finish();
     }
+  });
+
+  it('holds nothing before a run has shown how long it takes, nor ahead of long runs', async () => {
+    kit = await WorkerKit.open(redis);
+    for (let i = 0; i < 12; i++) await kit.submit(0);
+    const worker = await kit.start();
+    for (const left of [8, 4, 0]) {
+      const run = await kit.runner.next();
+      expect(run.xs).toHaveLength(4);
+      // Asked again whenever there may be room, it leaves the others to those who are free.
+      worker.changes.setMaxBatch(4);
+      await expect.poll(() => active(0)).toBe(4);
+      expect(await waiting(0)).toBe(left);
+      expect(worker.heartbeat().notStarted).toEqual({});
+      run.finish(60_000);
+    }
+  });
+
+  it('of a worker without room wakes another that has some', async () => {
+    kit = await WorkerKit.open(redis);
+    const own = kit.lanes[0] as QueueKit;
+    await kit.start();
+    await kit.submit(0);
+    // Its lane is asleep again while this runs, and is woken by what it has no room for.
+    const run = await kit.runner.next();
+    const other = await own.consumer();
+    const woken = other.waitForWork(20_000, new AbortController().signal);
+    const began = performance.now();
+    const { id } = await kit.submit(0);
+    await woken;
+    expect(performance.now() - began).toBeLessThan(15_000);
+    expect((await other.take(1)).map((job) => job.spec.id)).toEqual([id]);
+    run.finish();
+  });
+
+  it('is told in the heartbeat, by queue and priority', async () => {
+    kit = await WorkerKit.open(redis);
+    const [worker] = await kit.startWarm(async () => {
+      for (let i = 0; i < 4; i++) await kit.submit(0, 5);
+      for (let i = 0; i < 3; i++) await kit.submit(0, 2);
+    });
+    const run = await kit.runner.next();
+    await expect.poll(() => active(0)).toBe(7);
+    const { queue } = kit.lanes[0] as QueueKit;
+    expect(worker.heartbeat().notStarted).toEqual({ [queue]: [0, 0, 3, 0, 0, 0, 0, 0, 0, 0] });
+    run.finish();
+    (await kit.runner.next()).finish();
+    await expect.poll(() => worker.heartbeat().notStarted).toEqual({});
   });
 
   it('of a chunk job is that job alone', async () => {
@@ -124,8 +174,7 @@ describe('prefetch', () => {
 describe('micro-batches', () => {
   it('take what gathered while the last one ran, without waiting', async () => {
     kit = await WorkerKit.open(redis);
-    await kit.start();
-    const alone = await kit.submit(0);
+    const [, alone] = await kit.startWarm(() => kit.submit(0));
     const first = await kit.runner.next();
     expect(first.xs).toEqual(alone.xs);
     const more = [await kit.submit(0), await kit.submit(0), await kit.submit(0)];

@@ -16,8 +16,8 @@ import { PREFIX, QueueKit } from '../queue/queue-kit.js';
 export interface Run {
   /** The x of every row, in order. */
   readonly xs: number[];
-  /** Answers x + 0.5 for every row. */
-  finish(): void;
+  /** Answers x + 0.5 for every row, after a run of so many ms [1] by its own account. */
+  finish(runMs?: number): void;
   /** The same for all rows but those at `places`, which fail. */
   finishBut(error: InferError, ...places: number[]): void;
   fail(error: Error): void;
@@ -103,6 +103,7 @@ class HeldRunner {
     const xs = parts.flatMap(valuesOf);
     this.all.push(xs);
     return new Promise((resolve, reject) => {
+      let ms = 1;
       const finishBut = (error?: InferError, ...places: number[]) => {
         const good = xs.filter((_, at) => !places.includes(at));
         resolve({
@@ -111,10 +112,13 @@ class HeldRunner {
             good.map((value) => value + 0.5),
           ),
           failed: error === undefined ? [] : places.map((row) => ({ row, error })),
-          runMs: 1,
+          runMs: ms,
         });
       };
-      const finish = () => finishBut();
+      const finish = (runMs = 1) => {
+        ms = runMs;
+        finishBut();
+      };
       const run: Run = { xs, finish, finishBut, fail: reject };
       if (this.auto !== undefined) {
         const error = this.auto(xs);
@@ -189,6 +193,22 @@ export class WorkerKit {
       return jobs;
     };
     return consumer;
+  }
+
+  /**
+   * Starts a worker that has seen how long a run takes, before which it holds nothing ahead; `submit`
+   * brings jobs that are there all at once.
+   */
+  async startWarm<T>(submit: () => Promise<T>, more: Partial<WorkerOptions> = {}): Promise<[Worker, T]> {
+    const worker = await this.start(more);
+    const { id } = await this.submit(0);
+    (await this.runner.next()).finish();
+    const kit = this.lanes[0] as QueueKit;
+    while ((await kit.record(id)).state !== 'completed');
+    await Promise.all(this.lanes.map((lane) => lane.producer.setPaused(lane.queue, true)));
+    const jobs = await submit();
+    await Promise.all(this.lanes.map((lane) => lane.producer.setPaused(lane.queue, false)));
+    return [worker, jobs];
   }
 
   /** Submits a job of `rows` rows to a lane; its rows' x are whole numbers that no other job has. */

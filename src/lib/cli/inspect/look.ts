@@ -65,7 +65,7 @@ export class Look {
           maxMemoryBytes: facts.maxMemory,
           policy: facts.policy,
         },
-        queues: await snapshotQueues(this.client, this.prefix, at, names),
+        queues: await snapshotQueues(this.client, this.prefix, at, names, workers),
         damage: await Promise.all(names.map((name) => readDamage(this.client, this.prefix, name))),
         workers,
         ...scaled,

@@ -1,0 +1,73 @@
+import type { TakeRoom } from '../queue/broker.js';
+import { routesTo } from '../queue/routes.js';
+import type { BatchSizes } from './batch-sizes.js';
+import type { ServedModels } from './served-models.js';
+
+/**
+ * What is held ahead of a run is work of this many ms at most for each runner. It must cover a take, which a free
+ * runner would else wait for; whatever is longer waits in Redis, where another worker may be free for it sooner.
+ */
+const AHEAD_MS = 100;
+/** Beside a Redis that is far away: so many times what a take takes, so that runners are idle for 5 % of the time at most. */
+const TAKES = 20;
+/** Weight of a new take in the mean. */
+const NEWEST = 0.1;
+
+export interface RoomParts {
+  models: ServedModels;
+  sizes: BatchSizes;
+  /** Runners, and those of them that have a run. */
+  runners(): { all: number; running: number };
+  /** Full runs held for lanes as urgent as this one. */
+  runsUpTo(lane: number): number;
+}
+
+/** How much a worker may hold, by the expected time of its models' runs. */
+export class Room {
+  private takeMs = 0;
+
+  constructor(private readonly parts: RoomParts) {}
+
+  /** A take took so long, ms. */
+  took(ms: number): void {
+    this.takeMs = this.takeMs === 0 ? ms : this.takeMs + NEWEST * (ms - this.takeMs);
+  }
+
+  /**
+   * One run for each runner without one, and one ahead for each of the others, counting only lanes as urgent as this one.
+   * @param jobs that may be taken at most.
+   */
+  of(lane: number, jobs: number): TakeRoom | undefined {
+    const { all, running } = this.parts.runners();
+    const held = this.parts.runsUpTo(lane);
+    const free = Math.max(0, all - running);
+    const idle = Math.max(0, free - held);
+    const ahead = this.mayHold ? Math.max(0, all - free - Math.max(0, held - free)) : 0;
+    if (jobs <= 0 || (idle <= 0 && ahead <= 0)) return undefined;
+    return { ...this.forRun(idle, jobs), ahead };
+  }
+
+  /** For so many runs that begin now. */
+  forRun(idle: number, jobs = Number.MAX_SAFE_INTEGER): TakeRoom {
+    const runs = new Map<string, { rows: number; ms: number | undefined }>();
+    for (const { session, loaded } of this.parts.models.all) {
+      const run = { rows: this.parts.sizes.of(session), ms: this.parts.sizes.runMs(session) };
+      const { name, version } = loaded.signature;
+      for (const route of routesTo(name, version)) runs.set(route, run);
+    }
+    return { idle, ahead: 0, horizonMs: this.horizonMs, jobs, runs };
+  }
+
+  private get horizonMs(): number {
+    return Math.max(AHEAD_MS, TAKES * this.takeMs);
+  }
+
+  /** Whether some model has jobs so short that they are held ahead; of none is that known before its first run. */
+  private get mayHold(): boolean {
+    const { models, sizes } = this.parts;
+    return models.all.some(({ session }) => {
+      const ms = sizes.runMs(session);
+      return ms !== undefined && ms / sizes.of(session) <= this.horizonMs;
+    });
+  }
+}
