@@ -5,7 +5,7 @@ import { interruptible } from '../lib/cli/signals.js';
 import { groupView } from '../lib/cli/views/group-view.js';
 import { resultView } from '../lib/cli/views/result-view.js';
 import { afterSubmit, submitView } from '../lib/cli/views/submit-view.js';
-import { type Placed, withoutWorker } from '../lib/cli/without-worker.js';
+import { withoutWorker } from '../lib/cli/without-worker.js';
 import type { InferClient } from '../lib/client/client.js';
 import type { JobResult, SubmitOptions, SubmittedGroup, SubmittedJob } from '../lib/client/types.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
@@ -89,7 +89,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     if (wait === undefined) {
       const job = await client.submitPayload(input.payload, signature, { ...this.options, signal });
       await this.print(submitView(job, this.layout, this.quiet));
-      await this.warnWithoutWorker(client, job);
+      await this.warnWithoutWorker(client, job.queue, signature);
       this.next(afterSubmit(job));
       return job;
     }
@@ -98,7 +98,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     const running = client.runPayload(input.payload, signature, limits, (job) => {
       ({ id } = job);
       if (!this.jsonEnabled()) this.note(job.id);
-      void this.warnWithoutWorker(client, job).catch(() => undefined);
+      void this.warnWithoutWorker(client, job.queue, signature).catch(() => undefined);
     });
     const result = await this.whileWaiting(running, () => id, signal);
     // The result is what was asked for: --quiet leaves out all but that, as a pipe does.
@@ -118,7 +118,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     const note = (text: string) => this.note(text);
     const group = await submitGroup(client, signature, input, { submit, target, signal, note });
     await this.print(submitView(group, this.layout, this.quiet));
-    await this.warnWithoutWorker(client, group);
+    await this.warnWithoutWorker(client, group.queue, signature);
     if (this.flags.wait === undefined) {
       this.next(afterSubmit(group));
       return group;
@@ -132,8 +132,8 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     return { ...group, ...ended };
   }
 
-  private async warnWithoutWorker(client: InferClient, work: Placed): Promise<void> {
-    const text = await withoutWorker(client, work);
+  private async warnWithoutWorker(client: InferClient, queue: string, model: ModelSignature): Promise<void> {
+    const text = await withoutWorker(client, queue, model);
     if (text !== undefined) this.warn(text);
   }
 }

@@ -75,4 +75,47 @@ describe('workers of one queue that serve different models', () => {
       (await inspect(infer)).problems.some(({ code }) => code === 'MODEL_NO_WORKER') ? undefined : true,
     );
   }, 120_000);
+
+  it('run a job of one version on a worker that serves it, and one of none on any', async () => {
+    const models = path.join(infer.dir, 'versions');
+    writeModel(models, 'm', times(10));
+    const start = (name: string) =>
+      infer.worker(['-Q', 'rolling', '--models', models, '-m', 'm', '--name', name]);
+    await start('old');
+    writeModel(models, 'm', times(20), undefined, { version: 2 });
+    await start('new');
+    const submit = (model: string, ...more: string[]) =>
+      infer.run(['submit', '-', '-Q', 'rolling', '-m', model, '--json', ...more], ROW);
+    for (const [model, worker, y] of [
+      ['m@1', 'old', 10],
+      ['m@2', 'new', 20],
+      ['m@1', 'old', 10],
+      ['m@2', 'new', 20],
+    ] as const) {
+      const run = await submit(model, '--wait');
+      expect(run.json<Job>(), run.stderr).toMatchObject({ state: 'completed', worker, result: { y: [y, y, y, y] } });
+    }
+    expect((await submit('m', '--wait')).json<Job>().state).toBe('completed');
+    const none = await submit('m@3');
+    expect(none.exitCode).toBe(66);
+    expect(none.stderr).toContain("no worker has loaded version 3 of model 'm'");
+    expect(none.stderr).toContain('loaded: m@2, m@1; infer control load WORKER m@3 loads it');
+
+    // The last worker of version 1 is updated: what asks for it waits, and says so.
+    await infer.run(['control', 'load', 'old', 'm']);
+    const late = await submit('m@1');
+    expect(late.stderr).toContain(
+      'no worker of queue rolling serves model m@1 now; the job waits for one. Load it: infer control load WORKER m@1',
+    );
+    const { id } = late.json<Job>();
+    const problem = await until(async () =>
+      (await inspect(infer)).problems.find(({ code }) => code === 'MODEL_NO_WORKER'),
+    );
+    expect(problem.message).toBe('1 job of queue rolling waits for model m@1, which no worker of it serves');
+    expect(problem.fix).toMatch(/^infer control load (old|new) m@1$/);
+    expect((await infer.run(['inspect', 'job', id])).stdout).toMatch(/model +m@1/);
+    await infer.run(['control', 'load', 'new', 'm@1']);
+    const done = await infer.run(['result', id, '--wait', '--json']);
+    expect(done.json<Job>()).toMatchObject({ state: 'completed', worker: 'new', result: { y: [10, 10, 10, 10] } });
+  }, 120_000);
 });

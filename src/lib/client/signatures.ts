@@ -2,11 +2,19 @@ import { closest } from 'fastest-levenshtein';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
+import { parseModel } from '../core/names.js';
 import { payloadFromValue } from '../input/value.js';
 import type { FileMark } from '../model/fingerprint.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
-import { listWorkers, publishedModel, publishedModels } from '../queue/registry.js';
+import {
+  listWorkers,
+  publishedModel,
+  publishedModels,
+  publishedVersion,
+  publishedVersions,
+} from '../queue/registry.js';
+import { routeTo } from '../queue/routes.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 
@@ -63,7 +71,7 @@ export class Signatures {
     try {
       return [payloadFromValue(input, signature), signature];
     } catch (refusal) {
-      const now = await this.refresh(signature.name).catch(() => signature);
+      const now = await this.refresh(routeTo(signature)).catch(() => signature);
       if (now.digest === signature.digest && now.version === signature.version) throw refusal;
       return [payloadFromValue(input, now), now];
     }
@@ -89,12 +97,38 @@ export class Signatures {
     return look;
   }
 
-  private async read(name: string): Promise<ModelSignature> {
+  private async read(wanted: string): Promise<ModelSignature> {
+    const { model: name, version } = parseModel(wanted);
+    if (version !== undefined) return this.readVersion(wanted, name, version);
     const published = await publishedModel(this.client, this.prefix, name);
     const known = this.known.get(name);
     const read = published === undefined ? await this.readLocal(name, known) : { signature: published };
     this.known.set(name, { ...read, at: Date.now() });
     return read.signature;
+  }
+
+  /** One version, as a worker that loaded it published it, or the highest one that is here. */
+  private async readVersion(wanted: string, name: string, version: number): Promise<ModelSignature> {
+    const published = await publishedVersion(this.client, this.prefix, name, version);
+    const signature = published ?? (await this.localVersion(wanted, name, version));
+    const pinned = { ...signature, pinned: true };
+    this.known.set(wanted, { signature: pinned, at: Date.now() });
+    return pinned;
+  }
+
+  /** @throws InferError MODEL_UNKNOWN (66) unless the highest version that is here is this one. */
+  private async localVersion(wanted: string, name: string, version: number): Promise<ModelSignature> {
+    const versions = await publishedVersions(this.client, this.prefix, name);
+    const local = await this.readLocal(name, this.known.get(name)).catch((error: unknown) => {
+      if (versions.length === 0) throw error;
+      return undefined;
+    });
+    if (local?.signature.version === version) return local.signature;
+    const loaded = versions.map((one) => `${name}@${one}`).join(', ');
+    throw new InferError('MODEL_UNKNOWN', `no worker has loaded version ${version} of model '${printable(name)}'`, {
+      hint: `${loaded === '' ? '' : `loaded: ${loaded}; `}infer control load WORKER ${wanted} loads it`,
+      exitCode: ExitCode.NoInput,
+    });
   }
 
   /** The one model that live workers serve; else the only one that is here or was ever published. */

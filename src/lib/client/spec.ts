@@ -36,6 +36,7 @@ export function specOf(
     id: options.id === undefined ? nextId('j') : checkJobId(options.id),
     queue: queueFor(rows, options),
     model: signature.name,
+    ...(signature.pinned === true ? { version: signature.version } : {}),
     rows,
     priority: checkPriority(options.priority ?? 0),
     resultTtl: checkBound(

@@ -4,6 +4,7 @@ import { type Chunk, ChunkBuilder, DEFAULT_CHUNKS } from '../input/chunk-builder
 import { jsonRowText } from '../input/json-row.js';
 import { DEFAULT_MAX_DEPTH } from '../input/value.js';
 import { type ModelSignature, takesJson } from '../model/signature.js';
+import { routeTo } from '../queue/routes.js';
 import type { InferClient } from './client.js';
 import type { SubmitOptions, SubmittedGroup } from './types.js';
 import type { WaitOptions } from './waiting.js';
@@ -29,8 +30,8 @@ export async function submitRows(
   options: SubmitOptions & WaitOptions,
 ): Promise<SubmittedRows> {
   // Of a version that is no longer served, row 100,000 might be refused: one look is nothing beside a group.
-  const { name } = await client.signatures.find(options.model);
-  const signature = await client.signatures.refresh(name);
+  const known = await client.signatures.find(options.model);
+  const signature = await client.signatures.refresh(routeTo(known));
   const group = await client.submitMany(chunksOf(rows, signature), signature, options);
   return { ...group, results: (wait) => resultsOf(client, group.group, wait) };
 }

@@ -1,6 +1,6 @@
 import { InferError } from '../core/errors.js';
 import { checkQueueName } from '../core/job.js';
-import { badName, isName, nameLike } from '../core/names.js';
+import { badName, isName, nameLike, parseModel } from '../core/names.js';
 import { type Rule, textOf } from './rules.js';
 
 /** Queue names, comma separated or as a list, in order and without repeats. */
@@ -62,14 +62,14 @@ function isQueueName(name: string): boolean {
   return wrongQueue(name) === undefined;
 }
 
-/** The name of a model, as directories have it. */
+/** The name of a model, as directories have it, or one version of it. */
 export function modelName(): Rule<string> {
   return {
-    text: 'a model name',
+    text: 'a model name, or name@version',
     example: 'digits',
     read: (raw) => {
       const name = textOf(raw);
-      return name !== undefined && isName('model', name) ? name : undefined;
+      return name !== undefined && isName('model', parseModel(name).model) ? name : undefined;
     },
     wrong: (raw) => {
       const name = textOf(raw);

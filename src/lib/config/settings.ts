@@ -125,7 +125,7 @@ export const SETTINGS = {
     flag: 'model',
     char: 'm',
     helpValue: '<name>',
-    doc: 'model to run',
+    doc: 'model to run, or one version of it: name@2',
     rule: modelName(),
   } as Setting<string>,
   gpu: {

@@ -66,3 +66,9 @@ export function badName(kind: Named, name: string): string {
   const rule = `use letters, digits, dots, dashes and underscores, ${most} at most${also}`;
   return `'${shown}' ${refused}: ${rule}, such as ${nameLike(kind, name)}`;
 }
+
+/** A model as users name it: `digits`, or `digits@2` for one version. What follows another `@` is part of the name. */
+export function parseModel(text: string): { model: string; version?: number } {
+  const [, model, version] = /^(.+)@(\d{1,9})$/.exec(text) ?? [];
+  return model === undefined ? { model: text } : { model, version: Number(version) };
+}

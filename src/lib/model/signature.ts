@@ -48,6 +48,8 @@ export interface ModelSignature {
   digest: string;
   /** Things a user should know, such as "batch axis could not be probed". */
   warnings: string[];
+  /** Its version was asked for, so jobs run on no other; never published. */
+  pinned?: boolean;
 }
 
 /**

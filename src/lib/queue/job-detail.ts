@@ -43,6 +43,8 @@ export interface JobDetail extends JobRecord {
   /** Tries in all that it was given. */
   attemptsAllowed?: number;
   timeLimitMs?: number;
+  /** The version of its model that was asked for. */
+  version?: number;
   /** Of an active job: milliseconds its lock still lives unless it is renewed; null when it has lapsed. */
   lockMs?: number | null;
   /** Of a waiting job. */
@@ -97,6 +99,7 @@ export async function readJobDetail(
     ...(spec?.deadline === undefined ? {} : { deadline: spec.deadline }),
     ...(spec?.attempts === undefined ? {} : { attemptsAllowed: spec.attempts }),
     ...(spec?.timeLimitMs === undefined ? {} : { timeLimitMs: spec.timeLimitMs }),
+    ...(spec?.version === undefined ? {} : { version: spec.version }),
     ...(job.state === 'active' ? { lockMs: expires(lock) } : {}),
     ...(job.state === 'waiting' ? await placeOf(client, prefix, queue, id, spec ?? job) : {}),
     ...(input === undefined ? {} : { input }),

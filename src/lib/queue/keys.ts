@@ -71,6 +71,8 @@ export const workerKey = (prefix: string, id: string): string => `{${prefix}}:wo
 export const workTotalsKey = (prefix: string, id: string): string => `{${prefix}}:totals:${id}`;
 /** HASH model name -> JSON signature, as the last worker to load it published it. */
 export const modelsKey = (prefix: string): string => `{${prefix}}:models`;
+/** HASH `model@version` -> JSON signature: the highest versions of each model that workers have loaded. */
+export const versionsKey = (prefix: string): string => `{${prefix}}:versions`;
 /** STRING, PX: who holds a GPU (JSON); `device` is its UUID, or host and index where that is not known. */
 export const leaseKey = (prefix: string, device: string): string => `{${prefix}}:lease:${device}`;
 /** LIST, EX: ids of requests to one worker. */

@@ -1,8 +1,9 @@
+import { parseModel } from '../core/names.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { RedisClient } from '../redis/types.js';
 import { ifReadable, parsedObject } from '../redis/wrong-type.js';
 import type { WorkerRecord } from './broker.js';
-import { modelsKey, queuesKey, workerKey, workersKey, workTotalsKey } from './keys.js';
+import { modelsKey, queuesKey, versionsKey, workerKey, workersKey, workTotalsKey } from './keys.js';
 
 /** Milliseconds a worker is believed alive after its last heartbeat; it beats every second. */
 export const HEARTBEAT_TTL_MS = 15_000;
@@ -46,13 +47,22 @@ function isWorker(record: WorkerRecord | undefined): record is WorkerRecord {
   );
 }
 
+/** Versions of one model whose signatures are kept, for jobs that ask for one of them. */
+const VERSIONS_KEPT = 16;
+
 /** Publishes a loaded model, so that `submit` on any host refuses wrong input before queueing it. */
 export async function publishModel(
   client: RedisClient,
   prefix: string,
   signature: ModelSignature,
 ): Promise<void> {
-  await client.hset(modelsKey(prefix), signature.name, JSON.stringify(signature));
+  const json = JSON.stringify(signature);
+  const versions = versionsKey(prefix);
+  await client.hset(versions, `${signature.name}@${signature.version}`, json);
+  await client.hset(modelsKey(prefix), signature.name, json);
+  const others = await publishedVersions(client, prefix, signature.name);
+  const old = others.filter((version) => version !== signature.version).slice(VERSIONS_KEPT - 1);
+  if (old.length > 0) await client.hdel(versions, ...old.map((version) => `${signature.name}@${version}`));
 }
 
 /** The same where none of that name is published. */
@@ -61,7 +71,10 @@ export async function publishModelIfAbsent(
   prefix: string,
   signature: ModelSignature,
 ): Promise<void> {
-  await client.hsetnx(modelsKey(prefix), signature.name, JSON.stringify(signature));
+  const { name, version } = signature;
+  const json = JSON.stringify(signature);
+  await client.hsetnx(versionsKey(prefix), `${name}@${version}`, json);
+  await client.hsetnx(modelsKey(prefix), name, json);
 }
 
 /** Names queues to `inspect` and to id look-ups. */
@@ -90,4 +103,25 @@ export async function publishedModel(
 ): Promise<ModelSignature | undefined> {
   const json = await client.hget(modelsKey(prefix), name);
   return parsedObject<ModelSignature>(json);
+}
+
+/** The signature of one version of a model; undefined when no worker has loaded it, or many higher ones since. */
+export async function publishedVersion(
+  client: RedisClient,
+  prefix: string,
+  name: string,
+  version: number,
+): Promise<ModelSignature | undefined> {
+  const json = await client.hget(versionsKey(prefix), `${name}@${version}`);
+  return parsedObject<ModelSignature>(json);
+}
+
+/** Versions of a model whose signatures are known, the highest first. */
+export async function publishedVersions(
+  client: RedisClient,
+  prefix: string,
+  name: string,
+): Promise<number[]> {
+  const fields = (await client.hkeys(versionsKey(prefix))).map(parseModel);
+  return fields.flatMap(({ model, version = 0 }) => (model === name ? [version] : [])).sort((a, b) => b - a);
 }

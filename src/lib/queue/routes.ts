@@ -1,3 +1,4 @@
+import type { ModelSignature } from '../model/signature.js';
 import type { RedisClient } from '../redis/types.js';
 import type { JobSpec, TakeRoom, WorkerRecord } from './broker.js';
 import { byModelKey, filedKey, queueTag } from './keys.js';
@@ -10,6 +11,11 @@ import type { QueueScripts } from './script-client.js';
  */
 export function routeOf({ model, version }: Pick<JobSpec, 'model' | 'version'>): string {
   return version === undefined ? model : `${model}@${version}`;
+}
+
+/** The route of jobs that are submitted for a model as it was looked up. */
+export function routeTo({ name, version, pinned }: ModelSignature): string {
+  return routeOf({ model: name, version: pinned === true ? version : undefined });
 }
 
 /** The routes of a model that is served in a version. */

@@ -28,7 +28,7 @@ export function admit(
     });
   }
   const signature = signatures.get(spec.model);
-  if (signature === undefined) {
+  if (signature === undefined || (spec.version !== undefined && spec.version !== signature.version)) {
     const known = [...signatures.keys()].join(', ') || 'none';
     throw new InferError(
       'MODEL_UNKNOWN',

@@ -184,5 +184,14 @@ describe('registry', () => {
     expect(await registry.publishedModels(kit.client, PREFIX)).toEqual([model('a', 2), model('b', 1)]);
     expect(await registry.publishedModel(kit.client, PREFIX, 'a')).toEqual(model('a', 2));
     expect(await registry.publishedModel(kit.client, PREFIX, 'c')).toBeUndefined();
+    expect(await registry.publishedVersion(kit.client, PREFIX, 'a', 2)).toEqual(model('a', 2));
+    expect(await registry.publishedVersion(kit.client, PREFIX, 'a', 7)).toBeUndefined();
+    // Of the versions of one model so many are kept as may be asked for, and the one that was loaded last.
+    for (let version = 3; version <= 30; version++)
+      await registry.publishModel(kit.client, PREFIX, model('a', version));
+    await registry.publishModel(kit.client, PREFIX, model('a', 1));
+    const kept = [...Array.from({ length: 15 }, (_, at) => 30 - at), 1];
+    expect(await registry.publishedVersions(kit.client, PREFIX, 'a')).toEqual(kept);
+    expect(await registry.publishedModels(kit.client, PREFIX)).toHaveLength(2);
   });
 });

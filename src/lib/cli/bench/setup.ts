@@ -3,6 +3,7 @@ import type { LoadedSettings } from '../../config/load.js';
 import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { printable } from '../../core/job.js';
+import { parseModel } from '../../core/names.js';
 import type { ModelSignature } from '../../model/signature.js';
 import type { WorkerRecord } from '../../queue/broker.js';
 import { listWorkers } from '../../queue/registry.js';
@@ -78,7 +79,7 @@ async function openRunning(loaded: LoadedSettings, queues: BenchQueues): Promise
     throw error;
   }
   try {
-    const found = await serving(client, prefix, queues, loaded.values.model);
+    const found = await serving(client, prefix, queues, wantedModel(loaded.values.model));
     if (typeof found !== 'string') {
       const signature = await client.signatures.find(found.model);
       const { label } = client.target;
@@ -92,6 +93,11 @@ async function openRunning(loaded: LoadedSettings, queues: BenchQueues): Promise
     await client.close();
     throw error;
   }
+}
+
+/** Figures are of what workers serve now, whatever its version. */
+function wantedModel(named: string | undefined): string | undefined {
+  return named === undefined ? undefined : parseModel(named).model;
 }
 
 async function serving(

@@ -1,6 +1,7 @@
 import { printable } from '../../core/job.js';
 import { formatBytes, formatDuration } from '../../core/units.js';
 import type { JobDetail, Kept, QueuePlace } from '../../queue/job-detail.js';
+import { routeOf } from '../../queue/routes.js';
 import type { TimelineEvent } from '../../queue/timeline.js';
 import type { TensorPreview } from '../inspect/payload-preview.js';
 import { hintLines, sentence, widthIn } from '../output/sentence.js';
@@ -37,7 +38,7 @@ export function jobView(
 function aboutJob(job: JobDetail, now: number): [string, string][] {
   const rows: [string, string | undefined][] = [
     ['queue', printable(job.queue)],
-    ['model', printable(job.model)],
+    ['model', printable(routeOf(job))],
     ['rows', count(job.rows)],
     ['priority', String(job.priority)],
     ['group', job.group && `${printable(job.group.id)}, chunk ${count(job.group.index)}`],
