@@ -93,13 +93,21 @@ describe('workers of one queue that serve different models', () => {
       ['m@2', 'new', 20],
     ] as const) {
       const run = await submit(model, '--wait');
-      expect(run.json<Job>(), run.stderr).toMatchObject({ state: 'completed', worker, result: { y: [y, y, y, y] } });
+      expect(run.json<Job>(), run.stderr).toMatchObject({
+        state: 'completed',
+        worker,
+        result: { y: [y, y, y, y] },
+      });
     }
     expect((await submit('m', '--wait')).json<Job>().state).toBe('completed');
     const none = await submit('m@3');
     expect(none.exitCode).toBe(66);
-    expect(none.stderr).toContain("no worker has loaded version 3 of model 'm'");
-    expect(none.stderr).toContain('loaded: m@2, m@1; infer control load WORKER m@3 loads it');
+    expect(none.json()).toMatchObject({
+      error: {
+        message: "no worker has loaded version 3 of model 'm'",
+        hint: 'loaded: m@2, m@1; infer control load WORKER m@3 loads it',
+      },
+    });
 
     // The last worker of version 1 is updated: what asks for it waits, and says so.
     await infer.run(['control', 'load', 'old', 'm']);
@@ -116,6 +124,10 @@ describe('workers of one queue that serve different models', () => {
     expect((await infer.run(['inspect', 'job', id])).stdout).toMatch(/model +m@1/);
     await infer.run(['control', 'load', 'new', 'm@1']);
     const done = await infer.run(['result', id, '--wait', '--json']);
-    expect(done.json<Job>()).toMatchObject({ state: 'completed', worker: 'new', result: { y: [10, 10, 10, 10] } });
+    expect(done.json<Job>()).toMatchObject({
+      state: 'completed',
+      worker: 'new',
+      result: { y: [10, 10, 10, 10] },
+    });
   }, 120_000);
 });

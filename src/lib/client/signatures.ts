@@ -125,10 +125,14 @@ export class Signatures {
     });
     if (local?.signature.version === version) return local.signature;
     const loaded = versions.map((one) => `${name}@${one}`).join(', ');
-    throw new InferError('MODEL_UNKNOWN', `no worker has loaded version ${version} of model '${printable(name)}'`, {
-      hint: `${loaded === '' ? '' : `loaded: ${loaded}; `}infer control load WORKER ${wanted} loads it`,
-      exitCode: ExitCode.NoInput,
-    });
+    throw new InferError(
+      'MODEL_UNKNOWN',
+      `no worker has loaded version ${version} of model '${printable(name)}'`,
+      {
+        hint: `${loaded === '' ? '' : `loaded: ${loaded}; `}infer control load WORKER ${wanted} loads it`,
+        exitCode: ExitCode.NoInput,
+      },
+    );
   }
 
   /** The one model that live workers serve; else the only one that is here or was ever published. */

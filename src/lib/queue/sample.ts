@@ -1,12 +1,16 @@
 import type { RedisClient } from '../redis/types.js';
 import { ifReadable, numberOr } from '../redis/wrong-type.js';
 import type { WorkerRecord } from './broker.js';
-import { heldAhead, oldestWaiting } from './inspector.js';
+import { heldAhead, oldestWaiting, type Unmatched } from './inspector.js';
 import { bullBase, queueTag, STATS_BUCKET_MS, STATS_BUCKETS, statsKey } from './keys.js';
 import { listWorkers } from './registry.js';
+import { countFiled } from './routes.js';
 
 /** One queue as an autoscaler reads it. */
 export interface QueueSample {
+  name?: string;
+  /** Of the waiting jobs, those that a worker without their model has met. */
+  unmatched?: Unmatched;
   /** Also those that a worker holds and has not begun. */
   waiting: number;
   /** Delayed jobs that are due within the horizon. */
@@ -70,9 +74,10 @@ async function sampleQueue(
   // One ahead: a worker's clock may be.
   const newest = Math.floor(now / STATS_BUCKET_MS) + 1;
   const numbers = Array.from({ length: STATS_BUCKETS + 1 }, (_, at) => newest - at);
-  const [wait, prioritized, dueDelayed, active, oldest, added, paused, ended] = await Promise.all([
+  const [wait, prioritized, filed, dueDelayed, active, oldest, added, paused, ended] = await Promise.all([
     ifReadable(client.llen(`${base}wait`), 0),
     ifReadable(client.zcard(`${base}prioritized`), 0),
+    countFiled(client, prefix, queue),
     ifReadable(client.zcount(`${base}delayed`, '-inf', (now + horizonMs) * DELAYED_STEP), 0),
     ifReadable(client.llen(`${base}active`), 0),
     oldestWaiting(client, base),
@@ -81,6 +86,8 @@ async function sampleQueue(
     Promise.all(numbers.map((number) => ifReadable(client.hmget(statsKey(tag, number), 'c', 'f'), []))),
   ]);
   return {
+    name: queue,
+    unmatched: Object.fromEntries(filed),
     waiting: wait + prioritized,
     dueDelayed,
     active,

@@ -7,7 +7,7 @@ import type { GpuHolder } from '../queue/gpu-lease.js';
 import type { PoolSample } from '../queue/sample.js';
 import { type Controller, type ControllerState, type Decision, decide } from './controller.js';
 import type { Observation, QueueFacts, WorkerView } from './observation.js';
-import { countPool, factsOf, type PoolCounts } from './pool-counts.js';
+import { backlogOf, countPool, factsOf, type PoolCounts } from './pool-counts.js';
 import type { FleetLook, FleetMember, ProcessFleet } from './process-fleet.js';
 
 /** What is read of Redis for one decision. */
@@ -82,7 +82,9 @@ export class Autoscaler {
     const look = fleet.look(records, this.foreign(reading), at);
     const counts = reading === undefined ? this.state.counts : countPool(this.state.counts, reading.sample);
     const queue =
-      reading === undefined || counts === undefined ? null : factsOf(reading.sample, counts, reading.at);
+      reading === undefined || counts === undefined
+        ? null
+        : factsOf(backlogOf(reading.sample, this.own(look.members, records)), counts, reading.at);
     const others = this.others(records ?? [], look.members);
     const seen: Observation = {
       now: at,
@@ -177,9 +179,15 @@ export class Autoscaler {
     return new Map(held.map(([device, { worker }]) => [device, worker]));
   }
 
+  /** Workers of this fleet, as their heartbeats say. */
+  private own(members: readonly FleetMember[], records: readonly WorkerRecord[] | null): WorkerRecord[] {
+    const pids = new Set([...members.map((member) => member.pid), ...this.parts.fleet.pids()]);
+    return (records ?? []).filter(({ host, pid }) => host === this.parts.host && pids.has(pid));
+  }
+
   private others(records: readonly WorkerRecord[], members: readonly FleetMember[]): WorkerView[] {
-    const own = new Set([...members.map((member) => member.pid), ...this.parts.fleet.pids()]);
-    const ours = ({ host, pid }: WorkerRecord) => host === this.parts.host && own.has(pid);
+    const own = new Set(this.own(members, records));
+    const ours = (record: WorkerRecord) => own.has(record);
     // The heartbeat of one that was killed here outlives it for some seconds.
     const dead = ({ host, pid }: WorkerRecord) => host === this.parts.host && !isAlive(pid);
     return records

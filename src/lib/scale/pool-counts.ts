@@ -1,3 +1,5 @@
+import type { WorkerRecord } from '../queue/broker.js';
+import { unservedJobs } from '../queue/routes.js';
 import type { PoolSample } from '../queue/sample.js';
 import type { QueueFacts } from './observation.js';
 
@@ -31,6 +33,21 @@ export function countPool(before: PoolCounts | undefined, sample: PoolSample): P
     if (before !== undefined) busySeconds += Math.max(0, now - (before.busyMs[worker.id] ?? 0)) / 1000;
   }
   return { ended, busySeconds, buckets, busyMs };
+}
+
+/**
+ * A pool without jobs that more workers like its own would not take: those whose model none of them serves. While
+ * it has no worker, all count, since what its first will serve is not known.
+ */
+export function backlogOf(sample: PoolSample, own: readonly WorkerRecord[]): PoolSample {
+  if (own.every((worker) => worker.state === 'draining')) return sample;
+  const queues = sample.queues.map((queue) => {
+    const others = unservedJobs({ name: queue.name ?? '', unmatched: queue.unmatched ?? {} }, own);
+    const waiting = Math.max(0, queue.waiting - others.reduce((sum, { jobs }) => sum + jobs, 0));
+    // Beside others' jobs the age of its own is not known.
+    return others.length === 0 ? queue : { ...queue, waiting, oldestMs: null };
+  });
+  return { ...sample, queues };
 }
 
 /** The queues of a pool as one. Those that are paused need no one. */

@@ -8,7 +8,7 @@ import type { Gpu } from '../../../src/lib/model/gpu-parse.js';
 import type { GpuReport } from '../../../src/lib/model/gpus.js';
 import type { WorkerRecord } from '../../../src/lib/queue/broker.js';
 import { GpuWatch } from '../../../src/lib/scale/gpu-watch.js';
-import { countPool, factsOf } from '../../../src/lib/scale/pool-counts.js';
+import { backlogOf, countPool, factsOf } from '../../../src/lib/scale/pool-counts.js';
 import { type FleetOptions, ProcessFleet } from '../../../src/lib/scale/process-fleet.js';
 import { chosenDevices, gpuSlots } from '../../../src/lib/scale/slot-places.js';
 import { type WorkerFile, WorkerFiles } from '../../../src/lib/scale/worker-files.js';
@@ -116,6 +116,22 @@ describe('what is counted', () => {
     expect([third.ended, third.busySeconds]).toEqual([14, 1.7]);
     // Plain JSON, so that the next autoscaler goes on with it.
     expect(countPool(JSON.parse(JSON.stringify(second)), sample([[8, 6]], []))).toMatchObject({ ended: 16 });
+  });
+
+  it('jobs of models that no worker of the fleet serves are for others', () => {
+    const mixed = sample([], [], { paused: false, name: 'q', unmatched: { a: 1, b: 3, 'b@2': 1 } });
+    const worker = (state: string, ...names: string[]) =>
+      ({ state, queues: ['q'], models: names.map((name) => ({ name, version: 1 })) }) as WorkerRecord;
+    const waiting = (...own: WorkerRecord[]) => backlogOf(mixed, own).queues.map((queue) => queue.waiting);
+    expect(waiting(worker('ready', 'a'))).toEqual([3, 1]);
+    expect(waiting(worker('ready', 'a'), worker('ready', 'b'))).toEqual([3, 4]);
+    // Before its first worker is there, what it will serve is not known.
+    expect(waiting()).toEqual([3, 5]);
+    expect(waiting(worker('draining', 'a'))).toEqual([3, 5]);
+    expect(backlogOf(mixed, [worker('ready', 'a')]).queues.map((queue) => queue.oldestMs)).toEqual([
+      400,
+      null,
+    ]);
   });
 
   it('a paused queue needs nobody', () => {
