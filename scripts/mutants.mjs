@@ -13,12 +13,12 @@ const FOLDERS = {
   input: { mutate: ['src/lib/input/*.ts'], tests: ['test/unit/input/*.test.ts'] },
   scale: {
     mutate: ['src/lib/scale/{policy,policy-predictive,policy-step,controller,slots}.ts'],
-    tests: ['test/unit/scale/{controller,predictive,properties,targets}.test.ts'],
+    tests: ['test/unit/scale/{controller,policies,predictive,properties}.test.ts'],
   },
   tune: { mutate: ['src/lib/tune/rules.ts'], tests: ['test/unit/tune/*.test.ts'] },
   worker: {
     mutate: [
-      'src/lib/worker/{batch-sizes,device-error,held,limits,retry,run-rows,runner-health,runner-scale}.ts',
+      'src/lib/worker/{batch-sizes,device-error,held,limits,retry,run-clock,run-rows,runner-health,runner-scale}.ts',
     ],
     tests: ['test/unit/worker/*.test.ts'],
   },
@@ -45,6 +45,8 @@ for (const name of wanted.length > 0 ? wanted : Object.keys(FOLDERS)) {
   // Sets the exit code where too few were killed.
   const mutants = await new Stryker({ mutate, testFiles: tests }).runMutationTest();
   const counted = mutants.filter(({ status }) => COUNTED.has(status));
+  // Stryker takes a run without mutants for a good one.
+  if (counted.length === 0) process.exitCode = 1;
   const killed = counted.filter(({ status }) => KILLED.has(status)).length;
   scores.push(
     `${name}: ${killed} of ${counted.length} killed (${((100 * killed) / counted.length).toFixed(1)} %)`,

@@ -1,0 +1,198 @@
+import { describe, expect, it } from 'vitest';
+import type { FailureRecord } from '../../../src/lib/core/errors.js';
+import { decodeEnvelope } from '../../../src/lib/model/envelope.js';
+import type { Payload } from '../../../src/lib/model/tensor.js';
+import type { PartialMeta, TakenJob } from '../../../src/lib/queue/broker.js';
+import { HeldJob, HeldJobs } from '../../../src/lib/worker/held.js';
+
+/** Rows of one float each. */
+function floats(name: string, ...values: number[]): Payload {
+  const data = new Uint8Array(Float32Array.from(values).buffer);
+  return { rows: values.length, tensors: [{ name, type: 'float32', shape: [], data }] };
+}
+
+function valuesOf({ rows, tensors }: Payload, at = 0): number[] {
+  const bytes = Buffer.from(tensors[at]?.data ?? []);
+  return Array.from({ length: rows }, (_, row) => bytes.readFloatLE(row * 4));
+}
+
+const taken = { spec: { id: 'j1', priority: 7 }, submittedAt: 123 } as unknown as TakenJob;
+/** A job of so many rows, numbered from 0. */
+function held(rows: number, more: Partial<Payload> = {}): HeldJob {
+  const payload = { ...floats('x', ...Array.from({ length: rows }, (_, row) => row)), ...more };
+  return new HeldJob(taken, payload, 1, 5, 'key', 'm', () => 64);
+}
+
+const failure = (code: string): FailureRecord => ({ code, message: `${code} it is` });
+/** Fails rows `from` up to `to` in runs of their own. */
+const isolate = (job: HeldJob, from: number, to: number) => {
+  for (let row = from; row < to; row++) job.failRow(row, failure('RUN_FAILED'), true);
+};
+
+describe('a job in a worker’s hands', () => {
+  it('is a unit of all its rows', () => {
+    const job = held(4);
+    expect(job).toMatchObject({ rows: 4, remaining: 4, lane: 1, order: 5, key: 'key', session: 'm', cap: 64 });
+    expect([job.id, job.priority, job.enqueuedAt, job.started]).toEqual(['j1', 7, 123, false]);
+    job.startedAt = 0;
+    expect(job.started).toBe(true);
+    expect(valuesOf(job.rowsAt(1, 2))).toEqual([1, 2]);
+  });
+
+  it('is over when every row has an output or an error', () => {
+    const job = held(3);
+    job.finish(1, floats('y', 10));
+    expect([job.isOver, job.doneCount]).toEqual([false, 1]);
+    job.failRow(0, failure('A'));
+    expect(job.isOver).toBe(false);
+    job.finish(2, floats('y', 20));
+    expect([job.isOver, job.doneCount]).toEqual([true, 2]);
+  });
+
+  it('has its outputs in row order, in whatever order runs ended', () => {
+    const job = held(5);
+    job.finish(3, floats('y', 30, 40));
+    job.finish(0, floats('y', 0));
+    job.finish(1, floats('y', 10, 20));
+    expect(valuesOf(job.outputs())).toEqual([0, 10, 20, 30, 40]);
+  });
+
+  it('gives the outputs that its submitter asked for, all of them otherwise', () => {
+    const two: Payload = { rows: 1, tensors: [...floats('y', 1).tensors, ...floats('z', 2).tensors] };
+    const some = held(1, { wanted: ['z'] });
+    some.finish(0, two);
+    expect(some.outputs().tensors.map(({ name }) => name)).toEqual(['z']);
+    const all = held(1);
+    all.finish(0, two);
+    expect(all.outputs().tensors.map(({ name }) => name)).toEqual(['y', 'z']);
+  });
+
+  it('knows the first row without an output, how many there are and their codes', () => {
+    const job = held(6);
+    expect(job.firstError).toBeUndefined();
+    job.failRow(4, failure('B'));
+    job.failRow(2, failure('A'));
+    expect(job.firstError).toEqual({
+      row: 2,
+      failure: failure('A'),
+      count: 2,
+      codes: new Set(['A', 'B']),
+    });
+  });
+
+  it('notes one failure for the rows that were not judged', () => {
+    const job = held(5);
+    job.finish(1, floats('y', 10, 20));
+    job.failRow(4, failure('OWN'));
+    job.failRest(failure('REST'));
+    expect(job.isOver).toBe(true);
+    expect(job.firstError).toMatchObject({ row: 0, count: 3, codes: new Set(['REST', 'OWN']) });
+  });
+});
+
+describe('what is stored of a job that failed half way', () => {
+  it('is nothing while no row is judged', () => {
+    expect(held(3).partial()).toBeUndefined();
+  });
+
+  it('holds the rows that are done and the causes of the others, each once', () => {
+    const job = held(6);
+    job.finish(4, floats('y', 40));
+    job.finish(1, floats('y', 10, 20));
+    for (const row of [0, 3]) job.failRow(row, failure('A'));
+    job.failRow(5, failure('B'));
+    const { payload, meta } = decodeEnvelope(job.partial() as Uint8Array);
+    expect(valuesOf(payload)).toEqual([10, 20, 40]);
+    expect(meta as unknown as PartialMeta).toEqual({
+      of: 6,
+      done: [
+        [1, 3],
+        [4, 5],
+      ],
+      errors: { 0: 0, 3: 0, 5: 1 },
+      causes: [failure('A'), failure('B')],
+    });
+  });
+
+  it('is its errors alone where no row is done, and nothing where outputs do not fit together', () => {
+    const failed = held(2);
+    failed.failRow(0, failure('A'));
+    const { payload, meta } = decodeEnvelope(failed.partial() as Uint8Array);
+    expect([payload.rows, payload.tensors, (meta as unknown as PartialMeta).done]).toEqual([0, [], []]);
+    const mixed = held(2);
+    mixed.finish(0, floats('y', 1));
+    mixed.finish(1, floats('z', 1));
+    expect(mixed.partial()).toBeUndefined();
+  });
+});
+
+describe('a job with bad rows', () => {
+  it('is run row by row once one in six of eight judged rows has failed alone', () => {
+    const job = held(60);
+    job.finish(2, floats('y', 1, 2, 3, 4, 5));
+    isolate(job, 0, 2);
+    expect([job.isMostlyBad, job.cap]).toEqual([false, 64]);
+    job.finish(7, floats('y', 6));
+    expect([job.isMostlyBad, job.cap]).toEqual([true, 1]);
+    job.finish(8, floats('y', 1, 2, 3, 4));
+    expect(job.isMostlyBad).toBe(true);
+    job.finish(12, floats('y', 1));
+    expect(job.isMostlyBad).toBe(false);
+  });
+
+  it('is not for rows that failed in a run of many', () => {
+    const job = held(20);
+    for (let row = 0; row < 12; row++) job.failRow(row, failure('HANDLER_FAILED'));
+    expect(job.isMostlyBad).toBe(false);
+  });
+});
+
+describe('a job whose rows end the runner', () => {
+  it('has a second try for a row, and for three rows at most', () => {
+    const job = held(10);
+    expect([0, 0, 1, 2, 3, 1].map((row) => job.mayTryAgain(row))).toEqual([
+      true,
+      false,
+      true,
+      true,
+      false,
+      false,
+    ]);
+  });
+
+  it('is given up after 24 crashes while no row is done, after 64 in all', () => {
+    const count = (job: HeldJob) => {
+      let crashes = 1;
+      while (!job.crashed()) crashes += 1;
+      return crashes;
+    };
+    expect(count(held(100))).toBe(24);
+    const some = held(100);
+    some.finish(0, floats('y', 1));
+    expect(count(some)).toBe(64);
+  });
+});
+
+describe('the jobs that are held', () => {
+  it('know for how long there were any', async () => {
+    const jobs = new HeldJobs();
+    expect(jobs.busyMs).toBe(0);
+    const [a, b] = [{ ...taken }, { ...taken }];
+    jobs.set(a, held(1));
+    jobs.set(b, held(1));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(jobs.delete(a)).toBe(true);
+    expect(jobs.delete(a)).toBe(false);
+    const during = jobs.busyMs;
+    expect(during).toBeGreaterThanOrEqual(19);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(jobs.busyMs).toBeGreaterThanOrEqual(during + 19);
+    jobs.delete(b);
+    const after = jobs.busyMs;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(jobs.busyMs).toBe(after);
+    jobs.set(b, held(1));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(jobs.busyMs).toBeGreaterThanOrEqual(after + 19);
+  });
+});
