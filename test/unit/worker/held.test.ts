@@ -32,7 +32,15 @@ const isolate = (job: HeldJob, from: number, to: number) => {
 describe('a job in a worker’s hands', () => {
   it('is a unit of all its rows', () => {
     const job = held(4);
-    expect(job).toMatchObject({ rows: 4, remaining: 4, lane: 1, order: 5, key: 'key', session: 'm', cap: 64 });
+    expect(job).toMatchObject({
+      rows: 4,
+      remaining: 4,
+      lane: 1,
+      order: 5,
+      key: 'key',
+      session: 'm',
+      cap: 64,
+    });
     expect([job.id, job.priority, job.enqueuedAt, job.started]).toEqual(['j1', 7, 123, false]);
     job.startedAt = 0;
     expect(job.started).toBe(true);
