@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['test/{unit,contract,integration,cli,chaos,bench}/**/*.test.ts'],
+    include: ['test/{unit,contract,integration,cli,chaos,soak,bench}/**/*.test.ts'],
     // Integration files start a Redis and runner processes each: more side by side only makes them slow.
     pool: 'forks',
     maxWorkers: 2,

@@ -1,34 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import type { ClientPlan } from './client-loop.js';
 import { cleanEnvironment } from './processes.js';
-
-export interface ClientProgram {
-  file: string;
-  remove(): void;
-}
-
-/** The client program as plain JavaScript, below node_modules so that it finds its packages. */
-export async function buildClient(root: string): Promise<ClientProgram> {
-  const cache = join(root, 'node_modules/.cache');
-  mkdirSync(cache, { recursive: true });
-  const dir = mkdtempSync(join(cache, 'infer-chaos-'));
-  const file = join(dir, 'client.mjs');
-  await build({
-    entryPoints: [join(root, 'test/chaos/client-main.ts')],
-    outfile: file,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    packages: 'external',
-    logLevel: 'error',
-  });
-  return { file, remove: () => rmSync(dir, { recursive: true, force: true }) };
-}
 
 /** A client in a process of its own. */
 export class ClientProcess {

@@ -21,10 +21,12 @@ export class ChaosRedis {
     private readonly dir: string,
     private readonly password: string,
     readonly log: string,
+    private readonly durable: boolean,
   ) {}
 
-  static async start(dir: string, password: string): Promise<ChaosRedis> {
-    const redis = new ChaosRedis(await freePort(), dir, password, join(dir, 'redis.log'));
+  /** @param durable false for a server that keeps everything in memory only. */
+  static async start(dir: string, password: string, durable = true): Promise<ChaosRedis> {
+    const redis = new ChaosRedis(await freePort(), dir, password, join(dir, 'redis.log'), durable);
     await redis.launch();
     return redis;
   }
@@ -53,7 +55,8 @@ export class ChaosRedis {
     const args = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.dir, '--save', ''];
     // The password goes in by standard input: arguments show in every process list.
     args.unshift('-');
-    args.push('--appendonly', 'yes', '--appendfsync', 'always', '--maxmemory-policy', 'noeviction');
+    args.push('--maxmemory-policy', 'noeviction');
+    if (this.durable) args.push('--appendonly', 'yes', '--appendfsync', 'always');
     const child = spawn('redis-server', args, { stdio: ['pipe', log, log] });
     closeSync(log);
     this.child = child;

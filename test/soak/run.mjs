@@ -1,0 +1,4 @@
+// npm run test:soak
+import { runBundled } from '../support/run-bundled.mjs';
+
+await runBundled(new URL('./main.ts', import.meta.url));
