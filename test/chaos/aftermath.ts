@@ -6,7 +6,8 @@ import type { Redis } from 'ioredis';
 import { workersKey } from '../../src/lib/queue/keys.js';
 import { PREFIX, QUEUES, usedMemory } from './chaos.js';
 import { HistoryWriter, readHistories } from './history.js';
-import { PAYLOAD_CANARY, POISON_INDEX } from './inputs.js';
+import { MODELS, PAYLOAD_CANARY, POISON_INDEX } from './inputs.js';
+import { checkBounds, readKeyFacts } from './key-bounds.js';
 import { allKeys, readQueues, retire } from './keyspace.js';
 import type { FinalState } from './records.js';
 import type { ChaosRedis } from './redis-server.js';
@@ -41,9 +42,12 @@ export async function aftermath(scene: Scene): Promise<{ final: FinalState; refu
   for (const worker of workers) worker.noteChildren();
   await Promise.all(workers.map((worker) => worker.drain(DRAIN_MS, false)));
   const queues = await readQueues(admin, PREFIX, QUEUES);
+  const starts = workers.reduce((sum, worker) => sum + worker.starts, 0);
+  const known = { queues: QUEUES.length, models: MODELS.length, workers: starts };
   const registry = await readRegistry(admin, workers, watcher);
   const connections = await strangers(admin);
   const processes = await survivors(workers);
+  const bounds = checkBounds(await readKeyFacts(admin, PREFIX), PREFIX, known);
   const immortal = await retire(admin, PREFIX, QUEUES);
   // Both are bounded, and no data: scripts by their number, the log by its length.
   await admin.script('FLUSH');
@@ -63,7 +67,18 @@ export async function aftermath(scene: Scene): Promise<{ final: FinalState; refu
   const refused = texts.reduce((sum, { text }) => sum + text.split('outcome refused').length - 1, 0);
   const unlocked = [...watcher.unlocked].map(([id, ms]) => ({ id, ms }));
   return {
-    final: { ...queues, ...registry, unlocked, processes, connections, immortal, leaks, memory },
+    final: {
+      ...queues,
+      ...registry,
+      unlocked,
+      processes,
+      connections,
+      immortal,
+      unbounded: bounds.unbounded,
+      kinds: bounds.counts,
+      leaks,
+      memory,
+    },
     refused,
   };
 }

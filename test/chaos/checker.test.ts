@@ -115,6 +115,8 @@ function good(): Run {
     locks: [],
     connections: [],
     immortal: [],
+    unbounded: [],
+    kinds: [],
     leaks: [],
     memory: { before: 5000, after: 5200 },
   };
@@ -269,6 +271,7 @@ describe('the checker', () => {
     ['a GPU that is still leased', left({ leases: ['lease of w1'] }), ['left-leased']],
     ['a connection that is left', left({ connections: ['connection of w1'] }), ['left-leased']],
     ['keys that never expire', left({ immortal: ['in:plain'] }), ['left-keys']],
+    ['a key without a bound', left({ unbounded: ['in:plain (input) has no TTL'] }), ['unbounded-key']],
     ['memory that grew', left({ memory: { before: 5000, after: 6001 } }), ['memory']],
   ])('reports %s by name', (_, plant, expected) => {
     const run = good();

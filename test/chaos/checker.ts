@@ -27,6 +27,7 @@ export const PROMISES = {
   'left-running': '9: a process lives on after the stop',
   'left-leased': '9: a heartbeat, lease, lock or connection is left after the stop',
   'left-keys': '7: keys that no retention removes',
+  'unbounded-key': '7: a key that has neither a time to live nor a bound, or is beyond it',
   memory: '7: memory does not come back to what it was',
 } as const;
 
@@ -243,6 +244,7 @@ function checkRest(state: FinalState, limits: Limits, report: Report): void {
   if (state.immortal.length > 0) {
     report('left-keys', `${state.immortal.length}, such as ${state.immortal.slice(0, 5).join(' ')}`);
   }
+  for (const key of state.unbounded) report('unbounded-key', key);
   const grown = state.memory.after - state.memory.before;
   if (grown > limits.memorySlack) report('memory', `${grown} bytes more than before the run`);
 }

@@ -15,6 +15,8 @@ const TURNS = [0, 1, 4, 20];
 const LONG_TURNS = 400;
 const LONG_EVERY = 61;
 
+export const MODELS: readonly ModelName[] = ['digits', 'slow', 'echo', 'poison'];
+
 /** The real digits model, and three made for the purpose: one slow, one for text, one that may fail. */
 export function writeModels(root: string, dir: string): void {
   cpSync(join(root, 'models/digits'), join(dir, 'digits'), { recursive: true });

@@ -1,3 +1,5 @@
+import type { KeyCount } from './key-bounds.js';
+
 /**
  * What a run writes down. The clients' history and the final state hold all that the checker knows:
  * it trusts no other word of the system under test.
@@ -87,6 +89,9 @@ export interface FinalState {
   connections: string[];
   /** Keys that no retention would ever remove. */
   immortal: string[];
+  /** Keys that have neither a time to live nor a bound, as `key (kind) what`; and all keys by kind. */
+  unbounded: string[];
+  kinds: KeyCount[];
   /** Log lines that hold a payload or a secret, as `file: what`. */
   leaks: string[];
   memory: { before: number; after: number };

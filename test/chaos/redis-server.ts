@@ -37,10 +37,15 @@ export class ChaosRedis {
 
   /** For the harness itself, past every proxy; waits out restarts. */
   client(): Redis {
+    return ChaosRedis.connect(this.port, this.password);
+  }
+
+  /** The same to a server that something else has started. */
+  static connect(port: number, password: string): Redis {
     const client = new Redis({
-      port: this.port,
+      port,
       host: '127.0.0.1',
-      password: this.password,
+      password,
       connectionName: 'chaos-harness',
       maxRetriesPerRequest: null,
       retryStrategy: () => 100,

@@ -1,4 +1,5 @@
 import type { ChaosReport } from './chaos.js';
+import { keyLines } from './key-lines.js';
 import { recoveries } from './recovery.js';
 import { Known } from './submissions.js';
 
@@ -23,6 +24,7 @@ export function summary({ history, state, faults, refused, violations }: ChaosRe
       ({ kind, seconds }) =>
         `recovery     ${kind.padEnd(14)} ${seconds.map((s) => (s === null ? '-' : `${s.toFixed(2)} s`)).join(', ')}`,
     ),
+    ...keyLines(state.kinds),
     `memory       ${before} bytes before, ${after} after`,
     ...violations.slice(0, 40).map(({ name, detail }) => `VIOLATION    ${name}: ${detail}`),
     ...(violations.length > 40 ? [`             and ${violations.length - 40} more`] : []),

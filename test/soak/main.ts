@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { keyLines } from '../chaos/key-lines.js';
 import { judgementLines } from './report.js';
 import { runSoak } from './soak.js';
 
@@ -25,9 +26,14 @@ export async function main(root: string, argv: string[]): Promise<number> {
     return 2;
   }
   print(`seed ${values.seed}`);
-  const { judgements, faults, outcomes, looks, scrapes, dir } = await runSoak({ ...values, root, print });
+  const { judgements, faults, outcomes, kinds, looks, scrapes, dir } = await runSoak({
+    ...values,
+    root,
+    print,
+  });
   for (const line of judgementLines(judgements)) print(line);
   for (const [what, count] of Object.entries(outcomes).sort()) print(`${what.padEnd(24)} ${count}`);
+  for (const line of keyLines(kinds)) print(line);
   print(`${looks} commands and ${scrapes} scrapes looked on`);
   for (const fault of faults) print(`FAULT  ${fault}`);
   if (dir !== undefined) print(`kept ${dir}`);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
+import { checkBounds, type KeyCount, readKeyFacts } from '../chaos/key-bounds.js';
 import { unended } from '../chaos/keyspace.js';
 import { ChaosRedis } from '../chaos/redis-server.js';
 import { WorkerProcess } from '../chaos/worker-process.js';
@@ -34,6 +35,8 @@ export interface SoakReport {
   faults: string[];
   totals: Totals;
   outcomes: Record<string, number>;
+  /** Keys by kind, when all jobs had ended. */
+  kinds: KeyCount[];
   looks: number;
   scrapes: number;
   dir: string | undefined;
@@ -125,6 +128,8 @@ class Soak {
     const reports = await Promise.all(this.clients.map((client) => client.finish(FINISH_MS)));
     await polls.stop();
     const left = await this.drain(admin);
+    const known = { queues: QUEUES.length, models: MODELS.length + 1, workers: 2 };
+    const bounds = checkBounds(await readKeyFacts(admin, PREFIX), PREFIX, known);
     const supervised = [metrics.process, ...this.clients];
     const replaced = supervised.flatMap(({ ended }) => ended ?? []);
     if (worker.starts > 1) replaced.push(`the main worker, ${worker.starts - 1} times`);
@@ -148,7 +153,7 @@ class Soak {
       unused: NEEDED.filter((what) => outcomes[what] === undefined),
       replaced,
       unended: left,
-      unbounded: [],
+      unbounded: bounds.unbounded.slice(0, 20),
     };
     return {
       rows: this.rows,
@@ -156,6 +161,7 @@ class Soak {
       faults: faultsOf(totals),
       totals,
       outcomes,
+      kinds: bounds.counts,
       looks: polls.looks,
       scrapes: polls.scrapes,
       dir: this.options.keep ? this.dir : undefined,

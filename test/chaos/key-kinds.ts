@@ -1,0 +1,114 @@
+/**
+ * Every kind of key that infer leaves in Redis, and what bounds it: a time to live, the work it belongs to,
+ * or a number of elements. A key of no kind here is a leak until someone has said what bounds it.
+ */
+export interface KeyKind {
+  name: string;
+  /** Matches the key after its hash tag, or below BullMQ's part of a queue. */
+  pattern: RegExp;
+  /**
+   * When it may be without a time to live: never, while its job or group has not ended, or always, since the
+   * number of such keys and of their elements is bounded.
+   */
+  permanent: 'never' | 'open' | 'always';
+  /** Most elements of a hash, list, set or stream; absent where the time to live or the work bounds them. */
+  most?: (bounds: Bounds) => number;
+}
+
+/** What the numbers of elements are held against. */
+export interface Bounds {
+  /** Queues, models and starts of workers that there were. */
+  queues: number;
+  models: number;
+  workers: number;
+  /** Of this queue: jobs that have not ended, and records of jobs that have. */
+  open: number;
+  ended: number;
+}
+
+/** Streams are cut by whole nodes: a little more than asked for stays. */
+const STREAM_SLACK = 1.2;
+/** Entries of ended jobs whose record has expired, until a sweep removes them: a window of it, and a share of the index. */
+const UNSWEPT = 1000;
+const UNSWEPT_SHARE = 0.5;
+const FIELDS = 32;
+
+const swept = ({ ended }: Bounds): number => ended * (1 + UNSWEPT_SHARE) + UNSWEPT;
+const openJobs = ({ open }: Bounds): number => open;
+const few = (): number => FIELDS;
+
+const kinds = (
+  rows: readonly (readonly [string, RegExp, KeyKind['permanent'], KeyKind['most']?])[],
+): readonly KeyKind[] =>
+  rows.map(([name, pattern, permanent, most]) => ({
+    name,
+    pattern,
+    permanent,
+    ...(most === undefined ? {} : { most }),
+  }));
+
+const INSTALLATION = kinds([
+  ['queue names', /^queues$/, 'always', ({ queues }) => queues],
+  ['model signatures', /^models$/, 'always', ({ models }) => models],
+  ['worker index', /^workers$/, 'always', ({ workers }) => workers],
+  ['audit log', /^audit$/, 'always', () => 10_000 * STREAM_SLACK],
+  ['heartbeat', /^worker:/, 'never'],
+  ['worker totals', /^totals:/, 'never'],
+  ['GPU lease', /^lease:/, 'never'],
+  ['order to a worker', /^ctl(req|re)?:/, 'never'],
+  ['request', /^req:/, 'never'],
+]);
+
+const QUEUE = kinds([
+  ['input', /^in:/, 'open'],
+  ['result', /^res:/, 'never'],
+  ['group', /^grp:/, 'open'],
+  ['reply list', /^reply:/, 'never'],
+  ['statistics', /^stats:/, 'never', few],
+  ['work of workers', /^work:/, 'never', ({ workers }) => workers],
+  ['sweep mark', /^sweep(:\w+)?$/, 'never'],
+  ['deadline pace', /^pace:deadlines$/, 'never'],
+  ['takes of a worker', /^takes:/, 'never', few],
+  ['request', /^req:/, 'never'],
+  ['moved job', /^gone:/, 'never'],
+  ['jobs that arrive', /^arriving$/, 'always', openJobs],
+  ['deadlines', /^deadlines$/, 'always', openJobs],
+  ['expired jobs', /^expired$/, 'always', swept],
+  ['cancelled jobs', /^cancelled$/, 'always', swept],
+]);
+
+/** BullMQ's part of a queue: keys that begin with its name. What is no part of the layout is a job. */
+const BULL = kinds([
+  ['queue settings', /^meta$/, 'always', few],
+  ['events', /^events$/, 'always', () => 1000 * STREAM_SLACK],
+  ['counter', /^(id|pc|stalled-check)$/, 'always', few],
+  ['marker', /^marker$/, 'always', few],
+  ['jobs that wait or run', /^(wait|paused|active|prioritized|delayed)$/, 'always', openJobs],
+  ['completed jobs', /^completed$/, 'always', swept],
+  ['failed jobs', /^failed$/, 'always', swept],
+  ['lock', /:lock$/, 'never'],
+  ['job', /^[^:]+$/, 'open'],
+]);
+
+/** What a key is, and the job or group it belongs to; undefined for one that nobody has bounded. */
+export function kindOf(key: string, prefix: string): Placed | undefined {
+  const [, tag, rest = ''] = /^\{([^}]*)\}:(.*)$/s.exec(key) ?? [];
+  if (tag === prefix) return placed(INSTALLATION, rest, undefined);
+  if (!tag?.startsWith(`${prefix}:`)) return undefined;
+  const queue = tag.slice(prefix.length + 1);
+  const below = `${queue}:`;
+  if (rest.startsWith(below)) return placed(BULL, rest.slice(below.length), queue);
+  return placed(QUEUE, rest, queue);
+}
+
+export interface Placed {
+  kind: KeyKind;
+  queue: string | undefined;
+  /** Of the job or group it belongs to, for the kinds that belong to one. */
+  id: string;
+}
+
+function placed(from: readonly KeyKind[], part: string, queue: string | undefined): Placed | undefined {
+  const kind = from.find(({ pattern }) => pattern.test(part));
+  return kind && { kind, queue, id: part.slice(part.indexOf(':') + 1) };
+}
