@@ -21,12 +21,16 @@ export class ChaosRedis {
     private readonly dir: string,
     private readonly password: string,
     readonly log: string,
-    private readonly durable: boolean,
+    private readonly options: { durable?: boolean; args?: readonly string[] },
   ) {}
 
-  /** @param durable false for a server that keeps everything in memory only. */
-  static async start(dir: string, password: string, durable = true): Promise<ChaosRedis> {
-    const redis = new ChaosRedis(await freePort(), dir, password, join(dir, 'redis.log'), durable);
+  /** @param options not `durable`: it keeps everything in memory only; more arguments of the server. */
+  static async start(
+    dir: string,
+    password: string,
+    options: ChaosRedis['options'] = {},
+  ): Promise<ChaosRedis> {
+    const redis = new ChaosRedis(await freePort(), dir, password, join(dir, 'redis.log'), options);
     await redis.launch();
     return redis;
   }
@@ -61,7 +65,9 @@ export class ChaosRedis {
     // The password goes in by standard input: arguments show in every process list.
     args.unshift('-');
     args.push('--maxmemory-policy', 'noeviction');
-    if (this.durable) args.push('--appendonly', 'yes', '--appendfsync', 'always');
+    const { durable = true, args: more = [] } = this.options;
+    args.push(...more);
+    if (durable) args.push('--appendonly', 'yes', '--appendfsync', 'always');
     const child = spawn('redis-server', args, { stdio: ['pipe', log, log] });
     closeSync(log);
     this.child = child;

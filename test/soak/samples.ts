@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { bullBase, cancelledKey, expiredKey, queueTag } from '../../src/lib/queue/keys.js';
-import type { Series } from './verdict.js';
+import { lowTide, type Series } from './verdict.js';
 
 /** One row of the table: what was seen in one period. NaN where it could not be read. */
 export interface Row {
@@ -60,21 +60,54 @@ export function seriesOf(rows: readonly Row[]): Series[] {
     unit: Series['unit'],
     share: number,
     least: number,
-    value: (row: Row) => number,
-  ) => ({
-    name,
-    unit,
-    values: rows.map(value),
-    tolerance: { share, least },
-  });
+    values: readonly number[],
+  ): Series => ({ name, unit, values, tolerance: { share, least } });
+  const all = (value: (row: Row) => number) => rows.map(value);
   const names = Object.keys(rows.at(-1)?.memory ?? {});
+  const memory = (name: string) => lowTide(all((row) => row.memory[name] ?? Number.NaN));
   return [
-    ...names.map((name) => of(name, 'MB', 0.05, 10, (row) => row.memory[name] ?? Number.NaN)),
-    of('Redis memory', 'MB', 0.05, 4, (row) => row.redis),
-    of('keys', '', 0.05, 1000, (row) => row.keys),
-    of('keys without TTL', '', 0.05, 300, (row) => row.permanent),
-    of('index entries', '', 0.05, 1000, (row) => row.entries),
-    of('jobs not ended', '', 0.25, 200, (row) => row.unended),
-    of('p99 of a call', 'ms', 0.25, 15, (row) => row.p99),
+    ...names.map((name) => of(name, 'MB', 0.05, 10, memory(name))),
+    of(
+      'Redis memory',
+      'MB',
+      0.05,
+      4,
+      all(({ redis }) => redis),
+    ),
+    of(
+      'keys',
+      '',
+      0.05,
+      1000,
+      all(({ keys }) => keys),
+    ),
+    of(
+      'keys without TTL',
+      '',
+      0.05,
+      300,
+      all(({ permanent }) => permanent),
+    ),
+    of(
+      'index entries',
+      '',
+      0.05,
+      1000,
+      all(({ entries }) => entries),
+    ),
+    of(
+      'jobs not ended',
+      '',
+      0.25,
+      200,
+      all(({ unended }) => unended),
+    ),
+    of(
+      'p99 of a call',
+      'ms',
+      0.25,
+      15,
+      all(({ p99 }) => p99),
+    ),
   ];
 }

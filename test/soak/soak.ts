@@ -98,7 +98,7 @@ class Soak {
     const program = await buildProgram(root, 'test/soak/load-main.ts');
     this.last.push(() => program.remove());
     const password = 'soak';
-    const redis = await ChaosRedis.start(this.dir, password, false);
+    const redis = await ChaosRedis.start(this.dir, password, { durable: false });
     this.last.push(() => redis.killNow());
     const admin = redis.client();
     this.last.push(() => admin.disconnect());

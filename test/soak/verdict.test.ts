@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { random } from '../chaos/random.js';
-import { faultsOf, judge, type Totals } from './verdict.js';
+import { faultsOf, judge, lowTide, type Totals } from './verdict.js';
 
 const TOLERANCE = { share: 0.05, least: 2 };
 const MINUTES = 60;
@@ -66,6 +66,21 @@ describe('a figure of a soak', () => {
     expect(run(() => Number.NaN).flat).toBe(false);
     expect(run((minute) => (minute < 57 ? Number.NaN : 100)).flat).toBe(false);
     expect(run((minute) => (minute % 2 ? Number.NaN : 100)).flat).toBe(true);
+  });
+});
+
+describe('memory of a process with a garbage collector', () => {
+  // 50 MB of garbage in four minutes, and then it goes.
+  const heap = (leak: number) =>
+    Array.from({ length: MINUTES }, (_, minute) => 100 + 12.5 * (minute % 4) + leak * minute);
+  const flat = (leak: number) =>
+    judge({ name: 'memory', unit: 'MB', values: lowTide(heap(leak)), tolerance: TOLERANCE }).flat;
+
+  it('is judged at low tide', () => {
+    expect(flat(0)).toBe(true);
+    expect(flat(0.3)).toBe(false);
+    expect(lowTide([5, 3, 4, Number.NaN, 9, 9, 9, 9])).toEqual([5, 3, 3, 3, 3, 3, 4, 9]);
+    expect(lowTide([Number.NaN, 2])).toEqual([Number.NaN, 2]);
   });
 });
 
