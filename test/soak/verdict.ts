@@ -25,7 +25,7 @@ export interface Judgement {
 }
 
 /** With fewer rows in the second half, a trend means nothing. */
-export const LEAST_ROWS = 4;
+const LEAST_ROWS = 4;
 
 /**
  * Whether a figure stopped growing. Only the second half counts: caches fill and records come to be as many
