@@ -125,10 +125,10 @@ export class StagedColumn {
     private readonly taking: Taking,
   ) {}
 
-  /** Encodes a row. A shared list that is the very one of the row before is not encoded again. */
+  /** Encodes a row. A shared list that is the very one of the row before is not encoded again, unless it may have changed. */
   stage(value: unknown, row: number): StagedRow {
     const { shared } = this.input;
-    if (shared && value === this.lastValue && isList(value)) return this.last;
+    if (shared && !this.taking.copies && value === this.lastValue && isList(value)) return this.last;
     const dims = measure(value);
     const shape = asRow(dims, this.input.shape);
     const flat = shape === undefined ? undefined : flatElements(value, dims);

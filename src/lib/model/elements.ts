@@ -283,7 +283,7 @@ export function firstBadText(values: ArrayLike<unknown>): number {
   return -1;
 }
 
-/** The bytes of a flat list of one type, or the index of the first element refused. */
+/** The bytes of a flat list of one type, or the index of the first element refused. A typed array of that type is not copied. */
 export function encodeElements(
   type: DataType,
   flat: ArrayLike<unknown>,

@@ -7,7 +7,8 @@ import { describe, explainElement, wantedShape } from './value-words.js';
 /**
  * One row of an input from what JavaScript code returns, checked as a submitter's values are: nested
  * lists (their nesting is the shape), a flat list or typed array (the signature's shape, at most one
- * open dimension worked out), one bare value for a scalar, or `{shape, data}`. float16 is given as numbers.
+ * open dimension worked out), one bare value for a scalar, or `{shape, data}`. float16 is given as numbers. The bytes are
+ * a copy, so the code may fill the same array for the next row.
  * @param single the model takes one row a run: the axis of length 1 in front of a row may be left out.
  * @throws Error naming the input, and the element where one does not fit.
  */
@@ -34,7 +35,8 @@ export function fromArray(
     );
   }
   const encoded = encodeElements(input.type, flat);
-  if ('data' in encoded) return { shape, data: encoded.data };
+  if ('data' in encoded)
+    return { shape, data: ArrayBuffer.isView(flat) ? new Uint8Array(encoded.data) : encoded.data };
   const { refused } = encoded;
   const fault = explainElement(flat[refused], input.type);
   throw new Error(

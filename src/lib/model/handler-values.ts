@@ -15,7 +15,7 @@ export interface HandlerOutput {
 }
 
 /**
- * The tensors of one row as `preprocess` returned it, checked as a submitter's values are.
+ * The tensors of one row as `preprocess` returned it, copied, and checked as a submitter's values are.
  * @throws Error naming the input.
  */
 export function inputsOf(value: unknown, signature: ModelSignature): Payload {
@@ -40,14 +40,17 @@ export function inputsOf(value: unknown, signature: ModelSignature): Payload {
   return { rows: 1, tensors };
 }
 
-/** A row of outputs by name. No name is special: the object has no prototype. */
+/**
+ * A row of outputs by name. No name is special: the object has no prototype. What rows of a run share is copied, so
+ * that a handler may sort or scale it in place.
+ */
 export function outputsOf(row: Payload): Record<string, HandlerOutput> {
   const outputs = Object.create(null) as Record<string, HandlerOutput>;
-  for (const tensor of row.tensors) {
-    outputs[tensor.name] = {
-      type: tensor.type,
-      shape: tensor.shape,
-      data: toNumbers(tensor.type, tensor.data),
+  for (const { name, type, shape, shared, data } of row.tensors) {
+    outputs[name] = {
+      type,
+      shape: [...shape],
+      data: toNumbers(type, shared ? new Uint8Array(data) : data),
     };
   }
   return outputs;

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { InferError, messageOf, SOFT_TIME_LIMIT } from '../core/errors.js';
 import { handlerLoadError, importHandler } from './handler-import.js';
 import { answerText, type HandlerOutput, inputsOf, outputsOf } from './handler-values.js';
@@ -22,7 +23,11 @@ export interface HandlerContext {
   signal: AbortSignal;
 }
 
-/** The module a manifest's `handler` names; both functions are optional, sync or async. */
+/**
+ * The module a manifest's `handler` names; both functions are optional, sync or async. What they return is
+ * copied before the next row's call, so a function may fill one buffer again and again. One that waits
+ * between filling a buffer and returning it needs a buffer for each call: other rows run meanwhile.
+ */
 export interface Handler {
   /** One JSON row to `{input: number[] | nested arrays | typed array | {shape, data}}`. */
   preprocess?(row: unknown, context: HandlerContext): unknown;
@@ -64,7 +69,7 @@ export interface PlacedRow {
 }
 
 /**
- * Runs `preprocess` on every row, all at once (they may await I/O).
+ * Runs `preprocess` on every row; those that wait for I/O do so together.
  * @param soft aborted at the soft time limit: what fails from then on fails for that reason.
  * @returns the rows that it gave inputs for, in order, and HANDLER_FAILED or SOFT_TIME_LIMIT for each other row.
  */
@@ -79,9 +84,9 @@ export async function preprocessRows(
   if (json?.type !== 'string' || payload.tensors.length > 1)
     throw new InferError('RUN_FAILED', `model ${context.model} takes JSON rows`);
   const texts = decodeStrings(json.data).map((text, place) => ({ text, place }));
-  const { done, failed } = await everyRow(texts, soft, async ({ text }) => {
-    const value = await handler.preprocess?.(JSON.parse(text), context);
-    return inputsOf(value, context.signature);
+  const { done, failed } = await everyRow(texts, soft, {
+    call: ({ text }) => handler.preprocess?.(JSON.parse(text), context),
+    take: (value) => inputsOf(value, context.signature),
   });
   return { rows: done.map(({ row, value }) => ({ place: row, payload: value })), failed };
 }
@@ -97,9 +102,10 @@ export async function postprocessRows(
   context: HandlerContext,
   soft?: AbortSignal,
 ): Promise<{ outputs: Payload; failed: RowFailure[] }> {
-  const { done, failed } = await everyRow(rows, soft, async ({ payload }) =>
-    answerText(await handler.postprocess?.(outputsOf(payload), context)),
-  );
+  const { done, failed } = await everyRow(rows, soft, {
+    call: ({ payload }) => handler.postprocess?.(outputsOf(payload), context),
+    take: answerText,
+  });
   const data = encodeStrings(done.map(({ value }) => value));
   const json: RowTensor = { name: JSON_TENSOR, type: 'string', shape: [], role: 'json', data };
   return { outputs: { rows: done.length, tensors: [json] }, failed };
@@ -122,28 +128,74 @@ export function groupRows(rows: readonly PlacedRow[]): { places: number[]; paylo
 
 const MESSAGE_MAX = 300;
 
+/** What is done with one row. */
+interface RowWork<In, Out> {
+  /** The handler's function. */
+  call(row: In): unknown;
+  /** A copy of what it answered, in the form that is used further. */
+  take(answer: unknown): Out;
+}
+
+/**
+ * The handler may answer every row with the same buffer. So an answer is copied in the tick that brought it, and an
+ * async function that waits for nothing has the event loop to itself until its answer is there.
+ */
 async function everyRow<In extends { place: number }, Out>(
   rows: readonly In[],
   soft: AbortSignal | undefined,
-  work: (row: In) => Promise<Out>,
+  { call, take }: RowWork<In, Out>,
 ): Promise<{ done: { row: number; value: Out }[]; failed: RowFailure[] }> {
-  const judged = async (row: In): Promise<Out> => {
+  const judged = (error: unknown): InferError =>
+    // A handler that heeds its signal ends with whatever error it likes: the limit is the reason.
+    soft?.aborted ? stoppedAtSoftLimit(error) : handlerFailed(error);
+  const ended: (Ended<Out> | Promise<Ended<Out>>)[] = [];
+  for (const row of rows) {
     try {
-      return await work(row);
+      const answer = call(row);
+      if (!isThenable(answer)) {
+        ended.push({ value: take(answer) });
+        continue;
+      }
+      const later = Promise.resolve(answer).then(
+        (value) => taken(value, take, judged),
+        (error: unknown) => ({ error: judged(error) }),
+      );
+      ended.push(later);
+      await Promise.race([later, nextTurn()]);
     } catch (error) {
-      // A handler that heeds its signal ends with whatever error it likes: the limit is the reason.
-      throw soft?.aborted ? stoppedAtSoftLimit(error) : handlerFailed(error);
+      ended.push({ error: judged(error) });
     }
-  };
-  const settled = await Promise.allSettled(rows.map(judged));
+  }
   const done: { row: number; value: Out }[] = [];
   const failed: RowFailure[] = [];
-  for (const [at, result] of settled.entries()) {
+  for (const [at, result] of (await Promise.all(ended)).entries()) {
     const row = (rows[at] as In).place;
-    if (result.status === 'fulfilled') done.push({ row, value: result.value });
-    else failed.push({ row, error: result.reason as InferError });
+    if ('error' in result) failed.push({ row, error: result.error });
+    else done.push({ row, value: result.value });
   }
   return { done, failed };
+}
+
+type Ended<Out> = { value: Out } | { error: InferError };
+
+function taken<Out>(
+  answer: unknown,
+  take: (answer: unknown) => Out,
+  judged: (error: unknown) => InferError,
+): Ended<Out> {
+  try {
+    return { value: take(answer) };
+  } catch (error) {
+    return { error: judged(error) };
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    (typeof value === 'object' || typeof value === 'function') &&
+    value !== null &&
+    typeof (value as { then?: unknown }).then === 'function'
+  );
 }
 
 function handlerFailed(reason: unknown): InferError {

@@ -35,6 +35,7 @@ async function answers(
 }
 
 const PASS = 'export const preprocess = (row) => row;';
+const PASS_X = 'export const preprocess = (row) => ({ x: row });';
 
 describe('what preprocess returns', () => {
   it.each<[onnx.ElementType, unknown, string]>([
@@ -145,6 +146,77 @@ describe('what postprocess answers', () => {
       code: 'HANDLER_FAILED',
       message: expect.stringContaining(words),
     });
+  });
+});
+
+describe('a buffer that a handler uses for row after row', () => {
+  const rows = [
+    [1, 2],
+    [3, 4],
+    [5, 6],
+  ];
+  const kept = rows.map((row) => ({ y: row }));
+
+  it.each([
+    [
+      'typed array',
+      'const b = new Float32Array(2); export function preprocess(row) { b.set(row); return { x: b }; }',
+    ],
+    [
+      'shape and data',
+      'const b = new Float32Array(2); export function preprocess(row) { b.set(row); return { x: { shape: [2], data: b } }; }',
+    ],
+    [
+      'list',
+      'const b = [0, 0]; export function preprocess(row) { b.splice(0, 2, ...row); return { x: b }; }',
+    ],
+    ['object', 'const out = { x: [] }; export function preprocess(row) { out.x = row; return out; }'],
+    [
+      'async function without a wait',
+      'const b = new Float32Array(2); export async function preprocess(row) { b.set(row); return { x: b }; }',
+    ],
+    [
+      'async function that fills it after a wait',
+      `const b = new Float32Array(2); const ready = Promise.resolve();
+       export async function preprocess(row) { await ready; await null; b.set(row); return { x: b }; }`,
+    ],
+  ])('of preprocess: %s', async (_, handler) => {
+    expect(await answers(onnx.identity('float32'), handler, rows)).toEqual(kept);
+  });
+
+  it('rows that wait do so together', async () => {
+    const handler = `
+      let waiting = 0, go; const all = new Promise((resolve) => { go = resolve; });
+      export async function preprocess(row) { if (++waiting === 3) go(); await all; return { x: row }; }`;
+    expect(await answers(onnx.identity('float32'), handler, rows)).toEqual(kept);
+  });
+
+  it.each(['', 'async '])('of postprocess: %sfunction', async (kind) => {
+    const handler = `${PASS_X} const out = { y: [] };
+      export ${kind}function postprocess({ y }) { out.y.splice(0, 9, ...y.data); return out; }`;
+    expect(await answers(onnx.identity('float32'), handler, rows)).toEqual(kept);
+  });
+
+  it('outputs that rows share are their own to change', async () => {
+    const model: onnx.Graph = {
+      nodes: [
+        { op: 'Identity', inputs: ['x'], outputs: ['y'] },
+        { op: 'Identity', inputs: ['c'], outputs: ['all'] },
+      ],
+      inputs: [{ name: 'x', type: 'float32', dims: ['batch', 2] }],
+      outputs: [
+        { name: 'y', type: 'float32', dims: ['batch', 2] },
+        { name: 'all', type: 'float32', dims: [3] },
+      ],
+      initializers: [{ name: 'c', type: 'float32', dims: [3], data: [3, 1, 2] }],
+    };
+    const handler = `${PASS_X}
+      export function postprocess({ all }) {
+        const seen = [...all.data, all.shape.pop()];
+        all.data.sort();
+        return seen;
+      }`;
+    expect(await answers(model, handler, rows)).toEqual(rows.map(() => [3, 1, 2, 3]));
   });
 });
 
