@@ -121,16 +121,14 @@ function visitExternal(
     if (data !== undefined) found(data);
     return;
   }
-  for (const field of fieldsOf(source, from, to)) {
-    const next = WAY_TO_TENSORS[kind][field.number];
-    if (next !== undefined && field.wire === 2) visitExternal(source, found, next, field.from, field.to);
-  }
+  const way = WAY_TO_TENSORS[kind];
+  for (const field of fieldsOf(source, from, to, way))
+    visitExternal(source, found, way[field.number] as Kind, field.from, field.to);
 }
 
 function externalOf(source: ByteSource, from: number, to: number): ExternalData | undefined {
   const entries = new Map<string, string>();
-  for (const field of fieldsOf(source, from, to)) {
-    if (field.number !== ONNX.tensor.externalData) continue;
+  for (const field of fieldsOf(source, from, to, { [ONNX.tensor.externalData]: true })) {
     const { key, value } = entryOf(source, field);
     entries.set(key, value);
   }

@@ -17,12 +17,19 @@ export interface Rewrite {
   zipMaps: ReadonlyMap<string, number>;
 }
 
-type Kind = keyof typeof WAY_TO_TENSORS | 'tensor' | 'output';
+type Kind = keyof typeof WAY_TO_TENSORS | 'tensor';
 
 /** A model's bytes with external data elsewhere, and with tensors where ZipMaps gave maps. */
 export function rewriteModel(bytes: Uint8Array, rewrite: Rewrite): Buffer {
-  return new Rewriter(bufferSource(bytes), rewrite).message('model', 0, bytes.length);
+  return new Rewriter(bufferSource(bytes), rewrite).message('model', 0, bytes.length) ?? Buffer.from(bytes);
 }
+
+/** The fields of each message that may be changed, or have something to change in them. */
+const WAY: Readonly<Record<Kind, Readonly<Record<number, unknown>>>> = {
+  ...WAY_TO_TENSORS,
+  graph: { ...WAY_TO_TENSORS.graph, [ONNX.graph.output]: true },
+  tensor: { [ONNX.tensor.externalData]: true },
+};
 
 class Rewriter {
   constructor(
@@ -30,30 +37,37 @@ class Rewriter {
     private readonly rewrite: Rewrite,
   ) {}
 
-  message(kind: Kind, from: number, to: number): Buffer {
+  /** A message with its changes; undefined where it has none. What lies between two changes is one piece. */
+  message(kind: Kind, from: number, to: number): Buffer | undefined {
     const parts: Uint8Array[] = [];
-    for (const field of fieldsOf(this.source, from, to)) parts.push(this.field(kind, field));
-    return Buffer.concat(parts);
+    let kept = from;
+    for (const field of fieldsOf(this.source, from, to, WAY[kind])) {
+      const changed = this.field(kind, field);
+      if (changed === undefined) continue;
+      parts.push(this.source.slice(kept, field.start), changed);
+      kept = field.to;
+    }
+    if (parts.length === 0) return undefined;
+    return Buffer.concat([...parts, this.source.slice(kept, to)]);
   }
 
-  private field(kind: Kind, field: Field): Uint8Array {
-    const { number, wire, from, to, start } = field;
-    const same = this.source.slice(start, to);
-    if (wire !== 2 || kind === 'output') return same;
-    if (kind === 'tensor') return number === ONNX.tensor.externalData ? this.external(field) : same;
+  private field(kind: Kind, field: Field): Buffer | undefined {
+    const { number, from, to } = field;
+    if (kind === 'tensor') return this.external(field);
     if (kind === 'graph' && number === ONNX.graph.output) return this.output(field);
     if (kind === 'graph' && number === ONNX.graph.node) {
       const zipMap = zipMapOf(this.source, field);
       if (zipMap !== undefined && this.rewrite.zipMaps.has(zipMap.output)) return this.identity(field);
     }
     const next = WAY_TO_TENSORS[kind][number];
-    return next === undefined ? same : fieldBytes(number, this.message(next, from, to));
+    const changed = next === undefined ? undefined : this.message(next, from, to);
+    return changed === undefined ? undefined : fieldBytes(number, changed);
   }
 
-  private external(field: Field): Uint8Array {
+  private external(field: Field): Buffer | undefined {
     const { key, value } = entryOf(this.source, field);
     const location = key === 'location' ? this.rewrite.locations.get(value) : undefined;
-    if (location === undefined) return this.source.slice(field.start, field.to);
+    if (location === undefined) return undefined;
     const entry = [fieldBytes(ONNX.entry.key, key), fieldBytes(ONNX.entry.value, location)];
     return fieldBytes(ONNX.tensor.externalData, Buffer.concat(entry));
   }
@@ -68,10 +82,10 @@ class Rewriter {
   }
 
   /** float32 `[?, columns]`, which is what every ZipMap takes. */
-  private output(field: Field): Uint8Array {
+  private output(field: Field): Buffer | undefined {
     const { name } = outputOf(this.source, field);
     const columns = this.rewrite.zipMaps.get(name);
-    if (columns === undefined) return this.source.slice(field.start, field.to);
+    if (columns === undefined) return undefined;
     const width = Buffer.concat([varintBytes(1 * 8), varintBytes(columns)]);
     const shape = Buffer.concat([fieldBytes(1, ''), fieldBytes(1, width)]);
     const tensor = Buffer.concat([varintBytes(1 * 8), varintBytes(1), fieldBytes(2, shape)]);

@@ -5,6 +5,8 @@ export interface ByteSource {
   readonly size: number;
   /** A view or copy of bytes; shorter at the end. */
   slice(from: number, to: number): Uint8Array;
+  /** One byte before the end, for which no view is made. */
+  byte(at: number): number;
 }
 
 /** A field of a protobuf message: a number, or the place of its bytes. */
@@ -30,18 +32,30 @@ export class ProtobufError extends Error {
   }
 }
 
-/** Fields of the message at `from..to`, in order. @throws ProtobufError */
-export function* fieldsOf(source: ByteSource, from = 0, to = source.size): Generator<Field> {
+/**
+ * Fields of the message at `from..to`, in order.
+ * @param wanted only length-delimited fields of these numbers. Others are passed over where they lie: a tree
+ * ensemble has millions of numbers in fields of their own, and an object for each would take seconds.
+ * @throws ProtobufError
+ */
+export function* fieldsOf(
+  source: ByteSource,
+  from = 0,
+  to = source.size,
+  wanted?: Readonly<Record<number, unknown>>,
+): Generator<Field> {
   let at = from;
   const varint = (): number => {
     let value = 0;
-    for (let shift = 0; shift < 70; shift += 7) {
+    let unit = 1;
+    for (let bytes = 0; bytes < 10; bytes++) {
       if (at >= to) throw new ProtobufError(at + 1);
-      const byte = source.slice(at, at + 1)[0] as number;
+      const byte = source.byte(at);
       at += 1;
       // Beyond 2^53 a number loses bits: none that is looked at here is as large.
-      value += (byte & 0x7f) * 2 ** shift;
+      value += (byte & 0x7f) * unit;
       if (byte < 0x80) return value;
+      unit *= 128;
     }
     throw new ProtobufError(undefined);
   };
@@ -62,6 +76,7 @@ export function* fieldsOf(source: ByteSource, from = 0, to = source.size): Gener
       at += length;
     } else throw new ProtobufError(undefined);
     if (at > to) throw new ProtobufError(at);
+    if (wanted !== undefined && (wire !== 2 || !(number in wanted))) continue;
     yield { number, wire, value, from: content, to: at, start };
   }
 }
@@ -72,7 +87,11 @@ export function textOf(source: ByteSource, { from, to }: Pick<Field, 'from' | 't
 
 /** Bytes in memory. */
 export function bufferSource(bytes: Uint8Array): ByteSource {
-  return { size: bytes.length, slice: (from, to) => bytes.subarray(from, to) };
+  return {
+    size: bytes.length,
+    slice: (from, to) => bytes.subarray(from, to),
+    byte: (at) => bytes[at] as number,
+  };
 }
 
 const WINDOW_BYTES = 64 * 1024;
@@ -97,11 +116,19 @@ export class FileSource implements ByteSource {
       const bytes = Buffer.alloc(end - from);
       return bytes.subarray(0, readSync(this.#fd, bytes, 0, bytes.length, from));
     }
-    if (from < this.#at || end > this.#at + this.#filled) {
-      this.#at = from;
-      this.#filled = readSync(this.#fd, this.#window, 0, WINDOW_BYTES, from);
-    }
+    if (from < this.#at || end > this.#at + this.#filled) this.#fill(from);
     return this.#window.subarray(from - this.#at, Math.min(end - this.#at, this.#filled));
+  }
+
+  byte(at: number): number {
+    if (at < this.#at || at >= this.#at + this.#filled) this.#fill(at);
+    // Cut since it was opened: the zero is no field, and where it ends a number the message ends early.
+    return at < this.#at + this.#filled ? (this.#window[at - this.#at] as number) : 0;
+  }
+
+  #fill(from: number): void {
+    this.#at = from;
+    this.#filled = readSync(this.#fd, this.#window, 0, WINDOW_BYTES, from);
   }
 
   close(): void {
