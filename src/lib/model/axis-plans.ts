@@ -7,14 +7,17 @@ export type AxisPlan = ReadonlyMap<string, number | null>;
 /** Names that exporters and people give the batch. */
 const BATCH_NAME = /^(?:n|b|bs|bsz|.*batch.*)$/i;
 
+/** Whether an open dimension is called as the batch mostly is. */
+export function isBatchName(dim: number | string | undefined): boolean {
+  return typeof dim === 'string' && BATCH_NAME.test(dim);
+}
+
 const isOpen = (dim: number | string | undefined) => typeof dim === 'string';
 
 /** The usual name of the batch among the open dimensions, if one has such a name. */
 function namedBatch(inputs: readonly TensorMeta[]): string | undefined {
-  for (const input of inputs) {
-    for (const dim of input.shape) if (typeof dim === 'string' && BATCH_NAME.test(dim)) return dim;
-  }
-  return undefined;
+  const dims = inputs.flatMap(({ shape }) => [...shape]);
+  return dims.find((dim): dim is string => isBatchName(dim));
 }
 
 /**

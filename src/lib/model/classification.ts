@@ -1,4 +1,5 @@
 import { InferError } from '../core/errors.js';
+import { isBatchName } from './axis-plans.js';
 import { toNumbers } from './elements.js';
 import { toBytes } from './layout.js';
 import type { ModelManifest } from './manifest.js';
@@ -9,7 +10,6 @@ import { elementCount, encodeStrings, type Payload, type RowTensor } from './ten
 
 /** Rounding may push a probability this far out of 0..1. */
 const PROBABILITY_SLACK = 1e-3;
-const BATCH_NAME = /^(batch.*|n|b|bs)$/i;
 
 /** How the scores of a row are read. */
 export interface ScorePlan {
@@ -39,9 +39,7 @@ export function planScores(manifest: ModelManifest, scores: TensorSignature, lab
   }
   const [first] = shape;
   const lead =
-    batchAxis === null &&
-    shape.length > 1 &&
-    (first === 1 || (first === null && BATCH_NAME.test(String(modelShape[0]))));
+    batchAxis === null && shape.length > 1 && (first === 1 || (first === null && isBatchName(modelShape[0])));
   const dims = lead ? shape.slice(1) : shape;
   const axis = dims.length === 0 ? null : classAxis(manifest, dims, name, label);
   const classes = axis === null ? 1 : (dims[axis] ?? null);

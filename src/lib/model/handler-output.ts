@@ -6,6 +6,7 @@ import { stripVTControlCharacters } from 'node:util';
 export interface HandlerLine {
   model: string;
   stream: 'stdout' | 'stderr';
+  /** Empty where no line came after those left out. */
   text: string;
   /** Lines left out before this one, because they came too fast. */
   leftOut?: number;
@@ -18,6 +19,8 @@ const BURST_LINES = 100;
 const LINES_PER_SECOND = 20;
 /** A line without its end is kept back for so long. */
 const PARTIAL_MS = 200;
+/** So long after a line was left out it is told, should no other line be printed. */
+const LEFT_OUT_MS = 1000;
 
 interface Source {
   model: string;
@@ -31,6 +34,8 @@ interface Allowance {
   lines: number;
   at: number;
   leftOut: number;
+  /** Where the last line left out was printed. */
+  stream: HandlerLine['stream'];
 }
 
 /**
@@ -45,6 +50,7 @@ export class HandlerOutput {
   /** Of the request that is handled, for output that comes from no call of a handler. */
   private current = '';
   private timer: NodeJS.Timeout | undefined;
+  private leftOutTimer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly emit: (line: HandlerLine) => void,
@@ -84,15 +90,31 @@ export class HandlerOutput {
     for (const line of lines) this.say(source, line);
     if (source.partial.length > LINE_MAX) this.end(source);
     else if (source.partial !== '') {
-      this.timer ??= setTimeout(() => this.flush(), PARTIAL_MS).unref();
+      this.timer ??= setTimeout(() => this.endPartials(), PARTIAL_MS).unref();
     }
   }
 
-  /** Hands on lines that have no end yet. */
+  /** Hands on lines that have no end yet, and how many were left out. */
   flush(): void {
+    this.endPartials();
+    this.tellLeftOut();
+  }
+
+  private endPartials(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
     for (const source of this.sources.values()) if (source.partial !== '') this.end(source);
+  }
+
+  private tellLeftOut(): void {
+    clearTimeout(this.leftOutTimer);
+    this.leftOutTimer = undefined;
+    for (const [model, allowance] of this.allowances) {
+      const { leftOut, stream } = allowance;
+      if (leftOut === 0) continue;
+      allowance.leftOut = 0;
+      this.emit({ model, stream, text: '', leftOut });
+    }
   }
 
   private end(source: Source): void {
@@ -107,6 +129,8 @@ export class HandlerOutput {
     const allowance = this.allowanceOf(model);
     if (allowance.lines < 1) {
       allowance.leftOut += 1;
+      allowance.stream = stream;
+      this.leftOutTimer ??= setTimeout(() => this.tellLeftOut(), LEFT_OUT_MS).unref();
       return;
     }
     allowance.lines -= 1;
@@ -120,7 +144,7 @@ export class HandlerOutput {
     const now = this.now();
     const known = this.allowances.get(model);
     if (known === undefined) {
-      const fresh = { lines: BURST_LINES, at: now, leftOut: 0 };
+      const fresh: Allowance = { lines: BURST_LINES, at: now, leftOut: 0, stream: 'stdout' };
       this.allowances.set(model, fresh);
       return fresh;
     }

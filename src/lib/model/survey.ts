@@ -110,7 +110,7 @@ function misplaced(dir: string, name: string, entries: readonly Dirent[], versio
   const next = (versions.at(-1) ?? 0) + 1;
   const add = (place: string, why: string, fix: string) =>
     found.push({ place, reason: `${printable(place)} is not served: ${why}`, fix });
-  for (const { name: entry, ...kind } of entries) {
+  for (const { name: entry } of entries) {
     const place = `${name}/${entry}`;
     const from = quoteWord(path.join(modelDir, entry));
     if (entry.startsWith('.')) continue;
@@ -130,7 +130,6 @@ function misplaced(dir: string, name: string, entries: readonly Dirent[], versio
     } else if (VERSION_DIR.test(entry) && !versions.includes(Number(entry))) {
       found.push(...emptyVersion(modelDir, place, entry));
     }
-    void kind;
   }
   return found;
 }

@@ -6,6 +6,7 @@ export function logHandlerLine({ model, stream, text, leftOut }: HandlerLine, lo
   const fields = { model, handler: stream };
   if (leftOut !== undefined)
     log.warn({ ...fields, lines: leftOut }, 'the handler prints too much: lines left out');
+  if (text === '') return;
   if (stream === 'stderr') log.warn(fields, text);
   else log.info(fields, text);
 }

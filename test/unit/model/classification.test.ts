@@ -148,8 +148,11 @@ describe('more axes', () => {
   it('the batch of a model that runs one row at a time is none of them', () => {
     const fixed = output([1, 3], { batchAxis: null, modelShape: [1, 3] });
     expect(classes({}, fixed, [[0, 9, 0]]).values).toMatchObject([{ class: 1 }]);
-    const named = output([null, 3], { batchAxis: null, modelShape: ['batch', 3] });
-    expect(classes({}, named, [[0, 9, 0]], [1, 3]).values).toMatchObject([{ class: 1 }]);
+    // Whatever inputs may call it.
+    for (const name of ['batch', 'N', 'bs', 'bsz', 'dynamic_batch']) {
+      const named = output([null, 3], { batchAxis: null, modelShape: [name, 3] });
+      expect(classes({}, named, [[0, 9, 0]], [1, 3]).values).toMatchObject([{ class: 1 }]);
+    }
     const tokens = output([1, null, 3], { batchAxis: null, modelShape: [1, 'seq', 3] });
     expect(classes({}, tokens, [[0, 9, 0, 0, 0, 9]], [1, 2, 3]).values).toMatchObject([{ class: [1, 2] }]);
   });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type HandlerLine, HandlerLines, HandlerOutput } from '../../../src/lib/model/handler-output.js';
 
 function output() {
@@ -71,6 +71,27 @@ describe('what a handler prints', () => {
     expect(lines).toHaveLength(101);
     expect(lines.at(-1)).toEqual({ model: 'a', stream: 'stdout', text: 'after', leftOut: 401 });
   });
+
+  it.each(['after a second', 'at the end'])(
+    'is told how much was left out though no line follows: %s',
+    async (when) => {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      onTestFinished(() => void vi.useRealTimers());
+      const { handlers, lines, print } = output();
+      await handlers.within('a', false, async () => {
+        for (let i = 0; i < 103; i++) print(`line ${i}\n`, 'stderr');
+      });
+      expect(lines).toHaveLength(100);
+      if (when === 'at the end') handlers.flush();
+      else vi.advanceTimersByTime(1000);
+      expect(lines).toHaveLength(101);
+      expect(lines.at(-1)).toEqual({ model: 'a', stream: 'stderr', text: '', leftOut: 3 });
+      // Once.
+      handlers.flush();
+      vi.advanceTimersByTime(10_000);
+      expect(lines).toHaveLength(101);
+    },
+  );
 });
 
 it('lines are read from pieces of any size, others left out', () => {
