@@ -34,6 +34,10 @@ export interface Fingerprint {
 const DIGEST_CHARS = 16;
 /** Coarsest clock that file systems stamp changes with is 2 s (FAT). */
 const SETTLED_MS = 3000;
+/** Labels of what lies in a version's directory, and of model.json. */
+const OF_MODEL = /^(?:\d+\/|model\.json$)/;
+/** Names of files that are code of a handler. */
+export const CODE = /\.(?:mjs|cjs|js)$/;
 /** Stamp of a file that is not there. */
 const ABSENT = '';
 const CHUNK_BYTES = 1024 * 1024;
@@ -86,6 +90,19 @@ export async function areSettled(files: readonly ContentFile[]): Promise<boolean
   return looks.every(Boolean);
 }
 
+/**
+ * What tells without reading whether any of these paths is another file than at another look, those that are not there
+ * included; undefined while a file is being written.
+ */
+export async function stampsAtRest(paths: readonly string[]): Promise<string | undefined> {
+  const looks = await Promise.all(paths.map((path) => stat(path, { bigint: true }).catch(() => undefined)));
+  const now = Date.now();
+  const written = (stats: BigIntStats | undefined) =>
+    stats !== undefined && !stats.isDirectory() && !isSettled(stats, now);
+  if (looks.some(written)) return undefined;
+  return looks.map((stats) => (stats === undefined ? ABSENT : stampOf(stats))).join(' ');
+}
+
 function isSettled({ ctimeMs }: BigIntStats, now: number): boolean {
   return now - Number(ctimeMs) > SETTLED_MS;
 }
@@ -112,10 +129,21 @@ export function differences(before: readonly FileMark[], after: readonly FileMar
   return [...changed, ...gone.map(({ label }) => label)].sort();
 }
 
-/** MODEL_CHANGED: what is on disk is not what was loaded. `what` ends the sentence `model m@1 …`. */
-export function modelChanged(model: string, version: number, what: string): InferError {
+/**
+ * MODEL_CHANGED: what is on disk is not what was loaded. `what` ends the sentence `model m@1 …`.
+ * @param labels the files that changed: data of a handler may be what the handler itself writes.
+ */
+export function modelChanged(
+  model: string,
+  version: number,
+  what: string,
+  labels: readonly string[] = [],
+): InferError {
+  const serve = `infer control load WORKER ${model} serves what is on disk now; or put the former files back`;
+  const data = labels.filter((label) => !OF_MODEL.test(label) && !CODE.test(label));
+  const own = `if the handler writes it: "handlerWrites": ${JSON.stringify(data)} in model.json, then `;
   return new InferError('MODEL_CHANGED', `model ${model}@${version} ${what}`, {
-    hint: `infer control load WORKER ${model} serves what is on disk now; or put the former files back`,
+    hint: data.length === 0 ? serve : `${own}${serve}`,
     exitCode: ExitCode.BadConfig,
   });
 }

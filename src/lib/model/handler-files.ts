@@ -1,8 +1,8 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import path from 'node:path';
+import { CODE } from './fingerprint.js';
 
 const SOURCE = /\.(?:mjs|cjs|js|json)$/;
-const CODE = /\.(?:mjs|cjs|js)$/;
 /** Larger files are data, and are not searched for further names. */
 const MAX_SOURCE_BYTES = 2 * 2 ** 20;
 
@@ -10,17 +10,31 @@ const MAX_SOURCE_BYTES = 2 * 2 ** 20;
  * The handler and the files of its model's directory that it names in quotes, directly or through
  * modules it imports: `./vocab.mjs`, `new URL('./labels.json', import.meta.url)`, `'vocab.txt'`. Packages
  * and names put together while it runs are not found. Real paths, the handler first.
+ * @param writes files and directories that the handler writes, relative to the model's directory: left out.
+ * @param read text of a file; throws where it cannot be read.
  */
-export function handlerFiles(modelDir: string, handler: string): string[] {
+export function handlerFiles(
+  modelDir: string,
+  handler: string,
+  writes: readonly string[],
+  read: (file: string) => string,
+): string[] {
+  const left = writes.map((name) => path.resolve(modelDir, name));
+  const isLeft = (file: string) => left.some((one) => file === one || file.startsWith(one + path.sep));
   const found = new Set([handler]);
   for (const file of found) {
-    if (!CODE.test(file) || statSync(file).size > MAX_SOURCE_BYTES) continue;
-    for (const name of quotedNames(readFileSync(file, 'utf8'))) {
+    if (!CODE.test(file) || sizeOf(file) > MAX_SOURCE_BYTES) continue;
+    for (const name of quotedNames(read(file))) {
       const target = resolveName(path.dirname(file), name) ?? resolveName(modelDir, name);
-      if (target !== undefined && isBelow(modelDir, target)) found.add(target);
+      if (target !== undefined && isBelow(modelDir, target) && !isLeft(target)) found.add(target);
     }
   }
   return [...found];
+}
+
+/** Bytes of a file; none of one that has just been taken away, which reading it then tells. */
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 /** Quoted words that may be names of files. */
@@ -33,7 +47,16 @@ function resolveName(dir: string, name: string): string | undefined {
   const file = path.resolve(dir, name);
   const tries =
     SOURCE.test(file) || /\.\w+$/.test(file) ? [file] : [file, `${file}.js`, `${file}.cjs`, `${file}.json`];
-  return tries.find((one) => existsSync(one) && statSync(one).isFile());
+  return tries.find(isFile);
+}
+
+/** Whether a file is there; a word in quotes may be anything. */
+function isFile(file: string): boolean {
+  try {
+    return statSync(file, { throwIfNoEntry: false })?.isFile() ?? false;
+  } catch {
+    return false;
+  }
 }
 
 function isBelow(dir: string, file: string): boolean {

@@ -25,8 +25,12 @@ export function checkNames(manifest: ModelManifest, model: Tensors, label: strin
   }
   if (manifest.output !== undefined) check('output', manifest.output, 'output', outputs, label);
   const idle = (['labels', 'output', 'scores'] as const).filter((field) => manifest[field] !== undefined);
-  if (manifest.task === 'classification' || idle.length === 0) return [];
+  const warnings: string[] = [];
+  if (manifest.handlerWrites !== undefined && manifest.handler === undefined)
+    warnings.push('model.json: handlerWrites has no effect without "handler"');
+  if (manifest.task === 'classification' || idle.length === 0) return warnings;
   return [
+    ...warnings,
     `model.json: ${idle.join(', ')} ${idle.length === 1 ? 'has' : 'have'} no effect without "task": "classification"`,
   ];
 }

@@ -48,6 +48,17 @@ const manifestSchema = z.strictObject({
     .string()
     .regex(/^\.\/[^\\]+\.(mjs|js)$/, 'must be a path such as ./handler.mjs')
     .optional(),
+  /** Files and directories beside model.json that the handler writes: no part of what the model is. */
+  handlerWrites: z
+    .array(
+      z
+        .string()
+        .regex(
+          /^(?!\/)(?!.*(?:^|\/)\.\.(?:\/|$))[^\\]+$/,
+          "must be a path in the model's directory such as cache.json",
+        ),
+    )
+    .optional(),
 });
 
 /** `<models>/<name>/model.json`; every field is optional. */

@@ -1,4 +1,6 @@
-import { InferError } from '../core/errors.js';
+import { InferError, messageOf } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { unreadable } from './unreadable.js';
 
 /** Codes of what is wrong with one model; the process that loads it, and other models, are not to blame. */
 const CODES: ReadonlySet<string> = new Set([
@@ -14,6 +16,35 @@ const CODES: ReadonlySet<string> = new Set([
 /** Whether an error is one model's own: others can be served all the same. */
 export function isModelFault(error: unknown): error is InferError {
   return error instanceof InferError && CODES.has(error.code);
+}
+
+/** Codes of what is wrong with the process or the device: no model would load. */
+const PROCESS_CODES: ReadonlySet<string> = new Set([
+  'RUNNER_DIED',
+  'ONNX_RUNTIME',
+  'GPU_UNAVAILABLE',
+  'MODELS_DIR',
+]);
+
+/**
+ * What went wrong while a model was read or loaded, as that model's fault. A file may be replaced while it is read, a disk
+ * fail, and code of ours meet a file that it does not expect: none of that may keep other models from being served.
+ * @param where the file or directory that was read, should the error name none.
+ */
+export function asModelFault(error: unknown, model: string, where: string): InferError {
+  if (error instanceof InferError && (CODES.has(error.code) || PROCESS_CODES.has(error.code))) return error;
+  if (!(error instanceof InferError) && isSystemError(error))
+    return unreadable(model, error.path ?? where, error);
+  return new InferError('MODEL_LOAD', `model ${model} cannot be loaded: ${messageOf(error)}`, {
+    hint: error instanceof InferError ? error.hint : undefined,
+    exitCode: ExitCode.BadConfig,
+    cause: error,
+  });
+}
+
+/** An error of the operating system, such as ENOENT or EIO. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
 }
 
 /** MODEL_UNSERVED: what a job is told whose model its worker cannot load; it is tried again, perhaps elsewhere. */

@@ -12,13 +12,14 @@ import {
 } from './handlers.js';
 import { fromModel, type HostTensor, toModel } from './layout.js';
 import { checkNames } from './manifest-names.js';
+import { asModelFault } from './model-faults.js';
 import { type OnnxSession, openSession, type SessionOptions } from './onnx-session.js';
 import { type OnnxSource, openSource } from './onnx-source.js';
 import { type Probed, probe, zeroFeeds } from './probe.js';
 import type { ModelFiles } from './repository.js';
 import { RowCheck } from './row-check.js';
 import type { Outputs } from './row-proof.js';
-import type { LoadedModel } from './runner.js';
+import type { LoadedModel, RunLimits } from './runner.js';
 import type { ModelSignature, TensorSignature } from './signature.js';
 import { planTask, type RunOutputs, type TaskPlan } from './tasks.js';
 import { concatRows, type Payload, splitRows } from './tensor.js';
@@ -55,9 +56,22 @@ export class ModelHost {
   /**
    * Opens, probes and warms a model.
    * @param expect what its files must be; absent where they are loaded for the first time.
-   * @throws InferError MODEL_LOAD, MODEL_CHANGED, MODEL_MANIFEST, HANDLER_LOAD, GPU_UNAVAILABLE.
+   * @throws InferError MODEL_LOAD, MODEL_UNREADABLE, MODEL_CHANGED, MODEL_MANIFEST, HANDLER_LOAD, GPU_UNAVAILABLE.
    */
   static async load(
+    files: ModelFiles,
+    options: SessionOptions,
+    signal: AbortSignal,
+    expect?: Fingerprint,
+  ): Promise<ModelHost> {
+    try {
+      return await ModelHost.#open(files, options, signal, expect);
+    } catch (error) {
+      throw asModelFault(error, files.name, files.dir);
+    }
+  }
+
+  static async #open(
     files: ModelFiles,
     options: SessionOptions,
     signal: AbortSignal,
@@ -87,7 +101,7 @@ export class ModelHost {
       // Hashed first and loaded then: what was loaded is what was hashed if nothing has changed since.
       const moved = await changedSince(content.files);
       if (moved.length > 0) {
-        throw modelChanged(name, files.version, `changed while it was loaded: ${moved.join(', ')}`);
+        throw modelChanged(name, files.version, `changed while it was loaded: ${moved.join(', ')}`, moved);
       }
       const own: ModelSignature = {
         name,
@@ -121,12 +135,15 @@ export class ModelHost {
   }
 
   /**
-   * One micro-batch, rows first in and out; a handler's signal is aborted after `softMs`. A row that its
+   * One micro-batch, rows first in and out; a handler's signal is aborted after `softMs`, and the worker ends
+   * the process after `limitMs`. A row that its
    * handler refuses, or whose scores are NaN, fails alone and at no further run.
    * @throws InferError RUN_FAILED, TENSOR_BYTES when the run as a whole fails, ROWS_MIXED when a check of one of its
    * rows proves that they may not share a run.
    */
-  async run(payload: Payload, softMs?: number): Promise<RunOutputs> {
+  async run(payload: Payload, { softMs, limitMs }: RunLimits = {}): Promise<RunOutputs> {
+    const endsBy =
+      performance.now() + Math.min(softMs ?? Number.POSITIVE_INFINITY, limitMs ?? Number.POSITIVE_INFINITY);
     if (payload.rows < 1) throw new InferError('RUN_FAILED', 'a run needs at least one row');
     if (!this.#probed.batchable && payload.rows > 1) {
       throw new InferError(
@@ -134,7 +151,7 @@ export class ModelHost {
         `model ${this.#context.model} takes one row a run, not ${payload.rows}`,
       );
     }
-    if (!this.hasHandler) return this.#task.apply(await this.#infer(payload));
+    if (!this.hasHandler) return this.#task.apply(await this.#infer(payload, endsBy));
     const soft = softMs === undefined ? undefined : AbortSignal.timeout(softMs);
     const context =
       soft === undefined
@@ -142,11 +159,11 @@ export class ModelHost {
         : { ...this.#context, signal: AbortSignal.any([this.#context.signal, soft]) };
     const { preprocess, postprocess } = this.#handler;
     if (preprocess === undefined)
-      return postprocessRows(this.#handler, rowsAt(await this.#infer(payload)), context, soft);
+      return postprocessRows(this.#handler, rowsAt(await this.#infer(payload, endsBy)), context, soft);
     const { rows, failed } = await preprocessRows(this.#handler, payload, context, soft);
     const results: PlacedRow[] = [];
     for (const group of groupRows(rows)) {
-      const raw = await this.#infer(group.payload);
+      const raw = await this.#infer(group.payload, endsBy);
       const done = postprocess === undefined ? this.#task.apply(raw) : { outputs: raw, failed: [] };
       const placeOf = (row: number) => group.places[row] as number;
       failed.push(...done.failed.map(({ row, error }) => ({ row: placeOf(row), error })));
@@ -174,10 +191,11 @@ export class ModelHost {
     return this.#check?.takeMs() ?? 0;
   }
 
-  async #infer(payload: Payload): Promise<Payload> {
+  async #infer(payload: Payload, endsBy: number): Promise<Payload> {
     const begun = performance.now();
     const raw = await this.#raw(payload);
-    await this.#check?.after(payload, raw, performance.now() - begun);
+    const ended = performance.now();
+    await this.#check?.after(payload, raw, ended - begun, endsBy - ended);
     return rowsFirst(this.#probed.outputs, raw, payload.rows);
   }
 
@@ -272,5 +290,6 @@ async function readContent(
   const content = await fingerprint([...contents, ...data], expect?.files);
   if (expect === undefined || content.digest === expect.digest) return content;
   const changed = differences(expect.files, content.files);
-  throw modelChanged(name, version, `is not what this worker loaded: ${changed.join(', ')} changed on disk`);
+  const what = `is not what this worker loaded: ${changed.join(', ')} changed on disk`;
+  throw modelChanged(name, version, what, changed);
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
+import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { dirForChild } from '../core/current-dir.js';
 import { InferError } from '../core/errors.js';
@@ -8,7 +9,7 @@ import { ExitCode } from '../core/exit-codes.js';
 import { modelChanged } from './fingerprint.js';
 import { type Frame, FrameReader, writeFrame } from './frames.js';
 import { type HandlerLine, HandlerLines } from './handler-output.js';
-import { isModelFault } from './model-faults.js';
+import { asModelFault } from './model-faults.js';
 import { runnerScript } from './package-root.js';
 import { findModel, type ModelFiles } from './repository.js';
 import type {
@@ -163,8 +164,10 @@ class ProcessRunner implements Runner {
     try {
       return findModel(this.#options.modelsDir, model, version);
     } catch (error) {
-      if (!again || version === undefined || !isModelFault(error)) throw error;
-      throw modelChanged(model, version, `cannot be loaded again: ${error.message}`);
+      const fault = asModelFault(error, model, path.join(this.#options.modelsDir, model));
+      // What cannot be read now may be the same when it can.
+      if (!again || version === undefined || fault.code === 'MODEL_UNREADABLE') throw fault;
+      throw modelChanged(model, version, `cannot be loaded again: ${fault.message}`);
     }
   }
 
@@ -174,9 +177,9 @@ class ProcessRunner implements Runner {
 
   async run(request: RunRequest): Promise<RunReply> {
     const { payload, parts } = packPayloads(request.parts);
-    const { model, softMs } = request;
-    const limit = softMs === undefined ? {} : { softMs };
-    const { reply, body } = await this.#call({ op: 'run', model, ...limit, ...payload }, parts);
+    // JSON leaves out what is undefined.
+    const { model, softMs, limitMs } = request;
+    const { reply, body } = await this.#call({ op: 'run', model, softMs, limitMs, ...payload }, parts);
     const outputs = unpackPayload(reply.outputs ?? { rows: 0, tensors: [] }, body);
     return { outputs, failed: fromWireFailures(reply.failed), runMs: reply.runMs ?? 0 };
   }

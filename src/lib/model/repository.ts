@@ -106,7 +106,8 @@ class ModelReader {
     };
     if (manifest.handler !== undefined) {
       files.handlerPath = this.handlerOf(manifest.handler);
-      for (const real of handlerFiles(modelDir, files.handlerPath)) {
+      const read = (file: string) => this.reading(file, () => readFileSync(file, 'utf8'));
+      for (const real of handlerFiles(modelDir, files.handlerPath, manifest.handlerWrites ?? [], read)) {
         const own = path.relative(modelDir, real).split(path.sep).join('/');
         if (!contents.some((known) => known.path === real)) contents.push({ label: own, path: real });
       }

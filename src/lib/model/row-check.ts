@@ -8,6 +8,9 @@ const SHARE = 1e-3;
 /** The first check is made at once, unless runs are this long: then it waits for its share too. */
 const FIRST_MS = 50;
 
+/** Runs of a check at most, none of which has more rows than the run that is checked: alone, again, among copies. */
+const MOST_RUNS = 3;
+
 /** How a payload is run: the model's raw outputs, in its own layout. */
 export type RunRaw = (payload: Payload) => Promise<Outputs>;
 
@@ -41,11 +44,17 @@ export class RowCheck {
   /**
    * Call after each run, with what went in and came out.
    * @param ms what it took.
+   * @param leftMs what is left of the time that its jobs may take: a check must not be what ends them.
    * @throws InferError ROWS_MIXED when a row is proven to depend on the rows beside it.
    */
-  async after(payload: Payload, together: Outputs, ms: number): Promise<void> {
+  async after(
+    payload: Payload,
+    together: Outputs,
+    ms: number,
+    leftMs = Number.POSITIVE_INFINITY,
+  ): Promise<void> {
     this.ranMs += ms;
-    if (payload.rows < 2 || !this.isDue(ms)) return;
+    if (payload.rows < 2 || leftMs < Math.max(this.costMs ?? 0, MOST_RUNS * ms) || !this.isDue(ms)) return;
     const begun = this.now();
     try {
       await this.check(payload, together);

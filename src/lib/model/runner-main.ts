@@ -116,7 +116,7 @@ async function handle(request: Request, body: Buffer): Promise<[Reply, Uint8Arra
       host.takeCheckMs();
       const started = performance.now();
       const { outputs, failed } = await output.within(host.loaded.signature.name, host.hasHandler, () =>
-        host.run(unpackPayload(request, body, readArena), request.softMs),
+        host.run(unpackPayload(request, body, readArena), request),
       );
       const runMs = performance.now() - started - host.takeCheckMs();
       const { payload, parts } = packPayloads([outputs]);

@@ -45,13 +45,19 @@ export interface LoadAs {
   expect?: Fingerprint | undefined;
 }
 
-export interface RunRequest {
+/** The time that a run may take, by the limits of its jobs. */
+export interface RunLimits {
+  /** Milliseconds after which a handler's signal is aborted. */
+  softMs?: number | undefined;
+  /** Milliseconds after which the worker ends the process. */
+  limitMs?: number | undefined;
+}
+
+export interface RunRequest extends RunLimits {
   /** Session of a loaded model: its name, unless it was loaded under another. */
   model: string;
   /** Payloads of one `shapeKey`, at most `maxBatch` rows together. */
   parts: Payload[];
-  /** Milliseconds after which a handler's signal is aborted. */
-  softMs?: number | undefined;
 }
 
 export interface RunReply {

@@ -3,7 +3,7 @@ import type { ExitCode } from '../core/exit-codes.js';
 import type { Fingerprint } from './fingerprint.js';
 import type { ModelFiles } from './repository.js';
 import type { RowFailure } from './row-failure.js';
-import type { LoadedModel, RunnerOptions } from './runner.js';
+import type { LoadedModel, RunLimits, RunnerOptions } from './runner.js';
 import type { DataType, Payload, RowTensor, TensorRole } from './tensor.js';
 
 /** What a runner is told first; the manifest is parsed by the worker, which keeps zod out of the runner. */
@@ -14,7 +14,7 @@ export type Request =
   | { id: number; op: 'start'; settings: RunnerSettings }
   | { id: number; op: 'load'; model: string; files: ModelFiles; expect?: Fingerprint }
   | { id: number; op: 'unload'; model: string }
-  | ({ id: number; op: 'run'; model: string; softMs?: number } & WirePayload)
+  | ({ id: number; op: 'run'; model: string } & RunLimits & WirePayload)
   | { id: number; op: 'memory' }
   | { id: number; op: 'stop' };
 

@@ -46,7 +46,7 @@ export class ModelWatch {
     return [...broken, ...loaded];
   }
 
-  /** Compares what is loaded with what is on disk: one `stat` a file, and a hash only where that differs. */
+  /** Compares what is loaded with what is on disk: one `stat` a file, and a hash only where that does not tell. */
   async look(): Promise<void> {
     const { sessions } = this.pool;
     for (const spec of sessions) await this.lookAt(spec);
@@ -80,9 +80,12 @@ export class ModelWatch {
     if (labels.length === 0) {
       this.changed.delete(session);
       this.read.delete(session);
-      return;
     }
-    const files = expect.files.filter(({ label }) => labels.includes(label));
+    // Marks made just after a change are read once more, so that later runners need not hash those files again.
+    const files = expect.files.filter(({ label, settled }) =>
+      labels.length === 0 ? !settled : labels.includes(label),
+    );
+    if (files.length === 0) return;
     await this.guardMapped(spec, files);
     // Hashed when it is at rest: a file that is being copied changes every second.
     if (!(await areSettled(files))) return;
@@ -99,11 +102,9 @@ export class ModelWatch {
         this.changed.delete(session);
         return;
       }
-      const which = differences(expect.files, now.files).join(', ');
-      this.changed.set(
-        session,
-        modelChanged(model, version, `is served as it was loaded; ${which} changed on disk since`),
-      );
+      const which = differences(expect.files, now.files);
+      const what = `is served as it was loaded; ${which.join(', ')} changed on disk since`;
+      this.changed.set(session, modelChanged(model, version, what, which));
     } catch (error) {
       const what = `is served as it was loaded; its files cannot be read now: ${messageOf(error)}`;
       this.changed.set(session, modelChanged(model, version, what));

@@ -2,6 +2,7 @@ import type { MicroBatch, Part } from '../batch/planner.js';
 import { InferError, SOFT_TIME_LIMIT } from '../core/errors.js';
 import type { RunReply } from '../model/runner.js';
 import type { HeldJob } from './held.js';
+import { isCurable } from './retry.js';
 
 /** Which of `rows` rows of a run, from `first` on, failed with `code`. */
 export function rowsWith(
@@ -40,18 +41,10 @@ export function checkRows(reply: RunReply, batch: MicroBatch<HeldJob>): void {
   });
 }
 
-/** Failures that say nothing of the runner: it was replaced, or the job's time or its model's was up. */
-const NOT_ITS_OWN = new Set([
-  'RUNNER_DIED',
-  'DEVICE_ERROR',
-  'TIME_LIMIT',
-  SOFT_TIME_LIMIT,
-  'RUN_ABORTED',
-  'MODEL_REPLACED',
-  'ROWS_MIXED',
-]);
+/** Failures that say nothing of the runner, beside those that may go away: it was ended for the job's sake, or the job's time was up. */
+const NOT_ITS_OWN = new Set(['TIME_LIMIT', SOFT_TIME_LIMIT, 'RUN_ABORTED', 'ROWS_MIXED']);
 
 /** Whether a row failed by what the model or its handler made of it. */
 export function isOwnFailure(error: unknown): boolean {
-  return !(error instanceof InferError && NOT_ITS_OWN.has(error.code));
+  return !(error instanceof InferError && (NOT_ITS_OWN.has(error.code) || isCurable(error.code)));
 }

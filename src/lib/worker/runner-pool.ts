@@ -34,17 +34,17 @@ export class RunnerPool {
 
   /**
    * Starts `size` runners, one after the other: a model that cannot load should say so once. It is left
-   * out then (`broken`), unless `strict`.
+   * out then (`broken`), unless `strict`. One that only a later runner cannot load, since its files changed meanwhile, is
+   * served by the others, and answered like them.
    * @throws InferError what is wrong with a model when `strict` or when there is no other, and whatever
    * keeps a runner from starting.
    */
   async open(size: number, strict = true): Promise<LoadedModel[]> {
-    let models: LoadedModel[] = [];
     while (this.slots.length < size) {
-      const first = this.slots.length === 0 && !strict;
-      models = [...(await this.grow(first ? 'first' : 'all')).loaded];
+      const lenient = this.slots.length === 0 ? 'first' : 'able';
+      await this.grow(strict ? 'all' : lenient);
     }
-    return models;
+    return [...(this.slots[0]?.loaded ?? [])];
   }
 
   /** What every runner shall hold. */
@@ -79,7 +79,7 @@ export class RunnerPool {
     const begun = performance.now();
     try {
       await slot.open(opening);
-      this.leaveOut(slot);
+      if (opening === 'first') this.leaveOut(slot);
     } catch (error) {
       this.alive.delete(slot);
       throw error;

@@ -12,6 +12,7 @@ import type {
 import type { Logger } from '../telemetry/logger.js';
 import { deviceError } from './device-error.js';
 import { timeLimit } from './limits.js';
+import { RefusedModels } from './refused-models.js';
 import { RunnerHealth } from './runner-health.js';
 import { endedProcess, loadInto, type Opening, type SessionSpec, unserved } from './session-spec.js';
 
@@ -40,10 +41,6 @@ function backOff(times: number): number {
   return Math.min(RESTART_MIN_MS * 2 ** times, RESTART_MAX_MS);
 }
 
-/** How often it is tried again to load a model that a runner's successor had to leave out. */
-const REFUSED_MIN_MS = 1000;
-const REFUSED_MAX_MS = 30_000;
-
 /**
  * One runner process and its successors. A runner that dies is replaced with its models loaded,
  * after a pause that doubles while they keep dying young.
@@ -63,15 +60,14 @@ export class RunnerSlot {
   /** By session. */
   private models = new Map<string, LoadedModel>();
   /** Sessions that its runner should hold and could not load, and why. */
-  readonly refused = new Map<string, InferError>();
+  readonly refused: RefusedModels;
   /** Called when it may hold other models than before. */
   onModels: (() => void) | undefined;
-  private retryTimer: NodeJS.Timeout | undefined;
   /** The last run or load: they go one by one. */
   private turn: Promise<unknown> = Promise.resolve();
   /** Of these, how many are under way or wait for their turn. */
   private turns = 0;
-  /** Milliseconds of the last run, however it ended; waiting for a runner is not counted. */
+  /** Milliseconds of the last run, however it ended; 0 where it did not begin. Waiting for a runner is not counted. */
   lastRunMs = 0;
 
   constructor(
@@ -81,7 +77,14 @@ export class RunnerSlot {
     /** Asked again while models load: what is wanted may change meanwhile. */
     private readonly wanted: () => readonly SessionSpec[],
     private readonly log: Logger,
-  ) {}
+  ) {
+    this.refused = new RefusedModels({
+      modelsDir: options.modelsDir,
+      wanted,
+      load: (spec) => this.load(spec),
+      onLoaded: () => this.onModels?.(),
+    });
+  }
 
   /** Starts the first runner; errors (no GPU, corrupt model) reach the caller, or are in `refused`. */
   async open(opening: Opening = 'all'): Promise<LoadedModel[]> {
@@ -95,12 +98,13 @@ export class RunnerSlot {
         if (this.stopped) break;
         const next = this.wanted().find(({ session }) => !loaded.has(session) && !this.refused.has(session));
         if (next === undefined) break;
+        const stamps = opening === 'able' ? await this.refused.look(next) : undefined;
         try {
           loaded.set(next.session, await loadInto(runner, next));
         } catch (error) {
           const died = error instanceof InferError && error.code === 'RUNNER_DIED';
           if (opening === 'all' || this.stopped) throw error;
-          if (isModelFault(error)) this.refused.set(next.session, error);
+          if (isModelFault(error)) this.refused.set(next.session, error, stamps);
           else if (opening === 'first' && died) {
             this.refused.set(next.session, endedProcess(next.model, error));
             await runner.kill();
@@ -119,6 +123,7 @@ export class RunnerSlot {
     this.models = loaded;
     this.runner = runner;
     this.hold(runner);
+    if (opening === 'able') this.refused.retryLater();
     return [...loaded.values()];
   }
 
@@ -165,7 +170,7 @@ export class RunnerSlot {
       this.refused.set(session, why);
       const held = this.models.delete(session);
       this.onModels?.();
-      this.retryLater();
+      this.refused.retryLater();
       if (held) await this.runner?.unload(session);
     });
   }
@@ -183,7 +188,7 @@ export class RunnerSlot {
   /** Notes how a run of a model ended for its jobs; failure after failure replaces the runner before its next run. */
   judge(session: string, good: boolean, failed: readonly string[]): void {
     if (good) this.health.good(session);
-    else if (failed.some((id) => this.health.failed(session, id)) && this.runner !== undefined)
+    else if (this.health.failed(session, failed) && this.runner !== undefined)
       this.replace(this.runner, new InferError('RUNNER_BROKEN', 'jobs failed in it one after another'));
   }
 
@@ -221,6 +226,7 @@ export class RunnerSlot {
   }
 
   private async runAlone(request: RunRequest, limitMs?: number): Promise<RunReply> {
+    this.lastRunMs = 0;
     const runner = this.runner ?? (await this.revive());
     if (!this.models.has(request.model)) {
       const refused = this.refused.get(request.model);
@@ -231,7 +237,7 @@ export class RunnerSlot {
     this.endedBy = undefined;
     const started = performance.now();
     try {
-      const reply = await runner.run(request);
+      const reply = await runner.run({ ...request, limitMs });
       this.deaths = 0;
       return reply;
     } catch (error) {
@@ -262,14 +268,14 @@ export class RunnerSlot {
 
   async stop(): Promise<void> {
     this.stopped = true;
-    clearTimeout(this.retryTimer);
+    this.refused.stop();
     await Promise.all([this.runner?.stop(), this.loading?.kill()]);
   }
 
   /** Ends it even in the middle of a run. */
   async kill(): Promise<void> {
     this.stopped = true;
-    clearTimeout(this.retryTimer);
+    this.refused.stop();
     await Promise.all([this.runner?.kill(), this.loading?.kill()]);
   }
 
@@ -299,29 +305,6 @@ export class RunnerSlot {
     return this.reviving;
   }
 
-  /** Files may be put back: what was left out is tried again, ever less often. */
-  private retryLater(ms = REFUSED_MIN_MS): void {
-    clearTimeout(this.retryTimer);
-    if (this.stopped || this.refused.size === 0) return;
-    this.retryTimer = setTimeout(() => {
-      void this.retryRefused().then(() => this.retryLater(Math.min(ms * 2, REFUSED_MAX_MS)));
-    }, ms);
-    this.retryTimer.unref();
-  }
-
-  private async retryRefused(): Promise<void> {
-    for (const spec of this.wanted().filter(({ session }) => this.refused.has(session))) {
-      try {
-        await this.load(spec);
-        this.refused.delete(spec.session);
-        this.onModels?.();
-      } catch (error) {
-        // A runner that died meanwhile has a successor, which tries by itself.
-        if (isModelFault(error)) this.refused.set(spec.session, error);
-      }
-    }
-  }
-
   private async startAgain(): Promise<Runner> {
     for (;;) {
       if (this.stopped) throw new InferError('RUNNER_DIED', 'the worker is stopping');
@@ -329,7 +312,6 @@ export class RunnerSlot {
       try {
         const started = Date.now();
         await this.open('able');
-        this.retryLater();
         this.onModels?.();
         this.log.info({ runner: this.index, pid: this.pid, ms: Date.now() - started }, 'runner restarted');
         return this.runner as unknown as Runner;

@@ -97,6 +97,36 @@ describe('a model is loaded again only as it was', () => {
     });
   });
 
+  it('what a handler writes counts, unless model.json says that it writes it', async () => {
+    const files = {
+      'handler.mjs': "export const postprocess = () => './cache.json'; export const log = './run.log';",
+    };
+    const modelDir = onnx.writeModel(
+      models,
+      'writer',
+      onnx.doubler(),
+      { handler: './handler.mjs' },
+      { files },
+    );
+    const loaded = await runner.load('writer');
+    writeFileSync(path.join(modelDir, 'cache.json'), '{}');
+    await expect(again('writer', loaded)).rejects.toMatchObject({
+      code: 'MODEL_CHANGED',
+      message: expect.stringContaining('cache.json changed on disk'),
+      hint: expect.stringContaining(
+        'if the handler writes it: "handlerWrites": ["cache.json"] in model.json',
+      ),
+    });
+    const manifest = { handler: './handler.mjs', handlerWrites: ['cache.json', 'run.log'] };
+    onnx.writeModel(models, 'writer', onnx.doubler(), manifest);
+    const told = await runner.load('writer');
+    writeFileSync(path.join(modelDir, 'cache.json'), '{"more": 1}');
+    writeFileSync(path.join(modelDir, 'run.log'), 'line');
+    await expect(again('writer', told)).resolves.toMatchObject({
+      signature: { digest: told.signature.digest, warnings: [] },
+    });
+  });
+
   it('a version that is gone, or cannot be read any more', async () => {
     const modelDir = onnx.writeModel(models, 'going', onnx.doubler());
     const loaded = await runner.load('going');
@@ -108,6 +138,14 @@ describe('a model is loaded again only as it was', () => {
       code: 'MODEL_CHANGED',
       message: "model going@1 cannot be loaded again: model 'going' has no version 1",
     });
+  });
+});
+
+it('a file that cannot be read is the fault of its model, whatever the system says', async () => {
+  mkdirSync(path.join(models, 'folder', '1', 'model.onnx'), { recursive: true });
+  expect(await refused('folder')).toMatchObject({
+    code: 'MODEL_UNREADABLE',
+    message: expect.stringMatching(/^model 'folder': .* cannot be read: EISDIR/),
   });
 });
 

@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { defaultModelsDir, findModel } from '../../../src/lib/model/repository.js';
 import { listModels, surveyModels } from '../../../src/lib/model/survey.js';
 import { doubler, writeModel } from '../../support/onnx-builder.js';
+import { withoutRoot } from '../../support/ordinary-user.js';
 
 let root: string;
 let dir: string;
@@ -207,6 +208,62 @@ describe('what a version is made of', () => {
         .contents.map(({ label }) => label)
         .sort(),
     ).toEqual(['1/model.onnx', 'handler.mjs', 'model.json', 'vocab.txt', 'words.mjs']);
+  });
+
+  it('not what the handler writes, as model.json says; code in such a directory neither', () => {
+    const files = {
+      'handler.mjs': "export const postprocess = () => ['./cache.json', './labels.json', 'tmp/part.mjs'];",
+      'cache.json': '{}',
+      'labels.json': '[]',
+    };
+    const manifest = { handler: './handler.mjs', handlerWrites: ['cache.json', './tmp/'] };
+    const modelDir = writeModel(dir, 'm', doubler(), manifest, { files });
+    mkdirSync(path.join(modelDir, 'tmp'));
+    writeFileSync(path.join(modelDir, 'tmp', 'part.mjs'), '');
+    const labels = findModel(dir, 'm').contents.map(({ label }) => label);
+    expect(labels.sort()).toEqual(['1/model.onnx', 'handler.mjs', 'labels.json', 'model.json']);
+  });
+
+  it.each(['../cache.json', '/tmp/cache.json', 'a/../../b', ''])(
+    '%j is no place for a handler to write',
+    (place) => {
+      writeModel(
+        dir,
+        'm',
+        doubler(),
+        { handler: './handler.mjs', handlerWrites: [place] },
+        {
+          files: { 'handler.mjs': '' },
+        },
+      );
+      expect(() => findModel(dir, 'm')).toThrow('field handlerWrites.0: must be a path in the model');
+    },
+  );
+
+  it('a file of the handler that may not be read is named, with the command that changes it', async () => {
+    const modelDir = writeModel(
+      dir,
+      'm',
+      doubler(),
+      { handler: './handler.mjs' },
+      {
+        files: { 'handler.mjs': "import './secret.mjs';", 'secret.mjs': '' },
+      },
+    );
+    chmodSync(root, 0o755);
+    chmodSync(dir, 0o755);
+    const secret = path.join(modelDir, 'secret.mjs');
+    chmodSync(secret, 0);
+    await withoutRoot(async () => {
+      expect(() => findModel(dir, 'm')).toThrow(
+        expect.objectContaining({
+          code: 'MODEL_UNREADABLE',
+          exitCode: 77,
+          message: expect.stringContaining(`may not read ${secret}`),
+          hint: expect.stringContaining(`chmod -R a+rX ${secret}`),
+        }),
+      );
+    });
   });
 
   it('an absent model.json counts: one that appears is a change', () => {

@@ -36,7 +36,10 @@ function checkOf(model: (xs: number[]) => Record<string, HostTensor>, costMs = 1
   const check = new RowCheck(AXES, run, random, () => now);
   /** A run in service that took `ms`. */
   const ran = (ms: number, ...xs: number[]) => check.after(payload(...xs), model(xs), ms);
-  return { check, runs, ran };
+  /** The same where its jobs may take `leftMs` more. */
+  const ranWith = (leftMs: number, ms: number, ...xs: number[]) =>
+    check.after(payload(...xs), model(xs), ms, leftMs);
+  return { check, runs, ran, ranWith };
 }
 
 const sum = (xs: number[]) => xs.reduce((a, b) => a + b, 0);
@@ -130,6 +133,20 @@ describe('its cost', () => {
     expect(runs.length).toBe(16);
     expect(check.takeMs()).toBeCloseTo(runs.length * costMs, 6);
     expect(check.takeMs()).toBe(0);
+  });
+
+  it('is never what ends a job at its time limit', async () => {
+    const { runs, ran, ranWith } = checkOf((xs) => outputs(xs), 40);
+    // Three runs of 10 ms might be needed.
+    await ranWith(29, 10, 1, 2);
+    expect(runs).toEqual([]);
+    await ranWith(30, 10, 1, 2);
+    expect(runs).toHaveLength(1);
+    // A check took 40 ms.
+    for (let i = 0; i < 10_000; i++) await ranWith(39, 10, 1, 2);
+    expect(runs).toHaveLength(1);
+    await ran(10, 1, 2);
+    expect(runs).toHaveLength(2);
   });
 
   it('waits for its share from the start where a run is long', async () => {

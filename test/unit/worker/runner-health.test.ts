@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { RunnerHealth } from '../../../src/lib/worker/runner-health.js';
 
+/** Runs of one job each. */
 const fail = (health: RunnerHealth, ids: readonly string[], session = 'm') =>
-  ids.map((id) => health.failed(session, id));
+  ids.map((id) => health.failed(session, [id]));
 const [no, yes] = [false, true];
 
 describe('the health of a runner', () => {
@@ -18,7 +19,7 @@ describe('the health of a runner', () => {
     expect(fail(health, ['e', 'f', 'g', 'h', 'i'])).toEqual([no, no, no, no, yes]);
   });
 
-  it('is said once, until a job has succeeded: what fails in a new runner too is not its doing', () => {
+  it('is said once: what fails in a new runner too is not its doing', () => {
     const health = new RunnerHealth();
     expect(fail(health, ['a', 'b', 'c', 'd', 'e']).at(-1)).toBe(yes);
     expect(
@@ -27,8 +28,44 @@ describe('the health of a runner', () => {
         Array.from({ length: 50 }, (_, i) => `n${i}`),
       ),
     ).not.toContain(yes);
+  });
+
+  it('counts runs: five bad jobs of one micro-batch are one', () => {
+    const health = new RunnerHealth();
+    expect(health.failed('m', ['a', 'b', 'c', 'd', 'e', 'f'])).toBe(no);
+    // A run of the same jobs again, as the culprit is looked for, says nothing new.
+    expect(health.failed('m', ['a', 'b', 'c'])).toBe(no);
+    expect(fail(health, ['g', 'h', 'i', 'j'])).toEqual([no, no, no, yes]);
+  });
+
+  it('is not said again and again for bad input between good: the time between two doubles, and is short again after a rest', () => {
+    const clock = { time: 1000, now: () => clock.time };
+    const health = new RunnerHealth(clock);
+    const n = { id: 0 };
+    /** Seconds from now on after which bursts of bad jobs between good ones had it replaced. */
+    const replacedWithin = (seconds: number): number[] => {
+      const begun = clock.time;
+      const at: number[] = [];
+      for (; clock.time < begun + seconds * 1000; clock.time += 1000) {
+        const burst = Array.from({ length: 6 }, () => `n${n.id++}`);
+        if (fail(health, burst).includes(yes)) at.push((clock.time - begun) / 1000);
+        health.good('m');
+      }
+      return at;
+    };
+    expect(replacedWithin(400)).toEqual([0, 30, 90, 210]);
+    clock.time += 3_600_000;
+    expect(replacedWithin(60)).toEqual([0, 30]);
+  });
+
+  it('that was replaced a moment ago is replaced again once its rest is over, should jobs still fail', () => {
+    const clock = { time: 0, now: () => clock.time };
+    const health = new RunnerHealth(clock);
+    expect(fail(health, ['a', 'b', 'c', 'd', 'e']).at(-1)).toBe(yes);
     health.good('m');
-    expect(fail(health, ['f', 'g', 'h', 'i', 'j']).at(-1)).toBe(yes);
+    expect(fail(health, ['f', 'g', 'h', 'i', 'j', 'k'])).not.toContain(yes);
+    clock.time = 30_000;
+    expect(fail(health, ['l'])).toEqual([yes]);
   });
 
   it('counts by model, and forgets one that was given up', () => {

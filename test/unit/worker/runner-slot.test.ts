@@ -120,3 +120,13 @@ it('a run ended for a cancelled job is no error of the worker: info; one past it
   await expect.poll(() => lines.map(({ level }) => level)).toEqual(['info', 'info', 'warn', 'info']);
   await slot.stop();
 });
+
+it('a job that did not run has not taken the time of the run before it', async () => {
+  const { slot } = await slotWithLog();
+  Object.assign(slot, { models: new Map([['m', {}]]) });
+  await expect(slot.run({ model: 'm', parts: [] }, 20)).rejects.toMatchObject({ code: 'TIME_LIMIT' });
+  expect(slot.lastRunMs).toBeGreaterThan(0);
+  await expect(slot.run({ model: 'gone', parts: [] })).rejects.toMatchObject({ code: 'MODEL_REPLACED' });
+  expect(slot.lastRunMs).toBe(0);
+  await slot.stop();
+});
