@@ -21,6 +21,8 @@ const fact = (key: string, fields: Partial<KeyFacts> = {}): KeyFacts => ({
 const good: readonly KeyFacts[] = [
   fact(`{${PREFIX}}:queues`, { ttl: -1, size: 2 }),
   fact(`{${PREFIX}}:models`, { ttl: -1, size: 4 }),
+  fact(`{${PREFIX}}:versions`, { ttl: -1, size: 4 }),
+  fact(`{${PREFIX}}:starting`, { ttl: -1, size: 1 }),
   fact(`{${PREFIX}}:workers`, { ttl: -1, size: 3 }),
   fact(`{${PREFIX}}:worker:w1`),
   fact(`{${PREFIX}}:audit`, { ttl: -1, size: 10_050 }),

@@ -50,6 +50,9 @@ const kinds = (
 const INSTALLATION = kinds([
   ['queue names', /^queues$/, 'always', ({ queues }) => queues],
   ['model signatures', /^models$/, 'always', ({ models }) => models],
+  // The highest versions of each, a few at most.
+  ['model versions', /^versions$/, 'always', ({ models }) => 8 * models],
+  ['workers that start', /^starting$/, 'always', ({ workers }) => workers],
   ['worker index', /^workers$/, 'always', ({ workers }) => workers],
   ['autoscaler index', /^autoscalers$/, 'always', few],
   ['data mark', /^data$/, 'always', few],

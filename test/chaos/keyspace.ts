@@ -9,6 +9,7 @@ import {
   modelsKey,
   queuesKey,
   queueTag,
+  versionsKey,
   workersKey,
 } from '../../src/lib/queue/keys.js';
 import { QueueScripts } from '../../src/lib/queue/script-client.js';
@@ -198,7 +199,8 @@ export async function retire(redis: Redis, prefix: string, queues: readonly stri
     dataKey(installationTag(prefix)),
     ...queues.map((queue) => dataKey(queueTag(prefix, queue))),
   ];
-  const fixed = new Set([queuesKey(prefix), modelsKey(prefix), workersKey(prefix), ...marks]);
+  const names = [queuesKey(prefix), modelsKey(prefix), versionsKey(prefix), workersKey(prefix)];
+  const fixed = new Set([...names, ...marks]);
   for (const queue of queues) for (const part of FIXED) fixed.add(bullBase(prefix, queue) + part);
   return (await allKeys(redis, prefix)).filter((key) => !fixed.has(key));
 }
