@@ -23,6 +23,7 @@ export async function run(place, amount) {
   await events.waitUntilReady();
   // Each call in flight adds a listener of its own.
   events.setMaxListeners(0);
+  lane.bull.setMaxListeners(0);
 
   const ours = (/** @type {number} */ i) => client.run(digitRow(i), { model: 'digits', queue: 'realtime' });
   const naive = async (/** @type {number} */ i) => {
