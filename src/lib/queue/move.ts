@@ -3,7 +3,7 @@ import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 import { ifReadable } from '../redis/wrong-type.js';
 import type { ChunkOf, JobSpec } from './broker.js';
-import { arrivingKey, bullBase, goneKey, groupKey, inputKey, queuesKey, queueTag } from './keys.js';
+import { arrivingKey, bullBase, groupKey, inputKey, queuesKey, queueTag } from './keys.js';
 import { QueueScripts } from './script-client.js';
 
 export type MoveOutcome =
@@ -14,6 +14,8 @@ export type MoveOutcome =
   | 'unknown'
   /** The other queue has a job of this id. */
   | 'id taken'
+  /** Another move of it to the same queue is under way. */
+  | 'being moved'
   /** More chunks of its group are on their way: what is there of it may still be cancelled. */
   | 'group open'
   /** A chunk's group cannot count it from another server of a Cluster. */
@@ -58,10 +60,9 @@ export class Mover {
         await this.bringIn(parked);
         return 'moved';
       }
-      // It was given another priority, say: copied once more.
-      if (out === 'changed' && attempt < TRIES) continue;
       await this.to.run('inferMoveDrop', id, `${source} ${parked.attempt}`);
-      return 'not waiting';
+      // It was given another priority, say: copied once more.
+      if (out !== 'changed' || attempt === TRIES) return 'not waiting';
     }
   }
 
@@ -91,8 +92,14 @@ export class Mover {
       ...(delayed === null ? {} : { mvat: String(Math.floor(Number(delayed) / 4096)) }),
     };
     const flat = Object.entries(copy).flat();
-    const reply = await this.to.run('inferMovePark', id, `${source} ${attempt}`, input ?? '', ...flat);
-    if (reply !== 1) return 'id taken';
+    const put = () => this.to.run('inferMovePark', id, `${source} ${attempt}`, input ?? '', ...flat);
+    let reply = await put();
+    if (reply === 2) {
+      // Its mover died or is slow: it cannot commit any more, or has.
+      if (await settleArrival(this.client, this.prefix, this.target, id)) return 'same queue';
+      reply = await put();
+    }
+    if (reply !== 1) return reply === 2 ? 'being moved' : 'id taken';
     const fingerprint = [fields.ats ?? '0', fields.atm ?? '0', fields.priority ?? '0', fields.cr ?? ''].join(
       ' ',
     );
@@ -120,9 +127,9 @@ export class Mover {
   }
 
   /** Lets the copy wait like any other job. */
-  async bringIn({ id, source }: Pick<Parked, 'id' | 'source'>): Promise<void> {
-    await this.to.run('inferMoveIn', id);
-    await this.client.del(goneKey(queueTag(this.prefix, source), id));
+  async bringIn({ id, source, attempt }: Pick<Parked, 'id' | 'source' | 'attempt'>): Promise<void> {
+    await this.to.run('inferMoveIn', id, `${source} ${attempt}`);
+    await new QueueScripts(this.client, this.prefix, source).run('inferMoveForget', id, attempt, this.target);
   }
 }
 
@@ -147,17 +154,24 @@ export async function settleArrivals(
   }
 }
 
-async function settleArrival(client: RedisClient, prefix: string, queue: string, id: string): Promise<void> {
+/** Answers whether the move had committed, so that the job is here now. */
+async function settleArrival(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  id: string,
+): Promise<boolean> {
   const moved = await ifReadable(client.hget(bullBase(prefix, queue) + id, 'mv'), null);
   const [source, attempt] = (moved ?? '').split(' ');
   if (source === undefined || source === '' || attempt === undefined) {
     await client.zrem(arrivingKey(queueTag(prefix, queue)), id);
-    return;
+    return false;
   }
   const from = new QueueScripts(client, prefix, source);
-  const committed = await from.run('inferMoveFence', id, attempt, queue);
-  if (committed === 1) await new Mover(client, prefix, queue).bringIn({ id, source });
+  const committed = (await from.run('inferMoveFence', id, attempt, queue)) === 1;
+  if (committed) await new Mover(client, prefix, queue).bringIn({ id, source, attempt });
   else await new QueueScripts(client, prefix, queue).run('inferMoveDrop', id, `${source} ${attempt}`);
+  return committed;
 }
 
 /** Job data as the target has it: no reply list of the former queue, and a chunk knows where its group is. */

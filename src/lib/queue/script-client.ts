@@ -13,7 +13,7 @@ import {
   OPEN_GROUP,
   SET_GROUP_PRIORITY,
 } from './scripts-group.js';
-import { MOVE_DROP, MOVE_FENCE, MOVE_IN, MOVE_OUT, MOVE_PARK } from './scripts-move.js';
+import { MOVE_DROP, MOVE_FENCE, MOVE_FORGET, MOVE_IN, MOVE_OUT, MOVE_PARK } from './scripts-move.js';
 import { once, SCRIPT_KEYS } from './scripts-prelude.js';
 import { REROUTE } from './scripts-reroute.js';
 import { CANCEL, EXPIRE_DUE, RETRY, STORE_INPUT, WATCH } from './scripts-steer.js';
@@ -46,6 +46,7 @@ const SCRIPTS = {
   inferMoveIn: MOVE_IN,
   inferMoveDrop: MOVE_DROP,
   inferMoveFence: MOVE_FENCE,
+  inferMoveForget: MOVE_FORGET,
 } as const;
 
 export type ScriptName = keyof typeof SCRIPTS;

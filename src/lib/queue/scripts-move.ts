@@ -11,17 +11,20 @@ import { OPERATOR, PRELUDE } from './scripts-prelude.js';
  * source, after it the copy, which the workers of the target bring in when they find the tombstone.
  *
  * Fields: mv of a copy, `<source> <attempt>`; mvat of a copy, ms at which it may run (delayed); mvx of a
- * job, an attempt that was given up. Keys: `<tag>:arriving` ZSET id -> ms, copies; `<tag>:gone:<id>`
+ * job, the attempts that were given up. Keys: `<tag>:arriving` ZSET id -> ms, copies; `<tag>:gone:<id>`
  * STRING, EX, the tombstone: `<target> <attempt>`.
  */
 
 /**
  * ARGV 3 id, 4 `<source> <attempt>`, 5 input or '', then fields and values of the hash.
- * Output: 1 parked, 0 the queue has a job of this id.
+ * Output: 1 parked, 0 the queue has a job of this id, 2 it has a copy of another move, which may be the only
+ * one there is by now.
  */
 export const MOVE_PARK = `${OPERATOR}
 local id, key = ARGV[3], base .. ARGV[3]
-if call('EXISTS', key) == 1 and call('HEXISTS', key, 'mv') == 0 then return 0 end
+local there = call('HGET', key, 'mv')
+if there and there ~= ARGV[4] then return 2 end
+if not there and call('EXISTS', key) == 1 then return 0 end
 call('ZCARD', tag .. ':arriving')
 call('DEL', key, tag .. ':in:' .. id)
 for i = 6, #ARGV, 2 do call('HSET', key, ARGV[i], ARGV[i + 1]) end
@@ -41,7 +44,7 @@ local id, key = ARGV[3], base .. ARGV[3]
 local went = ARGV[5] .. ' ' .. ARGV[4]
 if call('GET', tag .. ':gone:' .. id) == went then return 1 end
 local job = call('HMGET', key, 'data', 'ats', 'atm', 'priority', 'cr', 'mvx', 'rl', 'mv')
-if not job[1] or job[6] == ARGV[4] or job[8] then return 0 end
+if not job[1] or string.find(job[6] or '', ARGV[4], 1, true) or job[8] then return 0 end
 checkPlaces()
 local waits = call('ZSCORE', prioritized, id) or call('ZSCORE', delayed, id) or try('LPOS', wait, id)
 if not waits then return 0 end
@@ -65,13 +68,17 @@ for list in string.gmatch(job[7] or '', '%S+') do tell(list, notice) end
 return 1
 `;
 
-/** ARGV 3 id. Output: 1 it waits (or ended, being unwanted), 0 there is no copy. */
+/**
+ * ARGV 3 id, 4 `<source> <attempt>`. Output: 1 it waits (or ended, being unwanted), 0 there is no copy of
+ * this attempt: it was brought in before.
+ */
 export const MOVE_IN = `${PRELUDE}
 local id, key = ARGV[3], base .. ARGV[3]
 local job = call('HMGET', key, 'mv', 'mvat', 'priority')
-checkPlaces(tonumber(job[3] or '') or 0)
+if not job[1] or string.find(job[6] or '', ARGV[4], 1, true) or job[8] then return 0 end
+checkPlaces()
+local waits = call('ZSCORE', prioritized, id) or call('ZSCORE', delayed, id) or try('LPOS', wait, id)
 call('ZREM', tag .. ':arriving', id)
-if not job[1] then return 0 end
 call('HDEL', key, 'mv', 'mvat')
 if endIfUnwanted(id) then return 1 end
 local priority, due = tonumber(job[3] or '') or 0, tonumber(job[2] or '')
@@ -107,6 +114,16 @@ return 1
 export const MOVE_FENCE = `${PRELUDE}
 local id, key = ARGV[3], base .. ARGV[3]
 if call('GET', tag .. ':gone:' .. id) == ARGV[5] .. ' ' .. ARGV[4] then return 1 end
-if call('EXISTS', key) == 1 then call('HSET', key, 'mvx', ARGV[4]) end
+if call('EXISTS', key) == 1 then
+  local given = call('HGET', key, 'mvx') or ''
+  if not string.find(given, ARGV[4], 1, true) then call('HSET', key, 'mvx', given .. ' ' .. ARGV[4]) end
+end
 return 0
+`;
+
+/** Removes the tombstone of a move that has come to its end. ARGV 3 id, 4 attempt, 5 target queue. */
+export const MOVE_FORGET = `
+local key = ARGV[2] .. ':gone:' .. ARGV[3]
+if redis.call('GET', key) ~= ARGV[5] .. ' ' .. ARGV[4] then return 0 end
+return redis.call('DEL', key)
 `;

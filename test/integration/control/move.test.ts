@@ -157,6 +157,42 @@ describe('a move that stops half way', () => {
     expect(await takeable()).toEqual({ from: [], to: [id] });
   });
 
+  it('two movers at once: one brings it there, and no copy is lost', async () => {
+    const [id] = (await from.submit({})) as [string];
+    const first = await park(id);
+    const second = await park(id);
+    expect(await mover().takeOut(first)).toBe('not waiting');
+    expect(await mover().takeOut(second)).toBe('done');
+    await mover().bringIn(first);
+    expect(await takeable()).toEqual({ from: [], to: [] });
+    await mover().bringIn(second);
+    expect(await takeable()).toEqual({ from: [], to: [id] });
+  });
+
+  it('a mover that finds a move which has committed ends it', async () => {
+    const [id] = (await from.submit({})) as [string];
+    const second = mover();
+    const slow = await park(id);
+    // It read the job before the other took it out.
+    const run = second.park(id, from.queue);
+    const [answer] = await Promise.all([run, mover().takeOut(slow)]);
+    if (typeof answer !== 'string') expect(await second.takeOut(answer)).toBe('done');
+    if (typeof answer !== 'string') await second.bringIn(answer);
+    await settle();
+    expect(await takeable()).toEqual({ from: [], to: [id] });
+  });
+
+  it('every attempt that was given up stays so', async () => {
+    const [id] = (await from.submit({})) as [string];
+    const tries = [];
+    for (let at = 0; at < 3; at++) {
+      tries.push(await park(id));
+      await settle();
+    }
+    for (const parked of tries) expect(await mover().takeOut(parked)).toBe('not waiting');
+    expect(await takeable()).toEqual({ from: [id], to: [] });
+  });
+
   it('after its commit: the workers of the other queue bring it in', async () => {
     const [id] = (await from.submit({ input: Buffer.alloc(9000, 1) })) as [string];
     expect(await mover().takeOut(await park(id))).toBe('done');

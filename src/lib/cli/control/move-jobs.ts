@@ -22,6 +22,7 @@ const WRONG: Partial<Record<MoveOutcome, string>> = {
   'not waiting': 'waits no longer: it stays where it is',
   unknown: 'is gone',
   'id taken': 'the queue has a job of this id: it stays where it is',
+  'being moved': 'is being moved there already',
   'group open': 'its group is still being written: it stays where it is',
   'chunk in a Cluster': 'is part of a group, which cannot be spread over a Cluster: it stays where it is',
 };
