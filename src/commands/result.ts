@@ -6,7 +6,9 @@ import { groupView, resumeHint } from '../lib/cli/views/group-view.js';
 import { resultView } from '../lib/cli/views/result-view.js';
 import type { InferClient } from '../lib/client/client.js';
 import type { JobResult } from '../lib/client/types.js';
+import { InferError } from '../lib/core/errors.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
+import { printable } from '../lib/core/job.js';
 import type { GroupRecord } from '../lib/queue/broker.js';
 
 type ResultJson = JobResult | (GroupRecord & { results: unknown[] | string; failedRows?: number[] });
@@ -67,6 +69,13 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
     // Where the rows go to a pipe or file; a terminal is shown both.
     if (partly && result.error !== undefined && (output !== undefined || !this.layout.tty))
       this.warn(`${result.error.code}: ${result.error.message}`);
+    if (result.state === 'completed' && result.result === undefined && output !== undefined) {
+      const message = `the result of ${printable(id)} was not kept, or has expired`;
+      throw new InferError('RESULT_EXPIRED', message, {
+        hint: 'submit it again; --result-ttl says how long a result is kept',
+        exitCode: ExitCode.NoInput,
+      });
+    }
     if (output !== undefined && (result.state === 'completed' || partly)) {
       const { writeRows } = await import('../lib/cli/result-output.js');
       // A row's value may be a list itself: only the rows tell how many there are.
@@ -113,7 +122,12 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
     const { failedRowsText, notingFailed, rowsOf } = await import('../lib/cli/group-rows.js');
     const failedRows: number[] = [];
     const chunks = notingFailed(client.groupChunks(group, { signal }), failedRows);
-    const failed = () => (failedRows.length === 0 ? {} : { failedRows });
+    const failed = () => {
+      // Of a complete group, results that were not kept or have expired.
+      if (group.state === 'completed' && failedRows.length > 0)
+        this.endWith(failedRows.length < group.rows ? ExitCode.Partial : ExitCode.NoInput);
+      return failedRows.length === 0 ? {} : { failedRows };
+    };
     if (this.jsonEnabled() && output === undefined) {
       const results: unknown[] = [];
       for await (const chunk of chunks) results.push(...rowsOf(chunk));
@@ -125,6 +139,7 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
     if (toTerminal) await this.print(groupView(group, this.layout));
     else if (failedRows.length > 0) this.warn(failedRowsText(failedRows.length, group.rows, failedRows[0]));
     if (toTerminal) this.next(`infer result ${id} --output results.ndjson`);
-    return output === undefined || output === '-' ? undefined : { ...group, results: output, ...failed() };
+    const rest = failed();
+    return output === undefined || output === '-' ? undefined : { ...group, results: output, ...rest };
   }
 }

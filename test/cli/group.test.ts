@@ -56,6 +56,38 @@ it('--output FILE holds the same lines, complete or not at all', async () => {
   expect(readdirSync(infer.dir).filter((name) => name.includes('part'))).toEqual([]);
 });
 
+it('rows of a complete group whose results are gone: exit 3, and 66 when all are', async () => {
+  const sent = await submitAndWait(['--model', 'digits'], digitLines(300));
+  const client = await redis.client();
+  try {
+    const [key, ...others] = (await client.call('KEYS', `*:res:${sent}-*`)) as string[];
+    expect(others).toHaveLength(1);
+    await client.del(key as string);
+    const part = await infer.run(['result', sent]);
+    expect(part.exitCode).toBe(3);
+    const lost = part.stdout.match(/RESULT_EXPIRED/g)?.length ?? 0;
+    expect([44, 256]).toContain(lost);
+    expect((await infer.run(['result', sent, '--json'])).exitCode).toBe(3);
+    await client.del(others);
+    expect((await infer.run(['result', sent])).exitCode).toBe(66);
+  } finally {
+    client.disconnect();
+  }
+});
+
+it('the rows of a job whose result is gone: 66, and the file stays as it was', async () => {
+  const job = await submitAndWait(['--model', 'digits'], digitLines(1));
+  const client = await redis.client();
+  try {
+    await client.del((await client.call('KEYS', `*:res:${job}`)) as string[]);
+  } finally {
+    client.disconnect();
+  }
+  const file = infer.file('kept.ndjson', 'old\n');
+  const run = await infer.run(['result', job, '--output', file]);
+  expect([run.exitCode, readFileSync(file, 'utf8')]).toEqual([66, 'old\n']);
+});
+
 it('--output in a directory that is not there is refused (78) and leaves nothing', async () => {
   const file = path.join(infer.dir, 'nowhere', 'results.ndjson');
   const run = await infer.run(['result', group, '--output', file]);
@@ -152,7 +184,7 @@ it('--partial: a group whose submit died: the rows that are done; it is sent on,
       expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining('was cancelled')]);
     }
   }
-});
+}, 90_000);
 
 it('a chunk that fails costs its own rows only: exit 3, the others in their places', async () => {
   const lines = Array.from({ length: 600 }, (_, at) => JSON.stringify({ index: [at === 10 ? 99 : at % 4] }));

@@ -53,7 +53,7 @@ describe('infer help exit-codes', () => {
     const asLooker = { INFER_REDIS_URL: `${redis.url.replace('unix://', 'unix://looker:secret@')}` };
     expect((await infer.run(['submit', ONE_DIGIT], { env: asLooker })).exitCode).toBe(77);
     const { id } = (await infer.run(['submit', ONE_DIGIT, '--json'])).json<{ id: string }>();
-    expect((await infer.run(['result', id, '--wait', '2s'])).exitCode).toBe(75);
+    expect((await infer.run(['result', id, '--wait', '10ms'])).exitCode).toBe(75);
   });
 });
 

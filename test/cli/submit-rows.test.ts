@@ -35,6 +35,15 @@ it('rows of a generator that fills one array again are one group, with results i
     }
     expect(next).toBe(700);
     await expect(client.submitRows([[1n], ['x']], { model: 'mean' })).rejects.toThrow('row 2');
+    // Lists may hold what results do.
+    const odd = await client.submitRows(
+      [
+        [Number.NaN, 1, 2, 3],
+        [Number.POSITIVE_INFINITY, 1, 2, 3],
+      ],
+      { model: 'm' },
+    );
+    expect(odd.rows).toBe(2);
     await expect(client.submitRows([], { model: 'mean' })).rejects.toMatchObject({ code: 'INPUT_EMPTY' });
   } finally {
     await client.close();

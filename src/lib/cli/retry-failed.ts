@@ -41,12 +41,11 @@ export function retryFailed(
   timeLimitMs: number | undefined,
 ): Promise<Record<string, number>> {
   return withRedis(loaded, async (client, prefix) => {
-    const meant = await failedJobs(client, prefix, filter);
+    const { ids: meant } = await failedJobs(client, prefix, filter);
     const retried = noneOf(filter);
     const producer = new Producer(client, prefix, serverClock(client));
     try {
-      for (const [queue, ids] of idsByQueue(meant))
-        retried[queue] = await producer.retry(queue, ids, timeLimitMs);
+      for (const [queue, ids] of meant) retried[queue] = await producer.retry(queue, ids, timeLimitMs);
     } finally {
       await producer.close();
     }
@@ -60,9 +59,9 @@ export function previewRetry(loaded: LoadedSettings, wish: RetryWish): Promise<R
     return withClient(loaded, false, (client) => failedOf(client, loaded.values.prefix, wish.id));
   return withRedis(loaded, async (client, prefix) => {
     const counts = noneOf(wish.filter);
-    const meant = await failedJobs(client, prefix, wish.filter);
-    for (const { queue } of meant) counts[queue] = (counts[queue] ?? 0) + 1;
-    return { counts, jobs: meant.slice(0, JOBS_NAMED) };
+    const { ids, first } = await failedJobs(client, prefix, wish.filter);
+    for (const [queue, some] of ids) counts[queue] = some.length;
+    return { counts, jobs: first };
   });
 }
 
@@ -88,25 +87,26 @@ function noneOf({ queues = [] }: JobFilter): Record<string, number> {
   return Object.fromEntries(queues.map((name) => [name, 0]));
 }
 
-function idsByQueue(jobs: readonly JobRecord[]): Map<string, string[]> {
-  const found = new Map<string, string[]>();
-  for (const { id, queue } of jobs) {
-    const ids = found.get(queue) ?? [];
-    ids.push(id);
-    found.set(queue, ids);
-  }
-  return found;
+interface FailedJobs {
+  /** Of all, by queue: of a million, whole records would not fit. */
+  ids: Map<string, string[]>;
+  first: JobRecord[];
 }
 
 /** The last that failed first. */
-async function failedJobs(client: RedisClient, prefix: string, filter: JobFilter): Promise<JobRecord[]> {
-  const found: JobRecord[] = [];
+async function failedJobs(client: RedisClient, prefix: string, filter: JobFilter): Promise<FailedJobs> {
+  const found: FailedJobs = { ids: new Map(), first: [] };
   let cursor: string | undefined;
   do {
     const page = await scanJobs(client, prefix, filter, { limit: PAGE, cursor, reverse: true });
-    found.push(...page.jobs);
+    for (const job of page.jobs) {
+      const ids = found.ids.get(job.queue);
+      if (ids === undefined) found.ids.set(job.queue, [job.id]);
+      else ids.push(job.id);
+      if (found.first.length < JOBS_NAMED) found.first.push(job);
+    }
     cursor = page.next;
   } while (cursor !== undefined);
-  if (found.length === 0) await refuseUnknownNames(client, prefix, filter);
+  if (found.first.length === 0) await refuseUnknownNames(client, prefix, filter);
   return found;
 }

@@ -42,7 +42,7 @@ async function* chunksOf(
 ): AsyncGenerator<Chunk> {
   const where = (row: number) => `row ${row}`;
   // A caller may fill one array again and again.
-  const builder = new ChunkBuilder(signature, DEFAULT_CHUNKS, where, { copies: true });
+  const builder = new ChunkBuilder(signature, DEFAULT_CHUNKS, where, { copies: true, exact: true });
   const json = takesJson(signature);
   let count = 0;
   for await (const row of rows) {

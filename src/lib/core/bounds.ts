@@ -18,7 +18,7 @@ export const DURATION_MAX_MS = 3650 * DAY_MS;
 /** Longest that anything is waited for: timers of Node.js take 2^31 - 1 ms, and run at once beyond that. */
 export const TIMER_MAX_MS = 24 * DAY_MS;
 
-/** Scores of delayed jobs hold times until 2039, so nothing starts or expires later than in a year. */
+/** Scores of delayed jobs hold times until 2039, so nothing starts later than in a year, or is given more than a year then. */
 export const AHEAD_MAX_MS = 365 * DAY_MS;
 
 /** Most of anything that is only counted. */

@@ -149,7 +149,8 @@ function isNew(file: string): boolean {
 function read(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw stateFileError(file, error);
   }
 }

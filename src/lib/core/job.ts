@@ -56,10 +56,12 @@ export function checkTimeLimit(ms: number): number {
 }
 
 /**
- * Jobs of a queue `res` would have the keys of its results: our own parts of a key (`queue/keys.ts`)
- * that the id of a job or group, or the name of a model, follows are no queue names.
+ * Jobs of a queue `res` would have the keys of its results, and a producer, who may write `req:*`, could pause
+ * a queue `req`: our own parts of a key of a queue that a word follows (`queue/keys.ts`) are no queue names.
  */
-const KEY_PARTS: ReadonlySet<string> = new Set(['in', 'res', 'grp', 'gone', 'bymodel', 'wake']);
+const KEY_PARTS: ReadonlySet<string> = new Set(
+  'in res grp gone reply sweep takes req bymodel wake'.split(' '),
+);
 
 /** @throws InferError QUEUE_NAME (exit 2): names become parts of Redis keys and hash tags. */
 export function checkQueueName(name: string): string {

@@ -50,10 +50,9 @@ export function stateFileError(file: string, error: unknown): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (typeof code !== 'string' || error instanceof InferError) return error;
   const forbidden = ['EACCES', 'EPERM', 'EROFS'].includes(code);
-  return new InferError('STATE_DIR', `${file} cannot be written (${code})`, {
-    hint: forbidden
-      ? 'choose another state directory with INFER_STATE_DIR'
-      : 'free some space, or choose another state directory with INFER_STATE_DIR',
+  const full = ['ENOSPC', 'EDQUOT'].includes(code);
+  return new InferError('STATE_DIR', `${file} cannot be read or written (${code})`, {
+    hint: `${full ? 'free some space, or ' : ''}choose another state directory with INFER_STATE_DIR`,
     exitCode: forbidden ? ExitCode.NotPermitted : ExitCode.Unavailable,
     cause: error,
   });

@@ -1,4 +1,5 @@
 import { badInput, type InferError } from '../core/errors.js';
+import { quoteWord } from '../core/quote-word.js';
 
 /** What people give that is no input: told by its first bytes, with how to convert it. */
 
@@ -7,7 +8,8 @@ const AS_ROWS = 'convert it to one row a line (NDJSON) or to .npy first';
 
 const latin1 = (text: string) => Buffer.from(text, 'latin1');
 
-const MAGIC: [magic: Buffer, what: string, hint: string, at?: number][] = [
+/** First bytes, or what they match, a byte a character. */
+const MAGIC: [magic: Buffer | RegExp, what: string, hint: string][] = [
   [latin1('PK\x03\x04'), 'a zip or .npz archive', 'save one array with numpy.save, or unpack it first'],
   [latin1('\x1f\x8b'), 'gzip data', 'unpack it on the way: gunzip -c FILE | infer submit -'],
   [latin1('\x28\xb5\x2f\xfd'), 'zstd data', 'unpack it on the way: zstd -dc FILE | infer submit -'],
@@ -21,9 +23,10 @@ const MAGIC: [magic: Buffer, what: string, hint: string, at?: number][] = [
   [latin1('GIF8'), 'a GIF image', AS_NUMBERS],
   [latin1('II*\x00'), 'a TIFF image', AS_NUMBERS],
   [latin1('MM\x00*'), 'a TIFF image', AS_NUMBERS],
-  [latin1('WEBP'), 'a WebP image', AS_NUMBERS, 8],
-  [latin1('WAVE'), 'WAV audio', AS_NUMBERS, 8],
-  [latin1('ftyp'), 'an MP4 or HEIF file', AS_NUMBERS, 4],
+  [/^RIFF....WEBP/s, 'a WebP image', AS_NUMBERS],
+  [/^RIFF....WAVE/s, 'WAV audio', AS_NUMBERS],
+  // A box of less than 16 MB, as this one always is.
+  [/^\0...ftyp/s, 'an MP4 or HEIF file', AS_NUMBERS],
   [latin1('ID3'), 'MP3 audio', AS_NUMBERS],
   [latin1('OggS'), 'Ogg audio or video', AS_NUMBERS],
   [latin1('fLaC'), 'FLAC audio', AS_NUMBERS],
@@ -45,7 +48,10 @@ export const MAGIC_BYTES = 16;
 /** The error for data of another kind, by its first bytes; undefined when they say nothing. */
 export function foreignData(label: string, start: Buffer): InferError | undefined {
   // FF FE 00 00 is UTF-32 and would pass for UTF-16; both are converted alike.
-  const found = MAGIC.find(([magic, , , at = 0]) => start.subarray(at, at + magic.length).equals(magic));
+  const text = start.toString('latin1');
+  const found = MAGIC.find(([magic]) =>
+    magic instanceof RegExp ? magic.test(text) : start.subarray(0, magic.length).equals(magic),
+  );
   if (found === undefined) return undefined;
   const [, what, hint] = found;
   return foreign(label, what, hint);
@@ -83,7 +89,7 @@ export function foreignTable(
   const [separator, written, what] = found;
   const crlf = first.endsWith('\r') ? ' | rtrimstr("\\r")' : '';
   const named = first.split(separator).some((cell) => !NUMBER.test(cell));
-  const file = label === 'standard input' ? 'FILE' : label;
+  const file = label === 'standard input' ? 'FILE' : quoteWord(label);
   const rows = `jq -cR '.${crlf} / ${written} | map(tonumber? // .)'`;
   const command = named ? `tail -n +2 ${file} | ${rows}` : `${rows} ${file}`;
   return badInput('INPUT_FORMAT', `${label} is ${what}, which is not read: not JSON, NDJSON or .npy`, {

@@ -79,7 +79,8 @@ export function payloadFromValue(value: unknown, signature: ModelSignature): Pay
     );
   }
   // Without the numbers of its rows: among other payloads of a group they would be those of rows 0 and on.
-  return { rows: first.rows, tensors: first.tensors };
+  const { place: _, ...payload } = first;
+  return payload;
 }
 
 function build(

@@ -7,6 +7,8 @@ import { bucketAt } from './work-stats.js';
 
 /** Counts go to Redis once in this time at most. */
 const FLUSH_MS = 1000;
+/** What is sent again later than this counts twice; every client leaves a request a second and queue for as long. */
+const REMEMBERED_SECONDS = 60;
 
 /**
  * Counts the jobs this client adds to each queue, in the queue's ten-second buckets: the arrival
@@ -53,7 +55,13 @@ export class Arrivals {
     if (this.counts.size === 0) return;
     this.flushedAt = this.clock.now();
     const writes = [...this.counts].map(([key, { tag, jobs }]) =>
-      writeOnce(this.client, requestKey(tag, requestToken()), ['HINCRBY', key, 'a', jobs], STATS_TTL),
+      writeOnce(
+        this.client,
+        requestKey(tag, requestToken()),
+        ['HINCRBY', key, 'a', jobs],
+        STATS_TTL,
+        REMEMBERED_SECONDS,
+      ),
     );
     this.counts.clear();
     this.sending = Promise.all([this.sending, Promise.allSettled(writes)]).then(() => undefined);

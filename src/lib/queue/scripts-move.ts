@@ -75,9 +75,8 @@ return 1
 export const MOVE_IN = `${PRELUDE}
 local id, key = ARGV[3], base .. ARGV[3]
 local job = call('HMGET', key, 'mv', 'mvat', 'priority')
-if not job[1] or string.find(job[6] or '', ARGV[4], 1, true) or job[8] then return 0 end
-checkPlaces()
-local waits = call('ZSCORE', prioritized, id) or call('ZSCORE', delayed, id) or try('LPOS', wait, id)
+if job[1] ~= ARGV[4] then return 0 end
+checkPlaces(tonumber(job[3] or '') or 0)
 call('ZREM', tag .. ':arriving', id)
 call('HDEL', key, 'mv', 'mvat')
 if endIfUnwanted(id) then return 1 end

@@ -104,7 +104,7 @@ const LISTS = ['wait', 'prioritized', 'delayed', 'failed', 'events', 'pc', 'id',
  * deadlines, ended and damaged jobs, the data's mark.
  */
 const BESIDE = [
-  ...['in:*', 'res:*', 'grp:*', 'req:*', 'stats:*', 'reply:*', 'bymodel:*'],
+  ...['in:*', 'res:*', 'grp:*', 'req:*', 'stats:[0-9]*', 'reply:*', 'bymodel:*'],
   ...['deadlines', 'expired', 'cancelled', 'damaged', 'damaged:why', 'data'],
 ];
 

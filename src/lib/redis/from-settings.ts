@@ -53,8 +53,14 @@ export function resultSettings(
   };
 }
 
+/**
+ * A healthy server may need longer than a short `--wait`: Node.js itself is busy for some 50 ms while it loads
+ * the client. The wait has its own limit, and that it is over is not that no Redis answers.
+ */
+const LEAST_PATIENCE_MS = 1000;
+
 function timeouts({ patienceMs = CONNECT_TIMEOUT_MS }: PatienceMs) {
-  const ms = Math.min(Math.max(patienceMs, 1), CONNECT_TIMEOUT_MS);
+  const ms = Math.min(Math.max(patienceMs, LEAST_PATIENCE_MS), CONNECT_TIMEOUT_MS);
   return { connectTimeoutMs: ms, answerTimeoutMs: ms };
 }
 

@@ -1,8 +1,18 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { openReplacement } from '../../../src/lib/cli/output/replacement.js';
+import { openSink } from '../../../src/lib/cli/output/sink.js';
 
 const listeners = () => ['exit', 'SIGHUP', 'SIGQUIT'].map((event) => process.listenerCount(event));
 let dir = '';
@@ -22,7 +32,7 @@ it('lies beside its target until it is complete', async () => {
   writeFileSync(target, 'old', { mode: 0o640 });
   const sink = await openReplacement(target, statSync(target));
   await sink.write('new');
-  expect(readdirSync(dir)).toEqual(['rows.json', `rows.json.part-${process.pid}`]);
+  expect(readdirSync(dir)).toEqual(['rows.json', expect.stringMatching(/^rows\.json\.part-[\w-]{36}$/)]);
   expect(readFileSync(target, 'utf8')).toBe('old');
   await sink.commit();
   expect(readdirSync(dir)).toEqual(['rows.json']);
@@ -46,6 +56,34 @@ it('leaves nothing when it cannot take its place', async () => {
     code: expect.stringMatching(/^(EISDIR|ENOTEMPTY|EEXIST)$/),
   });
   expect(readdirSync(dir)).toEqual(['rows.json']);
+});
+
+it('is not held up by a file that another process of the same number left behind', async () => {
+  const [first, second] = [
+    await openReplacement(target, undefined),
+    await openReplacement(target, undefined),
+  ];
+  await Promise.all([first.write('a'), second.write('b')]);
+  await first.commit();
+  await second.commit();
+  expect(readFileSync(target, 'utf8')).toBe('b');
+});
+
+it('of a file whose group we may not give is written through', async () => {
+  writeFileSync(target, 'old');
+  if (process.getuid?.() === 0) chownSync(target, 65_534, 65_534);
+  const { ino, uid } = statSync(target);
+  vi.spyOn(process, 'geteuid').mockReturnValue(uid);
+  vi.spyOn(process, 'getegid').mockReturnValue(12_345);
+  vi.spyOn(process, 'getgroups').mockReturnValue([12_345]);
+  try {
+    const sink = await openSink(target);
+    await sink.write('new');
+    await sink.commit();
+  } finally {
+    vi.restoreAllMocks();
+  }
+  expect([readFileSync(target, 'utf8'), statSync(target).ino]).toEqual(['new', ino]);
 });
 
 it('takes names of any length', async () => {

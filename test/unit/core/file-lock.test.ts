@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -19,6 +19,11 @@ const busy = ({ pid, purpose }: { pid: number; purpose?: string | undefined }) =
 const endedPid = () => spawnSync('true').pid as number;
 
 describe('a lock file', () => {
+  it('that is there and cannot be read is an error, not a wait without an end', async () => {
+    mkdirSync(file);
+    await expect(takeLock(file, { waitMs: 5000, busy })).rejects.toMatchObject({ code: 'STATE_DIR' });
+  });
+
   it('is one holder’s: others are told who, or wait', async () => {
     const lock = await takeLock(file, { waitMs: 0, purpose: 'testing', busy });
     expect(lockHolder(file)).toMatchObject({ pid: process.pid, purpose: 'testing' });

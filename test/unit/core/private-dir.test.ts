@@ -94,7 +94,7 @@ describe('a file of the state directory that cannot be written', () => {
   it.each(['EACCES', 'EPERM', 'EROFS'])('for %s is not permitted', (code) => {
     expect(stateFileError('/s/f', failed(code))).toMatchObject({
       code: 'STATE_DIR',
-      message: `/s/f cannot be written (${code})`,
+      message: `/s/f cannot be read or written (${code})`,
       hint: 'choose another state directory with INFER_STATE_DIR',
       exitCode: 77,
     });

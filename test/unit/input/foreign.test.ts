@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { foreignData, MAGIC_BYTES } from '../../../src/lib/input/foreign.js';
 import { readInput } from '../../../src/lib/input/read.js';
 import { payloadFromValue } from '../../../src/lib/input/value.js';
 import { failure, floats, input, jsonModel, model, npy, payloads, readAll, stream } from './signatures.js';
@@ -18,6 +19,7 @@ describe('what is no input', () => {
     ['a JPEG image', Buffer.from('\xff\xd8\xff\xe0\0\x10JFIF\0\x01', 'latin1')],
     ['WAV audio', Buffer.from('RIFF\x24\x08\0\0WAVEfmt \x10\0', 'latin1')],
     ['a WebP image', Buffer.from('RIFF\x24\x08\0\0WEBPVP8 ', 'latin1')],
+    ['an MP4 or HEIF file', Buffer.from('\0\0\0\x20ftypisom', 'latin1')],
     ['a zip or .npz archive', Buffer.from('PK\x03\x04\x14\0', 'latin1')],
     ['a Parquet file', Buffer.from('PAR1\x15\x04\x15', 'latin1')],
     ['gzip data', gzipSync('[1, 2]')],
@@ -33,6 +35,16 @@ describe('what is no input', () => {
     expect(error.hint).not.toBe('');
     expect(error.hint).not.toContain('LATIN1');
   });
+
+  it.each([
+    '{"txt":"WAVE energy"}',
+    '["aaaaaaWAVE"]',
+    '{"t":"WEBP image"}',
+    '["aftyp", "b"]',
+    ' "aftypical"',
+  ])('%s is JSON', (text) =>
+    expect(foreignData('standard input', Buffer.from(text).subarray(0, MAGIC_BYTES))).toBeUndefined(),
+  );
 
   it.each<[string, string, string, number[][]]>([
     [

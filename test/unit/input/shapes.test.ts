@@ -5,7 +5,7 @@ import { REORDER_ROWS, rowNumbers } from '../../../src/lib/core/row-place.js';
 import { type Chunk, ChunkBuilder, DEFAULT_CHUNKS } from '../../../src/lib/input/chunk-builder.js';
 import { readInput } from '../../../src/lib/input/read.js';
 import type { ModelSignature } from '../../../src/lib/model/signature.js';
-import { input, model, payloads, stream } from './signatures.js';
+import { floats, input, model, payloads, stream } from './signatures.js';
 
 const ids = model(input('ids', 'int32', [null]));
 const scaled = model(input('x', 'float32', [2]), input('scale', 'float32', [], { shared: true }));
@@ -144,6 +144,20 @@ describe('rows of mixed shapes', () => {
       [256, { firstRow: 256 }],
       [256, { firstRow: 512 }],
       [232, { firstRow: 768 }],
+    ]);
+  });
+
+  it('a shared list that its caller fills again is what it was at each row', () => {
+    const pairs = model(input('x', 'float32', [1]), input('t', 'float32', [2], { shared: true }));
+    const builder = new ChunkBuilder(pairs, DEFAULT_CHUNKS, () => undefined, { copies: true });
+    const t = [10, 10];
+    builder.addRow({ x: [1], t }, 1, 'refuse');
+    t.fill(20);
+    builder.addRow({ x: [2], t }, 2, 'refuse');
+    builder.flush();
+    expect(builder.drain().map((chunk) => floats(chunk, 1))).toEqual([
+      [10, 10],
+      [20, 20],
     ]);
   });
 

@@ -180,6 +180,10 @@ describe('Open Inference Protocol', () => {
       { chunkRows: 1 },
     );
     expect(chunks.map((chunk) => chunk.wanted)).toEqual([['confidence'], ['confidence']]);
+    // Of the library's own call too, and without the numbers of its rows.
+    const whole = payloadFromValue({ inputs: [good], outputs: [{ name: 'confidence' }] }, named);
+    expect(Object.keys(whole).sort()).toEqual(['rows', 'tensors', 'wanted']);
+    expect(whole.wanted).toEqual(['confidence']);
   });
 
   it.each([

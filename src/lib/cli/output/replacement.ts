@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { type Stats, unlinkSync } from 'node:fs';
 import { open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -15,7 +16,7 @@ const DEADLY = ['SIGHUP', 'SIGQUIT'] as const;
  * before: a failure, a signal, a second Ctrl-C.
  */
 export async function openReplacement(target: string, old: Stats | undefined): Promise<Sink> {
-  const partial = join(dirname(target), `${cut(basename(target))}.part-${process.pid}`);
+  const partial = join(dirname(target), `${cut(basename(target))}.part-${randomUUID()}`);
   const mode = old === undefined ? NEW_MODE : old.mode & 0o777;
   const handle = await open(partial, 'wx', mode);
   const stopGuarding = guard(partial);

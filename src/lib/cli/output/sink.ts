@@ -62,10 +62,13 @@ function descriptorOf(path: string): number | undefined {
   return path === '/dev/stdout' ? 1 : path === '/dev/stderr' ? 2 : undefined;
 }
 
-/** Whether a new file in its place can be the same to everybody: one name, and an owner we may give it. */
+/** Whether a new file in its place can be the same to everybody: one name, and an owner and group we may give it. */
 function keepsIdentity(found: Stats): boolean {
+  if (found.nlink !== 1) return false;
   const uid = process.geteuid?.();
-  return found.nlink === 1 && (uid === undefined || uid === 0 || found.uid === uid);
+  if (uid === undefined || uid === 0) return true;
+  const groups = [process.getegid?.(), ...(process.getgroups?.() ?? [])];
+  return found.uid === uid && groups.includes(found.gid);
 }
 
 async function statOf(path: string): Promise<Stats | undefined> {
