@@ -16,8 +16,7 @@ export async function writeRows(
   chunks: AsyncIterable<GroupChunk> | Iterable<GroupChunk>,
   signal?: AbortSignal,
 ): Promise<number> {
-  if (output === '-')
-    return writeLines(chunks, (text) => writeText(process.stdout, terminalJson(text)), signal);
+  if (output === '-') return writeLines(chunks, (text) => writeText(process.stdout, text), signal);
   let sink: Sink | undefined;
   try {
     sink = await openSink(output, signal);
@@ -63,7 +62,9 @@ async function writeLines(
     signal?.throwIfAborted();
     const values = rowsOf(chunk);
     rows += values.length;
-    if (values.length > 0) await write(`${values.map((value) => JSON.stringify(value)).join('\n')}\n`);
+    // Whatever it is written to may be a terminal (`/dev/tty`) or be shown on one; to JSON it is the same text.
+    if (values.length > 0)
+      await write(terminalJson(`${values.map((value) => JSON.stringify(value)).join('\n')}\n`));
   }
   return rows;
 }
