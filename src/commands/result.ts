@@ -6,9 +6,7 @@ import { groupView, resumeHint } from '../lib/cli/views/group-view.js';
 import { resultView } from '../lib/cli/views/result-view.js';
 import type { InferClient } from '../lib/client/client.js';
 import type { JobResult } from '../lib/client/types.js';
-import { InferError } from '../lib/core/errors.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
-import { printable } from '../lib/core/job.js';
 import type { GroupRecord } from '../lib/queue/broker.js';
 
 type ResultJson = JobResult | (GroupRecord & { results: unknown[] | string; failedRows?: number[] });
@@ -69,15 +67,9 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
     // Where the rows go to a pipe or file; a terminal is shown both.
     if (partly && result.error !== undefined && (output !== undefined || !this.layout.tty))
       this.warn(`${result.error.code}: ${result.error.message}`);
-    if (result.state === 'completed' && result.result === undefined && output !== undefined) {
-      const message = `the result of ${printable(id)} was not kept, or has expired`;
-      throw new InferError('RESULT_EXPIRED', message, {
-        hint: 'submit it again; --result-ttl says how long a result is kept',
-        exitCode: ExitCode.NoInput,
-      });
-    }
     if (output !== undefined && (result.state === 'completed' || partly)) {
-      const { writeRows } = await import('../lib/cli/result-output.js');
+      const { noResult, writeRows } = await import('../lib/cli/result-output.js');
+      if (result.result === undefined) throw noResult(id);
       // A row's value may be a list itself: only the rows tell how many there are.
       const values = result.rows === 1 ? [result.result] : (result.result as unknown[]);
       await writeRows(output, [{ index: 0, firstRow: 0, rows: values.length, values }], signal);

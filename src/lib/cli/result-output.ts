@@ -38,6 +38,14 @@ export async function writeRows(
   }
 }
 
+/** RESULT_EXPIRED (66): a job has completed, and its result is not there to be written. */
+export function noResult(id: string): InferError {
+  return new InferError('RESULT_EXPIRED', `the result of ${printable(id)} was not kept, or has expired`, {
+    hint: 'submit it again; --result-ttl says how long a result is kept',
+    exitCode: ExitCode.NoInput,
+  });
+}
+
 const WHY: Record<string, string> = {
   EACCES: 'permission denied (EACCES)',
   EISDIR: 'it is a directory (EISDIR)',
