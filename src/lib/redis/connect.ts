@@ -6,6 +6,7 @@ import { parseRedisUrl } from './address.js';
 import { explainRedisError, schemeError } from './errors.js';
 import { clusterOptions, type OptionInput, type RetryState, redisOptions } from './options.js';
 import { ask } from './probe.js';
+import { checkLeads, sentinelClient } from './sentinel-client.js';
 import type { ConnectionSettings } from './target.js';
 import { liveTlsFiles, readTlsFiles } from './tls-files.js';
 import type { ConnectionRole, RedisClient, RedisTarget } from './types.js';
@@ -145,9 +146,10 @@ function createClient({ target, role, settings, retry }: Session): RedisClient {
     tls: address.tls ? liveTlsFiles(settings) : {},
   };
   // `as object`: the library's generic constructor types do not take exactOptionalPropertyTypes.
-  return address.kind === 'cluster'
-    ? new Cluster(address.endpoints, clusterOptions(input, retry) as object)
-    : new Redis(redisOptions(input, retry) as object);
+  if (address.kind === 'cluster')
+    return new Cluster(address.endpoints, clusterOptions(input, retry) as object);
+  const options = redisOptions(input, retry);
+  return address.kind === 'sentinel' ? sentinelClient(options) : new Redis(options as object);
 }
 
 const BARE = /^(Connection is closed|All sentinels are unreachable|Failed to refresh slots cache)/;
@@ -284,20 +286,25 @@ async function establish(client: RedisClient, deadline: number, patient: boolean
   const ready = new Promise<void>((resolve) => client.once('ready', () => resolve()));
   client.connect().catch(() => undefined);
   await ready;
+  const sentinel = parseRedisUrl(sessionOf(client).target.url).kind === 'sentinel';
   for (;;) {
     try {
       await client.ping();
+      if (sentinel) await checkLeads(client as Redis);
       break;
     } catch (error) {
       const explained = explain(client, error);
       // A user without the right to PING may still have all the rights that matter; a server that
       // cannot write its disk refuses PING too, and still answers reads.
       if (explained.code === 'REDIS_PERMISSION' || explained.code === 'REDIS_MISCONF') break;
-      const passing = explained.code === 'REDIS_LOADING' || (patient && !PERMANENT.has(explained.code));
+      const replaced = explained.code === 'REDIS_READONLY';
+      const passing =
+        explained.code === 'REDIS_LOADING' || replaced || (patient && !PERMANENT.has(explained.code));
       const over = client.status === 'end' || performance.now() + 100 > deadline;
       if (!passing || over) throw explained;
       // Should the deadline come first, this is the reason and not a peer that is silent.
       sessionOf(client).retry.lastError = error;
+      if (replaced) client.disconnect(true);
       await delay(100);
     }
   }

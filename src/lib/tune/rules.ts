@@ -118,6 +118,7 @@ const RULES: readonly SettingRule[] = [
     { roles: BROKER },
   ),
   { name: 'min-replicas-to-write', judge: minReplicas },
+  { name: 'min-replicas-max-lag', judge: maxLag },
   wants('timeout', '0', 'warning', 'connections that wait for work are idle by design and must not be cut', {
     good: (now) => Number(now) === 0 || Number(now) >= 60,
   }),
@@ -244,9 +245,25 @@ function resultsPolicy(now: string): Verdict {
 function minReplicas(now: string, { role, info }: Look): Verdict {
   const replicas = Number(info.raw.get('connected_slaves') ?? 0);
   if (role === 'results' || replicas === 0) return ok('any', 'no replica is connected');
-  const why = 'a master that lost its replicas stops taking jobs that the next master would never hear of';
+  const why =
+    'a master that has lost its replicas, or was replaced, stops taking jobs that the next one would never hear of';
   if (Number(now) >= 1) return ok('1 or more', why);
   return { level: 'advice', wanted: '1', why, set: { name: 'min-replicas-to-write', value: '1' } };
+}
+
+/** Seconds after which a silent replica does not count: what Redis itself sets. */
+const MAX_LAG_S = 10;
+
+/** How long a master that was cut off takes jobs that the next one never hears of. */
+function maxLag(now: string, { role, info }: Look): Verdict {
+  const replicas = Number(info.raw.get('connected_slaves') ?? 0);
+  if (role === 'results' || replicas === 0) return ok('any', 'no replica is connected');
+  const wanted = `1 to ${MAX_LAG_S}`;
+  const why =
+    'seconds for which a master that is cut off goes on taking jobs, which are lost with it; with 0 min-replicas-to-write has no effect';
+  if (now === '' || (Number(now) >= 1 && Number(now) <= MAX_LAG_S)) return ok(wanted, why);
+  const set = { name: 'min-replicas-max-lag', value: String(MAX_LAG_S) };
+  return { level: 'advice', wanted, why, set };
 }
 
 /** Connections of one worker of two queues, and for everybody else. */

@@ -300,7 +300,16 @@ describe('a Redis that is badly set up', () => {
       found: expect.stringContaining(`a replica of 127.0.0.1:${primary.port}`),
       fix: expect.stringContaining('primary'),
     });
-    expect((await examine(at(primary), ['redis'])).of('redis-role').found).toBe('primary, 1 replica');
+    expect((await examine(at(primary), ['redis'])).of('redis-role')).toMatchObject({
+      status: 'warn',
+      found: expect.stringMatching(/^primary, 1 replica; min-replicas-to-write is off/),
+      fix: expect.stringContaining('redis-tune'),
+    });
+    await client.config('SET', 'min-replicas-to-write', '1');
+    expect((await examine(at(primary), ['redis'])).of('redis-role')).toMatchObject({
+      status: 'ok',
+      found: 'primary, 1 replica',
+    });
   });
 
   it('has too few replicas to accept changes', async () => {

@@ -84,7 +84,8 @@ describe('persistence', () => {
 describe('role', () => {
   it.each([
     ['', 'ok', 'primary, no replica'],
-    ['connected_slaves:2', 'ok', 'primary, 2 replicas'],
+    ['connected_slaves:2', 'warn', 'primary, 2 replicas; min-replicas-to-write is off'],
+    ['connected_slaves:2\nredis_mode:cluster', 'ok', '2 replicas at this one'],
     ['min_slaves_good_slaves:0', 'fail', 'min-replicas-to-write'],
     ['min_slaves_good_slaves:1\nconnected_slaves:1', 'ok', '1 replica'],
     ['role:slave\nmaster_host:10.0.0.1\nmaster_port:6379\nmaster_link_status:up', 'fail', '10.0.0.1:6379'],

@@ -81,6 +81,11 @@ describe('settings', () => {
     const with1 = { connected_slaves: 1 };
     expect(setting('min-replicas-to-write', server({ info: with1 })).set?.value).toBe('1');
     expect(setting('min-replicas-to-write', server()).level).toBe('ok');
+    const lag = (seconds: string, more = { info: with1 }) =>
+      setting('min-replicas-max-lag', server({ config: { 'min-replicas-max-lag': seconds }, ...more }));
+    expect(['1', '10'].map((seconds) => lag(seconds).level)).toEqual(['ok', 'ok']);
+    expect(['0', '11', '60'].map((seconds) => lag(seconds).set?.value)).toEqual(['10', '10', '10']);
+    expect(lag('60', { info: { connected_slaves: 0 } }).level).toBe('ok');
   });
 
   it('every worker has its connections', () => {

@@ -13,6 +13,7 @@ const DEFAULTS: Record<string, string> = {
   'aof-load-truncated': 'yes',
   'stop-writes-on-bgsave-error': 'yes',
   'min-replicas-to-write': '0',
+  'min-replicas-max-lag': '10',
   timeout: '0',
   'tcp-keepalive': '300',
   maxclients: '10000',

@@ -58,6 +58,13 @@ export function judgeRole({ role, mode, raw, nodes }: RedisFacts): Finding {
       { blocks },
     );
   }
+  // A Cluster hands over in step with the old master; Sentinel and people do not.
+  if (mode !== 'cluster' && replicas > 0 && good === undefined) {
+    return warn(
+      `primary, ${count(replicas)}; min-replicas-to-write is off: a primary that was replaced goes on taking jobs, and they are lost`,
+      'infer redis-tune apply (min-replicas-to-write 1)',
+    );
+  }
   if (mode === 'cluster') return ok(`one of ${nodes} nodes of a Cluster, ${count(replicas)} at this one`);
   return ok(`primary, ${count(replicas)}`);
 }
