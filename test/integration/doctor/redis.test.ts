@@ -289,7 +289,7 @@ describe('a Redis that is badly set up', () => {
   });
 
   it('is a replica; and its primary counts it', async () => {
-    const primary = await redisWith([]);
+    const primary = await redisWith(['--repl-diskless-sync-delay', '0']);
     const replica = await redisWith(['--replicaof', `127.0.0.1 ${primary.port}`]);
     const client = await primary.client();
     await until(async () =>
@@ -306,6 +306,9 @@ describe('a Redis that is badly set up', () => {
       fix: expect.stringContaining('redis-tune'),
     });
     await client.config('SET', 'min-replicas-to-write', '1');
+    await until(async () =>
+      (await client.info('replication')).includes('min_slaves_good_slaves:1') ? true : undefined,
+    );
     expect((await examine(at(primary), ['redis'])).of('redis-role')).toMatchObject({
       status: 'ok',
       found: 'primary, 1 replica',
