@@ -1,18 +1,21 @@
+import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import type { Redis } from 'ioredis';
 import { workersKey } from '../../src/lib/queue/keys.js';
 import { PREFIX, QUEUES, usedMemory } from './chaos.js';
 import { HistoryWriter, readHistories } from './history.js';
 import { MODELS, PAYLOAD_CANARY, POISON_INDEX } from './inputs.js';
 import { checkBounds, readKeyFacts } from './key-bounds.js';
-import { allKeys, readQueues, retire } from './keyspace.js';
+import { allKeys, readDamaged, readQueues, retire } from './keyspace.js';
+import { cleanEnvironment } from './processes.js';
 import type { FinalState } from './records.js';
 import type { ChaosRedis } from './redis-server.js';
 import { Known } from './submissions.js';
-import { visible } from './visible.js';
+import { UNKNOWN, visible } from './visible.js';
 import type { Watcher } from './watcher.js';
 import type { WorkerProcess } from './worker-process.js';
 
@@ -20,7 +23,7 @@ export interface Scene {
   redis: ChaosRedis;
   admin: Redis;
   workers: readonly WorkerProcess[];
-  library: string;
+  root: string;
   dir: string;
   env: Record<string, string>;
   password: string;
@@ -39,11 +42,13 @@ const READS_AT_ONCE = 32;
 export async function aftermath(scene: Scene): Promise<{ final: FinalState; refused: number }> {
   const { admin, workers, watcher } = scene;
   await readAllAgain(scene);
+  const problems = await readProblems(scene);
   for (const worker of workers) worker.noteChildren();
   await Promise.all(workers.map((worker) => worker.drain(DRAIN_MS, false)));
   const queues = await readQueues(admin, PREFIX, QUEUES);
   const starts = workers.reduce((sum, worker) => sum + worker.starts, 0);
   const known = { queues: QUEUES.length, models: MODELS.length, workers: starts };
+  const damaged = await readDamaged(admin, PREFIX, QUEUES);
   const registry = await readRegistry(admin, workers, watcher);
   const connections = await strangers(admin);
   const processes = await survivors(workers);
@@ -68,6 +73,8 @@ export async function aftermath(scene: Scene): Promise<{ final: FinalState; refu
   const unlocked = [...watcher.unlocked].map(([id, ms]) => ({ id, ms }));
   return {
     final: {
+      damaged,
+      problems,
       ...queues,
       ...registry,
       unlocked,
@@ -86,9 +93,10 @@ export async function aftermath(scene: Scene): Promise<{ final: FinalState; refu
 /** As a user with a new client would: every id that may be there. */
 async function readAllAgain(scene: Scene): Promise<void> {
   const { InferClient } = (await import(
-    pathToFileURL(scene.library).href
+    pathToFileURL(join(scene.root, 'dist/lib/index.js')).href
   )) as typeof import('../../src/lib/index.js');
-  const ids = [...new Known(readHistories(scene.histories)).submissions.keys()];
+  const { submissions } = new Known(readHistories(scene.histories));
+  const ids = [...submissions.keys()];
   const path = join(scene.dir, 'last.ndjson');
   const history = new HistoryWriter(path, 'last');
   scene.histories.push(path);
@@ -101,8 +109,10 @@ async function readAllAgain(scene: Scene): Promise<void> {
           try {
             history.add({ op: 'read', type: 'ok', id, ...visible(await client.result(id)) });
           } catch (error) {
-            if ((error as { code?: string }).code !== 'JOB_UNKNOWN') throw error;
-            history.add({ op: 'read', type: 'ok', id, state: 'unknown' });
+            const { code = '' } = error as { code?: string };
+            if (UNKNOWN.has(code)) history.add({ op: 'read', type: 'ok', id, state: 'unknown' });
+            else if (submissions.get(id)?.damaged) history.add({ op: 'read', type: 'info', id, code });
+            else throw error;
           }
         }),
       );
@@ -111,6 +121,15 @@ async function readAllAgain(scene: Scene): Promise<void> {
     await client.close();
     history.close();
   }
+}
+
+/** What `infer inspect` says is wrong, while the workers still run. */
+async function readProblems({ root, dir, env, redis }: Scene): Promise<string[]> {
+  const url = `redis://127.0.0.1:${redis.port}`;
+  const options = { cwd: dir, env: cleanEnvironment({ ...env, INFER_REDIS_URL: url }), maxBuffer: 2 ** 24 };
+  const program = join(root, 'bin/run.js');
+  const { stdout } = await promisify(execFile)(process.execPath, [program, 'inspect', '--json'], options);
+  return (JSON.parse(stdout) as { problems: { code: string }[] }).problems.map(({ code }) => code);
 }
 
 /** Heartbeats and leases that are left; those of a worker that was killed expire by themselves. */

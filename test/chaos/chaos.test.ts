@@ -6,21 +6,21 @@ import { Known } from './submissions.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-// A taste of `npm run test:chaos`, which takes minutes: one fault each of worker, runner and Redis.
-it('loses, doubles and leaks nothing while a worker, a runner and Redis fail', async () => {
+// A taste of `npm run test:chaos`, which takes minutes: one fault each of worker, runner, Redis and network.
+it('loses, doubles and leaks nothing while a worker, a runner, Redis and the network fail', async () => {
   const lines: string[] = [];
   const report = await runChaos({
     root,
     seed: 7,
-    rounds: 3,
-    faults: ['worker-kill', 'runner-kill', 'redis-kill'],
+    rounds: 4,
+    faults: ['worker-kill', 'runner-kill', 'redis-kill', 'answers-cut', 'oversized', 'twin-groups'],
     workers: 2,
     clients: 1,
     calmMs: 800,
     print: (line) => lines.push(line),
   });
   expect(report.violations, [...lines, ...summary(report)].join('\n')).toEqual([]);
-  expect(report.faults).toHaveLength(3);
+  expect(report.faults).toHaveLength(4);
   const accepted = [...new Known(report.history).submissions.values()].filter((one) => one.accepted);
   expect(accepted.length).toBeGreaterThan(50);
 }, 150_000);

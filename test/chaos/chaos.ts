@@ -7,9 +7,9 @@ import { aftermath } from './aftermath.js';
 import { check, type Limits, type Violation } from './checker.js';
 import type { ClientPlan } from './client-loop.js';
 import { ClientProcess } from './client-process.js';
-import { FAULT_KINDS, type FaultKind, injure, schedule, type Victims } from './faults.js';
-import { readHistories } from './history.js';
-import { writeModels } from './inputs.js';
+import { injure, isFault, SKEWS, schedule, TROUBLES, type TroubleName, type Victims } from './faults.js';
+import { HistoryWriter, readHistories } from './history.js';
+import { VALUE_LIMIT, writeModels } from './inputs.js';
 import { unended } from './keyspace.js';
 import { Oracle } from './oracle.js';
 import { FaultProxy } from './proxy.js';
@@ -26,7 +26,7 @@ export interface ChaosOptions {
   /** Faults come until this has passed, or `rounds` of them. */
   minutes?: number | undefined;
   rounds?: number | undefined;
-  faults?: readonly FaultKind[] | undefined;
+  faults?: readonly TroubleName[] | undefined;
   workers?: number | undefined;
   clients?: number | undefined;
   /** Longest pause between two faults [3000]. */
@@ -49,6 +49,8 @@ export interface ChaosReport {
 export const QUEUES = ['realtime', 'batch'];
 export const PREFIX = 'chaos';
 const LOCK_MS = 2000;
+/** A server that takes less in one value than some results have. */
+const LIMITED = ['--proto-max-bulk-len', String(VALUE_LIMIT)];
 const LOOPS = 4;
 const PAUSE_MS = 60;
 const CALM_MS = 3000;
@@ -117,7 +119,9 @@ class Run {
     writeModels(root, models);
     const program = await buildProgram(root, 'test/chaos/client-main.ts');
     this.last.push(() => program.remove());
-    const redis = await ChaosRedis.start(this.dir, this.password);
+    const redis = await ChaosRedis.start(this.dir, this.password, {
+      args: this.has('oversized') ? LIMITED : [],
+    });
     this.last.push(() => redis.killNow());
     const admin = redis.client();
     this.last.push(() => admin.disconnect());
@@ -125,13 +129,17 @@ class Run {
     const proxies = {
       clients: await FaultProxy.open(redis.port),
       workers: await FaultProxy.open(redis.port),
+      others: await FaultProxy.open(redis.port),
     };
-    for (const proxy of [proxies.clients, proxies.workers]) this.last.push(() => void proxy.close());
+    for (const proxy of Object.values(proxies)) this.last.push(() => void proxy.close());
 
-    this.workers = this.planWorkers(redis.port, proxies.workers.port).map(
+    this.workers = this.planWorkers(proxies.others.port, proxies.workers.port).map(
       (plan) => new WorkerProcess(plan, { root, dir: this.dir, models, env: this.env }),
     );
-    for (const worker of this.workers) this.last.push(() => worker.killNow());
+    this.workers.forEach((worker, i) => {
+      worker.skewMs = this.skew(i);
+      this.last.push(() => worker.killNow());
+    });
     await Promise.all(this.workers.map((worker) => worker.start()));
     this.startClients(program.file, proxies.clients.port);
     print(`${this.workers.length} workers ready, ${this.clients.length} clients at work`);
@@ -139,11 +147,17 @@ class Run {
     const watcher = new Watcher(admin, PREFIX, QUEUES);
     this.last.push(() => void watcher.stop());
     watcher.start();
-    const { workers } = this;
+    const { workers, clients } = this;
+    const skews = this.has('clock-skew');
+    const place = { prefix: PREFIX, queues: QUEUES, lockMs: LOCK_MS };
+    const own = join(this.dir, 'harness.ndjson');
+    const harness = new HistoryWriter(own, 'harness');
+    this.histories.push(own);
     await this.disturb(
-      { prefix: PREFIX, queues: QUEUES, lockMs: LOCK_MS, redis, admin, workers, proxies },
+      { ...place, redis, admin, workers, clients, proxies, skews, history: harness },
       watcher,
     );
+    harness.close();
     await this.bringToRest(admin);
     await watcher.stop();
 
@@ -151,7 +165,7 @@ class Run {
       redis,
       admin,
       workers,
-      library: join(root, 'dist/lib/index.js'),
+      root,
       dir: this.dir,
       env: this.env,
       password: this.password,
@@ -168,15 +182,24 @@ class Run {
     return { violations, faults: this.faults, history, state: state.final, refused: state.refused, dir };
   }
 
-  /** One past the proxy, one behind it, and one for the batch lane alone that holds a GPU's lease. */
-  private planWorkers(direct: number, proxied: number) {
+  /** One behind the proxy that fails, one behind one that mostly passes, and one for the batch lane alone that holds a GPU's lease. */
+  private planWorkers(passing: number, failing: number) {
     const small = ['--threads', '1', '--provider', 'cpu'];
     const plans = [
-      { name: 'one', queues: ['realtime', 'batch'], flags: small, port: direct },
-      { name: 'two', queues: ['realtime', 'batch'], flags: small, port: proxied },
-      { name: 'three', queues: ['batch'], flags: [...small, '--gpu', '0'], port: direct },
+      { name: 'one', queues: ['realtime', 'batch'], flags: small, port: passing },
+      { name: 'two', queues: ['realtime', 'batch'], flags: small, port: failing },
+      { name: 'three', queues: ['batch'], flags: [...small, '--gpu', '0'], port: passing },
     ];
     return plans.slice(0, this.options.workers ?? 3);
+  }
+
+  private has(name: TroubleName): boolean {
+    return (this.options.faults ?? TROUBLES).includes(name);
+  }
+
+  /** Of the host of the worker or client of this number. */
+  private skew(number: number): number {
+    return this.has('clock-skew') ? (SKEWS[number % SKEWS.length] as number) : 0;
   }
 
   private startClients(program: string, port: number): void {
@@ -193,6 +216,10 @@ class Run {
         library: join(root, 'dist/lib/index.js'),
         history: join(this.dir, `${name}.ndjson`),
         resultTtl: this.resultTtl,
+        starts: 0,
+        skewMs: this.skew(number),
+        oversized: this.has('oversized'),
+        twins: this.has('twin-groups'),
       };
       const client = new ClientProcess(program, plan, { dir: this.dir, env: this.env });
       this.last.push(() => client.killNow());
@@ -202,11 +229,14 @@ class Run {
   }
 
   private async disturb(victims: Victims, watcher: Watcher): Promise<void> {
-    const { minutes = 1, rounds, faults = FAULT_KINDS, calmMs = CALM_MS, print } = this.options;
+    const { minutes = 1, rounds, faults = TROUBLES, calmMs = CALM_MS, print } = this.options;
+    const kinds = faults.filter(isFault);
     const begin = Date.now();
     const end = rounds === undefined ? begin + minutes * 60_000 : Number.POSITIVE_INFINITY;
-    await delay(calmMs);
-    for (const kind of schedule(faults, this.random)) {
+    // With conditions alone the time passes, and no fault comes.
+    await delay(kinds.length > 0 ? calmMs : Math.min(end - begin, 60_000));
+    if (kinds.length === 0) return;
+    for (const kind of schedule(kinds, this.random)) {
       if (this.faults.length >= (rounds ?? Number.POSITIVE_INFINITY) || Date.now() + calmMs > end) break;
       const at = ((Date.now() - begin) / 1000).toFixed(1).padStart(6);
       watcher.calm = false;

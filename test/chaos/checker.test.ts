@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { check, type Limits, type ViolationName } from './checker.js';
-import { FAULT_KINDS, schedule } from './faults.js';
+import { isFault, schedule, TROUBLES } from './faults.js';
 import { random } from './random.js';
 import type { Answer, FinalJob, FinalState, HistoryEvent } from './records.js';
 import { recoveries } from './recovery.js';
+import { unanswered } from './submissions.js';
 
 const LIMITS: Limits = {
   memorySlack: 1000,
@@ -13,7 +14,7 @@ const LIMITS: Limits = {
   maxAttempts: 3,
 };
 const answer = (model: string, row: number): Answer | undefined =>
-  model === 'poison' && row === 7 ? undefined : [row, row % 10];
+  (model === 'poison' || model === 'bulky') && row === 7 ? undefined : [row, row % 10];
 
 interface Run {
   history: HistoryEvent[];
@@ -108,6 +109,8 @@ function good(): Run {
     groups: [{ id: 'g', closed: true, jobs: 2, completed: 2, failed: 0, rowsDone: 5 }],
     counts: { waiting: 0, delayed: 0, active: 0, terminal: 8 },
     results: ['plain', 'twice', 'maybe', 'g-0', 'g-1'],
+    damaged: [],
+    problems: [],
     unlocked: [{ id: 'twice', ms: 600 }],
     processes: [],
     heartbeats: [],
@@ -280,7 +283,107 @@ describe('the checker', () => {
   });
 });
 
+describe('all data deleted', () => {
+  const flush = () => event({ op: 'flush', type: 'ok', id: '' });
+  const emptied = (problems: string[]): Run => {
+    const run = good();
+    run.history.push(flush());
+    Object.assign(run.state, { jobs: [], groups: [], results: [], problems });
+    run.state.counts = { waiting: 0, delayed: 0, active: 0, terminal: 0 };
+    return run;
+  };
+
+  it('takes what was queued before, if inspect says so', () => {
+    expect(names(emptied(['DATA_LOST']))).toEqual([]);
+    expect(names(emptied([]))).toEqual(['loss-untold']);
+  });
+
+  it('excuses a read of such a job, and none of a job that was queued after', () => {
+    const run = emptied(['DATA_LOST']);
+    run.history.push(read('plain', 1, { state: 'unknown' }), ...submit('plain', 1), ...submit('later', 9));
+    expect(names(run)).toEqual(['conservation', 'lost']);
+    run.state.jobs.push(job('plain'), job('later'));
+    run.state.counts.terminal = 2;
+    expect(names(run)).toEqual([]);
+    run.history.push(read('later', 9, { state: 'unknown' }));
+    expect(names(run)).toEqual(['lost']);
+  });
+
+  it('lets a job that is queued again have another outcome, once', () => {
+    const run = emptied(['DATA_LOST']);
+    run.history.push(...submit('unwanted', 6), read('unwanted', 6), read('unwanted', 6));
+    run.state.jobs.push(job('unwanted'));
+    run.state.counts.terminal = 1;
+    expect(names(run)).toEqual([]);
+    run.history.push(read('unwanted', 6, { digest: 'another' }));
+    expect(names(run)).toEqual(['result-changed']);
+  });
+});
+
+describe('a damaged job', () => {
+  const damage = (id: string) => event({ op: 'damage', type: 'ok', id });
+
+  it('may end as it likes, and no other', () => {
+    const run = good();
+    run.history.push(damage('plain'), damage('g-1'));
+    change('plain', { state: 'failed', places: ['failed'], hasResult: false, failureCode: 'JOB_DAMAGED' })(
+      run,
+    );
+    change('g-1', { executions: 4 })(run);
+    run.state.groups = [];
+    expect(names(run)).toEqual([]);
+    change('maybe', { state: 'failed', places: ['failed'], hasResult: false, failureCode: 'JOB_DAMAGED' })(
+      run,
+    );
+    expect(names(run)).toEqual(['unasked-end']);
+  });
+
+  it('is named while it has not ended', () => {
+    const run = good();
+    run.history.push(damage('plain'));
+    change('plain', { state: undefined, places: [], hasResult: false })(run);
+    run.state.counts.terminal -= 1;
+    expect(names(run)).toEqual(['damage-untold']);
+    run.state.damaged = ['plain'];
+    expect(names(run)).toEqual([]);
+  });
+});
+
+describe('a result that is larger than the server takes', () => {
+  const bulky = (failureCode: string): Run => {
+    const run = good();
+    run.history.push(...submit('bulk', 7, { work: { model: 'bulky', from: 7, count: 1 } }));
+    run.state.jobs.push(job('bulk', { state: 'failed', failureCode }));
+    run.state.counts.terminal += 1;
+    return run;
+  };
+
+  it('fails its job with its code and no other', () => {
+    expect(names(bulky('RESULT_TOO_LARGE'))).toEqual([]);
+    expect(names(bulky('RUN_FAILED'))).toEqual(['unasked-end']);
+  });
+});
+
+describe('a client that was killed', () => {
+  it('sends again what it had no answer to, as it was last sent', () => {
+    const work = { model: 'slow' as const, from: 3, count: 1 };
+    const history = [
+      ...submit('done', 1),
+      event({ op: 'submit', type: 'invoke', id: 'open', work, queue: 'batch' }),
+      event({ op: 'submit', type: 'info', id: 'open', code: 'NO_ANSWER' }),
+      event({ op: 'group', type: 'invoke', id: 'g', work, chunkRows: 3 }),
+      event({ op: 'cancel', type: 'invoke', id: 'done' }),
+    ];
+    expect(unanswered(history).map(({ op, id, queue }) => [op, id, queue])).toEqual([
+      ['submit', 'open', 'batch'],
+      ['group', 'g', undefined],
+    ]);
+  });
+});
+
 describe('a run', () => {
+  const FAULT_KINDS = TROUBLES.filter(isFault);
+
   it('has the same faults in the same order for the same seed', () => {
     const first = (seed: number) => {
       const kinds = schedule(FAULT_KINDS, random(seed));

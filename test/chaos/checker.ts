@@ -24,6 +24,8 @@ export const PROMISES = {
   conservation: '7: the sum of all states is not what was accepted',
   'group-miscounted': '7: a group does not add up to its chunks',
   'leaked-canary': '8: a payload or a secret is in a log',
+  'damage-untold': 'a damaged job has not ended and is not named as damaged',
+  'loss-untold': 'all data was deleted, and inspect does not say so',
   'left-running': '9: a process lives on after the stop',
   'left-leased': '9: a heartbeat, lease, lock or connection is left after the stop',
   'left-keys': '7: keys that no retention removes',
@@ -48,6 +50,8 @@ export interface Limits {
 export type AnswerOf = (model: Work['model'], row: number) => Answer | undefined;
 
 const ENDED = new Set(['completed', 'failed', 'expired', 'cancelled']);
+/** How a job of each model fails whose input makes it. */
+const FAILURES: Partial<Record<Work['model'], string>> = { poison: 'RUN_FAILED', bulky: 'RESULT_TOO_LARGE' };
 const LOST_RUNNER = new Set(['RUNNER_DIED', 'DEVICE_ERROR', 'RUNNER_START']);
 
 /** Pure: what the clients saw and what Redis holds, against the promises. `now` is the end of the run. */
@@ -68,15 +72,25 @@ export function check(
 
   let expected = 0;
   let retired = 0;
+  let damaged = 0;
   for (const submission of known.submissions.values()) {
     const [job, ...more] = jobs.get(submission.id) ?? [];
     if (more.length > 0) report('doubled-job', `${submission.id} is in ${more.length + 1} queues`);
+    if (submission.damaged) {
+      // Whatever became of it, it is told; and it counts for nothing else.
+      damaged += job?.places.length ?? 0;
+      const ended = job?.state !== undefined && ENDED.has(job.state);
+      const told = ended || state.damaged.includes(submission.id) || submission.flushed;
+      if (!told) report('damage-untold', `${submission.id} is ${job?.state ?? 'in no state'}`);
+      continue;
+    }
     if (job === undefined || job.state === 'gone') {
       const mayBeGone =
         submission.resultTtl === 0 && now - submission.firstAt > limits.shortestRecordS * 1000;
-      if (job === undefined && mayBeGone && submission.accepted) retired += 1;
-      else if (!mayBeGone && submission.accepted) report('lost', `${submission.id} was accepted and is gone`);
-      if (submission.accepted || job !== undefined) expected += 1;
+      if (job === undefined && mayBeGone && submission.accepted && !submission.flushed) retired += 1;
+      else if (!mayBeGone && submission.accepted && !submission.flushed)
+        report('lost', `${submission.id} was accepted and is gone`);
+      if ((submission.accepted && !submission.flushed) || job !== undefined) expected += 1;
       continue;
     }
     expected += 1;
@@ -90,7 +104,7 @@ export function check(
     if (!known.submissions.has(id)) report('unknown-result', `a result of ${id}, which was never submitted`);
   }
   const { waiting, delayed, active, terminal } = state.counts;
-  const sum = waiting + delayed + active + terminal + retired;
+  const sum = waiting + delayed + active + terminal + retired - damaged;
   if (sum !== expected) {
     report(
       'conservation',
@@ -99,6 +113,9 @@ export function check(
   }
   checkGroups(known, state, jobs, report);
   checkRest(state, limits, report);
+  if (Number.isFinite(known.flushedAt) && !state.problems.includes('DATA_LOST')) {
+    report('loss-untold', `at ${new Date(known.flushedAt).toISOString()}`);
+  }
   return found;
 }
 
@@ -152,7 +169,7 @@ function checkEnding(
   }
   if (job.state !== 'failed') return;
   const bad = rowsOf(submission).some((row) => answer(submission.work.model, row) === undefined);
-  if (bad && failureCode === 'RUN_FAILED') return;
+  if (bad && failureCode === FAILURES[submission.work.model]) return;
   if (failureCode === 'POISON' && job.lapses >= limits.maxLapses) return;
   if (LOST_RUNNER.has(failureCode ?? '') && job.settled >= limits.maxAttempts) return;
   report('unasked-end', `${id} failed with ${failureCode} after ${job.executions} executions`);
@@ -171,6 +188,7 @@ function checkReads(history: readonly HistoryEvent[], known: Known, answer: Answ
     told.add(name + id);
   };
   for (const event of history) {
+    if (event.op === 'flush') seen.clear();
     if (event.op !== 'read' || event.type !== 'ok') continue;
     const { id, state = 'none', digest = '' } = event;
     const submission = known.submissions.get(id);
@@ -178,9 +196,11 @@ function checkReads(history: readonly HistoryEvent[], known: Known, answer: Answ
       if (state !== 'unknown') once('unknown-result', id, `${id} was read as ${state} and never submitted`);
       continue;
     }
+    if (submission.damaged) continue;
     if (state === 'unknown') {
       const acceptedBefore = submission.acceptedAt !== undefined && submission.acceptedAt < event.t;
-      if (acceptedBefore && submission.resultTtl > 0) once('lost', id, `${id} was accepted and then unknown`);
+      const mayBeGone = submission.resultTtl === 0 || known.wasFlushed(submission, event.t);
+      if (acceptedBefore && !mayBeGone) once('lost', id, `${id} was accepted and then unknown`);
       continue;
     }
     const before = seen.get(id);
@@ -208,6 +228,7 @@ function checkGroups(known: Known, state: FinalState, jobs: Map<string, FinalJob
   const groups = new Map(state.groups.map((group) => [group.id, group]));
   for (const { id, chunks } of known.groups.values()) {
     const group = groups.get(id);
+    if (chunks.some((chunk) => chunk.damaged || chunk.flushed)) continue;
     if (group === undefined) {
       report('lost', `group ${id} was accepted and is gone`);
       continue;

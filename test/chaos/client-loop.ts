@@ -4,8 +4,8 @@ import { payloadFromValue } from '../../src/lib/input/value.js';
 import type { HistoryWriter } from './history.js';
 import { inputOf } from './inputs.js';
 import type { Random } from './random.js';
-import type { ModelName, Work } from './records.js';
-import { visible } from './visible.js';
+import type { HistoryEvent, ModelName, Work } from './records.js';
+import { UNKNOWN, visible } from './visible.js';
 
 export interface ClientPlan {
   name: string;
@@ -19,6 +19,14 @@ export interface ClientPlan {
   library: string;
   history: string;
   resultTtl: number;
+  /** How often the process was started before: makes ids of this one its own. */
+  starts: number;
+  /** By how much the clock of its host is ahead, ms. */
+  skewMs: number;
+  /** Submits jobs whose results are larger than the server takes. */
+  oversized: boolean;
+  /** Sends groups twice at once, and gives up one of the two. */
+  twins: boolean;
 }
 
 type Submit = {
@@ -73,6 +81,8 @@ export class ClientLoop {
       else if (dice < 0.67) await this.submit({ ...this.single(), expiresMs: random.int(1, 1500) });
       else if (dice < 0.72) await this.submitAndCancel(this.single());
       else if (dice < 0.74) await this.group();
+      else if (dice < 0.76 && this.plan.twins) await this.groupTwice();
+      else if (dice < 0.79 && this.plan.oversized) await this.submit(this.bulky());
       else await this.readOne();
       await delay(random.int(0, 2 * this.plan.pauseMs), undefined, { signal: this.stop }).catch(
         () => undefined,
@@ -94,9 +104,20 @@ export class ClientLoop {
     };
   }
 
+  private bulky(): Submit {
+    return { ...this.single(), work: this.work('bulky', 1), resultTtl: this.plan.resultTtl };
+  }
+
   private newId(kind: string): string {
     this.serial += 1;
-    return `${kind}${this.plan.number}-${this.index}-${this.serial}`;
+    const { number, starts } = this.plan;
+    return `${kind}${number}-${starts}-${this.index}-${this.serial}`;
+  }
+
+  /** Sends again what an earlier process of this client began and had no answer to. */
+  async resume({ op, id, work, queue = 'batch', resultTtl = 0 }: HistoryEvent): Promise<void> {
+    if (op === 'group') await this.sendGroup(id, work as Work);
+    else await this.submit({ id, work: work as Work, priority: 0, queue, resultTtl });
   }
 
   /** Loops of a client take turns through its rows. */
@@ -108,11 +129,12 @@ export class ClientLoop {
 
   /** Until it is known to be accepted, with the same id each time: that is what ids are for. */
   private async submit(submit: Submit): Promise<boolean> {
-    const { id, work, resultTtl } = submit;
+    const { id, work, resultTtl, queue } = submit;
     const noted = {
       id,
       work,
       resultTtl,
+      queue,
       ...(submit.expiresMs === undefined ? {} : { expires: true as const }),
     };
     while (Date.now() < this.lastTry) {
@@ -132,8 +154,8 @@ export class ClientLoop {
 
   /** One call for both; a wait that ends early says nothing about the job. */
   private async submitAndWait(submit: Submit): Promise<void> {
-    const { id, work, resultTtl } = submit;
-    this.history.add({ op: 'submit', type: 'invoke', id, work, resultTtl });
+    const { id, work, resultTtl, queue } = submit;
+    this.history.add({ op: 'submit', type: 'invoke', id, work, resultTtl, queue });
     try {
       const job = await within(
         this.client.run(inputOf(work), { ...options(submit), timeoutMs: WAIT_MS }),
@@ -171,29 +193,55 @@ export class ClientLoop {
 
   private async group(): Promise<void> {
     const id = this.newId('g');
-    const work = this.work(this.random.pick<ModelName>(['digits', 'slow']), GROUP_ROWS);
-    const { resultTtl } = this.plan;
-    while (Date.now() < this.lastTry) {
-      this.history.add({ op: 'group', type: 'invoke', id, work, resultTtl, chunkRows: CHUNK_ROWS });
-      try {
-        const signature = await within(this.client.signatures.find(work.model));
-        const chunks = (async function* (): AsyncGenerator<Payload> {
-          for (let from = 0; from < work.count; from += CHUNK_ROWS) {
-            const count = Math.min(CHUNK_ROWS, work.count - from);
-            yield payloadFromValue(inputOf({ ...work, from: work.from + from, count }), signature);
-          }
-        })();
-        const group = await within(
-          this.client.submitMany(chunks, signature, { id, resultTtl, queue: 'batch' }),
-        );
-        this.history.add({ op: 'group', type: 'ok', id, jobs: group.jobs });
-        break;
-      } catch (error) {
-        this.history.add({ op: 'group', type: 'info', id, code: codeOf(error) });
-        await delay(RETRY_MS);
-      }
-    }
+    await this.sendGroup(id, this.groupWork());
     if (this.random.chance(0.15)) await this.cancel(id);
+  }
+
+  /** The same group at the same time, as a gateway sends that tries again; the first of the two is given up. */
+  private async groupTwice(): Promise<void> {
+    const id = this.newId('g');
+    const work = this.groupWork();
+    const givenUp = new AbortController();
+    const { signal } = givenUp;
+    const first = this.sendOnce(id, work, signal);
+    await delay(this.random.int(0, 20));
+    const second = this.sendGroup(id, work);
+    await delay(this.random.int(0, 40));
+    if (this.random.chance(0.7)) givenUp.abort();
+    await Promise.all([first, second]);
+  }
+
+  private groupWork(): Work {
+    return this.work(this.random.pick<ModelName>(['digits', 'slow']), GROUP_ROWS);
+  }
+
+  private async sendGroup(id: string, work: Work): Promise<void> {
+    while (Date.now() < this.lastTry) {
+      if (await this.sendOnce(id, work)) return;
+      await delay(RETRY_MS);
+    }
+  }
+
+  /** Answers whether all of it is known to be queued. */
+  private async sendOnce(id: string, work: Work, signal?: AbortSignal): Promise<boolean> {
+    const { resultTtl } = this.plan;
+    this.history.add({ op: 'group', type: 'invoke', id, work, resultTtl, chunkRows: CHUNK_ROWS });
+    try {
+      const signature = await within(this.client.signatures.find(work.model));
+      const chunks = (async function* (): AsyncGenerator<Payload> {
+        for (let from = 0; from < work.count; from += CHUNK_ROWS) {
+          const count = Math.min(CHUNK_ROWS, work.count - from);
+          yield payloadFromValue(inputOf({ ...work, from: work.from + from, count }), signature);
+        }
+      })();
+      const options = { id, resultTtl, queue: 'batch', signal };
+      const group = await within(this.client.submitMany(chunks, signature, options));
+      this.history.add({ op: 'group', type: 'ok', id, jobs: group.jobs });
+      return true;
+    } catch (error) {
+      this.history.add({ op: 'group', type: 'info', id, code: codeOf(error) });
+      return false;
+    }
   }
 
   private async readOne(): Promise<void> {
@@ -202,7 +250,7 @@ export class ClientLoop {
     try {
       this.noteRead(await within(this.client.result(id)));
     } catch (error) {
-      const gone = codeOf(error) === 'JOB_UNKNOWN';
+      const gone = UNKNOWN.has(codeOf(error));
       this.history.add({ op: 'read', type: gone ? 'ok' : 'info', id, ...(gone ? { state: 'unknown' } : {}) });
     }
   }

@@ -6,8 +6,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type { InferClient } from '../../src/lib/index.js';
 import { ClientLoop, type ClientPlan } from './client-loop.js';
-import { HistoryWriter } from './history.js';
+import { HistoryWriter, readHistories } from './history.js';
 import { random } from './random.js';
+import { unanswered } from './submissions.js';
 
 const plan = JSON.parse(process.argv[2] as string) as ClientPlan;
 const { InferClient: Client } = (await import(
@@ -31,12 +32,25 @@ async function open(): Promise<InferClient> {
 }
 
 const client = await open();
-const history = new HistoryWriter(plan.history, plan.name);
+const begun = plan.starts === 0 ? [] : unanswered(readHistories([plan.history]));
+const history = new HistoryWriter(plan.history, plan.name, plan.skewMs);
 const loops = Array.from(
   { length: plan.loops },
-  (_, i) => new ClientLoop(client, history, plan, i, random(plan.seed * 31 + i), stopping.signal),
+  (_, i) =>
+    new ClientLoop(
+      client,
+      history,
+      plan,
+      i,
+      random(plan.seed * 31 + i + 7919 * plan.starts),
+      stopping.signal,
+    ),
 );
-await Promise.all(loops.map((loop) => loop.run()));
+const [first] = loops;
+await Promise.all([
+  ...loops.map((loop) => loop.run()),
+  ...begun.map((event) => (first as ClientLoop).resume(event)),
+]);
 history.close();
 await client.close();
 process.exit(0);

@@ -3,28 +3,37 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClientPlan } from './client-loop.js';
-import { cleanEnvironment } from './processes.js';
+import { cleanEnvironment, skewed } from './processes.js';
 
-/** A client in a process of its own. */
+/** A client in a process of its own, which can be killed and come back. */
 export class ClientProcess {
-  private readonly child: ChildProcess;
+  private child: ChildProcess;
 
-  constructor(program: string, plan: ClientPlan, place: { dir: string; env: Record<string, string> }) {
-    const log = openSync(join(place.dir, `client-${plan.name}.log`), 'a');
-    this.child = spawn(process.execPath, [program, JSON.stringify(plan)], {
-      cwd: place.dir,
-      env: cleanEnvironment(place.env),
-      stdio: ['pipe', log, log],
-    });
-    closeSync(log);
+  constructor(
+    private readonly program: string,
+    private plan: ClientPlan,
+    private readonly place: { dir: string; env: Record<string, string> },
+  ) {
+    this.child = this.spawn();
   }
 
-  get pid(): number | undefined {
-    return this.child.pid;
+  get name(): string {
+    return this.plan.name;
   }
 
   get isUp(): boolean {
     return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** SIGKILL; then another process of the same client, which sends again what had no answer. */
+  async crash(skewMs: number): Promise<void> {
+    if (this.isUp) {
+      const gone = once(this.child, 'exit');
+      this.killNow();
+      await gone;
+    }
+    this.plan = { ...this.plan, starts: this.plan.starts + 1, skewMs };
+    this.child = this.spawn();
   }
 
   /** Lets it finish what it began; answers whether it ended by itself. */
@@ -40,5 +49,17 @@ export class ClientProcess {
 
   killNow(): void {
     this.child.kill('SIGKILL');
+  }
+
+  private spawn(): ChildProcess {
+    const { program, plan, place } = this;
+    const log = openSync(join(place.dir, `client-${plan.name}.log`), 'a');
+    const child = spawn(process.execPath, [program, JSON.stringify(plan)], {
+      cwd: place.dir,
+      env: cleanEnvironment({ ...place.env, ...skewed(plan.skewMs) }),
+      stdio: ['pipe', log, log],
+    });
+    closeSync(log);
+    return child;
   }
 }

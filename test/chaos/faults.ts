@@ -1,6 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { heldBy } from './keyspace.js';
+import type { ClientProcess } from './client-process.js';
+import { DAMAGE_NAMES, damage } from './damage.js';
+import type { HistoryWriter } from './history.js';
+import { heldBy, openJobs } from './keyspace.js';
 import { signal } from './processes.js';
 import type { FaultProxy } from './proxy.js';
 import type { Random } from './random.js';
@@ -15,7 +18,13 @@ export interface Victims {
   redis: ChaosRedis;
   admin: Redis;
   workers: readonly WorkerProcess[];
-  proxies: { clients: FaultProxy; workers: FaultProxy };
+  clients: readonly ClientProcess[];
+  /** `others` is before the workers that no other fault of the network hits. */
+  proxies: { clients: FaultProxy; workers: FaultProxy; others: FaultProxy };
+  /** What the harness itself does to jobs. */
+  history: HistoryWriter;
+  /** Whether processes that start have wrong clocks. */
+  skews: boolean;
 }
 
 type Injury = Omit<FaultRecord, 'kind'>;
@@ -91,16 +100,81 @@ const FAULTS = {
     const reset = victims.proxies[side].reset();
     return { at: Date.now(), held: [], ...hit(victims, side), detail: `${reset} connections of ${side}` };
   },
+  'answers-cut': async ({ proxies }, random) => {
+    const ms = random.int(1500, 3000);
+    const all = Object.values(proxies);
+    for (const proxy of all) proxy.set({ kind: 'cut' });
+    await delay(ms);
+    for (const proxy of all) proxy.set({ kind: 'pass' });
+    const cuts = all.reduce((sum, proxy) => sum + proxy.cuts, 0);
+    return {
+      at: Date.now(),
+      held: [],
+      clients: true,
+      detail: `${cuts} kinds of requests run, their answers lost`,
+    };
+  },
+  'submitter-kill': async (victims, random) => {
+    const client = random.pick(victims.clients);
+    const skewMs = victims.skews ? random.pick(SKEWS) : 0;
+    await client.crash(skewMs);
+    return {
+      at: Date.now(),
+      held: [],
+      clients: true,
+      detail: `${client.name}, back with its clock ${ahead(skewMs)}`,
+    };
+  },
+  'clock-skew': async (victims, random) => {
+    const worker = anyWorker(victims, random);
+    worker.skewMs = random.pick(SKEWS.filter((ms) => ms !== worker.skewMs));
+    const at = Date.now();
+    await worker.drain(20_000, true);
+    return { at, held: [], detail: `${worker.plan.name}, back with its clock ${ahead(worker.skewMs)}` };
+  },
+  'key-damage': async ({ admin, prefix, queues, history }, random) => {
+    const jobs = await openJobs(admin, prefix, queues);
+    const at = Date.now();
+    if (jobs.length === 0) return { at, held: [], detail: 'no job was there' };
+    const job = random.pick(jobs);
+    const how = random.pick(DAMAGE_NAMES);
+    // Before it is done: a client may see it at once.
+    history.add({ op: 'damage', type: 'ok', id: job.id });
+    await damage(how, admin, prefix, job);
+    return { at, held: [], detail: `${job.id}: ${how}` };
+  },
+  flush: async ({ admin, history }) => {
+    await admin.flushall();
+    history.add({ op: 'flush', type: 'ok', id: '' });
+    return { at: Date.now(), held: [], detail: 'all data deleted' };
+  },
 } satisfies Record<string, Fault>;
 
 export type FaultKind = keyof typeof FAULTS;
-export const FAULT_KINDS = Object.keys(FAULTS) as FaultKind[];
+const FAULT_KINDS = Object.keys(FAULTS) as FaultKind[];
+
+/** Not done at a moment: they hold for the whole run, and so do wrong clocks. */
+const CONDITIONS = ['oversized', 'twin-groups'] as const;
+
+/** Everything that may be named in `--faults`. */
+export type TroubleName = FaultKind | (typeof CONDITIONS)[number];
+export const TROUBLES: readonly TroubleName[] = [...FAULT_KINDS, ...CONDITIONS];
+
+export const isFault = (name: TroubleName): name is FaultKind => name in FAULTS;
+
+/** How far clocks of hosts are off, ms. */
+const HOUR_MS = 3_600_000;
+export const SKEWS: readonly number[] = [HOUR_MS, -HOUR_MS, 0];
+
+function ahead(ms: number): string {
+  return ms === 0 ? 'right' : `${Math.abs(ms) / HOUR_MS} h ${ms > 0 ? 'ahead' : 'behind'}`;
+}
 
 export async function injure(kind: FaultKind, victims: Victims, random: Random): Promise<FaultRecord> {
   return { kind, ...(await FAULTS[kind](victims, random)) };
 }
 
-/** Endless, each kind once before any comes again. */
+/** Endless, each kind once before any comes again. @param kinds one or more */
 export function* schedule(kinds: readonly FaultKind[], random: Random): Generator<FaultKind, never> {
   for (;;) yield* random.shuffle(kinds);
 }

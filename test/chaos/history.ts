@@ -8,12 +8,17 @@ export class HistoryWriter {
   constructor(
     path: string,
     private readonly process: string,
+    /** By how much this process's clock is ahead, ms: a history has one time. */
+    private readonly skewMs = 0,
   ) {
     this.file = openSync(path, 'a');
   }
 
   add(event: Omit<HistoryEvent, 't' | 'process'>): void {
-    writeSync(this.file, `${JSON.stringify({ t: Date.now(), process: this.process, ...event })}\n`);
+    writeSync(
+      this.file,
+      `${JSON.stringify({ t: Date.now() - this.skewMs, process: this.process, ...event })}\n`,
+    );
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
-import { poison, slow, stringEcho, writeModel } from '../support/onnx-builder.js';
+import { doubler, poison, slow, stringEcho, writeModel } from '../support/onnx-builder.js';
 import { random } from './random.js';
 import type { ModelName, Work } from './records.js';
 
@@ -15,14 +15,28 @@ const TURNS = [0, 1, 4, 20];
 const LONG_TURNS = 400;
 const LONG_EVERY = 61;
 
-export const MODELS: readonly ModelName[] = ['digits', 'slow', 'echo', 'poison'];
+export const MODELS: readonly ModelName[] = ['digits', 'slow', 'echo', 'poison', 'bulky'];
 
-/** The real digits model, and three made for the purpose: one slow, one for text, one that may fail. */
+/** Bytes that the server takes in one value when outcomes are oversized: the least that Redis can be set to. */
+export const VALUE_LIMIT = 1024 * 1024;
+
+/** Every third answer is larger than that. */
+const BULKY = `
+export const preprocess = ({ n }) => ({ x: [n, 0, 0, 0] });
+export const postprocess = ({ y }) => {
+  const n = (y.data[0] - 1) / 2;
+  return n % 3 === 0 ? { n, text: 'x'.repeat(${VALUE_LIMIT * 1.2}) } : { n };
+};
+`;
+
+/** The real digits model, and four made for the purpose: one slow, one for text, one that may fail, one that says too much. */
 export function writeModels(root: string, dir: string): void {
   cpSync(join(root, 'models/digits'), join(dir, 'digits'), { recursive: true });
   writeModel(dir, 'slow', slow());
   writeModel(dir, 'echo', stringEcho());
   writeModel(dir, 'poison', poison());
+  const handler = { handler: './handler.mjs' };
+  writeModel(dir, 'bulky', doubler(), handler, { files: { 'handler.mjs': BULKY } });
 }
 
 /** Row `n` of digits: 64 grey values that no other row has. */
@@ -34,6 +48,11 @@ export function pixels(n: number): Float32Array {
 /** Every seventh row of the poison model breaks its run. */
 export function poisonIndex(n: number): number {
   return n % 7 === 0 ? POISON_INDEX : n % 4;
+}
+
+/** Whether the answer to a row is larger than `VALUE_LIMIT`. */
+export function isOversized(n: number): boolean {
+  return n % 3 === 0;
 }
 
 export function echoText(n: number): string {
@@ -48,15 +67,23 @@ export function inputOf(work: Work): unknown {
   return work.model === 'slow' ? { x: rows, turns: [turns(work.from)] } : { [INPUTS[work.model]]: rows };
 }
 
-const INPUTS: Record<ModelName, string> = { digits: 'pixels', slow: 'x', echo: 'text', poison: 'index' };
+const INPUTS: Record<ModelName, string> = {
+  digits: 'pixels',
+  slow: 'x',
+  echo: 'text',
+  poison: 'index',
+  bulky: 'n',
+};
 const ROWS: Record<ModelName, (n: number) => unknown[]> = {
   digits: (n) => [...pixels(n)],
   slow: (n) => [n, n % 1000],
   echo: (n) => [echoText(n)],
   poison: (n) => [poisonIndex(n)],
+  bulky: (n) => [n],
 };
 
 function single(model: ModelName, row: unknown[], n: number): unknown {
+  if (model === 'bulky') return { n };
   return model === 'slow' ? { x: row, turns: [turns(n)] } : { [INPUTS[model]]: row };
 }
 

@@ -119,6 +119,6 @@ async function isOpen(
   if (place.kind.name === 'group') return (await redis.hexists(key, 'finishedOn')) === 0;
   const job = place.kind.name === 'job' ? key : bullBase(prefix, place.queue) + place.id;
   // A record without a name is what is left of one, or of one that never was.
-  const [name, state] = await redis.hmget(job, 'name', 'st');
+  const [name = null, state = null] = await redis.hmget(job, 'name', 'st').catch(() => []);
   return name !== null && state === null;
 }

@@ -3,6 +3,7 @@ import { expireAllDue } from '../../src/lib/queue/deadlines.js';
 import {
   bullBase,
   cancelledKey,
+  damagedKey,
   dataKey,
   expiredKey,
   installationTag,
@@ -32,7 +33,9 @@ export async function heldBy(
   for (const queue of queues) {
     const base = bullBase(prefix, queue);
     for (const id of await redis.lrange(`${base}active`, 0, -1)) {
-      if ((await redis.hget(base + id, 'pb')) === worker) held.push(id);
+      // A record that is damaged is nobody's.
+      const holder = await redis.hget(base + id, 'pb').catch(() => null);
+      if (holder === worker) held.push(id);
     }
   }
   return held;
@@ -148,7 +151,7 @@ async function readJob(
   locked: boolean,
   hasResult: boolean,
 ): Promise<FinalJob> {
-  const hash = await redis.hgetall(base + id);
+  const hash: Record<string, string> = await redis.hgetall(base + id).catch(() => ({ damaged: '1' }));
   return {
     id,
     queue,
@@ -157,13 +160,23 @@ async function readJob(
     places,
     locked,
     hasResult,
-    executions: Number(hash.ats ?? 0),
-    settled: Number(hash.atm ?? 0),
-    lapses: Number(hash.stc ?? 0),
-    failureCode: hash.f ? (JSON.parse(hash.f) as { code: string }).code : undefined,
-    worker: hash.m ? (JSON.parse(hash.m) as { worker?: string }).worker : undefined,
+    // What was damaged counts as none.
+    executions: Number(hash.ats) || 0,
+    settled: Number(hash.atm) || 0,
+    lapses: Number(hash.stc) || 0,
+    failureCode: parsed<{ code: string }>(hash.f)?.code,
+    worker: parsed<{ worker?: string }>(hash.m)?.worker,
     finishedOn: hash.finishedOn === undefined ? undefined : Number(hash.finishedOn),
   };
+}
+
+/** Undefined where there is nothing, or nothing that can be read. */
+function parsed<T>(json: string | undefined): T | undefined {
+  try {
+    return json ? (JSON.parse(json) as T) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 async function readGroup(redis: Redis, key: string, id: string): Promise<FinalGroup> {
@@ -203,4 +216,34 @@ export async function retire(redis: Redis, prefix: string, queues: readonly stri
   const fixed = new Set([...names, ...marks]);
   for (const queue of queues) for (const part of FIXED) fixed.add(bullBase(prefix, queue) + part);
   return (await allKeys(redis, prefix)).filter((key) => !fixed.has(key));
+}
+
+/** Ids in the registers of damaged jobs. */
+export async function readDamaged(
+  redis: Redis,
+  prefix: string,
+  queues: readonly string[],
+): Promise<string[]> {
+  const ids = await Promise.all(
+    queues.map((queue) => redis.zrange(damagedKey(queueTag(prefix, queue)), '0', '-1')),
+  );
+  return ids.flat();
+}
+
+/** Jobs that wait or run, with their queue. */
+export async function openJobs(
+  redis: Redis,
+  prefix: string,
+  queues: readonly string[],
+): Promise<{ queue: string; id: string }[]> {
+  const found: { queue: string; id: string }[] = [];
+  for (const queue of queues) {
+    const base = bullBase(prefix, queue);
+    const ids = [
+      ...(await redis.lrange(`${base}active`, 0, -1)),
+      ...(await redis.zrange(`${base}prioritized`, '0', '-1')),
+    ];
+    found.push(...ids.map((id) => ({ queue, id })));
+  }
+  return found;
 }

@@ -1,13 +1,13 @@
 import { parseArgs } from 'node:util';
 import { runChaos } from './chaos.js';
-import { FAULT_KINDS, type FaultKind } from './faults.js';
+import { TROUBLES, type TroubleName } from './faults.js';
 import { summary } from './report.js';
 
 const USAGE = `usage: npm run test:chaos -- [--seed N] [--minutes M | --rounds N] [--faults a,b,...] [--keep]
   --seed     decides faults and inputs [by the clock]; printed first
   --minutes  how long faults come [1]
   --rounds   this many faults instead
-  --faults   only these: ${FAULT_KINDS.join(', ')}
+  --faults   only these: ${TROUBLES.join(', ')}
   --workers, --clients  how many of each [3, 2]
   --keep     keep logs and histories, and say where`;
 
@@ -47,7 +47,7 @@ function parse(argv: string[]) {
     },
   });
   const faults = values.faults?.split(',');
-  const unknown = faults?.find((name) => !FAULT_KINDS.includes(name as FaultKind));
+  const unknown = faults?.find((name) => !TROUBLES.includes(name as TroubleName));
   if (unknown !== undefined) throw new Error(`there is no fault ${unknown}`);
   return {
     seed: number('seed', values.seed) ?? Date.now() % 1_000_000,
@@ -55,7 +55,7 @@ function parse(argv: string[]) {
     rounds: number('rounds', values.rounds),
     workers: number('workers', values.workers),
     clients: number('clients', values.clients),
-    faults: faults as FaultKind[] | undefined,
+    faults: faults as TroubleName[] | undefined,
     keep: values.keep,
   };
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { echoText, pixels, poisonIndex } from './inputs.js';
+import { echoText, isOversized, pixels, poisonIndex } from './inputs.js';
 import type { Answer, Work } from './records.js';
 
 const TABLE = [10, 20, 30, 40];
@@ -32,6 +32,8 @@ export class Oracle {
         return [n, n % 1000];
       case 'echo':
         return [echoText(n)];
+      case 'bulky':
+        return isOversized(n) ? undefined : [n];
       case 'poison': {
         const value = TABLE[poisonIndex(n)];
         return value === undefined ? undefined : [value];

@@ -1,4 +1,5 @@
 import { processTable } from '../support/process-table.js';
+import { shiftedClock } from '../support/shifted-clock.js';
 
 /** Ids of a process's children; none once it is gone. */
 export function childrenOf(pid: number): number[] {
@@ -32,4 +33,9 @@ export function cleanEnvironment(more: Record<string, string>): NodeJS.ProcessEn
     ([name]) => !/^(INFER_|REDIS|NODE_OPTIONS|VITEST)/.test(name),
   );
   return { ...Object.fromEntries(kept), ...more };
+}
+
+/** More environment for a process whose host's clock is ahead by so many ms; none where it is right. */
+export function skewed(ms: number): Record<string, string> {
+  return ms === 0 ? {} : shiftedClock(ms);
 }

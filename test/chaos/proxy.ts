@@ -1,24 +1,37 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, type Server, type Socket, connect as tcp } from 'node:net';
+import { echo, parseRequest, type Request, requestEnd } from '../support/requests.js';
 
 /**
  * pass; delay every piece; black-hole (nothing gets through, nothing is closed, and what was sent
- * arrives after the end, as TCP's retransmission has it); half-open (requests arrive, answers do not).
+ * arrives after the end, as TCP's retransmission has it); half-open (requests arrive, answers do not);
+ * cut (the first request of each kind that comes is run, and the connection reset before its answer).
  */
 export type ProxyMode =
   | { kind: 'pass' }
   | { kind: 'delay'; ms: number }
   | { kind: 'blackhole' }
-  | { kind: 'halfopen' };
+  | { kind: 'halfopen' }
+  | { kind: 'cut' };
 
 interface Link {
   client: Socket;
   server: Socket;
+  /** Of a request, what has not come yet. */
+  begun: Buffer;
+  /** What the server says when it has run the request after which this link is cut. */
+  cutAt: Buffer | undefined;
+  heard: Buffer;
 }
+
+const EMPTY = Buffer.alloc(0);
 
 /** A network that can be told to misbehave, between one kind of client and Redis. */
 export class FaultProxy {
   private readonly links = new Set<Link>();
   private mode: ProxyMode = { kind: 'pass' };
+  /** Kinds of requests of which one was cut since the mode is `cut`. */
+  private cut = new Set<string>();
 
   private constructor(
     private readonly listener: Server,
@@ -40,18 +53,20 @@ export class FaultProxy {
   set(mode: ProxyMode): void {
     const wasHalfOpen = this.mode.kind === 'halfopen';
     this.mode = mode;
+    if (mode.kind === 'cut') this.cut = new Set();
     if (wasHalfOpen && mode.kind !== 'halfopen') this.reset();
     for (const link of this.links) this.steer(link);
+  }
+
+  /** Kinds of requests whose answers were lost since the mode was last set to `cut`. */
+  get cuts(): number {
+    return this.cut.size;
   }
 
   /** Ends every connection with an RST. */
   reset(): number {
     const { size } = this.links;
-    for (const { client, server } of this.links) {
-      client.resetAndDestroy();
-      server.resetAndDestroy();
-    }
-    this.links.clear();
+    for (const link of this.links) this.end(link);
     return size;
   }
 
@@ -60,9 +75,15 @@ export class FaultProxy {
     await new Promise<void>((resolve) => this.listener.close(() => resolve()));
   }
 
+  private end(link: Link): void {
+    this.links.delete(link);
+    link.client.resetAndDestroy();
+    link.server.resetAndDestroy();
+  }
+
   private accept(client: Socket, targetPort: number): void {
     const server = tcp({ port: targetPort, host: '127.0.0.1', allowHalfOpen: true });
-    const link = { client, server };
+    const link: Link = { client, server, begun: EMPTY, cutAt: undefined, heard: EMPTY };
     this.links.add(link);
     const drop = () => {
       this.links.delete(link);
@@ -74,21 +95,53 @@ export class FaultProxy {
       socket.on('error', drop);
       socket.on('close', drop);
     }
-    this.pump(client, server);
-    this.pump(server, client);
+    this.pump(client, server, (piece) => this.forward(link, piece));
+    this.pump(server, client, (piece) => this.answer(link, piece));
     this.steer(link);
   }
 
   /** Pieces keep their order whatever the delay of each is. */
-  private pump(from: Socket, to: Socket): void {
+  private pump(from: Socket, to: Socket, send: (piece: Buffer) => void): void {
     let last = Promise.resolve();
-    const pass = (send: () => void): void => {
+    const pass = (act: () => void): void => {
       const wait = this.mode.kind === 'delay' ? this.mode.ms : 0;
       const due = wait === 0 ? undefined : new Promise<void>((resolve) => setTimeout(resolve, wait));
-      last = last.then(() => due).then(() => (to.writable ? send() : undefined));
+      last = last.then(() => due).then(() => (to.writable ? act() : undefined));
     };
-    from.on('data', (piece) => pass(() => to.write(piece)));
+    from.on('data', (piece: Buffer) => pass(() => send(piece)));
     from.on('end', () => pass(() => to.end()));
+  }
+
+  /** Request by request, always: where one ends can only be told from where the first began. */
+  private forward(link: Link, piece: Buffer): void {
+    link.begun = link.begun.length === 0 ? piece : Buffer.concat([link.begun, piece]);
+    for (let end = requestEnd(link.begun); end !== undefined; end = requestEnd(link.begun)) {
+      // What comes after the request that is cut is never sent.
+      if (link.cutAt !== undefined) return;
+      const whole = link.begun.subarray(0, end);
+      link.begun = link.begun.subarray(end);
+      link.server.write(whole);
+      if (this.mode.kind === 'cut') this.mayCut(link, whole);
+    }
+  }
+
+  private mayCut(link: Link, whole: Buffer): void {
+    const kind = kindOf(parseRequest(whole));
+    if (kind === undefined || this.cut.has(kind)) return;
+    this.cut.add(kind);
+    // Answers come in order: with this one, the request before it has been run.
+    const token = randomUUID();
+    link.cutAt = Buffer.from(token);
+    link.server.write(echo(token));
+  }
+
+  private answer(link: Link, piece: Buffer): void {
+    if (link.cutAt === undefined) {
+      link.client.write(piece);
+      return;
+    }
+    link.heard = Buffer.concat([link.heard, piece]);
+    if (link.heard.includes(link.cutAt)) this.end(link);
   }
 
   private steer({ client, server }: Link): void {
@@ -98,4 +151,13 @@ export class FaultProxy {
     if (kind === 'blackhole' || kind === 'halfopen') server.pause();
     else server.resume();
   }
+}
+
+/** Requests that open a connection: cut, they only show that it is opened again. */
+const OPENING = new Set(['auth', 'hello', 'client', 'info', 'select', 'echo', 'script']);
+
+/** What is asked for: a command, or one script. */
+function kindOf([command = '', script = '']: Request): string | undefined {
+  if (OPENING.has(command)) return undefined;
+  return command.startsWith('eval') ? `${command} ${script}` : command;
 }

@@ -12,7 +12,7 @@ export interface Work {
   count: number;
 }
 
-export type ModelName = 'digits' | 'slow' | 'echo' | 'poison';
+export type ModelName = 'digits' | 'slow' | 'echo' | 'poison' | 'bulky';
 
 /** A row's answer in the simplest form that tells two rows apart. */
 export type Answer = (number | string)[];
@@ -24,10 +24,12 @@ export type Answer = (number | string)[];
 export interface HistoryEvent {
   t: number;
   process: string;
-  op: 'submit' | 'group' | 'cancel' | 'read';
+  /** `flush` and `damage` are the harness's: all data was deleted; keys of the job `id` were made unreadable. */
+  op: 'submit' | 'group' | 'cancel' | 'read' | 'flush' | 'damage';
   type: 'invoke' | 'ok' | 'fail' | 'info';
   id: string;
   work?: Work | undefined;
+  queue?: string | undefined;
   /** Rows of a chunk, for a group. */
   chunkRows?: number | undefined;
   /** Chunks that were acknowledged. */
@@ -79,6 +81,10 @@ export interface FinalState {
   counts: { waiting: number; delayed: number; active: number; terminal: number };
   /** Ids that own a stored result. */
   results: string[];
+  /** Ids in the registers of damaged jobs. */
+  damaged: string[];
+  /** What `infer inspect` names as a problem, by code. */
+  problems: string[];
   /** Jobs seen active without a lock for too long while all was well. */
   unlocked: { id: string; ms: number }[];
   /** After the stop: process ids, heartbeats, leases, locks and connections that should be gone. */

@@ -13,6 +13,12 @@ export interface Submission {
   cancelAsked: boolean;
   /** A client was told that it is cancelled. */
   cancelled: boolean;
+  /** The last request for it. */
+  invokedAt: number;
+  /** It was asked for before all data was deleted, and not again: nobody can know of it. */
+  flushed: boolean;
+  /** Its keys were damaged. */
+  damaged: boolean;
 }
 
 /** The history by id; a group stands for its chunks. */
@@ -20,6 +26,8 @@ export class Known {
   readonly submissions = new Map<string, Submission>();
   /** Acknowledged groups. */
   readonly groups = new Map<string, { id: string; chunks: Submission[] }>();
+  /** When all data was deleted for the last time. */
+  flushedAt = Number.NEGATIVE_INFINITY;
   private readonly chunksOf = new Map<string, Submission[]>();
 
   constructor(history: readonly HistoryEvent[]) {
@@ -27,7 +35,27 @@ export class Known {
       if (event.op === 'submit') this.submit(event);
       else if (event.op === 'group') this.group(event);
       else if (event.op === 'cancel') this.cancel(event);
+      else if (event.op === 'flush') this.flush(event.t);
+      else if (event.op === 'damage') this.damage(event.id);
     }
+  }
+
+  /** Whether a read at `t` may find nothing: all data was deleted since it was queued. */
+  wasFlushed({ acceptedAt = 0, flushed }: Submission, t: number): boolean {
+    return flushed || (acceptedAt <= this.flushedAt && this.flushedAt <= t);
+  }
+
+  private flush(t: number): void {
+    this.flushedAt = t;
+    for (const one of this.submissions.values()) {
+      one.flushed = true;
+      one.cancelled = false;
+    }
+  }
+
+  private damage(id: string): void {
+    const one = this.submissions.get(id);
+    if (one !== undefined) one.damaged = true;
   }
 
   private submit(event: HistoryEvent): void {
@@ -46,6 +74,8 @@ export class Known {
         chunks.push(this.add(`${id}-${chunks.length}`, work, event));
       }
       this.chunksOf.set(id, chunks);
+    } else if (event.type === 'invoke') {
+      for (const chunk of this.chunksOf.get(id) ?? []) chunk.invokedAt = event.t;
     } else if (event.type === 'ok') {
       const chunks = this.chunksOf.get(id) ?? [];
       for (const chunk of chunks) this.accept(chunk.id, event.t);
@@ -63,7 +93,10 @@ export class Known {
 
   private add(id: string, work: Work, event: HistoryEvent): Submission {
     const there = this.submissions.get(id);
-    if (there !== undefined) return there;
+    if (there !== undefined) {
+      there.invokedAt = event.t;
+      return there;
+    }
     const submission: Submission = {
       id,
       work,
@@ -74,6 +107,9 @@ export class Known {
       resultTtl: event.resultTtl ?? 3600,
       cancelAsked: false,
       cancelled: false,
+      invokedAt: event.t,
+      flushed: false,
+      damaged: false,
     };
     this.submissions.set(id, submission);
     return submission;
@@ -83,6 +119,21 @@ export class Known {
     const submission = this.submissions.get(id);
     if (submission === undefined) return;
     submission.accepted = true;
+    // What was asked for before may have been there, and gone with the rest.
+    if (submission.invokedAt > this.flushedAt) submission.flushed = false;
     submission.acceptedAt ??= t;
   }
+}
+
+/** What was begun and has no answer that says it is queued: the last request of each id. */
+export function unanswered(history: readonly HistoryEvent[]): HistoryEvent[] {
+  const begun = new Map<string, HistoryEvent>();
+  for (const event of history) {
+    if (event.op !== 'submit' && event.op !== 'group') continue;
+    if (event.type === 'invoke') begun.set(event.id, event);
+  }
+  for (const { op, type, id } of history) {
+    if ((op === 'submit' || op === 'group') && type === 'ok') begun.delete(id);
+  }
+  return [...begun.values()];
 }

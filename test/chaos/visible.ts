@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto';
 import type { JobResult } from '../../src/lib/index.js';
 import type { Answer, HistoryEvent } from './records.js';
 
+/** Codes that say there is no such job. */
+export const UNKNOWN: ReadonlySet<string> = new Set(['JOB_UNKNOWN', 'JOB_LOST']);
+
 /** What a user sees of a job, as the history keeps it. */
 export function visible(job: JobResult): Pick<HistoryEvent, 'state' | 'digest' | 'answers' | 'code'> {
   const text = JSON.stringify([job.state, job.result ?? null, job.error?.code ?? null]);
@@ -20,5 +23,6 @@ function answersOf(result: unknown): Answer[] {
 function answerOf(row: unknown): Answer {
   const fields = row as Record<string, unknown>;
   if ('class' in fields) return [Number(fields.class), Number(fields.confidence)];
+  if ('n' in fields) return [Number(fields.n)];
   return (fields.y ?? fields.out) as Answer;
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { childrenOf, cleanEnvironment, isAlive, signal } from './processes.js';
+import { childrenOf, cleanEnvironment, isAlive, signal, skewed } from './processes.js';
 
 export interface WorkerPlan {
   name: string;
@@ -32,6 +32,8 @@ export class WorkerProcess {
   /** Those that had no chance to say goodbye. */
   readonly killed = new Set<number>();
   starts = 0;
+  /** By how much its host's clock is ahead from its next start on, ms. */
+  skewMs = 0;
   private child: ChildProcess | undefined;
   private wanted = false;
 
@@ -130,6 +132,7 @@ export class WorkerProcess {
         ...place.env,
         INFER_REDIS_URL: `redis://127.0.0.1:${plan.port}`,
         INFER_MODELS_DIR: place.models,
+        ...skewed(this.skewMs),
       }),
       stdio: ['ignore', log, log],
     });

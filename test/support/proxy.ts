@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type Server, type Socket, connect as tcp } from 'node:net';
+import { echo, parseRequest, type Request, requestEnd } from './requests.js';
 
 interface Link {
   client: Socket;
@@ -10,9 +11,6 @@ interface Link {
   cutAt: Buffer | undefined;
   heard: Buffer;
 }
-
-/** A request of a client: its command in lower case and its arguments, as they were sent. */
-export type Request = readonly string[];
 
 interface Cut {
   matches: (request: Request) => boolean;
@@ -139,7 +137,7 @@ export class FaultyNetwork {
       // Answers come in order: with this one, the request before it has been run.
       const token = randomUUID();
       link.cutAt = Buffer.from(token);
-      link.server.write(`*2\r\n$4\r\nECHO\r\n$${token.length}\r\n${token}\r\n`);
+      link.server.write(echo(token));
       link.server.once('close', () => cut.times === 0 && cut.done());
       return;
     }
@@ -163,33 +161,4 @@ export class FaultyNetwork {
     if (this.mode === 'pass') link.server.resume();
     else link.server.pause();
   }
-}
-
-/** Where the first request of `bytes` ends; undefined when it has not come whole. */
-function requestEnd(bytes: Buffer): number | undefined {
-  const head = lineAt(bytes, 0);
-  if (head === undefined) return undefined;
-  let at = head.next;
-  for (let left = head.count; left > 0; left--) {
-    const size = lineAt(bytes, at);
-    if (size === undefined) return undefined;
-    at = size.next + size.count + 2;
-  }
-  return at <= bytes.length ? at : undefined;
-}
-
-function parseRequest(bytes: Buffer): Request {
-  const parts: string[] = [];
-  let at = lineAt(bytes, 0)?.next ?? 0;
-  for (let size = lineAt(bytes, at); size !== undefined; size = lineAt(bytes, at)) {
-    parts.push(bytes.toString('latin1', size.next, size.next + size.count));
-    at = size.next + size.count + 2;
-  }
-  return [(parts[0] ?? '').toLowerCase(), ...parts.slice(1)];
-}
-
-/** The number of a line such as `*3` or `$14`, and where the next line begins. */
-function lineAt(bytes: Buffer, at: number): { count: number; next: number } | undefined {
-  const end = bytes.indexOf('\r\n', at);
-  return end < 0 ? undefined : { count: Number(bytes.toString('latin1', at + 1, end)), next: end + 2 };
 }

@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { connect } from '../../../src/lib/redis/connect.js';
 import type { RedisClient } from '../../../src/lib/redis/types.js';
-import { FaultyNetwork, type Request } from '../../support/proxy.js';
+import { FaultyNetwork } from '../../support/proxy.js';
 import { type TestRedis, useRedis } from '../../support/redis.js';
+import type { Request } from '../../support/requests.js';
 import { QueueKit } from './queue-kit.js';
 
 export interface ResendKit {

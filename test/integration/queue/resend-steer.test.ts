@@ -10,7 +10,8 @@ import { purge } from '../../../src/lib/queue/purge.js';
 import { MOVE_IN, MOVE_OUT, MOVE_PARK } from '../../../src/lib/queue/scripts-move.js';
 import { CANCEL } from '../../../src/lib/queue/scripts-steer.js';
 import { setPriority } from '../../../src/lib/queue/set-priority.js';
-import { type Request, runs } from '../../support/proxy.js';
+import { runs } from '../../support/proxy.js';
+import type { Request } from '../../support/requests.js';
 import { failed, PREFIX, takeOne } from './queue-kit.js';
 import { cutAndHold, useResend } from './resend-kit.js';
 
