@@ -145,7 +145,7 @@ export interface QueueConsumer {
   take(room: number | TakeRoom, moreUrgentThan?: Priority): Promise<TakenJob[]>;
   /** Waits on its own connection until work may have come, `timeoutMs` passed or `signal` fired. */
   waitForWork(timeoutMs: number, signal: AbortSignal): Promise<void>;
-  /** Wakes another worker for what waits: for one that was woken and has no room. */
+  /** Wakes another worker for what waits, and notes in `more` whether anything does: for one that was woken and has no room. */
   passOn(): Promise<void>;
   /**
    * Ends holds. Fenced by the lock: answers `false` for a job that is no longer ours, whose

@@ -179,7 +179,9 @@ export class BullConsumer implements QueueConsumer {
 
   /** A take of nothing puts back the markers of what waits. */
   async passOn(): Promise<void> {
-    await this.scripts.run('inferTake', '-', 1, 0, '', '-', '', routesArgument(this.routes), 0, 0, 0);
+    const none = ['-', 1, 0, '', '-', '', routesArgument(this.routes), 0, 0, 0];
+    const reply = (await this.scripts.run('inferTake', ...none)) as [number, number];
+    this.more = reply[1] !== 0;
   }
 
   async settle(settlements: Settlement[]): Promise<boolean[]> {

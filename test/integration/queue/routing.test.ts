@@ -2,11 +2,15 @@ import { Queue } from 'bullmq';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BullConsumer } from '../../../src/lib/queue/consumer.js';
+import { snapshotQueue } from '../../../src/lib/queue/inspector.js';
 import { byModelKey, filedKey, wakeKey } from '../../../src/lib/queue/keys.js';
+import { Producer } from '../../../src/lib/queue/producer.js';
 import { purge } from '../../../src/lib/queue/purge.js';
 import { countFiled, reroute } from '../../../src/lib/queue/routes.js';
 import { QueueScripts } from '../../../src/lib/queue/script-client.js';
 import { setPriority } from '../../../src/lib/queue/set-priority.js';
+import { type AclRole, aclRules } from '../../../src/lib/redis/acl.js';
+import { denials, setUser } from '../../support/acl.js';
 import { useRedis } from '../../support/redis.js';
 import { completed, idsOf, PREFIX, QueueKit } from './queue-kit.js';
 
@@ -289,6 +293,35 @@ describe('routing by model', () => {
     await woken;
     expect(await b.take(4)).toHaveLength(1);
   });
+});
+
+it('needs no more rights than each role has', async () => {
+  const as = async (role: AclRole) => {
+    await setUser(redis, role, 'pw', aclRules(role, PREFIX));
+    const client = await redis.client(role === 'worker' ? 'worker' : 'command');
+    await client.call('AUTH', role, 'pw');
+    return client;
+  };
+  const [id, other] = await kit.submit({ model: 'b' }, { model: 'b' });
+  const client = await as('worker');
+  const consumer = await kit.consumer({ client });
+  consumer.serve(['a']);
+  expect(await takeAll(consumer)).toEqual([]);
+  await consumer.reroute();
+  expect(await consumer.waiting()).toBe(0);
+  const looker = await as('inspector');
+  const snapshot = await snapshotQueue(looker, PREFIX, kit.queue, Date.now());
+  expect(snapshot).toMatchObject({ waiting: 2, unmatched: { b: 2 } });
+  const producer = new Producer(await as('producer'), PREFIX, kit.clock);
+  expect(await producer.cancel(kit.queue, id as string)).toBe('cancelled');
+  expect(await filed()).toEqual({ b: 1 });
+  const operator = await as('admin');
+  expect(await setPriority(operator, PREFIX, kit.queue, [other as string], 7)).toEqual(['changed']);
+  expect(await filed()).toEqual({});
+  expect(await takeAll(consumer)).toEqual([]);
+  expect(await filed()).toEqual({ b: 1 });
+  await producer.close();
+  expect(await denials(redis)).toEqual([]);
 });
 
 describe('the index of jobs by model', () => {

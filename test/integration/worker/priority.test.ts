@@ -130,7 +130,7 @@ describe('prefetch', () => {
   it('of a worker without room wakes another that has some', async () => {
     kit = await WorkerKit.open(redis);
     const own = kit.lanes[0] as QueueKit;
-    await kit.start();
+    const worker = await kit.start();
     await kit.submit(0);
     // Its lane is asleep again while this runs, and is woken by what it has no room for.
     const run = await kit.runner.next();
@@ -139,6 +139,8 @@ describe('prefetch', () => {
     const began = performance.now();
     const { id } = await kit.submit(0);
     await woken;
+    // More runners would have work now.
+    await expect.poll(() => worker.load.isPressed).toBe(true);
     expect(performance.now() - began).toBeLessThan(15_000);
     expect((await other.take(1)).map((job) => job.spec.id)).toEqual([id]);
     run.finish();
