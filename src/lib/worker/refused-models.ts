@@ -40,6 +40,8 @@ export interface RefusedModelsParts {
  */
 export class RefusedModels {
   private readonly refusals = new Map<string, Refusal>();
+  /** Those of the runner before this one. */
+  private former = new Map<string, Refusal>();
   private timer: NodeJS.Timeout | undefined;
   private stopped = false;
 
@@ -78,6 +80,20 @@ export class RefusedModels {
 
   clear(): void {
     this.refusals.clear();
+  }
+
+  /** A new runner tries all models, but those that `stillRefuses` knows. */
+  beginAgain(): void {
+    this.former = new Map(this.refusals);
+    this.refusals.clear();
+  }
+
+  /** Refuses a model as the runner before did where its files are the same: hashing them again would tell nothing new. */
+  stillRefuses(spec: SessionSpec, stamps: string | undefined): boolean {
+    const refusal = this.former.get(spec.session);
+    if (refusal === undefined || stamps !== refusal.stamps || !isDecided(spec, refusal)) return false;
+    this.refusals.set(spec.session, refusal);
+    return true;
   }
 
   /** Tells whether a model's files are those of another look; undefined while one is being written. */
@@ -125,10 +141,13 @@ export class RefusedModels {
     }
   }
 
-  private isDue({ expect }: SessionSpec, { error, stamps, nextAt }: Refusal, now: string): boolean {
-    if (stamps !== now) return true;
-    // The same files have the same content.
-    if (error.code === 'MODEL_CHANGED' && expect !== undefined) return false;
-    return this.clock.now() >= nextAt;
+  private isDue(spec: SessionSpec, refusal: Refusal, now: string): boolean {
+    if (refusal.stamps !== now) return true;
+    return !isDecided(spec, refusal) && this.clock.now() >= refusal.nextAt;
   }
+}
+
+/** Whether the content of its files was the reason, so that the same files are refused again. */
+function isDecided({ expect }: SessionSpec, { error, stamps }: Refusal): boolean {
+  return error.code === 'MODEL_CHANGED' && expect !== undefined && stamps !== undefined;
 }

@@ -88,7 +88,7 @@ export class RunnerSlot {
 
   /** Starts the first runner; errors (no GPU, corrupt model) reach the caller, or are in `refused`. */
   async open(opening: Opening = 'all'): Promise<LoadedModel[]> {
-    this.refused.clear();
+    this.refused.beginAgain();
     let runner = await this.start(this.options);
     const loaded = new Map<string, LoadedModel>();
     try {
@@ -99,6 +99,7 @@ export class RunnerSlot {
         const next = this.wanted().find(({ session }) => !loaded.has(session) && !this.refused.has(session));
         if (next === undefined) break;
         const stamps = opening === 'able' ? await this.refused.look(next) : undefined;
+        if (this.refused.stillRefuses(next, stamps)) continue;
         try {
           loaded.set(next.session, await loadInto(runner, next));
         } catch (error) {

@@ -11,13 +11,14 @@ import type { SessionSpec } from '../../../src/lib/worker/session-spec.js';
 let dir = '';
 let spec: SessionSpec;
 let watch: ModelWatch;
+const HOUR_MS = 3_600_000;
 /** Milliseconds that files are older than they are: they come to rest 3 s after a change. */
 let aged = 0;
 
 beforeEach(async () => {
   dir = mkdtempSync(path.join(tmpdir(), 'infer-watch-'));
   const file = path.join(dir, 'model.onnx');
-  aged = 0;
+  aged = -HOUR_MS;
   const now = Date.now.bind(Date);
   vi.spyOn(Date, 'now').mockImplementation(() => now() + aged);
   writeFileSync(file, 'weights');
@@ -46,7 +47,7 @@ it('marks made just after a change are made once more when the file is at rest, 
   const before = { ...marks?.[0] };
   await watch.look();
   expect(marks).toMatchObject([{ settled: false }]);
-  aged = 10_000;
+  aged = HOUR_MS;
   await watch.look();
   expect(marks).toEqual([{ ...before, settled: true }]);
   expect(watch.problems).toEqual([]);
@@ -60,7 +61,7 @@ it('what was written in the same tick as such a mark is seen then', async () => 
   const mark = spec.expect?.files[0];
   Object.assign(mark ?? {}, { sha: files[0]?.sha });
   Object.assign(spec.expect ?? {}, { digest });
-  aged = 10_000;
+  aged = HOUR_MS;
   await watch.look();
   expect(watch.problems).toMatchObject([
     { code: 'MODEL_CHANGED', message: expect.stringContaining('1/model.onnx changed on disk since') },

@@ -10,8 +10,11 @@ import type { SessionSpec } from '../../../src/lib/worker/session-spec.js';
 let dir = '';
 let file = '';
 let spec: SessionSpec;
+const HOUR_MS = 3_600_000;
 /** Milliseconds that files are older than they are: they come to rest 3 s after a change. */
 let aged = 0;
+/** The machine may be busy. */
+const WAIT = { timeout: 20_000 };
 const clock = { time: 0, now: () => clock.time };
 
 beforeEach(async () => {
@@ -21,7 +24,7 @@ beforeEach(async () => {
   writeFileSync(file, 'former');
   const expect = await fingerprint([{ label: '1/model.onnx', path: file }]);
   spec = { model: 'm', session: 'm', version: 1, expect };
-  aged = 10_000;
+  aged = HOUR_MS;
   clock.time = 0;
   const now = Date.now.bind(Date);
   vi.spyOn(Date, 'now').mockImplementation(() => now() + aged);
@@ -55,7 +58,7 @@ function refusing(first: InferError) {
   /** After so many more looks at the files. */
   const looks = async (count: number) => {
     const before = look.mock.calls.length;
-    await expect.poll(() => look.mock.calls.length - before).toBeGreaterThanOrEqual(count);
+    await expect.poll(() => look.mock.calls.length - before, WAIT).toBeGreaterThanOrEqual(count);
   };
   return { refused, state, looks };
 }
@@ -72,18 +75,18 @@ it('a model whose files have changed is tried again when they are other ones, at
   expect(state.loads).toBe(0);
 
   // Being written: it may be the half of a file.
-  aged = 0;
+  aged = -HOUR_MS;
   writeFileSync(file, 'form');
   await looks(5);
   expect(state.loads).toBe(0);
-  aged = 10_000;
-  await expect.poll(() => state.loads).toBe(1);
+  aged = HOUR_MS;
+  await expect.poll(() => state.loads, WAIT).toBe(1);
   await looks(5);
   expect(state.loads).toBe(1);
 
   state.error = undefined;
   writeFileSync(file, 'former');
-  await expect.poll(() => state.loaded).toBe(1);
+  await expect.poll(() => state.loaded, WAIT).toBe(1);
   expect([state.loads, refused.size]).toEqual([2, 0]);
   refused.stop();
 });
@@ -98,7 +101,7 @@ it('one that was moved away is tried again when it is back, the same file in the
   expect(state.loads).toBe(0);
   state.error = undefined;
   renameSync(path.join(dir, 'm', 'old'), path.join(dir, 'm', '1'));
-  await expect.poll(() => state.loaded).toBe(1);
+  await expect.poll(() => state.loaded, WAIT).toBe(1);
   refused.stop();
 });
 
@@ -115,6 +118,24 @@ it('one that failed for another reason is tried again ever less often while its 
   expect(tries).toEqual([1, 3, 7, 15]);
   state.error = undefined;
   clock.time = 31_000;
-  await expect.poll(() => state.loaded).toBe(1);
+  await expect.poll(() => state.loaded, WAIT).toBe(1);
   refused.stop();
+});
+
+it('a runner that starts again does not try what the one before refused for the content of the same files', async () => {
+  const changed = modelChanged('m', 1, 'is not what this worker loaded');
+  const { refused } = refusing(changed);
+  writeFileSync(file, 'another');
+  const stamps = await refused.look(spec);
+  refused.set('m', changed, stamps);
+  refused.beginAgain();
+  expect([refused.size, refused.stillRefuses(spec, stamps), refused.get('m')]).toEqual([0, true, changed]);
+
+  refused.beginAgain();
+  writeFileSync(file, 'former');
+  expect(refused.stillRefuses(spec, await refused.look(spec))).toBe(false);
+
+  refused.set('m', new InferError('MODEL_LOAD', 'no memory'), await refused.look(spec));
+  refused.beginAgain();
+  expect(refused.stillRefuses(spec, await refused.look(spec))).toBe(false);
 });

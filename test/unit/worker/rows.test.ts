@@ -70,6 +70,10 @@ describe('rows of a run', () => {
     ['SOFT_TIME_LIMIT', false],
     ['RUN_ABORTED', false],
     ['MODEL_REPLACED', false],
+    // Another runner may have the model, and the job has not run.
+    ['MODEL_CHANGED', false],
+    ['MODEL_UNSERVED', false],
+    ['RUNNER_START', false],
     ['ROWS_MIXED', false],
     ['RUN_FAILED', true],
     ['HANDLER_FAILED', true],
