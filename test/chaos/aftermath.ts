@@ -13,14 +13,14 @@ import { checkBounds, readKeyFacts } from './key-bounds.js';
 import { allKeys, readDamaged, readQueues, retire } from './keyspace.js';
 import { cleanEnvironment } from './processes.js';
 import type { FinalState } from './records.js';
-import type { ChaosRedis } from './redis-server.js';
+import type { ChaosServer } from './redis-server.js';
 import { Known } from './submissions.js';
 import { UNKNOWN, visible } from './visible.js';
 import type { Watcher } from './watcher.js';
 import type { WorkerProcess } from './worker-process.js';
 
 export interface Scene {
-  redis: ChaosRedis;
+  redis: ChaosServer;
   admin: Redis;
   workers: readonly WorkerProcess[];
   root: string;
@@ -100,7 +100,7 @@ async function readAllAgain(scene: Scene): Promise<void> {
   const path = join(scene.dir, 'last.ndjson');
   const history = new HistoryWriter(path, 'last');
   scene.histories.push(path);
-  const url = `redis://:${scene.password}@127.0.0.1:${scene.redis.port}`;
+  const url = scene.redis.url.replace('://', `://:${scene.password}@`);
   const client = await InferClient.connect({ redis: url, prefix: PREFIX });
   try {
     while (ids.length > 0) {
@@ -125,8 +125,11 @@ async function readAllAgain(scene: Scene): Promise<void> {
 
 /** What `infer inspect` says is wrong, while the workers still run. */
 async function readProblems({ root, dir, env, redis }: Scene): Promise<string[]> {
-  const url = `redis://127.0.0.1:${redis.port}`;
-  const options = { cwd: dir, env: cleanEnvironment({ ...env, INFER_REDIS_URL: url }), maxBuffer: 2 ** 24 };
+  const options = {
+    cwd: dir,
+    env: cleanEnvironment({ ...env, INFER_REDIS_URL: redis.url }),
+    maxBuffer: 2 ** 24,
+  };
   const program = join(root, 'bin/run.js');
   const { stdout } = await promisify(execFile)(process.execPath, [program, 'inspect', '--json'], options);
   return (JSON.parse(stdout) as { problems: { code: string }[] }).problems.map(({ code }) => code);
@@ -163,7 +166,7 @@ async function strangers(admin: Redis): Promise<string[]> {
   const list = String(await admin.call('CLIENT', 'LIST', 'TYPE', 'normal'));
   return list
     .split('\n')
-    .filter((line) => line !== '' && !line.includes('name=chaos-harness'))
+    .filter((line) => line !== '' && !/name=(chaos-harness|sentinel-)/.test(line))
     .map((line) => `connection ${/name=\S*/.exec(line)?.[0]} ${/addr=\S*/.exec(line)?.[0]}`);
 }
 

@@ -7,7 +7,17 @@ import { aftermath } from './aftermath.js';
 import { check, type Limits, type Violation } from './checker.js';
 import type { ClientPlan } from './client-loop.js';
 import { ClientProcess } from './client-process.js';
-import { injure, isFault, SKEWS, schedule, TROUBLES, type TroubleName, type Victims } from './faults.js';
+import { FailoverServers } from './failover-servers.js';
+import {
+  injure,
+  isFault,
+  mayLapse,
+  SKEWS,
+  schedule,
+  type TroubleName,
+  USUAL,
+  type Victims,
+} from './faults.js';
 import { HistoryWriter, readHistories } from './history.js';
 import { VALUE_LIMIT, writeModels } from './inputs.js';
 import { unended } from './keyspace.js';
@@ -15,7 +25,7 @@ import { Oracle } from './oracle.js';
 import { FaultProxy } from './proxy.js';
 import { random } from './random.js';
 import type { FaultRecord, FinalState, HistoryEvent } from './records.js';
-import { ChaosRedis } from './redis-server.js';
+import { ChaosRedis, type ChaosServer } from './redis-server.js';
 import { Watcher } from './watcher.js';
 import { WorkerProcess } from './worker-process.js';
 
@@ -59,13 +69,15 @@ const SETTLE_MS = 1500;
 const DRAINED_MS = 90_000;
 const CLIENT_STOP_MS = 40_000;
 
-const LIMITS: Limits = {
+const LIMITS: Omit<Limits, 'mayLapse'> = {
   memorySlack: 400_000,
   unlockedMs: 2500,
   shortestRecordS: 60,
   maxLapses: 3,
   maxAttempts: 3,
 };
+
+const BACKLOG_SLACK = 4_000_000;
 
 /** One run: bring up, disturb, heal, wait, look, check. Nothing of it is left afterwards. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
@@ -119,29 +131,32 @@ class Run {
     writeModels(root, models);
     const program = await buildProgram(root, 'test/chaos/client-main.ts');
     this.last.push(() => program.remove());
-    const redis = await ChaosRedis.start(this.dir, this.password, {
-      args: this.has('oversized') ? LIMITED : [],
-    });
-    this.last.push(() => redis.killNow());
-    const admin = redis.client();
+    const { dir, password } = this;
+    const args = this.has('oversized') ? LIMITED : [];
+    const servers = this.has('failover') ? await FailoverServers.start(dir, password, args) : undefined;
+    const redis = servers === undefined ? await ChaosRedis.start(dir, password, { args }) : undefined;
+    const server = servers ?? (redis as ChaosServer);
+    this.last.push(() => server.killNow());
+    const admin = server.client();
     this.last.push(() => admin.disconnect());
     const memoryBefore = await usedMemory(admin);
     const proxies = {
-      clients: await FaultProxy.open(redis.port),
-      workers: await FaultProxy.open(redis.port),
-      others: await FaultProxy.open(redis.port),
+      clients: await FaultProxy.open(redis?.port ?? 0),
+      workers: await FaultProxy.open(redis?.port ?? 0),
+      others: await FaultProxy.open(redis?.port ?? 0),
     };
     for (const proxy of Object.values(proxies)) this.last.push(() => void proxy.close());
 
     this.workers = this.planWorkers(proxies.others.port, proxies.workers.port).map(
-      (plan) => new WorkerProcess(plan, { root, dir: this.dir, models, env: this.env }),
+      (plan) =>
+        new WorkerProcess({ ...plan, url: servers?.url }, { root, dir: this.dir, models, env: this.env }),
     );
     this.workers.forEach((worker, i) => {
       worker.skewMs = this.skew(i);
       this.last.push(() => worker.killNow());
     });
     await Promise.all(this.workers.map((worker) => worker.start()));
-    this.startClients(program.file, proxies.clients.port);
+    this.startClients(program.file, servers?.url ?? `redis://127.0.0.1:${proxies.clients.port}`);
     print(`${this.workers.length} workers ready, ${this.clients.length} clients at work`);
 
     const watcher = new Watcher(admin, PREFIX, QUEUES);
@@ -154,7 +169,7 @@ class Run {
     const harness = new HistoryWriter(own, 'harness');
     this.histories.push(own);
     await this.disturb(
-      { ...place, redis, admin, workers, clients, proxies, skews, history: harness },
+      { ...place, redis, servers, admin, workers, clients, proxies, skews, history: harness },
       watcher,
     );
     harness.close();
@@ -162,7 +177,7 @@ class Run {
     await watcher.stop();
 
     const state = await aftermath({
-      redis,
+      redis: server,
       admin,
       workers,
       root,
@@ -177,9 +192,13 @@ class Run {
     const history = readHistories(this.histories);
     const works = history.flatMap((event) => (event.work === undefined ? [] : [event.work]));
     const oracle = await Oracle.of(root, works);
-    const violations = check(history, state.final, oracle.answer, LIMITS, Date.now());
-    const dir = this.options.keep ? this.dir : undefined;
-    return { violations, faults: this.faults, history, state: state.final, refused: state.refused, dir };
+    // A master keeps what its replicas may ask for again.
+    const memorySlack = servers === undefined ? LIMITS.memorySlack : BACKLOG_SLACK;
+    const limits = { ...LIMITS, memorySlack, mayLapse: this.faults.some(({ kind }) => mayLapse(kind)) };
+    const violations = check(history, state.final, oracle.answer, limits, Date.now());
+    const { final, refused } = state;
+    const kept = this.options.keep ? dir : undefined;
+    return { violations, faults: this.faults, history, state: final, refused, dir: kept };
   }
 
   /** One behind the proxy that fails, one behind one that mostly passes, and one for the batch lane alone that holds a GPU's lease. */
@@ -194,7 +213,7 @@ class Run {
   }
 
   private has(name: TroubleName): boolean {
-    return (this.options.faults ?? TROUBLES).includes(name);
+    return (this.options.faults ?? USUAL).includes(name);
   }
 
   /** Of the host of the worker or client of this number. */
@@ -202,7 +221,7 @@ class Run {
     return this.has('clock-skew') ? (SKEWS[number % SKEWS.length] as number) : 0;
   }
 
-  private startClients(program: string, port: number): void {
+  private startClients(program: string, redis: string): void {
     const { seed, root, clients = 2 } = this.options;
     for (let number = 1; number <= clients; number++) {
       const name = `client-${number}`;
@@ -212,7 +231,7 @@ class Run {
         number,
         loops: LOOPS,
         pauseMs: PAUSE_MS,
-        redis: `redis://127.0.0.1:${port}`,
+        redis,
         library: join(root, 'dist/lib/index.js'),
         history: join(this.dir, `${name}.ndjson`),
         resultTtl: this.resultTtl,
@@ -229,7 +248,7 @@ class Run {
   }
 
   private async disturb(victims: Victims, watcher: Watcher): Promise<void> {
-    const { minutes = 1, rounds, faults = TROUBLES, calmMs = CALM_MS, print } = this.options;
+    const { minutes = 1, rounds, faults = USUAL, calmMs = CALM_MS, print } = this.options;
     const kinds = faults.filter(isFault);
     const begin = Date.now();
     const end = rounds === undefined ? begin + minutes * 60_000 : Number.POSITIVE_INFINITY;

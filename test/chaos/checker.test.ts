@@ -12,6 +12,7 @@ const LIMITS: Limits = {
   shortestRecordS: 60,
   maxLapses: 3,
   maxAttempts: 3,
+  mayLapse: true,
 };
 const answer = (model: string, row: number): Answer | undefined =>
   (model === 'poison' || model === 'bulky') && row === 7 ? undefined : [row, row % 10];
@@ -126,8 +127,8 @@ function good(): Run {
   return { history, state };
 }
 
-function names({ history, state }: Run): ViolationName[] {
-  const found = check(history, state, answer, LIMITS, clock + 3_600_000);
+function names({ history, state }: Run, limits = LIMITS): ViolationName[] {
+  const found = check(history, state, answer, limits, clock + 3_600_000);
   return [...new Set(found.map(({ name }) => name))].sort();
 }
 
@@ -280,6 +281,15 @@ describe('the checker', () => {
     const run = good();
     plant(run);
     expect(names(run)).toEqual(expected);
+  });
+});
+
+describe('a lock that lapsed', () => {
+  it('needs a fault that explains it', () => {
+    expect(names(good(), { ...LIMITS, mayLapse: false })).toEqual(['unexplained-lapse']);
+    const run = good();
+    change('twice', { executions: 2, lapses: 0 })(run);
+    expect(names(run, { ...LIMITS, mayLapse: false })).toEqual([]);
   });
 });
 

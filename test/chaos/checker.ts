@@ -17,6 +17,7 @@ export const PROMISES = {
   'result-missing': '2: a completed job has no result',
   'wrong-answer': '2: a result is not the answer to its input',
   'unexplained-execution': '3: a job ran more often than its failures and lapsed locks say',
+  'unexplained-lapse': '3: a job was counted as lost by its worker, and no worker was lost',
   'unasked-end': '3: a job failed, expired or was cancelled and nothing asked for that',
   'unknown-result': '4: there is a job or result that nobody submitted',
   'doubled-job': '5: one id is several jobs',
@@ -45,6 +46,8 @@ export interface Limits {
   /** Lapsed locks after which a job is poison, and executions after which one that fails has failed. */
   maxLapses: number;
   maxAttempts: number;
+  /** False when no fault came that keeps a worker from renewing its locks: then none may lapse. */
+  mayLapse: boolean;
 }
 
 export type AnswerOf = (model: Work['model'], row: number) => Answer | undefined;
@@ -141,6 +144,7 @@ function checkJob(
     const why = `${job.settled} ended and ${job.lapses} lost their lock`;
     report('unexplained-execution', `${id} started ${job.executions} times, but ${why}`);
   }
+  if (job.lapses > 0 && !limits.mayLapse) report('unexplained-lapse', `${id}, ${job.lapses} times`);
   if (state === 'completed') {
     if (job.executions < 1) report('unexplained-execution', `${id} is completed and never started`);
     if (submission.resultTtl > 0 && !job.hasResult) report('result-missing', id);

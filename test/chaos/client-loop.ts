@@ -44,6 +44,8 @@ const WAIT_MS = 6000;
 const RETRY_MS = 300;
 /** For a submit whose outcome is still unknown at the end; all faults are over by then. */
 const LAST_TRIES_MS = 20_000;
+/** A deadline longer than any run lasts, and shorter than clocks are off. */
+const FAR_MS = 1_800_000;
 const GROUP_ROWS = 600;
 const CHUNK_ROWS = 100;
 /** Ids kept for another read. */
@@ -77,7 +79,7 @@ export class ClientLoop {
       const dice = random.next();
       if (dice < 0.38) await this.submit(this.single());
       else if (dice < 0.58) await this.submitAndWait(this.single());
-      else if (dice < 0.62) await this.submitTwice(this.single());
+      else if (dice < 0.62) await this.submitTwice(this.large());
       else if (dice < 0.67) await this.submit({ ...this.single(), expiresMs: random.int(1, 1500) });
       else if (dice < 0.72) await this.submitAndCancel(this.single());
       else if (dice < 0.74) await this.group();
@@ -101,7 +103,13 @@ export class ClientLoop {
       queue: random.pick(['realtime', 'batch']),
       // Some want no result: their record goes after a minute, by rule.
       resultTtl: random.chance(0.05) ? 0 : this.plan.resultTtl,
+      ...(random.chance(0.1) ? { expiresMs: FAR_MS } : {}),
     };
+  }
+
+  /** With an input that has a key of its own. */
+  private large(): Submit {
+    return { ...this.single(), work: this.work('digits', this.random.int(1, 2) * 30) };
   }
 
   private bulky(): Submit {
@@ -135,7 +143,8 @@ export class ClientLoop {
       work,
       resultTtl,
       queue,
-      ...(submit.expiresMs === undefined ? {} : { expires: true as const }),
+      // A deadline that is far away must end no job, whatever clock its host has.
+      ...((submit.expiresMs ?? FAR_MS) < FAR_MS ? { expires: true as const } : {}),
     };
     while (Date.now() < this.lastTry) {
       this.history.add({ op: 'submit', type: 'invoke', ...noted });
@@ -170,9 +179,9 @@ export class ClientLoop {
     }
   }
 
-  /** The same id at the same time, as two impatient gateways would. */
+  /** The same id at the same time, as impatient gateways would. */
   private async submitTwice(submit: Submit): Promise<void> {
-    await Promise.all([this.submit(submit), this.submit(submit)]);
+    await Promise.all([this.submit(submit), this.submit(submit), this.submit(submit)]);
   }
 
   private async submitAndCancel(submit: Submit): Promise<void> {

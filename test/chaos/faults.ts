@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { ClientProcess } from './client-process.js';
 import { DAMAGE_NAMES, damage } from './damage.js';
+import type { FailoverServers } from './failover-servers.js';
 import type { HistoryWriter } from './history.js';
 import { heldBy, openJobs } from './keyspace.js';
 import { signal } from './processes.js';
@@ -15,7 +16,10 @@ export interface Victims {
   prefix: string;
   queues: readonly string[];
   lockMs: number;
-  redis: ChaosRedis;
+  /** Its server, where it is a single one. */
+  redis: ChaosRedis | undefined;
+  /** Master and replica, where there are. */
+  servers: FailoverServers | undefined;
   admin: Redis;
   workers: readonly WorkerProcess[];
   clients: readonly ClientProcess[];
@@ -103,7 +107,8 @@ const FAULTS = {
   'answers-cut': async ({ proxies }, random) => {
     const ms = random.int(1500, 3000);
     const all = Object.values(proxies);
-    for (const proxy of all) proxy.set({ kind: 'cut' });
+    const times = random.int(1, 3);
+    for (const proxy of all) proxy.set({ kind: 'cut', times });
     await delay(ms);
     for (const proxy of all) proxy.set({ kind: 'pass' });
     const cuts = all.reduce((sum, proxy) => sum + proxy.cuts, 0);
@@ -111,7 +116,7 @@ const FAULTS = {
       at: Date.now(),
       held: [],
       clients: true,
-      detail: `${cuts} kinds of requests run, their answers lost`,
+      detail: `${cuts} kinds of requests run, ${times} answers of each lost`,
     };
   },
   'submitter-kill': async (victims, random) => {
@@ -143,6 +148,11 @@ const FAULTS = {
     await damage(how, admin, prefix, job);
     return { at, held: [], detail: `${job.id}: ${how}` };
   },
+  failover: async ({ servers }) => {
+    if (servers === undefined) throw new Error('there is no replica');
+    const detail = await servers.failover();
+    return { at: Date.now(), held: [], detail };
+  },
   flush: async ({ admin, history }) => {
     await admin.flushall();
     history.add({ op: 'flush', type: 'ok', id: '' });
@@ -156,9 +166,42 @@ const FAULT_KINDS = Object.keys(FAULTS) as FaultKind[];
 /** Not done at a moment: they hold for the whole run, and so do wrong clocks. */
 const CONDITIONS = ['oversized', 'twin-groups'] as const;
 
+/** Faults that go with a failover: no proxy is between clients and servers then, and none is restarted. */
+const WITH_FAILOVER: ReadonlySet<string> = new Set<TroubleName>([
+  'failover',
+  'worker-kill',
+  'worker-stop',
+  'worker-term',
+  'runner-kill',
+  'submitter-kill',
+  'clock-skew',
+  'twin-groups',
+]);
+
+/** A fault that cannot be named beside `failover`, if there is one. */
+export function unfit(names: readonly TroubleName[]): TroubleName | undefined {
+  return names.includes('failover') ? names.find((name) => !WITH_FAILOVER.has(name)) : undefined;
+}
+
 /** Everything that may be named in `--faults`. */
 export type TroubleName = FaultKind | (typeof CONDITIONS)[number];
 export const TROUBLES: readonly TroubleName[] = [...FAULT_KINDS, ...CONDITIONS];
+
+/** Faults after which no lock has lapsed, unless a worker forgot or never knew that it holds a job. */
+const HARMLESS: ReadonlySet<string> = new Set<TroubleName>([
+  'worker-term',
+  'runner-kill',
+  'script-flush',
+  'answers-cut',
+  'submitter-kill',
+  'clock-skew',
+]);
+
+/** Whether a fault may keep a worker from renewing its locks in time. */
+export const mayLapse = (kind: string): boolean => !HARMLESS.has(kind);
+
+/** What comes when nothing is named: a failover is a scenario of its own. */
+export const USUAL: readonly TroubleName[] = TROUBLES.filter((name) => name !== 'failover');
 
 export const isFault = (name: TroubleName): name is FaultKind => name in FAULTS;
 
@@ -185,7 +228,12 @@ function anyWorker({ workers }: Victims, random: Random): WorkerProcess {
   return order.find((worker) => worker.isUp) ?? (order[0] as WorkerProcess);
 }
 
-async function restartRedis(redis: ChaosRedis, how: NodeJS.Signals, awayMs: number): Promise<Injury> {
+async function restartRedis(
+  redis: ChaosRedis | undefined,
+  how: NodeJS.Signals,
+  awayMs: number,
+): Promise<Injury> {
+  if (redis === undefined) throw new Error('a server that is one of several is not restarted');
   await redis.end(how);
   await delay(awayMs);
   await redis.launch();

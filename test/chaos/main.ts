@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { runChaos } from './chaos.js';
-import { TROUBLES, type TroubleName } from './faults.js';
+import { TROUBLES, type TroubleName, unfit } from './faults.js';
 import { summary } from './report.js';
 
 const USAGE = `usage: npm run test:chaos -- [--seed N] [--minutes M | --rounds N] [--faults a,b,...] [--keep]
@@ -49,6 +49,8 @@ function parse(argv: string[]) {
   const faults = values.faults?.split(',');
   const unknown = faults?.find((name) => !TROUBLES.includes(name as TroubleName));
   if (unknown !== undefined) throw new Error(`there is no fault ${unknown}`);
+  const stray = unfit((faults ?? []) as TroubleName[]);
+  if (stray !== undefined) throw new Error(`${stray} does not go with failover`);
   return {
     seed: number('seed', values.seed) ?? Date.now() % 1_000_000,
     minutes: number('minutes', values.minutes),

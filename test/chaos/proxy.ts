@@ -5,14 +5,14 @@ import { echo, parseRequest, type Request, requestEnd } from '../support/request
 /**
  * pass; delay every piece; black-hole (nothing gets through, nothing is closed, and what was sent
  * arrives after the end, as TCP's retransmission has it); half-open (requests arrive, answers do not);
- * cut (the first request of each kind that comes is run, and the connection reset before its answer).
+ * cut (the first requests of each kind, so many, are run, and the connection reset before the answer).
  */
 export type ProxyMode =
   | { kind: 'pass' }
   | { kind: 'delay'; ms: number }
   | { kind: 'blackhole' }
   | { kind: 'halfopen' }
-  | { kind: 'cut' };
+  | { kind: 'cut'; times: number };
 
 interface Link {
   client: Socket;
@@ -30,8 +30,8 @@ const EMPTY = Buffer.alloc(0);
 export class FaultProxy {
   private readonly links = new Set<Link>();
   private mode: ProxyMode = { kind: 'pass' };
-  /** Kinds of requests of which one was cut since the mode is `cut`. */
-  private cut = new Set<string>();
+  /** How often each kind of request was cut since the mode is `cut`. */
+  private cut = new Map<string, number>();
 
   private constructor(
     private readonly listener: Server,
@@ -53,7 +53,7 @@ export class FaultProxy {
   set(mode: ProxyMode): void {
     const wasHalfOpen = this.mode.kind === 'halfopen';
     this.mode = mode;
-    if (mode.kind === 'cut') this.cut = new Set();
+    if (mode.kind === 'cut') this.cut = new Map();
     if (wasHalfOpen && mode.kind !== 'halfopen') this.reset();
     for (const link of this.links) this.steer(link);
   }
@@ -121,14 +121,16 @@ export class FaultProxy {
       const whole = link.begun.subarray(0, end);
       link.begun = link.begun.subarray(end);
       link.server.write(whole);
-      if (this.mode.kind === 'cut') this.mayCut(link, whole);
+      if (this.mode.kind === 'cut') this.mayCut(link, whole, this.mode.times);
     }
   }
 
-  private mayCut(link: Link, whole: Buffer): void {
+  private mayCut(link: Link, whole: Buffer, times: number): void {
     const kind = kindOf(parseRequest(whole));
-    if (kind === undefined || this.cut.has(kind)) return;
-    this.cut.add(kind);
+    if (kind === undefined) return;
+    const before = this.cut.get(kind) ?? 0;
+    if (before >= times) return;
+    this.cut.set(kind, before + 1);
     // Answers come in order: with this one, the request before it has been run.
     const token = randomUUID();
     link.cutAt = Buffer.from(token);

@@ -9,11 +9,20 @@ import { freePort } from '../support/ports.js';
 
 const START_DEADLINE_MS = 15_000;
 
+/** The Redis of a run, whatever number of processes it is. */
+export interface ChaosServer {
+  /** Without the password. */
+  readonly url: string;
+  client(): Redis;
+  end(signal: NodeJS.Signals): Promise<void>;
+  killNow(): void;
+}
+
 /**
  * A private server whose acknowledged writes survive `kill -9`: append-only file, synced at every
  * write. (With `everysec`, the usual setting, up to a second of acknowledged jobs may be gone.)
  */
-export class ChaosRedis {
+export class ChaosRedis implements ChaosServer {
   private child: ChildProcess | undefined;
 
   private constructor(
@@ -35,8 +44,8 @@ export class ChaosRedis {
     return redis;
   }
 
-  get pid(): number | undefined {
-    return this.child?.pid;
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
   }
 
   /** For the harness itself, past every proxy; waits out restarts. */

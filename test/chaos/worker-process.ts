@@ -12,6 +12,8 @@ export interface WorkerPlan {
   flags: string[];
   /** Redis port: the server's own or a proxy's. */
   port: number;
+  /** Of Redis, where it is not on a port of its own. */
+  url?: string | undefined;
 }
 
 export interface WorkerPlace {
@@ -130,7 +132,7 @@ export class WorkerProcess {
       cwd: place.dir,
       env: cleanEnvironment({
         ...place.env,
-        INFER_REDIS_URL: `redis://127.0.0.1:${plan.port}`,
+        INFER_REDIS_URL: plan.url ?? `redis://127.0.0.1:${plan.port}`,
         INFER_MODELS_DIR: place.models,
         ...skewed(this.skewMs),
       }),
