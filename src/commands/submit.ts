@@ -55,7 +55,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
         if (at !== undefined && at <= serverTime())
           this.note('the time of --at has passed: it starts at once');
         const signature = await client.signatures.find(this.settings.model);
-        const input = await readInput(source, signature);
+        const input = await readInput(source, signature, { signal });
         if (input.kind === 'one') return this.submitOne(client, signature, input, signal);
         return this.submitMany(client, signature, input, signal);
       };

@@ -15,7 +15,8 @@ const TIMEOUT_MS = 25_000;
 export interface RunOptions {
   /** URL of the server [the sandbox's]; null names none. */
   redis?: string | null;
-  stdin?: string | Uint8Array;
+  /** What standard input holds, or a pipe that stays open until the caller ends it [nothing]. */
+  stdin?: string | Uint8Array | { open: true };
   cwd?: string;
   env?: Record<string, string>;
   /** A command that runs the program, such as `nohup`. */
@@ -98,7 +99,7 @@ export function useInfer(redis?: { readonly url: string }): Sandbox {
       all: true,
       buffer: true,
       stripFinalNewline: false,
-      ...(options.stdin === undefined ? { stdin: 'ignore' as const } : { input: options.stdin }),
+      ...standardInput(options.stdin),
     });
     started.add(child as unknown as Started);
     void child.finally(() => started.delete(child as unknown as Started));
@@ -129,6 +130,12 @@ export function useInfer(redis?: { readonly url: string }): Sandbox {
       return file;
     },
   };
+}
+
+function standardInput(stdin: RunOptions['stdin']) {
+  if (stdin === undefined) return { stdin: 'ignore' as const };
+  if (typeof stdin === 'object' && 'open' in stdin) return { stdin: 'pipe' as const };
+  return { input: stdin };
 }
 
 function outcome(

@@ -19,7 +19,11 @@ export async function submitGroup(
   options: { submit: SubmitOptions; target: ProgressTarget; signal: AbortSignal; note(text: string): void },
 ): Promise<SubmittedGroup> {
   const bar = new ProgressBar(options.target, { label: 'submitting', unit: 'rows', total: input.rows });
-  const writer = await client.openGroup(signature, { ...options.submit, signal: options.signal });
+  const opening = client.openGroup(signature, { ...options.submit, signal: options.signal });
+  const writer = await opening.catch(async (error: unknown) => {
+    await input.close();
+    throw error;
+  });
   if (writer.isDuplicate) {
     await input.close();
     return client.duplicateGroup(options.submit.id ?? '');

@@ -17,7 +17,8 @@ import { worded } from '../redis/worded.js';
 import { Answers } from './answers.js';
 import { type ClientConfig, type Connections, openConnections } from './connections.js';
 import { groupChunks } from './group-reader.js';
-import { GroupWriter } from './group-writer.js';
+import { GroupSender } from './group-sender.js';
+import type { GroupWriter } from './group-writer.js';
 import { refuseTaken } from './id-taken.js';
 import { type Call, limited } from './limited.js';
 import { Places } from './places.js';
@@ -54,6 +55,7 @@ export class InferClient {
   private readonly places: Places;
   private readonly answers: Answers;
   private readonly hands: Hands;
+  private readonly groups: GroupSender;
   private readonly form: ValueForm;
   /** The last call was given up. */
   private silent = false;
@@ -85,6 +87,9 @@ export class InferClient {
       results: connections.results,
       form: this.form,
     });
+    const parts = { redis, prefix: config.prefix, producer: this.producer };
+    const defaults = () => this.defaults();
+    this.groups = new GroupSender({ ...parts, places: this.places, answers: this.answers, defaults });
     this.hands = { redis, producer: this.producer, places: this.places, answers: this.answers };
   }
 
@@ -110,7 +115,7 @@ export class InferClient {
   /** Queues one job: an array of numbers, nested arrays, named inputs or typed arrays; see docs/input. */
   async submit(input: unknown, options: SubmitOptions & WaitOptions = {}): Promise<SubmittedJob> {
     return this.limited(options, async (call) => {
-      const [payload, signature] = await this.signatures.fit(input, options.model);
+      const [payload, signature] = await this.signatures.fit(input, options.model, call.looksAt);
       return this.add(payload, signature, options, call);
     });
   }
@@ -133,7 +138,8 @@ export class InferClient {
   ): Promise<SubmittedJob> {
     const checkId = options.id !== undefined; // Only an id of the caller's own may be there already.
     const id = waited.id ?? options.id;
-    const spec = specOf(payload.rows, signature, { ...options, id }, this.defaults(waited.reply));
+    const defaults = await this.guard(this.defaults(waited.reply));
+    const spec = specOf(payload.rows, signature, { ...options, id }, defaults);
     const input = encodeEnvelope(payload);
     const resultBytes = this.config.resultRedis ? 0 : leastResultBytes(signature, payload);
     if (checkId) await this.refuse(spec.id, { queue: spec.queue, kind: 'job' });
@@ -149,15 +155,15 @@ export class InferClient {
     return { id: spec.id, queue, priority, model, rows, ...(added?.duplicate ? { duplicate: true } : {}) };
   }
 
-  private defaults(reply?: string) {
-    return { resultTtl: this.config.resultTtl, reply, now: this.connections.clock.now() };
+  private async defaults(reply?: string) {
+    return { resultTtl: this.config.resultTtl, reply, now: await this.connections.clock.settled() };
   }
 
   /** Submits one job and waits for its end, which its worker tells us of: the quickest way to an answer. */
   async run(input: unknown, options: SubmitOptions & WaitOptions = {}): Promise<JobResult> {
     const deadline = deadlineOf(options.timeoutMs);
     return this.limited(withLastLook(options), async (call) => {
-      const [payload, signature] = await this.signatures.fit(input, options.model);
+      const [payload, signature] = await this.signatures.fit(input, options.model, call.looksAt);
       return this.runWithin(payload, signature, options, call, deadline);
     });
   }
@@ -204,61 +210,26 @@ export class InferClient {
 
   /** A group to write chunks to: rows in any number, streamed. */
   openGroup(signature: ModelSignature, options: SubmitOptions & WaitOptions): Promise<GroupWriter> {
-    return this.limited(options, (call) => this.openWithin(signature, options, call));
-  }
-
-  private async openWithin(signature: ModelSignature, options: SubmitOptions, call: Call) {
-    const id = options.id ?? nextId('g');
-    const queue = options.queue ?? 'batch';
-    const template = specOf(0, signature, { ...options, id, queue }, this.defaults());
-    if (options.id !== undefined) await this.refuse(id, { queue, kind: 'group' });
-    call.sends(id);
-    this.places.set(id, template.queue);
-    const [writer] = await this.guard(
-      Promise.all([GroupWriter.open(this.producer, template), this.producer.registerQueue(template.queue)]),
-    );
-    return writer;
+    return this.limited(options, (call) => this.groups.open(signature, options, call));
   }
 
   /** A group that was submitted before, as its submit answered. */
-  async duplicateGroup(id: string): Promise<SubmittedGroup> {
-    const { queue, priority, model, rows, jobs } = await this.group(id);
-    return { group: id, queue, priority, model, rows, jobs, duplicate: true };
+  duplicateGroup(id: string, limits: WaitOptions = {}): Promise<SubmittedGroup> {
+    return this.limited(limits, () => this.groups.duplicate(id));
   }
 
   /** Submits many rows as a group of chunk jobs; a chunk that fails takes those before it back. */
-  async submitMany(
+  submitMany(
     chunks: AsyncIterable<Chunk>,
     signature: ModelSignature,
     options: SubmitOptions & WaitOptions = {},
   ): Promise<SubmittedGroup> {
-    return this.limited(options, (call) => this.submitWithin(chunks, signature, options, call));
-  }
-
-  private async submitWithin(
-    chunks: AsyncIterable<Chunk>,
-    signature: ModelSignature,
-    options: SubmitOptions,
-    call: Call,
-  ): Promise<SubmittedGroup> {
-    const writer = await this.openWithin(signature, options, call);
-    if (writer.isDuplicate) return this.duplicateGroup(options.id ?? '');
-    try {
-      for await (const chunk of chunks) {
-        call.signal.throwIfAborted();
-        await this.guard(writer.write(chunk));
-      }
-      call.signal.throwIfAborted();
-      return await this.guard(writer.close());
-    } catch (error) {
-      await writer.abandon().catch(() => undefined);
-      throw error;
-    }
+    return this.limited(options, (call) => this.groups.send(chunks, signature, options, call));
   }
 
   /** Submits any number of plain rows as one group; its `results()` come in input order. */
   submitRows(rows: Iterable<unknown> | AsyncIterable<unknown>, options: SubmitOptions & WaitOptions = {}) {
-    return this.limited(options, () => submitRows(this, rows, options));
+    return this.limited(options, (call) => submitRows(this, this.groups, rows, options, call));
   }
 
   /** How a job stands, with its result when it has one. @throws InferError JOB_UNKNOWN (66). */
@@ -326,6 +297,7 @@ export class InferClient {
   async close(): Promise<void> {
     // Farewells to a server that says nothing would only cost the caller more time.
     const patienceMs = this.silent ? 0 : undefined;
+    await this.groups.settled(this.silent);
     await this.waiter.close();
     await this.producer.close(patienceMs);
     await this.connections.close(patienceMs);

@@ -1,11 +1,10 @@
 import { settledWithin } from '../core/bounded.js';
-import type { Clock } from '../core/clock.js';
 import type { ValueForm } from '../model/rows.js';
 import type { DataLoss } from '../queue/data-mark.js';
 import { DataWatch } from '../queue/data-watch.js';
 import { BrokerResults, type ResultSource, ResultStore } from '../queue/result-store.js';
 import { type ConnectionSettings, closeClient, connect, resolveTarget } from '../redis/connect.js';
-import { serverClock } from '../redis/server-clock.js';
+import { type ServerClock, serverClock } from '../redis/server-clock.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
 import { warnOfLoss } from './loss-warning.js';
 
@@ -28,7 +27,7 @@ export interface ClientConfig {
 export interface Connections {
   redis: RedisClient;
   /** Redis's: deadlines, delays and ids count by it, whatever this host's clock says. */
-  clock: Clock;
+  clock: ServerClock;
   target: RedisTarget;
   results: ResultSource;
   /** @param patienceMs how long each server may take to say farewell [1000] */

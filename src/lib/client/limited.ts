@@ -7,11 +7,20 @@ import { explain } from '../redis/connect.js';
 import { serverTime } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 
-/** How far a call has come, for the error of one that takes too long. */
+/** A look at what a model takes, of one call or several. */
+export interface Look {
+  readonly model: string;
+  /** The model's files are being read by this process; else Redis is asked. */
+  readonly reading: boolean;
+}
+
+/** How far a call has come and what it waits for, for the error of one that takes too long. */
 export class Call {
   private sent: string | undefined;
   private accepted: string | undefined;
   private seen: { id: string; at: number } | undefined;
+  private look: Look | undefined;
+  private rows = false;
 
   constructor(readonly signal: AbortSignal) {}
 
@@ -36,7 +45,43 @@ export class Call {
     return this.seen?.id === id ? this.seen.at : undefined;
   }
 
-  /** @param reason what Redis does, in words */
+  /** A look at a model begins, or is joined. */
+  readonly looksAt = (look: Look): void => {
+    this.look = look;
+  };
+
+  /** The caller's own source of rows is waited for from now on, or (false) is so no more. */
+  waitsForRows(waits: boolean): void {
+    this.rows = waits;
+  }
+
+  /** The error of a call that did not come to Redis in time: what it waits for is another's. */
+  lateElsewhere(timeoutMs: number): InferError | undefined {
+    const given = `(given up after ${formatDuration(timeoutMs)})`;
+    if (this.rows) {
+      const group =
+        this.sent === undefined ? '' : `; what was sent of group ${printable(this.sent)} is cancelled`;
+      return new InferError('ROWS_TIMEOUT', `the next row did not come in time ${given}${group}`, {
+        hint: 'give a longer timeoutMs, or none: it holds for all rows together',
+        exitCode: ExitCode.TryAgain,
+      });
+    }
+    if (this.look?.reading !== true) return undefined;
+    const model = printable(this.look.model);
+    return new InferError(
+      'MODEL_TIMEOUT',
+      `model ${model} was still being read ${given}; nothing was queued`,
+      {
+        hint: 'give a longer timeoutMs: it is read once, and not at all while a worker serves it',
+        exitCode: ExitCode.TryAgain,
+      },
+    );
+  }
+
+  /**
+   * The error of a call that Redis kept waiting.
+   * @param reason what Redis does, in words
+   */
   late(reason: InferError, timeoutMs: number): InferError {
     const text = `${reason.message} (given up after ${formatDuration(timeoutMs)})`;
     if (this.accepted !== undefined) {
@@ -57,17 +102,17 @@ export class Call {
 }
 
 /**
- * A call to Redis within the caller's limits, whatever hangs: the connection may be open and the
- * server silent, or both away for hours.
- * @param onLate told when the time is up
+ * A call within the caller's limits, whatever hangs: the connection to Redis may be open and the
+ * server silent, or both away for hours; a model may take long to read, and a source of rows may say nothing.
+ * @param onSilent told when the time is up and it is Redis that was waited for
  * @throws InferError REDIS_TIMEOUT or REDIS_UNREACHABLE (69), WAIT_TIMEOUT (75) of a job that Redis
- * has; the signal's reason.
+ * has, MODEL_TIMEOUT or ROWS_TIMEOUT (75) where Redis is not to blame; the signal's reason.
  */
 export async function limited<T>(
   redis: RedisClient,
   limits: WaitLimits,
   work: (call: Call) => Promise<T>,
-  onLate: () => void,
+  onSilent: () => void,
 ): Promise<T> {
   let call: Call | undefined;
   const begin = (signal: AbortSignal) => {
@@ -75,7 +120,9 @@ export async function limited<T>(
     return work(call);
   };
   return bounded(begin, limits, () => {
-    onLate();
+    const elsewhere = call?.lateElsewhere(limits.timeoutMs ?? 0);
+    if (elsewhere !== undefined) return elsewhere;
+    onSilent();
     // A connection that is down has its reason; one that is up has none, the server just says nothing.
     const why = redis.status === 'ready' ? 'Command timed out' : 'Connection is closed.';
     return call?.late(explain(redis, new Error(why)), limits.timeoutMs ?? 0);

@@ -17,11 +17,15 @@ import {
 import { routeTo } from '../queue/routes.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
+import type { Look } from './limited.js';
 
 /** Milliseconds a looked-up signature is used without a further look: a worker may load a new version meanwhile. */
 const FRESH_MS = 1000;
 /** After this, the next look is waited for; before, the caller goes on with what is known meanwhile. */
 const STALE_MS = 30_000;
+
+type OnLook = (look: Look) => void;
+type LookUnderWay = { model: string; reading: boolean };
 
 interface Known {
   signature: ModelSignature;
@@ -37,7 +41,7 @@ interface Known {
 export class Signatures {
   private readonly known = new Map<string, Known>();
   /** Looks under way, by model: a burst of submits asks once. */
-  private readonly looks = new Map<string, Promise<ModelSignature>>();
+  private readonly looks = new Map<string, { look: Look; found: Promise<ModelSignature> }>();
 
   constructor(
     private readonly client: RedisClient,
@@ -45,14 +49,17 @@ export class Signatures {
     private readonly modelsDir: string | undefined,
   ) {}
 
-  /** @throws InferError MODEL_UNKNOWN (66), MODEL_NEEDED (2) when there are several and none was named. */
-  find(name: string | undefined): Promise<ModelSignature> {
-    return worded(this.client, this.look(name));
+  /**
+   * @param onLook told of the look that is waited for, if one is
+   * @throws InferError MODEL_UNKNOWN (66), MODEL_NEEDED (2) when there are several and none was named.
+   */
+  find(name: string | undefined, onLook?: OnLook): Promise<ModelSignature> {
+    return worded(this.client, this.look(name, onLook));
   }
 
   /** What a model takes as of now, whatever was known before. @throws as `find`. */
-  refresh(name: string): Promise<ModelSignature> {
-    return worded(this.client, this.lookNow(name));
+  refresh(name: string, onLook?: OnLook): Promise<ModelSignature> {
+    return worded(this.client, this.lookNow(name, onLook));
   }
 
   /** Takes note of a job: an input that fitted the signature known here and did not fit the model means another is served. */
@@ -66,70 +73,78 @@ export class Signatures {
    * refusal may be that of a version that is no longer served.
    * @throws InferError as `find`, and what is wrong with the input for the newest signature.
    */
-  async fit(input: unknown, name: string | undefined): Promise<[Payload, ModelSignature]> {
-    const signature = await this.find(name);
+  async fit(input: unknown, name: string | undefined, onLook?: OnLook): Promise<[Payload, ModelSignature]> {
+    const signature = await this.find(name, onLook);
     try {
       return [payloadFromValue(input, signature), signature];
     } catch (refusal) {
-      const now = await this.refresh(routeTo(signature)).catch(() => signature);
+      const now = await this.refresh(routeTo(signature), onLook).catch(() => signature);
       if (now.digest === signature.digest && now.version === signature.version) throw refusal;
       return [payloadFromValue(input, now), now];
     }
   }
 
-  private async look(name: string | undefined): Promise<ModelSignature> {
+  private async look(name: string | undefined, onLook?: OnLook): Promise<ModelSignature> {
     const wanted = name ?? (await this.onlyModel());
     const known = this.known.get(wanted);
     const age = known === undefined ? Number.POSITIVE_INFINITY : Date.now() - known.at;
     if (known !== undefined && age < FRESH_MS) return known.signature;
+    if (known === undefined || age >= STALE_MS) return this.lookNow(wanted, onLook);
     const look = this.lookNow(wanted);
-    if (known === undefined || age >= STALE_MS) return look;
     // No one waits for it, and a Redis that is away is reported to the next caller.
     look.catch(() => undefined);
     return known.signature;
   }
 
-  private lookNow(name: string): Promise<ModelSignature> {
-    const underWay = this.looks.get(name);
-    if (underWay !== undefined) return underWay;
-    const look = this.read(name).finally(() => this.looks.delete(name));
-    this.looks.set(name, look);
-    return look;
+  private lookNow(name: string, onLook?: OnLook): Promise<ModelSignature> {
+    let underWay = this.looks.get(name);
+    if (underWay === undefined) {
+      const look = { model: name, reading: false };
+      underWay = { look, found: this.read(look).finally(() => this.looks.delete(name)) };
+      this.looks.set(name, underWay);
+    }
+    onLook?.(underWay.look);
+    return underWay.found;
   }
 
-  private async read(wanted: string): Promise<ModelSignature> {
-    const { model: name, version } = parseModel(wanted);
-    if (version !== undefined) return this.readVersion(wanted, name, version);
+  private async read(look: LookUnderWay): Promise<ModelSignature> {
+    const { model: name, version } = parseModel(look.model);
+    if (version !== undefined) return this.readVersion(look, name, version);
     const published = await publishedModel(this.client, this.prefix, name);
-    const known = this.known.get(name);
-    const read = published === undefined ? await this.readLocal(name, known) : { signature: published };
-    this.known.set(name, { ...read, at: Date.now() });
-    return read.signature;
+    if (published !== undefined) {
+      this.known.set(name, { signature: published, at: Date.now() });
+      return published;
+    }
+    const local = await this.readHere(look, name);
+    if (local === undefined) throw await this.unknown(name);
+    this.known.set(name, { ...local, at: Date.now() });
+    return local.signature;
   }
 
   /** One version, as a worker that loaded it published it, or the highest one that is here. */
-  private async readVersion(wanted: string, name: string, version: number): Promise<ModelSignature> {
+  private async readVersion(look: LookUnderWay, name: string, version: number): Promise<ModelSignature> {
     const published = await publishedVersion(this.client, this.prefix, name, version);
-    const signature = published ?? (await this.localVersion(wanted, name, version));
+    const signature = published ?? (await this.localVersion(look, name, version));
     const pinned = { ...signature, pinned: true };
-    this.known.set(wanted, { signature: pinned, at: Date.now() });
+    this.known.set(look.model, { signature: pinned, at: Date.now() });
     return pinned;
   }
 
   /** @throws InferError MODEL_UNKNOWN (66) unless the highest version that is here is this one. */
-  private async localVersion(wanted: string, name: string, version: number): Promise<ModelSignature> {
+  private async localVersion(look: LookUnderWay, name: string, version: number): Promise<ModelSignature> {
     const versions = await publishedVersions(this.client, this.prefix, name);
-    const local = await this.readLocal(name, this.known.get(name)).catch((error: unknown) => {
+    const local = await this.readHere(look, name).catch((error: unknown) => {
       if (versions.length === 0) throw error;
       return undefined;
     });
+    if (local === undefined && versions.length === 0) throw await this.unknown(name);
     if (local?.signature.version === version) return local.signature;
     const loaded = versions.map((one) => `${name}@${one}`).join(', ');
     throw new InferError(
       'MODEL_UNKNOWN',
       `no worker has loaded version ${version} of model '${printable(name)}'`,
       {
-        hint: `${loaded === '' ? '' : `loaded: ${loaded}; `}infer control load WORKER ${wanted} loads it`,
+        hint: `${loaded === '' ? '' : `loaded: ${loaded}; `}infer control load WORKER ${look.model} loads it`,
         exitCode: ExitCode.NoInput,
       },
     );
@@ -156,26 +171,34 @@ export class Signatures {
     });
   }
 
-  /** Half a second, so not again while the files are those of the last time. */
-  private async readLocal(name: string, known: Known | undefined): Promise<Omit<Known, 'at'>> {
+  private async readHere(look: LookUnderWay, name: string): Promise<Omit<Known, 'at'> | undefined> {
+    look.reading = true;
+    return this.readLocal(name, this.known.get(name)).finally(() => {
+      look.reading = false;
+    });
+  }
+
+  /** Half a second, so not again while the files are those of the last time. Undefined: it is not here. */
+  private async readLocal(name: string, known: Known | undefined): Promise<Omit<Known, 'at'> | undefined> {
     if (known?.local !== undefined) {
       const { changedSince } = await import('../model/fingerprint.js');
       if ((await changedSince(known.local)).length === 0) return known;
     }
+    if (this.modelsDir === undefined || !(await this.localNames()).includes(name)) return undefined;
+    const { readSignatures } = await import('../model/probe-model.js');
+    const [reading] = await readSignatures(this.modelsDir, [name]);
+    if (reading === undefined) return undefined;
+    if ('error' in reading) throw reading.error;
+    const { signature, content } = reading.loaded;
+    return { signature, local: content.files };
+  }
+
+  private async unknown(name: string): Promise<InferError> {
     const local = await this.localNames();
-    if (this.modelsDir !== undefined && local.includes(name)) {
-      const { readSignatures } = await import('../model/probe-model.js');
-      const [reading] = await readSignatures(this.modelsDir, [name]);
-      if (reading !== undefined && 'error' in reading) throw reading.error;
-      if (reading !== undefined) {
-        const { signature, content } = reading.loaded;
-        return { signature, local: content.files };
-      }
-    }
     const published = (await publishedModels(this.client, this.prefix)).map((model) => model.name);
     const names = [...new Set([...published, ...local])];
     const near = names.length === 0 ? undefined : closest(name, names);
-    throw new InferError('MODEL_UNKNOWN', `no model is called '${printable(name)}'`, {
+    return new InferError('MODEL_UNKNOWN', `no model is called '${printable(name)}'`, {
       hint:
         near === undefined
           ? 'there is none at all: put one at models/<name>/1/model.onnx'

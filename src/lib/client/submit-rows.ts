@@ -1,3 +1,4 @@
+import { untilAborted } from '../core/bounded.js';
 import type { FailureRecord } from '../core/errors.js';
 import { badInput } from '../core/errors.js';
 import { type Chunk, ChunkBuilder, DEFAULT_CHUNKS } from '../input/chunk-builder.js';
@@ -6,6 +7,8 @@ import { DEFAULT_MAX_DEPTH } from '../input/value.js';
 import { type ModelSignature, takesJson } from '../model/signature.js';
 import { routeTo } from '../queue/routes.js';
 import type { InferClient } from './client.js';
+import type { GroupSender } from './group-sender.js';
+import type { Call } from './limited.js';
 import type { SubmitOptions, SubmittedGroup } from './types.js';
 import type { WaitOptions } from './waiting.js';
 
@@ -26,20 +29,21 @@ export interface SubmittedRows extends SubmittedGroup {
 /** Submits plain rows, packed into chunks as they come. @throws InferError INPUT_* naming `row N`; nothing stays queued. */
 export async function submitRows(
   client: InferClient,
+  groups: GroupSender,
   rows: Iterable<unknown> | AsyncIterable<unknown>,
-  options: SubmitOptions & WaitOptions,
+  options: SubmitOptions,
+  call: Call,
 ): Promise<SubmittedRows> {
   // Of a version that is no longer served, row 100,000 might be refused: one look is nothing beside a group.
-  const known = await client.signatures.find(options.model);
-  const signature = await client.signatures.refresh(routeTo(known));
-  const group = await client.submitMany(chunksOf(rows, signature), signature, options);
+  const known = await client.signatures.find(options.model, call.looksAt);
+  const signature = await client.signatures.refresh(routeTo(known), call.looksAt);
+  // The rows themselves, too: the generator around them hears of the end only after its next row.
+  const chunks = chunksOf(untilAborted(rows, call.signal), signature);
+  const group = await groups.send(chunks, signature, options, call);
   return { ...group, results: (wait) => resultsOf(client, group.group, wait) };
 }
 
-async function* chunksOf(
-  rows: Iterable<unknown> | AsyncIterable<unknown>,
-  signature: ModelSignature,
-): AsyncGenerator<Chunk> {
+async function* chunksOf(rows: AsyncIterable<unknown>, signature: ModelSignature): AsyncGenerator<Chunk> {
   const where = (row: number) => `row ${row}`;
   // A caller may fill one array again and again.
   const builder = new ChunkBuilder(signature, DEFAULT_CHUNKS, where, { copies: true, exact: true });

@@ -10,7 +10,7 @@ import type { SubmitOptions } from './types.js';
 
 /** Limits of a whole call, whatever hangs. A job that was queued goes on. */
 export interface WaitOptions {
-  /** Give up after this many ms: WAIT_TIMEOUT of a job that was queued, else REDIS_… [forever]. */
+  /** Give up after this many ms: WAIT_TIMEOUT of a job that was queued, MODEL_TIMEOUT, ROWS_TIMEOUT, else REDIS_… [forever]. */
   timeoutMs?: number | undefined;
   /** Ends the call; it then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;

@@ -82,3 +82,47 @@ export async function answerWithin<T, L>(
     signal?.removeEventListener('abort', giveUp);
   }
 }
+
+/**
+ * The values of a source for as long as `signal` has not fired. When it fires, also while the next value is
+ * still to come, this throws its reason, and the source is asked to end (`return`). That is not waited for: a
+ * generator hears of it only once its own wait is over.
+ */
+export async function* untilAborted<T>(
+  source: AsyncIterable<T> | Iterable<T>,
+  signal: AbortSignal,
+): AsyncGenerator<T, void, undefined> {
+  signal.throwIfAborted();
+  const iterator = (Symbol.asyncIterator in source ? source : valuesOf(source))[Symbol.asyncIterator]();
+  // One listener for all values: a race with one promise would gather a reaction a value.
+  let giveUp = (_reason: unknown): void => undefined;
+  const onAbort = (): void => giveUp(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  let ended = false;
+  const next = () =>
+    new Promise<IteratorResult<T>>((resolve, reject) => {
+      giveUp = reject;
+      Promise.resolve(iterator.next()).then(resolve, (error: unknown) => {
+        ended = true;
+        reject(error);
+      });
+    });
+  try {
+    for (let step = await next(); step.done !== true; step = await next()) {
+      yield step.value;
+      signal.throwIfAborted();
+    }
+    ended = true;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    if (!ended) {
+      const left = (async () => iterator.return?.())();
+      left.catch(() => undefined);
+      if (!signal.aborted) await left;
+    }
+  }
+}
+
+async function* valuesOf<T>(source: Iterable<T>): AsyncGenerator<T, void, undefined> {
+  yield* source;
+}

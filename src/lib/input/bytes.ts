@@ -1,7 +1,11 @@
-import { type FileHandle, open, readdir } from 'node:fs/promises';
+import { open as openFd } from 'node:fs';
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { basename, dirname, extname } from 'node:path';
 import type { Readable } from 'node:stream';
+import { promisify } from 'node:util';
 import { distance } from 'fastest-levenshtein';
+import { answerWithin } from '../core/bounded.js';
 import { badInput, InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
@@ -21,6 +25,7 @@ export class ByteReader {
     readonly label: string,
     private readonly pull: () => Promise<Buffer | undefined>,
     private readonly end: () => Promise<void>,
+    private readonly signal?: AbortSignal | undefined,
   ) {}
 
   /** The extension in lower case with its dot; empty for standard input. */
@@ -28,8 +33,9 @@ export class ByteReader {
     return extname(this.label).toLowerCase();
   }
 
+  /** @throws the signal's reason once it has fired, also while nothing comes. */
   async next(): Promise<Buffer | undefined> {
-    return this.returned.pop() ?? (await this.pull());
+    return this.returned.pop() ?? (await untilFired(this.pull(), this.signal));
   }
 
   unread(block: Buffer): void {
@@ -75,12 +81,49 @@ export function tooLarge(what: string, maxBytes: number, where?: string): InferE
   );
 }
 
-/** @throws InferError INPUT_MISSING, INPUT_DIRECTORY, INPUT_UNREADABLE (exit 66). */
-export async function openBytes(source: InputSource): Promise<ByteReader> {
-  return 'path' in source ? openFile(source.path) : openStream(source.stdin);
+/**
+ * Whether a source can be read. A pipe is only looked at: opened and closed again it would end its writer.
+ * @throws InferError as `openBytes`.
+ */
+export async function checkSource(source: InputSource): Promise<void> {
+  if ('path' in source && !(await isPipe(source.path))) await (await openFile(source.path)).close();
 }
 
-async function openFile(path: string): Promise<ByteReader> {
+/**
+ * @param signal ends reading, also of a pipe that says nothing
+ * @throws InferError INPUT_MISSING, INPUT_DIRECTORY, INPUT_UNREADABLE (exit 66); the signal's reason.
+ */
+export async function openBytes(source: InputSource, signal?: AbortSignal): Promise<ByteReader> {
+  if ('stdin' in source) return openStream('standard input', source.stdin, signal);
+  const pipe = await isPipe(source.path);
+  return untilFired(pipe ? openPipe(source.path, signal) : openFile(source.path, signal), signal);
+}
+
+async function untilFired<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  const leave = (): never => {
+    throw signal.reason;
+  };
+  return answerWithin(Number.POSITIVE_INFINITY, work, leave, signal);
+}
+
+/** A pipe with a name, such as the shell's `<(command)`. */
+async function isPipe(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFIFO(),
+    () => false,
+  );
+}
+
+/** As a stream: a read of a file cannot be ended, and one that waits for a silent pipe would hold the process. */
+async function openPipe(path: string, signal?: AbortSignal): Promise<ByteReader> {
+  const fd = await promisify(openFd)(path, 'r').catch((error: unknown) => {
+    throw unreadable(path, error);
+  });
+  return openStream(printable(basename(path)), new Socket({ fd, readable: true, writable: false }), signal);
+}
+
+async function openFile(path: string, signal?: AbortSignal): Promise<ByteReader> {
   const label = printable(basename(path));
   let handle: FileHandle;
   try {
@@ -99,6 +142,7 @@ async function openFile(path: string): Promise<ByteReader> {
       return bytesRead === 0 ? undefined : buffer.subarray(0, bytesRead);
     },
     close,
+    signal,
   );
   try {
     if ((await handle.stat()).isDirectory()) throw directory(path);
@@ -109,15 +153,15 @@ async function openFile(path: string): Promise<ByteReader> {
   return reader;
 }
 
-function openStream(stream: Readable): ByteReader {
+function openStream(label: string, stream: Readable, signal?: AbortSignal): ByteReader {
   const iterator = stream[Symbol.asyncIterator]();
   return new ByteReader(
-    'standard input',
+    label,
     async () => {
       const next = await iterator.next().catch((error: unknown) => {
         throw noInput(
           'INPUT_UNREADABLE',
-          'standard input cannot be read',
+          `${label} cannot be read`,
           'check the command that feeds it',
           error,
         );
@@ -125,8 +169,11 @@ function openStream(stream: Readable): ByteReader {
       return next.done ? undefined : toBuffer(next.value as unknown);
     },
     async () => {
+      // First: an iterator that waits for data hears of its end only after that.
+      stream.destroy();
       await iterator.return?.();
     },
+    signal,
   );
 }
 

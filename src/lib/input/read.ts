@@ -1,7 +1,7 @@
 import { badInput } from '../core/errors.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
-import { type ByteReader, type InputSource, openBytes } from './bytes.js';
+import { type ByteReader, checkSource, type InputSource, openBytes } from './bytes.js';
 import { type Chunk, DEFAULT_CHUNKS } from './chunk-builder.js';
 import { parseDocument } from './json-document.js';
 import { readNdjson } from './ndjson.js';
@@ -20,6 +20,8 @@ export interface ReadOptions {
   maxBytes?: number | undefined;
   /** Deepest nesting of JSON; default 64. */
   maxDepth?: number | undefined;
+  /** Ends reading, here and in `chunks`, also of a pipe that says nothing; both then throw its reason. */
+  signal?: AbortSignal | undefined;
 }
 
 const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
@@ -42,7 +44,7 @@ export type Input =
  * @throws InferError INPUT_MISSING, INPUT_DIRECTORY, INPUT_UNREADABLE (66).
  */
 export async function checkInput(source: InputSource): Promise<void> {
-  if ('path' in source) await (await openBytes(source)).close();
+  await checkSource(source);
 }
 
 /**
@@ -56,7 +58,7 @@ export async function readInput(
   signature: ModelSignature,
   options: ReadOptions = {},
 ): Promise<Input> {
-  const reader = await openBytes(source);
+  const reader = await openBytes(source, options.signal);
   let closed: Promise<void> | undefined;
   const close = () => {
     closed ??= reader.close();

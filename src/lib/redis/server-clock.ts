@@ -1,3 +1,4 @@
+import { uptime } from 'node:os';
 import type { Clock } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
 import type { RedisClient } from './types.js';
@@ -7,12 +8,32 @@ const FRESH_MS = 30_000;
 /** A measurement that took longer says too little, and is repeated. */
 const TELLING_MS = 50;
 const TRIES = 3;
+/** The host's clock and the monotonic one drift apart by less than this between two measurements, unless something happened. */
+const JUMP_MS = 250;
+
+/** Clocks of this host, all in ms. */
+export interface HostClocks {
+  /** As it is set, since the epoch. */
+  wall(): number;
+  /** From when the process started on, since the epoch; a clock that is set does not move it, and it stands still while the host sleeps. */
+  steady(): number;
+  /** Since the host started, with the time that it slept. */
+  uptime(): number;
+}
+
+const HOST: HostClocks = {
+  wall: () => Date.now(),
+  steady: () => performance.timeOrigin + performance.now(),
+  uptime: () => uptime() * 1000,
+};
 
 /**
  * The clock of the Redis server as this process knows it: everything that is written to Redis or compared
  * with what is there uses it, so that hosts whose clocks are off agree. One offset a connection, measured
  * at first use, every 30 s while it is used, and after each reconnect. It runs on the monotonic clock: a
- * host's clock that is set does not move it.
+ * host's clock that is set does not move it. That clock stands still while the host sleeps, though: the time
+ * slept is made up for by the host's uptime, and whenever the host's clock has jumped against the monotonic
+ * one (sleep, a paused VM, a clock that was set) the offset is measured anew before `settled` answers.
  *
  * A measurement bounds the offset, between the moments of sending and of hearing. An offset within these
  * bounds is kept; so hosts whose clocks are right, which is nearly all, use their own without a jitter.
@@ -23,8 +44,17 @@ export class ServerClock implements Clock {
   private measuredAt = Number.NEGATIVE_INFINITY;
   private measuring: Promise<void> | undefined;
   private known = false;
+  /** How far `wall` and `uptime` were ahead of `steady` when a jump was last looked for. */
+  private wallAhead: number;
+  private uptimeAhead: number;
+  private jumps = 0;
 
-  constructor(private readonly client: RedisClient) {
+  constructor(
+    private readonly client: RedisClient,
+    private readonly host: HostClocks = HOST,
+  ) {
+    this.wallAhead = host.wall() - host.steady();
+    this.uptimeAhead = host.uptime() - host.steady();
     client.on('ready', () => {
       this.measuredAt = Number.NEGATIVE_INFINITY;
     });
@@ -32,19 +62,43 @@ export class ServerClock implements Clock {
 
   /** Milliseconds since the epoch, a whole number. Before the first measurement it is the host's time. */
   now(): number {
-    if (performance.now() - this.measuredAt > FRESH_MS) void this.measure().catch(() => undefined);
-    return Math.floor(hostNow() + this.offsetMs);
+    this.heedJump();
+    if (this.host.steady() - this.measuredAt > FRESH_MS) void this.measure().catch(() => undefined);
+    return Math.floor(this.host.steady() + this.offsetMs);
   }
 
-  /** Resolves with the time once the offset is known. Fails as a command does when Redis cannot be asked. */
+  /**
+   * Resolves with the time once the offset is known, also after a jump of the host's clock. Fails as a command
+   * does when Redis cannot be asked.
+   */
   async settled(): Promise<number> {
+    this.heedJump();
     if (!this.known) await this.measure();
     return this.now();
   }
 
   /** How far the host's clock is ahead of the server's in ms; negative: behind. */
   aheadMs(): number {
-    return Math.round(Date.now() - (hostNow() + this.offsetMs));
+    this.heedJump();
+    return Math.round(this.host.wall() - (this.host.steady() + this.offsetMs));
+  }
+
+  private heedJump(): void {
+    const { host } = this;
+    let wallAhead = host.wall() - host.steady();
+    if (Math.abs(wallAhead - this.wallAhead) < JUMP_MS) return;
+    // This process may have been held up between the two clocks.
+    wallAhead = host.wall() - host.steady();
+    if (Math.abs(wallAhead - this.wallAhead) < JUMP_MS) return;
+    const uptimeAhead = host.uptime() - host.steady();
+    const slept = uptimeAhead - this.uptimeAhead;
+    // Else the host's clock was set, or a VM stood still with all its clocks: only Redis knows.
+    if (slept >= JUMP_MS) this.offsetMs += slept;
+    this.wallAhead = wallAhead;
+    this.uptimeAhead = uptimeAhead;
+    this.jumps += 1;
+    this.known = false;
+    this.measuredAt = Number.NEGATIVE_INFINITY;
   }
 
   private measure(): Promise<void> {
@@ -56,12 +110,23 @@ export class ServerClock implements Clock {
 
   private async ask(): Promise<void> {
     for (let tried = 0; tried < TRIES; tried++) {
-      this.measuredAt = performance.now();
-      const sent = hostNow();
+      this.heedJump();
+      const { jumps } = this;
+      const sent = this.host.steady();
+      this.measuredAt = sent;
       const answer = await this.client.time().catch(unlessForbidden);
-      if (answer === undefined) break;
+      this.heedJump();
+      if (answer === undefined) {
+        this.offsetMs = this.wallAhead;
+        break;
+      }
+      // Nothing tells whether the answer is from before or after.
+      if (this.jumps !== jumps) continue;
       const [seconds, micros] = answer;
-      const heard = hostNow();
+      const heard = this.host.steady();
+      // Slow drift of the host's clock is no jump.
+      this.wallAhead = this.host.wall() - this.host.steady();
+      this.uptimeAhead = this.host.uptime() - this.host.steady();
       const there = Number(seconds) * 1000 + Number(micros) / 1000;
       if (this.offsetMs < there - heard || this.offsetMs > there - sent) {
         this.offsetMs = there - (sent + heard) / 2;
@@ -75,11 +140,6 @@ export class ServerClock implements Clock {
 /** A user that may not ask goes by the host's clock. */
 function unlessForbidden(error: unknown): undefined {
   if (!/^NOPERM/.test(messageOf(error))) throw error;
-}
-
-/** The host's time, from when the process started on, not moved by a clock that is set meanwhile. */
-function hostNow(): number {
-  return performance.timeOrigin + performance.now();
 }
 
 const clocks = new WeakMap<RedisClient, ServerClock>();

@@ -1,23 +1,42 @@
 import { describe, expect, it, vi } from 'vitest';
-import { ServerClock } from '../../../src/lib/redis/server-clock.js';
+import { type HostClocks, ServerClock } from '../../../src/lib/redis/server-clock.js';
 import type { RedisClient } from '../../../src/lib/redis/types.js';
 
 const hostNow = () => performance.timeOrigin + performance.now();
 
 /** A server whose clock is off by `aheadMs` and whose answers take some time. */
 function server(aheadMs: () => number, answer: (time: [string, string]) => Promise<[string, string]>) {
-  const ready: (() => void)[] = [];
   const time = vi.fn(() => {
     const ms = hostNow() + aheadMs();
     const seconds = Math.floor(ms / 1000);
     return answer([String(seconds), String(Math.floor((ms - seconds * 1000) * 1000))]);
   });
+  const clock = new ServerClock({ time, on: () => undefined } as unknown as RedisClient);
+  return { clock, time };
+}
+
+/** A host and a server, at first of one time, whose clocks a test moves. */
+function hostAndServer() {
+  const at = { wall: 1e12, steady: 1e12, uptime: 5000, there: 1e12 };
+  const host: HostClocks = { wall: () => at.wall, steady: () => at.steady, uptime: () => at.uptime };
+  let answers = true;
+  const time = vi.fn(() => {
+    const asked = [String(Math.floor(at.there / 1000)), String((at.there % 1000) * 1000)] as [string, string];
+    return answers ? Promise.resolve(asked) : new Promise<never>(() => undefined);
+  });
+  const ready: (() => void)[] = [];
   const client = { time, on: (_: string, listener: () => void) => ready.push(listener) };
-  const clock = new ServerClock(client as unknown as RedisClient);
+  const clock = new ServerClock(client as unknown as RedisClient, host);
   const reconnected = () => {
     for (const listener of ready) listener();
   };
-  return { clock, time, reconnected };
+  const move = (ms: number, ...names: (keyof typeof at)[]) => {
+    for (const name of names) at[name] += ms;
+  };
+  const silence = () => {
+    answers = false;
+  };
+  return { at, clock, time, move, silence, reconnected };
 }
 
 const atOnce = (time: [string, string]) => Promise.resolve(time);
@@ -44,16 +63,16 @@ describe('the clock of a server', () => {
   });
 
   it('is asked once by many, and again after a reconnect', async () => {
-    let ahead = 60_000;
-    const { clock, time, reconnected } = server(() => ahead, atOnce);
+    const { at, clock, time, move, reconnected } = hostAndServer();
+    move(60_000, 'there');
     await Promise.all([clock.settled(), clock.settled(), clock.settled()]);
     clock.now();
     expect(time).toHaveBeenCalledTimes(1);
     // The replica that took over lives in another time.
-    ahead = -60_000;
+    move(-120_000, 'there');
     reconnected();
     clock.now();
-    await vi.waitFor(() => expect(Math.abs(clock.now() - hostNow() + 60_000)).toBeLessThan(100));
+    await vi.waitFor(() => expect(clock.now()).toBe(at.there));
     expect(time).toHaveBeenCalledTimes(2);
   });
 
@@ -74,5 +93,65 @@ describe('the clock of a server', () => {
     await expect(clock.settled()).rejects.toThrow('Connection is closed.');
     away = false;
     expect(Math.abs((await clock.settled()) - hostNow() - 60_000)).toBeLessThan(100);
+  });
+
+  const MINUTE = 60_000;
+
+  it('counts the time that the host slept at once, also while Redis says nothing', async () => {
+    const { at, clock, time, move, silence } = hostAndServer();
+    await clock.settled();
+    silence();
+    move(MINUTE, 'wall', 'uptime', 'there');
+    expect(clock.now()).toBe(at.there);
+    expect(time).toHaveBeenCalledTimes(2);
+    move(5, 'wall', 'steady', 'uptime', 'there');
+    expect(clock.now()).toBe(at.there);
+  });
+
+  it('is asked again after a VM stood still and its clock was set', async () => {
+    const { at, clock, move } = hostAndServer();
+    await clock.settled();
+    move(MINUTE, 'there');
+    // Nothing in the host tells of it yet.
+    expect(clock.now()).toBe(at.there - MINUTE);
+    move(MINUTE, 'wall');
+    expect(await clock.settled()).toBe(at.there);
+    expect(clock.aheadMs()).toBe(0);
+  });
+
+  it('is not moved by a host’s clock that is set', async () => {
+    const { at, clock, move } = hostAndServer();
+    await clock.settled();
+    move(-MINUTE, 'wall');
+    expect(clock.now()).toBe(at.there);
+    expect(await clock.settled()).toBe(at.there);
+    expect(clock.aheadMs()).toBe(-MINUTE);
+  });
+
+  it('drops an answer during which the host slept', async () => {
+    const { at, clock, time, move } = hostAndServer();
+    await clock.settled();
+    let answer: (time: [string, string]) => void = () => undefined;
+    time.mockImplementationOnce(
+      () =>
+        new Promise((resolve) => {
+          answer = resolve;
+        }),
+    );
+    move(31_000, 'wall', 'steady', 'uptime', 'there');
+    clock.now();
+    const before = String(at.there / 1000);
+    move(MINUTE, 'wall', 'uptime', 'there');
+    answer([before, '0']);
+    expect(await clock.settled()).toBe(at.there);
+    expect(time).toHaveBeenCalledTimes(3);
+  });
+
+  it('follows the host’s clock where the user may not ask, also when that is set', async () => {
+    const { at, clock, time, move } = hostAndServer();
+    time.mockImplementation(() => Promise.reject(new Error('NOPERM no')));
+    await clock.settled();
+    move(MINUTE, 'wall');
+    expect(await clock.settled()).toBe(at.wall);
   });
 });

@@ -60,7 +60,7 @@ export async function runSimulation(
   const { config, policies, coldStartMs, serviceMs } = plan;
   // Before a long run: a misspelt name.
   for (const name of policies) choosePolicy(name, config);
-  const { names, seeds, make, measuredMs } = await tracesOf(plan);
+  const { names, seeds, make, measuredMs } = await tracesOf(plan, options.signal);
   const traces: SimulationJson['traces'] = [];
   for (const name of names) {
     options.step(TRACE_NAMES.includes(name as TraceName) ? traceAbout(name as TraceName) : printable(name));
@@ -121,7 +121,7 @@ interface Source {
   readonly measuredMs: number | null;
 }
 
-async function tracesOf({ source, seeds }: SimulatePlan): Promise<Source> {
+async function tracesOf({ source, seeds }: SimulatePlan, signal: AbortSignal): Promise<Source> {
   const made = (names: readonly TraceName[]): Source => ({
     names,
     seeds,
@@ -131,7 +131,7 @@ async function tracesOf({ source, seeds }: SimulatePlan): Promise<Source> {
   if (source === 'all') return made(HOUR_TRACES);
   const builtIn = TRACE_NAMES.find((name) => name === source);
   if (builtIn !== undefined) return made([builtIn]);
-  const trace = await readTrace(source);
+  const trace = await readTrace(source, signal);
   // With service times in the file, seeds only vary the cold starts.
   return { names: [trace.name], seeds, make: () => trace, measuredMs: meanService(trace) };
 }
@@ -141,11 +141,11 @@ function meanService({ serviceMs }: Trace): number | null {
   return serviceMs.reduce((sum, one) => sum + one, 0) / serviceMs.length;
 }
 
-async function readTrace(source: string): Promise<Trace> {
+async function readTrace(source: string, signal: AbortSignal): Promise<Trace> {
   const name = source === '-' ? 'standard input' : basename(source);
   let reader: Awaited<ReturnType<typeof openBytes>>;
   try {
-    reader = await openBytes(source === '-' ? { stdin: process.stdin } : { path: source });
+    reader = await openBytes(source === '-' ? { stdin: process.stdin } : { path: source }, signal);
   } catch (error) {
     throw unknownTrace(source, error);
   }

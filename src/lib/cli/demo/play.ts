@@ -83,6 +83,9 @@ export async function submitBatch(
       bar.add(chunk.rows);
     }
     return await writer.close();
+  } catch (error) {
+    await writer.abandon().catch(() => undefined);
+    throw error;
   } finally {
     bar.finish();
   }

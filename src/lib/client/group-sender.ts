@@ -1,0 +1,118 @@
+import { settledWithin, untilAborted } from '../core/bounded.js';
+import type { Chunk } from '../input/chunk-builder.js';
+import type { ModelSignature } from '../model/signature.js';
+import type { JobSpec } from '../queue/broker.js';
+import type { Producer } from '../queue/producer.js';
+import type { RedisClient } from '../redis/types.js';
+import { worded } from '../redis/worded.js';
+import type { Answers } from './answers.js';
+import { GroupWriter } from './group-writer.js';
+import { refuseTaken } from './id-taken.js';
+import type { Call } from './limited.js';
+import type { Places } from './places.js';
+import { nextId, specOf } from './spec.js';
+import type { SubmitOptions, SubmittedGroup } from './types.js';
+
+/** Longest wait at the end for groups that are being cancelled: each of their chunks is a round trip. */
+const ABANDON_MS = 10_000;
+
+/** What groups are sent with. */
+export interface GroupParts {
+  redis: RedisClient;
+  prefix: string;
+  producer: Producer;
+  places: Places;
+  answers: Answers;
+  /** What a job has where its submit does not say. */
+  defaults(): Promise<Parameters<typeof specOf>[3]>;
+}
+
+/**
+ * Submits groups. One whose submit ends early, by an error or its caller's limits, is abandoned: what was
+ * sent of it is cancelled, and no writer is left that says it is still being sent.
+ */
+export class GroupSender {
+  private readonly leaving = new Set<Promise<unknown>>();
+
+  constructor(private readonly parts: GroupParts) {}
+
+  /** A writer for the caller; one that comes too late for it is abandoned. */
+  async open(signature: ModelSignature, options: SubmitOptions, call: Call): Promise<GroupWriter> {
+    const writer = await this.opened(signature, options, call);
+    if (call.signal.aborted) {
+      await this.abandon(writer);
+      call.signal.throwIfAborted();
+    }
+    return writer;
+  }
+
+  async send(
+    chunks: AsyncIterable<Chunk>,
+    signature: ModelSignature,
+    options: SubmitOptions,
+    call: Call,
+  ): Promise<SubmittedGroup> {
+    const writer = await this.open(signature, options, call);
+    if (writer.isDuplicate) return this.duplicate(options.id ?? '');
+    try {
+      call.waitsForRows(true);
+      for await (const chunk of untilAborted(chunks, call.signal)) {
+        call.waitsForRows(false);
+        await this.guard(writer.write(chunk));
+        call.waitsForRows(true);
+      }
+      call.waitsForRows(false);
+      return await this.guard(writer.close());
+    } catch (error) {
+      await this.abandon(writer);
+      throw error;
+    }
+  }
+
+  /** A group that was submitted before, as its submit answered. */
+  async duplicate(id: string): Promise<SubmittedGroup> {
+    const { queue, priority, model, rows, jobs } = await this.parts.answers.group(id);
+    return { group: id, queue, priority, model, rows, jobs, duplicate: true };
+  }
+
+  /** Waits for groups that are being abandoned; `silent`: Redis says nothing, so it would be in vain. */
+  async settled(silent: boolean): Promise<void> {
+    if (!silent && this.leaving.size > 0) await settledWithin(ABANDON_MS, Promise.all(this.leaving));
+  }
+
+  private async opened(signature: ModelSignature, options: SubmitOptions, call: Call): Promise<GroupWriter> {
+    const { redis, prefix, producer, places } = this.parts;
+    const id = options.id ?? nextId('g');
+    const queue = options.queue ?? 'batch';
+    const defaults = await this.guard(this.parts.defaults());
+    const template: JobSpec = specOf(0, signature, { ...options, id, queue }, defaults);
+    if (options.id !== undefined) await this.guard(refuseTaken(redis, prefix, id, { queue, kind: 'group' }));
+    call.sends(id);
+    places.set(id, template.queue);
+    const opening = GroupWriter.open(producer, template);
+    try {
+      const [writer] = await this.guard(Promise.all([opening, producer.registerQueue(template.queue)]));
+      return writer;
+    } catch (error) {
+      // Where only the second failed, there is a group that no one sends.
+      void opening.then((writer) => this.abandon(writer)).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** What stands in its way is less telling than what ended the submit. */
+  private abandon(writer: GroupWriter): Promise<void> {
+    if (writer.isDuplicate) return Promise.resolve();
+    const left = writer
+      .abandon()
+      .then(() => undefined)
+      .catch(() => undefined)
+      .finally(() => this.leaving.delete(left));
+    this.leaving.add(left);
+    return left;
+  }
+
+  private guard<T>(work: Promise<T>): Promise<T> {
+    return worded(this.parts.redis, work);
+  }
+}
