@@ -61,9 +61,13 @@ async function readGiven(path: string): Promise<ConfigFile> {
 function parseJson(path: string, content: string): unknown {
   const json = withoutMark(content);
   const value = jsonOf(path, json);
-  const twice = findDuplicateKey(json, value);
-  if (twice !== undefined) throw unreadable(path, new Error(`'${twice.key}' appears twice`));
+  refuseTwice(path, json, value);
   return value;
+}
+
+function refuseTwice(path: string, json: string, value: unknown, section?: string): void {
+  const twice = findDuplicateKey(json, value, section);
+  if (twice !== undefined) throw unreadable(path, new Error(`'${twice.key}' appears twice`));
 }
 
 function jsonOf(path: string, json: string): unknown {
@@ -91,7 +95,9 @@ function unreadable(path: string | undefined, cause: unknown): InferError {
 function loadJson(path: string, content: string): unknown {
   if (basename(path) !== 'package.json') return parseJson(path, content);
   try {
-    const value = jsonOf(path, withoutMark(content));
+    const json = withoutMark(content);
+    const value = jsonOf(path, json);
+    refuseTwice(path, json, value, 'infer');
     return typeof value === 'object' && value !== null ? value : {};
   } catch (error) {
     if (/"infer"\s*:/.test(content)) throw error;

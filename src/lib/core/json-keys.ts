@@ -13,8 +13,9 @@ const STRUCTURE = /["{}]/g;
 /**
  * The first field that an object of `text` has twice, which `JSON.parse` takes the last of without a
  * word. `value` is what `text`, well-formed JSON, was parsed to.
+ * @param section only in this field of the outermost object, and whether that itself is there twice
  */
-export function findDuplicateKey(text: string, value: unknown): DuplicateKey | undefined {
+export function findDuplicateKey(text: string, value: unknown, section?: string): DuplicateKey | undefined {
   const first = text.indexOf('{');
   if (first < 0) return undefined;
   // One object, as in most rows: with a colon a key, no key was lost.
@@ -23,15 +24,16 @@ export function findDuplicateKey(text: string, value: unknown): DuplicateKey | u
     for (let at = text.indexOf(':'); at >= 0; at = text.indexOf(':', at + 1)) colons += 1;
     if (colons === Object.keys(value).length) return undefined;
   }
-  return scan(text);
+  return scan(text, section);
 }
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function scan(text: string): DuplicateKey | undefined {
+function scan(text: string, section: string | undefined): DuplicateKey | undefined {
   const open: Set<string>[] = [];
+  let outer: string | undefined;
   STRUCTURE.lastIndex = 0;
   for (let found = STRUCTURE.exec(text); found !== null; found = STRUCTURE.exec(text)) {
     const at = found.index;
@@ -45,7 +47,8 @@ function scan(text: string): DuplicateKey | undefined {
       const token = text.slice(at, end);
       const key = token.includes('\\') ? (JSON.parse(token) as string) : token.slice(1, -1);
       const keys = open.at(-1);
-      if (keys?.has(key)) return { key, at };
+      if (open.length === 1) outer = key;
+      if (keys?.has(key) && (section === undefined || outer === section)) return { key, at };
       keys?.add(key);
     }
   }

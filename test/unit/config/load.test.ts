@@ -108,6 +108,21 @@ describe('precedence', () => {
     await expect(load()).rejects.toThrow("infer.config.json cannot be read: 'prefix' appears twice");
   });
 
+  it.each([
+    ['a setting', '{"infer":{"prefix":"a","prefix":"b"}}', 'prefix'],
+    ['a field of a setting', '{"infer":{"workers":[{"name":"a","name":"b"}]}}', 'name'],
+    ['the section', '{"infer":{"prefix":"a"},"name":"x","infer":{}}', 'infer'],
+  ])('%s of a package.json that is there twice is refused', async (_, content, key) => {
+    project(content, 'package.json');
+    await expect(load()).rejects.toThrow(`package.json cannot be read: '${key}' appears twice`);
+  });
+
+  it('what is twice in a package.json and not ours is left alone', async () => {
+    const others = '"name":"x","name":"y","jest":{"infer":1,"infer":2,"prefix":1,"prefix":2}';
+    project(`{${others},"infer":{"prefix":"ours"},"last":{"a":1,"a":2}}`, 'package.json');
+    expect((await load()).values.prefix).toBe('ours');
+  });
+
   it('finds the project file from a folder below', async () => {
     project({ prefix: 'above', modelsDir: 'nets' });
     const below = join(cwd, 'a', 'b');
