@@ -83,6 +83,28 @@ describe('what is wrong', () => {
     ]);
   });
 
+  it('is a clock that is off once a host: by its newest record that knows, here by this machine alone', () => {
+    const worker = (host: string, beatAt: number, clockAheadMs?: number) => ({
+      ...{ name: 'w', host, pid: 7, state: 'ready', beatAt, loopLagMs: 3, queues: ['q'] },
+      ...{ active: [], models: [], clockAheadMs },
+    });
+    const clocksOf = (...workers: object[]) =>
+      findProblems({
+        ...{ at: NOW, host: 'here', clockAheadMs: 60_000, redis: REDIS, queues: [], lapsed: [] },
+        autoscalers: [],
+        workers: workers as unknown as WorkerRecord[],
+      })
+        .filter(({ code }) => code === 'CLOCK_OFF')
+        .map(({ message }) => /clock of (.*) is (.*) ahead/.exec(message)?.slice(1).join(' '));
+    expect(clocksOf(worker('here', NOW, 60_001))).toEqual(['this machine 1m 0s']);
+    // One of an older version says nothing; one that fell silent says what was.
+    expect(clocksOf(worker('b', NOW - 9, 5000), worker('b', NOW))).toEqual([
+      'host b 5 s',
+      'this machine 1m 0s',
+    ]);
+    expect(clocksOf(worker('b', NOW, 3), worker('b', NOW - 9000, 5000))).toEqual(['this machine 1m 0s']);
+  });
+
   it('is nothing while jobs wait and are done', () => {
     expect(problems([{ ...backlog, ratePerSecond: 5 }], [{}])).toEqual([]);
   });

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { LoadedSettings } from '../../config/load.js';
 import { readAutoscalers } from '../../queue/autoscalers.js';
 import type { WorkerRecord } from '../../queue/broker.js';
@@ -56,6 +57,7 @@ export class Look {
       return {
         at,
         losses: losses.filter(({ noticedAt }) => at - noticedAt < LOSS_SHOWN_MS),
+        host: hostname(),
         clockAheadMs: serverClock(this.client).aheadMs(),
         redis: {
           label: this.target.label,

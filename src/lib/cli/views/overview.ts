@@ -22,6 +22,8 @@ export interface RedisOverview {
 export interface Overview {
   /** That moment by Redis's clock, ms since the epoch. */
   at: number;
+  /** This machine, as workers name it. */
+  host?: string;
   /** How far this machine's clock is ahead of Redis's, ms; negative: behind. */
   clockAheadMs?: number;
   /** Data that Redis lost within the last day, the latest first. */

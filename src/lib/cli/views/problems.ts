@@ -105,10 +105,18 @@ function silentWorker(worker: WorkerRecord, at: number): Problem {
   };
 }
 
-/** Hosts whose clocks are off, each once, and this machine. */
-function clockProblems({ workers, autoscalers, clockAheadMs }: Overview): Problem[] {
-  const ahead = new Map([...workers, ...autoscalers].map((one) => [`host ${one.host}`, one.clockAheadMs]));
-  return [...ahead.set('this machine', clockAheadMs)].flatMap(([whose, ms = 0]) =>
+/** Hosts whose clocks are off, each once by its newest record that knows, and this machine by its own look. */
+function clockProblems({ workers, autoscalers, host: here, clockAheadMs }: Overview): Problem[] {
+  const records = [
+    ...workers.map(({ host, clockAheadMs: ms, beatAt: at }) => ({ host, ms, at })),
+    ...autoscalers.map(({ host, clockAheadMs: ms, decidedAt: at }) => ({ host, ms, at })),
+  ];
+  const ahead = new Map<string, number>();
+  for (const { host, ms } of records.sort((a, b) => a.at - b.at)) {
+    if (ms !== undefined && (host !== here || clockAheadMs === undefined)) ahead.set(`host ${host}`, ms);
+  }
+  if (clockAheadMs !== undefined) ahead.set('this machine', clockAheadMs);
+  return [...ahead].flatMap(([whose, ms]) =>
     Math.abs(ms) < CLOCK_OFF_MS ? [] : [{ code: 'CLOCK_OFF', message: clockText(whose, ms), fix: CLOCK_FIX }],
   );
 }
