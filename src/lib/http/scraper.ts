@@ -6,7 +6,8 @@ import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 import { exposition, type MetricJson, metricValues } from './exposition.js';
 import type { MetricsView, Reading } from './family.js';
-import { readSnapshot } from './snapshot.js';
+import { Shown } from './shown.js';
+import { MOST_QUEUES, MOST_WORKERS, readSnapshot } from './snapshot.js';
 import { WorkSums } from './work-sums.js';
 
 export interface ScraperOptions {
@@ -37,6 +38,11 @@ const PING_MS = 1000;
  */
 export class Scraper {
   private readonly sums = new WorkSums();
+  private readonly shown = {
+    queues: new Shown(MOST_QUEUES),
+    workers: new Shown(MOST_WORKERS),
+    models: new Shown(MOST_MODELS),
+  };
   private readonly errors = new Map<string, number>();
   private readonly startedAt = Date.now();
   private scrapes = 0;
@@ -156,7 +162,7 @@ export class Scraper {
   private async readOnce(): Promise<Reading> {
     const { prefix, queues, fromZero } = this.options;
     const snapshot = await this.use((client) =>
-      serverNow(client).then((now) => readSnapshot(client, prefix, now, queues)),
+      serverNow(client).then((now) => readSnapshot(client, prefix, now, this.shown, queues)),
     );
     // Workers of the first look did their work before it: counted now, it would look like a burst.
     const from = fromZero || this.looked ? 'zero' : 'now';
@@ -167,11 +173,12 @@ export class Scraper {
       queues.flatMap((queue) => models.map(({ name }) => [queue, name] as const)),
     );
     const models = this.sums.byModel(names, served);
+    const shown = this.shown.models.choose(models, ({ queue, model }) => `${queue}\n${model}`);
     return {
       snapshot,
       work: this.sums.of(names),
-      models: models.slice(0, MOST_MODELS),
-      hiddenModels: Math.max(0, models.length - MOST_MODELS),
+      models: shown,
+      hiddenModels: models.length - shown.length,
     };
   }
 

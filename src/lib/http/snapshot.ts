@@ -6,6 +6,7 @@ import { listWorkers, publishedModels } from '../queue/registry.js';
 import { readWorkerTotals, type WorkFigures } from '../queue/work-stats.js';
 import { type RedisFacts, readMasters } from '../redis/info.js';
 import type { RedisClient } from '../redis/types.js';
+import type { Shown } from './shown.js';
 
 /** A queue, and how many jobs it was ever given. */
 export type QueueReading = QueueSnapshot & { submitted: number };
@@ -26,17 +27,19 @@ export interface MetricsSnapshot {
 }
 
 /** Names become labels, and every label is a time series for years: there is an end to both. */
-const MOST_QUEUES = 200;
-const MOST_WORKERS = 1000;
+export const MOST_QUEUES = 200;
+export const MOST_WORKERS = 1000;
 
 /**
  * Reads it all with read-only commands, sent together: an inspector's rights are enough.
- * @param only these queues; undefined for all, the first 200 by name.
+ * @param chosen which queues and workers are shown where there are more than 200 and 1000
+ * @param only these queues; undefined for all
  */
 export async function readSnapshot(
   client: RedisClient,
   prefix: string,
   now: number,
+  chosen: { queues: Shown; workers: Shown },
   only?: readonly string[],
 ): Promise<MetricsSnapshot> {
   const [masters, names, everyWorker, models] = await Promise.all([
@@ -45,8 +48,8 @@ export async function readSnapshot(
     listWorkers(client, prefix),
     publishedModels(client, prefix),
   ]);
-  const shown = names.slice(0, MOST_QUEUES);
-  const workers = everyWorker.slice(0, MOST_WORKERS);
+  const shown = chosen.queues.choose(names, (name) => name);
+  const workers = chosen.workers.choose(everyWorker, ({ id }) => id);
   const [queues, work] = await Promise.all([
     Promise.all(shown.map((name) => readQueue(client, prefix, name, now, everyWorker))),
     readWorkerTotals(
