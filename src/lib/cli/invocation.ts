@@ -1,5 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { basename, isAbsolute, join, relative, sep } from 'node:path';
+import { quoteWord } from '../core/quote-word.js';
 import { packageRoot } from '../model/package-root.js';
 
 /** How this person can call infer and name its files, from where they are. */
@@ -31,6 +32,5 @@ function callOf(script: string | undefined, root: string, cwd: string): string {
 /** Relative where the file is below, else in full; quoted where a shell would split it. */
 function near(file: string, cwd: string): string {
   const path = relative(cwd, file);
-  const shown = path.startsWith('..') ? file : path;
-  return /^[\w@%+=:,./\\-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", `'\\''`)}'`;
+  return quoteWord(path.startsWith('..') ? file : path);
 }

@@ -1,7 +1,7 @@
 import { printable } from '../core/job.js';
 import { followLog, tailLog } from '../core/log-tail.js';
 import { chooseWorkers, plainName, unknownWorker } from '../scale/choose-workers.js';
-import type { WorkerFiles } from '../scale/worker-files.js';
+import { isWorkerName, type WorkerFiles } from '../scale/worker-files.js';
 
 /** The log of one background worker, running, dead or stopped. */
 export interface WorkerLog {
@@ -20,7 +20,7 @@ export function readWorkerLogs(files: WorkerFiles, name: string, count: number):
   const all = files.list();
   const meant = chooseWorkers(all, [name], files.host).map((file) => file.name);
   const plain = plainName(name, files.host);
-  const names = meant.length > 0 ? meant : /^\w[\w.-]*$/.test(plain) ? [plain] : [];
+  const names = meant.length > 0 ? meant : isWorkerName(plain) ? [plain] : [];
   const logs = names.flatMap((one) => {
     const log = files.logOf(one);
     const tail = tailLog(log, count);

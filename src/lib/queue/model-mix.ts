@@ -1,4 +1,11 @@
+import { quoteWord } from '../core/quote-word.js';
 import type { WorkerRecord } from './broker.js';
+
+/** What fixes a problem of a worker's model. A worker does not know what name its hints meet: they say WORKER. */
+export function modelFix(worker: string, { model, hint }: { model: string; hint: string | null }): string {
+  const fix = hint ?? `infer control load WORKER ${model}`;
+  return fix.replace(' WORKER ', () => ` ${quoteWord(worker)} `);
+}
 
 /** One model that workers of a queue serve in several ways: which of them answers is chance. */
 export interface ModelMix {

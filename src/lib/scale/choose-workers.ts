@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
-import type { WorkerFile, WorkerFiles } from './worker-files.js';
+import { isWorkerName, type WorkerFile, type WorkerFiles } from './worker-files.js';
 
 /**
  * Workers that names mean: a worker, all that were started under one name (`gpu` for `gpu-1` and
@@ -27,7 +27,7 @@ export function chooseKnownWorkers(files: WorkerFiles, names: readonly string[])
   for (const name of names) {
     const plain = plainName(name, files.host);
     const known =
-      all.some((file) => isMeant(file, plain)) || (isName(plain) && existsSync(files.logOf(plain)));
+      all.some((file) => isMeant(file, plain)) || (isWorkerName(plain) && existsSync(files.logOf(plain)));
     if (!known) throw unknownWorker(name, all);
   }
   return chooseWorkers(all, names, files.host);
@@ -54,11 +54,6 @@ function isMeant(file: WorkerFile, name: string): boolean {
   return (
     file.name === name || (file.name.startsWith(`${name}-`) && isNumber(file.name.slice(name.length + 1)))
   );
-}
-
-/** It becomes the name of a file. */
-function isName(name: string): boolean {
-  return /^[\w][\w.-]*$/.test(name);
 }
 
 /** What follows a group's name: `1`, `gpu0`, `gpu0-mig1-2`. */

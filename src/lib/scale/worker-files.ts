@@ -42,11 +42,18 @@ export interface WorkerExit {
   at: number;
 }
 
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+/** Of a name that is given; numbers and GPUs are added to it. */
+const NAME_MAX = 100;
+
+/** Whether files of a worker may be called so; what is no such name leads nowhere else in the file system. */
+export function isWorkerName(name: string): boolean {
+  return NAME.test(name);
+}
 
 /** @throws InferError WORKER_NAME (exit 2): names become file names. */
 export function checkWorkerName(name: string): string {
-  if (!NAME.test(name)) {
+  if (!isWorkerName(name) || name.length > NAME_MAX) {
     throw new InferError('WORKER_NAME', `'${name}' cannot be the name of a worker`, {
       hint: 'use letters, digits, dot, dash and underscore, at most 100: gpu, realtime-1',
       exitCode: ExitCode.Usage,

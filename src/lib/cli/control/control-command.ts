@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { type Command, Flags } from '@oclif/core';
 import { InferError, messageOf } from '../../core/errors.js';
 import type { ExitCode } from '../../core/exit-codes.js';
+import { quoteWord } from '../../core/quote-word.js';
 import { systemUser } from '../../core/system-user.js';
 import { writeAudit } from '../../queue/audit.js';
 import type { RedisClient } from '../../redis/types.js';
@@ -118,7 +119,7 @@ export abstract class ControlCommand<T extends typeof Command> extends BaseComma
     const { yes = false, confirm } = this.flags as unknown as ControlFlags;
     const person = process.stdin.isTTY === true && process.stderr.isTTY === true && !this.jsonEnabled();
     const terminal = person ? { input: process.stdin, output: process.stderr } : undefined;
-    const words = [...(this.id ?? '').split(':'), ...withoutConfirm(this.argv)].map(quoted).join(' ');
+    const words = [...(this.id ?? '').split(':'), ...withoutConfirm(this.argv)].map(quoteWord).join(' ');
     const command = `${invocation().infer} ${words}`;
     return consent({ danger, target, yes, confirm, terminal, command, signal });
   }
@@ -152,8 +153,4 @@ function withoutConfirm(argv: readonly string[]): string[] {
   return argv.filter(
     (word, at) => word !== '--confirm' && argv[at - 1] !== '--confirm' && !word.startsWith('--confirm='),
   );
-}
-
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

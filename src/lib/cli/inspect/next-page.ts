@@ -1,7 +1,5 @@
 import { withoutCredentials } from '../../core/credentials.js';
-
-/** Words a shell leaves as they are. */
-const SAFE = /^[\w@%+=:,./-]+$/;
+import { quoteWord } from '../../core/quote-word.js';
 
 /** The command that was typed, for the next page; without the password of an address in it. */
 export function nextPageCommand(command: string, argv: readonly string[], cursor: string): string {
@@ -13,10 +11,6 @@ export function nextPageCommand(command: string, argv: readonly string[], cursor
   }
   return ['infer', ...command.split(':'), ...words, '--cursor', cursor]
     .map(withoutCredentials)
-    .map(quoted)
+    .map(quoteWord)
     .join(' ');
-}
-
-function quoted(word: string): string {
-  return SAFE.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

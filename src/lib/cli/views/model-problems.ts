@@ -1,5 +1,5 @@
 import type { WorkerRecord } from '../../queue/broker.js';
-import { mixedModels, mixText } from '../../queue/model-mix.js';
+import { mixedModels, mixText, modelFix } from '../../queue/model-mix.js';
 import type { Problem } from './problems.js';
 
 /** Models that workers cannot serve, that changed on disk, or that differ between workers of a queue. Pure. */
@@ -8,7 +8,7 @@ export function modelProblems(workers: readonly WorkerRecord[]): Problem[] {
     (worker.modelProblems ?? []).map(({ model, version, message, hint, served }) => ({
       code: served ? 'MODEL_CHANGED' : 'MODEL_UNSERVED',
       message: `worker ${worker.name}${served ? '' : ` does not serve ${model}${version === null ? '' : `@${version}`}`}: ${message}`,
-      fix: (hint ?? `infer control load WORKER ${model}`).replace(' WORKER ', ` ${worker.name} `),
+      fix: modelFix(worker.name, { model, hint }),
     })),
   );
   const mixed = mixedModels(workers).map((mix) => ({

@@ -1,7 +1,7 @@
 import { InferError } from '../../core/errors.js';
 import { listModels, type ModelListing } from '../../model/survey.js';
 import type { WorkerRecord } from '../../queue/broker.js';
-import { mixedModels, mixText } from '../../queue/model-mix.js';
+import { mixedModels, mixText, modelFix } from '../../queue/model-mix.js';
 import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
 
 /** Versions in the models directory of a worker. */
@@ -57,7 +57,7 @@ function lines(workers: readonly WorkerRecord[], served: boolean): { text: strin
       .filter((one) => one.served === served)
       .map(({ model, message, hint }) => ({
         text: `worker ${worker.name}${served ? '' : ` does not serve ${model}`}: ${message}`,
-        fix: (hint ?? `infer control load WORKER ${model}`).replace(' WORKER ', ` ${worker.name} `),
+        fix: modelFix(worker.name, { model, hint }),
       })),
   );
 }
