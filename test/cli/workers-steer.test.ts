@@ -49,6 +49,12 @@ describe('infer workers start', () => {
     await until(async () => (rows.some(({ pid }) => lives(pid)) ? undefined : true));
     const other = await infer.run(['workers', 'start', 'kept', '--json', '--', '--burst']);
     expect([other.exitCode, errorOf(other).code]).toEqual([2, 'USAGE']);
+    const queue = await infer.run(['workers', 'start', 'kept', '-Q', 'batch', '--json']);
+    expect([queue.exitCode, errorOf(queue)]).toMatchObject([
+      2,
+      { message: 'kept ran before and is started with the flags it had: -Q would not count' },
+    ]);
+    expect((await workers('list')).rows.map((row) => row.state)).toEqual(['dead', 'dead']);
     const again = await workers('start', 'kept');
     expect(again.rows.map((row) => [row.name, row.outcome, row.queues])).toEqual([
       ['kept-1', 'started', ['kept']],
@@ -128,6 +134,53 @@ describe('infer workers restart', () => {
     expect([broken.exitCode, broken.rows]).toMatchObject([69, [{ outcome: 'failed' }]]);
     writeModel(models, 'slow', slow());
     expect((await workers('restart', 'again')).rows).toMatchObject([{ outcome: 'started' }]);
+  });
+
+  it('Ctrl-C while a worker finishes its job: it runs again, and those after it are left as they are', {
+    timeout: 120_000,
+  }, async () => {
+    const models = path.join(infer.dir, 'models-kept');
+    writeModel(models, 'slow', slow());
+    const flags = ['--', '--models', models, '--model', 'slow', '--threads', '1'];
+    const started = await infer.run([
+      ...['workers', 'start', '--name', 'two', '--count', '2', '-Q', 'two', '--json', ...flags],
+    ]);
+    const before = started.json<{ workers: Row[] }>().workers;
+    const ids: string[] = [];
+    for (const _ of before) {
+      const stdin = JSON.stringify({ x: [1, 2], turns: [2500] });
+      const args = ['submit', '-', '-q', '-Q', 'two', '--model', 'slow'];
+      ids.push((await infer.run(args, { stdin })).stdout.trim());
+    }
+    const restart = infer.start(['workers', 'restart', 'two', '--json']);
+    await until(async () =>
+      readFileSync(path.join(dir, 'two-1.json'), 'utf8').includes('drainingSince') ? true : undefined,
+    );
+    restart.kill('SIGINT');
+    const { exitCode, stderr } = await restart;
+    expect([exitCode, stderr]).toEqual([130, expect.stringContaining('stopping once two-1 runs again')]);
+    const after = (await workers('list')).rows;
+    expect(after.map(({ name, state }) => [name, state])).toEqual([
+      ['two-1', 'running'],
+      ['two-2', 'running'],
+    ]);
+    expect(after[0]?.pid).not.toBe(before[0]?.pid);
+    expect(after[1]?.pid).toBe(before[1]?.pid);
+    for (const id of ids) expect((await infer.run(['result', id, '--wait'])).exitCode).toBe(0);
+  });
+
+  it('of a worker that runs and one that was stopped says so, and restarts none', {
+    timeout: 60_000,
+  }, async () => {
+    const { rows } = await start('--name', 'runs', '-Q', 'r');
+    await start('--name', 'old', '-Q', 'r');
+    await workers('stop', 'old');
+    const run = await infer.run(['workers', 'restart', 'runs', 'old', '--json']);
+    expect([run.exitCode, errorOf(run)]).toMatchObject([
+      66,
+      { code: 'WORKER_UNKNOWN', message: 'old was stopped, and its flags with it' },
+    ]);
+    expect((await workers('list')).rows).toMatchObject([{ name: 'runs', pid: rows[0]?.pid }]);
   });
 
   it('without a name and --all, or with both, is wrong usage', async () => {

@@ -4,6 +4,7 @@ import { durationFlag } from '../../lib/cli/flags.js';
 import { interruptible } from '../../lib/cli/signals.js';
 import { startedLine } from '../../lib/cli/views/workers-view.js';
 import { ExitCode } from '../../lib/core/exit-codes.js';
+import { printable } from '../../lib/core/job.js';
 import type { StartOutcome } from '../../lib/scale/start-workers.js';
 
 const READY_MS = 120_000;
@@ -16,7 +17,8 @@ export default class WorkersRestart extends BaseCommand<typeof WorkersRestart> {
   static override description =
     `Restarts one worker after the other, each when it has finished its jobs, so that the others keep working: for a new version of infer, of a model, or of settings.
 NAME is a worker, or the name that several were started under. Redis and settings are those of this command. A worker that has died is started again.
-A worker that does not start ends the restart, and the remaining workers are left as they are: exits 69, or 3 when some were restarted. Those of autoscalers are left alone.`;
+A worker that does not start ends the restart, and the remaining workers are left as they are: exits 69, or 3 when some were restarted. Those of autoscalers are left alone.
+Ctrl-C stops the restart when the worker at hand runs again.`;
   static override usage = 'workers restart NAME… | --all [FLAGS]';
   static override examples = [
     '<%= config.bin %> workers restart rt',
@@ -47,6 +49,8 @@ A worker that does not start ends the restart, and the remaining workers are lef
         readyMs: this.flags['start-timeout'] ?? READY_MS,
         signal,
         onOutcome,
+        onStopping: (name) =>
+          this.note(`stopping once ${printable(name)} runs again; a second Ctrl-C leaves at once`),
       }),
     );
     const failed = workers.some((worker) => worker.outcome === 'failed');

@@ -2,7 +2,7 @@ import type { LoadedSettings } from '../config/load.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
-import { chooseKnownWorkers } from '../scale/choose-workers.js';
+import { chooseKnownWorkers, chooseWorkers } from '../scale/choose-workers.js';
 import type { StartOutcome } from '../scale/start-workers.js';
 import { type WorkerFile, WorkerFiles } from '../scale/worker-files.js';
 import { endWorker, stateOf } from '../scale/worker-process.js';
@@ -16,11 +16,14 @@ export interface RestartOptions {
   readyMs: number;
   signal: AbortSignal;
   onOutcome: (outcome: StartOutcome) => void;
+  /** Told when `signal` fires while a worker is down: the command ends when that runs again. */
+  onStopping: (name: string) => void;
 }
 
 /**
  * The workers to restart: those of the names, or all that no autoscaler has.
- * @throws InferError USAGE (2) without a name and --all, WORKER_UNKNOWN (66), AUTOSCALED (2).
+ * @throws InferError USAGE (2) without a name and --all, WORKER_UNKNOWN (66) also for one that was stopped,
+ * AUTOSCALED (2).
  */
 export function toRestart(files: WorkerFiles, names: readonly string[], all: boolean): WorkerFile[] {
   if (all === names.length > 0) {
@@ -37,7 +40,7 @@ export function toRestart(files: WorkerFiles, names: readonly string[], all: boo
       exitCode: ExitCode.Usage,
     });
   }
-  const [stopped] = names.filter(() => chosen.length === 0);
+  const stopped = names.find((name) => chooseWorkers(chosen, [name], files.host).length === 0);
   if (stopped !== undefined) {
     throw new InferError('WORKER_UNKNOWN', `${printable(stopped)} was stopped, and its flags with it`, {
       hint: `infer workers start --name ${stopped} starts it`,
@@ -49,27 +52,31 @@ export function toRestart(files: WorkerFiles, names: readonly string[], all: boo
 
 /**
  * One worker after the other finishes its jobs, ends, and is started again with the same flags, so that
- * the others work meanwhile. A worker that does not start ends it: those after it are left as they are.
+ * the others work meanwhile. A worker that does not start ends it: those after it are left as they are. So
+ * does `signal`, between two workers: one that was ended for this is started again whatever comes.
  * @throws InferError of the configuration, Redis; WORKERS_BUSY (75).
  */
 export async function restartDetached(
   loaded: LoadedSettings,
   chosen: readonly WorkerFile[],
-  { drainMs, readyMs, signal, onOutcome }: RestartOptions,
+  { drainMs, readyMs, signal, onOutcome, onStopping }: RestartOptions,
 ): Promise<StartOutcome[]> {
   const files = new WorkerFiles(loaded.values.stateDir);
   const done: StartOutcome[] = [];
   for (const file of chosen) {
     if (signal.aborted) break;
-    if (stateOf(file) !== 'dead') await endWorker(files, file, drainMs);
-    // The pid file stays, that of a dead worker now: should this command end here, the flags are not lost.
-    const [outcome] = await startDetached(loaded, [], [wishAgain(file)], {
-      timeoutMs: readyMs,
-      signal,
-      onOutcome,
-    });
-    if (outcome !== undefined) done.push(outcome);
-    if (outcome?.outcome === 'failed') break;
+    const tell = (): void => onStopping(file.name);
+    signal.addEventListener('abort', tell, { once: true });
+    try {
+      if (stateOf(file) !== 'dead') await endWorker(files, file, drainMs);
+      // The pid file stays, that of a dead worker now: should this command end here, the flags are not lost.
+      const unstopped = new AbortController().signal;
+      const start = { timeoutMs: readyMs, signal: unstopped, onOutcome };
+      done.push(...(await startDetached(loaded, [], [wishAgain(file)], start)));
+    } finally {
+      signal.removeEventListener('abort', tell);
+    }
+    if (done.at(-1)?.outcome === 'failed') break;
   }
   return done;
 }

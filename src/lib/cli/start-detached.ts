@@ -44,14 +44,30 @@ export function ranBefore(
     const meant = isGroup(name) ? [] : chooseWorkers(known, [name], files.host);
     if (meant.length > 0) found.set(name, meant);
   }
-  if (found.size > 0 && flags.args.length > 0) {
+  const given = typed(flags);
+  const [name] = found.keys();
+  if (name !== undefined && given.length > 0) {
+    const those = [...found.keys()].join(', ');
     throw usage(
-      `${[...found.keys()].join(', ')} ran before and is started with the flags it had`,
-      'leave out what follows --; for other flags stop it, and start it with --name',
+      `${those} ran before and ${found.size > 1 ? 'are started with the flags they' : 'is started with the flags it'} had: ${given.join(', ')} would not count`,
+      `leave that out; for other flags: infer workers stop ${name}, then infer workers start --name ${name} …`,
     );
   }
   const names = flags.names.filter((name) => !found.has(name));
   return { flags: { ...flags, names }, again: [...new Set([...found.values()].flat())].map(wishAgain) };
+}
+
+/** The flags that say what a worker is to be, as far as they were typed. */
+function typed({ name, queues, gpu, count, perGpu, args }: StartFlags): string[] {
+  const given = {
+    '--name': name,
+    '-Q': queues,
+    '--gpu': gpu,
+    '--count': count,
+    '--per-gpu': perGpu || undefined,
+  };
+  const flags = Object.entries(given).flatMap(([flag, value]) => (value === undefined ? [] : [flag]));
+  return args.length === 0 ? flags : [...flags, 'what follows --'];
 }
 
 /**

@@ -1,9 +1,13 @@
-import { describe, expect, it } from 'vitest';
-import { groupsOf } from '../../../src/lib/cli/start-detached.js';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { groupsOf, ranBefore } from '../../../src/lib/cli/start-detached.js';
 import { nothingToStop } from '../../../src/lib/cli/views/workers-view.js';
 import { workerGroups } from '../../../src/lib/config/worker-groups.js';
 import type { Gpu } from '../../../src/lib/model/gpu-parse.js';
 import { chooseWorkers } from '../../../src/lib/scale/choose-workers.js';
+import { type WorkerFile, WorkerFiles } from '../../../src/lib/scale/worker-files.js';
 import { wishesOf } from '../../../src/lib/scale/worker-wishes.js';
 
 const gpu = (index: number, mig: string[] = []): Gpu => ({
@@ -185,5 +189,44 @@ describe('nothing to stop', () => {
     ],
   ])('%j among %j', (names, all, said) => {
     expect(nothingToStop(names, all)).toMatch(said);
+  });
+});
+
+describe('a worker that ran before', () => {
+  const dir = mkdtempSync(path.join(tmpdir(), 'infer-before-'));
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+  const files = new WorkerFiles(dir);
+  const file: WorkerFile = {
+    name: 'rt-1',
+    createdAt: 1,
+    argv: ['-Q', 'rt'],
+    queues: ['rt'],
+    gpu: null,
+    log: '',
+  };
+  files.create(file);
+  const none = { names: ['rt'], perGpu: false, args: [] };
+
+  it('is started with the flags it had', () => {
+    const { flags, again } = ranBefore(none, undefined, files);
+    expect([flags.names, again.map(({ name, argv }) => [name, argv])]).toEqual([
+      [],
+      [['rt-1', ['-Q', 'rt']]],
+    ]);
+    // A name of the configuration is that.
+    expect(ranBefore(none, [{ name: 'rt' }], files).again).toEqual([]);
+  });
+
+  it.each([
+    [{ queues: ['batch'] }, '-Q'],
+    [{ count: 4 }, '--count'],
+    [{ name: 'other' }, '--name'],
+    [{ gpu: '0' }, '--gpu'],
+    [{ perGpu: true }, '--per-gpu'],
+    [{ args: ['--burst'] }, 'what follows --'],
+    [{ queues: ['batch'], count: 4 }, '-Q, --count'],
+  ])('is refused beside %j', (more, named) => {
+    const starting = () => ranBefore({ ...none, ...more }, undefined, files);
+    expect(starting).toThrow(`rt ran before and is started with the flags it had: ${named} would not count`);
   });
 });
