@@ -17,7 +17,7 @@ import type { SubmitOptions, SubmittedGroup } from './types.js';
 const ABANDON_MS = 10_000;
 
 /** What groups are sent with. */
-export interface GroupParts {
+interface GroupParts {
   redis: RedisClient;
   prefix: string;
   producer: Producer;
