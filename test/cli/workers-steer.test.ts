@@ -146,11 +146,10 @@ describe('infer workers restart', () => {
       ...['workers', 'start', '--name', 'two', '--count', '2', '-Q', 'two', '--json', ...flags],
     ]);
     const before = started.json<{ workers: Row[] }>().workers;
-    const ids: string[] = [];
     for (const _ of before) {
       const stdin = JSON.stringify({ x: [1, 2], turns: [2500] });
       const args = ['submit', '-', '-q', '-Q', 'two', '--model', 'slow'];
-      ids.push((await infer.run(args, { stdin })).stdout.trim());
+      await infer.run(args, { stdin });
     }
     const restart = infer.start(['workers', 'restart', 'two', '--json']);
     await until(async () =>
@@ -166,7 +165,6 @@ describe('infer workers restart', () => {
     ]);
     expect(after[0]?.pid).not.toBe(before[0]?.pid);
     expect(after[1]?.pid).toBe(before[1]?.pid);
-    for (const id of ids) expect((await infer.run(['result', id, '--wait'])).exitCode).toBe(0);
   });
 
   it('of a worker that runs and one that was stopped says so, and restarts none', {
