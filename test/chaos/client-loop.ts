@@ -29,6 +29,13 @@ export interface ClientPlan {
   twins: boolean;
 }
 
+/** How a group is sent: rows of a chunk, and the pause before each. */
+interface Sending {
+  signal?: AbortSignal;
+  chunkRows?: number;
+  pauseMs?: number;
+}
+
 type Submit = {
   id: string;
   work: Work;
@@ -48,6 +55,9 @@ const LAST_TRIES_MS = 20_000;
 const FAR_MS = 1_800_000;
 const GROUP_ROWS = 600;
 const CHUNK_ROWS = 100;
+/** Long enough under way for two senders to meet in the middle. */
+const TWIN: Sending = { chunkRows: 10, pauseMs: 3 };
+const TWIN_MS = 150;
 /** Ids kept for another read. */
 const KEPT = 300;
 
@@ -123,8 +133,8 @@ export class ClientLoop {
   }
 
   /** Sends again what an earlier process of this client began and had no answer to. */
-  async resume({ op, id, work, queue = 'batch', resultTtl = 0 }: HistoryEvent): Promise<void> {
-    if (op === 'group') await this.sendGroup(id, work as Work);
+  async resume({ op, id, work, queue = 'batch', resultTtl = 0, chunkRows }: HistoryEvent): Promise<void> {
+    if (op === 'group') await this.sendGroup(id, work as Work, { chunkRows: chunkRows ?? CHUNK_ROWS });
     else await this.submit({ id, work: work as Work, priority: 0, queue, resultTtl });
   }
 
@@ -212,10 +222,10 @@ export class ClientLoop {
     const work = this.groupWork();
     const givenUp = new AbortController();
     const { signal } = givenUp;
-    const first = this.sendOnce(id, work, signal);
+    const first = this.sendOnce(id, work, { signal, ...TWIN });
     await delay(this.random.int(0, 20));
-    const second = this.sendGroup(id, work);
-    await delay(this.random.int(0, 40));
+    const second = this.sendGroup(id, work, TWIN);
+    await delay(this.random.int(0, TWIN_MS));
     if (this.random.chance(0.7)) givenUp.abort();
     await Promise.all([first, second]);
   }
@@ -224,22 +234,27 @@ export class ClientLoop {
     return this.work(this.random.pick<ModelName>(['digits', 'slow']), GROUP_ROWS);
   }
 
-  private async sendGroup(id: string, work: Work): Promise<void> {
+  private async sendGroup(id: string, work: Work, how: Sending = {}): Promise<void> {
     while (Date.now() < this.lastTry) {
-      if (await this.sendOnce(id, work)) return;
+      if (await this.sendOnce(id, work, how)) return;
       await delay(RETRY_MS);
     }
   }
 
   /** Answers whether all of it is known to be queued. */
-  private async sendOnce(id: string, work: Work, signal?: AbortSignal): Promise<boolean> {
+  private async sendOnce(
+    id: string,
+    work: Work,
+    { signal, chunkRows = CHUNK_ROWS, pauseMs = 0 }: Sending,
+  ): Promise<boolean> {
     const { resultTtl } = this.plan;
-    this.history.add({ op: 'group', type: 'invoke', id, work, resultTtl, chunkRows: CHUNK_ROWS });
+    this.history.add({ op: 'group', type: 'invoke', id, work, resultTtl, chunkRows });
     try {
       const signature = await within(this.client.signatures.find(work.model));
       const chunks = (async function* (): AsyncGenerator<Payload> {
-        for (let from = 0; from < work.count; from += CHUNK_ROWS) {
-          const count = Math.min(CHUNK_ROWS, work.count - from);
+        for (let from = 0; from < work.count; from += chunkRows) {
+          if (pauseMs > 0) await delay(pauseMs);
+          const count = Math.min(chunkRows, work.count - from);
           yield payloadFromValue(inputOf({ ...work, from: work.from + from, count }), signature);
         }
       })();
