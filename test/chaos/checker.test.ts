@@ -319,6 +319,15 @@ describe('all data deleted', () => {
     expect(names(run)).toEqual(['lost']);
   });
 
+  it('excuses a read between two of them of a job that is queued again', () => {
+    const run = emptied(['DATA_LOST']);
+    run.history.push(read('plain', 1, { state: 'unknown' }), ...submit('plain', 1), flush());
+    run.history.push(...submit('plain', 1), read('plain', 1));
+    run.state.jobs.push(job('plain'));
+    run.state.counts.terminal = 1;
+    expect(names(run)).toEqual([]);
+  });
+
   it('lets a job that is queued again have another outcome, once', () => {
     const run = emptied(['DATA_LOST']);
     run.history.push(...submit('unwanted', 6), read('unwanted', 6), read('unwanted', 6));

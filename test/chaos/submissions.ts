@@ -28,6 +28,7 @@ export class Known {
   readonly groups = new Map<string, { id: string; chunks: Submission[] }>();
   /** When all data was deleted for the last time. */
   flushedAt = Number.NEGATIVE_INFINITY;
+  private readonly flushes: number[] = [];
   private readonly chunksOf = new Map<string, Submission[]>();
 
   constructor(history: readonly HistoryEvent[]) {
@@ -42,11 +43,12 @@ export class Known {
 
   /** Whether a read at `t` may find nothing: all data was deleted since it was queued. */
   wasFlushed({ acceptedAt = 0, flushed }: Submission, t: number): boolean {
-    return flushed || (acceptedAt <= this.flushedAt && this.flushedAt <= t);
+    return flushed || this.flushes.some((at) => acceptedAt <= at && at <= t);
   }
 
   private flush(t: number): void {
     this.flushedAt = t;
+    this.flushes.push(t);
     for (const one of this.submissions.values()) {
       one.flushed = true;
       one.cancelled = false;
