@@ -77,6 +77,11 @@ function queueKeys(prefix: string, queue: string): { key: string; kind: Kind; ef
   ];
 }
 
+/** The type that a key of a queue must have. */
+export function damagedKeyKind(prefix: string, queue: string, key: string): string {
+  return queueKeys(prefix, queue).find((one) => one.key === key)?.kind ?? '';
+}
+
 /** Keys that hold a counter. */
 const COUNTERS = /:(pc|id)$/;
 

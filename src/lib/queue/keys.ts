@@ -53,6 +53,8 @@ export const deadlinesKey = (tag: string): string => `${tag}:deadlines`;
 /** ZSET id -> ms at which a damaged job was set aside, and HASH id -> what is damaged; EX, 1,000 at most. */
 export const damagedKey = (tag: string): string => `${tag}:damaged`;
 export const damagedWhyKey = (tag: string): string => `${tag}:damaged:why`;
+/** Any type, EX: a key that was taken out of use by a repair. */
+export const putAwayKey = (tag: string, name: string): string => `${tag}:away:${name}`;
 /** ZSET id -> ms: copies of jobs that are being moved here, not yet to be taken; see scripts-move.ts. */
 export const arrivingKey = (tag: string): string => `${tag}:arriving`;
 /** STRING, EX: the queue a job was moved to, until it has arrived there. */

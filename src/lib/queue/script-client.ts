@@ -16,6 +16,7 @@ import {
 import { MOVE_DROP, MOVE_FENCE, MOVE_FORGET, MOVE_IN, MOVE_OUT, MOVE_PARK } from './scripts-move.js';
 import { once, SCRIPT_KEYS } from './scripts-prelude.js';
 import { REROUTE } from './scripts-reroute.js';
+import { PUT_AWAY, REINDEX } from './scripts-repair.js';
 import { CANCEL, EXPIRE_DUE, RETRY, STORE_INPUT, WATCH } from './scripts-steer.js';
 import { untilLoaded } from './unloaded.js';
 
@@ -41,6 +42,8 @@ const SCRIPTS = {
   inferPurgeWaiting: once(PURGE_WAITING),
   inferPurgeEnded: once(PURGE_ENDED),
   inferSetPriority: once(SET_PRIORITY),
+  inferPutAway: PUT_AWAY,
+  inferReindex: REINDEX,
   inferMovePark: MOVE_PARK,
   inferMoveOut: MOVE_OUT,
   inferMoveIn: MOVE_IN,

@@ -253,7 +253,7 @@ ${SET_ASIDE}`;
  * as a producer, fails here and not half way, with some of it done.
  */
 export const OPERATOR = `${PRELUDE}
-call('LRANGE', active, 0, 0)
+try('LRANGE', active, 0, 0)
 `;
 
 /** Seconds an answer is kept for a request that may be sent again: longer than a client waits for it. */

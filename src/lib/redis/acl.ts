@@ -52,11 +52,14 @@ const TUNE = [
   ...['xlen'],
 ];
 
+/** What `infer control repair` takes keys out of use with. */
+const REPAIR = ['rename'];
+
 const COMMANDS: Record<AclRole, readonly string[]> = {
   producer: [...READ, 'zcard', 'zscore', ...SUBMIT],
   worker: [...LOOK, ...SERVE],
   inspector: LOOK,
-  admin: [...LOOK, ...SUBMIT, ...DELAY, ...SERVE, ...TUNE],
+  admin: [...LOOK, ...SUBMIT, ...DELAY, ...SERVE, ...TUNE, ...REPAIR],
 };
 
 /** Every command that a role sends or runs in its scripts, in lower case; `client|setname` is a sub-command. */

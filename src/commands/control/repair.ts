@@ -1,0 +1,22 @@
+import { Args } from '@oclif/core';
+import { ControlCommand, consentFlags, controlFlags } from '../../lib/cli/control/control-command.js';
+import { repairDeed } from '../../lib/cli/control/repair-queue.js';
+
+/** Repairs the keys of a queue. */
+export default class Repair extends ControlCommand<typeof Repair> {
+  static override summary = 'repair a queue whose keys in Redis were overwritten or deleted';
+  static override description =
+    `Takes keys out of use that hold another type of value than they must, and puts jobs that are in no list back into line, at their priority and in the order of their submits. Keys taken out of use are kept for seven days under another name. A pause is lost with the key that held it.
+Reads every key of the server, in small steps. Workers may go on meanwhile, and it can be stopped and repeated. Asks first if keys are damaged; in a pipe it needs --yes, or --confirm with the name of the queue.
+Jobs that are damaged themselves are set aside by workers: infer retry repairs them where possible, infer cancel deletes them.`;
+  static override examples = [
+    '<%= config.bin %> control repair batch --dry-run',
+    '<%= config.bin %> control repair batch --yes',
+  ];
+  static override args = { queue: Args.string({ required: true, description: 'name of the queue' }) };
+  static override flags = { ...controlFlags, ...consentFlags };
+
+  async run(): Promise<Record<string, unknown>> {
+    return this.carryOut(repairDeed(this.args.queue));
+  }
+}
