@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { bullBase, queueTag } from '../../src/lib/queue/keys.js';
-import { until, useInfer } from '../support/cli.js';
+import { useInfer } from '../support/cli.js';
 import { ONE_DIGIT } from '../support/digits.js';
 import { useRedis } from '../support/redis.js';
 
@@ -24,7 +24,7 @@ describe('a damaged job', () => {
     const waited = await infer.run(['result', record, '--wait', '--json']);
     expect(waited.exitCode).toBe(1);
     expect(waited.json()).toMatchObject({ state: 'failed', error: { code: 'JOB_DAMAGED' } });
-    await until(() => /job is damaged in Redis and was set aside/.test(worker.log()));
+    await worker.said(/job is damaged in Redis and was set aside/);
     const { problems } = (await infer.run(['inspect', '--json'])).json<{
       problems: { code: string; message: string }[];
     }>();
@@ -67,7 +67,7 @@ describe('a damaged key of a queue', () => {
       `key ${key} is a string, not a sorted set: no job can be submitted or taken`,
     );
     expect(refused.stderr).toContain('Try: infer control repair torn');
-    await until(() => /a key of the queue is a string, not a sorted set/.test(worker.log()));
+    await worker.said(/a key of the queue is a string, not a sorted set/);
     const { problems } = (await infer.run(['inspect', '--json'])).json<{
       problems: { code: string; fix: string }[];
     }>();
