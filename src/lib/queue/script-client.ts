@@ -15,8 +15,8 @@ import {
 } from './scripts-group.js';
 import { MOVE_DROP, MOVE_FENCE, MOVE_FORGET, MOVE_IN, MOVE_OUT, MOVE_PARK } from './scripts-move.js';
 import { once, SCRIPT_KEYS } from './scripts-prelude.js';
-import { REROUTE } from './scripts-reroute.js';
 import { PUT_AWAY, REINDEX } from './scripts-repair.js';
+import { REROUTE } from './scripts-reroute.js';
 import { CANCEL, EXPIRE_DUE, RETRY, STORE_INPUT, WATCH } from './scripts-steer.js';
 import { untilLoaded } from './unloaded.js';
 
