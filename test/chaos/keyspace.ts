@@ -10,6 +10,7 @@ import {
   modelsKey,
   queuesKey,
   queueTag,
+  startingKey,
   versionsKey,
   workersKey,
 } from '../../src/lib/queue/keys.js';
@@ -212,7 +213,13 @@ export async function retire(redis: Redis, prefix: string, queues: readonly stri
     dataKey(installationTag(prefix)),
     ...queues.map((queue) => dataKey(queueTag(prefix, queue))),
   ];
-  const names = [queuesKey(prefix), modelsKey(prefix), versionsKey(prefix), workersKey(prefix)];
+  const names = [
+    queuesKey(prefix),
+    modelsKey(prefix),
+    versionsKey(prefix),
+    workersKey(prefix),
+    startingKey(prefix),
+  ];
   const fixed = new Set([...names, ...marks]);
   for (const queue of queues) for (const part of FIXED) fixed.add(bullBase(prefix, queue) + part);
   return (await allKeys(redis, prefix)).filter((key) => !fixed.has(key));

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { closest } from 'fastest-levenshtein';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
@@ -15,6 +16,8 @@ import {
   publishedVersions,
 } from '../queue/registry.js';
 import { routeTo } from '../queue/routes.js';
+import { listStarting, type StartingWorker } from '../queue/starting.js';
+import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import type { Look } from './limited.js';
@@ -23,6 +26,9 @@ import type { Look } from './limited.js';
 const FRESH_MS = 1000;
 /** After this, the next look is waited for; before, the caller goes on with what is known meanwhile. */
 const STALE_MS = 30_000;
+/** How long a submit waits for a worker that loads its model and starts, ms, and how often it looks. */
+const LOADING_MS = 30_000;
+const LOOK_AGAIN_MS = 100;
 
 type OnLook = (look: Look) => void;
 type LookUnderWay = { model: string; reading: boolean };
@@ -51,7 +57,7 @@ export class Signatures {
 
   /**
    * @param onLook told of the look that is waited for, if one is
-   * @throws InferError MODEL_UNKNOWN (66), MODEL_NEEDED (2) when there are several and none was named.
+   * @throws InferError MODEL_UNKNOWN (66), MODEL_LOADING (75), MODEL_NEEDED (2) when there are several and none was named.
    */
   find(name: string | undefined, onLook?: OnLook): Promise<ModelSignature> {
     return worded(this.client, this.look(name, onLook));
@@ -115,7 +121,7 @@ export class Signatures {
       this.known.set(name, { signature: published, at: Date.now() });
       return published;
     }
-    const local = await this.readHere(look, name);
+    const local = (await this.readHere(look, name)) ?? (await this.fromStarting(name));
     if (local === undefined) throw await this.unknown(name);
     this.known.set(name, { ...local, at: Date.now() });
     return local.signature;
@@ -133,10 +139,11 @@ export class Signatures {
   /** @throws InferError MODEL_UNKNOWN (66) unless the highest version that is here is this one. */
   private async localVersion(look: LookUnderWay, name: string, version: number): Promise<ModelSignature> {
     const versions = await publishedVersions(this.client, this.prefix, name);
-    const local = await this.readHere(look, name).catch((error: unknown) => {
+    const here = await this.readHere(look, name).catch((error: unknown) => {
       if (versions.length === 0) throw error;
       return undefined;
     });
+    const local = here ?? (versions.length === 0 ? await this.fromStarting(name) : undefined);
     if (local === undefined && versions.length === 0) throw await this.unknown(name);
     if (local?.signature.version === version) return local.signature;
     const loaded = versions.map((one) => `${name}@${one}`).join(', ');
@@ -157,7 +164,9 @@ export class Signatures {
     if (served.length === 1) return served[0] as string;
     const local = await this.localNames();
     const published = await publishedModels(this.client, this.prefix);
-    const names = [...new Set([...served, ...local, ...published.map((model) => model.name)])].sort();
+    const loading = (await this.starting()).flatMap(({ models }) => models);
+    const known = [...served, ...local, ...published.map((model) => model.name), ...loading];
+    const names = [...new Set(known)].sort();
     if (names.length === 1) return names[0] as string;
     if (names.length === 0) {
       throw new InferError('MODEL_UNKNOWN', 'there is no model: no worker has loaded one and none is here', {
@@ -205,6 +214,37 @@ export class Signatures {
           : `did you mean ${near}? Models: ${names.sort().join(', ')} (infer models lists them)`,
       exitCode: ExitCode.NoInput,
     });
+  }
+
+  private async fromStarting(name: string): Promise<Omit<Known, 'at'> | undefined> {
+    const signature = await this.whenLoaded(name);
+    return signature && { signature };
+  }
+
+  /**
+   * What a model takes, once a worker that starts now has loaded it; undefined where none does.
+   * @throws InferError MODEL_LOADING (75) when that takes long.
+   */
+  private async whenLoaded(name: string): Promise<ModelSignature | undefined> {
+    const until = performance.now() + LOADING_MS;
+    for (;;) {
+      const loading = (await this.starting()).find(({ models }) => models.includes(name));
+      // In this order: a worker publishes what it has loaded before it is no longer said to start.
+      const published = await publishedModel(this.client, this.prefix, name);
+      if (published !== undefined || loading === undefined) return published;
+      if (performance.now() > until) {
+        throw new InferError(
+          'MODEL_LOADING',
+          `worker ${printable(loading.name)} still loads model ${printable(name)}: what it takes is not known yet`,
+          { hint: 'try again when the worker is ready (infer inspect)', exitCode: ExitCode.TryAgain },
+        );
+      }
+      await delay(LOOK_AGAIN_MS);
+    }
+  }
+
+  private async starting(): Promise<StartingWorker[]> {
+    return listStarting(this.client, this.prefix, await serverNow(this.client));
   }
 
   /** Imports late: what reads manifests costs a light command 50 ms, and a published model needs none of it. */

@@ -7,6 +7,7 @@ import { InferError } from '../core/errors.js';
 import type { WorkerRecord } from '../queue/broker.js';
 import { type QueueSnapshot, snapshotQueues } from '../queue/inspector.js';
 import { listWorkers } from '../queue/registry.js';
+import { listStarting, type StartingWorker } from '../queue/starting.js';
 import { closeClient, connect, resolveTarget } from '../redis/connect.js';
 import { type ContainerKind, containerKind } from '../redis/container.js';
 import { connectionSettings } from '../redis/from-settings.js';
@@ -43,6 +44,8 @@ export interface Look {
   at: number;
   queues: QueueSnapshot[];
   workers: WorkerRecord[];
+  /** Workers that load their models. */
+  starting: StartingWorker[];
   active: ActiveJob[];
 }
 
@@ -102,12 +105,16 @@ export function openContext(options: ContextOptions): DoctorContext {
   const look = async (): Promise<Look> => {
     const { client } = await redis();
     const at = await permitted(client, serverNow(client));
-    const [queues, workers] = await permitted(
+    const [queues, workers, starting] = await permitted(
       client,
-      Promise.all([snapshotQueues(client, prefix, at), listWorkers(client, prefix)]),
+      Promise.all([
+        snapshotQueues(client, prefix, at),
+        listWorkers(client, prefix),
+        listStarting(client, prefix, at),
+      ]),
     );
     const active = await permitted(client, readActive(client, prefix, queues));
-    return { at, queues, workers, active };
+    return { at, queues, workers, starting, active };
   };
   return {
     loaded,

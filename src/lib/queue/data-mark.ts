@@ -1,6 +1,7 @@
 import { newId } from '../core/job.js';
 import { formatDuration } from '../core/units.js';
 import type { RedisClient } from '../redis/types.js';
+import { ifReadable } from '../redis/wrong-type.js';
 import { dataKey, installationTag, queueTag } from './keys.js';
 
 /** Data that Redis had and has no more. Times in ms since the epoch, by Redis's clock. */
@@ -35,20 +36,22 @@ local call, key = redis.call, KEYS[1]
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local known, count, seen = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+-- A key of another type in its place is no one's data.
+if call('TYPE', key).ok ~= 'hash' then call('DEL', key) end
 local mark = call('HMGET', key, 'id', 'n', 'seen', 'all', 'allSeen', 'part', 'partSeen')
-local id, n, at = mark[1], tonumber(mark[2] or 0), tonumber(mark[3] or now)
+local id, n, at = mark[1], tonumber(mark[2]) or 0, tonumber(mark[3]) or now
 if not id then
   id = ARGV[4]
   call('HSET', key, 'id', id)
 end
 if known ~= '' and known ~= id then
   if not mark[4] then call('HSET', key, 'all', now, 'allSeen', seen)
-  elseif tonumber(mark[5]) < seen then call('HSET', key, 'allSeen', seen) end
+  elseif (tonumber(mark[5]) or 0) < seen then call('HSET', key, 'allSeen', seen) end
 elseif known ~= '' and n < count then
   n = count
-  if not mark[6] or now - tonumber(mark[6]) > ${SAME_LOSS_MS} then
+  if not mark[6] or now - (tonumber(mark[6]) or 0) > ${SAME_LOSS_MS} then
     call('HSET', key, 'part', now, 'partSeen', seen, 'partFrom', at)
-  elseif tonumber(mark[7]) < seen then call('HSET', key, 'partSeen', seen) end
+  elseif (tonumber(mark[7]) or 0) < seen then call('HSET', key, 'partSeen', seen) end
 end
 call('HSET', key, 'n', n + 1, 'seen', now)
 local losses = call('HMGET', key, 'all', 'allSeen', 'part', 'partSeen', 'partFrom')
@@ -141,7 +144,7 @@ export async function readLosses(
 ): Promise<DataLoss[]> {
   const found = await Promise.all(
     markedQueues(client, queues).map(async (queue) =>
-      lossesOf(await client.hmget(markKey(prefix, queue), ...LOSS_FIELDS), queue),
+      lossesOf(await ifReadable(client.hmget(markKey(prefix, queue), ...LOSS_FIELDS), []), queue),
     ),
   );
   return found.flat().sort((a, b) => b.noticedAt - a.noticedAt);

@@ -69,6 +69,8 @@ export const queuesKey = (prefix: string): string => `{${prefix}}:queues`;
 export const workersKey = (prefix: string): string => `{${prefix}}:workers`;
 /** STRING, PX: a worker's heartbeat record (JSON). */
 export const workerKey = (prefix: string, id: string): string => `{${prefix}}:worker:${id}`;
+/** HASH worker id -> JSON StartingWorker: those that load their models; see starting.ts. */
+export const startingKey = (prefix: string): string => `{${prefix}}:starting`;
 /** STRING, PX: JSON of queue name -> WorkFigures: what a worker did since it started. */
 export const workTotalsKey = (prefix: string, id: string): string => `{${prefix}}:totals:${id}`;
 /** HASH model name -> JSON signature, as the last worker to load it published it. */

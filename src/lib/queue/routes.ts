@@ -1,9 +1,11 @@
 import type { ModelSignature } from '../model/signature.js';
+import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 import type { JobSpec, TakeRoom, WorkerRecord } from './broker.js';
 import { byModelKey, filedKey, queueTag } from './keys.js';
 import { listWorkers } from './registry.js';
 import type { QueueScripts } from './script-client.js';
+import { listStarting, type StartingWorker, startsFor } from './starting.js';
 
 /**
  * What a worker must serve to take a job: `model`, or `model@version` where the submitter named one. How takes find
@@ -54,14 +56,19 @@ export function servedRoutes(workers: readonly WorkerRecord[], queue: string): S
   );
 }
 
-/** Whether a live worker serves a queue, and jobs of a model (or route) in it if one is named. */
+/** Whether a live worker serves a queue, or starts to, and jobs of a model (or route) in it if one is named. */
 export async function isServed(
   client: RedisClient,
   prefix: string,
   queue: string,
   model?: string,
 ): Promise<boolean> {
-  const workers = await listWorkers(client, prefix);
+  const now = await serverNow(client);
+  const [workers, starting] = await Promise.all([
+    listWorkers(client, prefix),
+    listStarting(client, prefix, now),
+  ]);
+  if (startsFor(starting, queue, model)) return true;
   if (model !== undefined) return servedRoutes(workers, queue).has(model);
   return workers.some((worker) => worker.queues.includes(queue));
 }
@@ -74,16 +81,17 @@ export interface UnservedJobs {
 }
 
 /**
- * Of the jobs that were met by workers without their model, those whose model no worker of the queue serves. Of a
+ * Of the jobs that were met by workers without their model, those whose model no worker of the queue serves or loads. Of a
  * queue without workers none are known. Pure.
  */
 export function unservedJobs(
   { name, unmatched }: { name: string; unmatched?: Readonly<Record<string, number>> },
   workers: readonly WorkerRecord[],
+  starting: readonly StartingWorker[] = [],
 ): UnservedJobs[] {
   const served = servedRoutes(workers, name);
   return Object.entries(unmatched ?? {})
-    .filter(([route]) => !served.has(route))
+    .filter(([route]) => !served.has(route) && !startsFor(starting, name, route))
     .map(([route, jobs]) => ({ route, jobs }));
 }
 

@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.js';
 import type { BullConsumer } from '../queue/consumer.js';
 import { settleArrivals } from '../queue/move.js';
 import { forgetDeadWorkers } from '../queue/registry.js';
+import { forgetDeadStarts } from '../queue/starting.js';
 import type { RedisClient } from '../redis/types.js';
 import type { Logger } from '../telemetry/logger.js';
 import { DamageWatch } from './damage-watch.js';
@@ -73,6 +74,7 @@ export function startChores(parts: ChoreParts): Upkeep {
   upkeep.every(SWEEP_MS, 'sweep', async () => {
     await Promise.all(consumers.map((consumer) => consumer.sweepInTurn(stopped)));
     await forgetDeadWorkers(client, prefix, parts.clock.now());
+    await forgetDeadStarts(client, prefix, parts.clock.now());
   });
   return upkeep;
 }

@@ -29,6 +29,7 @@ import { Publication } from './publication.js';
 import { RunnerPool } from './runner-pool.js';
 import { RunnerScaler } from './runner-scaler.js';
 import { RunnerSlot } from './runner-slot.js';
+import { sayStarting } from './starting-beats.js';
 import { Worker } from './worker.js';
 
 export interface WorkerConfig {
@@ -151,11 +152,19 @@ export async function openWorker(
       log,
     );
     cleanup.push(() => pool.stop());
+    const { name, queues, prefix } = config;
+    const ready = sayStarting(client, prefix, clock, {
+      id,
+      name,
+      queues: [...queues],
+      models: [...config.models],
+    });
+    cleanup.push(ready);
     const models = await pool.open(config.concurrency, config.strict === true);
     hold?.assertHeld();
 
     const stores = await openStores(client, redis.results, config.prefix, cleanup);
-    const { prefix, queues, lockMs, failedTtl } = config;
+    const { lockMs, failedTtl } = config;
     const shared = { prefix, client, workerId: id, workerName: config.name, lockMs, failedTtl, clock };
     const consumers = await openConsumers(queues, redis, { ...shared, ...stores }, cleanup);
     const worker = new Worker(
@@ -195,10 +204,11 @@ export async function openWorker(
       const clockAheadMs = clock.aheadMs();
       const figures = { ...own, clockAheadMs, loopLagMs: lag.takeMax(), gpuMemory: hold?.memory() };
       await beat(client, prefix, { ...worker.heartbeat(), ...figures });
-      await published;
       await worker.outcomes.work.send(writeWork);
+      await published;
     };
     await sendBeat();
+    await ready();
     /** The one beat that no timer owns; a late one must not put a worker that has left back on the register. */
     let lastBeat: Promise<void> = Promise.resolve();
     cleanup.push(async () => {

@@ -10,7 +10,7 @@ import { SUBMITTER } from './road.js';
 let master: TestRedis;
 let replica: TestRedis;
 let sentinel: TestSentinel;
-const ROWS = 4000;
+const ROWS = 1000;
 
 beforeAll(async () => {
   master = await startRedis({ port: true, args: ['--repl-diskless-sync-delay', '0'] });
@@ -57,4 +57,4 @@ it('works a group off through a failover, and loses or fails no row', async () =
   expect(await worker.stop()).toBe(0);
   expect(await promoted.zcard('{infer}:workers')).toBe(0);
   expect(await promoted.zcard('{infer:batch}:batch:failed')).toBe(0);
-});
+}, 90_000);

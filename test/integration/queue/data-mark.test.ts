@@ -81,6 +81,17 @@ it('a Redis that went back to an older state: from which moment on writes are lo
   expect([a.told.length, b.told.length]).toEqual([1, 1]);
 });
 
+it('a key of another type, or garbage in its fields, is replaced and keeps no one from looking', async () => {
+  const a = process();
+  await client.set(KEY, 'x');
+  expect(await readLosses(client, 'infer', [])).toEqual([]);
+  await a.look();
+  await client.hset(KEY, 'n', 'x', 'seen', 'x', 'part', 'x', 'partSeen', 'x');
+  await a.look();
+  await a.look();
+  expect(Number(await client.hget(KEY, 'n'))).toBeGreaterThan(0);
+});
+
 it('knows which writes a loss took, and says so', () => {
   const all: DataLoss = { kind: 'all', from: 0, seenAt: 4000, noticedAt: 5000 };
   const part: DataLoss = { kind: 'part', from: 7000, seenAt: 7400, noticedAt: 8000, queue: 'batch' };

@@ -7,6 +7,7 @@ import { LOSS_SHOWN_MS, readLosses } from '../../queue/data-mark.js';
 import { type QueueSnapshot, snapshotQueues } from '../../queue/inspector.js';
 import { listQueues } from '../../queue/reader.js';
 import { listWorkers } from '../../queue/registry.js';
+import { listStarting } from '../../queue/starting.js';
 import { type QueueStats, readQueueStats, readWorkerTotals } from '../../queue/work-stats.js';
 import { closeClient, connect, explain, resolveTarget } from '../../redis/connect.js';
 import { connectionSettings, type PatienceMs } from '../../redis/from-settings.js';
@@ -46,11 +47,12 @@ export class Look {
   overview(wanted: Wanted): Promise<Overview> {
     return this.worded(async () => {
       const at = await serverNow(this.client);
-      const [facts, known, workers, scaled] = await Promise.all([
+      const [facts, known, workers, scaled, starting] = await Promise.all([
         readInfo(this.client),
         listQueues(this.client, this.prefix),
         listWorkers(this.client, this.prefix),
         readAutoscalers(this.client, this.prefix, at),
+        listStarting(this.client, this.prefix, at),
       ]);
       const names = pickQueues(known, workers, wanted.queues);
       const losses = await readLosses(this.client, this.prefix, names);
@@ -70,6 +72,7 @@ export class Look {
         queues: await snapshotQueues(this.client, this.prefix, at, names, workers),
         damage: await Promise.all(names.map((name) => readDamage(this.client, this.prefix, name))),
         workers,
+        starting,
         ...scaled,
       };
     });

@@ -3,6 +3,7 @@ import type { WorkerRecord } from '../../queue/broker.js';
 import type { QueueDamage } from '../../queue/damage.js';
 import type { DataLoss } from '../../queue/data-mark.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
+import type { StartingWorker } from '../../queue/starting.js';
 import { findProblems, type Problem } from './problems.js';
 
 /** The Redis server as `inspect` shows it. */
@@ -31,6 +32,8 @@ export interface Overview {
   redis: RedisOverview;
   queues: QueueSnapshot[];
   workers: WorkerRecord[];
+  /** Workers that load their models, and take no jobs yet. */
+  starting?: readonly StartingWorker[];
   autoscalers: AutoscalerRecord[];
   lapsed: LapsedAutoscaler[];
   /** What is damaged of the queues. */

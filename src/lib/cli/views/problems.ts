@@ -4,6 +4,7 @@ import { CLOCK_FIX, CLOCK_OFF_MS, clockText } from '../../queue/clocks.js';
 import { type DataLoss, lossFix, lossText } from '../../queue/data-mark.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
 import { type UnservedJobs, unservedFix, unservedJobs, unservedText } from '../../queue/routes.js';
+import { type StartingWorker, startsFor } from '../../queue/starting.js';
 import { count } from '../output/text.js';
 import { autoscalerProblems } from './autoscaler-problems.js';
 import { damageProblems } from './damage-problems.js';
@@ -27,14 +28,14 @@ const MEMORY_ALARM = 0.8;
 
 /** What is wrong at one moment, most urgent first. Pure. */
 export function findProblems(overview: Overview): Problem[] {
-  const { redis, queues, workers, at } = overview;
+  const { redis, queues, workers, starting = [], at } = overview;
   const backlog = queues.filter((queue) => queue.waiting > 0);
   const silent = workers.filter((worker) => at - worker.beatAt > SILENT_MS);
   const talking = workers.filter((worker) => !silent.includes(worker));
   return [
-    ...(workers.length === 0
+    ...(workers.length + starting.length === 0
       ? [noWorkers(backlog)]
-      : backlog.flatMap((queue) => queueProblems(queue, talking))),
+      : backlog.flatMap((queue) => queueProblems(queue, talking, starting))),
     ...silent.map((worker) => silentWorker(worker, at)),
     ...modelProblems(talking),
     ...autoscalerProblems(overview),
@@ -63,9 +64,15 @@ function noWorkers(backlog: readonly QueueSnapshot[]): Problem {
 }
 
 /** Jobs wait and no worker serves them, or those that do take none. */
-function queueProblems(queue: QueueSnapshot, workers: readonly WorkerRecord[]): Problem[] {
+function queueProblems(
+  queue: QueueSnapshot,
+  workers: readonly WorkerRecord[],
+  starting: readonly StartingWorker[],
+): Problem[] {
   const serving = workers.filter((worker) => worker.state === 'ready' && worker.queues.includes(queue.name));
   if (serving.length === 0) {
+    // Its jobs wait for the models of a worker, which loads them.
+    if (startsFor(starting, queue.name)) return [];
     return [
       {
         code: 'QUEUE_UNSERVED',
@@ -74,7 +81,7 @@ function queueProblems(queue: QueueSnapshot, workers: readonly WorkerRecord[]): 
       },
     ];
   }
-  const unserved = unservedJobs(queue, workers);
+  const unserved = unservedJobs(queue, workers, starting);
   // Other jobs may have come this instant, and how old they are is not known.
   if (unserved.length > 0) return unserved.map((jobs) => unservedModel(queue, jobs, workers));
   const stuck = !queue.paused && queue.ratePerSecond === null && (queue.oldestMs ?? 0) >= STUCK_MS;

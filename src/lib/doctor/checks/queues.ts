@@ -2,6 +2,7 @@ import { formatDuration } from '../../core/units.js';
 import type { WorkerRecord } from '../../queue/broker.js';
 import type { QueueSnapshot } from '../../queue/inspector.js';
 import { unservedFix, unservedJobs, unservedText } from '../../queue/routes.js';
+import { type StartingWorker, startsFor } from '../../queue/starting.js';
 import { type Check, type Finding, fail, ok, several, warn } from '../check.js';
 
 export const queueServed: Check = {
@@ -10,22 +11,26 @@ export const queueServed: Check = {
   title: 'jobs have a worker',
   run: async (context) => {
     const { second } = await context.looks();
-    return judgeServed(second.queues, second.workers);
+    return judgeServed(second.queues, second.workers, second.starting);
   },
 };
 
 /** Queues whose jobs no one takes: one that drains takes none any more. */
-export function judgeServed(queues: readonly QueueSnapshot[], workers: readonly WorkerRecord[]): Finding {
+export function judgeServed(
+  queues: readonly QueueSnapshot[],
+  workers: readonly WorkerRecord[],
+  starting: readonly StartingWorker[] = [],
+): Finding {
   const served = servedQueues(workers);
   const waiting = queues.filter((queue) => queue.waiting + queue.delayed > 0);
-  const alone = waiting.filter((queue) => !served.has(queue.name));
+  const alone = waiting.filter((queue) => !served.has(queue.name) && !startsFor(starting, queue.name));
   if (alone.length > 0) {
     const lines = alone.map((queue) => `queue ${queue.name}: ${backlog(queue)} and no worker serves it`);
     const { found, details } = several(lines);
     return fail(found, `infer worker -Q ${alone.map((queue) => queue.name).join(',')}`, { details });
   }
   const unserved = queues.flatMap((queue) =>
-    unservedJobs(queue, workers).map((jobs) => ({ queue: queue.name, jobs })),
+    unservedJobs(queue, workers, starting).map((jobs) => ({ queue: queue.name, jobs })),
   );
   const [first] = unserved;
   if (first !== undefined) {
