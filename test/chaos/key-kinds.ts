@@ -51,7 +51,7 @@ const INSTALLATION = kinds([
   ['queue names', /^queues$/, 'always', ({ queues }) => queues],
   ['model signatures', /^models$/, 'always', ({ models }) => models],
   // The highest versions of each, a few at most.
-  ['model versions', /^versions$/, 'always', ({ models }) => 8 * models],
+  ['model versions', /^versions$/, 'always', ({ models }) => 16 * models],
   ['workers that start', /^starting$/, 'always', ({ workers }) => workers],
   ['worker index', /^workers$/, 'always', ({ workers }) => workers],
   ['autoscaler index', /^autoscalers$/, 'always', few],
