@@ -153,6 +153,7 @@ const CALLS: readonly string[][] = [
   ['control', 'pause', HOSTILE],
   ['control', 'resume', HOSTILE],
   ['control', 'purge', HOSTILE],
+  ['control', 'repair', HOSTILE],
   ['control', 'drain', HOSTILE, '--dry-run', '-t', '200ms'],
   ['control', 'stop', HOSTILE, '--dry-run', '-t', '200ms'],
   ['control', 'restart', HOSTILE, '--dry-run', '-t', '200ms'],

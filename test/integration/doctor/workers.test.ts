@@ -97,7 +97,7 @@ describe('queues', () => {
   });
 
   it('with failed jobs, and all well after', async () => {
-    await start(['-Q', 'realtime', '--model', 'digits']);
+    await start(['-Q', 'realtime', '--model', 'digits,endless']);
     await submit(ONE_DIGIT, '-m', 'digits', '-Q', 'realtime', '--wait');
     const well = await look('queues', 'workers', 'models');
     expect(well.verdict.counts.fail).toBe(0);
@@ -106,7 +106,7 @@ describe('queues', () => {
     expect(well.of('worker-clocks').status).toBe('ok');
     expect(well.of('models-changed').status).toBe('ok');
     const file = infer.file('endless.json', ENDLESS_ROW);
-    await submit(file, '-m', 'endless', '-Q', 'realtime', '--retries', '0', '--wait');
+    await submit(file, '-m', 'endless', '-Q', 'realtime', '--retries', '0', '--time-limit', '1s', '--wait');
     expect((await look('queues')).of('queue-failed')).toMatchObject({
       status: 'warn',
       fix: 'infer retry --failed -Q realtime',
