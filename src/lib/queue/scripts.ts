@@ -105,12 +105,15 @@ end
 -- Inputs of 16 MB are enough for one take: more would hold up everybody who uses this Redis.
 local tried = 0
 while (idle > 0 or ahead > 0) and bytes < 16777216 and jobs < most and tried < 256 do
+  local idleBefore, aheadBefore, jobsBefore = idle, ahead, jobs
   local id = nextId()
   if not id then break end
   tried = tried + 1
   local _, aside = guarded(id, take, true)
   -- Tried again when the worker has slept, or more comes.
   if aside == false then return out end
+  -- One that was set aside takes no room.
+  if jobs == jobsBefore then idle, ahead = idleBefore, aheadBefore end
 end
 
 if slot ~= '' and jobs > 0 then

@@ -43,6 +43,15 @@ describe('a damaged job', () => {
       },
     );
 
+    it(`that is ${place} takes no room of the runners: the first sound one is taken in its place`, async () => {
+      const ids = await fiveJobs(place);
+      for (const bad of ids.slice(0, 3)) await kit.client.hset(kit.base + bad, 'atm', 'many');
+      await kit.passTime(60_000);
+      const consumer = await kit.consumer();
+      expect(idsOf(await consumer.take(1))).toEqual([ids[3]]);
+      expect(idsOf(await consumer.take(1))).toEqual([ids[4]]);
+    });
+
     it(`that is ${place} affects itself alone: a number of its record is none`, async () => {
       const consumer = await kit.consumer();
       for (const field of NUMBERS) {
