@@ -60,7 +60,7 @@ export function checkTimeLimit(ms: number): number {
  * a queue `req`: our own parts of a key of a queue that a word follows (`queue/keys.ts`) are no queue names.
  */
 const KEY_PARTS: ReadonlySet<string> = new Set(
-  'in res grp gone reply sweep takes req bymodel wake damaged'.split(' '),
+  'in res grp gone reply sweep takes req bymodel wake damaged away'.split(' '),
 );
 
 /** @throws InferError QUEUE_NAME (exit 2): names become parts of Redis keys and hash tags. */
