@@ -62,6 +62,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     const definitions = (ctor.flags ?? {}) as Interfaces.FlagInput;
     const cut = ctor.strict ? -1 : this.argv.indexOf('--');
     const [typed, passedOn] = cut < 0 ? [this.argv, []] : [this.argv.slice(0, cut), this.argv.slice(cut + 1)];
+    this.typed = typed;
     const parsing = this.parse(
       {
         flags: definitions,
@@ -229,11 +230,14 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     return errorJson(this.shown(error));
   }
 
+  /** The words as they were typed: oclif puts those that it parsed in `argv`. */
+  private typed: readonly string[] = [];
+
   private shown(error: unknown): ShownError {
     const shown = describeError(error, this.errorContext());
     if (shown.exitCode !== ExitCode.NoInput) return shown;
     // `--wait abc` alone: the plain word that names nothing may have been meant as the time.
-    const meant = misreadTime(this.argv, this.ctor.flags ?? {}, /^[a-z]+$/i);
+    const meant = misreadTime(this.typed, this.ctor.flags ?? {}, /^[a-z]+$/i);
     if (meant?.hint === undefined) return shown;
     return { ...shown, message: `${shown.message}; ${meant.message}`, hint: meant.hint };
   }
