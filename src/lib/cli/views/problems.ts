@@ -112,19 +112,23 @@ function silentWorker(worker: WorkerRecord, at: number): Problem {
   };
 }
 
-/** Hosts whose clocks are off, each once by its newest record that knows, and this machine by its own look. */
+/**
+ * Hosts whose clocks are off, each once by its newest record that knows; this machine by its own look. Where
+ * that finds nothing wrong a record may still be right: machines of one name are common.
+ */
 function clockProblems({ workers, autoscalers, host: here, clockAheadMs }: Overview): Problem[] {
   const records = [
     ...workers.map(({ host, clockAheadMs: ms, beatAt: at }) => ({ host, ms, at })),
     ...autoscalers.map(({ host, clockAheadMs: ms, decidedAt: at }) => ({ host, ms, at })),
   ];
+  const isOff = (ms: number | undefined) => ms !== undefined && Math.abs(ms) >= CLOCK_OFF_MS;
   const ahead = new Map<string, number>();
   for (const { host, ms } of records.sort((a, b) => a.at - b.at)) {
-    if (ms !== undefined && (host !== here || clockAheadMs === undefined)) ahead.set(`host ${host}`, ms);
+    if (ms !== undefined && (host !== here || !isOff(clockAheadMs))) ahead.set(`host ${host}`, ms);
   }
   if (clockAheadMs !== undefined) ahead.set('this machine', clockAheadMs);
   return [...ahead].flatMap(([whose, ms]) =>
-    Math.abs(ms) < CLOCK_OFF_MS ? [] : [{ code: 'CLOCK_OFF', message: clockText(whose, ms), fix: CLOCK_FIX }],
+    isOff(ms) ? [{ code: 'CLOCK_OFF', message: clockText(whose, ms), fix: CLOCK_FIX }] : [],
   );
 }
 
