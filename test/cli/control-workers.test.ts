@@ -290,7 +290,7 @@ describe('drain, stop, restart', () => {
     const submit = async () =>
       (
         await infer.run(['submit', '-', '-Q', 'last', '--model', 'slow', '--models', models, '--quiet'], {
-          stdin: '{"x":[1,2],"turns":[1200]}',
+          stdin: '{"x":[1,2],"turns":[4000]}',
         })
       ).stdout.trim();
     const [first, second] = [await submit(), await submit()];
