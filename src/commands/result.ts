@@ -114,24 +114,26 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
     const { failedRowsText, notingFailed, rowsOf } = await import('../lib/cli/group-rows.js');
     const failedRows: number[] = [];
     const chunks = notingFailed(client.groupChunks(group, { signal }), failedRows);
-    const failed = () => {
-      // Of a complete group, results that were not kept or have expired.
-      if (group.state === 'completed' && failedRows.length > 0)
-        this.endWith(failedRows.length < group.rows ? ExitCode.Partial : ExitCode.NoInput);
-      return failedRows.length === 0 ? {} : { failedRows };
-    };
+    const failed = () => (failedRows.length === 0 ? {} : { failedRows });
     if (this.jsonEnabled() && output === undefined) {
       const results: unknown[] = [];
       for await (const chunk of chunks) results.push(...rowsOf(chunk));
+      this.endWithLost(group, failedRows.length);
       return { ...group, results, ...failed() };
     }
     // A terminal gets the summary; rows go where they can be used.
     const toTerminal = output === undefined && process.stdout.isTTY;
     if (!toTerminal) await writeRows(output ?? '-', chunks, signal);
+    this.endWithLost(group, failedRows.length);
     if (toTerminal) await this.print(groupView(group, this.layout));
     else if (failedRows.length > 0) this.warn(failedRowsText(failedRows.length, group.rows, failedRows[0]));
     if (toTerminal) this.next(`infer result ${id} --output results.ndjson`);
-    const rest = failed();
-    return output === undefined || output === '-' ? undefined : { ...group, results: output, ...rest };
+    return output === undefined || output === '-' ? undefined : { ...group, results: output, ...failed() };
+  }
+
+  /** Rows of a complete group that have no result: it was not kept, or has expired. */
+  private endWithLost({ state, rows }: GroupRecord, lost: number): void {
+    if (state !== 'completed' || lost === 0) return;
+    this.endWith(lost < rows ? ExitCode.Partial : ExitCode.NoInput);
   }
 }

@@ -48,6 +48,8 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   /** All arguments, for a command that takes any number (`strict = false`), and what follows `--`, which it may hand on. */
   protected words!: string[];
   protected passedOn: readonly string[] = [];
+  /** The line as it was typed: oclif puts what it parsed in `argv`. */
+  private typed: readonly string[] = [];
   /** Values and where each came from; `this.settings` is the short way to the values. */
   protected loaded!: LoadedSettings;
 
@@ -229,9 +231,6 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   override toErrorJson(error: unknown): ErrorJson {
     return errorJson(this.shown(error));
   }
-
-  /** The words as they were typed: oclif puts those that it parsed in `argv`. */
-  private typed: readonly string[] = [];
 
   private shown(error: unknown): ShownError {
     const shown = describeError(error, this.errorContext());
