@@ -14,6 +14,7 @@ import { noteUse, onLoss } from './data-watch.js';
 import { expireDue } from './deadlines.js';
 import { GroupLife } from './group-life.js';
 import { INLINE_INPUT_BYTES, jobName, toJobData } from './job-data.js';
+import { inputKey } from './keys.js';
 import { openQueue } from './open-queue.js';
 import { queueOfChunk } from './reader.js';
 import { registerQueues } from './registry.js';
@@ -80,8 +81,9 @@ export class Producer {
     const now = this.clock.now();
     // Before the job is added, since STORE_INPUT leaves out the input of a job that is there: sent side by side it can
     // come second, over a connection of its own, or after a Redis that had forgotten this script and not BullMQ's.
-    await Promise.all(fresh.filter((job) => !ridesAlong(job)).map((job) => this.store(scripts, job)));
-    await addAll(
+    const large = fresh.filter((job) => !ridesAlong(job));
+    await Promise.all(large.map((job) => this.store(scripts, 'inferStoreInput', job, ORPHAN_INPUT_TTL)));
+    const adding = addAll(
       bull,
       fresh.map((job) => ({
         name: jobName(job.spec),
@@ -93,15 +95,27 @@ export class Producer {
         },
       })),
     );
+    // Sent together with the jobs.
+    const stored = large.map((job) => this.client.exists(inputKey(scripts.tag, job.spec.id)));
+    await Promise.all([adding, ...stored]);
+    for (const [i, job] of large.entries()) {
+      // It has ended already, or Redis lost its data in between.
+      if ((await stored[i]) === 0) await this.store(scripts, 'inferRestoreInput', job);
+    }
     this.arrivals.add(queue, fresh.length);
     return jobs.map((job, i) => ({ id: job.spec.id, duplicate: known[i] === 1 }));
   }
 
-  private async store(scripts: QueueScripts, { spec, input }: NewJob): Promise<void> {
+  private async store(
+    scripts: QueueScripts,
+    script: 'inferStoreInput' | 'inferRestoreInput',
+    { spec, input }: NewJob,
+    ...ttl: number[]
+  ): Promise<void> {
     try {
       await this.bulk.run(input.byteLength, (client) => {
         const on = client === this.client ? scripts : new QueueScripts(client, this.prefix, spec.queue);
-        return on.run('inferStoreInput', spec.id, asBuffer(input), ORPHAN_INPUT_TTL);
+        return on.run(script, spec.id, asBuffer(input), ...ttl);
       });
     } catch (error) {
       throw error instanceof SizeRefused ? inputTooLarge(error) : error;

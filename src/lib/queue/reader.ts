@@ -14,7 +14,7 @@ export async function listQueues(client: RedisClient, prefix: string): Promise<s
 }
 
 /**
- * Finds which queue holds a job or group: one EXISTS a queue, sent together. Ids do not name their
+ * Finds which queue holds a job or group: two look-ups a queue, sent together. Ids do not name their
  * queue, so that a caller's own ids work and a job may move. Undefined when unknown or expired.
  */
 export async function locate(
@@ -28,7 +28,8 @@ export async function locate(
     queues.map(async (queue) => {
       const [job, group] = await Promise.all([
         client.exists(bullBase(prefix, queue) + id),
-        client.exists(groupKey(queueTag(prefix, queue), id)),
+        // What Redis lost may have left a record that is no group yet (`early`).
+        ifReadable(client.hexists(groupKey(queueTag(prefix, queue), id), 'model'), 1),
       ]);
       if (job === 1) return { queue, kind: 'job' as const };
       return group === 1 ? { queue, kind: 'group' as const } : undefined;

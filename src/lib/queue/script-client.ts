@@ -17,7 +17,7 @@ import { MOVE_DROP, MOVE_FENCE, MOVE_FORGET, MOVE_IN, MOVE_OUT, MOVE_PARK } from
 import { once, SCRIPT_KEYS } from './scripts-prelude.js';
 import { PUT_AWAY, REINDEX } from './scripts-repair.js';
 import { REROUTE } from './scripts-reroute.js';
-import { CANCEL, EXPIRE_DUE, RETRY, STORE_INPUT, WATCH } from './scripts-steer.js';
+import { CANCEL, EXPIRE_DUE, RESTORE_INPUT, RETRY, STORE_INPUT, WATCH } from './scripts-steer.js';
 import { untilLoaded } from './unloaded.js';
 
 const SCRIPTS = {
@@ -26,6 +26,7 @@ const SCRIPTS = {
   inferRenew: RENEW,
   inferRecover: RECOVER,
   inferStoreInput: STORE_INPUT,
+  inferRestoreInput: RESTORE_INPUT,
   inferCancel: CANCEL,
   inferWatch: WATCH,
   inferOpenGroup: OPEN_GROUP,

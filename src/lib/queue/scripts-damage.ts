@@ -195,7 +195,7 @@ local function setAside(id, what, held)
   if spec.reply then tell(spec.reply, notice) end
   for list in string.gmatch(job[2] or '', '%S+') do tell(list, notice) end
   local group = groupRefOf(id, spec)
-  if group ~= '' then endInGroup(group, 0, false) end
+  if group ~= '' then endInGroup(group, 0, false, ${DAMAGED_TTL}) end
   try('XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'failed', 'jobId', id, 'failedReason', message, 'prev', 'active')
 end
 

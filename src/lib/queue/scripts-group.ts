@@ -1,3 +1,4 @@
+import { BOUNDS } from '../core/bounds.js';
 import { PRELUDE } from './scripts-prelude.js';
 
 /**
@@ -7,7 +8,8 @@ import { PRELUDE } from './scripts-prelude.js';
  *
  * Other fields: timestamp, model, priority, ttl, cutting, start; own token of the sender that began it; added
  * chunks sent so far; rows, jobs, closed when it is complete; leaving token of the sender that takes it back;
- * abandoned it was closed without all its rows; cr it was cancelled; rd, jc, jf what has ended.
+ * abandoned it was closed without all its rows; cr it was cancelled; rd, jc, jf what has ended; early chunks ended
+ * before it was begun, since Redis had lost its record. A record that has `early` alone is no group yet.
  */
 const GROUP = `${PRELUDE}
 local key = tag .. ':grp:' .. ARGV[3]
@@ -29,12 +31,9 @@ end
  */
 export const OPEN_GROUP = `${GROUP}
 local sender = ARGV[4]
-local fresh = call('EXISTS', key) == 0
 if call('HEXISTS', key, 'model') == 0 then
-  call('HSET', key, 'timestamp', call('HGET', key, 'timestamp') or now, 'cutting', ARGV[6])
+  call('HSET', key, 'timestamp', now, 'cutting', ARGV[6])
   for i = 7, #ARGV, 2 do call('HSET', key, ARGV[i], ARGV[i + 1]) end
-end
-if fresh then
   call('HSET', key, 'own', sender, 's:' .. sender, now)
   call('EXPIRE', key, ARGV[5])
   return 'new'
@@ -74,8 +73,26 @@ return 'open'
  * 'cancelled'; 'other' when it was closed with other rows.
  */
 export const CLOSE_GROUP = `${GROUP}
+-- What has ended by the chunks themselves. One whose record has expired meanwhile was counted when it ended.
+local function recount(jobs)
+  local g = call('HMGET', key, 'jc', 'jf', 'rd')
+  local completed, failed, rowsDone = 0, 0, 0
+  for n = 0, jobs - 1 do
+    local job = try('HMGET', base .. ARGV[3] .. '-' .. n, 'st', 'data', 'pr') or {}
+    if job[1] == 'completed' then
+      completed = completed + 1
+      rowsDone = rowsDone + within(specOf(job[2]).rows, 0, ${BOUNDS.rows.max}, 0)
+    elseif job[1] then
+      failed = failed + 1
+      rowsDone = rowsDone + within(job[3], 0, ${BOUNDS.rows.max}, 0)
+    end
+  end
+  call('HSET', key, 'jc', math.max(tonumber(g[1] or 0), completed), 'jf', math.max(tonumber(g[2] or 0), failed),
+    'rd', math.max(tonumber(g[3] or 0), rowsDone))
+end
+
 local sender, rows, jobs, part = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local g = call('HMGET', key, 'timestamp', 'closed', 'rows', 'jobs', 'finishedOn', 'cr', 'leaving', 'abandoned')
+local g = call('HMGET', key, 'timestamp', 'closed', 'rows', 'jobs', 'finishedOn', 'cr', 'leaving', 'abandoned', 'early')
 if not g[1] then return 'gone' end
 if g[2] == '1' then
   if g[8] ~= '1' and (g[3] ~= rows or g[4] ~= jobs) then return 'other' end
@@ -91,6 +108,7 @@ end
 -- HDEL first: a full Redis refuses a script whose first write needs memory.
 call('HDEL', key, 's:' .. sender)
 call('HSET', key, 'rows', rows, 'jobs', jobs, 'closed', '1', 'abandoned', part)
+if g[9] then recount(tonumber(jobs)) end
 if tonumber(ARGV[8]) > 0 then call('HINCRBY', key, 'jf', ARGV[8]) end
 -- Until its last chunk has ended it is kept, however late they may start.
 call('PERSIST', key)

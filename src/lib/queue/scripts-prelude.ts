@@ -135,11 +135,17 @@ local function dropDeadline(id)
   if hasDeadlines then try('ZREM', deadlines, id) end
 end
 
--- Counts a chunk's end in its group; the last one ends the group.
-local function endInGroup(ref, rows, ok)
+-- Counts a chunk's end in its group; the last one ends the group. Where Redis lost the group's record while its
+-- rows were being sent, a chunk may end before it is begun again: CLOSE_GROUP then counts once more. keep: seconds
+-- that the chunk is kept.
+local function endInGroup(ref, rows, ok, keep)
   local group, gtag = groupAt(ref)
   local key = gtag .. ':grp:' .. group
-  if call('EXISTS', key) == 0 then return end
+  if try('HEXISTS', key, 'model') == 0 then
+    call('HSET', key, 'early', '1')
+    call('EXPIRE', key, math.max(keep, 60))
+    return
+  end
   try('HINCRBY', key, 'rd', rows)
   try('HINCRBY', key, ok and 'jc' or 'jf', 1)
   local g = try('HMGET', key, 'closed', 'jobs', 'jc', 'jf') or {}
@@ -208,7 +214,7 @@ local function finish(j)
     local notice = j.notice ~= '' and j.notice or bareNotice(j.id, j.state, '')
     for list in string.gmatch(extra, '%S+') do tell(list, notice) end
   end
-  if j.group ~= '' then endInGroup(j.group, j.rows, j.state == 'completed') end
+  if j.group ~= '' then endInGroup(j.group, j.rows, j.state == 'completed', keep) end
   local field = j.state == 'completed' and 'returnvalue' or 'failedReason'
   try('XADD', events, 'MAXLEN', '~', 1000, '*', 'event', j.state, 'jobId', j.id, field, j.reason, 'prev', 'active')
 end

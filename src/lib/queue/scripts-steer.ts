@@ -16,6 +16,16 @@ return 1
 `;
 
 /**
+ * Stores the input of a job again that is there without it: Redis lost its data after the input was stored and before
+ * the job was added. ARGV 3 id, 4 input. Output: 1 stored, 0 there is no such job, or it has ended or has its input.
+ */
+export const RESTORE_INPUT = `
+local key, input = ARGV[1] .. ARGV[3], ARGV[2] .. ':in:' .. ARGV[3]
+if redis.call('EXISTS', key) == 0 or redis.call('HEXISTS', key, 'st') == 1 then return 0 end
+return redis.call('SETNX', input, ARGV[4])
+`;
+
+/**
  * Cancels a job. ARGV 3 id, 4 failure JSON, 5 message, 6 keep s.
  * Output: the state after: 'cancelled', 'active' (its worker has been asked), a terminal state, or nil. A damaged
  * job is deleted, and counts as cancelled.
@@ -51,7 +61,7 @@ return 'cancelled'
  */
 export const WATCH = `${PRELUDE}
 local key = ARGV[5] == 'group' and tag .. ':grp:' .. ARGV[3] or base .. ARGV[3]
-if call('EXISTS', key) == 0 then return -1 end
+if call('EXISTS', key) == 0 or ARGV[5] == 'group' and try('HEXISTS', key, 'model') == 0 then return -1 end
 -- Nothing more comes of one that cannot be read; who looks is told why.
 if try('HEXISTS', key, ARGV[5] == 'group' and 'finishedOn' or 'st') ~= 0 then return 0 end
 local lists = call('HGET', key, 'rl')
@@ -157,7 +167,7 @@ local function backToGroup(group, rows)
   local _, gtag = groupAt(refOf(group))
   local gkey = gtag .. ':grp:' .. group.id
   -- Not -(...): Lua would send "-0", which is no integer to Redis.
-  if call('EXISTS', gkey) == 0 or not try('HINCRBY', gkey, 'jf', -1) then return end
+  if try('HEXISTS', gkey, 'model') == 0 or not try('HINCRBY', gkey, 'jf', -1) then return end
   try('HINCRBY', gkey, 'rd', 0 - rows)
   call('HDEL', gkey, 'finishedOn')
   call('PERSIST', gkey)

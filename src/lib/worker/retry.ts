@@ -16,6 +16,9 @@ const CURABLE = new Set([
   'MODEL_UNSERVED',
 ]);
 
+/** Longest wait for a submitter to store an input again that Redis lost while its job was being added. */
+const INPUT_DELAY_MS = 1000;
+
 export function isCurable(code: string): boolean {
   return CURABLE.has(code);
 }
@@ -32,6 +35,9 @@ export function retryDelay(
   random: number,
 ): number | undefined {
   const tries = failuresBefore + 1;
+  // Once: an input that was evicted or deleted does not come back.
+  if (code === 'INPUT_LOST' && failuresBefore === 0 && (spec.attempts ?? DEFAULT_ATTEMPTS) > 1)
+    return Math.round(INPUT_DELAY_MS * (0.5 + random / 2));
   if (!isCurable(code) || tries >= (spec.attempts ?? DEFAULT_ATTEMPTS)) return undefined;
   const base = (spec.retryDelayMs ?? DEFAULT_RETRY_DELAY_MS) * 2 ** failuresBefore;
   return Math.round(Math.min(base, MAX_RETRY_DELAY_MS) * (0.5 + random / 2));

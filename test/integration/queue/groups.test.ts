@@ -103,7 +103,8 @@ describe('group', () => {
     const id = await openGroup(1);
     await kit.client.del(groupKey(id));
     await consumer.settle([completed(await takeOne(consumer))]);
-    expect(await kit.client.exists(groupKey(id))).toBe(0);
+    expect(await readGroup(kit.client, PREFIX, kit.queue, id)).toBeUndefined();
+    expect(await kit.client.ttl(groupKey(id))).toBeGreaterThan(0);
     expect(await watchEnd(kit.client, PREFIX, kit.queue, id, 'x', 'group')).toBe('unknown');
   });
 
