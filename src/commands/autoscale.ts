@@ -90,7 +90,7 @@ With --simulate no worker and no Redis is touched: a trace (steady, bursty, diur
   /** The live loop; it streams its decisions, and answers what it has when it decides only once. */
   private async watch(): Promise<AutoscalerRecord | undefined> {
     const { watchLoop } = await import('../lib/cli/autoscale/live-command.js');
-    const { liveFlagsOf } = await import('../lib/cli/autoscale/live-plan.js');
+    const { liveFlagsOf } = await import('../lib/scale/live-plan.js');
     const flags = liveFlagsOf(this.flags, this.settings.queues, this.words, this.passedOn);
     const { verbose, layout } = this;
     const note = (text: string) => this.note(text);

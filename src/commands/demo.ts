@@ -31,7 +31,7 @@ Exits 1 when the worker's answers to a repeated digit differ.`;
   };
 
   async run(): Promise<DemoJson> {
-    const { Stage } = await import('../lib/cli/demo/stage.js');
+    const { Stage } = await import('../lib/bench/stage.js');
     const { tell } = await import('../lib/cli/demo/story.js');
     const { invocation } = await import('../lib/cli/invocation.js');
     const { layout } = this;

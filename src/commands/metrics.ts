@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { durationFlag, manyQueuesFlag, wholeFlag } from '../lib/cli/flags.js';
-import type { MetricJson } from '../lib/http/exposition.js';
+import type { MetricJson } from '../lib/metrics/exposition.js';
 
 export type MetricsJson = { metrics: MetricJson[] } | { url: string };
 

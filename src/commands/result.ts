@@ -7,7 +7,7 @@ import { resultView } from '../lib/cli/views/result-view.js';
 import type { InferClient } from '../lib/client/client.js';
 import type { JobResult } from '../lib/client/types.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
-import type { GroupRecord } from '../lib/queue/broker.js';
+import type { GroupRecord } from '../lib/queue/types.js';
 
 type ResultJson = JobResult | (GroupRecord & { results: unknown[] | string; failedRows?: number[] });
 

@@ -22,4 +22,4 @@ export { ExitCode } from './core/exit-codes.js';
 export type { JobState, Priority, TerminalState } from './core/job.js';
 export type { ModelSignature, TensorSignature } from './model/signature.js';
 export type { DataType, Payload, RowTensor } from './model/tensor.js';
-export type { GroupRecord } from './queue/broker.js';
+export type { GroupRecord } from './queue/types.js';

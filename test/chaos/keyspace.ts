@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
-import { expireAllDue } from '../../src/lib/queue/deadlines.js';
+import { expireAllDue } from '../../src/lib/queue/broker/deadlines.js';
+import { Sweeper } from '../../src/lib/queue/broker/sweep.js';
 import {
   bullBase,
   cancelledKey,
@@ -14,8 +15,7 @@ import {
   versionsKey,
   workersKey,
 } from '../../src/lib/queue/keys.js';
-import { QueueScripts } from '../../src/lib/queue/script-client.js';
-import { Sweeper } from '../../src/lib/queue/sweep.js';
+import { QueueScripts } from '../../src/lib/queue/lua/script-client.js';
 import type { FinalGroup, FinalJob, FinalState } from './records.js';
 
 const WAITING = ['wait', 'paused', 'prioritized'];

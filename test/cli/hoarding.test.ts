@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { bullBase } from '../../src/lib/queue/keys.js';
-import { samplePool } from '../../src/lib/queue/sample.js';
+import { samplePool } from '../../src/lib/queue/read/sample.js';
 import { until, useInfer } from '../support/cli.js';
 import { doubler, times, writeModel } from '../support/onnx-builder.js';
 import { inspect, inspectQueue } from '../support/overview.js';

@@ -1,9 +1,9 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { writeAudit } from '../../src/lib/queue/audit.js';
 import { publishAutoscaler } from '../../src/lib/queue/autoscalers.js';
-import type { WorkerRecord } from '../../src/lib/queue/broker.js';
 import { bullBase, modelsKey, queuesKey, queueTag, resultKey } from '../../src/lib/queue/keys.js';
 import { beat } from '../../src/lib/queue/registry.js';
+import type { WorkerRecord } from '../../src/lib/queue/types.js';
 import type { RedisClient } from '../../src/lib/redis/types.js';
 import { COMMANDS } from '../contract/command-line.js';
 import { useInfer } from '../support/cli.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { FiguresJson, Spread } from '../../src/lib/cli/inspect/figures.js';
-import type { QueueRow, WorkerRow } from '../../src/lib/cli/inspect/rows.js';
+import type { FiguresJson, Spread } from '../../src/lib/deployment/figures.js';
+import type { QueueRow, WorkerRow } from '../../src/lib/deployment/rows.js';
 import { aclRules } from '../../src/lib/redis/acl.js';
 import type { RedisClient } from '../../src/lib/redis/types.js';
 import { completed, FAILURE, failed, META, PREFIX, QueueKit } from '../integration/queue/queue-kit.js';

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
-import { readQuery } from '../../src/lib/cli/autoscale/desired-query.js';
 import { SETTING_NAMES, settingOf } from '../../src/lib/config/settings.js';
 import { parseDuration } from '../../src/lib/core/units.js';
+import { readQuery } from '../../src/lib/serve/desired-query.js';
 import { ROOT } from '../support/cli.js';
 import { misuse } from './command-line.js';
 

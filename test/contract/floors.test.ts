@@ -61,12 +61,20 @@ describe('the rules catch', () => {
     ['neighbours on floor 1', 'telemetry/a.ts', "import { x } from '../config/a.js';", /down only/],
     ['neighbours on floor 2', 'model/a.ts', "import { x } from '../redis/a.js';", /down only/],
     ['queue that knows batch', 'queue/a.ts', "import { x } from '../batch/planner.js';", /down only/],
-    ['batch that knows queue', 'batch/a.ts', "import type { X } from '../queue/broker.js';", /down only/],
-    ['neighbours on floor 4', 'tune/a.ts', "import { x } from '../doctor/a.js';", /down only/],
+    ['batch that knows queue', 'batch/a.ts', "import type { X } from '../queue/types.js';", /down only/],
+    ['neighbours on floor 4', 'client/a.ts', "import { x } from '../deployment/a.js';", /down only/],
+    ['neighbours on floor 5', 'tune/a.ts', "import { x } from '../doctor/a.js';", /down only/],
+    [
+      'a diagnosis that knows the terminal',
+      'deployment/a.ts',
+      "import { x } from '../cli/a.js';",
+      /down only/,
+    ],
+    ['metrics that know the server', 'metrics/a.ts', "import { x } from '../serve/a.js';", /down only/],
     ['lib that knows commands', 'cli/a.ts', "import X from '../../commands/submit.js';", /down only/],
-    ['worker on the read side', 'worker/a.ts', "import { x } from '../queue/inspector.js';", /hot path/],
+    ['worker on the read side', 'worker/a.ts', "import { x } from '../queue/read/inspector.js';", /hot path/],
     ['the library entry inside', 'worker/a.ts', "import { x } from '../index.js';", /library entry/],
-    ['the library showing the terminal', 'index.ts', "export * from './cli/a.js';", /ends at floor 4/],
+    ['the library showing the terminal', 'index.ts', "export * from './cli/a.js';", /ends at floor 5/],
     ['a folder without a floor', 'stuff/a.ts', '', /no floor/],
     ['a file without a floor', 'a.ts', '', /no floor/],
     ['ioredis outside redis/', 'queue/a.ts', "import { Redis } from 'ioredis';", /only src\/lib\/redis\//],
@@ -135,7 +143,7 @@ describe('the rules catch', () => {
 
 describe('the rules let pass', () => {
   it.each([
-    ['an import that goes down', 'src/lib/worker/a.ts', "import { x } from '../queue/broker.js';"],
+    ['an import that goes down', 'src/lib/worker/a.ts', "import { x } from '../queue/types.js';"],
     ['the same folder', 'src/lib/queue/a.ts', "import { x } from './keys.js';"],
     ['the folder of a folder', 'src/lib/cli/output/table.ts', "import { x } from '../flags.js';"],
     ['a command', 'src/commands/redis/status.ts', "import { x } from '../../lib/cli/base-command.js';"],

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { FAMILIES } from '../../src/lib/http/exposition.js';
+import { FAMILIES } from '../../src/lib/metrics/exposition.js';
 import { ROOT } from '../support/cli.js';
 
 const at = (file: string) => path.join(ROOT, file);

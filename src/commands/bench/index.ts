@@ -75,7 +75,7 @@ Exits 1 when a request failed, or p99 of idle or mixed is over --latency-thresho
     const { data } = this.flags;
     if (data !== undefined) await (await import('../../lib/input/read.js')).checkInput({ path: data });
     const { runBench } = await import('../../lib/cli/bench/run-bench.js');
-    const { missed } = await import('../../lib/cli/bench/scenarios.js');
+    const { missed } = await import('../../lib/bench/scenarios.js');
     const bench = await interruptible((signal) =>
       runBench(this.loaded, plan, {
         alone: this.flags.private,

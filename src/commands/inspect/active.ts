@@ -2,8 +2,8 @@ import { BaseCommand } from '../../lib/cli/base-command.js';
 import { wholeFlag } from '../../lib/cli/flags.js';
 import { filterOf, JOB_FLAGS } from '../../lib/cli/inspect/filter-flags.js';
 import { listJson, outputFlag, printList } from '../../lib/cli/output/list-format.js';
-import { count, plural } from '../../lib/cli/output/text.js';
 import { activeList } from '../../lib/cli/views/job-lists.js';
+import { count, plural } from '../../lib/core/counts.js';
 import { serverTime } from '../../lib/redis/server-clock.js';
 
 interface ActiveListJson {
@@ -30,10 +30,10 @@ export default class InspectActive extends BaseCommand<typeof InspectActive> {
 
   async run(): Promise<ActiveListJson> {
     const filter = filterOf(this.flags, ['active']);
-    const { withRedis } = await import('../../lib/cli/with-redis.js');
-    const { listActive } = await import('../../lib/queue/job-active.js');
-    const { countJobs } = await import('../../lib/queue/job-list.js');
-    const { refuseUnknownNames } = await import('../../lib/cli/inspect/known-names.js');
+    const { withRedis } = await import('../../lib/redis/with-redis.js');
+    const { listActive } = await import('../../lib/queue/read/job-active.js');
+    const { countJobs } = await import('../../lib/queue/read/job-list.js');
+    const { refuseUnknownNames } = await import('../../lib/deployment/known-names.js');
     const { found, total } = await withRedis(this.loaded, async (client, prefix) => {
       const [active, size] = await Promise.all([
         listActive(client, prefix, filter, this.flags.limit ?? 200),

@@ -1,9 +1,9 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { sinceFlag, wholeFlag } from '../../lib/cli/flags.js';
-import { refuseUnheardOf } from '../../lib/cli/inspect/audit-filter.js';
 import { listJson, outputFlag, printList } from '../../lib/cli/output/list-format.js';
 import { auditList } from '../../lib/cli/views/audit-list.js';
+import { refuseUnheardOf } from '../../lib/deployment/audit-filter.js';
 import { serverTime } from '../../lib/redis/server-clock.js';
 
 /** Most entries the log keeps, about. */
@@ -40,7 +40,7 @@ export default class InspectAudit extends BaseCommand<typeof InspectAudit> {
   };
 
   async run(): Promise<{ audit: unknown[] }> {
-    const { withRedis } = await import('../../lib/cli/with-redis.js');
+    const { withRedis } = await import('../../lib/redis/with-redis.js');
     const { readAudit } = await import('../../lib/queue/audit.js');
     const { since, action, who } = this.flags;
     const limit = this.flags.limit ?? 50;

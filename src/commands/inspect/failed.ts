@@ -1,10 +1,11 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { wholeFlag } from '../../lib/cli/flags.js';
-import type { FailureGroup } from '../../lib/cli/inspect/failures.js';
 import { filterOf, JOB_FLAGS } from '../../lib/cli/inspect/filter-flags.js';
 import { listJson, outputFlag, printList } from '../../lib/cli/output/list-format.js';
 import { failedList } from '../../lib/cli/views/job-lists.js';
+import { pageSize } from '../../lib/cli/views/page-size.js';
+import type { FailureGroup } from '../../lib/deployment/failures.js';
 import { serverTime } from '../../lib/redis/server-clock.js';
 
 interface FailedJson {
@@ -37,8 +38,8 @@ export default class InspectFailed extends BaseCommand<typeof InspectFailed> {
 
   async run(): Promise<FailedJson> {
     const filter = filterOf(this.flags, ['failed']);
-    const { readFailed } = await import('../../lib/cli/inspect/read-failed.js');
-    const { failuresView } = await import('../../lib/cli/inspect/failures.js');
+    const { readFailed } = await import('../../lib/deployment/read-failed.js');
+    const { failuresView } = await import('../../lib/cli/views/failures-view.js');
     const { reverse, limit, cursor } = this.flags;
     const target = this.listTarget;
     const { page, groups, sampled } = await readFailed(this.loaded, filter, {
@@ -53,7 +54,8 @@ export default class InspectFailed extends BaseCommand<typeof InspectFailed> {
       await this.print(failuresView(groups, { looked: sampled, total: page.total }, target.layout, now));
     }
     await printList(target, view, page.jobs);
-    for (const line of page.notes) this.note(line);
+    const size = pageSize(page);
+    if (size !== undefined) this.note(size);
     if (page.next !== undefined) {
       const { nextPageCommand } = await import('../../lib/cli/inspect/next-page.js');
       this.next(nextPageCommand('inspect:failed', this.argv, page.next));

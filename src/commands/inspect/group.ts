@@ -1,7 +1,7 @@
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { inspectedGroupView } from '../../lib/cli/views/inspected-group.js';
-import type { GroupDetail } from '../../lib/queue/group-detail.js';
+import type { GroupDetail } from '../../lib/queue/read/group-detail.js';
 import { serverTime } from '../../lib/redis/server-clock.js';
 
 /** Shows how far a bulk submission is. */
@@ -18,9 +18,9 @@ export default class InspectGroup extends BaseCommand<typeof InspectGroup> {
   };
 
   async run(): Promise<GroupDetail> {
-    const { withRedis } = await import('../../lib/cli/with-redis.js');
-    const { findId, unknownId } = await import('../../lib/cli/inspect/find-id.js');
-    const { readGroupDetail } = await import('../../lib/queue/group-detail.js');
+    const { withRedis } = await import('../../lib/redis/with-redis.js');
+    const { findId, unknownId } = await import('../../lib/deployment/find-id.js');
+    const { readGroupDetail } = await import('../../lib/queue/read/group-detail.js');
     const { id } = this.args;
     const group = await withRedis(this.loaded, async (client, prefix) =>
       readGroupDetail(client, prefix, await findId(client, prefix, id, 'group'), id),

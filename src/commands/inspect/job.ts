@@ -1,8 +1,8 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../lib/cli/base-command.js';
-import type { TensorPreview } from '../../lib/cli/inspect/payload-preview.js';
 import { jobView } from '../../lib/cli/views/job-view.js';
-import type { JobDetail } from '../../lib/queue/job-detail.js';
+import type { TensorPreview } from '../../lib/deployment/payload-preview.js';
+import type { JobDetail } from '../../lib/queue/read/job-detail.js';
 import { serverTime } from '../../lib/redis/server-clock.js';
 
 type JobDetailJson = Omit<JobDetail, 'endedBy'> & {
@@ -30,7 +30,7 @@ export default class InspectJob extends BaseCommand<typeof InspectJob> {
   };
 
   async run(): Promise<JobDetailJson> {
-    const { readInspectedJob } = await import('../../lib/cli/inspect/read-job.js');
+    const { readInspectedJob } = await import('../../lib/deployment/read-job.js');
     const values = this.flags.payload ? VALUES_SHOWN : undefined;
     const { job, payload } = await readInspectedJob(this.loaded, this.args.id, values);
     await this.print(jobView(job, payload, this.layout, serverTime()));

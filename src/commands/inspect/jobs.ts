@@ -4,7 +4,8 @@ import { wholeFlag } from '../../lib/cli/flags.js';
 import { filterOf, JOB_FLAGS, STATE_FLAG } from '../../lib/cli/inspect/filter-flags.js';
 import { listJson, outputFlag, printList } from '../../lib/cli/output/list-format.js';
 import { jobsList } from '../../lib/cli/views/job-lists.js';
-import { JOB_ORDERS } from '../../lib/queue/job-list.js';
+import { pageSize } from '../../lib/cli/views/page-size.js';
+import { JOB_ORDERS } from '../../lib/queue/read/job-list.js';
 import { serverTime } from '../../lib/redis/server-clock.js';
 
 interface JobsJson {
@@ -52,13 +53,14 @@ A page looks at 10,000 jobs at most, so it is as quick with a million of them; t
 
   async run(): Promise<JobsJson> {
     const filter = filterOf(this.flags, this.flags.state);
-    const { readJobs } = await import('../../lib/cli/inspect/read-jobs.js');
+    const { readJobs } = await import('../../lib/deployment/read-jobs.js');
     const { sort, reverse, limit, cursor } = this.flags;
     const page = await readJobs(this.loaded, filter, { sort, reverse, limit: limit ?? 50, cursor });
     const unsaid = this.flags.state === undefined && this.flags.error === undefined;
     const view = jobsList(serverTime(), unsaid ? NOTHING_LEFT : undefined);
     await printList(this.listTarget, view, page.jobs);
-    for (const line of page.notes) this.note(line);
+    const size = pageSize(page);
+    if (size !== undefined) this.note(size);
     if (page.next !== undefined) {
       const { nextPageCommand } = await import('../../lib/cli/inspect/next-page.js');
       this.next(nextPageCommand('inspect:jobs', this.argv, page.next));

@@ -1,9 +1,9 @@
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { destinationFlag, durationFlag } from '../../lib/cli/flags.js';
-import type { Pong } from '../../lib/cli/inspect/ping.js';
 import { outputFlag, printList } from '../../lib/cli/output/list-format.js';
 import { pingList } from '../../lib/cli/views/ping-list.js';
 import { ExitCode } from '../../lib/core/exit-codes.js';
+import type { Pong } from '../../lib/deployment/ping.js';
 
 const DEFAULT_TIMEOUT_MS = 3000;
 
@@ -25,8 +25,8 @@ enough. Exits 0 when all answered, 3 when some did, 69 when none did.`;
   };
 
   async run(): Promise<{ workers: Pong[] }> {
-    const { lookOnce } = await import('../../lib/cli/inspect/look.js');
-    const { ping } = await import('../../lib/cli/inspect/ping.js');
+    const { readDeployment } = await import('../../lib/deployment/deployment-reader.js');
+    const { ping } = await import('../../lib/deployment/ping.js');
     const { destination, timeout = DEFAULT_TIMEOUT_MS } = this.flags;
     const { format } = this.listTarget;
     const workers: Pong[] = [];
@@ -37,9 +37,9 @@ enough. Exits 0 when all answered, 3 when some did, 69 when none did.`;
         if (pong.answered || format !== 'name') yield pong;
       }
     };
-    await lookOnce(
+    await readDeployment(
       this.loaded,
-      (look) => printList(this.listTarget, pingList, heard(ping(look, destination, timeout))),
+      (reader) => printList(this.listTarget, pingList, heard(ping(reader, destination, timeout))),
       { patienceMs: timeout },
     );
     const answered = workers.filter((worker) => worker.answered).length;

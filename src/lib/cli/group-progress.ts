@@ -3,7 +3,7 @@ import type { SubmitOptions, SubmittedGroup } from '../client/types.js';
 import { InferError } from '../core/errors.js';
 import type { Input } from '../input/read.js';
 import type { ModelSignature } from '../model/signature.js';
-import type { GroupRecord } from '../queue/broker.js';
+import type { GroupRecord } from '../queue/types.js';
 import { ProgressBar, type ProgressTarget } from './output/progress.js';
 
 export { failedRowsText } from './group-rows.js';

@@ -1,5 +1,5 @@
 import type { GroupChunk } from '../client/types.js';
-import { count } from './output/text.js';
+import { count } from '../core/counts.js';
 
 /** The rows of a chunk as they are shown: `{error}` for each row of one that failed as a whole. */
 export function rowsOf(chunk: GroupChunk): unknown[] {

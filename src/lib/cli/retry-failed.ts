@@ -1,17 +1,17 @@
 import type { InferClient } from '../client/client.js';
 import { findJobs } from '../client/find-jobs.js';
 import type { LoadedSettings } from '../config/load.js';
-import type { JobRecord } from '../queue/broker.js';
-import type { JobFilter } from '../queue/job-filter.js';
-import { scanJobs } from '../queue/job-list.js';
-import { Producer } from '../queue/producer.js';
-import { readJob } from '../queue/reader.js';
+import { refuseUnknownNames } from '../deployment/known-names.js';
+import { Producer } from '../queue/broker/producer.js';
+import type { JobFilter } from '../queue/read/job-filter.js';
+import { scanJobs } from '../queue/read/job-list.js';
+import { readJob } from '../queue/read/reader.js';
+import type { JobRecord } from '../queue/types.js';
 import { serverClock } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
-import { refuseUnknownNames } from './inspect/known-names.js';
+import { withRedis } from '../redis/with-redis.js';
 import { withClient } from './open-client.js';
 import type { RetryWish } from './retry-wish.js';
-import { withRedis } from './with-redis.js';
 
 const PAGE = 1000;
 /** Jobs of a group that are looked at together. */

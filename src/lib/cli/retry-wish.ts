@@ -1,7 +1,7 @@
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/printable.js';
-import type { JobFilter } from '../queue/job-filter.js';
+import type { JobFilter } from '../queue/read/job-filter.js';
 import { filterOf, type GivenJobFlags, JOB_FLAGS } from './inspect/filter-flags.js';
 
 /** The failed jobs that are meant: all that a filter fits, or what an id names. */

@@ -1,11 +1,11 @@
 import type { LoadedSettings } from '../config/load.js';
 import { type InferError, messageOf } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
-import { startMetricsServer } from '../http/metrics-server.js';
-import type { RouteRequest } from '../http/routes.js';
-import { Scraper } from '../http/scraper.js';
+import { Scraper } from '../metrics/scraper.js';
 import { connectionSettings } from '../redis/from-settings.js';
-import { DesiredWorkers } from './autoscale/desired-workers.js';
+import { DesiredWorkers } from '../serve/desired-workers.js';
+import { startMetricsServer } from '../serve/metrics-server.js';
+import type { RouteRequest } from '../serve/routes.js';
 import { onShutdown } from './signals.js';
 
 export interface ScrapeFlags {

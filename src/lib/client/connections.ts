@@ -1,8 +1,8 @@
 import { settledWithin } from '../core/bounded.js';
 import type { ValueForm } from '../model/rows.js';
+import { DataWatch } from '../queue/broker/data-watch.js';
+import { BrokerResults, type ResultSource, ResultStore } from '../queue/broker/result-store.js';
 import type { DataLoss } from '../queue/data-mark.js';
-import { DataWatch } from '../queue/data-watch.js';
-import { BrokerResults, type ResultSource, ResultStore } from '../queue/result-store.js';
 import { type ConnectionSettings, closeClient, connect, resolveTarget } from '../redis/connect.js';
 import { type ServerClock, serverClock } from '../redis/server-clock.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';

@@ -1,6 +1,6 @@
 import { chunkId } from '../core/job.js';
-import type { GroupRecord } from '../queue/broker.js';
-import { listQueues, locate, queueOfChunk, readGroup } from '../queue/reader.js';
+import { listQueues, locate, queueOfChunk, readGroup } from '../queue/read/reader.js';
+import type { GroupRecord } from '../queue/types.js';
 import type { RedisClient } from '../redis/types.js';
 import { missing } from './unknown-id.js';
 

@@ -1,9 +1,9 @@
 import { InferError, toFailureRecord } from '../core/errors.js';
 import { chunkId } from '../core/job.js';
 import type { ValueForm } from '../model/rows.js';
-import type { GroupRecord } from '../queue/broker.js';
-import { queueOfChunk, readJob } from '../queue/reader.js';
-import type { ResultSource } from '../queue/result-store.js';
+import type { ResultSource } from '../queue/broker/result-store.js';
+import { queueOfChunk, readJob } from '../queue/read/reader.js';
+import type { GroupRecord } from '../queue/types.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import { resultValues } from './render.js';

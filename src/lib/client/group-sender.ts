@@ -1,8 +1,8 @@
 import { settledWithin, untilAborted } from '../core/bounded.js';
 import type { Chunk } from '../input/chunk-builder.js';
 import type { ModelSignature } from '../model/signature.js';
-import type { JobSpec } from '../queue/broker.js';
-import type { Producer } from '../queue/producer.js';
+import type { Producer } from '../queue/broker/producer.js';
+import type { JobSpec } from '../queue/types.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import type { Answers } from './answers.js';

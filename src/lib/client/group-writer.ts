@@ -3,9 +3,9 @@ import { ExitCode } from '../core/exit-codes.js';
 import { chunkId, newId, printable } from '../core/job.js';
 import type { Chunk } from '../input/chunk-builder.js';
 import { encodeEnvelope } from '../model/envelope.js';
-import type { JobSpec, NewJob } from '../queue/broker.js';
-import { type GroupOpening, SENDER_LEASE_MS } from '../queue/group-life.js';
-import type { Producer } from '../queue/producer.js';
+import { type GroupOpening, SENDER_LEASE_MS } from '../queue/broker/group-life.js';
+import type { Producer } from '../queue/broker/producer.js';
+import type { JobSpec, NewJob } from '../queue/types.js';
 import type { SubmittedGroup } from './types.js';
 
 /** Chunk jobs added in one round trip, and round trips under way: enough to hide the network, little to hold. */

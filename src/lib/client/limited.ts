@@ -8,7 +8,7 @@ import { serverTime } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 
 /** A look at what a model takes, of one call or several. */
-export interface Look {
+export interface ModelLookup {
   readonly model: string;
   /** The model's files are being read by this process; else Redis is asked. */
   readonly reading: boolean;
@@ -19,7 +19,7 @@ export class Call {
   private sent: string | undefined;
   private accepted: string | undefined;
   private seen: { id: string; at: number } | undefined;
-  private look: Look | undefined;
+  private look: ModelLookup | undefined;
   private rows = false;
 
   constructor(readonly signal: AbortSignal) {}
@@ -46,7 +46,7 @@ export class Call {
   }
 
   /** A look at a model begins, or is joined. */
-  readonly looksAt = (look: Look): void => {
+  readonly looksAt = (look: ModelLookup): void => {
     this.look = look;
   };
 

@@ -1,4 +1,4 @@
-import { listQueues, locate } from '../queue/reader.js';
+import { listQueues, locate } from '../queue/read/reader.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import { missing, unknownId } from './unknown-id.js';

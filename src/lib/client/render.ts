@@ -2,7 +2,7 @@ import type { FailureRecord } from '../core/errors.js';
 import { decodeEnvelope } from '../model/envelope.js';
 import { rowValues, type ValueForm } from '../model/rows.js';
 import type { Task } from '../model/signature.js';
-import type { JobRecord, PartialMeta, ResultMeta } from '../queue/broker.js';
+import type { JobRecord, PartialMeta, ResultMeta } from '../queue/types.js';
 import type { JobResult } from './types.js';
 
 /** What is known of an ended job, from its record or from the notice of its end. */

@@ -20,7 +20,7 @@ import { listStarting, type StartingWorker } from '../queue/starting.js';
 import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
-import type { Look } from './limited.js';
+import type { ModelLookup } from './limited.js';
 
 /** Milliseconds a looked-up signature is used without a further look: a worker may load a new version meanwhile. */
 const FRESH_MS = 1000;
@@ -30,7 +30,7 @@ const STALE_MS = 30_000;
 const LOADING_MS = 30_000;
 const LOOK_AGAIN_MS = 100;
 
-type OnLook = (look: Look) => void;
+type OnLookup = (look: ModelLookup) => void;
 type LookUnderWay = { model: string; reading: boolean };
 
 interface Known {
@@ -47,7 +47,7 @@ interface Known {
 export class Signatures {
   private readonly known = new Map<string, Known>();
   /** Looks under way, by model: a burst of submits asks once. */
-  private readonly looks = new Map<string, { look: Look; found: Promise<ModelSignature> }>();
+  private readonly looks = new Map<string, { look: ModelLookup; found: Promise<ModelSignature> }>();
 
   constructor(
     private readonly client: RedisClient,
@@ -59,12 +59,12 @@ export class Signatures {
    * @param onLook told of the look that is waited for, if one is
    * @throws InferError MODEL_UNKNOWN (66), MODEL_LOADING (75), MODEL_NEEDED (2) when there are several and none was named.
    */
-  find(name: string | undefined, onLook?: OnLook): Promise<ModelSignature> {
+  find(name: string | undefined, onLook?: OnLookup): Promise<ModelSignature> {
     return worded(this.client, this.look(name, onLook));
   }
 
   /** What a model takes as of now, whatever was known before. @throws as `find`. */
-  refresh(name: string, onLook?: OnLook): Promise<ModelSignature> {
+  refresh(name: string, onLook?: OnLookup): Promise<ModelSignature> {
     return worded(this.client, this.lookNow(name, onLook));
   }
 
@@ -79,7 +79,7 @@ export class Signatures {
    * refusal may be that of a version that is no longer served.
    * @throws InferError as `find`, and what is wrong with the input for the newest signature.
    */
-  async fit(input: unknown, name: string | undefined, onLook?: OnLook): Promise<[Payload, ModelSignature]> {
+  async fit(input: unknown, name: string | undefined, onLook?: OnLookup): Promise<[Payload, ModelSignature]> {
     const signature = await this.find(name, onLook);
     try {
       return [payloadFromValue(input, signature), signature];
@@ -90,7 +90,7 @@ export class Signatures {
     }
   }
 
-  private async look(name: string | undefined, onLook?: OnLook): Promise<ModelSignature> {
+  private async look(name: string | undefined, onLook?: OnLookup): Promise<ModelSignature> {
     const wanted = name ?? (await this.onlyModel());
     const known = this.known.get(wanted);
     const age = known === undefined ? Number.POSITIVE_INFINITY : Date.now() - known.at;
@@ -102,7 +102,7 @@ export class Signatures {
     return known.signature;
   }
 
-  private lookNow(name: string, onLook?: OnLook): Promise<ModelSignature> {
+  private lookNow(name: string, onLook?: OnLookup): Promise<ModelSignature> {
     let underWay = this.looks.get(name);
     if (underWay === undefined) {
       const look = { model: name, reading: false };

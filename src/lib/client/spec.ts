@@ -3,7 +3,7 @@ import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { checkJobId, checkPriority, checkQueueName, checkTimeLimit, newId } from '../core/job.js';
 import type { ModelSignature } from '../model/signature.js';
-import type { JobSpec } from '../queue/broker.js';
+import type { JobSpec } from '../queue/types.js';
 import { serverTime } from '../redis/server-clock.js';
 import type { SubmitOptions } from './types.js';
 

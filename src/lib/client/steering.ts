@@ -1,4 +1,4 @@
-import type { Producer } from '../queue/producer.js';
+import type { Producer } from '../queue/broker/producer.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import type { Answers } from './answers.js';

@@ -2,7 +2,7 @@ import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { idTime, printable } from '../core/job.js';
 import { formatDuration } from '../core/units.js';
-import { jobLost } from '../queue/data-watch.js';
+import { jobLost } from '../queue/broker/data-watch.js';
 import { serverTime } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 

@@ -3,8 +3,8 @@ import { TIMER_MAX_MS } from '../core/bounds.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
-import type { GroupRecord } from '../queue/broker.js';
-import type { Heard } from '../queue/waiter.js';
+import type { Heard } from '../queue/broker/waiter.js';
+import type { GroupRecord } from '../queue/types.js';
 import { serverTime } from '../redis/server-clock.js';
 import type { SubmitOptions } from './types.js';
 

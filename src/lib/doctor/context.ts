@@ -4,10 +4,11 @@ import type { LoadedSettings } from '../config/load.js';
 import { answerWithin } from '../core/bounded.js';
 import { type Clock, systemClock } from '../core/clock.js';
 import { InferError } from '../core/errors.js';
-import type { WorkerRecord } from '../queue/broker.js';
-import { type QueueSnapshot, snapshotQueues } from '../queue/inspector.js';
+import { type ActiveJob, readActive } from '../deployment/active-jobs.js';
+import { type QueueSnapshot, snapshotQueues } from '../queue/read/inspector.js';
 import { listWorkers } from '../queue/registry.js';
 import { listStarting, type StartingWorker } from '../queue/starting.js';
+import type { WorkerRecord } from '../queue/types.js';
 import { closeClient, connect, resolveTarget } from '../redis/connect.js';
 import { type ContainerKind, containerKind } from '../redis/container.js';
 import { connectionSettings } from '../redis/from-settings.js';
@@ -15,7 +16,6 @@ import { type RedisFacts, readInfo } from '../redis/info.js';
 import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
-import { type ActiveJob, readActive } from './active.js';
 import { Unmet } from './check.js';
 import { askNvidia, type NvidiaAnswer } from './nvidia.js';
 
@@ -40,7 +40,7 @@ export interface RedisLink {
 export type Reach = { link: RedisLink } | { error: InferError };
 
 /** Queues, workers and running jobs at one moment. */
-export interface Look {
+export interface Sample {
   at: number;
   queues: QueueSnapshot[];
   workers: WorkerRecord[];
@@ -67,7 +67,7 @@ export interface DoctorContext {
   /** INFO. @throws Unmet without a connection, or without the right to ask. */
   facts(): Promise<RedisFacts>;
   /** Two looks a good second apart: what stands still shows only so. @throws Unmet without a connection. */
-  looks(): Promise<{ first: Look; second: Look }>;
+  samples(): Promise<{ first: Sample; second: Sample }>;
   nvidia(): Promise<NvidiaAnswer>;
   close(): Promise<void>;
 }
@@ -102,7 +102,7 @@ export function openContext(options: ContextOptions): DoctorContext {
     if ('error' in found) throw new Unmet('there is no Redis to ask');
     return found.link;
   };
-  const look = async (): Promise<Look> => {
+  const sample = async (): Promise<Sample> => {
     const { client } = await redis();
     const at = await permitted(client, serverNow(client));
     const [queues, workers, starting] = await permitted(
@@ -130,10 +130,10 @@ export function openContext(options: ContextOptions): DoctorContext {
       const { client } = await redis();
       return permitted(client, readInfo(client));
     }),
-    looks: once(async () => {
-      const first = await look();
+    samples: once(async () => {
+      const first = await sample();
       await delay(BETWEEN_LOOKS_MS, undefined, { signal: ending.signal });
-      return { first, second: await look() };
+      return { first, second: await sample() };
     }),
     nvidia: once(() => askNvidia({ timeoutMs: NVIDIA_MS, env: machine.env })),
     close: async () => {

@@ -1,6 +1,6 @@
 import type { RedisClient } from '../redis/types.js';
+import { requestToken, writeOnce } from './broker/once.js';
 import { auditKey, requestKey } from './keys.js';
-import { requestToken, writeOnce } from './once.js';
 
 /** Entries kept, about: the oldest go first, in whole nodes of the stream. */
 const ENTRIES_KEPT = 10_000;

@@ -13,7 +13,7 @@ import {
   expiredKey,
   queueTag,
 } from './keys.js';
-import { DAMAGED_HINT, JOB_DAMAGED } from './scripts-damage.js';
+import { DAMAGED_HINT, JOB_DAMAGED } from './lua/damage.js';
 
 /** A key of a whole queue that does not hold what it must. */
 export interface DamagedKey {

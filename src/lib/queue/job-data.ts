@@ -1,7 +1,7 @@
 import { BOUNDS, within } from '../core/bounds.js';
 import { MAX_PRIORITY } from '../core/job.js';
-import type { ChunkOf, JobSpec } from './broker.js';
 import { routeOf } from './routes.js';
+import type { ChunkOf, JobSpec } from './types.js';
 
 /**
  * BullMQ's `data` field: the spec and, up to this size, the input itself in base64, which spares a

@@ -1,10 +1,10 @@
 import type { FailureRecord } from '../core/errors.js';
 import { fromBullPriority, idTime, type JobState, toBullPriority } from '../core/job.js';
 import { numberOr, parsedObject } from '../redis/wrong-type.js';
-import type { JobRecord, ResultMeta } from './broker.js';
 import { damageFailure } from './damage.js';
 import { fromJobData } from './job-data.js';
-import { JOB_STATES } from './job-filter.js';
+import { JOB_STATES } from './read/job-filter.js';
+import type { JobRecord, ResultMeta } from './types.js';
 
 /** What a list reads of a job's hash: everything small. */
 export const LIST_FIELDS = [

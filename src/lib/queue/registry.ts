@@ -2,8 +2,8 @@ import { parseModel } from '../core/names.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { RedisClient } from '../redis/types.js';
 import { ifReadable, parsedObject } from '../redis/wrong-type.js';
-import type { WorkerRecord } from './broker.js';
 import { modelsKey, queuesKey, versionsKey, workerKey, workersKey, workTotalsKey } from './keys.js';
+import type { WorkerRecord } from './types.js';
 
 /** Milliseconds a worker is believed alive after its last heartbeat; it beats every second. */
 export const HEARTBEAT_TTL_MS = 15_000;

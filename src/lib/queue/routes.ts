@@ -1,11 +1,11 @@
 import type { ModelSignature } from '../model/signature.js';
 import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
-import type { JobSpec, TakeRoom, WorkerRecord } from './broker.js';
 import { byModelKey, filedKey, queueTag } from './keys.js';
+import type { QueueScripts } from './lua/script-client.js';
 import { listWorkers } from './registry.js';
-import type { QueueScripts } from './script-client.js';
 import { listStarting, type StartingWorker, startsFor } from './starting.js';
+import type { JobSpec, TakeRoom, WorkerRecord } from './types.js';
 
 /**
  * What a worker must serve to take a job: `model`, or `model@version` where the submitter named one. How takes find

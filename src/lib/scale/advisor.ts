@@ -1,5 +1,5 @@
-import type { WorkerRecord } from '../queue/broker.js';
-import type { PoolSample } from '../queue/sample.js';
+import type { PoolSample } from '../queue/read/sample.js';
+import type { WorkerRecord } from '../queue/types.js';
 import { type Controller, type ControllerState, type Decision, decide, initialState } from './controller.js';
 import type { Observation, QueueFacts, WorkerView } from './observation.js';
 import { countPool, factsOf, type PoolCounts } from './pool-counts.js';

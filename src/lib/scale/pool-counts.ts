@@ -1,6 +1,6 @@
-import type { WorkerRecord } from '../queue/broker.js';
+import type { PoolSample } from '../queue/read/sample.js';
 import { unservedJobs } from '../queue/routes.js';
-import type { PoolSample } from '../queue/sample.js';
+import type { WorkerRecord } from '../queue/types.js';
 import type { QueueFacts } from './observation.js';
 
 /** Sums that outlive the counters they are made of, which expire or go with a worker. Plain JSON. */

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { settledWithin } from '../core/bounded.js';
 import { messageOf } from '../core/errors.js';
 import { formatDuration } from '../core/units.js';
-import type { WorkerRecord } from '../queue/broker.js';
+import type { WorkerRecord } from '../queue/types.js';
 import type { GpuWatch } from './gpu-watch.js';
 import type { WorkerPhase, WorkerView } from './observation.js';
 import { cpuSlots, deviceOf, gpuSlots, type Slot } from './slot-places.js';

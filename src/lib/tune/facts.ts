@@ -1,5 +1,5 @@
 import { messageOf } from '../core/errors.js';
-import { listQueues } from '../queue/reader.js';
+import { listQueues } from '../queue/read/reader.js';
 import { listWorkers } from '../queue/registry.js';
 import { parseRedisUrl } from '../redis/address.js';
 import { parseInfo, type RedisFacts } from '../redis/info.js';

@@ -25,8 +25,8 @@ export interface Finding {
   fix?: string;
 }
 
-/** What a rule may look at besides its own setting. */
-export interface Look {
+/** What a rule knows besides its own setting. */
+export interface ServerState {
   role: TuneRole;
   info: RedisFacts;
   memory: HostMemory | undefined;
@@ -38,7 +38,7 @@ type Verdict = Omit<Finding, 'setting' | 'now'> & { now?: string };
 
 interface SettingRule {
   name: string;
-  judge(now: string, look: Look): Verdict;
+  judge(now: string, state: ServerState): Verdict;
 }
 
 /** Share of the machine or container that maxmemory gets by itself, and at the most. */
@@ -71,15 +71,15 @@ function wants(
   value: string,
   level: 'advice' | 'warning',
   why: string,
-  more: { roles?: readonly TuneRole[]; good?: (now: string, look: Look) => boolean } = {},
+  more: { roles?: readonly TuneRole[]; good?: (now: string, state: ServerState) => boolean } = {},
 ): SettingRule {
   const good = more.good ?? ((now: string) => now === value);
   return {
     name,
-    judge: (now, look) => {
-      const matters = more.roles?.includes(look.role) ?? true;
+    judge: (now, state) => {
+      const matters = more.roles?.includes(state.role) ?? true;
       if (!matters) return ok('any', 'results may be lost with their server: they are copies that expire');
-      return good(now, look) ? ok(value, why) : { level, wanted: value, why, set: { name, value } };
+      return good(now, state) ? ok(value, why) : { level, wanted: value, why, set: { name, value } };
     },
   };
 }
@@ -87,7 +87,7 @@ function wants(
 const BROKER: readonly TuneRole[] = ['broker'];
 
 const RULES: readonly SettingRule[] = [
-  { name: 'maxmemory', judge: (now, look) => maxmemory(Number(now), look) },
+  { name: 'maxmemory', judge: (now, state) => maxmemory(Number(now), state) },
   { name: 'maxmemory-policy', judge: policy },
   wants(
     'appendonly',
@@ -160,17 +160,17 @@ export const AUDITED: readonly string[] = RULES.map(({ name }) => name);
 
 /** Every audited setting of one server, judged. Pure. */
 export function judgeSettings(node: NodeFacts, role: TuneRole, workers: number): Finding[] {
-  const look: Look = { role, info: node.info, memory: node.memory, workers };
+  const state: ServerState = { role, info: node.info, memory: node.memory, workers };
   return RULES.flatMap((rule): Finding[] => {
     const now = node.config.get(rule.name);
     // A setting that this version does not have is no finding; one that was refused is.
-    if (now === undefined) return node.refusal === undefined ? [] : [unseen(rule, look)];
-    return [{ setting: rule.name, now, ...rule.judge(now, look) }];
+    if (now === undefined) return node.refusal === undefined ? [] : [unseen(rule, state)];
+    return [{ setting: rule.name, now, ...rule.judge(now, state) }];
   });
 }
 
-function unseen(rule: SettingRule, look: Look): Finding {
-  const { wanted, why } = rule.judge('', look);
+function unseen(rule: SettingRule, state: ServerState): Finding {
+  const { wanted, why } = rule.judge('', state);
   return { setting: rule.name, level: 'unknown', now: '?', wanted, why: `cannot be seen here. ${why}` };
 }
 
@@ -181,7 +181,7 @@ function roomFor(memory: HostMemory | undefined, usedMemory: number): number | u
   return bytes > usedMemory * 1.25 ? bytes : undefined;
 }
 
-function maxmemory(now: number, { memory, info }: Look): Verdict {
+function maxmemory(now: number, { memory, info }: ServerState): Verdict {
   const place = memory?.source === 'cgroup' ? 'container' : 'machine';
   if (now === 0) {
     const bytes = roomFor(memory, info.usedMemory);
@@ -214,7 +214,7 @@ function maxmemory(now: number, { memory, info }: Look): Verdict {
   return { ...ok('a limit', `new work is refused above 80 % of this${of}`), now: shown };
 }
 
-function policy(now: string, { role, info }: Look): Verdict {
+function policy(now: string, { role, info }: ServerState): Verdict {
   if (role === 'results') return resultsPolicy(now);
   if (now === 'noeviction' || now === '') {
     return ok('noeviction', 'when memory is short new work is refused; nothing accepted is dropped');
@@ -242,7 +242,7 @@ function resultsPolicy(now: string): Verdict {
   return ok('volatile-ttl or allkeys-lru', 'when memory is short results go early; jobs do not notice');
 }
 
-function minReplicas(now: string, { role, info }: Look): Verdict {
+function minReplicas(now: string, { role, info }: ServerState): Verdict {
   const replicas = Number(info.raw.get('connected_slaves') ?? 0);
   if (role === 'results' || replicas === 0) return ok('any', 'no replica is connected');
   const why =
@@ -255,7 +255,7 @@ function minReplicas(now: string, { role, info }: Look): Verdict {
 const MAX_LAG_S = 10;
 
 /** How long a master that was cut off takes jobs that the next one never hears of. */
-function maxLag(now: string, { role, info }: Look): Verdict {
+function maxLag(now: string, { role, info }: ServerState): Verdict {
   const replicas = Number(info.raw.get('connected_slaves') ?? 0);
   if (role === 'results' || replicas === 0) return ok('any', 'no replica is connected');
   const wanted = `1 to ${MAX_LAG_S}`;
@@ -270,7 +270,7 @@ function maxLag(now: string, { role, info }: Look): Verdict {
 const CONNECTIONS_PER_WORKER = 3;
 const CONNECTIONS_BESIDES = 100;
 
-function maxclients(now: string, { info, workers }: Look): Verdict {
+function maxclients(now: string, { info, workers }: ServerState): Verdict {
   const needed = workers * CONNECTIONS_PER_WORKER + CONNECTIONS_BESIDES;
   const limit = Number(now);
   const why = `${info.connectedClients} are connected; a worker takes ${CONNECTIONS_PER_WORKER}, and one too many is turned away`;
@@ -283,7 +283,7 @@ function maxclients(now: string, { info, workers }: Look): Verdict {
 /** Below this, 5 % would be less than one large input on its way, and cut its submitter off. */
 const CLIENT_LIMIT_FROM = 2 * 1024 * MIB;
 
-function maxmemoryClients(now: string, { info }: Look): Verdict {
+function maxmemoryClients(now: string, { info }: ServerState): Verdict {
   const why = 'clients that read slowly can hold any amount of memory beside the data';
   if (now !== '0' || info.maxMemory < CLIENT_LIMIT_FROM) return ok('any', why);
   return { level: 'advice', wanted: '5%', why, set: { name: 'maxmemory-clients', value: '5%' } };
@@ -308,7 +308,7 @@ function outputLimits(now: string): Verdict {
 const FRAGMENTED_RATIO = 1.4;
 const FRAGMENTED_BYTES = 100 * MIB;
 
-function activedefrag(now: string, { info }: Look): Verdict {
+function activedefrag(now: string, { info }: ServerState): Verdict {
   const ratio = Number(info.raw.get('mem_fragmentation_ratio') ?? 1);
   const lost = Number(info.raw.get('mem_fragmentation_bytes') ?? 0);
   const why = `${formatBytes(Math.max(0, lost))} of memory is lost between the data (ratio ${ratio})`;

@@ -2,9 +2,9 @@ import { InferError } from '../core/errors.js';
 import { decodeEnvelope } from '../model/envelope.js';
 import { leastResultBytes, type ModelSignature } from '../model/signature.js';
 import { ELEMENT_BYTES, elementCount, type Payload, type RowTensor } from '../model/tensor.js';
-import type { TakenJob } from '../queue/broker.js';
+import { checkResultSize } from '../queue/broker/too-large.js';
 import { jobDamaged } from '../queue/damage.js';
-import { checkResultSize } from '../queue/too-large.js';
+import type { TakenJob } from '../queue/types.js';
 import type { SizeLimit } from '../redis/size-limits.js';
 
 /** The largest result that can be stored, where it is known and one of so many bytes may be beyond it. */

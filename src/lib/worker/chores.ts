@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.js';
-import type { BullConsumer } from '../queue/consumer.js';
-import { settleArrivals } from '../queue/move.js';
+import type { BullConsumer } from '../queue/broker/consumer.js';
+import { settleArrivals } from '../queue/broker/move.js';
 import { forgetDeadWorkers } from '../queue/registry.js';
 import { forgetDeadStarts } from '../queue/starting.js';
 import type { RedisClient } from '../redis/types.js';

@@ -4,8 +4,8 @@ import { ExitCode } from '../core/exit-codes.js';
 import { markOf, processPlace, stillRuns } from '../core/process-alive.js';
 import { findDevice } from '../model/gpu-parse.js';
 import { discoverGpus } from '../model/gpus.js';
-import type { WorkerRecord } from '../queue/broker.js';
-import { type GpuLease, leaseGpu, releaseGpu } from '../queue/gpu-lease.js';
+import { type GpuLease, leaseGpu, releaseGpu } from '../queue/broker/gpu-lease.js';
+import type { WorkerRecord } from '../queue/types.js';
 import type { RedisClient } from '../redis/types.js';
 import type { Logger } from '../telemetry/logger.js';
 

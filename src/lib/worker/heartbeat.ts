@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { MAX_PRIORITY } from '../core/job.js';
 import type { ModelSignature } from '../model/signature.js';
-import type { Unbatched, WorkerRecord } from '../queue/broker.js';
+import type { Unbatched, WorkerRecord } from '../queue/types.js';
 import type { BatchSizes } from './batch-sizes.js';
 import type { HeldJob } from './held.js';
 import type { ServedModels } from './served-models.js';

@@ -2,7 +2,7 @@ import type { MutableUnit } from '../batch/batcher.js';
 import type { FailureRecord } from '../core/errors.js';
 import { encodeEnvelope } from '../model/envelope.js';
 import { concatRows, onlyOutputs, type Payload, sliceRows } from '../model/tensor.js';
-import type { PartialMeta, TakenJob } from '../queue/broker.js';
+import type { PartialMeta, TakenJob } from '../queue/types.js';
 
 /**
  * From one bad row in six on, one run a row costs less than cutting failed runs in halves: of eight rows with two

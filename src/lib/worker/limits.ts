@@ -1,6 +1,6 @@
 import { InferError } from '../core/errors.js';
 import { formatDuration } from '../core/units.js';
-import type { JobSpec } from '../queue/broker.js';
+import type { JobSpec } from '../queue/types.js';
 
 /** Milliseconds of run time a job may have; undefined = no limit. */
 export interface TimeLimits {

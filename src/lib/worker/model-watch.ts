@@ -10,7 +10,7 @@ import {
   overwritten,
 } from '../model/fingerprint.js';
 import type { ModelSignature } from '../model/signature.js';
-import type { ModelProblem } from '../queue/broker.js';
+import type { ModelProblem } from '../queue/types.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { RunnerPool } from './runner-pool.js';
 import type { SessionSpec } from './session-spec.js';

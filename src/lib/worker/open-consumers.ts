@@ -1,5 +1,5 @@
-import { BullConsumer, type ConsumerOptions } from '../queue/consumer.js';
-import { settleQueues } from '../queue/open-queue.js';
+import { BullConsumer, type ConsumerOptions } from '../queue/broker/consumer.js';
+import { settleQueues } from '../queue/broker/open-queue.js';
 import { type ConnectionSettings, connect } from '../redis/connect.js';
 import type { RedisTarget } from '../redis/types.js';
 

@@ -1,4 +1,4 @@
-import { ResultStore } from '../queue/result-store.js';
+import { ResultStore } from '../queue/broker/result-store.js';
 import { BulkWrites } from '../redis/bulk-writes.js';
 import { type ConnectionSettings, closeClient, connect, resolveTarget } from '../redis/connect.js';
 import type { RedisClient } from '../redis/types.js';

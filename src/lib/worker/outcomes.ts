@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.js';
 import { type FailureRecord, SOFT_TIME_LIMIT, toFailureRecord } from '../core/errors.js';
 import { formatDuration } from '../core/units.js';
 import { encodeEnvelope } from '../model/envelope.js';
-import type { QueueConsumer, ResultMeta, Settlement, TakenJob } from '../queue/broker.js';
+import type { QueueConsumer, ResultMeta, Settlement, TakenJob } from '../queue/types.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { HeldJob } from './held.js';
 import { retryDelay } from './retry.js';

@@ -1,6 +1,6 @@
 import type { ModelSignature } from '../model/signature.js';
+import { settleQueues } from '../queue/broker/open-queue.js';
 import { type DataLoss, DataMark, lossFix, lossText, markedQueues } from '../queue/data-mark.js';
-import { settleQueues } from '../queue/open-queue.js';
 import { publishModel, publishModelIfAbsent, registerQueues } from '../queue/registry.js';
 import type { RedisClient } from '../redis/types.js';
 import type { Logger } from '../telemetry/logger.js';

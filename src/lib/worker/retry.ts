@@ -1,4 +1,4 @@
-import type { JobSpec } from '../queue/broker.js';
+import type { JobSpec } from '../queue/types.js';
 
 /** Tries a job gets in all unless it says otherwise, and the first delay between two. */
 const DEFAULT_ATTEMPTS = 3;

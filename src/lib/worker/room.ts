@@ -1,5 +1,5 @@
-import type { TakeRoom } from '../queue/broker.js';
 import { routesTo } from '../queue/routes.js';
+import type { TakeRoom } from '../queue/types.js';
 import type { BatchSizes } from './batch-sizes.js';
 import type { ServedModels } from './served-models.js';
 

@@ -1,5 +1,5 @@
-import type { JobSpec, QueueConsumer } from '../queue/broker.js';
 import { routeOf, routesTo } from '../queue/routes.js';
+import type { JobSpec, QueueConsumer } from '../queue/types.js';
 import type { RunnerPool } from './runner-pool.js';
 import type { ServedModels } from './served-models.js';
 

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Gate } from '../core/gate.js';
-import type { QueueConsumer, Settlement, TakenJob } from '../queue/broker.js';
-import { settlementBytes } from '../queue/settlement.js';
-import { withoutResult } from '../queue/too-large.js';
+import { settlementBytes } from '../queue/broker/settlement.js';
+import { withoutResult } from '../queue/broker/too-large.js';
+import type { QueueConsumer, Settlement, TakenJob } from '../queue/types.js';
 import { SHARED_BYTES } from '../redis/bulk-writes.js';
 import { SizeRefused } from '../redis/size-limits.js';
 import type { Logger } from '../telemetry/logger.js';

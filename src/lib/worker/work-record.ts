@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.js';
-import type { Settlement } from '../queue/broker.js';
 import { STATS_BUCKETS } from '../queue/keys.js';
+import type { Settlement } from '../queue/types.js';
 import { bucketAt, WorkFigures, type WorkReport } from '../queue/work-stats.js';
 
 /** One queue's figures: of the ten seconds under way, of those not sent yet, and of all time. */

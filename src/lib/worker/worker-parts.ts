@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.js';
 import type { Arena } from '../model/arena.js';
 import type { LoadedModel } from '../model/runner.js';
-import type { QueueConsumer } from '../queue/broker.js';
+import type { QueueConsumer } from '../queue/types.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { ResultLimit } from './admit.js';
 import type { TimeLimits } from './limits.js';

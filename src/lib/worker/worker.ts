@@ -1,7 +1,7 @@
 import { Gate } from '../core/gate.js';
 import { MAX_PRIORITY } from '../core/job.js';
 import { shapeKey } from '../model/tensor.js';
-import type { TakenJob, TakeRoom, WorkerRecord } from '../queue/broker.js';
+import type { TakenJob, TakeRoom, WorkerRecord } from '../queue/types.js';
 import { admit } from './admit.js';
 import { BatchSizes } from './batch-sizes.js';
 import { Dispatcher } from './dispatcher.js';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { askWorkers, type ControlAnswer, ControlInbox } from '../../../src/lib/queue/control.js';
+import { askWorkers, type ControlAnswer, ControlInbox } from '../../../src/lib/queue/broker/control.js';
 import { controlKey } from '../../../src/lib/queue/keys.js';
 import { type ConnectionEvent, closeClient, connect } from '../../../src/lib/redis/connect.js';
 import { useRedis } from '../../support/redis.js';

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InferClient } from '../../../src/lib/client/client.js';
 import { chunkId, newId } from '../../../src/lib/core/job.js';
-import { Mover, type Parked, settleArrivals } from '../../../src/lib/queue/move.js';
-import { locate, readGroup } from '../../../src/lib/queue/reader.js';
-import { setPriority } from '../../../src/lib/queue/set-priority.js';
+import { Mover, type Parked, settleArrivals } from '../../../src/lib/queue/broker/move.js';
+import { setPriority } from '../../../src/lib/queue/broker/set-priority.js';
+import { locate, readGroup } from '../../../src/lib/queue/read/reader.js';
 import { useRedis } from '../../support/redis.js';
 import { BEYOND_TEST_MS, completed, failed, idsOf, PREFIX, QueueKit, takeOne } from '../queue/queue-kit.js';
 

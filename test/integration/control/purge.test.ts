@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chunkId, newId } from '../../../src/lib/core/job.js';
-import { decodeNotice } from '../../../src/lib/queue/notice.js';
-import { purge } from '../../../src/lib/queue/purge.js';
-import { readGroup } from '../../../src/lib/queue/reader.js';
-import { watchEnd } from '../../../src/lib/queue/watch.js';
+import { decodeNotice } from '../../../src/lib/queue/broker/notice.js';
+import { purge } from '../../../src/lib/queue/broker/purge.js';
+import { watchEnd } from '../../../src/lib/queue/broker/watch.js';
+import { readGroup } from '../../../src/lib/queue/read/reader.js';
 import { useRedis } from '../../support/redis.js';
 import { completed, failed, PREFIX, QueueKit, takeOne } from '../queue/queue-kit.js';
 

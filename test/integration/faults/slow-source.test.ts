@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InferClient } from '../../../src/lib/client/client.js';
-import { type Call, type Look, limited } from '../../../src/lib/client/limited.js';
+import { type Call, limited, type ModelLookup } from '../../../src/lib/client/limited.js';
 import type { Chunk } from '../../../src/lib/input/chunk-builder.js';
 import { payloadFromValue } from '../../../src/lib/input/value.js';
 import { stateOf } from '../../support/process-table.js';
@@ -121,7 +121,7 @@ it('a writer that comes after its caller has left is abandoned', async () => {
 });
 
 it('a look at a model tells while its files are read here', async () => {
-  let look: Look | undefined;
+  let look: ModelLookup | undefined;
   const found = client.signatures.find('slow', (one) => {
     look = one;
   });

@@ -1,6 +1,6 @@
 import { Queue, QueueEvents, Worker } from 'bullmq';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { snapshotQueue } from '../../../src/lib/queue/inspector.js';
+import { snapshotQueue } from '../../../src/lib/queue/read/inspector.js';
 import { useRedis } from '../../support/redis.js';
 import { completed, FAILURE, failed, PREFIX, QueueKit, takeOne } from './queue-kit.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { newId } from '../../../src/lib/core/job.js';
+import { repair } from '../../../src/lib/queue/broker/repair.js';
 import { readDamage } from '../../../src/lib/queue/damage.js';
-import { repair } from '../../../src/lib/queue/repair.js';
 import { ifReadable } from '../../../src/lib/redis/wrong-type.js';
 import { type Random, random as randomOf } from '../../chaos/random.js';
 import { useRedis } from '../../support/redis.js';

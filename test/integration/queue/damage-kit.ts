@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { BullConsumer } from '../../../src/lib/queue/consumer.js';
+import type { BullConsumer } from '../../../src/lib/queue/broker/consumer.js';
 import { damageOfJob } from '../../../src/lib/queue/damage.js';
 import { completed, PREFIX, type QueueKit } from './queue-kit.js';
 

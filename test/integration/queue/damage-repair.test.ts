@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { planRepair, repair } from '../../../src/lib/queue/broker/repair.js';
 import { readDamage } from '../../../src/lib/queue/damage.js';
-import { planRepair, repair } from '../../../src/lib/queue/repair.js';
 import { useRedis } from '../../support/redis.js';
 import { expectSetAside, overwrite, WRONG_VALUES, workOff } from './damage-kit.js';
 import { completed, idsOf, PREFIX, QueueKit } from './queue-kit.js';

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { InferError } from '../../../src/lib/core/errors.js';
 import { newId } from '../../../src/lib/core/job.js';
-import type { TakenJob } from '../../../src/lib/queue/broker.js';
 import { readDamage } from '../../../src/lib/queue/damage.js';
+import type { TakenJob } from '../../../src/lib/queue/types.js';
 import { useRedis } from '../../support/redis.js';
 import { expectSetAside, namedAs, overwrite, WRONG_VALUES, type WrongValue, workOff } from './damage-kit.js';
 import { completed, FAILURE, idsOf, PREFIX, QueueKit } from './queue-kit.js';

@@ -2,10 +2,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { GroupWriter } from '../../../src/lib/client/group-writer.js';
 import { systemClock } from '../../../src/lib/core/clock.js';
 import { newId } from '../../../src/lib/core/job.js';
-import type { JobSpec } from '../../../src/lib/queue/broker.js';
-import { Producer } from '../../../src/lib/queue/producer.js';
-import { locate, readGroup } from '../../../src/lib/queue/reader.js';
-import { QueueScripts } from '../../../src/lib/queue/script-client.js';
+import { Producer } from '../../../src/lib/queue/broker/producer.js';
+import { QueueScripts } from '../../../src/lib/queue/lua/script-client.js';
+import { locate, readGroup } from '../../../src/lib/queue/read/reader.js';
+import type { JobSpec } from '../../../src/lib/queue/types.js';
 import { useRedis } from '../../support/redis.js';
 import { completed, failed, PREFIX, QueueKit, takeOne } from './queue-kit.js';
 

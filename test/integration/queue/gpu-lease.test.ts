@@ -7,7 +7,7 @@ import {
   leaseGpu,
   readLease,
   releaseGpu,
-} from '../../../src/lib/queue/gpu-lease.js';
+} from '../../../src/lib/queue/broker/gpu-lease.js';
 import { leaseKey } from '../../../src/lib/queue/keys.js';
 import type { RedisClient } from '../../../src/lib/redis/types.js';
 import { useRedis } from '../../support/redis.js';

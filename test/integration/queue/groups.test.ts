@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GroupWriter } from '../../../src/lib/client/group-writer.js';
 import { chunkId, newId } from '../../../src/lib/core/job.js';
-import type { GroupRecord } from '../../../src/lib/queue/broker.js';
-import { decodeNotice } from '../../../src/lib/queue/notice.js';
-import { readGroup } from '../../../src/lib/queue/reader.js';
-import { Waiter } from '../../../src/lib/queue/waiter.js';
-import { watchEnd } from '../../../src/lib/queue/watch.js';
+import { decodeNotice } from '../../../src/lib/queue/broker/notice.js';
+import { Waiter } from '../../../src/lib/queue/broker/waiter.js';
+import { watchEnd } from '../../../src/lib/queue/broker/watch.js';
+import { readGroup } from '../../../src/lib/queue/read/reader.js';
+import type { GroupRecord } from '../../../src/lib/queue/types.js';
 import { useRedis } from '../../support/redis.js';
 import { completed, failed, PREFIX, QueueKit, takeOne } from './queue-kit.js';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { chunkId, newId } from '../../../src/lib/core/job.js';
 import { sweepKey } from '../../../src/lib/queue/keys.js';
-import { QueueScripts } from '../../../src/lib/queue/script-client.js';
+import { QueueScripts } from '../../../src/lib/queue/lua/script-client.js';
 import { useRedis } from '../../support/redis.js';
 import { completed, FAILURE, failed, META, PREFIX, QueueKit, takeOne } from './queue-kit.js';
 

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '../../../src/lib/core/job.js';
-import type { JobRecord } from '../../../src/lib/queue/broker.js';
-import { type JobFilterInput, parseJobFilter } from '../../../src/lib/queue/job-filter.js';
-import { countJobs, scanJobs, sortJobs } from '../../../src/lib/queue/job-list.js';
 import { queuesKey } from '../../../src/lib/queue/keys.js';
+import { type JobFilterInput, parseJobFilter } from '../../../src/lib/queue/read/job-filter.js';
+import { countJobs, scanJobs, sortJobs } from '../../../src/lib/queue/read/job-list.js';
+import type { JobRecord } from '../../../src/lib/queue/types.js';
 import { useRedis } from '../../support/redis.js';
 import { completed, FAILURE, failed, PREFIX, QueueKit } from './queue-kit.js';
 

@@ -1,10 +1,10 @@
 import type { Clock } from '../../../src/lib/core/clock.js';
 import { newId } from '../../../src/lib/core/job.js';
-import type { JobRecord, JobSpec, ResultMeta, Settlement, TakenJob } from '../../../src/lib/queue/broker.js';
-import { BullConsumer, type ConsumerOptions } from '../../../src/lib/queue/consumer.js';
+import { BullConsumer, type ConsumerOptions } from '../../../src/lib/queue/broker/consumer.js';
+import { Producer } from '../../../src/lib/queue/broker/producer.js';
 import { bullBase, inputKey, queueTag, resultKey } from '../../../src/lib/queue/keys.js';
-import { Producer } from '../../../src/lib/queue/producer.js';
-import { readJob } from '../../../src/lib/queue/reader.js';
+import { readJob } from '../../../src/lib/queue/read/reader.js';
+import type { JobRecord, JobSpec, ResultMeta, Settlement, TakenJob } from '../../../src/lib/queue/types.js';
 import type { RedisClient } from '../../../src/lib/redis/types.js';
 import type { TestRedis } from '../../support/redis.js';
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { TakenJob } from '../../../src/lib/queue/broker.js';
-import { snapshotQueue, snapshotQueues } from '../../../src/lib/queue/inspector.js';
-import { listQueues, locate, readGroup, readJob } from '../../../src/lib/queue/reader.js';
+import { snapshotQueue, snapshotQueues } from '../../../src/lib/queue/read/inspector.js';
+import { listQueues, locate, readGroup, readJob } from '../../../src/lib/queue/read/reader.js';
 import * as registry from '../../../src/lib/queue/registry.js';
+import type { TakenJob } from '../../../src/lib/queue/types.js';
 import { useRedis } from '../../support/redis.js';
 import { completed, FAILURE, failed, META, PREFIX, QueueKit, takeOne } from './queue-kit.js';
 

@@ -1,7 +1,7 @@
 import { Queue } from 'bullmq';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { decodeNotice } from '../../../src/lib/queue/notice.js';
-import { watchEnd } from '../../../src/lib/queue/watch.js';
+import { decodeNotice } from '../../../src/lib/queue/broker/notice.js';
+import { watchEnd } from '../../../src/lib/queue/broker/watch.js';
 import { useRedis } from '../../support/redis.js';
 import { BEYOND_TEST_MS, completed, FAILURE, failed, idsOf, PREFIX, QueueKit, takeOne } from './queue-kit.js';
 

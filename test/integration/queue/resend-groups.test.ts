@@ -2,9 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { GroupWriter } from '../../../src/lib/client/group-writer.js';
 import { systemClock } from '../../../src/lib/core/clock.js';
 import { newId } from '../../../src/lib/core/job.js';
-import type { GroupRecord, JobSpec } from '../../../src/lib/queue/broker.js';
-import { Producer } from '../../../src/lib/queue/producer.js';
-import { readGroup } from '../../../src/lib/queue/reader.js';
+import { Producer } from '../../../src/lib/queue/broker/producer.js';
+import { setGroupPriority } from '../../../src/lib/queue/broker/set-priority.js';
 import {
   CANCEL_GROUP,
   CLOSE_GROUP,
@@ -12,8 +11,9 @@ import {
   LEAVE_GROUP,
   NOTE_CHUNKS,
   OPEN_GROUP,
-} from '../../../src/lib/queue/scripts-group.js';
-import { setGroupPriority } from '../../../src/lib/queue/set-priority.js';
+} from '../../../src/lib/queue/lua/group.js';
+import { readGroup } from '../../../src/lib/queue/read/reader.js';
+import type { GroupRecord, JobSpec } from '../../../src/lib/queue/types.js';
 import { runs } from '../../support/proxy.js';
 import { completed, PREFIX, takeOne } from './queue-kit.js';
 import { cutAndHold, until, useResend } from './resend-kit.js';

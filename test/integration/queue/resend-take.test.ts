@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { BullConsumer } from '../../../src/lib/queue/consumer.js';
-import { RENEW, SETTLE, TAKE } from '../../../src/lib/queue/scripts.js';
+import type { BullConsumer } from '../../../src/lib/queue/broker/consumer.js';
+import { RENEW, SETTLE, TAKE } from '../../../src/lib/queue/lua/jobs.js';
 import { runs } from '../../support/proxy.js';
 import { completed, failed, idsOf, takeOne } from './queue-kit.js';
 import { cutAndHold, useResend } from './resend-kit.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/lib/core/clock.js';
-import { Producer } from '../../../src/lib/queue/producer.js';
-import { STORE_INPUT } from '../../../src/lib/queue/scripts-steer.js';
+import { Producer } from '../../../src/lib/queue/broker/producer.js';
+import { STORE_INPUT } from '../../../src/lib/queue/lua/steer.js';
 import { runs } from '../../support/proxy.js';
 import { completed, failed, idsOf, PREFIX, takeOne } from './queue-kit.js';
 import { adds, cutAndHold, until, useResend } from './resend-kit.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BrokerResults } from '../../../src/lib/queue/broker/result-store.js';
 import { expiredKey } from '../../../src/lib/queue/keys.js';
-import { BrokerResults } from '../../../src/lib/queue/result-store.js';
 import { useRedis } from '../../support/redis.js';
 import {
   BEYOND_TEST_MS,

@@ -1,7 +1,7 @@
 import { Queue } from 'bullmq';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { TakeRoom } from '../../../src/lib/queue/broker.js';
+import type { TakeRoom } from '../../../src/lib/queue/types.js';
 import { useRedis } from '../../support/redis.js';
 import { BEYOND_TEST_MS, completed, failed, idsOf, QueueKit, takeOne } from './queue-kit.js';
 

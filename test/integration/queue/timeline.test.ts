@@ -1,8 +1,8 @@
 import { Queue } from 'bullmq';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { JobDetail } from '../../../src/lib/queue/job-detail.js';
-import { readInput, readJobDetail } from '../../../src/lib/queue/job-detail.js';
-import { BrokerResults } from '../../../src/lib/queue/result-store.js';
+import { BrokerResults } from '../../../src/lib/queue/broker/result-store.js';
+import type { JobDetail } from '../../../src/lib/queue/read/job-detail.js';
+import { readInput, readJobDetail } from '../../../src/lib/queue/read/job-detail.js';
 import { useRedis } from '../../support/redis.js';
 import { completed, FAILURE, failed, PREFIX, QueueKit, takeOne } from './queue-kit.js';
 

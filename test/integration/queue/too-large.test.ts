@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Settlement } from '../../../src/lib/queue/broker.js';
+import { ResultStore } from '../../../src/lib/queue/broker/result-store.js';
 import { queueTag, resultKey } from '../../../src/lib/queue/keys.js';
-import { ResultStore } from '../../../src/lib/queue/result-store.js';
+import type { Settlement } from '../../../src/lib/queue/types.js';
 import { connect } from '../../../src/lib/redis/connect.js';
 import type { RedisClient } from '../../../src/lib/redis/types.js';
 import { createLogger } from '../../../src/lib/telemetry/logger.js';
@@ -181,7 +181,7 @@ describe('inputs that Redis will never take', () => {
     await admin.config('SET', 'client-query-buffer-limit', String(MB));
     await admin.call('ACL', 'SETUSER', 'default', '-config');
     const client = await connect(redis.target, 'command', redis.settings());
-    const { Producer } = await import('../../../src/lib/queue/producer.js');
+    const { Producer } = await import('../../../src/lib/queue/broker/producer.js');
     const producer = new Producer(client, PREFIX, kit.clock);
     try {
       const job = { spec: kit.spec(), input: Buffer.alloc(4 * MB) };

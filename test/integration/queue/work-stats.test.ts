@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { snapshotQueue } from '../../../src/lib/queue/inspector.js';
+import { Producer } from '../../../src/lib/queue/broker/producer.js';
 import { statsKey, workKey, workTotalsKey } from '../../../src/lib/queue/keys.js';
-import { Producer } from '../../../src/lib/queue/producer.js';
+import { snapshotQueue } from '../../../src/lib/queue/read/inspector.js';
 import { removeWorker } from '../../../src/lib/queue/registry.js';
 import {
   bucketAt,

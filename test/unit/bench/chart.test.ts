@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Figures } from '../../../src/lib/bench/figures.js';
+import { missed } from '../../../src/lib/bench/scenarios.js';
 import { latencyChart } from '../../../src/lib/cli/bench/chart.js';
 import { benchPlan } from '../../../src/lib/cli/bench/plan.js';
-import { missed } from '../../../src/lib/cli/bench/scenarios.js';
 import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
 import { type BenchJson, benchView } from '../../../src/lib/cli/views/bench-view.js';
 

@@ -1,15 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { failuresView, groupFailures } from '../../../src/lib/cli/inspect/failures.js';
 import { nextPageCommand } from '../../../src/lib/cli/inspect/next-page.js';
 import { renderList } from '../../../src/lib/cli/output/list-format.js';
 import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
 import { visibleWidth } from '../../../src/lib/cli/output/width.js';
+import { failuresView } from '../../../src/lib/cli/views/failures-view.js';
 import { inspectedGroupView } from '../../../src/lib/cli/views/inspected-group.js';
 import { activeList, failedList, jobsList } from '../../../src/lib/cli/views/job-lists.js';
 import { jobView } from '../../../src/lib/cli/views/job-view.js';
-import type { JobRecord } from '../../../src/lib/queue/broker.js';
-import type { GroupDetail } from '../../../src/lib/queue/group-detail.js';
-import type { JobDetail } from '../../../src/lib/queue/job-detail.js';
+import { groupFailures } from '../../../src/lib/deployment/failures.js';
+import type { GroupDetail } from '../../../src/lib/queue/read/group-detail.js';
+import type { JobDetail } from '../../../src/lib/queue/read/job-detail.js';
+import type { JobRecord } from '../../../src/lib/queue/types.js';
 
 const NOW = 1_700_000_000_000;
 const tty = (width: number) => ({ tty: true, width, paint: plain });

@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
 import { inspectView, liveInspectView } from '../../../src/lib/cli/views/inspect-view.js';
 import { amissLines, modelsView } from '../../../src/lib/cli/views/models-view.js';
-import { type Overview, overviewJson } from '../../../src/lib/cli/views/overview.js';
-import { findProblems } from '../../../src/lib/cli/views/problems.js';
 import { embeddedView } from '../../../src/lib/cli/views/redis-view.js';
 import { type JobResultJson, resultView } from '../../../src/lib/cli/views/result-view.js';
 import { afterSubmit, submitView } from '../../../src/lib/cli/views/submit-view.js';
 import { drainingLine, workerBanner } from '../../../src/lib/cli/views/worker-banner.js';
+import { type Overview, overviewJson } from '../../../src/lib/deployment/overview.js';
+import { findProblems } from '../../../src/lib/deployment/problems.js';
 import type { ModelSignature } from '../../../src/lib/model/signature.js';
-import type { WorkerRecord } from '../../../src/lib/queue/broker.js';
+import type { WorkerRecord } from '../../../src/lib/queue/types.js';
 
 const TTY = { tty: true, width: 120, paint: plain };
 const NOW = 1_700_000_000_000;

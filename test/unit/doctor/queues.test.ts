@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ActiveJob } from '../../../src/lib/doctor/active.js';
+import type { ActiveJob } from '../../../src/lib/deployment/active-jobs.js';
 import { judgeMoving } from '../../../src/lib/doctor/checks/moving.js';
 import { judgeFailed, judgePaused, judgeServed } from '../../../src/lib/doctor/checks/queues.js';
 import { judgeLimits, judgeLocks } from '../../../src/lib/doctor/checks/running.js';

@@ -1,6 +1,6 @@
 import { type LoadedSettings, loadSettings } from '../../../src/lib/config/load.js';
-import type { WorkerRecord } from '../../../src/lib/queue/broker.js';
-import type { QueueSnapshot } from '../../../src/lib/queue/inspector.js';
+import type { QueueSnapshot } from '../../../src/lib/queue/read/inspector.js';
+import type { WorkerRecord } from '../../../src/lib/queue/types.js';
 import { parseInfo, type RedisFacts } from '../../../src/lib/redis/info.js';
 
 /** Now, in every table below. */

@@ -10,7 +10,7 @@ import {
 } from '../../../src/lib/doctor/checks/workers.js';
 import type { ModelReading } from '../../../src/lib/model/probe-model.js';
 import type { LoadedModel } from '../../../src/lib/model/runner.js';
-import type { ModelProblem, WorkerRecord } from '../../../src/lib/queue/broker.js';
+import type { ModelProblem, WorkerRecord } from '../../../src/lib/queue/types.js';
 import { NOW, worker } from './records.js';
 
 const look = (at: number, ...workers: ReturnType<typeof worker>[]) => ({ at, workers });

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { JobSpec } from '../../../src/lib/queue/broker.js';
+import { decodeNotice, encodeNotice } from '../../../src/lib/queue/broker/notice.js';
+import { recordTtl } from '../../../src/lib/queue/broker/settlement.js';
 import { fromJobData, jobName, toJobData } from '../../../src/lib/queue/job-data.js';
 import { bullBase, groupKey, inputKey, queueTag, resultKey } from '../../../src/lib/queue/keys.js';
-import { decodeNotice, encodeNotice } from '../../../src/lib/queue/notice.js';
-import { recordTtl } from '../../../src/lib/queue/settlement.js';
+import type { JobSpec } from '../../../src/lib/queue/types.js';
 
 const SPEC: JobSpec = { id: 'a', queue: 'q', model: 'm', rows: 3, priority: 4, resultTtl: 60 };
 

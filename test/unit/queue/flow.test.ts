@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { flowOf } from '../../../src/lib/queue/inspector.js';
+import { flowOf } from '../../../src/lib/queue/read/inspector.js';
 
 /** Buckets, newest first, as `[ended, added]`. */
 const minute = (...buckets: [number, number][]) =>

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { JobRecord } from '../../../src/lib/queue/broker.js';
-import { ageOf, type JobFilterInput, matches, parseJobFilter } from '../../../src/lib/queue/job-filter.js';
+import {
+  ageOf,
+  type JobFilterInput,
+  matches,
+  parseJobFilter,
+} from '../../../src/lib/queue/read/job-filter.js';
+import type { JobRecord } from '../../../src/lib/queue/types.js';
 
 const NOW = 1_000_000;
 const JOB: JobRecord = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { WorkerRecord } from '../../../src/lib/queue/broker.js';
-import type { PoolSample, QueueSample } from '../../../src/lib/queue/sample.js';
+import type { PoolSample, QueueSample } from '../../../src/lib/queue/read/sample.js';
+import type { WorkerRecord } from '../../../src/lib/queue/types.js';
 import { Advisor } from '../../../src/lib/scale/advisor.js';
 import { choosePolicy } from '../../../src/lib/scale/choose-policy.js';
 import type { PolicyConfig } from '../../../src/lib/scale/policy.js';

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import type { WorkerRecord } from '../../../src/lib/queue/broker.js';
-import type { GpuHolder } from '../../../src/lib/queue/gpu-lease.js';
+import type { GpuHolder } from '../../../src/lib/queue/broker/gpu-lease.js';
+import type { WorkerRecord } from '../../../src/lib/queue/types.js';
 import { Autoscaler, type Reading } from '../../../src/lib/scale/autoscaler.js';
 import { choosePolicy } from '../../../src/lib/scale/choose-policy.js';
 import { initialState } from '../../../src/lib/scale/controller.js';

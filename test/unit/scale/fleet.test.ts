@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { markOf, stillRuns } from '../../../src/lib/core/process-alive.js';
 import type { Gpu } from '../../../src/lib/model/gpu-parse.js';
 import type { GpuReport } from '../../../src/lib/model/gpus.js';
-import type { WorkerRecord } from '../../../src/lib/queue/broker.js';
+import type { WorkerRecord } from '../../../src/lib/queue/types.js';
 import { GpuWatch } from '../../../src/lib/scale/gpu-watch.js';
 import { backlogOf, countPool, factsOf } from '../../../src/lib/scale/pool-counts.js';
 import { type FleetOptions, ProcessFleet } from '../../../src/lib/scale/process-fleet.js';

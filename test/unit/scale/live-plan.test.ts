@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { liveFlagsOf, planOf } from '../../../src/lib/cli/autoscale/live-plan.js';
 import type { Gpu } from '../../../src/lib/model/gpu-parse.js';
 import type { GpuReport } from '../../../src/lib/model/gpus.js';
+import { liveFlagsOf, planOf } from '../../../src/lib/scale/live-plan.js';
 
 const gpu = (index: number): Gpu => ({ index, uuid: `GPU-${index}`, name: 'x', mig: [] });
 const three: GpuReport = { state: 'ok', gpus: [gpu(0), gpu(1), gpu(2)] };

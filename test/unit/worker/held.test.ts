@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { FailureRecord } from '../../../src/lib/core/errors.js';
 import { decodeEnvelope } from '../../../src/lib/model/envelope.js';
 import type { Payload } from '../../../src/lib/model/tensor.js';
-import type { PartialMeta, TakenJob } from '../../../src/lib/queue/broker.js';
+import type { PartialMeta, TakenJob } from '../../../src/lib/queue/types.js';
 import { HeldJob, HeldJobs } from '../../../src/lib/worker/held.js';
 
 /** Rows of one float each. */

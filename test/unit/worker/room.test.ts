@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { heldAhead } from '../../../src/lib/queue/inspector.js';
+import { heldAhead } from '../../../src/lib/queue/read/inspector.js';
 import { BatchSizes } from '../../../src/lib/worker/batch-sizes.js';
 import { Room } from '../../../src/lib/worker/room.js';
 import type { ServedModels } from '../../../src/lib/worker/served-models.js';

@@ -1,10 +1,11 @@
 import type { LoadedSettings } from '../../config/load.js';
+import { plural } from '../../core/counts.js';
 import type { AutoscalerRecord } from '../../queue/autoscalers.js';
-import { type Layout, plural } from '../output/text.js';
+import type { LiveFlags } from '../../scale/live-plan.js';
+import { runLive } from '../../scale/live-run.js';
+import type { Layout } from '../output/text.js';
 import { onShutdown } from '../signals.js';
 import { runOnWithoutOutput } from '../standard-streams.js';
-import type { LiveFlags } from './live-plan.js';
-import { runLive } from './live-run.js';
 import { showDecisions } from './live-screen.js';
 
 /** How the live loop shows itself. */

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { adviseBatch } from '../../bench/advice.js';
+import { rowPool } from '../../bench/input-rows.js';
 import { doublings, type ModelTime, measureModel } from '../../bench/model-times.js';
 import { exampleOf, openInputs, parseShapes } from '../../bench/row-shapes.js';
 import type { Settings } from '../../config/settings.js';
@@ -10,7 +11,6 @@ import { findModel } from '../../model/repository.js';
 import type { LoadedModel, Runner } from '../../model/runner.js';
 import { concatRows, type Payload, shapeKey } from '../../model/tensor.js';
 import { type BenchModelJson, shapesText } from '../views/bench-view.js';
-import { rowPool } from './input-rows.js';
 
 export interface ModelBenchPlan {
   name: string;

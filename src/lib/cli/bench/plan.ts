@@ -1,9 +1,9 @@
 import { Flags, type Interfaces } from '@oclif/core';
 import type { ScenarioName } from '../../bench/figures.js';
 import { parseRange, parseWholeNumbers } from '../../bench/range.js';
+import type { Plan } from '../../bench/scenarios.js';
 import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
-import type { Plan } from './scenarios.js';
 
 const DURATION_MS = 5000;
 const SEED = 1;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { LoadedSettings } from '../../config/load.js';
 import { answerWithin } from '../../core/bounded.js';
 import { listModels } from '../../model/survey.js';
-import { listQueues } from '../../queue/reader.js';
+import { listQueues } from '../../queue/read/reader.js';
 import { listWorkers, publishedModels } from '../../queue/registry.js';
 import { closeClient, connect, resolveTarget } from '../../redis/connect.js';
 import { connectionSettings } from '../../redis/from-settings.js';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatDuration } from '../../core/units.js';
-import type { WorkerRecord } from '../../queue/broker.js';
 import { listWorkers } from '../../queue/registry.js';
+import type { WorkerRecord } from '../../queue/types.js';
 import type { WorkerAnswer } from '../views/control-view.js';
 import type { Hands } from './control-command.js';
 

@@ -6,12 +6,12 @@ import { quoteWord } from '../../core/quote-word.js';
 import { systemUser } from '../../core/system-user.js';
 import { writeAudit } from '../../queue/audit.js';
 import type { RedisClient } from '../../redis/types.js';
+import { withRedis } from '../../redis/with-redis.js';
 import { worded } from '../../redis/worded.js';
 import { BaseCommand } from '../base-command.js';
 import { durationFlag, settingFlags } from '../flags.js';
 import { invocation } from '../invocation.js';
 import { interruptible } from '../signals.js';
-import { withRedis } from '../with-redis.js';
 import { consent } from './consent.js';
 
 /** Flags of every command that changes something by order. */

@@ -1,11 +1,12 @@
 import { findJobs } from '../../client/find-jobs.js';
+import { plural } from '../../core/counts.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { checkQueueName } from '../../core/job.js';
-import { type MoveOutcome, Mover } from '../../queue/move.js';
-import { readJob } from '../../queue/reader.js';
+import { type MoveOutcome, Mover } from '../../queue/broker/move.js';
+import { readJob } from '../../queue/read/reader.js';
 import { listWorkers } from '../../queue/registry.js';
 import type { ProgressTarget } from '../output/progress.js';
-import { type Layout, plural } from '../output/text.js';
+import type { Layout } from '../output/text.js';
 import { outcomesView } from '../views/control-view.js';
 import type { Deed, Done, Hands } from './control-command.js';
 import { workBar } from './work-bar.js';

@@ -1,13 +1,14 @@
-import { findWorkers } from '../../client/find-workers.js';
+import { plural } from '../../core/counts.js';
 import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { formatDuration } from '../../core/units.js';
-import type { WorkerRecord } from '../../queue/broker.js';
-import { askWorkers, type ControlAnswer, type Order } from '../../queue/control.js';
+import { findWorkers } from '../../deployment/find-workers.js';
+import { askWorkers, type ControlAnswer, type Order } from '../../queue/broker/control.js';
 import { listWorkers } from '../../queue/registry.js';
+import type { WorkerRecord } from '../../queue/types.js';
 import { closeClient, connectLike } from '../../redis/connect.js';
 import { type ProgressTarget, startSpinner } from '../output/progress.js';
-import { type Layout, plural } from '../output/text.js';
+import type { Layout } from '../output/text.js';
 import { answersView, type WorkerAnswer } from '../views/control-view.js';
 import { awaitWorkers } from './await-workers.js';
 import type { Deed, Done, Hands, Shown } from './control-command.js';

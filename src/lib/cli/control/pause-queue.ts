@@ -1,10 +1,10 @@
-import { snapshotQueue } from '../../queue/inspector.js';
-import { parseJobFilter } from '../../queue/job-filter.js';
-import { Producer } from '../../queue/producer.js';
+import { plural } from '../../core/counts.js';
+import { refuseUnknownNames } from '../../deployment/known-names.js';
+import { Producer } from '../../queue/broker/producer.js';
+import { snapshotQueue } from '../../queue/read/inspector.js';
+import { parseJobFilter } from '../../queue/read/job-filter.js';
 import { listWorkers } from '../../queue/registry.js';
 import { serverClock, serverNow } from '../../redis/server-clock.js';
-import { refuseUnknownNames } from '../inspect/known-names.js';
-import { plural } from '../output/text.js';
 import type { Deed, Hands } from './control-command.js';
 
 /** Pausing a queue, or ending its pause, as a deed; doing it twice is fine. */

@@ -1,10 +1,10 @@
-import { parseJobFilter } from '../../queue/job-filter.js';
-import { countJobs } from '../../queue/job-list.js';
-import { type PurgeState, purge } from '../../queue/purge.js';
+import { count, plural } from '../../core/counts.js';
+import { refuseUnknownNames } from '../../deployment/known-names.js';
+import { type PurgeState, purge } from '../../queue/broker/purge.js';
+import { parseJobFilter } from '../../queue/read/job-filter.js';
+import { countJobs } from '../../queue/read/job-list.js';
 import { serverNow } from '../../redis/server-clock.js';
-import { refuseUnknownNames } from '../inspect/known-names.js';
 import type { ProgressTarget } from '../output/progress.js';
-import { count, plural } from '../output/text.js';
 import type { Deed, Hands } from './control-command.js';
 import { workBar } from './work-bar.js';
 

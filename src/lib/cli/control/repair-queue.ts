@@ -1,8 +1,8 @@
+import { plural } from '../../core/counts.js';
+import { refuseUnknownNames } from '../../deployment/known-names.js';
+import { planRepair, type Repaired, repair } from '../../queue/broker/repair.js';
 import { damagedKeyText } from '../../queue/damage.js';
-import { parseJobFilter } from '../../queue/job-filter.js';
-import { planRepair, type Repaired, repair } from '../../queue/repair.js';
-import { refuseUnknownNames } from '../inspect/known-names.js';
-import { plural } from '../output/text.js';
+import { parseJobFilter } from '../../queue/read/job-filter.js';
 import type { Deed } from './control-command.js';
 
 /** Taking damaged keys of a queue out of use and filling its lists again, as a deed; doing it twice is fine. */

@@ -1,16 +1,16 @@
 import { findJobs } from '../../client/find-jobs.js';
+import { plural } from '../../core/counts.js';
 import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { type JobState, printable } from '../../core/job.js';
-import { type JobFilter, type JobFilterInput, parseJobFilter } from '../../queue/job-filter.js';
-import { scanJobs } from '../../queue/job-list.js';
-import { Producer } from '../../queue/producer.js';
-import { readJob } from '../../queue/reader.js';
+import { refuseUnknownNames } from '../../deployment/known-names.js';
+import { Producer } from '../../queue/broker/producer.js';
+import { type JobFilter, type JobFilterInput, parseJobFilter } from '../../queue/read/job-filter.js';
+import { scanJobs } from '../../queue/read/job-list.js';
+import { readJob } from '../../queue/read/reader.js';
 import { serverClock } from '../../redis/server-clock.js';
 import { worded } from '../../redis/worded.js';
-import { refuseUnknownNames } from '../inspect/known-names.js';
 import type { ProgressTarget } from '../output/progress.js';
-import { plural } from '../output/text.js';
 import type { Deed, Done, Hands } from './control-command.js';
 import { workBar } from './work-bar.js';
 

@@ -1,9 +1,10 @@
 import { findJobs } from '../../client/find-jobs.js';
+import { plural } from '../../core/counts.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import type { Priority } from '../../core/job.js';
-import { readJob } from '../../queue/reader.js';
-import { type PriorityOutcome, setGroupPriority, setPriority } from '../../queue/set-priority.js';
-import { type Layout, plural } from '../output/text.js';
+import { type PriorityOutcome, setGroupPriority, setPriority } from '../../queue/broker/set-priority.js';
+import { readJob } from '../../queue/read/reader.js';
+import type { Layout } from '../output/text.js';
 import { outcomesView } from '../views/control-view.js';
 import type { Deed, Done, Hands } from './control-command.js';
 

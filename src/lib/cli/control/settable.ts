@@ -3,7 +3,7 @@ import { settingOf } from '../../config/settings.js';
 import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { printable } from '../../core/job.js';
-import type { Order } from '../../queue/control.js';
+import type { Order } from '../../queue/broker/control.js';
 
 /**
  * The order that sets one thing of a worker, its value held against the rule of the setting.

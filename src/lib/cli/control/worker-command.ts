@@ -1,10 +1,10 @@
 import { Args, type Command } from '@oclif/core';
+import { plural } from '../../core/counts.js';
 import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { printable } from '../../core/job.js';
-import type { WorkerRecord } from '../../queue/broker.js';
-import type { Order } from '../../queue/control.js';
-import { plural } from '../output/text.js';
+import type { Order } from '../../queue/broker/control.js';
+import type { WorkerRecord } from '../../queue/types.js';
 import { answerFlag, ControlCommand, controlFlags } from './control-command.js';
 import { orderDeed } from './order-workers.js';
 

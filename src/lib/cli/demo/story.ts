@@ -1,12 +1,13 @@
+import type { Stage } from '../../bench/stage.js';
+import { count } from '../../core/counts.js';
 import { formatDuration } from '../../core/units.js';
 import type { ProgressTarget } from '../output/progress.js';
-import { count, type Layout } from '../output/text.js';
+import type { Layout } from '../output/text.js';
 import { type DemoJson, digitView } from '../views/demo-view.js';
 import { queueTable, workerTable } from '../views/inspect-view.js';
 import { type Digits, readDigits } from './digits.js';
 import { accuracyOf, latencyOf } from './figures.js';
 import { ask, askAlone, askBeside, look, MODEL, submitBatch } from './play.js';
-import type { Stage } from './stage.js';
 
 /** Where the story is told. */
 export interface Teller {

@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core';
-import { type JobFilter, type JobFilterInput, parseJobFilter } from '../../queue/job-filter.js';
+import { type JobFilter, type JobFilterInput, parseJobFilter } from '../../queue/read/job-filter.js';
 
 /** Repeated or comma separated; what a value may be is for `parseJobFilter` to say. */
 const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;

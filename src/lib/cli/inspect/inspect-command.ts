@@ -1,14 +1,14 @@
 import type { Command } from '@oclif/core';
+import type { DeploymentReader } from '../../deployment/deployment-reader.js';
 import { BaseCommand } from '../base-command.js';
 import { watchFlag } from '../flags.js';
 import type { ListFormat } from '../output/list-format.js';
 import { interruptible } from '../signals.js';
 import type { Watched } from '../watch.js';
-import type { Look } from './look.js';
 
 /** A command's view of the deployment, once or live. */
 export interface Screen<S> extends Pick<Watched<S>, 'sorts' | 'body' | 'points'> {
-  read(look: Look): Promise<S>;
+  read(reader: DeploymentReader): Promise<S>;
   /** Its JSON document. */
   json(sample: S): unknown;
   /** Writes it to standard output, in the format asked for. */
@@ -26,8 +26,8 @@ export abstract class InspectCommand<T extends typeof Command> extends BaseComma
       await this.live(screen, everyMs);
       return undefined;
     }
-    const { lookOnce } = await import('./look.js');
-    const sample = await lookOnce(this.loaded, (look) => screen.read(look));
+    const { readDeployment } = await import('../../deployment/deployment-reader.js');
+    const sample = await readDeployment(this.loaded, (reader) => screen.read(reader));
     if (everyMs === undefined || !this.jsonEnabled()) {
       await screen.print(sample);
       return screen.json(sample);
@@ -53,12 +53,12 @@ export abstract class InspectCommand<T extends typeof Command> extends BaseComma
 
   private async live<S>(screen: Screen<S>, everyMs: number): Promise<void> {
     const { watchLive } = await import('../watch.js');
-    const { SteadyLook } = await import('./steady-look.js');
-    const steady = new SteadyLook(this.loaded);
+    const { ReconnectingReader } = await import('../../deployment/reconnecting-reader.js');
+    const steady = new ReconnectingReader(this.loaded);
     const watched: Watched<S> = {
       ...screen,
       title: `${this.config.bin} ${(this.id ?? '').split(':').join(' ')}`,
-      read: () => steady.read((look) => screen.read(look)),
+      read: () => steady.read((reader) => screen.read(reader)),
     };
     const streams = { keys: process.stdin, screen: process.stdout };
     try {

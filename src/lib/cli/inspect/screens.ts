@@ -1,15 +1,16 @@
+import { count } from '../../core/counts.js';
 import { formatDuration } from '../../core/units.js';
+import type { Wanted } from '../../deployment/deployment-reader.js';
+import { type Overview, overviewJson } from '../../deployment/overview.js';
+import type { QueueRow, WorkerRow } from '../../deployment/rows.js';
 import { type ListView, listJson, renderList } from '../output/list-format.js';
-import { count, type Layout, perSecond } from '../output/text.js';
+import { type Layout, perSecond } from '../output/text.js';
 import { inspectView, liveInspectView } from '../views/inspect-view.js';
-import { type Overview, overviewJson } from '../views/overview.js';
 import { queueList } from '../views/queue-list.js';
 import { type StatLine, type StatShare, statLines, statList } from '../views/stat-list.js';
 import { workerList } from '../views/worker-list.js';
 import type { Point } from '../watch.js';
 import type { Screen } from './inspect-command.js';
-import type { Wanted } from './look.js';
-import type { QueueRow, WorkerRow } from './rows.js';
 
 type Order<T> = (a: T, b: T) => number;
 
@@ -55,7 +56,7 @@ export function overviewScreen(
 ): Screen<Overview> {
   return {
     sorts: Object.keys(QUEUE_ORDERS),
-    read: (look) => look.overview(wanted),
+    read: (reader) => reader.overview(wanted),
     json: overviewJson,
     print: (overview) => print(inspectView(overview, layout, overview.at)),
     body: (overview, sort, room) =>
@@ -72,7 +73,7 @@ export function queueScreen(
 ): Screen<QueueRow[]> {
   return {
     sorts: Object.keys(QUEUE_ORDERS),
-    read: (look) => look.queues(wanted),
+    read: (reader) => reader.queues(wanted),
     json: (queues) => ({ queues }),
     print: (queues) => print(queueList, queues),
     body: (queues, sort, room) => renderList(queueList, sorted(queues, QUEUE_ORDERS, sort), format, room),
@@ -96,7 +97,7 @@ export function workerScreen(
 ): Screen<WorkerRow[]> {
   return {
     sorts: Object.keys(WORKER_ORDERS),
-    read: (look) => look.workers(wanted),
+    read: (reader) => reader.workers(wanted),
     json: (workers) => ({ workers }),
     print: (workers) => print(workerList, workers),
     body: (workers, sort, room) => renderList(workerList, sorted(workers, WORKER_ORDERS, sort), format, room),
@@ -125,7 +126,7 @@ export function statScreen(
   const list = statList(by);
   return {
     sorts: Object.keys(STAT_ORDERS),
-    read: async (look) => statLines(await look.stats(wanted, by)),
+    read: async (reader) => statLines(await reader.stats(wanted, by)),
     json: (lines) => ({ stats: listJson(list, lines) }),
     print: (lines) => print(list, lines),
     body: (lines, sort, room) => renderList(list, sorted(lines, STAT_ORDERS, sort), format, room),

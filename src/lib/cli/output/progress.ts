@@ -1,8 +1,8 @@
 import { stripVTControlCharacters } from 'node:util';
+import { count } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
-
-import { count, type OutputStream, type Paint, widthOf } from './text.js';
+import { type OutputStream, type Paint, widthOf } from './text.js';
 
 /** Where and whether progress is shown; made by the base command for standard error. */
 export interface ProgressTarget {

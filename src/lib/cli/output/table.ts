@@ -1,6 +1,7 @@
 import Table from 'cli-table3';
+import { count } from '../../core/counts.js';
 import { printable } from '../../core/printable.js';
-import { count, type Format, type Layout } from './text.js';
+import type { Format, Layout } from './text.js';
 import { visibleWidth } from './width.js';
 
 export interface Column {

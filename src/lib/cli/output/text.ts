@@ -1,5 +1,6 @@
 import { Stream } from 'node:stream';
 import { styleText } from 'node:util';
+import { count } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
 
 export type Format = Parameters<typeof styleText>[0];
@@ -60,20 +61,10 @@ export function nextCommand(command: string, paint: Paint): string {
   return `${paint('dim', 'Next:')} ${paint('cyan', printable(command))}`;
 }
 
-/** Whole numbers with thousands separators: `50,000`. */
-export function count(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
-}
-
 /** `0.3/s`, `1,200/s`; a dash where it cannot be told. */
 export function perSecond(rate: number | null): string {
   if (rate === null) return '-';
   return `${rate >= 10 ? count(rate) : Number(rate.toFixed(rate < 0.1 ? 3 : 1))}/s`;
-}
-
-/** `1 job`, `2 jobs`. */
-export function plural(value: number, one: string, many: string = `${one}s`): string {
-  return `${count(value)} ${value === 1 ? one : many}`;
 }
 
 /** `Name   value` lines, names padded to the longest; values must be safe to print. */

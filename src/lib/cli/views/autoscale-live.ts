@@ -1,10 +1,11 @@
+import { count } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import type { AutoscaledWorker, AutoscalerRecord } from '../../queue/autoscalers.js';
 import type { Tick } from '../../scale/autoscaler.js';
 import { wrapWords } from '../output/sentence.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
-import { count, heading, type Layout, type Paint } from '../output/text.js';
+import { heading, type Layout, type Paint } from '../output/text.js';
 import { cutToWidth, fitted } from './watch-view.js';
 
 /** A decision worth a line: something was done, failed, or changed. */

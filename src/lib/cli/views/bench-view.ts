@@ -2,11 +2,12 @@ import type { Advice } from '../../bench/advice.js';
 import type { Figures } from '../../bench/figures.js';
 import type { ModelTime } from '../../bench/model-times.js';
 import type { Percentiles } from '../../bench/percentiles.js';
+import { count, plural } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import { type ChartPoint, latencyChart } from '../bench/chart.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
-import { count, heading, type Layout, type Paint, plural } from '../output/text.js';
+import { heading, type Layout, type Paint } from '../output/text.js';
 
 /** The documented JSON of `bench`. */
 export interface BenchJson {

@@ -1,5 +1,6 @@
+import { plural } from '../../core/counts.js';
 import { renderTable } from '../output/table.js';
-import { type Layout, plural } from '../output/text.js';
+import type { Layout } from '../output/text.js';
 
 /** What one worker said to an order. */
 export interface WorkerAnswer {

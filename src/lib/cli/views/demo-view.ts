@@ -1,10 +1,11 @@
+import type { Kept } from '../../bench/stage.js';
 import type { JobResult } from '../../client/types.js';
+import { count } from '../../core/counts.js';
 import { formatDuration } from '../../core/units.js';
 import type { Accuracy, Latency, Percentiles } from '../demo/figures.js';
-import type { Kept } from '../demo/stage.js';
 import type { Invocation } from '../invocation.js';
 import { renderTable } from '../output/table.js';
-import { count, facts, heading, type Layout, type Paint } from '../output/text.js';
+import { facts, heading, type Layout, type Paint } from '../output/text.js';
 
 /** The documented JSON of `demo`. */
 export interface DemoJson {

@@ -1,3 +1,4 @@
+import { plural } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import { type Check, type CheckResult, type CheckStatus, TOPICS, type Topic } from '../../doctor/check.js';
@@ -5,7 +6,7 @@ import type { Diagnosis } from '../../doctor/diagnose.js';
 import type { Verdict } from '../../doctor/verdict.js';
 import { wrapWords } from '../output/sentence.js';
 import { type Column, renderTable } from '../output/table.js';
-import { type Format, heading, type Layout, plural } from '../output/text.js';
+import { type Format, heading, type Layout } from '../output/text.js';
 
 const HEADINGS: Record<Topic, string> = {
   redis: 'Redis',

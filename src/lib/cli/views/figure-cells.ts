@@ -1,5 +1,5 @@
 import { formatDuration } from '../../core/units.js';
-import type { FiguresJson, Spread } from '../inspect/figures.js';
+import type { FiguresJson, Spread } from '../../deployment/figures.js';
 import type { Cell } from '../output/table.js';
 import { perSecond } from '../output/text.js';
 

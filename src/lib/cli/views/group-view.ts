@@ -1,7 +1,8 @@
+import { count } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
-import type { GroupRecord } from '../../queue/broker.js';
-import { count, facts, type Layout } from '../output/text.js';
+import type { GroupRecord } from '../../queue/types.js';
+import { facts, type Layout } from '../output/text.js';
 
 /** How the sending of an open group stands. */
 export function sendingState({ state, submitterGoneMs: gone }: GroupRecord): string {

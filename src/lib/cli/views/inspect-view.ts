@@ -1,14 +1,14 @@
 import { printable } from '../../core/job.js';
 import { formatBytes, formatDuration } from '../../core/units.js';
-import type { WorkerRecord } from '../../queue/broker.js';
-import type { QueueSnapshot } from '../../queue/inspector.js';
+import type { Overview, RedisOverview } from '../../deployment/overview.js';
+import { findProblems, type Problem } from '../../deployment/problems.js';
+import type { QueueSnapshot } from '../../queue/read/inspector.js';
+import type { WorkerRecord } from '../../queue/types.js';
 import { hintLines, sentence, widthIn } from '../output/sentence.js';
 import { type Cell, type Column, renderFolded } from '../output/table.js';
 import { heading, type Layout, perSecond } from '../output/text.js';
 import { titledParts } from '../output/wrap.js';
 import { autoscalerTable } from './autoscaler-table.js';
-import type { Overview, RedisOverview } from './overview.js';
-import { findProblems, type Problem } from './problems.js';
 import { drained } from './queue-list.js';
 import { stateCell } from './worker-list.js';
 

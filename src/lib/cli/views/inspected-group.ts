@@ -1,8 +1,9 @@
+import { count, plural } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
-import type { GroupDetail } from '../../queue/group-detail.js';
+import type { GroupDetail } from '../../queue/read/group-detail.js';
 import { hintLines } from '../output/sentence.js';
-import { count, facts, heading, type Layout, plural } from '../output/text.js';
+import { facts, heading, type Layout } from '../output/text.js';
 import { sendingState } from './group-view.js';
 import { isoTime } from './job-lists.js';
 

@@ -1,9 +1,9 @@
 import type { FailureRecord } from '../../core/errors.js';
 import type { JobState } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
-import type { JobRecord } from '../../queue/broker.js';
-import type { ActiveJob } from '../../queue/job-active.js';
-import { ageOf } from '../../queue/job-filter.js';
+import type { ActiveJob } from '../../queue/read/job-active.js';
+import { ageOf } from '../../queue/read/job-filter.js';
+import type { JobRecord } from '../../queue/types.js';
 import type { ListColumn, ListView } from '../output/list-format.js';
 import type { Cell } from '../output/table.js';
 import type { Format } from '../output/text.js';

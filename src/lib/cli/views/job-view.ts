@@ -1,11 +1,12 @@
+import { count, plural } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
 import { formatBytes, formatDuration } from '../../core/units.js';
-import type { JobDetail, Kept, QueuePlace } from '../../queue/job-detail.js';
+import type { TensorPreview } from '../../deployment/payload-preview.js';
+import type { JobDetail, Kept, QueuePlace } from '../../queue/read/job-detail.js';
+import type { TimelineEvent } from '../../queue/read/timeline.js';
 import { routeOf } from '../../queue/routes.js';
-import type { TimelineEvent } from '../../queue/timeline.js';
-import type { TensorPreview } from '../inspect/payload-preview.js';
 import { hintLines, sentence, widthIn } from '../output/sentence.js';
-import { count, facts, heading, type Layout, type Paint, plural } from '../output/text.js';
+import { facts, heading, type Layout, type Paint } from '../output/text.js';
 import { isoTime, stateFormat } from './job-lists.js';
 
 /** One job for a person: what it is, where it stands, and all that happened to it. */

@@ -1,5 +1,5 @@
 import { formatDuration } from '../../core/units.js';
-import type { Pong } from '../inspect/ping.js';
+import type { Pong } from '../../deployment/ping.js';
 import type { ListView } from '../output/list-format.js';
 
 /** `infer inspect ping`. */

@@ -1,8 +1,9 @@
+import { count } from '../../core/counts.js';
 import { formatDuration } from '../../core/units.js';
-import type { QueueRow } from '../inspect/rows.js';
+import type { QueueRow } from '../../deployment/rows.js';
 import type { ListView } from '../output/list-format.js';
 import type { Cell } from '../output/table.js';
-import { count, perSecond } from '../output/text.js';
+import { perSecond } from '../output/text.js';
 import { latencyCell } from './figure-cells.js';
 
 /** `infer inspect queues`. */

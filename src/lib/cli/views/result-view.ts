@@ -1,4 +1,5 @@
 import type { JobResult } from '../../client/types.js';
+import { count, plural } from '../../core/counts.js';
 import type { FailureRecord } from '../../core/errors.js';
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
@@ -6,7 +7,7 @@ import { serverTime } from '../../redis/server-clock.js';
 import { jsonText } from '../output/json.js';
 import { hintLines, sentence, widthIn } from '../output/sentence.js';
 import { type Column, renderTable } from '../output/table.js';
-import { count, facts, type Layout, plural } from '../output/text.js';
+import { facts, type Layout } from '../output/text.js';
 
 /** What the view needs of a result. */
 export type JobResultJson = Omit<JobResult, 'queue' | 'model'>;

@@ -1,7 +1,8 @@
+import { count, plural } from '../../core/counts.js';
 import { printable } from '../../core/printable.js';
 import { formatDuration } from '../../core/units.js';
 import { renderList } from '../output/list-format.js';
-import { count, type Layout, plural } from '../output/text.js';
+import type { Layout } from '../output/text.js';
 import type { RetryPreview } from '../retry-failed.js';
 import { failedList } from './job-lists.js';
 

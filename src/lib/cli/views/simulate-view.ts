@@ -1,10 +1,11 @@
+import { count } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import type { Figures } from '../../scale/report.js';
 import type { TimelineJson } from '../../scale/timeline.js';
 import type { SimulationJson } from '../autoscale/simulate-run.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
-import { count, heading, type Layout } from '../output/text.js';
+import { heading, type Layout } from '../output/text.js';
 
 const COLUMNS: Column[] = [
   { title: 'TRACE' },

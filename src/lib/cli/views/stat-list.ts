@@ -1,5 +1,5 @@
-import type { FiguresJson } from '../inspect/figures.js';
-import type { StatRow } from '../inspect/rows.js';
+import type { FiguresJson } from '../../deployment/figures.js';
+import type { StatRow } from '../../deployment/rows.js';
 import type { ListView } from '../output/list-format.js';
 import { batchCell, closedCell, failuresCell, latencyCell, rateCell } from './figure-cells.js';
 

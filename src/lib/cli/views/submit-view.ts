@@ -1,6 +1,7 @@
 import type { SubmittedGroup, SubmittedJob } from '../../client/types.js';
+import { plural } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
-import { facts, type Layout, plural } from '../output/text.js';
+import { facts, type Layout } from '../output/text.js';
 
 type Submitted = SubmittedJob | Omit<SubmittedGroup, 'priority'>;
 

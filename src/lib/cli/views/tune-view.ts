@@ -1,9 +1,10 @@
+import { count, plural } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
 import { formatBytes } from '../../core/units.js';
 import type { Finding, Level } from '../../tune/rules.js';
 import { wrapWords } from '../output/sentence.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
-import { count, type Format, heading, type Layout, plural } from '../output/text.js';
+import { type Format, heading, type Layout } from '../output/text.js';
 import { titledParts } from '../output/wrap.js';
 import type { NodeReport, TuneReport } from '../tune/read-report.js';
 

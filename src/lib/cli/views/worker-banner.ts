@@ -1,10 +1,11 @@
+import { plural } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import { oneRowNote } from '../../model/batching.js';
 import type { LoadedModel } from '../../model/runner.js';
 import type { Skipped } from '../../model/survey.js';
-import type { ModelProblem } from '../../queue/broker.js';
-import { facts, type Layout, plural } from '../output/text.js';
+import type { ModelProblem } from '../../queue/types.js';
+import { facts, type Layout } from '../output/text.js';
 import { tensorText } from './models-view.js';
 
 export interface WorkerBanner {

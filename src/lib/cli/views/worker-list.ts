@@ -1,10 +1,10 @@
 import { formatBytes, formatDuration } from '../../core/units.js';
+import { LAG_ALARM_MS, SILENT_MS } from '../../deployment/problems.js';
+import type { WorkerRow } from '../../deployment/rows.js';
 import { batchingNote } from '../../model/batching.js';
-import type { WorkerRow } from '../inspect/rows.js';
 import type { ListView } from '../output/list-format.js';
 import type { Cell } from '../output/table.js';
 import { batchCell, closedCell, latencyCell, rateCell } from './figure-cells.js';
-import { LAG_ALARM_MS, SILENT_MS } from './problems.js';
 
 /** The next allocation on such a GPU may fail. */
 const GPU_MEMORY_ALARM = 0.95;

@@ -1,10 +1,11 @@
+import { plural } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import type { StartOutcome } from '../../scale/start-workers.js';
 import type { StopOutcome, WorkerStatus } from '../../scale/stop-workers.js';
 import type { WorkerFile } from '../../scale/worker-files.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
-import { type Layout, type Paint, plural } from '../output/text.js';
+import type { Layout, Paint } from '../output/text.js';
 
 const COLUMNS: Column[] = [
   { title: 'NAME' },

@@ -1,5 +1,5 @@
 import { damagedKeyText, type QueueDamage, readDamage, repairCommand } from '../../queue/damage.js';
-import { listQueues } from '../../queue/reader.js';
+import { listQueues } from '../../queue/read/reader.js';
 import { type Check, type Finding, fail, ok, several, warn } from '../check.js';
 import { permitted } from '../context.js';
 

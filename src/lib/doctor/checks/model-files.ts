@@ -1,7 +1,7 @@
 import { InferError } from '../../core/errors.js';
 import { listModels, type ModelListing } from '../../model/survey.js';
-import type { WorkerRecord } from '../../queue/broker.js';
-import { mixedModels, mixText, modelFix } from '../../queue/model-mix.js';
+import { mixedModels, mixText, modelFix } from '../../queue/read/model-mix.js';
+import type { WorkerRecord } from '../../queue/types.js';
 import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
 
 /** Versions in the models directory of a worker. */
@@ -14,7 +14,7 @@ export const modelsChanged: Check = {
   topic: 'models',
   title: 'models of running workers',
   run: async (context) => {
-    const { workers } = (await context.looks()).second;
+    const { workers } = (await context.samples()).second;
     if (workers.length === 0) return skip('no worker is running');
     const here = workers.filter((worker) => worker.host === context.machine.host);
     const dirs = new Set(here.map((worker) => worker.modelsDir).filter((dir) => dir !== undefined));

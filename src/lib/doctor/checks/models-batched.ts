@@ -1,11 +1,11 @@
-import type { WorkerRecord } from '../../queue/broker.js';
+import type { WorkerRecord } from '../../queue/types.js';
 import { type Check, type Finding, ok, several, skip, warn } from '../check.js';
 
 export const modelsBatched: Check = {
   id: 'models-batched',
   topic: 'models',
   title: 'rows that share a run',
-  run: async (context) => judgeBatching((await context.looks()).second.workers),
+  run: async (context) => judgeBatching((await context.samples()).second.workers),
 };
 
 /**

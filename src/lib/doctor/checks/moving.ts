@@ -1,9 +1,9 @@
 import { formatDuration } from '../../core/units.js';
-import type { WorkerRecord } from '../../queue/broker.js';
-import type { QueueSnapshot } from '../../queue/inspector.js';
+import type { QueueSnapshot } from '../../queue/read/inspector.js';
 import { unservedJobs } from '../../queue/routes.js';
+import type { WorkerRecord } from '../../queue/types.js';
 import { type Check, type Finding, fail, ok, several, skip } from '../check.js';
-import type { Look } from '../context.js';
+import type { Sample } from '../context.js';
 import { servedQueues } from './queues.js';
 
 export const queueMoving: Check = {
@@ -11,12 +11,12 @@ export const queueMoving: Check = {
   topic: 'queues',
   title: 'workers take jobs',
   run: async (context) => {
-    const { first, second } = await context.looks();
+    const { first, second } = await context.samples();
     return judgeMoving(first, second);
   },
 };
 
-type Moment = Pick<Look, 'queues' | 'workers'>;
+type Moment = Pick<Sample, 'queues' | 'workers'>;
 
 /**
  * Queues that stand still: jobs wait, none is active, and between the two looks nothing has ended,

@@ -1,8 +1,8 @@
 import { formatDuration } from '../../core/units.js';
-import type { WorkerRecord } from '../../queue/broker.js';
-import type { QueueSnapshot } from '../../queue/inspector.js';
+import type { QueueSnapshot } from '../../queue/read/inspector.js';
 import { unservedFix, unservedJobs, unservedText } from '../../queue/routes.js';
 import { type StartingWorker, startsFor } from '../../queue/starting.js';
+import type { WorkerRecord } from '../../queue/types.js';
 import { type Check, type Finding, fail, ok, several, warn } from '../check.js';
 
 export const queueServed: Check = {
@@ -10,7 +10,7 @@ export const queueServed: Check = {
   topic: 'queues',
   title: 'jobs have a worker',
   run: async (context) => {
-    const { second } = await context.looks();
+    const { second } = await context.samples();
     return judgeServed(second.queues, second.workers, second.starting);
   },
 };
@@ -46,7 +46,7 @@ export const queuePaused: Check = {
   id: 'queue-paused',
   topic: 'queues',
   title: 'paused queues',
-  run: async (context) => judgePaused((await context.looks()).second.queues),
+  run: async (context) => judgePaused((await context.samples()).second.queues),
 };
 
 export function judgePaused(queues: readonly QueueSnapshot[]): Finding {
@@ -65,7 +65,7 @@ export const queueFailed: Check = {
   id: 'queue-failed',
   topic: 'queues',
   title: 'failed jobs',
-  run: async (context) => judgeFailed((await context.looks()).second.queues),
+  run: async (context) => judgeFailed((await context.samples()).second.queues),
 };
 
 export function judgeFailed(queues: readonly QueueSnapshot[]): Finding {

@@ -1,5 +1,5 @@
 import { type DataLoss, LOSS_SHOWN_MS, lossFix, lossText, readLosses } from '../../queue/data-mark.js';
-import { listQueues } from '../../queue/reader.js';
+import { listQueues } from '../../queue/read/reader.js';
 import { serverNow } from '../../redis/server-clock.js';
 import { type Check, type Finding, ok, warn } from '../check.js';
 import { permitted } from '../context.js';

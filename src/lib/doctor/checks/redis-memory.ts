@@ -1,5 +1,5 @@
 import { formatBytes } from '../../core/units.js';
-import { HIGH_WATER } from '../../queue/admission.js';
+import { HIGH_WATER } from '../../queue/broker/admission.js';
 import { EVICTION_FIX, evictionRisk } from '../../redis/eviction.js';
 import { memoryHeadroom, type RedisFacts } from '../../redis/info.js';
 import { type Check, type Finding, fail, ok, warn } from '../check.js';

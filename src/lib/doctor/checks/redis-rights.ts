@@ -1,6 +1,6 @@
 import { InferError } from '../../core/errors.js';
 import { bullBase } from '../../queue/keys.js';
-import { listQueues } from '../../queue/reader.js';
+import { listQueues } from '../../queue/read/reader.js';
 import { type AclRole, aclCommands } from '../../redis/acl.js';
 import { parseRedisUrl } from '../../redis/address.js';
 import type { RedisClient } from '../../redis/types.js';

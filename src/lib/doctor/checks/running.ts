@@ -1,6 +1,6 @@
 import { formatDuration } from '../../core/units.js';
-import type { WorkerRecord } from '../../queue/broker.js';
-import type { ActiveJob } from '../active.js';
+import type { ActiveJob } from '../../deployment/active-jobs.js';
+import type { WorkerRecord } from '../../queue/types.js';
 import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
 import { servedQueues } from './queues.js';
 
@@ -9,7 +9,7 @@ export const queueLocks: Check = {
   topic: 'queues',
   title: 'active jobs are held',
   run: async (context) => {
-    const { first, second } = await context.looks();
+    const { first, second } = await context.samples();
     return judgeLocks(first.active, second.active, second.workers);
   },
 };
@@ -53,7 +53,7 @@ export const queueLimits: Check = {
   topic: 'queues',
   title: 'jobs within their time limit',
   run: async (context) => {
-    const { second } = await context.looks();
+    const { second } = await context.samples();
     return judgeLimits(second.active, second.workers, second.at);
   },
 };

@@ -1,8 +1,8 @@
 import { formatDuration } from '../../core/units.js';
-import type { WorkerRecord } from '../../queue/broker.js';
 import { CLOCK_FIX, CLOCK_OFF_MS, clockText } from '../../queue/clocks.js';
+import type { WorkerRecord } from '../../queue/types.js';
 import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
-import type { Look, Machine } from '../context.js';
+import type { Machine, Sample } from '../context.js';
 import { CLOCK_WRONG_MS } from './redis-clock.js';
 
 export const workerBeats: Check = {
@@ -10,7 +10,7 @@ export const workerBeats: Check = {
   topic: 'workers',
   title: 'workers are alive',
   run: async (context) => {
-    const { first, second } = await context.looks();
+    const { first, second } = await context.samples();
     return judgeBeats(first, second);
   },
 };
@@ -19,7 +19,7 @@ export const workerBeats: Check = {
 const SILENT_MS = 5000;
 const STALLED_LOOP_MS = 1000;
 
-type Moment = Pick<Look, 'at' | 'workers'>;
+type Moment = Pick<Sample, 'at' | 'workers'>;
 
 export function judgeBeats(first: Moment, second: Moment): Finding {
   const { workers, at } = second;
@@ -61,7 +61,7 @@ export const workerVersions: Check = {
   id: 'worker-versions',
   topic: 'workers',
   title: 'versions of workers',
-  run: async (context) => judgeVersions((await context.looks()).second.workers, context.version),
+  run: async (context) => judgeVersions((await context.samples()).second.workers, context.version),
 };
 
 /** @param own version of this infer. */
@@ -87,7 +87,7 @@ export const workerClocks: Check = {
   topic: 'workers',
   title: 'clocks of workers',
   run: async (context) => {
-    const { first, second } = await context.looks();
+    const { first, second } = await context.samples();
     return judgeWorkerClocks(first, second);
   },
 };
@@ -118,7 +118,7 @@ export const workerCores: Check = {
   id: 'worker-cores',
   topic: 'workers',
   title: 'CPU cores for the workers here',
-  run: async (context) => judgeCores((await context.looks()).second.workers, context.machine),
+  run: async (context) => judgeCores((await context.samples()).second.workers, context.machine),
 };
 
 /** Threads of all runs that the workers of this machine may have at once, against its cores. */

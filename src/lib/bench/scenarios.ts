@@ -1,0 +1,110 @@
+import type { Figures, ScenarioName } from './figures.js';
+import { backlog, besideBatch, closedLoop } from './load.js';
+import { bestRate, sweep } from './sweep.js';
+import type { Target } from './target.js';
+
+export interface Plan {
+  scenarios: readonly ScenarioName[];
+  /** Requests under way at a time, one closed loop each. */
+  concurrencies: readonly number[];
+  /** Requests a second of the sweep; without them, doubling from 50. */
+  rates: readonly number[] | undefined;
+  /** Of each closed loop and each step of the sweep. */
+  durationMs: number;
+  /** Of a backlog; without it, what is worked off in about `durationMs`, within bounds. */
+  rows: number | undefined;
+  seed: number;
+  /** ms of p99. */
+  thresholdMs: number | undefined;
+}
+
+export interface Report {
+  results: Figures[];
+  /** Highest rate of the sweep that held; null when none did, absent without a sweep. */
+  bestRate?: number | null;
+}
+
+/** Without `--rows`: enough for a steady state, and the most that the figures gain from. */
+const ROWS = { singles: [32, 20_000], group: [64, 200_000], mixed: [64, 100_000] } as const;
+/** Rows of the first trial group, which tells how fast the model is, and about how long one may take. */
+const TRIAL_ROWS = [16, 2048] as const;
+const TRIAL_MS = 1200;
+const TRIAL_GROWTH = 4;
+const WARM_UP_MS = 300;
+const LEAST_SINGLES = 3;
+
+/** Warms up, then runs the scenarios in order. */
+export async function runScenarios(
+  target: Target,
+  plan: Plan,
+  options: { signal: AbortSignal; step(text: string): void },
+): Promise<Report> {
+  const { signal, step } = options;
+  const { durationMs, thresholdMs } = plan;
+  step('warming up ...');
+  const perSecond = await warmUp(target, signal);
+  const rowsFor = (kind: keyof typeof ROWS) =>
+    plan.rows ?? within(ROWS[kind], (perSecond * durationMs) / 1000);
+  const report: Report = { results: [] };
+  for (const name of plan.scenarios) {
+    signal.throwIfAborted();
+    if (name === 'idle') {
+      for (const concurrency of plan.concurrencies) {
+        step(`idle: ${concurrency === 1 ? 'one row' : `${concurrency} rows`} at a time ...`);
+        report.results.push(await closedLoop(target, { concurrency, durationMs, signal }));
+      }
+    } else if (name === 'drain') {
+      const rows = rowsFor('singles');
+      step(`drain: ${rows.toLocaleString('en-US')} single rows queued, then worked off ...`);
+      report.results.push(await backlog(target, { scenario: name, kind: 'singles', rows, signal }));
+    } else if (name === 'bulk') {
+      const rows = rowsFor('group');
+      step(`bulk: a group of ${rows.toLocaleString('en-US')} rows ...`);
+      report.results.push(await backlog(target, { scenario: name, kind: 'group', rows, signal }));
+    } else if (name === 'mixed') {
+      const rows = rowsFor('mixed');
+      step(`mixed: priority-9 rows beside a batch of ${rows.toLocaleString('en-US')} ...`);
+      report.results.push(...(await besideBatch(target, { rows, signal })));
+    } else {
+      const onStep = (rate: number) => step(`sweep: ${rate.toLocaleString('en-US')} requests a second ...`);
+      const steps = await sweep(target, { ...plan, signal, onStep });
+      report.results.push(...steps);
+      report.bestRate = bestRate(steps, thresholdMs);
+    }
+  }
+  return report;
+}
+
+/** Results whose p99 a threshold judges: those where one row's latency is what was asked for. */
+export function missed(results: readonly Figures[], thresholdMs: number | undefined): Figures[] {
+  if (thresholdMs === undefined) return [];
+  return results.filter(
+    (one) =>
+      (one.scenario === 'idle' || one.scenario === 'mixed') &&
+      one.samples.of === 'rows' &&
+      (one.totalMs === null || one.totalMs.p99 > thresholdMs),
+  );
+}
+
+/** Opens connections, loads what is lazy, lets the worker learn a batch size; answers rows a second. */
+async function warmUp(target: Target, signal: AbortSignal): Promise<number> {
+  const started = performance.now();
+  let rows = 0;
+  while (rows < LEAST_SINGLES || performance.now() - started < WARM_UP_MS) {
+    signal.throwIfAborted();
+    await target.run(rows++, false);
+  }
+  const eachMs = (performance.now() - started) / rows;
+  for (let trialRows = within(TRIAL_ROWS, TRIAL_MS / eachMs); ; trialRows *= TRIAL_GROWTH) {
+    const began = performance.now();
+    const trial = await target.queueRows('group', trialRows);
+    await trial.ended;
+    signal.throwIfAborted();
+    const tookMs = performance.now() - began;
+    if (tookMs >= TRIAL_MS / TRIAL_GROWTH || trialRows >= ROWS.group[1]) return (trialRows / tookMs) * 1000;
+  }
+}
+
+function within([least, most]: readonly [number, number], rows: number): number {
+  return Math.round(Math.min(most, Math.max(least, rows)));
+}

@@ -1,0 +1,18 @@
+import { count, plural } from '../../core/counts.js';
+import type { JobsPage } from '../../deployment/read-jobs.js';
+
+/** How much of all jobs that match a page shows; undefined when it shows them all. */
+export function pageSize({
+  jobs,
+  looked,
+  total,
+  exact,
+  next,
+  partial,
+}: Omit<JobsPage, 'jobs'> & { jobs: readonly unknown[] }): string | undefined {
+  if (next === undefined && total <= jobs.length && !partial) return undefined;
+  const shown = plural(jobs.length, 'job');
+  if (exact && !partial) return `${shown} of ${count(total)}`;
+  const seen = `${shown}, after a look at ${count(looked)} of ${count(total)} at most`;
+  return partial ? `${seen}: others may belong here, narrow it with --queue, --state or --priority` : seen;
+}

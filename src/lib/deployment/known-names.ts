@@ -1,0 +1,59 @@
+import { closestWord } from '../config/suggest.js';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { printable } from '../core/job.js';
+import type { JobFilter } from '../queue/read/job-filter.js';
+import { listQueues } from '../queue/read/reader.js';
+import { listWorkers, publishedModels } from '../queue/registry.js';
+import type { RedisClient } from '../redis/types.js';
+
+/**
+ * Refuses a filter that names a queue, or a live worker or a model, that no one has heard of: an
+ * empty list would say that all is well. Call it when nothing was found, since ended jobs may name
+ * workers that are gone.
+ * @throws InferError QUEUE_UNKNOWN, MODEL_UNKNOWN, WORKER_UNKNOWN (66).
+ */
+export async function refuseUnknownNames(
+  client: RedisClient,
+  prefix: string,
+  filter: JobFilter,
+): Promise<void> {
+  const { queues, models, workers } = filter;
+  if (queues === undefined && models === undefined && workers === undefined) return;
+  const [known, published, live] = await Promise.all([
+    listQueues(client, prefix),
+    publishedModels(client, prefix),
+    listWorkers(client, prefix),
+  ]);
+  const served = live.flatMap((worker) => worker.queues);
+  const loaded = live.flatMap((worker) => worker.models.map((model) => model.name));
+  refuseUnknown('queue', queues, [...known, ...served], 'infer inspect queues');
+  refuseUnknown('model', models, [...published.map((model) => model.name), ...loaded], 'infer models');
+  refuseUnknown(
+    'worker',
+    workers,
+    live.map((worker) => worker.name),
+    'infer inspect workers',
+  );
+}
+
+/** @throws InferError (66) with the nearest name and where the names are listed. */
+export function refuseUnknown(
+  kind: 'queue' | 'model' | 'worker',
+  wanted: readonly string[] | undefined,
+  all: readonly string[],
+  lists: string,
+): void {
+  const names = [...new Set(all)].sort();
+  const unknown = wanted?.find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  const near = closestWord(unknown, names);
+  const meant = near === undefined ? '' : `did you mean ${near}? `;
+  throw new InferError(`${kind.toUpperCase()}_UNKNOWN`, `no ${kind} is called '${printable(unknown)}'`, {
+    hint:
+      names.length === 0
+        ? `there is no ${kind} at all yet`
+        : `${meant}${kind}s: ${names.slice(0, 20).join(', ')} (${lists} lists them)`,
+    exitCode: ExitCode.NoInput,
+  });
+}

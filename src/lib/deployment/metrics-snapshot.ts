@@ -1,0 +1,84 @@
+import { type QueueSnapshot, snapshotQueue } from '../queue/read/inspector.js';
+import { jobsAdded } from '../queue/read/jobs-added.js';
+import { listQueues } from '../queue/read/reader.js';
+import { listWorkers, publishedModels } from '../queue/registry.js';
+import type { WorkerRecord } from '../queue/types.js';
+import { readWorkerTotals, type WorkFigures } from '../queue/work-stats.js';
+import { type RedisFacts, readMasters } from '../redis/info.js';
+import type { RedisClient } from '../redis/types.js';
+import type { Shown } from './shown.js';
+
+/** A queue, and how many jobs it was ever given. */
+export type QueueReading = QueueSnapshot & { submitted: number };
+
+/** Everything the metrics are made of, as one look at Redis found it. */
+export interface MetricsSnapshot {
+  /** Milliseconds since the epoch. */
+  at: number;
+  redis: { node: string; facts: RedisFacts }[];
+  queues: QueueReading[];
+  workers: WorkerRecord[];
+  /** Names of models that workers ever published. */
+  models: string[];
+  /** What each worker did since it started, by worker id and queue. */
+  work: ReadonlyMap<string, ReadonlyMap<string, WorkFigures>>;
+  /** Queues and workers left out because there are too many. */
+  hidden: { queues: number; workers: number };
+}
+
+/** Names become labels, and every label is a time series for years: there is an end to both. */
+export const MOST_QUEUES = 200;
+export const MOST_WORKERS = 1000;
+
+/**
+ * Reads it all with read-only commands, sent together: an inspector's rights are enough.
+ * @param chosen which queues and workers are shown where there are more than 200 and 1000
+ * @param only these queues; undefined for all
+ */
+export async function readSnapshot(
+  client: RedisClient,
+  prefix: string,
+  now: number,
+  chosen: { queues: Shown; workers: Shown },
+  only?: readonly string[],
+): Promise<MetricsSnapshot> {
+  const [masters, names, everyWorker, models] = await Promise.all([
+    readMasters(client),
+    only ?? listQueues(client, prefix),
+    listWorkers(client, prefix),
+    publishedModels(client, prefix),
+  ]);
+  const shown = chosen.queues.choose(names, (name) => name);
+  const workers = chosen.workers.choose(everyWorker, ({ id }) => id);
+  const [queues, work] = await Promise.all([
+    Promise.all(shown.map((name) => readQueue(client, prefix, name, now, everyWorker))),
+    readWorkerTotals(
+      client,
+      prefix,
+      workers.map((worker) => worker.id),
+    ),
+  ]);
+  return {
+    at: now,
+    redis: masters,
+    queues,
+    workers,
+    models: models.map((model) => model.name),
+    work,
+    hidden: { queues: names.length - shown.length, workers: everyWorker.length - workers.length },
+  };
+}
+
+async function readQueue(
+  client: RedisClient,
+  prefix: string,
+  name: string,
+  now: number,
+  workers: readonly WorkerRecord[],
+): Promise<QueueReading> {
+  const [snapshot, submitted] = await Promise.all([
+    snapshotQueue(client, prefix, name, now, workers),
+    jobsAdded(client, prefix, name),
+  ]);
+  return { ...snapshot, submitted };
+}

@@ -1,0 +1,53 @@
+import { decodeEnvelope } from '../model/envelope.js';
+import { rowValues } from '../model/rows.js';
+import { decodeStrings, ELEMENT_BYTES, elementCount, type RowTensor } from '../model/tensor.js';
+
+/** An input as far as it is shown. */
+export interface TensorPreview {
+  name: string;
+  type: string;
+  /** With the rows as first dimension, unless it is shared by all rows. */
+  shape: number[];
+  bytes: number;
+  /** The first values in row order; strings are cut to 200 characters. */
+  values: unknown[];
+  /** Whether there are more values than those. */
+  cut: boolean;
+}
+
+const TEXT_MAX = 200;
+
+/**
+ * The tensors of an input envelope, the first `most` values of each.
+ * @throws InferError ENVELOPE when it is not one.
+ */
+export function previewOf(envelope: Uint8Array, most: number): TensorPreview[] {
+  const { payload } = decodeEnvelope(envelope);
+  return payload.tensors.map((tensor) => {
+    const shape = tensor.shared === true ? tensor.shape : [payload.rows, ...tensor.shape];
+    const count = elementCount(shape);
+    return {
+      name: tensor.name,
+      type: tensor.type,
+      shape,
+      bytes: tensor.data.byteLength,
+      values: firstValues(tensor, Math.min(most, count)),
+      cut: count > most,
+    };
+  });
+}
+
+function firstValues(tensor: RowTensor, n: number): unknown[] {
+  if (n === 0) return [];
+  if (tensor.type === 'string') {
+    return decodeStrings(tensor.data)
+      .slice(0, n)
+      .map((text) => (text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}…` : text));
+  }
+  const data = tensor.data.subarray(0, n * ELEMENT_BYTES[tensor.type]);
+  const [row] = rowValues(
+    { rows: 1, tensors: [{ name: 'values', type: tensor.type, shape: [n], data }] },
+    'json',
+  );
+  return (row as { values: unknown[] }).values;
+}

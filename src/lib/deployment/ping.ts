@@ -1,0 +1,54 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { answerWithin } from '../core/bounded.js';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import type { WorkerRecord } from '../queue/types.js';
+import type { DeploymentReader } from './deployment-reader.js';
+import { pickWorkers } from './names.js';
+
+/** A worker that was asked for a sign of life. */
+export interface Pong extends Pick<WorkerRecord, 'id' | 'name' | 'host' | 'pid' | 'state'> {
+  answered: boolean;
+  /** Milliseconds until its next heartbeat; null when none came in time. */
+  ms: number | null;
+}
+
+const LOOK_EVERY_MS = 50;
+
+/**
+ * Waits for the next heartbeat of each worker addressed; answers them as they come, those that stay
+ * silent last. A heartbeat is written by the worker's main process to Redis, so one that comes
+ * shows both to work. It sends nothing to the workers: a user that may only read can ask.
+ * @throws InferError NO_WORKERS (69) when none is there, WORKER_UNKNOWN (66).
+ */
+export async function* ping(
+  reader: DeploymentReader,
+  destinations: readonly string[] | undefined,
+  timeoutMs: number,
+): AsyncGenerator<Pong> {
+  const began = performance.now();
+  const registered = await reader.heartbeats();
+  if (registered.length === 0) {
+    throw new InferError('NO_WORKERS', 'no worker is running', {
+      hint: 'start one: infer worker',
+      exitCode: ExitCode.Unavailable,
+    });
+  }
+  const silent = new Map(pickWorkers(registered, destinations).map((worker) => [worker.id, worker]));
+  const pong = ({ id, name, host, pid, state }: WorkerRecord, ms: number | null): Pong => ({
+    ...{ id, name, host, pid, state },
+    answered: ms !== null,
+    ms,
+  });
+  while (silent.size > 0 && performance.now() - began < timeoutMs) {
+    await delay(LOOK_EVERY_MS);
+    const leftMs = timeoutMs - (performance.now() - began);
+    for (const worker of await answerWithin(leftMs, reader.heartbeats(), () => [])) {
+      const before = silent.get(worker.id);
+      if (before === undefined || worker.beatAt === before.beatAt) continue;
+      silent.delete(worker.id);
+      yield pong(worker, Math.round(performance.now() - began));
+    }
+  }
+  for (const worker of silent.values()) yield pong(worker, null);
+}

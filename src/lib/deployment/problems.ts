@@ -1,0 +1,184 @@
+import { count } from '../core/counts.js';
+import { formatDuration } from '../core/units.js';
+import { CLOCK_FIX, CLOCK_OFF_MS, clockText } from '../queue/clocks.js';
+import { type DataLoss, lossFix, lossText } from '../queue/data-mark.js';
+import type { QueueSnapshot } from '../queue/read/inspector.js';
+import { type UnservedJobs, unservedFix, unservedJobs, unservedText } from '../queue/routes.js';
+import { type StartingWorker, startsFor } from '../queue/starting.js';
+import type { WorkerRecord } from '../queue/types.js';
+import { autoscalerProblems } from './autoscaler-problems.js';
+import { damageProblems } from './damage-problems.js';
+import { modelProblems } from './model-problems.js';
+import type { Overview, RedisOverview } from './overview.js';
+
+/** Something that is wrong right now, and the command that fixes it. */
+export interface Problem {
+  code: string;
+  message: string;
+  fix: string;
+}
+
+/** Beats come every second: this many missed is no chance. */
+export const SILENT_MS = 5000;
+/** A job that waits this long beside an idle worker is not just on its way. */
+const STUCK_MS = 15_000;
+/** An event loop this late delays locks, heartbeats and urgent jobs. */
+export const LAG_ALARM_MS = 200;
+const MEMORY_ALARM = 0.8;
+
+/** What is wrong at one moment, most urgent first. Pure. */
+export function findProblems(overview: Overview): Problem[] {
+  const { redis, queues, workers, starting = [], at } = overview;
+  const backlog = queues.filter((queue) => queue.waiting > 0);
+  const silent = workers.filter((worker) => at - worker.beatAt > SILENT_MS);
+  const talking = workers.filter((worker) => !silent.includes(worker));
+  return [
+    ...(workers.length + starting.length === 0
+      ? [noWorkers(backlog)]
+      : backlog.flatMap((queue) => queueProblems(queue, talking, starting))),
+    ...silent.map((worker) => silentWorker(worker, at)),
+    ...modelProblems(talking),
+    ...autoscalerProblems(overview),
+    ...(overview.losses ?? []).map((loss) => lostData(loss, at)),
+    ...damageProblems(overview.damage ?? []),
+    ...queues.filter((one) => one.paused).map(pausedQueue),
+    ...redisProblems(redis),
+    ...clockProblems(overview),
+    ...talking.flatMap(mixedRows),
+    ...talking.filter((worker) => worker.loopLagMs > LAG_ALARM_MS).map(lateWorker),
+  ];
+}
+
+function lostData(loss: DataLoss, at: number): Problem {
+  return { code: 'DATA_LOST', message: lossText(loss, at), fix: lossFix(loss) };
+}
+
+function noWorkers(backlog: readonly QueueSnapshot[]): Problem {
+  const names = backlog.map((queue) => queue.name);
+  const none = names.length === 0;
+  return {
+    code: 'NO_WORKERS',
+    message: none ? 'no worker is running' : `no worker is running and jobs wait in ${names.join(', ')}`,
+    fix: `infer worker -Q ${none ? 'default' : names.join(',')}`,
+  };
+}
+
+/** Jobs wait and no worker serves them, or those that do take none. */
+function queueProblems(
+  queue: QueueSnapshot,
+  workers: readonly WorkerRecord[],
+  starting: readonly StartingWorker[],
+): Problem[] {
+  const serving = workers.filter((worker) => worker.state === 'ready' && worker.queues.includes(queue.name));
+  if (serving.length === 0) {
+    // Its jobs wait for the models of a worker, which loads them.
+    if (startsFor(starting, queue.name)) return [];
+    return [
+      {
+        code: 'QUEUE_UNSERVED',
+        message: `queue ${queue.name} has jobs waiting (${queue.waiting}) and no worker listens to it`,
+        fix: `infer worker -Q ${queue.name}`,
+      },
+    ];
+  }
+  const unserved = unservedJobs(queue, workers, starting);
+  // Other jobs may have come this instant, and how old they are is not known.
+  if (unserved.length > 0) return unserved.map((jobs) => unservedModel(queue, jobs, workers));
+  const stuck = !queue.paused && queue.ratePerSecond === null && (queue.oldestMs ?? 0) >= STUCK_MS;
+  if (!stuck || queue.active > 0 || serving.some((worker) => worker.active.length > 0)) return [];
+  const names = serving.map((worker) => worker.name).join(', ');
+  return [
+    {
+      code: 'WORKERS_IDLE',
+      message: `queue ${queue.name} has jobs waiting (${count(queue.waiting)}, the oldest for ${formatDuration(queue.oldestMs ?? 0)}) and ${names} ${serving.length === 1 ? 'is alive and takes' : 'are alive and take'} none`,
+      fix: `infer control restart ${serving[0]?.name}`,
+    },
+  ];
+}
+
+function unservedModel(queue: QueueSnapshot, jobs: UnservedJobs, workers: readonly WorkerRecord[]): Problem {
+  return {
+    code: 'MODEL_NO_WORKER',
+    message: unservedText(queue.name, jobs),
+    fix: unservedFix(queue.name, jobs, workers),
+  };
+}
+
+function silentWorker(worker: WorkerRecord, at: number): Problem {
+  return {
+    code: 'WORKER_SILENT',
+    message: `worker ${worker.name} has not been heard of for ${formatDuration(at - worker.beatAt)}: it hangs, has died or cannot reach Redis`,
+    fix: `look at process ${worker.pid} on ${worker.host}; its jobs run elsewhere when their locks lapse`,
+  };
+}
+
+/**
+ * Hosts whose clocks are off, each once by its newest record that knows; this machine by its own look. Where
+ * that finds nothing wrong a record may still be right: machines of one name are common.
+ */
+function clockProblems({ workers, autoscalers, host: here, clockAheadMs }: Overview): Problem[] {
+  const records = [
+    ...workers.map(({ host, clockAheadMs: ms, beatAt: at }) => ({ host, ms, at })),
+    ...autoscalers.map(({ host, clockAheadMs: ms, decidedAt: at }) => ({ host, ms, at })),
+  ];
+  const isOff = (ms: number | undefined) => ms !== undefined && Math.abs(ms) >= CLOCK_OFF_MS;
+  const ahead = new Map<string, number>();
+  for (const { host, ms } of records.sort((a, b) => a.at - b.at)) {
+    if (ms !== undefined && (host !== here || !isOff(clockAheadMs))) ahead.set(`host ${host}`, ms);
+  }
+  if (clockAheadMs !== undefined) ahead.set('this machine', clockAheadMs);
+  return [...ahead].flatMap(([whose, ms]) =>
+    isOff(ms) ? [{ code: 'CLOCK_OFF', message: clockText(whose, ms), fix: CLOCK_FIX }] : [],
+  );
+}
+
+function lateWorker(worker: WorkerRecord): Problem {
+  return {
+    code: 'LOOP_LAG',
+    message: `worker ${worker.name} was blocked for ${formatDuration(worker.loopLagMs)}: locks and urgent jobs come late`,
+    fix: 'give it a core of its own (fewer --threads or workers on the host), or send smaller inputs',
+  };
+}
+
+/** Answers of such a model were wrong until the check in service saw it. */
+function mixedRows(worker: WorkerRecord): Problem[] {
+  return worker.models.flatMap(({ name, version, unbatched }) =>
+    unbatched?.reason !== 'ROWS_MIXED'
+      ? []
+      : [
+          {
+            code: 'ROWS_MIXED',
+            message: `worker ${worker.name} runs rows of ${name}@${version} one at a time since it found them to mix: ${unbatched.text}; answers before that may be wrong`,
+            fix: `say "batchable": false in ${name}/model.json and restart its workers: infer control restart ${worker.name}`,
+          },
+        ],
+  );
+}
+
+function pausedQueue(queue: QueueSnapshot): Problem {
+  return {
+    code: 'QUEUE_PAUSED',
+    message: `queue ${queue.name} is paused${queue.waiting > 0 ? ` and ${count(queue.waiting)} jobs wait in it` : ''}`,
+    fix: `infer control resume ${queue.name}`,
+  };
+}
+
+function redisProblems(redis: RedisOverview): Problem[] {
+  const problems: Problem[] = [];
+  const share = redis.maxMemoryBytes > 0 ? redis.usedMemoryBytes / redis.maxMemoryBytes : 0;
+  if (share > MEMORY_ALARM) {
+    problems.push({
+      code: 'REDIS_MEMORY',
+      message: `Redis is ${Math.round(share * 100)} % full: new jobs are refused above 80 %`,
+      fix: 'infer redis-tune shows what fills it and how many more jobs fit',
+    });
+  }
+  if (redis.policy !== '' && redis.policy !== 'noeviction') {
+    problems.push({
+      code: 'REDIS_POLICY',
+      message: `Redis may drop jobs when it is full: maxmemory-policy is ${redis.policy}`,
+      fix: 'infer redis-tune apply --policy noeviction',
+    });
+  }
+  return problems;
+}

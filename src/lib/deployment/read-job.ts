@@ -1,0 +1,49 @@
+import type { LoadedSettings } from '../config/load.js';
+import { BrokerResults, type ResultSource, ResultStore } from '../queue/broker/result-store.js';
+import { type JobDetail, readInput, readJobDetail } from '../queue/read/job-detail.js';
+import { closeClient, connect, resolveTarget } from '../redis/connect.js';
+import { resultSettings } from '../redis/from-settings.js';
+import type { RedisClient } from '../redis/types.js';
+import { withRedis } from '../redis/with-redis.js';
+import { findId, unknownId } from './find-id.js';
+import { previewOf, type TensorPreview } from './payload-preview.js';
+
+interface InspectedJob {
+  job: JobDetail;
+  /** The input if it was asked for; null when it is not kept any more. */
+  payload?: TensorPreview[] | null;
+}
+
+/** @param values how many values of each tensor of the input to show; undefined = none, it is not even read. */
+export function readInspectedJob(
+  loaded: LoadedSettings,
+  id: string,
+  values: number | undefined,
+): Promise<InspectedJob> {
+  return withRedis(loaded, async (client, prefix) => {
+    const queue = await findId(client, prefix, id, 'job');
+    const job = await withResults(loaded, client, prefix, (results) =>
+      readJobDetail(client, prefix, queue, id, results),
+    );
+    if (job === undefined) throw unknownId(id, 'job');
+    if (values === undefined) return { job };
+    const input = await readInput(client, prefix, queue, id);
+    return { job, payload: input === undefined ? null : previewOf(input, values) };
+  });
+}
+
+async function withResults<T>(
+  loaded: LoadedSettings,
+  client: RedisClient,
+  prefix: string,
+  work: (results: ResultSource) => Promise<T>,
+): Promise<T> {
+  const settings = resultSettings(loaded);
+  if (settings === undefined) return work(new BrokerResults(client, prefix));
+  const apart = await connect(await resolveTarget(settings), 'command', settings);
+  try {
+    return await work(new ResultStore(apart, prefix));
+  } finally {
+    await closeClient(apart);
+  }
+}

@@ -1,0 +1,56 @@
+import type { MetricsSnapshot } from '../deployment/metrics-snapshot.js';
+import type { Counted, ModelWork, QueueWork } from './work-sums.js';
+
+/** What this process itself counts. */
+export interface ExporterFigures {
+  version: string;
+  nodeVersion: string;
+  startedAt: number;
+  residentBytes: number;
+  /** Seconds the last look at Redis took, failed or not. */
+  lastSeconds: number;
+  scrapes: number;
+  /** Looks at Redis that failed, by error code. */
+  errors: ReadonlyMap<string, number>;
+  /** Workers wanted, by queue, as `/autoscale/<queue>` answered lately. */
+  desired: ReadonlyMap<string, number>;
+}
+
+/** What Redis said, as far as the metrics of queues, workers and Redis are concerned. */
+export interface Reading {
+  snapshot: MetricsSnapshot;
+  work: ReadonlyMap<string, QueueWork>;
+  /** By queue and model, the first of them by name. */
+  models: readonly ModelWork[];
+  /** Pairs of queue and model left out because there are too many. */
+  hiddenModels: number;
+}
+
+export interface MetricsView {
+  exporter: ExporterFigures;
+  /** Undefined while Redis is away: then there is nothing to say of it, rather than something old. */
+  reading: Reading | undefined;
+}
+
+export type Labels = Readonly<Record<string, string>>;
+export type Sample = readonly [labels: Labels, value: number];
+
+interface FamilyOf<Type extends string> {
+  /** Base units; `_total` for counters, as Prometheus wants them. */
+  name: `infer_${string}` | `process_${string}`;
+  help: string;
+  type: Type;
+  labels: readonly string[];
+}
+
+export interface ValueFamily extends FamilyOf<'gauge' | 'counter'> {
+  samples(view: MetricsView): readonly Sample[];
+}
+
+export interface HistogramFamily extends FamilyOf<'histogram'> {
+  bounds: readonly number[];
+  series(view: MetricsView): readonly (readonly [labels: Labels, counted: Counted])[];
+}
+
+/** One metric: its name, what it means, and how its values come out of what was read. */
+export type Family = ValueFamily | HistogramFamily;

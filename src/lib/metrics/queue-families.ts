@@ -1,0 +1,100 @@
+import type { QueueReading } from '../deployment/metrics-snapshot.js';
+import type { Family, Sample, ValueFamily } from './family.js';
+import { workFamilies } from './work-families.js';
+import { BATCH_BOUNDS, type QueueWork, RUN_BOUNDS, WAIT_BOUNDS } from './work-sums.js';
+
+const STATES = ['waiting', 'delayed', 'active', 'completed', 'failed', 'expired', 'cancelled'] as const;
+
+type QueueSamples = (queue: QueueReading, labels: { queue: string }) => readonly Sample[];
+
+function gauge(
+  name: ValueFamily['name'],
+  help: string,
+  samples: QueueSamples,
+  ...more: string[]
+): ValueFamily {
+  return { name, help, type: 'gauge', labels: ['queue', ...more], samples: ofQueues(samples) };
+}
+
+const ofQueues =
+  (samples: QueueSamples): ValueFamily['samples'] =>
+  ({ reading }) =>
+    (reading?.snapshot.queues ?? []).flatMap((queue) => samples(queue, { queue: queue.name }));
+
+const { counter, histogram } = workFamilies(['queue'], ({ work }) =>
+  [...work].map(([queue, done]) => [{ queue }, done] as const),
+);
+
+const jobsOf =
+  (kind: string) =>
+  ({ jobs }: QueueWork, labels: { queue: string }): Sample[] => [[labels, jobs[kind] ?? 0]];
+
+/** Depth and age as Redis has them, and what workers did of each queue. */
+export const QUEUE_FAMILIES: readonly Family[] = [
+  gauge(
+    'infer_queue_jobs',
+    'Jobs by state; ended ones as long as their records are kept',
+    (queue, labels) => STATES.map((state) => [{ ...labels, state }, queue[state]]),
+    'state',
+  ),
+  gauge(
+    'infer_queue_waiting_jobs',
+    'Waiting jobs by priority; 9 is the most urgent',
+    (queue, labels) =>
+      queue.byPriority.map((count, priority) => [{ ...labels, priority: String(priority) }, count]),
+    'priority',
+  ),
+  gauge(
+    'infer_queue_oldest_waiting_age_seconds',
+    'How long the oldest waiting job has waited; 0 when none waits',
+    (queue, labels) => [[labels, (queue.oldestMs ?? 0) / 1000]],
+  ),
+  gauge('infer_queue_paused', 'Whether the queue is paused: 1 or 0', (queue, labels) => [
+    [labels, queue.paused ? 1 : 0],
+  ]),
+  {
+    name: 'infer_queue_workers',
+    help: 'Live workers that serve the queue and are not stopping',
+    type: 'gauge',
+    labels: ['queue'],
+    samples: ({ reading }) =>
+      (reading?.snapshot.queues ?? []).map(({ name }) => {
+        const serving = reading?.snapshot.workers.filter(
+          (worker) => worker.state !== 'draining' && worker.queues.includes(name),
+        );
+        return [{ queue: name }, serving?.length ?? 0];
+      }),
+  },
+  {
+    name: 'infer_jobs_submitted_total',
+    help: 'Jobs added to the queue',
+    type: 'counter',
+    labels: ['queue'],
+    samples: ofQueues((queue, labels) => [[labels, queue.submitted]]),
+  },
+  counter('infer_jobs_completed_total', 'Jobs that workers completed', jobsOf('completed')),
+  counter('infer_jobs_failed_total', 'Jobs that failed for good', jobsOf('failed')),
+  counter('infer_jobs_expired_total', 'Jobs that workers found past their deadline', jobsOf('expired')),
+  counter(
+    'infer_jobs_cancelled_total',
+    'Jobs that were cancelled while a worker had them',
+    jobsOf('cancelled'),
+  ),
+  counter('infer_jobs_retried_total', 'Tries that failed and will be repeated', jobsOf('retried')),
+  counter('infer_rows_total', 'Rows of completed jobs', ({ rows }, labels) => [[labels, rows]]),
+  counter(
+    'infer_batches_total',
+    'Micro-batches by why they went out: full, idle (nothing more was there), urgent (the rest was of a less urgent queue), window, retry',
+    ({ batches }, labels) => Object.entries(batches).map(([reason, count]) => [{ ...labels, reason }, count]),
+    'reason',
+  ),
+  histogram(
+    'infer_job_wait_seconds',
+    'Time of a job from submit to the start of its run',
+    'wait',
+    WAIT_BOUNDS,
+  ),
+  histogram('infer_job_run_seconds', 'Time of the micro-batches a job was in', 'run', RUN_BOUNDS),
+  histogram('infer_job_duration_seconds', 'Time of a job from submit to its end', 'total', WAIT_BOUNDS),
+  histogram('infer_batch_rows', 'Rows of a micro-batch', 'batchRows', BATCH_BOUNDS),
+];

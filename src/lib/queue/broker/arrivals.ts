@@ -1,0 +1,69 @@
+import { settledWithin } from '../../core/bounded.js';
+import type { Clock } from '../../core/clock.js';
+import type { RedisClient } from '../../redis/types.js';
+import { queueTag, requestKey, STATS_TTL, statsKey } from '../keys.js';
+import { bucketAt } from '../work-stats.js';
+import { requestToken, writeOnce } from './once.js';
+
+/** Counts go to Redis once in this time at most. */
+const FLUSH_MS = 1000;
+/** What is sent again later than this counts twice; every client leaves a request a second and queue for as long. */
+const REMEMBERED_SECONDS = 60;
+
+/**
+ * Counts the jobs this client adds to each queue, in the queue's ten-second buckets: the arrival
+ * rate that `inspect` sets against the rate of completions. The first count goes out at once and
+ * beside the caller's work, so a client that lives for one job loses nothing; later ones gather for
+ * a second. No one ever waits for it but `close`, and a Redis that refuses it (full, say) only
+ * makes the figure too low.
+ */
+export class Arrivals {
+  /** Jobs by key of their bucket. */
+  private readonly counts = new Map<string, { tag: string; jobs: number }>();
+  private timer: NodeJS.Timeout | undefined;
+  private sending: Promise<void> = Promise.resolve();
+  private flushedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    private readonly client: RedisClient,
+    private readonly prefix: string,
+    private readonly clock: Clock,
+  ) {}
+
+  add(queue: string, jobs: number): void {
+    if (jobs <= 0) return;
+    const now = this.clock.now();
+    const tag = queueTag(this.prefix, queue);
+    const key = statsKey(tag, bucketAt(now));
+    this.counts.set(key, { tag, jobs: (this.counts.get(key)?.jobs ?? 0) + jobs });
+    if (this.timer !== undefined) return;
+    const waitMs = this.flushedAt + FLUSH_MS - now;
+    // A clock that went back must not hold the figures for longer than a second either.
+    if (waitMs <= 0) this.flush();
+    else this.timer = setTimeout(() => this.flush(), Math.min(waitMs, FLUSH_MS)).unref();
+  }
+
+  /** Sends what is left and waits for it, a second at most: Redis may be away for good. */
+  async close(patienceMs = FLUSH_MS): Promise<void> {
+    this.flush();
+    await settledWithin(patienceMs, this.sending);
+  }
+
+  private flush(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    if (this.counts.size === 0) return;
+    this.flushedAt = this.clock.now();
+    const writes = [...this.counts].map(([key, { tag, jobs }]) =>
+      writeOnce(
+        this.client,
+        requestKey(tag, requestToken()),
+        ['HINCRBY', key, 'a', jobs],
+        STATS_TTL,
+        REMEMBERED_SECONDS,
+      ),
+    );
+    this.counts.clear();
+    this.sending = Promise.all([this.sending, Promise.allSettled(writes)]).then(() => undefined);
+  }
+}

@@ -1,0 +1,327 @@
+import type { Clock } from '../../core/clock.js';
+import { type Priority, toBullPriority } from '../../core/job.js';
+import { BulkWrites } from '../../redis/bulk-writes.js';
+import { closeClient } from '../../redis/connect.js';
+import type { RedisClient } from '../../redis/types.js';
+import { ifReadable } from '../../redis/wrong-type.js';
+import { readJobData, toJobData } from '../job-data.js';
+import { STATS_BUCKET_MS, takesKey, wakeKey } from '../keys.js';
+import { packFields } from '../lua/pack.js';
+import { QueueScripts } from '../lua/script-client.js';
+import { countFiled, reroute, routeOf, routesArgument } from '../routes.js';
+import type { QueueConsumer, Settlement, TakenJob, TakeRoom } from '../types.js';
+import { expireAllDue } from './deadlines.js';
+import { popMarker } from './markers.js';
+import { encodeNotice } from './notice.js';
+import type { ResultStore } from './result-store.js';
+import {
+  FIELDS_BYTES,
+  groupRef,
+  NO_BYTES,
+  recordTtl,
+  resultOf,
+  settlementBytes,
+  storedTtl,
+} from './settlement.js';
+import { Sweeper } from './sweep.js';
+
+export interface ConsumerOptions {
+  prefix: string;
+  queue: string;
+  /** A `worker` connection, shared by all consumers of a process. */
+  client: RedisClient;
+  /** A `blocking` connection of this consumer alone. */
+  blocking: RedisClient;
+  workerId: string;
+  workerName: string;
+  lockMs: number;
+  /** Lost locks after which a job is failed as a poison pill. */
+  maxStalls: number;
+  /** Seconds a failed job (and its input, for retry) is kept. */
+  failedTtl: number;
+  clock: Clock;
+  /** For what is too large for `client`; shared by all consumers of a process. */
+  bulk?: BulkWrites | undefined;
+  /** A Redis for results alone; else they go beside the jobs. */
+  results?: ResultStore | undefined;
+}
+
+/** Jobs of one take: more would hold up everybody who uses this Redis. */
+const MOST_JOBS = 128;
+/** Room that is counted in rows. */
+const BY_ROWS: TakeRoom = { idle: 0, ahead: 0, horizonMs: 0, jobs: MOST_JOBS, runs: new Map() };
+
+/** Seconds after which a call to wake that no one heard is gone. */
+const ROUSE_TTL = 60;
+
+/** The worker's hold on one queue, by the scripts of `scripts.ts`. */
+export class BullConsumer implements QueueConsumer {
+  readonly queue: string;
+  private readonly scripts: QueueScripts;
+  private readonly sweeper: Sweeper;
+  private readonly bulk: BulkWrites;
+  private tokens = 0;
+  /** Numbers of the takes that are not answered yet: lanes and looks for urgent jobs take side by side. */
+  private readonly takesUnderWay = new Set<number>();
+  private nextDelayedAt = 0;
+  /** What it serves; undefined: whatever there is. */
+  private routes: ReadonlySet<string> | undefined;
+  more = false;
+  full = false;
+  private closed = false;
+
+  constructor(private readonly options: ConsumerOptions) {
+    this.queue = options.queue;
+    this.scripts = new QueueScripts(options.client, options.prefix, options.queue);
+    this.sweeper = new Sweeper(this.scripts);
+    this.bulk = options.bulk ?? new BulkWrites(options.client);
+  }
+
+  serve(routes: readonly string[]): void {
+    const before = this.routes;
+    if (before !== undefined && before.size === routes.length && routes.every((route) => before.has(route)))
+      return;
+    this.routes = new Set(routes);
+    // Asleep on the markers of what it served before, it must look for what it serves now.
+    if (before !== undefined) void this.rouse().catch(() => undefined);
+  }
+
+  /** Ends a wait for work, now or the next. */
+  private async rouse(): Promise<void> {
+    const key = this.rouseKey;
+    await this.options.client.multi().zadd(key, 0, '0').expire(key, ROUSE_TTL).exec();
+  }
+
+  private get rouseKey(): string {
+    return wakeKey(this.scripts.tag, `@${this.options.workerId}`);
+  }
+
+  async take(room: number | TakeRoom, moreUrgentThan?: Priority): Promise<TakenJob[]> {
+    const { clock, workerId, workerName, lockMs } = this.options;
+    const now = clock.now();
+    const token = `${workerId}:${++this.tokens}`;
+    const below = moreUrgentThan === undefined ? '' : toBullPriority(moreUrgentThan);
+    let slot = 0;
+    while (this.takesUnderWay.has(slot)) slot += 1;
+    this.takesUnderWay.add(slot);
+    const { routes } = this;
+    const wants = typeof room === 'number' ? { ...BY_ROWS, idle: room } : room;
+    const args = [
+      ...[token, lockMs, wants.idle, below, workerName, slot],
+      ...[routesArgument(routes, wants.runs), wants.ahead, wants.horizonMs, Math.min(wants.jobs, MOST_JOBS)],
+    ];
+    const reply = (await this.scripts.runBuffer('inferTake', ...args).finally(() => {
+      this.takesUnderWay.delete(slot);
+    })) as (Buffer | number | null)[];
+    this.nextDelayedAt = Number(reply[0]);
+    this.more = reply[1] !== 0;
+    this.full = reply[1] === 2;
+    const jobs: TakenJob[] = [];
+    for (let i = 2; i < reply.length; i += 7) {
+      const [id, data, timestamp, ats, atm, stc, ownInput] = reply.slice(i, i + 7);
+      const read = readJobData(String(data), String(id), this.queue);
+      const { damage, spec = foreignSpec(String(id), this.queue) } = read;
+      jobs.push({
+        spec,
+        token,
+        routed: read.spec !== undefined && routes?.has(routeOf(read.spec)) === true,
+        // An empty input is how a lost or foreign one reaches the worker, which fails it by name.
+        input: read.input ?? (Buffer.isBuffer(ownInput) ? ownInput : Buffer.alloc(0)),
+        submittedAt: Number(String(timestamp)),
+        takenAt: now,
+        attempt: Number(ats),
+        failures: Number(String(atm)),
+        stalls: Number(String(stc)),
+        ...(damage === undefined ? {} : { damage }),
+      });
+    }
+    return jobs;
+  }
+
+  /**
+   * Jobs that wait for a worker like this one, by read-only commands; those of a paused queue wait for no one. Of
+   * other models those count that no worker has met yet.
+   */
+  async waiting(): Promise<number> {
+    const { base } = this.scripts;
+    const { client, prefix } = this.options;
+    const [wait, prioritized, paused, filed] = await Promise.all([
+      ifReadable(client.llen(`${base}wait`), 0),
+      ifReadable(client.zcard(`${base}prioritized`), 0),
+      ifReadable(client.hexists(`${base}meta`, 'paused'), 0),
+      countFiled(client, prefix, this.queue),
+    ]);
+    const others = [...filed].filter(([route]) => this.routes?.has(route) === false);
+    const jobs = wait + prioritized - others.reduce((sum, [, count]) => sum + count, 0);
+    return paused === 1 ? 0 : Math.max(0, jobs);
+  }
+
+  async waitForWork(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.options;
+    const end = clock.now() + timeoutMs;
+    let dueAt = this.nextDelayedAt > clock.now() ? this.nextDelayedAt : end;
+    while (!signal.aborted && !this.closed) {
+      const score = await this.popMarker(Math.min(end, dueAt) - clock.now(), signal);
+      if (score === undefined || score <= clock.now()) return;
+      // A delayed job's marker only tells when to look: every take puts it back, so returning for it
+      // would spin until that time.
+      dueAt = Math.min(dueAt, score);
+    }
+  }
+
+  private popMarker(ms: number, signal: AbortSignal): Promise<number | undefined> {
+    const { tag, base } = this.scripts;
+    const wakes = [...(this.routes ?? [])].map((route) => wakeKey(tag, route));
+    const { blocking, client } = this.options;
+    // The first that has something is popped: what is for its models wakes others too only if this one leaves some.
+    return popMarker(blocking, client, [this.rouseKey, ...wakes, `${base}marker`], ms, signal);
+  }
+
+  /** A take of nothing puts back the markers of what waits. */
+  async passOn(): Promise<void> {
+    const none = ['-', 1, 0, '', '-', '', routesArgument(this.routes), 0, 0, 0];
+    const reply = (await this.scripts.run('inferTake', ...none)) as [number, number];
+    this.more = reply[1] !== 0;
+  }
+
+  async settle(settlements: Settlement[]): Promise<boolean[]> {
+    if (settlements.length === 0) return [];
+    const now = this.options.clock.now();
+    // The result first, then the commit: a completed job always has its result.
+    await Promise.all(settlements.map((settlement) => this.storeApart(settlement)));
+    const apart = this.options.results !== undefined;
+    const bytes = settlements.reduce((sum, one) => sum + (apart ? FIELDS_BYTES : settlementBytes(one)), 0);
+    const reply = (await this.bulk.run(bytes, (client) => {
+      const args: (string | number | Uint8Array)[] = [Math.floor(now / STATS_BUCKET_MS)];
+      for (const settlement of settlements) args.push(packFields(this.settleFields(settlement)));
+      return this.scriptsOn(client).run('inferSettle', ...args);
+    })) as number[];
+    return reply.map((ours) => ours === 1);
+  }
+
+  private scriptsOn(client: RedisClient): QueueScripts {
+    const { prefix, queue, client: shared } = this.options;
+    return client === shared ? this.scripts : new QueueScripts(client, prefix, queue);
+  }
+
+  /** The 15 fields of one job, in the order `SETTLE` documents. */
+  private settleFields(settlement: Settlement): (string | number | Uint8Array)[] {
+    const { job, kind } = settlement;
+    const { spec } = job;
+    const failure = 'failure' in settlement ? settlement.failure : undefined;
+    const reason = failure === undefined ? '1' : failure.message;
+    const failureJson = failure === undefined ? '' : JSON.stringify(failure);
+    if (kind === 'release' || kind === 'retry') {
+      const delay = kind === 'retry' ? Math.round(settlement.delayMs) : 0;
+      return [spec.id, job.token, kind, reason, '', failureJson, '', '', 0, 0, '', '', 0, '', delay];
+    }
+    if (job.damage !== undefined) {
+      return [spec.id, job.token, 'damaged', job.damage, '', '', '', '', 0, 0, '', '', 0, '', 0];
+    }
+    const result = spec.resultTtl > 0 ? resultOf(settlement) : NO_BYTES;
+    const apart = this.options.results !== undefined;
+    // Who asked later than at submit is told the bare end, and reads the rest.
+    const notice =
+      spec.reply === undefined
+        ? ''
+        : encodeNotice({
+            id: spec.id,
+            state: kind,
+            model: spec.model,
+            rows: spec.rows,
+            meta: settlement.meta,
+            ...(failure === undefined ? {} : { failure }),
+            size: result.byteLength,
+          });
+    // A failed job keeps its input for `retry`; any other drops the copy that rode in its data.
+    const data = kind === 'failed' ? '' : JSON.stringify(toJobData(spec, undefined));
+    const keep = kind === 'failed' ? this.options.failedTtl : recordTtl(spec);
+    return [
+      spec.id,
+      job.token,
+      kind,
+      reason,
+      JSON.stringify(settlement.meta),
+      failureJson,
+      apart ? '' : result,
+      notice,
+      storedTtl(spec),
+      keep,
+      spec.reply ?? '',
+      groupRef(spec.group),
+      kind === 'completed' ? spec.rows : kind === 'failed' ? (settlement.rowsDone ?? 0) : 0,
+      data,
+      0,
+    ];
+  }
+
+  /** With a results Redis of its own, a result goes there. */
+  private async storeApart(settlement: Settlement): Promise<void> {
+    const { results } = this.options;
+    const { spec, token } = settlement.job;
+    const result = resultOf(settlement);
+    if (results === undefined || spec.resultTtl === 0 || result.byteLength === 0) return;
+    await results.put(spec.queue, spec.id, token, result, storedTtl(spec));
+  }
+
+  async renew(jobs: TakenJob[]): Promise<{ lost: TakenJob[]; cancelled: TakenJob[] }> {
+    if (jobs.length === 0) return { lost: [], cancelled: [] };
+    const args = jobs.flatMap((job) => [job.spec.id, job.token]);
+    const reply = (await this.scripts.run('inferRenew', this.options.lockMs, ...args)) as number[];
+    return {
+      lost: jobs.filter((_, i) => reply[i] === 0),
+      cancelled: jobs.filter((_, i) => reply[i] === 2),
+    };
+  }
+
+  async recover(): Promise<{ requeued: string[]; poisoned: string[] }> {
+    const { maxStalls, failedTtl } = this.options;
+    const message = `its worker died or lost it ${maxStalls} times while it ran`;
+    const failure = JSON.stringify({
+      code: 'POISON',
+      message,
+      hint: 'look at the worker log for how it died; infer retry ID runs it again',
+    });
+    const reply = (await this.scripts.run(
+      'inferRecover',
+      maxStalls,
+      failure,
+      message,
+      failedTtl,
+    )) as string[];
+    const mid = reply.indexOf('');
+    return { requeued: reply.slice(0, mid), poisoned: reply.slice(mid + 1) };
+  }
+
+  expireDue(stopped = () => this.closed): Promise<string[]> {
+    return expireAllDue(this.scripts, stopped);
+  }
+
+  sweep(stopped = () => this.closed): Promise<number> {
+    return this.sweeper.sweep(stopped);
+  }
+
+  async reroute(paceMs?: number): Promise<void> {
+    await reroute(this.scripts, paceMs);
+  }
+
+  sweepInTurn(stopped = () => this.closed): Promise<number> {
+    return this.sweeper.inTurn(stopped);
+  }
+
+  /** Ends a pending wait and passes its marker on, so that an idle worker is not left asleep. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await closeClient(this.options.blocking);
+    const { client, workerId } = this.options;
+    await Promise.all([this.passOn(), client.del(takesKey(this.scripts.tag, workerId), this.rouseKey)]).catch(
+      () => undefined,
+    );
+  }
+}
+
+/** A job that other BullMQ code added: enough to fail it with a clear reason. */
+function foreignSpec(id: string, queue: string): TakenJob['spec'] {
+  return { id, queue, model: '', rows: 1, priority: 0, resultTtl: 3600 };
+}

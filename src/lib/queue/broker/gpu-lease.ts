@@ -1,0 +1,124 @@
+import type { ProcessMark } from '../../core/process-alive.js';
+import type { RedisClient } from '../../redis/types.js';
+import { leaseKey } from '../keys.js';
+
+/** Who may use a GPU. Two workers on one GPU share its memory, and the second usually dies of that. */
+export interface GpuLease extends ProcessMark {
+  /** The UUID of the GPU or MIG instance; `<host>:<index>` where nothing tells the UUID. */
+  device: string;
+  host: string;
+  /** Where the holder's process id means something, see `processPlace`. */
+  place: string;
+  /** The worker's name, for people. */
+  worker: string;
+  /** The worker's id: no other process ever has it. */
+  id: string;
+}
+
+/** A lease that is not renewed for so long has lapsed; workers renew every second. */
+const LEASE_TTL_MS = 15_000;
+/**
+ * The record outlives the lease: a holder that is silent and still runs at the same place, frozen or
+ * without Redis, still has the GPU's memory.
+ */
+const MEMORY_MS = 3_600_000;
+
+/**
+ * KEYS 1: the lease. ARGV: own record, own id, own place, the record whose process was seen to be
+ * gone (or empty), memory and time to live in ms. Answers the record that holds from now on.
+ */
+const LEASE = `
+local function take()
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[5])
+  return ARGV[1]
+end
+local held = redis.call('GET', KEYS[1])
+if not held or held == ARGV[4] then return take() end
+local ok, holder = pcall(cjson.decode, held)
+if not ok or type(holder) ~= 'table' then return take() end
+if holder.id == ARGV[2] then
+  redis.call('PEXPIRE', KEYS[1], ARGV[5])
+  return held
+end
+local silent = tonumber(ARGV[5]) - redis.call('PTTL', KEYS[1])
+if holder.place ~= ARGV[3] and silent > tonumber(ARGV[6]) then return take() end
+return held`;
+
+/** KEYS 1: the lease. ARGV: own id. */
+const RELEASE = `
+local held = redis.call('GET', KEYS[1])
+if not held then return 0 end
+local ok, holder = pcall(cjson.decode, held)
+if ok and type(holder) == 'table' and holder.id ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])`;
+
+/**
+ * Takes or renews the lease on a GPU, in one step; answers who holds it now. A holder at the same
+ * place keeps it while its process lives (`runs`) and loses it at once when that is gone; one
+ * elsewhere, whose process cannot be seen, keeps it until 15 s after its last renewal.
+ */
+export async function leaseGpu(
+  client: RedisClient,
+  prefix: string,
+  lease: GpuLease,
+  runs: (process: ProcessMark) => boolean,
+): Promise<GpuLease> {
+  const key = leaseKey(prefix, lease.device);
+  let gone = '';
+  for (;;) {
+    const args = [JSON.stringify(lease), lease.id, lease.place, gone, MEMORY_MS, LEASE_TTL_MS];
+    const held = String(await client.eval(LEASE, 1, key, ...args));
+    const holder = JSON.parse(held) as GpuLease;
+    if (holder.id === lease.id || holder.place !== lease.place || runs(holder)) return holder;
+    // Only this very record is replaced: someone may take the GPU over at the same moment.
+    gone = held;
+  }
+}
+
+/** Gives a lease back if it is still this worker's. */
+export async function releaseGpu(client: RedisClient, prefix: string, lease: GpuLease): Promise<void> {
+  await client.eval(RELEASE, 1, leaseKey(prefix, lease.device), lease.id);
+}
+
+/** Who holds a GPU, dead or alive, and for how long it has not been heard of, ms; undefined when no one does. */
+export async function readLease(
+  client: RedisClient,
+  prefix: string,
+  device: string,
+): Promise<{ holder: GpuLease; silentMs: number } | undefined> {
+  const key = leaseKey(prefix, device);
+  const [held, left] = await Promise.all([client.get(key), client.pttl(key)]);
+  if (held === null) return undefined;
+  try {
+    return { holder: JSON.parse(held) as GpuLease, silentMs: Math.max(0, MEMORY_MS - left) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** A worker that holds a GPU, as another process sees it. */
+export interface GpuHolder {
+  worker: string;
+  /** Null where the process id means another process here: on another host, or in another container. */
+  pid: number | null;
+}
+
+/** The holder of a lease as seen from `place`. */
+export function holderFrom(place: string, { worker, pid, place: theirs }: GpuLease): GpuHolder {
+  return { worker, pid: theirs === place ? pid : null };
+}
+
+/**
+ * The worker that a GPU would be refused for, seen from `place`: one that runs there, or one
+ * elsewhere that was heard of within 15 s.
+ */
+export function holds(
+  lease: { holder: GpuLease; silentMs: number } | undefined,
+  place: string,
+  runs: (process: ProcessMark) => boolean,
+): GpuLease | undefined {
+  if (lease === undefined) return undefined;
+  const { holder, silentMs } = lease;
+  const alive = holder.place === place ? runs(holder) : silentMs <= LEASE_TTL_MS;
+  return alive ? holder : undefined;
+}

@@ -1,0 +1,141 @@
+import { InferError } from '../../core/errors.js';
+import { ExitCode } from '../../core/exit-codes.js';
+import { idTime, printable } from '../../core/job.js';
+import type { RedisClient } from '../../redis/types.js';
+import { worded } from '../../redis/worded.js';
+import { isWrongValue } from '../../redis/wrong-type.js';
+import { findDamage, groupDamaged } from '../damage.js';
+import { groupKey } from '../keys.js';
+import type { QueueScripts, ScriptName } from '../lua/script-client.js';
+import type { JobSpec } from '../types.js';
+import { jobLost } from './data-watch.js';
+
+/** Seconds a group is kept that is not closed, from the last word of who sends it. */
+const OPEN_GROUP_TTL = 7 * 86_400;
+
+/** A sender of a group that was not heard of for so long, in ms by the clock of Redis, sends no more. */
+export const SENDER_LEASE_MS = 15_000;
+
+/**
+ * How rows are cut into chunks (`ChunkBuilder`). A group that was begun in one way and sent on in another would
+ * have rows twice and others never.
+ */
+const CUTTING = '2';
+
+/** How a group stood when a sender opened it, see `OPEN_GROUP`. */
+export type GroupOpening = 'new' | 'open' | 'closed' | 'cancelled' | 'abandoned' | 'other';
+
+/** What is left to do for a sender that gives up, see `LEAVE_GROUP`. */
+export type GroupLeaving = 'ours' | 'shared' | 'closed' | 'gone';
+
+/** What a group ends with: rows and jobs sent, and those of the jobs that are not in the queue. */
+interface GroupEnd {
+  rows: number;
+  jobs: number;
+  missing?: number | undefined;
+}
+
+/**
+ * A group from its first sender to its end, each step one script. `sender` is a token of one submit: several
+ * may send the same group, and only the last of them may take it back.
+ */
+export class GroupLife {
+  constructor(
+    private readonly client: RedisClient,
+    private readonly prefix: string,
+    private readonly scriptsOf: (queue: string) => QueueScripts,
+  ) {}
+
+  /** Begins a group, or joins those who send it. */
+  async open(
+    group: Pick<JobSpec, 'id' | 'queue' | 'model' | 'priority' | 'resultTtl' | 'notBefore'>,
+    sender: string,
+  ): Promise<GroupOpening> {
+    const { queue, id, model, priority, resultTtl: ttl, notBefore: start } = group;
+    const fields = { model, priority, ttl, ...(start === undefined ? {} : { start }) };
+    const args = [sender, OPEN_GROUP_TTL, CUTTING, ...Object.entries(fields).flat()];
+    return (await this.run(queue, 'inferOpenGroup', id, ...args)) as GroupOpening;
+  }
+
+  /**
+   * Notes what a sender has sent so far, and that it is at work. @throws InferError CANCELLED when the
+   * group was cancelled, GROUP_GONE when it was taken back, JOB_LOST when Redis lost it.
+   */
+  async note(queue: string, id: string, sender: string, sent: GroupEnd): Promise<void> {
+    const args = [sender, sent.jobs, sent.rows, OPEN_GROUP_TTL];
+    await this.accepted(queue, id, sender, await this.run(queue, 'inferNoteChunks', id, ...args));
+  }
+
+  /**
+   * Rows and chunk jobs are final; answers true when all of them have ended already.
+   * @throws InferError CANCELLED, GROUP_GONE, JOB_LOST; ID_TAKEN when another sender has closed it with other rows.
+   */
+  async close(queue: string, id: string, sender: string, { rows, jobs }: GroupEnd): Promise<boolean> {
+    const answer = await this.run(queue, 'inferCloseGroup', id, sender, rows, jobs, '', 0);
+    return (await this.accepted(queue, id, sender, answer)) === 1;
+  }
+
+  /** The same for a group that is taken back or was cancelled, and ends without all its rows. */
+  async end(queue: string, id: string, sender: string, { rows, jobs, missing = 0 }: GroupEnd): Promise<void> {
+    await this.run(queue, 'inferCloseGroup', id, sender, rows, jobs, '1', missing);
+  }
+
+  /** A sender gives up; answers what that means for the group, and how many chunks all senders sent. */
+  async leave(queue: string, id: string, sender: string): Promise<{ what: GroupLeaving; added: number }> {
+    const reply = await this.run(queue, 'inferLeaveGroup', id, sender, SENDER_LEASE_MS);
+    const [what, added] = reply as [GroupLeaving, number];
+    return { what, added };
+  }
+
+  /** Forgets a group that this sender takes back before any of its chunks ran; false when some did. */
+  async forget(queue: string, id: string, sender: string, chunks: number): Promise<boolean> {
+    return (await this.run(queue, 'inferForgetGroup', id, sender, chunks)) === 1;
+  }
+
+  /** Cancels a group: its senders stop. True when there is none of them to close it. */
+  async cancel(queue: string, id: string): Promise<boolean> {
+    return (await this.run(queue, 'inferCancelGroup', id, SENDER_LEASE_MS)) === 1;
+  }
+
+  /** The answer of a script, unless the group is not to be sent any more. */
+  private async accepted(queue: string, id: string, sender: string, answer: unknown): Promise<unknown> {
+    // The group was there when this sender, whose token tells when that was, opened it.
+    const known = { queue, seenAt: idTime(sender) };
+    const lost = answer === 'gone' ? await jobLost(this.client, this.prefix, id, known) : undefined;
+    if (lost !== undefined) throw lost;
+    return refuse(id, answer);
+  }
+
+  private run(queue: string, name: ScriptName, ...args: (string | number)[]): Promise<unknown> {
+    const done = this.scriptsOf(queue).run(name, ...args);
+    const named = done.catch(async (error: unknown) => {
+      if (!isWrongValue(error)) throw error;
+      const key = groupKey(this.scriptsOf(queue).tag, String(args[0]));
+      throw groupDamaged(String(args[0]), await findDamage(this.client, key, 'its record', 'hash'));
+    });
+    return worded(this.client, named);
+  }
+}
+
+/** The answer of a script, unless it is that the group is not to be sent any more. */
+function refuse(id: string, answer: unknown): unknown {
+  const name = printable(id);
+  if (answer === 'cancelled') throw new InferError('CANCELLED', `group ${name} was cancelled`);
+  if (answer === 'gone') {
+    throw new InferError(
+      'GROUP_GONE',
+      `group ${name} was taken back by another submit of it, or has expired`,
+      {
+        hint: 'send the rows again',
+        exitCode: ExitCode.TryAgain,
+      },
+    );
+  }
+  if (answer === 'other') {
+    throw new InferError('ID_TAKEN', `group ${name} was closed with other rows`, {
+      hint: 'send these rows under another --id',
+      exitCode: ExitCode.Usage,
+    });
+  }
+  return answer;
+}

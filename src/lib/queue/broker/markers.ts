@@ -1,0 +1,40 @@
+import type { RedisClient } from '../../redis/types.js';
+import { isWrongValue } from '../../redis/wrong-type.js';
+
+/**
+ * Sleeps on markers, the first of which is looked at first: its score, 0 for work that is there, else when a delayed
+ * job is due. Undefined when none came in time or the signal fired. Markers hold nothing that could be lost: one of
+ * another type is removed, or it would end every sleep at once.
+ * @param blocking a `blocking` connection that nothing else uses meanwhile
+ */
+export function popMarker(
+  blocking: RedisClient,
+  client: RedisClient,
+  keys: readonly string[],
+  ms: number,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  // Redis 6+ takes fractions of a second; 0 would mean "forever".
+  const woken = blocking.bzpopmin(...keys, Math.max(0.01, ms / 1000));
+  return new Promise((resolve) => {
+    const done = (score?: number) => {
+      signal.removeEventListener('abort', stop);
+      resolve(score);
+    };
+    const stop = () => done();
+    signal.addEventListener('abort', stop, { once: true });
+    woken.then(
+      (reply) => done(reply === null ? undefined : Number(reply[2])),
+      (error: unknown) => {
+        if (isWrongValue(error)) void removeDamaged(client, keys).then(stop, stop);
+        else stop();
+      },
+    );
+  });
+}
+
+async function removeDamaged(client: RedisClient, keys: readonly string[]): Promise<void> {
+  const types = await Promise.all(keys.map((key) => client.type(key)));
+  const damaged = keys.filter((_, i) => types[i] !== 'zset' && types[i] !== 'none');
+  await Promise.all(damaged.map((key) => client.del(key)));
+}

@@ -1,0 +1,191 @@
+import { newId } from '../../core/job.js';
+import { serverNow } from '../../redis/server-clock.js';
+import type { RedisClient } from '../../redis/types.js';
+import { ifReadable } from '../../redis/wrong-type.js';
+import { arrivingKey, bullBase, groupKey, inputKey, queuesKey, queueTag } from '../keys.js';
+import { QueueScripts } from '../lua/script-client.js';
+import type { ChunkOf, JobSpec } from '../types.js';
+
+export type MoveOutcome =
+  | 'moved'
+  | 'same queue'
+  /** It runs or has ended. */
+  | 'not waiting'
+  | 'unknown'
+  /** The other queue has a job of this id. */
+  | 'id taken'
+  /** Another move of it to the same queue is under way. */
+  | 'being moved'
+  /** More chunks of its group are on their way: what is there of it may still be cancelled. */
+  | 'group open'
+  /** A chunk's group cannot count it from another server of a Cluster. */
+  | 'chunk in a Cluster';
+
+/** A copy at the target that cannot be taken yet. */
+export interface Parked {
+  id: string;
+  source: string;
+  attempt: string;
+  fingerprint: string;
+  group: ChunkOf | undefined;
+}
+
+/** A copy whose mover has said nothing for so long, in ms, is settled by others. */
+const ABANDONED_MS = 10_000;
+const TRIES = 5;
+/** Copies looked at in one go. */
+const SETTLED_AT_ONCE = 100;
+
+/** Brings waiting jobs to another queue: the steps and their reason are in scripts-move.ts. */
+export class Mover {
+  private readonly to: QueueScripts;
+  private registered = false;
+
+  constructor(
+    private readonly client: RedisClient,
+    private readonly prefix: string,
+    readonly target: string,
+  ) {
+    this.to = new QueueScripts(client, prefix, target);
+  }
+
+  /** One job, with its input, priority, deadline, tries and waiting clients. */
+  async move(id: string, source: string): Promise<MoveOutcome> {
+    if (source === this.target) return 'same queue';
+    for (let attempt = 1; ; attempt++) {
+      const parked = await this.park(id, source);
+      if (typeof parked === 'string') return parked;
+      const out = await this.takeOut(parked);
+      if (out === 'done') {
+        await this.bringIn(parked);
+        return 'moved';
+      }
+      await this.to.run('inferMoveDrop', id, `${source} ${parked.attempt}`);
+      // It was given another priority, say: copied once more.
+      if (out !== 'changed' || attempt === TRIES) return 'not waiting';
+    }
+  }
+
+  /** Copies a job to where no one takes it yet. */
+  async park(id: string, source: string): Promise<Parked | Exclude<MoveOutcome, 'moved'>> {
+    const base = bullBase(this.prefix, source);
+    const [fields, input, prioritized, delayed, wait] = await Promise.all([
+      ifReadable(this.client.hgetall(base + id), {} as Record<string, string>),
+      ifReadable(this.client.getBuffer(inputKey(queueTag(this.prefix, source), id)), null),
+      this.client.zscore(`${base}prioritized`, id),
+      this.client.zscore(`${base}delayed`, id),
+      ifReadable(this.client.lpos(`${base}wait`, id), null),
+    ]);
+    if (fields.data === undefined) return 'unknown';
+    if (prioritized === null && delayed === null && wait === null) return 'not waiting';
+    const { data, group } = rehomed(fields.data, source, this.target);
+    if (group !== undefined && this.client.isCluster) return 'chunk in a Cluster';
+    if (group !== undefined && !(await this.isClosed(group, source))) return 'group open';
+    if (!this.registered) await this.client.hsetnx(queuesKey(this.prefix), this.target, '{}');
+    this.registered = true;
+    const attempt = newId('j');
+    // Its waiters are told by the queue they wait at, and listen at the new one then.
+    const { rl: _lists, mvx: _given, ...kept } = fields;
+    const copy = {
+      ...kept,
+      data,
+      ...(delayed === null ? {} : { mvat: String(Math.floor(Number(delayed) / 4096)) }),
+    };
+    const flat = Object.entries(copy).flat();
+    const put = () => this.to.run('inferMovePark', id, `${source} ${attempt}`, input ?? '', ...flat);
+    let reply = await put();
+    if (reply === 2) {
+      // Its mover died or is slow: it cannot commit any more, or has.
+      if (await settleArrival(this.client, this.prefix, this.target, id)) return 'same queue';
+      reply = await put();
+    }
+    if (reply !== 1) return reply === 2 ? 'being moved' : 'id taken';
+    const fingerprint = [fields.ats ?? '0', fields.atm ?? '0', fields.priority ?? '0', fields.cr ?? ''].join(
+      ' ',
+    );
+    return { id, source, attempt, fingerprint, group };
+  }
+
+  private async isClosed({ id, home }: ChunkOf, source: string): Promise<boolean> {
+    const tag = queueTag(this.prefix, home ?? source);
+    return (await this.client.hget(groupKey(tag, id), 'closed')) === '1';
+  }
+
+  /** The commit: takes it out of its queue if it still waits there as it was copied. */
+  async takeOut({
+    id,
+    source,
+    attempt,
+    fingerprint,
+    group,
+  }: Parked): Promise<'done' | 'changed' | 'not waiting'> {
+    const from = new QueueScripts(this.client, this.prefix, source);
+    const ref = group === undefined ? '' : group.home === undefined ? group.id : `${group.id}@${group.home}`;
+    const args = [id, attempt, this.target, fingerprint, ref, group?.index ?? 0];
+    const reply = await from.run('inferMoveOut', ...args);
+    return reply === 1 ? 'done' : reply === 2 ? 'changed' : 'not waiting';
+  }
+
+  /** Lets the copy wait like any other job. */
+  async bringIn({ id, source, attempt }: Pick<Parked, 'id' | 'source' | 'attempt'>): Promise<void> {
+    await this.to.run('inferMoveIn', id, `${source} ${attempt}`);
+    await new QueueScripts(this.client, this.prefix, source).run('inferMoveForget', id, attempt, this.target);
+  }
+}
+
+/**
+ * Ends all moves to a queue that were left half done: brought in where they had committed, else dropped,
+ * since the job still waits where it was. Workers of the queue call it; answers how many there were.
+ */
+export async function settleArrivals(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  options: { abandonedMs?: number; stopped?: () => boolean } = {},
+): Promise<number> {
+  const { abandonedMs = ABANDONED_MS, stopped = () => false } = options;
+  const until = String((await serverNow(client)) - abandonedMs);
+  const key = arrivingKey(queueTag(prefix, queue));
+  for (let settled = 0; ; ) {
+    const ids = await ifReadable(client.zrangebyscore(key, '-inf', until, 'LIMIT', 0, SETTLED_AT_ONCE), []);
+    for (const id of ids) await settleArrival(client, prefix, queue, id);
+    settled += ids.length;
+    if (ids.length < SETTLED_AT_ONCE || stopped()) return settled;
+  }
+}
+
+/** Answers whether the move had committed, so that the job is here now. */
+async function settleArrival(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  id: string,
+): Promise<boolean> {
+  const moved = await ifReadable(client.hget(bullBase(prefix, queue) + id, 'mv'), null);
+  const [source, attempt] = (moved ?? '').split(' ');
+  if (source === undefined || source === '' || attempt === undefined) {
+    await client.zrem(arrivingKey(queueTag(prefix, queue)), id);
+    return false;
+  }
+  const from = new QueueScripts(client, prefix, source);
+  const committed = (await from.run('inferMoveFence', id, attempt, queue)) === 1;
+  if (committed) await new Mover(client, prefix, queue).bringIn({ id, source, attempt });
+  else await new QueueScripts(client, prefix, queue).run('inferMoveDrop', id, `${source} ${attempt}`);
+  return committed;
+}
+
+/** Job data as the target has it: no reply list of the former queue, and a chunk knows where its group is. */
+function rehomed(json: string, source: string, target: string): { data: string; group: ChunkOf | undefined } {
+  let data: { s?: Partial<JobSpec> };
+  try {
+    data = JSON.parse(json) as { s?: Partial<JobSpec> };
+  } catch {
+    return { data: json, group: undefined };
+  }
+  if (typeof data?.s !== 'object' || data.s === null) return { data: json, group: undefined };
+  const { reply: _reply, group, ...spec } = data.s;
+  if (group === undefined) return { data: JSON.stringify({ ...data, s: spec }), group };
+  const { home = source, ...chunk } = group;
+  const moved = home === target ? chunk : { ...chunk, home };
+  return { data: JSON.stringify({ ...data, s: { ...spec, group: moved } }), group };
+}

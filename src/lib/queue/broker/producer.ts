@@ -1,0 +1,311 @@
+import type { JobsOptions, Queue } from 'bullmq';
+import type { Clock } from '../../core/clock.js';
+import type { InferError } from '../../core/errors.js';
+import { checkTimeLimit, chunkId, toBullPriority } from '../../core/job.js';
+import { BulkWrites } from '../../redis/bulk-writes.js';
+import { SizeRefused } from '../../redis/size-limits.js';
+import type { RedisClient } from '../../redis/types.js';
+import { worded } from '../../redis/worded.js';
+import { damageOfJob, nameDamage, notRepairable } from '../damage.js';
+import { INLINE_INPUT_BYTES, jobName, toJobData } from '../job-data.js';
+import { inputKey } from '../keys.js';
+import { QueueScripts } from '../lua/script-client.js';
+import { queueOfChunk } from '../read/reader.js';
+import { registerQueues } from '../registry.js';
+import { reroute } from '../routes.js';
+import type { GroupRecord, JobSpec, NewJob, SubmittedJob } from '../types.js';
+import { Admission } from './admission.js';
+import { Arrivals } from './arrivals.js';
+import { noteUse, onLoss } from './data-watch.js';
+import { expireDue } from './deadlines.js';
+import { GroupLife } from './group-life.js';
+import { openQueue } from './open-queue.js';
+import { asInferError, inputTooLarge, resultTooLarge } from './too-large.js';
+import { untilLoaded } from './unloaded.js';
+
+/** Seconds an input outlives a submitter that dies between storing it and adding its job. */
+const ORPHAN_INPUT_TTL = 86_400;
+/** About what Redis holds of a job besides its input. */
+const JOB_BYTES = 1024;
+
+/** How long a queue's name counts as known to Redis. */
+const REGISTER_EVERY_MS = 10_000;
+
+/** Jobs put back in one script: about 5 ms of Redis time. */
+const RETRY_BATCH = 200;
+
+/** The submitting side: BullMQ adds the jobs, our keys carry what is too large to ride along. */
+export class Producer {
+  private readonly queues = new Map<string, Promise<Queue>>();
+  private readonly scripts = new Map<string, QueueScripts>();
+  /** When each queue was named last. */
+  private readonly registered = new Map<string, number>();
+  private readonly admission: Admission;
+  private readonly arrivals: Arrivals;
+  private readonly bulk: BulkWrites;
+
+  constructor(
+    private readonly client: RedisClient,
+    private readonly prefix: string,
+    private readonly clock: Clock,
+  ) {
+    this.admission = new Admission(client, clock);
+    this.bulk = new BulkWrites(client);
+    this.arrivals = new Arrivals(client, prefix, clock);
+    onLoss(client, () => void this.registerAgain().catch(() => undefined));
+  }
+
+  /**
+   * Adds jobs of one queue in one round trip, two when an input is too large to ride along. `checkIds` asks
+   * first whether an id is there already: pass it for ids a caller chose, which may come twice.
+   * @throws InferError REDIS_FULL (75) above the high-water mark, INPUT_TOO_LARGE or RESULT_TOO_LARGE (65)
+   *   for what Redis will never take: nothing was added.
+   */
+  submit(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {
+    // Safe to repeat: a job of an id that is there is not added again.
+    const added = untilLoaded(() => this.add(queue, jobs, checkIds)).catch(async (error: unknown) => {
+      throw await nameDamage(this.client, this.prefix, queue, error);
+    });
+    return worded(this.client, added);
+  }
+
+  private async add(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {
+    await this.checkSizes(jobs);
+    await this.admission.check(jobs.reduce((sum, job) => sum + job.input.byteLength + JOB_BYTES, 0));
+    const scripts = this.scriptsOf(queue);
+    const known = checkIds
+      ? await Promise.all(jobs.map((job) => this.client.exists(scripts.base + job.spec.id)))
+      : jobs.map(() => 0);
+    const fresh = jobs.filter((_, i) => known[i] === 0);
+    const bull = await this.queueOf(queue);
+    const now = this.clock.now();
+    // Before the job is added, since STORE_INPUT leaves out the input of a job that is there: sent side by side it can
+    // come second, over a connection of its own, or after a Redis that had forgotten this script and not BullMQ's.
+    const large = fresh.filter((job) => !ridesAlong(job));
+    await Promise.all(large.map((job) => this.store(scripts, 'inferStoreInput', job, ORPHAN_INPUT_TTL)));
+    const adding = addAll(
+      bull,
+      fresh.map((job) => ({
+        name: jobName(job.spec),
+        data: toJobData(job.spec, ridesAlong(job) ? job.input : undefined),
+        opts: {
+          jobId: job.spec.id,
+          priority: toBullPriority(job.spec.priority),
+          ...timesOf(job.spec, now),
+        },
+      })),
+    );
+    // Sent together with the jobs.
+    const stored = large.map((job) => this.client.exists(inputKey(scripts.tag, job.spec.id)));
+    await Promise.all([adding, ...stored]);
+    for (const [i, job] of large.entries()) {
+      // It has ended already, or Redis lost its data in between.
+      if ((await stored[i]) === 0) await this.store(scripts, 'inferRestoreInput', job);
+    }
+    this.arrivals.add(queue, fresh.length);
+    return jobs.map((job, i) => ({ id: job.spec.id, duplicate: known[i] === 1 }));
+  }
+
+  private async store(
+    scripts: QueueScripts,
+    script: 'inferStoreInput' | 'inferRestoreInput',
+    { spec, input }: NewJob,
+    ...ttl: number[]
+  ): Promise<void> {
+    try {
+      await this.bulk.run(input.byteLength, (client) => {
+        const on = client === this.client ? scripts : new QueueScripts(client, this.prefix, spec.queue);
+        return on.run(script, spec.id, asBuffer(input), ...ttl);
+      });
+    } catch (error) {
+      throw error instanceof SizeRefused ? inputTooLarge(error) : error;
+    }
+  }
+
+  /** Refuses up front what Redis will never take: the largest input, and the largest result as far as it is known. */
+  private async checkSizes(jobs: readonly NewJob[]): Promise<void> {
+    const refuse = async (bytes: number, worded: (refused: SizeRefused) => InferError): Promise<void> => {
+      try {
+        await this.bulk.check(bytes);
+      } catch (error) {
+        throw error instanceof SizeRefused ? worded(error) : error;
+      }
+    };
+    await refuse(Math.max(0, ...jobs.map(({ input }) => input.byteLength)), inputTooLarge);
+    await refuse(
+      Math.max(0, ...jobs.map(({ spec, resultBytes = 0 }) => (spec.resultTtl === 0 ? 0 : resultBytes))),
+      (refused) => asInferError(resultTooLarge(refused)),
+    );
+  }
+
+  /** Ends jobs of a queue that are past their deadline, `id` before all others. */
+  async expireDue(queue: string, id?: string): Promise<void> {
+    await expireDue(this.scriptsOf(queue), id);
+  }
+
+  /**
+   * Names the queue to `inspect` and to id look-ups: with the first job, and again every ten seconds, since the
+   * names are gone when Redis has lost its data, and a client may live for months.
+   */
+  async registerQueue(queue: string): Promise<void> {
+    noteUse(this.client, queue);
+    const now = this.clock.now();
+    const ago = now - (this.registered.get(queue) ?? Number.NEGATIVE_INFINITY);
+    if (ago >= 0 && ago < REGISTER_EVERY_MS) return;
+    await registerQueues(this.client, this.prefix, [queue]);
+    this.registered.set(queue, now);
+  }
+
+  /** Names all of its queues again, since Redis has lost them. */
+  private async registerAgain(): Promise<void> {
+    const queues = [...this.registered.keys()];
+    this.registered.clear();
+    await Promise.all(queues.map((queue) => this.registerQueue(queue)));
+  }
+
+  /** The life of groups; their chunks are jobs like others. */
+  get groups(): GroupLife {
+    return new GroupLife(this.client, this.prefix, (queue) => this.scriptsOf(queue));
+  }
+
+  /**
+   * Cancels a job; undefined when it is unknown. `active` means its worker was asked and has not
+   * answered yet.
+   */
+  async cancel(queue: string, id: string): Promise<string | undefined> {
+    const message = 'cancelled on request';
+    const failure = { code: 'CANCELLED', message };
+    const state = await worded(
+      this.client,
+      this.scriptsOf(queue).run('inferCancel', id, JSON.stringify(failure), message, 3600),
+    );
+    return typeof state === 'string' ? state : undefined;
+  }
+
+  /** Cancels the chunks of a group that have not ended; answers how many of each state there are. */
+  async cancelGroup(group: GroupRecord): Promise<Record<string, number>> {
+    const states: Record<string, number> = {};
+    const orphan = await this.groups.cancel(group.queue, group.id);
+    for (let index = 0; index < group.jobs; index++) {
+      const state = (await this.cancel(queueOfChunk(group, index), chunkId(group.id, index))) ?? 'unknown';
+      states[state] = (states[state] ?? 0) + 1;
+    }
+    if (orphan) {
+      const { queue, id, rows, jobs } = group;
+      await this.groups.end(queue, id, '', { rows, jobs, missing: states.unknown ?? 0 });
+    }
+    return states;
+  }
+
+  /**
+   * Puts failed jobs back to waiting at their own priority; answers how many were. What is damaged of them is
+   * repaired first, where that can be done.
+   * @param timeLimitMs their time limit from now on [the one they have]
+   * @throws InferError TIME_LIMIT_RANGE (exit 2); JOB_DAMAGED (exit 1) for one job that cannot be repaired.
+   */
+  async retry(queue: string, ids: readonly string[], timeLimitMs?: number): Promise<number> {
+    const limit = timeLimitMs === undefined ? '' : checkTimeLimit(timeLimitMs);
+    let retried = 0;
+    for (let from = 0; from < ids.length; from += RETRY_BATCH) {
+      const batch = ids.slice(from, from + RETRY_BATCH);
+      const reply = (await this.scriptsOf(queue).run('inferRetry', limit, ...batch)) as number[];
+      retried += reply.filter((one) => one === 1).length;
+      const [damaged] = reply.flatMap((one, i) => (one === -2 ? [batch[i] as string] : []));
+      if (damaged !== undefined && ids.length === 1) throw await this.beyondRepair(queue, damaged);
+    }
+    this.arrivals.add(queue, retried);
+    return retried;
+  }
+
+  private async beyondRepair(queue: string, id: string): Promise<InferError> {
+    const known = await damageOfJob(this.client, this.prefix, queue, id);
+    return notRepairable(id, known?.what ?? 'its record cannot be read');
+  }
+
+  /** The failed chunks of a group; answers how many. */
+  async retryGroup(group: GroupRecord, timeLimitMs?: number): Promise<number> {
+    const byQueue = new Map<string, string[]>();
+    for (let index = 0; index < group.jobs; index++) {
+      const queue = queueOfChunk(group, index);
+      const ids = byQueue.get(queue) ?? [];
+      ids.push(chunkId(group.id, index));
+      byQueue.set(queue, ids);
+    }
+    let retried = 0;
+    for (const [queue, ids] of byQueue) retried += await this.retry(queue, ids, timeLimitMs);
+    return retried;
+  }
+
+  /** Every job that is in the failed set now, oldest failure first. */
+  async retryFailed(queue: string, timeLimitMs?: number): Promise<number> {
+    const ids = await this.client.zrange(`${this.scriptsOf(queue).base}failed`, '0', '-1');
+    return this.retry(queue, ids, timeLimitMs);
+  }
+
+  /** Pauses or resumes a queue: running jobs finish, nothing new starts. */
+  async setPaused(queue: string, paused: boolean): Promise<void> {
+    const bull = await this.queueOf(queue);
+    if (paused) await bull.pause();
+    else {
+      await bull.resume();
+      // BullMQ's marker wakes one worker, which may serve none of the models that wait.
+      await reroute(this.scriptsOf(queue));
+    }
+  }
+
+  /** @param patienceMs how long what is on its way may take [1000] */
+  async close(patienceMs?: number): Promise<void> {
+    await Promise.all([this.arrivals.close(patienceMs), this.bulk.close()]);
+    const close = async (queue: Promise<Queue>) => (await queue).close();
+    await Promise.all([...this.queues.values()].map((queue) => close(queue).catch(() => undefined)));
+  }
+
+  private scriptsOf(queue: string): QueueScripts {
+    let scripts = this.scripts.get(queue);
+    if (scripts === undefined) {
+      scripts = new QueueScripts(this.client, this.prefix, queue);
+      this.scripts.set(queue, scripts);
+    }
+    return scripts;
+  }
+
+  private queueOf(name: string): Promise<Queue> {
+    let queue = this.queues.get(name);
+    if (queue === undefined) {
+      queue = openQueue(this.client, this.scriptsOf(name).tag, name);
+      this.queues.set(name, queue);
+      queue.catch(() => this.queues.delete(name));
+    }
+    return queue;
+  }
+}
+
+/** Whether an input goes in the job's data; a larger one has a key of its own. */
+function ridesAlong({ input }: NewJob): boolean {
+  return input.byteLength <= INLINE_INPUT_BYTES;
+}
+
+/**
+ * When a job was submitted, and BullMQ's delayed set, from which the take script brings jobs that are due
+ * to their place by priority. Both by Redis's clock.
+ */
+function timesOf({ notBefore }: JobSpec, now: number): JobsOptions {
+  return {
+    timestamp: now,
+    ...(notBefore === undefined || notBefore <= now ? {} : { delay: notBefore - now }),
+  };
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Adds jobs in one round trip; one alone is spared the transaction that many come in. */
+async function addAll(
+  queue: Queue,
+  jobs: { name: string; data: object; opts: JobsOptions }[],
+): Promise<void> {
+  const [only] = jobs;
+  if (only !== undefined && jobs.length === 1) await queue.add(only.name, only.data, only.opts);
+  else if (jobs.length > 0) await queue.addBulk(jobs);
+}

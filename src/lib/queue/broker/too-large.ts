@@ -1,0 +1,58 @@
+import { type FailureRecord, InferError } from '../../core/errors.js';
+import { ExitCode } from '../../core/exit-codes.js';
+import { formatBytes } from '../../core/units.js';
+import { checkSize, type SizeLimit, SizeRefused } from '../../redis/size-limits.js';
+import type { Settlement } from '../types.js';
+
+const HINT =
+  'submit fewer rows in one job, ask for fewer outputs, use --no-result, or raise proto-max-bulk-len and client-query-buffer-limit on the server that stores results';
+
+/** An input that Redis will never take: nothing of it was queued. */
+export function inputTooLarge({ bytes, limitText }: SizeRefused): InferError {
+  return new InferError(
+    'INPUT_TOO_LARGE',
+    `the input of one job has ${formatBytes(bytes)}, more than Redis takes in one value (${limitText})`,
+    {
+      hint: 'submit fewer rows in one job, or raise proto-max-bulk-len and client-query-buffer-limit on the server',
+      exitCode: ExitCode.BadInput,
+    },
+  );
+}
+
+/** A failure as the error of a call that it stops. */
+export function asInferError({ code, message, hint }: FailureRecord): InferError {
+  return new InferError(code, message, { hint, exitCode: ExitCode.BadInput });
+}
+
+/** Why a job whose result Redis will never take has failed. */
+export function resultTooLarge({ bytes, limitText }: SizeRefused): FailureRecord {
+  return {
+    code: 'RESULT_TOO_LARGE',
+    message: `its result has ${formatBytes(bytes)}, more than Redis takes in one value (${limitText})`,
+    hint: HINT,
+  };
+}
+
+/**
+ * The outcome to store in place of one that is too large: failed for that reason, or as it had failed but
+ * without the rows that were done. Undefined when it carries no result that could be left out.
+ */
+export function withoutResult(settlement: Settlement, refused: SizeRefused): Settlement | undefined {
+  const { job } = settlement;
+  if (settlement.kind === 'completed') {
+    return { kind: 'failed', job, failure: resultTooLarge(refused), meta: settlement.meta };
+  }
+  if (settlement.kind !== 'failed' || settlement.partial === undefined) return undefined;
+  const { failure, meta } = settlement;
+  const lost = `; the outputs of its good rows, ${formatBytes(refused.bytes)}, are too large for Redis and were not kept`;
+  return { kind: 'failed', job, meta, failure: { ...failure, message: `${failure.message}${lost}` } };
+}
+
+/** @throws InferError RESULT_TOO_LARGE when a result of so many bytes cannot fit: its job need not run to find out. */
+export function checkResultSize(bytes: number, limit: SizeLimit): void {
+  try {
+    checkSize(bytes, limit);
+  } catch (error) {
+    throw error instanceof SizeRefused ? asInferError(resultTooLarge(error)) : error;
+  }
+}

@@ -1,0 +1,307 @@
+import { BOUNDS } from '../../core/bounds.js';
+import { PRELUDE } from './prelude.js';
+import { ROUTED_TAKE } from './route.js';
+import { TIMELINE } from './timeline.js';
+
+/**
+ * The worker's side of the queue as Lua scripts over BullMQ's own data layout (bullmq 6.7: job
+ * hashes, `prioritized` and `delayed` sorted sets, `active` list, `<id>:lock`, `marker`).
+ *
+ * Why not BullMQ's Worker: it runs one script per job and takes one job per script, which bounds the
+ * rate, a freed slot cannot ask "anything more urgent than this?", a result
+ * cannot be written in the same step as the completion, and jobs recovered from a dead worker lose
+ * their priority. These scripts take and end many jobs at once and do each of those. Adding,
+ * pausing, delaying and reading stay BullMQ's; a stock BullMQ worker can still serve our queues.
+ * Figures: docs/architecture.md.
+ *
+ * Fields we add to a BullMQ job hash: ht token of the last hold, st terminal state, tk token that
+ * ended it, m ResultMeta JSON, f FailureRecord JSON, rl extra reply lists (space separated), cr cancel requested, pr rows done of
+ * a failed job, tl what became of earlier holds (scripts-timeline.ts).
+ */
+
+/**
+ * Takes jobs, most urgent first. ARGV 3 token, 4 lock ms, 5 runs that idle runners wait for, 6 BullMQ priority that a
+ * job must be below ('' = any), 7 worker name, 8 a number that no other take under way of this worker has ('' = none),
+ * 9 routes that the worker serves, one a line, with rows and ms of a run ('*' = all, a row a run); 10 runs to hold ahead, of jobs that take
+ * ARGV 11 ms at most; 12 most jobs. See scripts-route.ts.
+ * A take that is sent again after a lost connection, under the same token, answers with the jobs it brought
+ * before: their worker does not know of them yet. `takes` holds them, one field for each take under way.
+ * Output: [next delayed ms or 0, 1 if more of its routes waits or was not looked at (2 if there was no room for the next), then per job: id, data, timestamp, ats, atm, stc, input or nil]
+ */
+export const TAKE = `${PRELUDE}
+local token, lockMs, idle, below, worker = ARGV[3], within(ARGV[4], 1, ${BOUNDS.lockMs.max}, 10000), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
+local slot, takes = ARGV[8] or '', tag .. ':takes:' .. string.match(token, '^[^:]*')
+local out = {0, 0}
+
+local function answer(id, job, ats, input)
+  local n = #out
+  out[n + 1] = id
+  out[n + 2] = job[2]
+  out[n + 3] = job[3]
+  out[n + 4] = ats
+  out[n + 5] = job[4] or '0'
+  out[n + 6] = job[5] or '0'
+  out[n + 7] = input
+  return #job[2] + (input and #input or 0)
+end
+
+-- What is read of a job, and its input; fails for one that is damaged.
+local function read(id)
+  local job = call('HMGET', base .. id, 'name', 'data', 'timestamp', 'atm', 'stc', 'ats', 'priority')
+  if not job[2] then damage('its field data is missing') end
+  timeOf('timestamp', job[3])
+  wholeOf('atm', job[4])
+  wholeOf('stc', job[5])
+  wholeOf('priority', job[7])
+  return job, call('GET', tag .. ':in:' .. id)
+end
+
+local function someWait()
+  return (try('ZCARD', prioritized) or 0) > 0 or (try('LLEN', wait) or 0) > 0
+end
+
+local function again(id)
+  if not holds(id, token) then return end
+  renewLock(id, token, lockMs)
+  local job, input = read(id)
+  answer(id, job, wholeOf('ats', job[6]), input)
+end
+
+local before = slot ~= '' and try('HGET', takes, slot)
+-- Of another type it is of no use to anyone.
+if before == nil then call('DEL', takes) end
+if before and string.sub(before, 1, #token + 1) == token .. '\\0' then
+  for id in string.gmatch(string.sub(before, #token + 2), '[^%z]+') do guarded(id, again) end
+  if someWait() then out[2] = 1 end
+  return out
+end
+-- Without the list of active jobs a lost one would not be found again, and jobs of other routes are put into prioritized.
+if isPaused() or try('LLEN', active) == nil or try('ZCARD', prioritized) == nil then return out end
+
+local function promote(id)
+  local priority = priorityOf(id)
+  if priority == 0 then call('LPUSH', wait, id) else call('ZADD', prioritized, score(priority), id) end
+  call('ZREM', delayed, id)
+  call('HSET', base .. id, 'delay', 0)
+end
+
+for _, id in ipairs(try('ZRANGEBYSCORE', delayed, 0, (now + 1) * 4096 - 1, 'LIMIT', 0, 200) or {}) do
+  guarded(id, promote)
+end
+${ROUTED_TAKE}
+local bytes, jobs, most, brought = 0, 0, tonumber(ARGV[12]), {token}
+local function take(id)
+  local key = base .. id
+  local job, input = read(id)
+  local ats = call('HINCRBY', key, 'ats', 1)
+  call('LPUSH', active, id)
+  call('SET', key .. ':lock', token, 'PX', lockMs)
+  call('HSET', key, 'processedOn', now, 'pb', worker, 'ht', token)
+  bytes = bytes + answer(id, job, ats, input)
+  jobs = jobs + 1
+  brought[jobs + 1] = id
+end
+
+-- Inputs of 16 MB are enough for one take: more would hold up everybody who uses this Redis.
+local tried = 0
+while (idle > 0 or ahead > 0) and bytes < 16777216 and jobs < most and tried < 256 do
+  local idleBefore, aheadBefore, jobsBefore = idle, ahead, jobs
+  local id = nextId()
+  if not id then break end
+  tried = tried + 1
+  local _, aside = guarded(id, take, true)
+  -- Tried again when the worker has slept, or more comes.
+  if aside == false then return out end
+  -- One that was set aside takes no room.
+  if jobs == jobsBefore then idle, ahead = idleBefore, aheadBefore end
+end
+
+if slot ~= '' and jobs > 0 then
+  call('HSET', takes, slot, table.concat(brought, '\\0') .. '\\0')
+  call('EXPIRE', takes, 3600)
+end
+local rest, ours = finishRouting()
+if ours then out[2] = isFull() and 2 or 1 end
+if rest then
+  mark(0, '0')
+else
+  local next = try('ZRANGE', delayed, 0, 0, 'WITHSCORES') or {}
+  local at = #next > 0 and math.floor(tonumber(next[2]) / 4096) or 0
+  -- What is due and still there cannot be brought to its place: a key is damaged.
+  if at > now then
+    out[1] = at
+    mark(at, '1')
+  end
+end
+return out
+`;
+
+/**
+ * Ends holds. ARGV 3 statistics bucket, then per job 15 fields packed as one (pack.ts): id, token, kind, reason, meta, failure,
+ * result, notice header, ttl, keep, reply, group, rows, data, delay ms. The kind is a terminal state, 'retry', 'release', or 'damaged'.
+ * Output: 1 (ours, applied now or before) or 0 (lost) per job.
+ */
+export const SETTLE = `${PRELUDE}${TIMELINE}
+local out, done, bad, rowsDone = {}, 0, 0, 0
+
+local function letGo(id)
+  call('DEL', base .. id .. ':lock')
+  try('LREM', active, -1, id)
+end
+
+local f
+local function settle(id)
+  local token, kind, key = f[2], f[3], base .. id
+  -- Sent again after a lost connection, it finds its own work done.
+  if not holds(id, token) then return call('HGET', key, 'tk') == token and 1 or 0 end
+  if kind == 'damaged' then
+    setAside(id, f[4], true)
+    return 1
+  end
+  if kind == 'release' then
+    note(id, 'back')
+    -- It has not run: as if never taken.
+    call('HINCRBY', key, 'ats', -1)
+    if not endIfUnwanted(id) then pushBack(id) end
+    call('HSET', key, 'tk', token)
+    letGo(id)
+    return 1
+  end
+  if kind == 'retry' and endIfUnwanted(id) then
+    call('HSET', key, 'tk', token)
+    letGo(id)
+    return 1
+  end
+  local tries = call('HINCRBY', key, 'atm', 1)
+  if kind == 'retry' then
+    local delay = within(f[15], 0, ${BOUNDS.delayMs.max}, 0)
+    note(id, 'retry', codeOf(f[6]), f[4], delay)
+    call('HSET', key, 'f', f[6], 'failedReason', f[4])
+    if delay <= 0 then
+      pushBack(id)
+    else
+      priorityOf(id)
+      call('ZADD', delayed, (now + delay) * 4096 + (try('INCR', pc) or 0) % 4096, id)
+      call('HSET', key, 'delay', delay)
+      local first = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+      if first[1] == id then mark(now + delay, '1') end
+    end
+    call('HSET', key, 'tk', token)
+    letGo(id)
+    return 1
+  end
+  local rows = within(f[13], 0, ${BOUNDS.rows.max}, 0)
+  local result = f[7]
+  local notice = f[8]
+  -- Up to 64 KB the result rides along, which saves the waiter a round trip.
+  if notice ~= '' and #result <= 65536 then notice = notice .. result end
+  letGo(id)
+  finish({id = id, state = kind, token = token, tried = tries > 1, reason = f[4], meta = f[5],
+    failure = f[6], result = result, notice = notice, ttl = f[9],
+    keep = f[10], reply = f[11], group = f[12], rows = rows, data = f[14]})
+  if kind == 'completed' then done = done + 1; rowsDone = rowsDone + rows else bad = bad + 1 end
+  return 1
+end
+
+for i = 4, #ARGV do
+  f = unpackFields(ARGV[i])
+  -- One that could not be put back keeps its lock until that lapses.
+  out[#out + 1] = guarded(f[1], settle) or 0
+end
+if done + bad > 0 then
+  local stats = tag .. ':stats:' .. ARGV[3]
+  try('HINCRBY', stats, 'c', done)
+  try('HINCRBY', stats, 'f', bad)
+  try('HINCRBY', stats, 'r', rowsDone)
+  call('EXPIRE', stats, 120)
+end
+return out
+`;
+
+/** Renews locks. ARGV 3 lock ms, then id, token per job. Output: per job 1 ours, 0 lost, 2 cancel asked for. */
+export const RENEW = `${PRELUDE}
+local out, lockMs = {}, within(ARGV[3], 1, ${BOUNDS.lockMs.max}, 10000)
+local token
+local function renew(id)
+  if not holds(id, token) then return 0 end
+  local unwanted = call('HEXISTS', base .. id, 'cr') == 1
+  renewLock(id, token, lockMs)
+  return unwanted and 2 or 1
+end
+
+for i = 4, #ARGV, 2 do
+  token = ARGV[i + 1]
+  out[#out + 1] = guarded(ARGV[i], renew) or 0
+end
+return out
+`;
+
+/**
+ * Puts jobs whose lock lapsed back in front of their priority; a job that lost it ARGV[3] times is
+ * failed. Take sets list entry and lock in one step, so "active without a lock" always means lost.
+ * ARGV 4 failure JSON, 5 its message, 6 keep seconds. Output: [requeued ids..., '', poisoned ids...]
+ */
+export const RECOVER = `${PRELUDE}${TIMELINE}
+local requeued, poisoned = {}, {}
+
+-- Every lock of a hold expires. One that does not is damage: its holder has ten seconds to renew it.
+local function isHeld(id)
+  local lock = base .. id .. ':lock'
+  local left = call('PTTL', lock)
+  if left == -1 then
+    if try('GET', lock) == nil then call('SET', lock, try('HGET', base .. id, 'ht') or '', 'PX', 10000) end
+    call('PEXPIRE', lock, 10000)
+  end
+  return left ~= -2
+end
+
+local function recover(id)
+  local key = base .. id
+  local data = call('HGET', key, 'data')
+  if not data then damage('its field data is missing') end
+  local stalls = wholeOf('stc', call('HGET', key, 'stc')) + 1
+  if endIfUnwanted(id) then
+    -- It had been asked for: neither back in the queue nor poison.
+  elseif stalls >= tonumber(ARGV[3]) then
+    finishUnheld(id, data, 'failed', ARGV[4], ARGV[5], ARGV[6])
+    poisoned[#poisoned + 1] = id
+  else
+    pushBack(id)
+    requeued[#requeued + 1] = id
+  end
+  note(id, 'lost')
+  call('HSET', key, 'stc', stalls)
+  call('LREM', active, -1, id)
+end
+
+for _, id in ipairs(try('LRANGE', active, 0, -1) or {}) do
+  if not isHeld(id) then guarded(id, recover) end
+end
+requeued[#requeued + 1] = ''
+for _, id in ipairs(poisoned) do requeued[#requeued + 1] = id end
+return requeued
+`;
+
+/**
+ * Drops ids from an index of ended jobs whose job hash has expired. ARGV 3 'completed', 'failed', 'expired'
+ * or 'cancelled', 4 rank to start at, 5 members to look at, 6 ms for which the sweep stays its worker's.
+ * Output: [looked at, removed]
+ */
+export const SWEEP = `${PRELUDE}
+local set = ({completed = completed, failed = failed})[ARGV[3]] or tag .. ':' .. ARGV[3]
+local ids = try('ZRANGE', set, ARGV[4], ARGV[4] + ARGV[5] - 1) or {}
+local removed = 0
+for from = 1, #ids, 100 do
+  local keys, gone = {}, {}
+  for i = from, math.min(from + 99, #ids) do keys[#keys + 1] = base .. ids[i] end
+  -- Where all of a hundred are there, one command says so.
+  if call('EXISTS', unpack(keys)) < #keys then
+    for i, key in ipairs(keys) do
+      if call('EXISTS', key) == 0 then gone[#gone + 1] = ids[from + i - 1] end
+    end
+    removed = removed + call('ZREM', set, unpack(gone))
+  end
+end
+call('PEXPIRE', tag .. ':sweep', ARGV[6])
+return {#ids, removed}
+`;

@@ -1,0 +1,128 @@
+import { OPERATOR, PRELUDE } from './prelude.js';
+
+/**
+ * A job goes to another queue, which may lie on another server of a Cluster, in steps of one script each:
+ *
+ *   park      target   a copy, in none of the lists that jobs are taken from
+ *   take out  source   the commit: if it still waits, it is removed there and a tombstone left
+ *   bring in  target   the copy waits like any other job; then the tombstone goes
+ *
+ * Whatever stops this in between, at most one of them can be taken: before the commit the one at the
+ * source, after it the copy, which the workers of the target bring in when they find the tombstone.
+ *
+ * Fields: mv of a copy, `<source> <attempt>`; mvat of a copy, ms at which it may run (delayed); mvx of a
+ * job, the attempts that were given up. Keys: `<tag>:arriving` ZSET id -> ms, copies; `<tag>:gone:<id>`
+ * STRING, EX, the tombstone: `<target> <attempt>`.
+ */
+
+/**
+ * ARGV 3 id, 4 `<source> <attempt>`, 5 input or '', then fields and values of the hash.
+ * Output: 1 parked, 0 the queue has a job of this id, 2 it has a copy of another move, which may be the only
+ * one there is by now.
+ */
+export const MOVE_PARK = `${OPERATOR}
+local id, key = ARGV[3], base .. ARGV[3]
+local there = call('HGET', key, 'mv')
+if there and there ~= ARGV[4] then return 2 end
+if not there and call('EXISTS', key) == 1 then return 0 end
+call('ZCARD', tag .. ':arriving')
+call('DEL', key, tag .. ':in:' .. id)
+for i = 6, #ARGV, 2 do call('HSET', key, ARGV[i], ARGV[i + 1]) end
+call('HSET', key, 'mv', ARGV[4])
+if ARGV[5] ~= '' then call('SET', tag .. ':in:' .. id, ARGV[5]) end
+call('ZADD', tag .. ':arriving', now, id)
+return 1
+`;
+
+/**
+ * ARGV 3 id, 4 attempt, 5 target queue, 6 fingerprint the copy was made with, 7 group as `id` or
+ * `id@queue` or '', 8 chunk number. Output: 1 taken out, 0 it waits no longer, 2 it has changed since.
+ */
+export const MOVE_OUT = `${OPERATOR}
+local id, key = ARGV[3], base .. ARGV[3]
+-- Sent again after a lost connection.
+local went = ARGV[5] .. ' ' .. ARGV[4]
+if call('GET', tag .. ':gone:' .. id) == went then return 1 end
+local job = call('HMGET', key, 'data', 'ats', 'atm', 'priority', 'cr', 'mvx', 'rl', 'mv')
+if not job[1] or string.find(job[6] or '', ARGV[4], 1, true) or job[8] then return 0 end
+checkPlaces()
+local waits = call('ZSCORE', prioritized, id) or call('ZSCORE', delayed, id) or try('LPOS', wait, id)
+if not waits then return 0 end
+if table.concat({job[2] or '0', job[3] or '0', job[4] or '0', job[5] or ''}, ' ') ~= ARGV[6] then return 2 end
+if call('ZREM', prioritized, id) + call('ZREM', delayed, id) + (try('LREM', wait, 1, id) or 0) == 0 then return 0 end
+unfile(id)
+call('SET', tag .. ':gone:' .. id, went, 'EX', 604800)
+call('DEL', key, tag .. ':in:' .. id)
+dropDeadline(id)
+if ARGV[7] ~= '' then
+  local group, gtag = groupAt(ARGV[7])
+  local gkey = gtag .. ':grp:' .. group
+  if call('EXISTS', gkey) == 1 then try('HSET', gkey, 'moved', 1, 'mv:' .. ARGV[8], ARGV[5]) end
+end
+-- Who waits looks for it again, and finds it there.
+local header = '{"id":' .. cjson.encode(id) .. ',"moved":' .. cjson.encode(ARGV[5]) .. '}'
+local notice = struct.pack('<H', #header) .. header
+local reply = specOf(job[1]).reply
+if reply then tell(reply, notice) end
+for list in string.gmatch(job[7] or '', '%S+') do tell(list, notice) end
+return 1
+`;
+
+/**
+ * ARGV 3 id, 4 `<source> <attempt>`. Output: 1 it waits (or ended, being unwanted), 0 there is no copy of
+ * this attempt: it was brought in before.
+ */
+export const MOVE_IN = `${PRELUDE}
+local id, key = ARGV[3], base .. ARGV[3]
+local job = call('HMGET', key, 'mv', 'mvat', 'priority')
+if job[1] ~= ARGV[4] then return 0 end
+checkPlaces(tonumber(job[3] or '') or 0)
+call('ZREM', tag .. ':arriving', id)
+call('HDEL', key, 'mv', 'mvat')
+if endIfUnwanted(id) then return 1 end
+local priority, due = tonumber(job[3] or '') or 0, tonumber(job[2] or '')
+if due and due > now then
+  call('ZADD', delayed, due * 4096 + (try('INCR', pc) or 0) % 4096, id)
+  local first = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+  if first[1] == id then mark(due, '1') end
+else
+  if priority == 0 then call('LPUSH', wait, id) else call('ZADD', prioritized, score(priority), id) end
+  if not isPaused() then mark(0, '0') end
+end
+local deadline = specOf(call('HGET', key, 'data')).deadline
+if deadline then try('ZADD', deadlines, deadline, id) end
+return 1
+`;
+
+/**
+ * Drops a copy whose move did not come to its commit. ARGV 3 id, 4 `<source> <attempt>`.
+ * Output: 1 dropped, 0 there is none of this attempt.
+ */
+export const MOVE_DROP = `${PRELUDE}
+local id, key = ARGV[3], base .. ARGV[3]
+if call('HGET', key, 'mv') ~= ARGV[4] then return 0 end
+call('ZREM', tag .. ':arriving', id)
+call('DEL', key, tag .. ':in:' .. id)
+return 1
+`;
+
+/**
+ * Whether a move has committed; if not, that attempt cannot any more. ARGV 3 id, 4 attempt, 5 target queue.
+ * Output: 1 committed, 0 given up.
+ */
+export const MOVE_FENCE = `${PRELUDE}
+local id, key = ARGV[3], base .. ARGV[3]
+if call('GET', tag .. ':gone:' .. id) == ARGV[5] .. ' ' .. ARGV[4] then return 1 end
+if call('EXISTS', key) == 1 then
+  local given = call('HGET', key, 'mvx') or ''
+  if not string.find(given, ARGV[4], 1, true) then call('HSET', key, 'mvx', given .. ' ' .. ARGV[4]) end
+end
+return 0
+`;
+
+/** Removes the tombstone of a move that has come to its end. ARGV 3 id, 4 attempt, 5 target queue. */
+export const MOVE_FORGET = `
+local key = ARGV[2] .. ':gone:' .. ARGV[3]
+if redis.call('GET', key) ~= ARGV[5] .. ' ' .. ARGV[4] then return 0 end
+return redis.call('DEL', key)
+`;

@@ -1,0 +1,286 @@
+import { BOUNDS } from '../../core/bounds.js';
+import { SET_ASIDE, TOLERANCE } from './damage.js';
+import { FILING } from './filing.js';
+
+/** KEYS of every script, in this order. */
+export const SCRIPT_KEYS = [
+  'wait',
+  'active',
+  'prioritized',
+  'delayed',
+  'completed',
+  'failed',
+  'events',
+  'meta',
+  'pc',
+  'marker',
+] as const;
+
+/** Extra seconds a chunk lives so that its group can end first; the group's end shortens it again. */
+export const CHUNK_EXTRA_TTL = 86_400;
+
+export const PRELUDE = `
+local call = redis.call
+local wait, active, prioritized, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local completed, failed, events, meta, pc, marker = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local base, tag = ARGV[1], ARGV[2]
+-- From one BullMQ priority to the next, in scores.
+local STEP = 4294967296
+${TOLERANCE}-- The server's own time in ms. No caller says what time it is: clocks of hosts may be off, and one that is
+-- ahead would end other users' jobs.
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- A whole number within bounds, or otherwise for what is no number. Redis refuses an expiry that it cannot
+-- hold, a fraction or a NaN, and a script that is refused half way has done half of its work.
+local function within(value, least, most, otherwise)
+  local n = tonumber(value)
+  if not n or n ~= n then return otherwise end
+  return math.floor(math.min(math.max(n, least), most))
+end
+
+-- Seconds that something is kept: at most what a user may ask for, and a chunk's extra day.
+local function keepFor(value, otherwise)
+  return within(value, 0, ${BOUNDS.keepS.max + CHUNK_EXTRA_TTL}, otherwise)
+end
+
+-- BullMQ's own formula: lower is sooner, first come first served within a priority.
+local function score(priority)
+  -- Behind all others where the counter is damaged.
+  return priority * STEP + (try('INCR', pc) or STEP - 1) % STEP
+end
+
+-- The marker wakes idle workers and holds nothing else: one of another type is replaced.
+local function mark(at, member)
+  if try('ZADD', marker, at, member) then return end
+  call('DEL', marker)
+  call('ZADD', marker, at, member)
+end
+
+local function isPaused()
+  return try('HEXISTS', meta, 'paused') == 1
+end
+
+-- What a job's data says of it, without what cannot be so; {} for one that other BullMQ code added.
+local function specOf(data)
+  local ok, job = pcall(cjson.decode, data)
+  local spec = ok and type(job) == 'table' and type(job.s) == 'table' and job.s or {}
+  local group = spec.group
+  if type(group) ~= 'table' or type(group.id) ~= 'string' or not (group.home == nil or type(group.home) == 'string') then
+    spec.group = nil
+  end
+  if type(spec.reply) ~= 'string' then spec.reply = nil end
+  if type(spec.deadline) ~= 'number' then spec.deadline = nil end
+  return spec
+end
+
+-- Job data without the input that rode in it. Numbers keep 14 digits, enough for milliseconds.
+local function withoutInput(spec)
+  return spec.model and cjson.encode({s = spec}) or ''
+end
+
+${FILING}
+-- In front of its priority, as BullMQ's pushBackJobWithPriority does; then wake an idle worker.
+local function pushBack(id)
+  local job = call('HMGET', base .. id, 'priority', 'name')
+  local priority = wholeOf('priority', job[1])
+  local route = priority > 0 and anyFiled() and routeOf(job[2])
+  if priority == 0 then
+    call('RPUSH', wait, id)
+  else
+    call('ZADD', prioritized, priority * STEP, id)
+    if route then file(id, route, priority * STEP) end
+  end
+  if isPaused() then return end
+  if route then wakeFor(route) else mark(0, '0') end
+end
+
+local function tell(list, notice)
+  if try('RPUSH', list, notice) then call('EXPIRE', list, 300) end
+end
+
+-- A chunk that was moved to another queue counts in the group where that is, named id@queue. Only on a
+-- server that is no Cluster, where a script may touch keys of another slot.
+local function groupAt(ref)
+  local id, home = string.match(ref, '^(.-)@(.*)$')
+  if not id then return ref, tag end
+  return id, string.match(tag, '^({.*:)') .. home .. '}'
+end
+
+local function refOf(group)
+  return group.home and group.id .. '@' .. group.home or group.id
+end
+
+-- A group's results live until its ttl after the LAST chunk, or a long one would lose its first
+-- rows before its end; chunks outlive their own end by a day for that. 20,000 chunks (5 million
+-- rows) take about 20 ms here; beyond that the day's bound holds.
+local function endGroup(group, gtag, key, jobs)
+  local g = try('HMGET', key, 'ttl', 'rl') or {}
+  local ttl = math.max(keepFor(g[1], 3600), 60)
+  try('HSET', key, 'finishedOn', now)
+  call('EXPIRE', key, ttl)
+  for i = 0, math.min(jobs, 20000) - 1 do
+    call('EXPIRE', gtag .. ':res:' .. group .. '-' .. i, ttl)
+  end
+  if g[2] then
+    local header = '{"id":"' .. group .. '"}'
+    for list in string.gmatch(g[2], '%S+') do tell(list, struct.pack('<H', #header) .. header) end
+  end
+end
+
+-- A job that ended is not due any more. Scripts of a queue without deadlines pay one look for all their jobs.
+local deadlines, hasDeadlines = tag .. ':deadlines', nil
+local function dropDeadline(id)
+  if hasDeadlines == nil then hasDeadlines = call('EXISTS', deadlines) == 1 end
+  if hasDeadlines then try('ZREM', deadlines, id) end
+end
+
+-- Counts a chunk's end in its group; the last one ends the group. Where Redis lost the group's record while its
+-- rows were being sent, a chunk may end before it is begun again: CLOSE_GROUP then counts once more. keep: seconds
+-- that the chunk is kept.
+local function endInGroup(ref, rows, ok, keep)
+  local group, gtag = groupAt(ref)
+  local key = gtag .. ':grp:' .. group
+  if try('HEXISTS', key, 'model') == 0 then
+    call('HSET', key, 'early', '1')
+    call('EXPIRE', key, math.max(keep, 60))
+    return
+  end
+  try('HINCRBY', key, 'rd', rows)
+  try('HINCRBY', key, ok and 'jc' or 'jf', 1)
+  local g = try('HMGET', key, 'closed', 'jobs', 'jc', 'jf') or {}
+  local jobs = tonumber(g[2] or '')
+  if g[1] == '1' and jobs and (tonumber(g[3] or '') or 0) + (tonumber(g[4] or '') or 0) >= jobs then
+    endGroup(group, gtag, key, jobs)
+  end
+end
+
+-- A notice that says no more than how a job ended.
+local function bareNotice(id, state, failure)
+  local why = failure ~= '' and ',"failure":' .. failure or ''
+  local header = '{"id":' .. cjson.encode(id) .. ',"state":"' .. state .. '"' .. why .. '}'
+  return struct.pack('<H', #header) .. header
+end
+
+-- The 15 fields that pack.ts put in one argument.
+local packFormat = '<' .. string.rep('I4', 15)
+local function unpackFields(packed)
+  local sizes = {struct.unpack(packFormat, packed)}
+  local fields, at = {}, 61
+  for i = 1, 15 do
+    fields[i] = string.sub(packed, at, at + sizes[i] - 1)
+    at = at + sizes[i]
+  end
+  return fields
+end
+
+-- The one place where a job reaches a terminal state. j: id, state, token, reason, meta, failure,
+-- result, notice, ttl (s, 0 = keep no result), keep (s), reply, group, rows, tried (it failed before),
+-- data (job data without its input, or '' to leave it).
+local function finish(j)
+  local key, keep, ttl = base .. j.id, keepFor(j.keep, 3600), keepFor(j.ttl, 3600)
+  local extra = call('HGET', key, 'rl')
+  local fields = {'st', j.state, 'tk', j.token, 'm', j.meta, 'finishedOn', now}
+  local function set(name, value)
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+  if j.state == 'completed' then
+    try('ZADD', completed, now, j.id)
+    set('returnvalue', '1')
+    if j.tried then call('HDEL', key, 'f', 'failedReason') end
+  elseif j.state == 'failed' then
+    try('ZADD', failed, now, j.id)
+  else
+    try('ZADD', tag .. ':' .. j.state, now, j.id)
+  end
+  if j.failure ~= '' then
+    set('f', j.failure)
+    set('failedReason', j.reason)
+  end
+  if j.data ~= '' then set('data', j.data) end
+  call('HSET', key, unpack(fields))
+  if j.state == 'failed' then
+    call('EXPIRE', tag .. ':in:' .. j.id, keep)
+    if j.rows > 0 then call('HSET', key, 'pr', j.rows) end
+  else
+    call('DEL', tag .. ':in:' .. j.id)
+  end
+  call('EXPIRE', key, keep)
+  dropDeadline(j.id)
+  if j.result ~= '' and ttl > 0 then call('SET', tag .. ':res:' .. j.id, j.result, 'EX', ttl) end
+  if j.reply ~= '' then tell(j.reply, j.notice) end
+  if extra then
+    local notice = j.notice ~= '' and j.notice or bareNotice(j.id, j.state, '')
+    for list in string.gmatch(extra, '%S+') do tell(list, notice) end
+  end
+  if j.group ~= '' then endInGroup(j.group, j.rows, j.state == 'completed', keep) end
+  local field = j.state == 'completed' and 'returnvalue' or 'failedReason'
+  try('XADD', events, 'MAXLEN', '~', 1000, '*', 'event', j.state, 'jobId', j.id, field, j.reason, 'prev', 'active')
+end
+
+-- Whether a hold still counts: its lock lives; or it lapsed (Redis was away longer than the lock)
+-- and no one has noticed, so that work done meanwhile is not thrown away.
+local function holds(id, token)
+  local key = base .. id
+  local lock = try('GET', key .. ':lock')
+  if lock then return lock == token end
+  -- One of another type says nothing; the field and the list do.
+  if lock == nil then call('DEL', key .. ':lock') end
+  return call('HGET', key, 'ht') == token and try('LPOS', active, id) ~= false
+end
+
+-- Renews the lock of a hold that counts. A full Redis refuses SET, and every running job would lose its lock.
+local function renewLock(id, token, lockMs)
+  local lock = base .. id .. ':lock'
+  if call('PEXPIRE', lock, lockMs) == 0 then call('SET', lock, token, 'PX', lockMs) end
+end
+
+-- Ends a job that no worker holds. Only a failed one keeps its input, for retry.
+local function finishUnheld(id, data, state, failure, reason, keep)
+  local spec = specOf(data)
+  finish({id = id, state = state, token = '', reason = reason, meta = '', failure = failure, result = '',
+    notice = bareNotice(id, state, failure), ttl = 0, keep = keep, reply = spec.reply or '',
+    group = spec.group and refOf(spec.group) or '', rows = 0, data = state == 'failed' and '' or withoutInput(spec)})
+end
+
+-- A job that is no longer held and whose submitter wants it gone ends instead of waiting again.
+local function endIfUnwanted(id)
+  local key = base .. id
+  if call('HEXISTS', key, 'cr') == 0 then return false end
+  local message = 'cancelled on request'
+  finishUnheld(id, call('HGET', key, 'data'), 'cancelled', '{"code":"CANCELLED","message":"' .. message .. '"}', message, 3600)
+  return true
+end
+${SET_ASIDE}`;
+
+/**
+ * Opens the scripts of operators, who work on all of a queue. A Redis user that may list no queue, such
+ * as a producer, fails here and not half way, with some of it done.
+ */
+export const OPERATOR = `${PRELUDE}
+try('LRANGE', active, 0, 0)
+`;
+
+/** Seconds an answer is kept for a request that may be sent again: longer than a client waits for it. */
+export const REQUEST_TTL = 600;
+
+/**
+ * A script that answers as it did, and does nothing, when it is sent again with the same last argument. For
+ * requests of operators, whose effect does not tell whether they have run. The answer may not be nil.
+ */
+export function once(script: string): string {
+  return `
+local request = ARGV[2] .. ':req:' .. ARGV[#ARGV]
+local known = redis.call('GET', request)
+if known then return cjson.decode(known) end
+ARGV[#ARGV] = nil
+local function work()
+${script}
+end
+local reply = work()
+-- A full Redis refuses it where nothing else was written.
+redis.pcall('SET', request, cjson.encode(reply), 'EX', ${REQUEST_TTL})
+return reply
+`;
+}

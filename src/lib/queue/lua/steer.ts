@@ -1,0 +1,208 @@
+import { BOUNDS } from '../../core/bounds.js';
+import { MAX_PRIORITY } from '../../core/job.js';
+import { CHUNK_EXTRA_TTL, PRELUDE } from './prelude.js';
+import { TIMELINE } from './timeline.js';
+
+/**
+ * Stores the input of a job that is about to be added, in a key of its own. The script that adds the job
+ * keeps it from expiring, so one whose submitter dies in between goes after its time, or when the id is
+ * submitted again. Sent again when the job is there, running or ended, it changes nothing.
+ * ARGV 3 id, 4 input, 5 seconds. Output: 1 stored, 0 the job is there.
+ */
+export const STORE_INPUT = `
+if redis.call('EXISTS', ARGV[1] .. ARGV[3]) == 1 then return 0 end
+redis.call('SET', ARGV[2] .. ':in:' .. ARGV[3], ARGV[4], 'EX', ARGV[5])
+return 1
+`;
+
+/**
+ * Stores the input of a job again that is there without it: Redis lost its data after the input was stored and before
+ * the job was added. ARGV 3 id, 4 input. Output: 1 stored, 0 there is no such job, or it has ended or has its input.
+ */
+export const RESTORE_INPUT = `
+local key, input = ARGV[1] .. ARGV[3], ARGV[2] .. ':in:' .. ARGV[3]
+if redis.call('EXISTS', key) == 0 or redis.call('HEXISTS', key, 'st') == 1 then return 0 end
+return redis.call('SETNX', input, ARGV[4])
+`;
+
+/**
+ * Cancels a job. ARGV 3 id, 4 failure JSON, 5 message, 6 keep s.
+ * Output: the state after: 'cancelled', 'active' (its worker has been asked), a terminal state, or nil. A damaged
+ * job is deleted, and counts as cancelled.
+ */
+export const CANCEL = `${PRELUDE}
+local id = ARGV[3]
+local key = base .. id
+local job = try('HMGET', key, 'st', 'data') or {}
+if not job[2] and call('EXISTS', key) == 0 and not try('ZSCORE', damagedKey, id) then return nil end
+-- A damaged job is deleted, also after it was set aside.
+if not job[2] or try('ZSCORE', damagedKey, id) then
+  removeDamaged(id, damageOf(id) or 'it was cancelled')
+  return 'cancelled'
+end
+if job[1] then return job[1] end
+checkPlaces()
+local removed = call('ZREM', prioritized, id) + call('ZREM', delayed, id) + (try('LREM', wait, 1, id) or 0)
+if removed == 0 then
+  -- Ended by a stock BullMQ worker.
+  if try('ZSCORE', completed, id) then return 'completed' end
+  if try('ZSCORE', failed, id) then return 'failed' end
+  call('HSET', key, 'cr', 1)
+  return 'active'
+end
+unfile(id)
+finishUnheld(id, job[2], 'cancelled', ARGV[4], ARGV[5], tonumber(ARGV[6]))
+return 'cancelled'
+`;
+
+/**
+ * Adds a reply list to a job (or group) that has not ended. ARGV 3 id, 4 list, 5 'job' or 'group'.
+ * Output: 1 registered, 0 already ended, -1 unknown.
+ */
+export const WATCH = `${PRELUDE}
+local key = ARGV[5] == 'group' and tag .. ':grp:' .. ARGV[3] or base .. ARGV[3]
+if call('EXISTS', key) == 0 or ARGV[5] == 'group' and try('HEXISTS', key, 'model') == 0 then return -1 end
+-- Nothing more comes of one that cannot be read; who looks is told why.
+if try('HEXISTS', key, ARGV[5] == 'group' and 'finishedOn' or 'st') ~= 0 then return 0 end
+local lists = call('HGET', key, 'rl')
+if lists and string.find(' ' .. lists .. ' ', ' ' .. ARGV[4] .. ' ', 1, true) then return 1 end
+-- HDEL first: a full Redis refuses a script whose first write needs memory, and nobody could wait.
+call('HDEL', key, 'rl')
+call('HSET', key, 'rl', lists and (lists .. ' ' .. ARGV[4]) or ARGV[4])
+return 1
+`;
+
+/**
+ * Expires jobs that are past their deadline and have not started. ARGV 3 most to end, 4 failure JSON,
+ * 5 message, 6 keep s, 7 id to look at before all others or '', 8 ms in which the queue is left alone
+ * after a script that left some ('': the caller is not paced). `<tag>:deadlines` is a ZSET id -> ms,
+ * written by the script that adds a job; an entry goes with the end of its job.
+ * Output: [1 when more are due, expired ids...]
+ */
+export const EXPIRE_DUE = `${PRELUDE}
+local out, most = {0}, tonumber(ARGV[3])
+local pace = tag .. ':pace:deadlines'
+if ARGV[8] ~= '' and call('PTTL', pace) > 0 then return {1} end
+
+local function look(id)
+  local job = call('HMGET', base .. id, 'data', 'st', 'finishedOn')
+  if job[1] and (try('ZREM', prioritized, id) or 0) + (try('ZREM', delayed, id) or 0) > 0 then
+    unfile(id)
+    finishUnheld(id, job[1], 'expired', ARGV[4], ARGV[5], tonumber(ARGV[6]))
+    out[#out + 1] = id
+  elseif job[1] and not job[2] and not job[3] then
+    -- A worker has it, and may put it back: it is looked at again.
+    call('ZADD', deadlines, now + 1000, id)
+    return
+  end
+  call('ZREM', deadlines, id)
+end
+
+-- What cannot be looked at now is looked at later, and does not keep others waiting.
+local function lookAt(id)
+  local _, aside = guarded(id, look)
+  if aside then call('ZREM', deadlines, id) end
+  if aside == false then call('ZADD', deadlines, now + 1000, id) end
+end
+
+local own = ARGV[7] ~= '' and tonumber(try('ZSCORE', deadlines, ARGV[7]) or '')
+if own and own <= now then lookAt(ARGV[7]) end
+-- What is held or gone costs a fraction of what ends.
+local due = try('ZRANGEBYSCORE', deadlines, '-inf', now, 'LIMIT', 0, 5 * most) or {}
+local looked = 0
+while looked < #due and #out - 1 < most do
+  looked = looked + 1
+  lookAt(due[looked])
+end
+if looked < #due or #due == 5 * most then
+  out[1] = 1
+  if ARGV[8] ~= '' then call('SET', pace, 1, 'PX', ARGV[8]) end
+end
+return out
+`;
+
+/**
+ * Puts ended jobs back to waiting at their own priority, with all their attempts before them.
+ * ARGV 3 time limit in ms that they have from now on, empty for the one they have; 4.. ids. Only failed
+ * ones still have their input; others are left alone.
+ * Output per id: 1 queued again, 0 not failed, -1 unknown, -2 damaged beyond repair.
+ */
+export const RETRY = `${PRELUDE}${TIMELINE}
+local out, kept = {}, {}
+
+-- The group is not over any more: its other chunks' results wait for the new end, with a day's grace.
+local function keepResults(group, gtag, gkey)
+  if kept[group] then return end
+  kept[group] = true
+  local g = call('HMGET', gkey, 'ttl', 'jobs')
+  for n = 0, within(g[2], 0, 20000, 0) - 1 do
+    call('EXPIRE', gtag .. ':res:' .. group .. '-' .. n, keepFor(g[1], 3600) + ${CHUNK_EXTRA_TTL})
+  end
+end
+
+local limit = within(ARGV[3], ${BOUNDS.timeLimitMs.min}, ${BOUNDS.timeLimitMs.max})
+
+-- In the job itself, where its worker reads it.
+local function setLimit(key, json)
+  local ok, data = pcall(cjson.decode, json)
+  if not ok or type(data) ~= 'table' or type(data.s) ~= 'table' then return end
+  data.s.timeLimitMs = limit
+  call('HSET', key, 'data', cjson.encode(data))
+end
+
+-- Puts right what can be told otherwise: the priority is in the data as well. False when more is damaged.
+local function repair(id, key, data)
+  local priority = specOf(data).priority
+  if not pcall(priorityOf, id) then
+    local own = type(priority) == 'number' and within(priority, 0, ${MAX_PRIORITY}, 0) or 0
+    call('HSET', key, 'priority', ${MAX_PRIORITY + 1} - own)
+  end
+  if not pcall(timeOf, '', call('HGET', key, 'timestamp')) then call('HSET', key, 'timestamp', now) end
+  call('HDEL', key, 'stc')
+  call('HSET', key, 'atm', 0, 'ats', 0)
+  return not damageOf(id)
+end
+
+local function backToGroup(group, rows)
+  local _, gtag = groupAt(refOf(group))
+  local gkey = gtag .. ':grp:' .. group.id
+  -- Not -(...): Lua would send "-0", which is no integer to Redis.
+  if try('HEXISTS', gkey, 'model') == 0 or not try('HINCRBY', gkey, 'jf', -1) then return end
+  try('HINCRBY', gkey, 'rd', 0 - rows)
+  call('HDEL', gkey, 'finishedOn')
+  call('PERSIST', gkey)
+  keepResults(group.id, gtag, gkey)
+end
+
+local function retry(id)
+  local key = base .. id
+  local job = call('HMGET', key, 'st', 'data', 'pr', 'finishedOn', 'f')
+  if not job[2] then return (call('EXISTS', key) == 1 or try('ZSCORE', damagedKey, id)) and -2 or -1 end
+  if job[1] ~= 'failed' then return 0 end
+  if try('ZSCORE', damagedKey, id) and not repair(id, key, job[2]) then return -2 end
+  local priority = priorityOf(id)
+  checkPlaces(priority)
+  try('ZREM', failed, id)
+  unregister(id)
+  note(id, 'again', codeOf(job[5] or ''), '', now - (tonumber(job[4] or '') or now))
+  call('HDEL', key, 'st', 'tk', 'f', 'm', 'failedReason', 'finishedOn', 'cr', 'stc', 'pr', 'processedOn')
+  call('HSET', key, 'atm', 0, 'ats', 0)
+  if limit then setLimit(key, job[2]) end
+  call('PERSIST', key)
+  call('PERSIST', tag .. ':in:' .. id)
+  call('DEL', tag .. ':res:' .. id)
+  local spec = specOf(job[2])
+  if spec.deadline then try('ZADD', deadlines, spec.deadline, id) end
+  if spec.group then backToGroup(spec.group, tonumber(job[3] or '') or 0) end
+  if priority == 0 then call('LPUSH', wait, id) else call('ZADD', prioritized, score(priority), id) end
+  if not isPaused() then mark(0, '0') end
+  return 1
+end
+
+for i = 4, #ARGV do
+  local ok, answer = pcall(retry, ARGV[i])
+  if not ok and (not isDamage(answer) or queueIsDamaged()) then error(answer, 0) end
+  out[#out + 1] = ok and answer or -2
+end
+return out
+`;

@@ -1,0 +1,211 @@
+import { MAX_PRIORITY, toBullPriority } from '../../core/job.js';
+import type { RedisClient } from '../../redis/types.js';
+import { ifReadable, numberOr } from '../../redis/wrong-type.js';
+import {
+  bullBase,
+  cancelledKey,
+  expiredKey,
+  queueTag,
+  STATS_BUCKET_MS,
+  STATS_BUCKETS,
+  statsKey,
+} from '../keys.js';
+import { listWorkers } from '../registry.js';
+import { countFiled } from '../routes.js';
+import type { QueueCounts, WorkerRecord } from '../types.js';
+import { bucketAt } from '../work-stats.js';
+import { listQueues } from './reader.js';
+
+/** How fast a queue fills and empties. */
+export interface QueueFlow {
+  /** Jobs ended a second over the last minute; null when none ended. */
+  ratePerSecond: number | null;
+  /** Jobs added a second over the last minute; null when none came. */
+  arrivalsPerSecond: number | null;
+  /**
+   * Milliseconds until the waiting jobs are done, at that rate less what arrives (over the last 10
+   * to 20 seconds: a bulk submission soon ends); null when it cannot be told or will not happen.
+   */
+  etaMs: number | null;
+  /** More arrives than is done, and more than a second's work waits. */
+  growing: boolean;
+}
+
+/** Waiting jobs that a worker without their model has met, by `model` or `model@version`; empty where workers serve all. */
+export type Unmatched = Readonly<Record<string, number>>;
+
+export interface QueueSnapshot extends QueueCounts, QueueFlow {
+  name: string;
+  unmatched: Unmatched;
+}
+
+/** BullMQ's sorted-set score of a priority starts here; the next priority's starts 2^32 later. */
+const PRIORITY_STEP = 2 ** 32;
+
+/**
+ * One queue as it stands: read-only commands, all sent together, whatever its length. Jobs that
+ * BullMQ holds without a priority (its `wait` list, added by other code) count as waiting at 9. A key of another
+ * type counts as empty; `readDamage` names it.
+ * @param workers as their heartbeats say, where that has been read already.
+ */
+export async function snapshotQueue(
+  client: RedisClient,
+  prefix: string,
+  name: string,
+  now: number,
+  workers?: readonly WorkerRecord[],
+): Promise<QueueSnapshot> {
+  const base = bullBase(prefix, name);
+  const tag = queueTag(prefix, name);
+  const bucket = bucketAt(now);
+  const perPriority = Array.from({ length: MAX_PRIORITY + 1 }, (_, priority) => {
+    const from = toBullPriority(priority) * PRIORITY_STEP;
+    return ifReadable(client.zcount(`${base}prioritized`, from, from + PRIORITY_STEP - 1), 0);
+  });
+  const buckets = Array.from({ length: STATS_BUCKETS }, (_, i) =>
+    ifReadable(client.hmget(statsKey(tag, bucket - i), 'c', 'f', 'a'), []),
+  );
+  const [
+    wait,
+    taken,
+    delayed,
+    completed,
+    failed,
+    expired,
+    cancelled,
+    paused,
+    oldest,
+    filed,
+    byPriority,
+    minute,
+    live,
+  ] = await Promise.all([
+    ifReadable(client.llen(`${base}wait`), 0),
+    ifReadable(client.llen(`${base}active`), 0),
+    ifReadable(client.zcard(`${base}delayed`), 0),
+    ifReadable(client.zcard(`${base}completed`), 0),
+    ifReadable(client.zcard(`${base}failed`), 0),
+    ifReadable(client.zcard(expiredKey(tag)), 0),
+    ifReadable(client.zcard(cancelledKey(tag)), 0),
+    ifReadable(client.hexists(`${base}meta`, 'paused'), 0),
+    oldestWaiting(client, base),
+    countFiled(client, prefix, name),
+    Promise.all(perPriority),
+    Promise.all(buckets),
+    workers ?? listWorkers(client, prefix),
+  ]);
+  byPriority[MAX_PRIORITY] = (byPriority[MAX_PRIORITY] as number) + wait;
+  const ahead = heldAhead(name, taken, live);
+  for (const [priority, jobs] of ahead.byPriority.entries())
+    byPriority[priority] = (byPriority[priority] as number) + jobs;
+  const active = taken - ahead.jobs;
+  const waiting = byPriority.reduce((sum, count) => sum + count, 0);
+  return {
+    name,
+    waiting,
+    active,
+    delayed,
+    completed,
+    failed,
+    expired,
+    cancelled,
+    paused: paused === 1,
+    byPriority,
+    oldestMs: oldest === undefined ? undefined : Math.max(0, now - oldest),
+    unmatched: Object.fromEntries(filed),
+    ...flowOf(
+      waiting,
+      minute.map(([c, f, a]) => ({ ended: numberOr(c, 0) + numberOr(f, 0), added: numberOr(a, 0) })),
+      now % STATS_BUCKET_MS,
+    ),
+  };
+}
+
+/**
+ * Of the jobs of a queue that workers have taken, those that none has begun, by their heartbeats: they wait, though no
+ * other worker can have them. Pure.
+ * @param taken how many were taken; heartbeats may be a second old.
+ */
+export function heldAhead(
+  queue: string,
+  taken: number,
+  workers: readonly Pick<WorkerRecord, 'notStarted'>[],
+): { jobs: number; byPriority: number[] } {
+  let left = taken;
+  const byPriority = Array.from({ length: MAX_PRIORITY + 1 }, () => 0);
+  for (let priority = MAX_PRIORITY; priority >= 0; priority--) {
+    const held = workers.reduce((sum, { notStarted }) => sum + (notStarted?.[queue]?.[priority] ?? 0), 0);
+    byPriority[priority] = Math.min(held, left);
+    left -= byPriority[priority] as number;
+  }
+  return { jobs: taken - left, byPriority };
+}
+
+/**
+ * Rates and the time to drain, from the minute's buckets, newest first. Pure.
+ * @param partMs how much of the newest bucket is over.
+ */
+export function flowOf(
+  waiting: number,
+  minute: readonly { ended: number; added: number }[],
+  partMs: number,
+): QueueFlow {
+  const ended = perSecond(
+    minute.map((bucket) => bucket.ended),
+    partMs,
+  );
+  const added = minute.map((bucket) => bucket.added);
+  const recently = perSecond(added.slice(0, 2), partMs) ?? 0;
+  const flow = { ratePerSecond: ended, arrivalsPerSecond: perSecond(added, partMs) };
+  if (ended === null || waiting === 0) return { ...flow, etaMs: null, growing: false };
+  // What is less than a second's work is no backlog: it is on its way through.
+  if (waiting <= ended) return { ...flow, etaMs: (waiting / ended) * 1000, growing: false };
+  const growing = recently >= ended;
+  return { ...flow, etaMs: growing ? null : (waiting / (ended - recently)) * 1000, growing };
+}
+
+/**
+ * Over the whole time, or since the bucket in which the first came: a queue that has just started
+ * would else seem slow. Null when none came.
+ */
+function perSecond(buckets: readonly number[], partMs: number): number | null {
+  const first = buckets.findLastIndex((count) => count > 0);
+  if (first < 0) return null;
+  const seconds = (first * STATS_BUCKET_MS + partMs) / 1000;
+  return buckets.reduce((sum, count) => sum + count, 0) / Math.max(1, seconds);
+}
+
+/**
+ * Submit time of the job that has waited longest: first come, first served holds within a
+ * priority, so it is the oldest of the ten heads.
+ */
+export async function oldestWaiting(client: RedisClient, base: string): Promise<number | undefined> {
+  const heads = await Promise.all([
+    ifReadable(client.lindex(`${base}wait`, -1), null).then((id) => (id === null ? [] : [id])),
+    ...Array.from({ length: MAX_PRIORITY + 1 }, (_, priority) => {
+      const from = toBullPriority(priority) * PRIORITY_STEP;
+      const to = from + PRIORITY_STEP - 1;
+      return ifReadable(client.zrangebyscore(`${base}prioritized`, from, to, 'LIMIT', 0, 1), []);
+    }),
+  ]);
+  const times = await Promise.all(
+    heads.flat().map((id) => ifReadable(client.hget(base + id, 'timestamp'), null)),
+  );
+  const known = times.map((time) => numberOr(time, undefined)).filter((time) => time !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
+}
+
+/** All queues that ever got a job, or only those named. */
+export async function snapshotQueues(
+  client: RedisClient,
+  prefix: string,
+  now: number,
+  only?: readonly string[],
+  workers?: readonly WorkerRecord[],
+): Promise<QueueSnapshot[]> {
+  const [names, live] = await Promise.all([
+    only ?? listQueues(client, prefix),
+    workers ?? listWorkers(client, prefix),
+  ]);
+  return Promise.all(names.map((name) => snapshotQueue(client, prefix, name, now, live)));
+}

@@ -1,0 +1,35 @@
+import type { RedisClient } from '../../redis/types.js';
+import { bullBase } from '../keys.js';
+import { listWorkers } from '../registry.js';
+import type { JobRecord } from '../types.js';
+import type { JobFilter } from './job-filter.js';
+import { type SortedJobs, sortJobs } from './job-list.js';
+
+/** A job that runs, and who runs it. */
+export interface ActiveJob extends JobRecord {
+  /** Where it runs: `cuda:0`, `cpu`; null when its worker is not known any more. */
+  device: string | null;
+  /** Milliseconds its lock lives unless it is renewed; null when it lapsed: its worker is lost. */
+  lockMs: number | null;
+}
+
+/** Jobs that run, the longest first, with their locks; as bounded as `sortJobs`. */
+export async function listActive(
+  client: RedisClient,
+  prefix: string,
+  filter: JobFilter,
+  limit: number,
+): Promise<Omit<SortedJobs, 'jobs'> & { jobs: ActiveJob[] }> {
+  const [found, workers] = await Promise.all([
+    sortJobs(client, prefix, { ...filter, states: ['active'] }, { by: 'run', limit }),
+    listWorkers(client, prefix),
+  ]);
+  const devices = new Map(workers.map((worker) => [worker.name, worker.device]));
+  const jobs = await Promise.all(
+    found.jobs.map(async (job) => {
+      const left = await client.pttl(`${bullBase(prefix, job.queue)}${job.id}:lock`);
+      return { ...job, device: devices.get(job.worker ?? '') ?? null, lockMs: left < 0 ? null : left };
+    }),
+  );
+  return { ...found, jobs };
+}

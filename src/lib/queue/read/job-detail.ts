@@ -1,0 +1,166 @@
+import { serverNow } from '../../redis/server-clock.js';
+import type { RedisClient } from '../../redis/types.js';
+import { ifReadable, numberOr } from '../../redis/wrong-type.js';
+import type { ResultSource } from '../broker/result-store.js';
+import { fromJobData } from '../job-data.js';
+import { bullBase, byModelKey, inputKey, queueTag } from '../keys.js';
+import { listWorkers } from '../registry.js';
+import { routeOf, servedRoutes, unservedJobs } from '../routes.js';
+import type { JobRecord, JobSpec } from '../types.js';
+import { snapshotQueue } from './inspector.js';
+import { readJob } from './reader.js';
+import { type Timeline, timelineOf } from './timeline.js';
+
+/** Where a waiting job stands. */
+export interface QueuePlace {
+  /** 1 = the next to be taken; jobs whose model no worker serves are not counted. */
+  position: number;
+  /** Jobs the queue ends a second; null when none ended in the last minute. */
+  ratePerSecond: number | null;
+  /** Milliseconds until its start at that rate, if nothing more urgent comes; null when it cannot be told. */
+  startsInMs: number | null;
+  paused: boolean;
+  /** Whether a live worker serves the queue. */
+  served: boolean;
+  /** Whether one of them serves the job's model, and its version if one was asked for. */
+  modelServed: boolean;
+}
+
+/** Something kept in Redis: its size, and how long it will be there; null = until the job ends. */
+export interface Kept {
+  bytes: number;
+  expiresInMs: number | null;
+}
+
+/** Everything known of one job but its payload. */
+export interface JobDetail extends JobRecord {
+  /** Runs that failed, and times a worker was lost, since it was submitted or retried by hand. */
+  failures: number;
+  losses: number;
+  cancelAsked: boolean;
+  /** Milliseconds since the epoch after which it does not start any more. */
+  deadline?: number;
+  /** Tries in all that it was given. */
+  attemptsAllowed?: number;
+  timeLimitMs?: number;
+  /** The version of its model that was asked for. */
+  version?: number;
+  /** Of an active job: milliseconds its lock still lives unless it is renewed; null when it has lapsed. */
+  lockMs?: number | null;
+  /** Of a waiting job. */
+  place?: QueuePlace;
+  /** Undefined when it is not kept any more. */
+  input?: Kept;
+  result?: Kept;
+  /** Milliseconds the record itself is kept; null while it has not ended. */
+  recordExpiresInMs: number | null;
+  timeline: Timeline;
+}
+
+/**
+ * One job with everything known about it, read-only. Undefined when it is unknown or its record has
+ * expired.
+ */
+export async function readJobDetail(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  id: string,
+  results: ResultSource,
+): Promise<JobDetail | undefined> {
+  const key = bullBase(prefix, queue) + id;
+  const own = inputKey(queueTag(prefix, queue), id);
+  const [job, [data, atm, stc, cr, tl], ttl, lock, ownBytes, ownTtl] = await Promise.all([
+    readJob(client, prefix, queue, id),
+    ifReadable(client.hmget(key, 'data', 'atm', 'stc', 'cr', 'tl'), []),
+    client.pttl(key),
+    client.pttl(`${key}:lock`),
+    ifReadable(client.strlen(own), 0),
+    client.pttl(own),
+  ]);
+  if (job === undefined) return undefined;
+  const parsed = data ? fromJobData(data, id, queue) : undefined;
+  const spec = parsed?.spec;
+  const inline = parsed?.input?.byteLength ?? 0;
+  const ended = job.finishedAt !== undefined && job.state !== 'waiting' && job.state !== 'delayed';
+  const result = ended ? await results.measure(queue, id, job.endedBy ?? '') : undefined;
+  const expires = (ms: number) => (ms < 0 ? null : ms);
+  const input =
+    ownBytes > 0
+      ? { bytes: ownBytes, expiresInMs: expires(ownTtl) }
+      : inline > 0
+        ? { bytes: inline, expiresInMs: expires(ttl) }
+        : undefined;
+  return {
+    ...job,
+    failures: failuresOf(job, numberOr(atm, 0)),
+    losses: numberOr(stc, 0),
+    cancelAsked: Boolean(cr),
+    ...(spec?.deadline === undefined ? {} : { deadline: spec.deadline }),
+    ...(spec?.attempts === undefined ? {} : { attemptsAllowed: spec.attempts }),
+    ...(spec?.timeLimitMs === undefined ? {} : { timeLimitMs: spec.timeLimitMs }),
+    ...(spec?.version === undefined ? {} : { version: spec.version }),
+    ...(job.state === 'active' ? { lockMs: expires(lock) } : {}),
+    ...(job.state === 'waiting' ? await placeOf(client, prefix, queue, id, spec ?? job) : {}),
+    ...(input === undefined ? {} : { input }),
+    ...(result === undefined ? {} : { result }),
+    recordExpiresInMs: expires(ttl),
+    timeline: timelineOf(job, tl ?? undefined),
+  };
+}
+
+/** BullMQ counts the ends of runs, a good last one among them. */
+function failuresOf({ state, meta }: JobRecord, ends: number): number {
+  const well = state !== 'failed' && meta !== undefined;
+  return Math.max(0, ends - (well ? 1 : 0));
+}
+
+async function placeOf(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  id: string,
+  spec: Pick<JobSpec, 'model' | 'version'>,
+): Promise<{ place?: QueuePlace }> {
+  const base = bullBase(prefix, queue);
+  const workers = await listWorkers(client, prefix);
+  const [rank, score, unprioritized, snapshot] = await Promise.all([
+    ifReadable(client.zrank(`${base}prioritized`, id), null),
+    ifReadable(client.zscore(`${base}prioritized`, id), null),
+    ifReadable(client.llen(`${base}wait`), 0),
+    serverNow(client).then((now) => snapshotQueue(client, prefix, queue, now, workers)),
+  ]);
+  if (rank === null || score === null) return {};
+  const own = routeOf(spec);
+  const passed = await Promise.all(
+    unservedJobs(snapshot, workers)
+      .filter(({ route }) => route !== own)
+      .map(({ route }) => client.zcount(byModelKey(queueTag(prefix, queue), route), '-inf', `(${score}`)),
+  );
+  const position = Math.max(1, unprioritized + rank + 1 - passed.reduce((sum, jobs) => sum + jobs, 0));
+  const { ratePerSecond, paused } = snapshot;
+  return {
+    place: {
+      position,
+      ratePerSecond,
+      startsInMs: ratePerSecond === null || paused ? null : (position / ratePerSecond) * 1000,
+      paused,
+      served: workers.some((worker) => worker.queues.includes(queue)),
+      modelServed: servedRoutes(workers, queue).has(own),
+    },
+  };
+}
+
+/** A job's input envelope; undefined when it is not kept any more. Read only where it was asked for. */
+export async function readInput(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  id: string,
+): Promise<Buffer | undefined> {
+  const [data, own] = await Promise.all([
+    ifReadable(client.hget(bullBase(prefix, queue) + id, 'data'), null),
+    ifReadable(client.getBuffer(inputKey(queueTag(prefix, queue), id)), null),
+  ]);
+  return (data === null ? undefined : fromJobData(data, id, queue)?.input) ?? own ?? undefined;
+}

@@ -1,0 +1,273 @@
+import { type JobState, MAX_PRIORITY, toBullPriority } from '../../core/job.js';
+import type { RedisClient } from '../../redis/types.js';
+import { ifReadable } from '../../redis/wrong-type.js';
+import { bullBase, cancelledKey, expiredKey, queueTag } from '../keys.js';
+import { JOB_STATES, type JobFilter } from './job-filter.js';
+
+/**
+ * One stretch of an index that jobs of a state lie in: a part of a sorted set by score, or a whole
+ * list. Lists are read from their tail, where the next or oldest job is.
+ */
+export interface Stretch {
+  readonly queue: string;
+  readonly state: JobState;
+  /** Tells stretches of one queue and state apart. */
+  readonly part: string;
+  readonly key: string;
+  readonly kind: 'zset' | 'list';
+  /** Least score, inclusive. */
+  readonly min: number;
+  /** Scores are below this. */
+  readonly below: number;
+  /** Natural order: the next to run, the longest running, the last that ended first. */
+  readonly newestFirst: boolean;
+}
+
+/** A place in a stretch: behind this member, or behind so many entries of a list. */
+export type Position = { score: number; id: string } | { offset: number };
+
+/** What one read found, and whether the stretch ends there. */
+interface Found {
+  entries: { id: string; position: Position }[];
+  over: boolean;
+}
+
+/** BullMQ's sorted-set score of a priority starts here; the next priority's starts 2^32 later. */
+const PRIORITY_STEP = 2 ** 32;
+
+/**
+ * The stretches that hold the jobs a filter means, in the order lists show them: by state, then
+ * queue. What the indexes know (state, queue, priority of waiting jobs, age of ended ones) narrows
+ * them; `matches` must look at the rest.
+ * @param byPriority whether waiting jobs come as one stretch a priority.
+ */
+export function stretchesOf(
+  prefix: string,
+  filter: JobFilter,
+  queues: readonly string[],
+  now: number,
+  byPriority = false,
+): Stretch[] {
+  const wanted = queues.filter((queue) => filter.queues?.includes(queue) ?? true);
+  const states = JOB_STATES.filter((state) => filter.states.includes(state));
+  return states.flatMap((state) =>
+    wanted.flatMap((queue) => inQueue(prefix, queue, state, filter, now, byPriority)),
+  );
+}
+
+function inQueue(
+  prefix: string,
+  queue: string,
+  state: JobState,
+  filter: JobFilter,
+  now: number,
+  byPriority: boolean,
+): Stretch[] {
+  const base = bullBase(prefix, queue);
+  const tag = queueTag(prefix, queue);
+  const whole = { queue, state, min: Number.NEGATIVE_INFINITY, below: Number.POSITIVE_INFINITY };
+  const list = (part: string): Stretch => ({
+    ...whole,
+    part,
+    key: base + part,
+    kind: 'list',
+    newestFirst: false,
+  });
+  const ended = (key: string): Stretch => {
+    const { olderThanMs } = filter;
+    const below = olderThanMs === undefined ? whole.below : now - olderThanMs;
+    return { ...whole, below, part: state, key, kind: 'zset', newestFirst: true };
+  };
+  switch (state) {
+    case 'active':
+      return [list('active')];
+    case 'delayed':
+      return [{ ...whole, part: 'delayed', key: `${base}delayed`, kind: 'zset', newestFirst: false }];
+    case 'waiting': {
+      const key = `${base}prioritized`;
+      const all: Stretch = { ...whole, part: 'prioritized', key, kind: 'zset', newestFirst: false };
+      const everyPriority = Array.from({ length: MAX_PRIORITY + 1 }, (_, i) => MAX_PRIORITY - i);
+      const priorities = filter.priorities ?? everyPriority;
+      const split = everyPriority
+        .filter((priority) => priorities.includes(priority))
+        .map((priority): Stretch => {
+          const min = toBullPriority(priority) * PRIORITY_STEP;
+          return { ...all, part: `p${priority}`, min, below: min + PRIORITY_STEP };
+        });
+      // Jobs that other BullMQ code added without a priority: they are served before all others.
+      const foreign = priorities.includes(MAX_PRIORITY) ? [list('wait')] : [];
+      return [...foreign, ...(byPriority || filter.priorities !== undefined ? split : [all])];
+    }
+    case 'expired':
+      return [ended(expiredKey(tag))];
+    case 'cancelled':
+      return [ended(cancelledKey(tag))];
+    default:
+      return [ended(base + state)];
+  }
+}
+
+/** Entries of a stretch now; none where its key is of another type. */
+export function sizeOf(client: RedisClient, stretch: Stretch): Promise<number> {
+  return ifReadable(countOf(client, stretch), 0);
+}
+
+async function countOf(client: RedisClient, stretch: Stretch): Promise<number> {
+  const { key, kind, min, below } = stretch;
+  if (kind === 'list') return client.llen(key);
+  if (min === Number.NEGATIVE_INFINITY && below === Number.POSITIVE_INFINITY) return client.zcard(key);
+  return client.zcount(key, scoreText(min), belowText(below));
+}
+
+/**
+ * The next entries of a stretch behind a position, at most `n`, in its natural order or against it.
+ * The cost is that of the entries read, however long the index is and wherever in it they lie.
+ */
+export function readStretch(
+  client: RedisClient,
+  stretch: Stretch,
+  from: Position | undefined,
+  n: number,
+  reverse: boolean,
+): Promise<Found> {
+  // A key of another type holds no jobs; `readDamage` names it.
+  return ifReadable(readEntries(client, stretch, from, n, reverse), { entries: [], over: true });
+}
+
+async function readEntries(
+  client: RedisClient,
+  stretch: Stretch,
+  from: Position | undefined,
+  n: number,
+  reverse: boolean,
+): Promise<Found> {
+  if (stretch.kind === 'list') {
+    return readList(
+      client,
+      stretch.key,
+      from !== undefined && 'offset' in from ? from.offset : 0,
+      n,
+      reverse,
+    );
+  }
+  const behind = from !== undefined && 'score' in from ? from : undefined;
+  return stretch.newestFirst === reverse
+    ? ascending(client, stretch, behind, n)
+    : descending(client, stretch, behind, n);
+}
+
+async function readList(
+  client: RedisClient,
+  key: string,
+  offset: number,
+  n: number,
+  reverse: boolean,
+): Promise<Found> {
+  const ids = reverse
+    ? await client.lrange(key, offset, offset + n - 1)
+    : (await client.lrange(key, -offset - n, -offset - 1)).reverse();
+  return {
+    entries: ids.map((id, i) => ({ id, position: { offset: offset + i + 1 } })),
+    over: ids.length < n,
+  };
+}
+
+type Place = { score: number; id: string };
+
+/** More than a few tries are needed only while jobs leave the front of the set faster than we read. */
+const TRIES = 5;
+
+/**
+ * By rank and not by score: thousands of jobs may share a score, and to step over those by score
+ * would cost more with every page. Ranks move when jobs in front leave, so the entry before the
+ * first must be one that we know; else the rank is looked up again, with more room before it.
+ */
+async function ascending(
+  client: RedisClient,
+  { key, min, below }: Stretch,
+  from: Place | undefined,
+  n: number,
+): Promise<Found> {
+  const start: Place | undefined =
+    from ?? (min === Number.NEGATIVE_INFINITY ? undefined : { score: min, id: '' });
+  for (let attempt = 0, room = 1; ; attempt++, room *= 16) {
+    const rank = start === undefined ? 0 : await countUpTo(client, key, start, true);
+    const first = start === undefined ? 0 : Math.max(0, rank - room);
+    const places = await range(client, key, first, rank + n - 1);
+    const known = first === 0 || (start && places[0] && compare(places[0], start) <= 0);
+    if (!known && attempt < TRIES) continue;
+    const ahead = places.filter((place) => start === undefined || compare(place, start) > 0).slice(0, n);
+    const inside = ahead.filter((place) => place.score < below);
+    const over = first + places.length < rank + n || inside.length < ahead.length;
+    return { entries: inside.map(toEntry), over };
+  }
+}
+
+/** Jobs that leave move what is left towards us, and never past us: no second look is needed. */
+async function descending(
+  client: RedisClient,
+  { key, min, below }: Stretch,
+  from: Place | undefined,
+  n: number,
+): Promise<Found> {
+  const start: Place | undefined =
+    from ?? (below === Number.POSITIVE_INFINITY ? undefined : { score: below, id: '' });
+  const end = start === undefined ? await client.zcard(key) : await countUpTo(client, key, start, false);
+  const first = Math.max(0, end - n);
+  const places = end === 0 ? [] : await range(client, key, first, end - 1);
+  const behind = places.filter((place) => start === undefined || compare(place, start) < 0).reverse();
+  const inside = behind.filter((place) => place.score >= min);
+  return { entries: inside.map(toEntry), over: first === 0 || inside.length < behind.length };
+}
+
+/** Members before a place, and with `inclusive` the one at it; a few commands, whatever the size. */
+async function countUpTo(
+  client: RedisClient,
+  key: string,
+  place: Place,
+  inclusive: boolean,
+): Promise<number> {
+  const score = scoreText(place.score);
+  const [rank, current, before, upTo] = await Promise.all([
+    place.id === '' ? null : client.zrank(key, place.id),
+    place.id === '' ? null : client.zscore(key, place.id),
+    client.zcount(key, '-inf', `(${score}`),
+    client.zcount(key, '-inf', score),
+  ]);
+  if (rank !== null && Number(current) === place.score) return inclusive ? rank + 1 : rank;
+  // It has left. Members of one score lie in the order of their bytes.
+  let low = before;
+  let high = place.id === '' ? before : upTo;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const [found] = await range(client, key, middle, middle);
+    if (found !== undefined && compare(found, place) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+async function range(client: RedisClient, key: string, from: number, to: number): Promise<Place[]> {
+  const flat = await client.zrange(key, String(from), String(to), 'WITHSCORES');
+  const places: Place[] = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) {
+    places.push({ id: flat[i] as string, score: Number(flat[i + 1]) });
+  }
+  return places;
+}
+
+function compare(a: Place, b: Place): number {
+  return a.score - b.score || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id));
+}
+
+function toEntry({ id, score }: Place): Found['entries'][number] {
+  return { id, position: { score, id } };
+}
+
+function scoreText(score: number): string {
+  return score === Number.NEGATIVE_INFINITY ? '-inf' : String(score);
+}
+
+function belowText(below: number): string {
+  return below === Number.POSITIVE_INFINITY ? '+inf' : `(${below}`;
+}

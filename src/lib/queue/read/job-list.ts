@@ -1,0 +1,300 @@
+import { InferError } from '../../core/errors.js';
+import { ExitCode } from '../../core/exit-codes.js';
+import { serverNow } from '../../redis/server-clock.js';
+import type { RedisClient } from '../../redis/types.js';
+import { ifReadable } from '../../redis/wrong-type.js';
+import { damagedRecord, LIST_FIELDS, namedFields, recordOf } from '../job-record.js';
+import { bullBase } from '../keys.js';
+import type { JobRecord } from '../types.js';
+import { ageOf, type JobFilter, matches } from './job-filter.js';
+import { type Position, readStretch, type Stretch, sizeOf, stretchesOf } from './job-index.js';
+import { listQueues } from './reader.js';
+
+export interface JobPageOptions {
+  /** Most jobs of a page. */
+  limit: number;
+  /** `next` of the page before, for the same filter and direction. */
+  cursor?: string | undefined;
+  /** Last first. */
+  reverse?: boolean;
+  /** Most records to look at for a page [10,000]. */
+  look?: number;
+  /** Milliseconds since the epoch [now]. */
+  now?: number;
+}
+
+export interface JobPage {
+  jobs: JobRecord[];
+  /** Records looked at. */
+  looked: number;
+  /** Where the next page starts; undefined when everything has been looked at. */
+  next: string | undefined;
+}
+
+const MOST_LOOKED = 10_000;
+/** Records read together; each is about 300 bytes. */
+const BATCH = 500;
+
+/**
+ * One page of the jobs that a filter means, read-only: what runs, then what waits in the order it
+ * will run, then what has ended, last first. Its cost is bounded by `limit` and `look`, however many
+ * jobs there are; a page of a choosy filter may hold less than `limit`, even nothing, and still have
+ * a next one. Jobs that stay where they are come exactly once, whatever comes and goes around them
+ * (in `active`, whose order changes, almost). Records have neither group nor result time.
+ * @throws InferError CURSOR (exit 2).
+ */
+export async function scanJobs(
+  client: RedisClient,
+  prefix: string,
+  filter: JobFilter,
+  options: JobPageOptions,
+): Promise<JobPage> {
+  const { limit, reverse = false, look = MOST_LOOKED, now = await serverNow(client) } = options;
+  const stretches = stretchesOf(prefix, filter, await listQueues(client, prefix), now);
+  if (reverse) stretches.reverse();
+  let { at, position } = startOf(stretches, options.cursor, reverse);
+  const jobs: JobRecord[] = [];
+  let looked = 0;
+  let reads = 0;
+  // Reads count too: a set that changes too quickly to be read must not keep us here.
+  while (at < stretches.length && jobs.length < limit && looked + reads < look) {
+    const stretch = stretches[at] as Stretch;
+    // One more than is wanted tells whether there is a next page.
+    const wanted = isResidual(filter, stretch) ? BATCH : limit - jobs.length + 1;
+    const n = Math.min(BATCH, wanted, look - looked);
+    const { entries, over } = await readStretch(client, stretch, position, n, reverse);
+    const records = await readRecords(
+      client,
+      prefix,
+      stretch,
+      entries.map((entry) => entry.id),
+    );
+    let taken = 0;
+    for (; taken < entries.length && jobs.length < limit; taken++) {
+      const record = records[taken];
+      position = entries[taken]?.position;
+      if (record !== undefined && matches(filter, record, now)) jobs.push(record);
+    }
+    looked += taken;
+    reads += 1;
+    if (over && taken === entries.length) {
+      at += 1;
+      position = undefined;
+    }
+  }
+  while (position === undefined && at < stretches.length) {
+    if ((await sizeOf(client, stretches[at] as Stretch)) > 0) break;
+    at += 1;
+  }
+  const here = stretches[at];
+  return { jobs, looked, next: here === undefined ? undefined : encodeCursor(here, position, reverse) };
+}
+
+/** Whether jobs of a stretch must be looked at one by one for the filter. */
+function isResidual(filter: JobFilter, { state }: Stretch): boolean {
+  const waits = state === 'waiting';
+  const ended = state !== 'active' && state !== 'delayed' && !waits;
+  return (
+    filter.models !== undefined ||
+    filter.workers !== undefined ||
+    filter.error !== undefined ||
+    (filter.priorities !== undefined && !waits) ||
+    (filter.olderThanMs !== undefined && !ended)
+  );
+}
+
+export interface JobCount {
+  /** Jobs that the filter may mean. */
+  total: number;
+  /**
+   * Whether all of them are meant and there. Not when records have to be looked at, nor for ended
+   * jobs, whose records expire a while before their index forgets them.
+   */
+  exact: boolean;
+}
+
+/** How many jobs a filter means, as far as the sizes of the indexes tell. */
+export async function countJobs(
+  client: RedisClient,
+  prefix: string,
+  filter: JobFilter,
+  now?: number,
+): Promise<JobCount> {
+  const at = now ?? (await serverNow(client));
+  const stretches = stretchesOf(prefix, filter, await listQueues(client, prefix), at);
+  const sizes = await Promise.all(stretches.map((stretch) => sizeOf(client, stretch)));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const exact = stretches.every(
+    (stretch, i) => sizes[i] === 0 || (!stretch.newestFirst && !isResidual(filter, stretch)),
+  );
+  return { total, exact };
+}
+
+/** The records behind ids of one stretch, in their order; undefined for those that are gone. */
+async function readRecords(
+  client: RedisClient,
+  prefix: string,
+  { queue, state, part }: Stretch,
+  ids: readonly string[],
+): Promise<(JobRecord | undefined)[]> {
+  const base = bullBase(prefix, queue);
+  const read = async (id: string): Promise<JobRecord | undefined> => {
+    const [values, score] = await Promise.all([
+      ifReadable(client.hmget(base + id, ...LIST_FIELDS), undefined),
+      part === 'delayed' ? client.zscore(base + part, id) : null,
+    ]);
+    if (values === undefined) return damagedRecord(id, queue, `its record ${base}${id} is not a hash`);
+    const fields = namedFields(LIST_FIELDS, values);
+    // One that was set aside for a missing field has ended.
+    if (fields.timestamp === undefined && fields.st === undefined) return undefined;
+    return recordOf(id, queue, fields, state, score === null ? undefined : Number(score));
+  };
+  return Promise.all(ids.map(read));
+}
+
+interface Cursor {
+  /** Version, so that a cursor of another release is not misread. */
+  v: 1;
+  s: string;
+  q: string;
+  p: string;
+  r: boolean;
+  /** Score and id, or the offset in a list; null at the start of the stretch. */
+  at: [number, string] | number | null;
+}
+
+function encodeCursor(stretch: Stretch, position: Position | undefined, reverse: boolean): string {
+  const at =
+    position === undefined
+      ? null
+      : 'offset' in position
+        ? position.offset
+        : ([position.score, position.id] as [number, string]);
+  const cursor: Cursor = { v: 1, s: stretch.state, q: stretch.queue, p: stretch.part, r: reverse, at };
+  return Buffer.from(JSON.stringify(cursor)).toString('base64url');
+}
+
+function startOf(
+  stretches: readonly Stretch[],
+  text: string | undefined,
+  reverse: boolean,
+): { at: number; position: Position | undefined } {
+  if (text === undefined) return { at: 0, position: undefined };
+  const cursor = decodeCursor(text);
+  if (cursor === undefined) throw wrongCursor('the cursor cannot be read');
+  const at = stretches.findIndex(
+    ({ state, queue, part }) => state === cursor.s && queue === cursor.q && part === cursor.p,
+  );
+  if (at < 0 || cursor.r !== reverse) throw wrongCursor('the cursor is of a list with other filters');
+  const position =
+    cursor.at === null
+      ? undefined
+      : typeof cursor.at === 'number'
+        ? { offset: cursor.at }
+        : { score: cursor.at[0], id: cursor.at[1] };
+  return { at, position };
+}
+
+function decodeCursor(text: string): Cursor | undefined {
+  try {
+    const cursor = JSON.parse(Buffer.from(text, 'base64url').toString()) as Partial<Cursor> | null;
+    const { at } = cursor ?? {};
+    const placed =
+      at === null ||
+      (typeof at === 'number' && Number.isSafeInteger(at) && at >= 0) ||
+      (Array.isArray(at) && Number.isFinite(at[0]) && typeof at[1] === 'string');
+    return cursor?.v === 1 && placed ? (cursor as Cursor) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function wrongCursor(message: string): InferError {
+  return new InferError('CURSOR', message, {
+    hint: 'repeat the command that printed it with nothing changed but --cursor, or leave it out to start over',
+    exitCode: ExitCode.Usage,
+  });
+}
+
+/** What a list can be sorted by; each puts what needs a look first. */
+export const JOB_ORDERS = ['age', 'priority', 'rows', 'run', 'attempts'] as const;
+export type JobOrder = (typeof JOB_ORDERS)[number];
+
+export interface SortedJobs {
+  jobs: JobRecord[];
+  looked: number;
+  /** True when jobs that were not looked at might belong among these. */
+  partial: boolean;
+}
+
+/**
+ * The first `limit` of the jobs that a filter means in an order: oldest, most urgent, most rows,
+ * longest run or most attempts first. Reads the fronts of all indexes, 10,000 records in all
+ * or `limit` of each where that is more, so by age and priority it is exact with any number of jobs
+ * whose indexes keep that order, and else as far as it has looked.
+ */
+export async function sortJobs(
+  client: RedisClient,
+  prefix: string,
+  filter: JobFilter,
+  options: { by: JobOrder; limit: number; reverse?: boolean; now?: number },
+): Promise<SortedJobs> {
+  const { by, limit, reverse = false, now = await serverNow(client) } = options;
+  const all = stretchesOf(prefix, filter, await listQueues(client, prefix), now, true);
+  const sizes = await Promise.all(all.map((stretch) => sizeOf(client, stretch)));
+  const stretches = all.filter((_, i) => (sizes[i] as number) > 0);
+  const share = Math.max(limit, Math.floor(MOST_LOOKED / Math.max(1, stretches.length)));
+  const found: JobRecord[] = [];
+  let looked = 0;
+  let partial = false;
+  for (const stretch of stretches) {
+    const ordered = inOrder(stretch, by);
+    // From the end where what is wanted first lies; ended jobs are indexed the last one first.
+    const backwards = ordered && by !== 'priority' && stretch.newestFirst !== reverse;
+    const residual = isResidual(filter, stretch);
+    let position: Position | undefined;
+    let seen = 0;
+    let kept = 0;
+    let over = false;
+    for (let reads = 0; !over && seen < share && reads < share; reads++) {
+      if (ordered && kept >= limit) break;
+      const n = Math.min(BATCH, share - seen, ordered && !residual ? limit - kept : BATCH);
+      const page = await readStretch(client, stretch, position, n, backwards);
+      const { entries } = page;
+      position = entries.at(-1)?.position ?? position;
+      const ids = entries.map((entry) => entry.id);
+      const records = await readRecords(client, prefix, stretch, ids);
+      const meant = records.filter((job) => job !== undefined && matches(filter, job, now)) as JobRecord[];
+      found.push(...meant);
+      seen += entries.length;
+      kept += meant.length;
+      over = page.over;
+    }
+    looked += seen;
+    if (!over && !(ordered && kept >= limit)) partial = true;
+  }
+  const order = (a: JobRecord, b: JobRecord) =>
+    (rankValue(b, by, now) - rankValue(a, by, now)) * (reverse ? -1 : 1) || a.submittedAt - b.submittedAt;
+  return { jobs: found.sort(order).slice(0, limit), looked, partial };
+}
+
+/** Whether the front of an index holds what comes first in the order. */
+function inOrder({ state }: Stretch, by: JobOrder): boolean {
+  if (by === 'age') return state !== 'delayed';
+  return by === 'priority' ? state === 'waiting' : by === 'run' && state === 'active';
+}
+
+function rankValue(job: JobRecord, by: JobOrder, now: number): number {
+  switch (by) {
+    case 'age':
+      return ageOf(job, now);
+    case 'priority':
+      return job.priority;
+    case 'rows':
+      return job.rows;
+    case 'attempts':
+      return job.attempts;
+    default:
+      return job.meta?.runMs ?? (job.state === 'active' ? ageOf(job, now) : 0);
+  }
+}

@@ -1,0 +1,198 @@
+import { type JobState, mayBeJob, type Priority } from '../../core/job.js';
+import { serverNow } from '../../redis/server-clock.js';
+import type { RedisClient } from '../../redis/types.js';
+import { ifReadable, numberOr } from '../../redis/wrong-type.js';
+import { SENDER_LEASE_MS } from '../broker/group-life.js';
+import { damageOfJob, findDamage, groupDamaged } from '../damage.js';
+import { damagedRecord, JOB_FIELDS, namedFields, recordOf } from '../job-record.js';
+import { bullBase, groupKey, queuesKey, queueTag } from '../keys.js';
+import type { GroupRecord, JobRecord } from '../types.js';
+
+/** Names of all queues that ever got a job. */
+export async function listQueues(client: RedisClient, prefix: string): Promise<string[]> {
+  return (await client.hkeys(queuesKey(prefix))).sort();
+}
+
+/**
+ * Finds which queue holds a job or group: two look-ups a queue, sent together. Ids do not name their
+ * queue, so that a caller's own ids work and a job may move. Undefined when unknown or expired.
+ */
+export async function locate(
+  client: RedisClient,
+  prefix: string,
+  id: string,
+  queues: readonly string[],
+): Promise<{ queue: string; kind: 'job' | 'group' } | undefined> {
+  if (!mayBeJob(id)) return undefined;
+  const hits = await Promise.all(
+    queues.map(async (queue) => {
+      const [job, group] = await Promise.all([
+        client.exists(bullBase(prefix, queue) + id),
+        // What Redis lost may have left a record that is no group yet (`early`).
+        ifReadable(client.hexists(groupKey(queueTag(prefix, queue), id), 'model'), 1),
+      ]);
+      if (job === 1) return { queue, kind: 'job' as const };
+      return group === 1 ? { queue, kind: 'group' as const } : undefined;
+    }),
+  );
+  const found = hits.filter((hit) => hit !== undefined);
+  if (found.length === 0) return locateDamaged(client, prefix, id, queues);
+  if (found.length === 1) return found[0];
+  // While it is moved a job is in two queues: the copy has the field `mv`.
+  const copies = await Promise.all(
+    found.map(({ queue }) => ifReadable(client.hexists(bullBase(prefix, queue) + id, 'mv'), 0)),
+  );
+  return found[copies.indexOf(0)] ?? found[0];
+}
+
+/** A job that was set aside since its record had disappeared. */
+async function locateDamaged(
+  client: RedisClient,
+  prefix: string,
+  id: string,
+  queues: readonly string[],
+): Promise<{ queue: string; kind: 'job' } | undefined> {
+  const known = await Promise.all(queues.map((queue) => damageOfJob(client, prefix, queue, id)));
+  const queue = queues.find((_, i) => known[i] !== undefined);
+  return queue === undefined ? undefined : { queue, kind: 'job' };
+}
+
+/**
+ * Everything known of one job; undefined when it is unknown or its record has expired. One whose record cannot be
+ * read has failed with JOB_DAMAGED.
+ */
+export async function readJob(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  id: string,
+): Promise<JobRecord | undefined> {
+  const base = bullBase(prefix, queue);
+  const [values, prioritized, delayed, completed, failed] = await Promise.all([
+    ifReadable(client.hmget(base + id, ...JOB_FIELDS), undefined),
+    ifReadable(client.zscore(`${base}prioritized`, id), null),
+    ifReadable(client.zscore(`${base}delayed`, id), null),
+    ifReadable(client.zscore(`${base}completed`, id), null),
+    ifReadable(client.zscore(`${base}failed`, id), null),
+  ]);
+  const fields = namedFields(JOB_FIELDS, values ?? []);
+  if (fields.data === undefined) return damagedJob(client, prefix, queue, id, values !== undefined);
+  // Without its end in the fields it ended between two of these reads: they are still of its run.
+  const placed: JobState =
+    prioritized !== null
+      ? 'waiting'
+      : delayed !== null
+        ? 'delayed'
+        : completed !== null && fields.finishedOn
+          ? 'completed'
+          : failed !== null && fields.finishedOn
+            ? 'failed'
+            : fields.processedOn
+              ? 'active'
+              : 'waiting';
+  return recordOf(id, queue, fields, placed, delayed === null ? undefined : Number(delayed));
+}
+
+/** A job without data: one that is damaged, or undefined where there is none. */
+async function damagedJob(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  id: string,
+  isHash: boolean,
+): Promise<JobRecord | undefined> {
+  const known = await damageOfJob(client, prefix, queue, id);
+  if (known !== undefined) return damagedRecord(id, queue, known.what, known.at);
+  if (isHash) return undefined;
+  return damagedRecord(
+    id,
+    queue,
+    await findDamage(client, bullBase(prefix, queue) + id, 'its record', 'hash'),
+  );
+}
+
+/** A bulk submission as it stands; undefined when unknown or expired. @throws InferError GROUP_DAMAGED. */
+export async function readGroup(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  id: string,
+): Promise<GroupRecord | undefined> {
+  const key = groupKey(queueTag(prefix, queue), id);
+  const fields = await ifReadable(client.hgetall(key), undefined);
+  if (fields === undefined) throw groupDamaged(id, await findDamage(client, key, 'its record', 'hash'));
+  if (fields.model === undefined) return undefined;
+  const damaged = GROUP_NUMBERS.find((name) => numberOr(fields[name] ?? '0', undefined) === undefined);
+  if (damaged !== undefined) throw groupDamaged(id, `field ${damaged} of ${key} is not a number`);
+  const jobs = Number(fields.jobs ?? fields.added ?? 0);
+  const jobsCompleted = Number(fields.jc ?? 0);
+  const jobsFailed = Number(fields.jf ?? 0);
+  const closed = fields.closed === '1';
+  const startAt = Number(fields.start ?? 0);
+  const now = closed && startAt === 0 ? 0 : await serverNow(client);
+  const submitterGoneMs = closed ? undefined : silentFor(fields, now);
+  const over = closed && jobsCompleted + jobsFailed >= jobs;
+  return {
+    id,
+    queue,
+    model: fields.model,
+    priority: Number(fields.priority) as Priority,
+    state:
+      (over && fields.abandoned === '1') || (!closed && fields.cr !== undefined)
+        ? 'cancelled'
+        : over
+          ? jobsFailed > 0
+            ? 'failed'
+            : 'completed'
+          : jobsCompleted + jobsFailed > 0
+            ? 'active'
+            : startAt > now
+              ? 'delayed'
+              : 'waiting',
+    rows: Number(fields.rows ?? 0),
+    jobs,
+    closed,
+    rowsDone: Number(fields.rd ?? 0),
+    jobsCompleted,
+    jobsFailed,
+    submittedAt: Number(fields.timestamp),
+    ...(startAt > now ? { startAt } : {}),
+    ...(submitterGoneMs === undefined ? {} : { submitterGoneMs }),
+    ...(fields.finishedOn === undefined ? {} : { finishedAt: Number(fields.finishedOn) }),
+    ...(fields.moved === undefined ? {} : { moved: movedChunks(fields) }),
+  };
+}
+
+const GROUP_NUMBERS = [
+  'jobs',
+  'added',
+  'rows',
+  'rd',
+  'jc',
+  'jf',
+  'priority',
+  'timestamp',
+  'start',
+  'finishedOn',
+];
+
+/** Milliseconds since any sender of a group was heard of; undefined while one is at work. */
+function silentFor(fields: Record<string, string>, now: number): number | undefined {
+  const heard = Object.entries(fields).flatMap(([name, at]) =>
+    name.startsWith('s:') ? [numberOr(at, 0)] : [],
+  );
+  if (heard.length === 0) return undefined;
+  const ago = now - Math.max(...heard);
+  return ago > SENDER_LEASE_MS ? ago : undefined;
+}
+
+/** Fields `mv:<number>` of a group: the queue each moved chunk is in. */
+function movedChunks(fields: Record<string, string>): Record<number, string> {
+  const moved = Object.entries(fields).filter(([name]) => name.startsWith('mv:'));
+  return Object.fromEntries(moved.map(([name, queue]) => [Number(name.slice(3)), queue]));
+}
+
+/** The queue that a chunk of a group is in. */
+export function queueOfChunk(group: Pick<GroupRecord, 'queue' | 'moved'>, index: number): string {
+  return group.moved?.[index] ?? group.queue;
+}

@@ -1,0 +1,103 @@
+import type { RedisClient } from '../../redis/types.js';
+import { ifReadable, numberOr } from '../../redis/wrong-type.js';
+import { bullBase, queueTag, STATS_BUCKET_MS, STATS_BUCKETS, statsKey } from '../keys.js';
+import { listWorkers } from '../registry.js';
+import { countFiled } from '../routes.js';
+import type { WorkerRecord } from '../types.js';
+import { heldAhead, oldestWaiting, type Unmatched } from './inspector.js';
+
+/** One queue as an autoscaler reads it. */
+export interface QueueSample {
+  name?: string;
+  /** Of the waiting jobs, those that a worker without their model has met. */
+  unmatched?: Unmatched;
+  /** Also those that a worker holds and has not begun. */
+  waiting: number;
+  /** Delayed jobs that are due within the horizon. */
+  dueDelayed: number;
+  active: number;
+  /** Age of the oldest waiting job, ms; null when none waits. */
+  oldestMs: number | null;
+  /** Jobs that were ever added. */
+  arrived: number;
+  /** Jobs ended in each statistics bucket of the last minute, by its number. */
+  ended: ReadonlyMap<number, number>;
+  paused: boolean;
+}
+
+export interface PoolSample {
+  queues: QueueSample[];
+  /** Workers, by their heartbeats, that serve at least one of the queues. */
+  workers: WorkerRecord[];
+}
+
+/** BullMQ's delayed score: milliseconds * 4096 + a counter. */
+const DELAYED_STEP = 4096;
+
+/**
+ * Queues and their workers at one moment: some thirty read-only commands a queue, sent together,
+ * whatever its length.
+ * @param horizonMs delayed jobs that are due so soon are counted.
+ */
+export async function samplePool(
+  client: RedisClient,
+  prefix: string,
+  queues: readonly string[],
+  now: number,
+  horizonMs: number,
+): Promise<PoolSample> {
+  const [samples, workers] = await Promise.all([
+    Promise.all(queues.map((queue) => sampleQueue(client, prefix, queue, now, horizonMs))),
+    listWorkers(client, prefix),
+  ]);
+  for (const [i, sample] of samples.entries()) {
+    // What a worker holds and has not begun is backlog: one more worker would have taken it.
+    const { jobs } = heldAhead(queues[i] as string, sample.active, workers);
+    sample.waiting += jobs;
+    sample.active -= jobs;
+  }
+  return {
+    queues: samples,
+    workers: workers.filter((worker) => worker.queues.some((queue) => queues.includes(queue))),
+  };
+}
+
+async function sampleQueue(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  now: number,
+  horizonMs: number,
+): Promise<QueueSample> {
+  const base = bullBase(prefix, queue);
+  const tag = queueTag(prefix, queue);
+  // One ahead: a worker's clock may be.
+  const newest = Math.floor(now / STATS_BUCKET_MS) + 1;
+  const numbers = Array.from({ length: STATS_BUCKETS + 1 }, (_, at) => newest - at);
+  const [wait, prioritized, filed, dueDelayed, active, oldest, added, paused, ended] = await Promise.all([
+    ifReadable(client.llen(`${base}wait`), 0),
+    ifReadable(client.zcard(`${base}prioritized`), 0),
+    countFiled(client, prefix, queue),
+    ifReadable(client.zcount(`${base}delayed`, '-inf', (now + horizonMs) * DELAYED_STEP), 0),
+    ifReadable(client.llen(`${base}active`), 0),
+    oldestWaiting(client, base),
+    ifReadable(client.get(`${base}id`), null),
+    ifReadable(client.hexists(`${base}meta`, 'paused'), 0),
+    Promise.all(numbers.map((number) => ifReadable(client.hmget(statsKey(tag, number), 'c', 'f'), []))),
+  ]);
+  return {
+    name: queue,
+    unmatched: Object.fromEntries(filed),
+    waiting: wait + prioritized,
+    dueDelayed,
+    active,
+    oldestMs: oldest === undefined ? null : Math.max(0, now - oldest),
+    arrived: numberOr(added, 0),
+    ended: new Map(numbers.map((number, at) => [number, sum(ended[at] ?? [])])),
+    paused: paused === 1,
+  };
+}
+
+function sum(counts: readonly (string | null)[]): number {
+  return counts.reduce((total, count) => total + numberOr(count, 0), 0);
+}

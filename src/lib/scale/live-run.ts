@@ -1,0 +1,222 @@
+import { createHash } from 'node:crypto';
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LoadedSettings } from '../config/load.js';
+import { settledWithin } from '../core/bounded.js';
+import { InferError, messageOf } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { type HeldLock, takeLock } from '../core/file-lock.js';
+import { processPlace, stillRuns } from '../core/process-alive.js';
+import { formatDuration } from '../core/units.js';
+import { discoverGpus } from '../model/gpus.js';
+import { type AutoscalerRecord, publishAutoscaler, removeAutoscaler } from '../queue/autoscalers.js';
+import { DataWatch } from '../queue/broker/data-watch.js';
+import { holderFrom, holds, readLease } from '../queue/broker/gpu-lease.js';
+import { lossText } from '../queue/data-mark.js';
+import { samplePool } from '../queue/read/sample.js';
+import { closeClient, connect, resolveTarget } from '../redis/connect.js';
+import { connectionSettings } from '../redis/from-settings.js';
+import { serverClock, serverNow } from '../redis/server-clock.js';
+import type { RedisClient, RedisTarget } from '../redis/types.js';
+import { Autoscaler, type AutoscalerState, type Reading, type Tick } from './autoscaler.js';
+import { initialState } from './controller.js';
+import { GpuWatch } from './gpu-watch.js';
+import { type LiveFlags, type LivePlan, planOf } from './live-plan.js';
+import { type Adopted, ProcessFleet } from './process-fleet.js';
+import { threadShare } from './thread-share.js';
+import { readJson, WorkerFiles, writeAtomically } from './worker-files.js';
+
+/** Loading a large model from a slow disk takes minutes. */
+const START_TIMEOUT_MS = 600_000;
+/** Delayed jobs that are due so soon count as waiting. */
+const HORIZON_MS = 20_000;
+/** Longest wait for a Redis that may be away, when leaving. */
+const LEAVE_MS = 500;
+
+export interface LiveEvents {
+  /** Once, before the first decision. */
+  onOpen(facts: { record: AutoscalerRecord; plan: LivePlan; adopted: Adopted }): void;
+  onTick(tick: Tick, record: AutoscalerRecord): Promise<void> | void;
+  /** Something that does not stop the loop; once for each kind. */
+  onTrouble(text: string): void;
+  /** The fleet is being drained at the end. */
+  onDrain(workers: number): void;
+}
+
+/**
+ * Runs a fleet by its policy until `stop`, or for one decision.
+ * @param hurry the fleet that is being drained at the end shall hand its jobs back now.
+ * @throws InferError USAGE (2), AUTOSCALER_RUNNING, POOL_LOST, GPU_DISCOVERY or of Redis (69).
+ */
+export async function runLive(
+  loaded: LoadedSettings,
+  flags: LiveFlags,
+  events: LiveEvents,
+  stop: AbortSignal,
+  hurry: AbortSignal,
+): Promise<AutoscalerRecord> {
+  const report = flags.gpus === 'none' ? { state: 'ok' as const, gpus: [] } : await discoverGpus();
+  const plan = planOf(flags, report);
+  const settings = connectionSettings(loaded, true);
+  const target = await resolveTarget(settings);
+  const client = await connect(target, 'worker', settings);
+  const { prefix, stateDir } = loaded.values;
+  const data = new DataWatch(client, prefix);
+  data.onLoss((loss) => events.onTrouble(lossText(loss)));
+  const pool = poolOf(flags.queues, prefix, target);
+  const files = new WorkerFiles(stateDir);
+  let lock: HeldLock | undefined;
+  try {
+    if (!flags.dryRun) lock = await poolLock(files, pool, flags.queues.join(','));
+    const gpus = plan.onGpus ? new GpuWatch(discoverGpus, flags.gpus, report, Date.now()) : undefined;
+    const fleet = new ProcessFleet({
+      files,
+      launch: { redisUrl: target.url, prefix },
+      pool,
+      queues: flags.queues,
+      workersPerGpu: flags.workersPerGpu,
+      cpuSlots: plan.places,
+      cpuThreads: threadsOf(loaded, flags.args, plan.cpuThreads),
+      drainTimeoutMs: loaded.values.drainTimeout,
+      startTimeoutMs: START_TIMEOUT_MS,
+      args: flags.args,
+      gpus,
+      dryRun: flags.dryRun,
+    });
+    const controller = { pool: flags.queues.join(','), config: plan.config, policy: plan.policy };
+    const stateFile = files.poolState(pool);
+    const autoscaler = new Autoscaler(
+      {
+        host: files.host,
+        queues: flags.queues,
+        controller,
+        fleet,
+        dryRun: flags.dryRun,
+        read: (now) => readAll(client, prefix, flags.queues, gpus, now),
+        save: (state) => save(stateFile, state, events.onTrouble),
+        now: Date.now,
+      },
+      resumed(readJson<AutoscalerState>(stateFile)) ?? { controller: initialState(controller) },
+    );
+    const own = { id: `${files.host}/${pool}`, pid: process.pid, startedAt: Date.now() };
+    const adopted = fleet.adopt();
+    let record: AutoscalerRecord | undefined;
+    for (;;) {
+      const began = performance.now();
+      if (lock?.stillHeld() === false) throw poolLost(files.poolLock(pool));
+      if (!flags.dryRun) for (const queue of flags.queues) data.note(queue);
+      const tick = await autoscaler.tick();
+      const first = record === undefined;
+      record = autoscaler.record(tick, own);
+      if (first) events.onOpen({ record, plan, adopted });
+      if (tick.queue !== null && !flags.dryRun)
+        void publishAutoscaler(client, prefix, atServer(record, serverClock(client).aheadMs())).catch(
+          () => undefined,
+        );
+      await events.onTick(tick, record);
+      if (flags.once || stop.aborted) break;
+      const pause = Math.max(0, flags.intervalMs - (performance.now() - began));
+      await delay(pause, undefined, { signal: stop }).catch(() => undefined);
+      if (stop.aborted) break;
+    }
+    if (flags.onExit === 'drain' && !flags.dryRun) {
+      events.onDrain(record.workers.length);
+      await fleet.drainAll(hurry);
+    }
+    await fleet.settled();
+    // A dry run has written none, and one that runs here has the same name.
+    if (!flags.dryRun) await settledWithin(LEAVE_MS, removeAutoscaler(client, prefix, own.id));
+    return record;
+  } finally {
+    lock?.release();
+    await closeClient(client);
+  }
+}
+
+/** Its record with Redis's times instead of this host's, which it decides by: others compare them with Redis's. */
+function atServer(record: AutoscalerRecord, clockAheadMs: number): AutoscalerRecord {
+  const { startedAt, decidedAt, workers } = record;
+  return {
+    ...record,
+    startedAt: startedAt - clockAheadMs,
+    decidedAt: decidedAt - clockAheadMs,
+    workers: workers.map((worker) => ({ ...worker, since: worker.since - clockAheadMs })),
+    clockAheadMs,
+  };
+}
+
+/** Its queues, and which Redis and installation they are in: two of these are two pools. */
+function poolOf(queues: readonly string[], prefix: string, target: RedisTarget): string {
+  const where = createHash('sha256').update(`${prefix}\0${target.label}`).digest('hex').slice(0, 8);
+  return `${queues.join('+').slice(0, 80)}-${where}`;
+}
+
+function poolLock(files: WorkerFiles, pool: string, queues: string): Promise<HeldLock> {
+  return takeLock(files.poolLock(pool), {
+    waitMs: 0,
+    purpose: `autoscaler of ${queues}`,
+    busy: ({ pid, since }) =>
+      new InferError(
+        'AUTOSCALER_RUNNING',
+        `an autoscaler of ${queues} runs on ${hostname()} already: pid ${pid}, for ${formatDuration(Date.now() - since)}`,
+        {
+          hint: `stop it first: kill ${pid}; its workers stay and this one takes them over. To look only: --dry-run`,
+          exitCode: ExitCode.Unavailable,
+        },
+      ),
+  });
+}
+
+function poolLost(file: string): InferError {
+  return new InferError('POOL_LOST', `${file} was removed or belongs to another autoscaler now`, {
+    hint: 'its workers run on; infer autoscale again takes them over',
+    exitCode: ExitCode.Unavailable,
+  });
+}
+
+/** What an earlier autoscaler wrote down; a restart is a request to try failed slots once more. */
+function resumed(state: AutoscalerState | undefined): AutoscalerState | undefined {
+  if (state?.controller?.version !== 1) return undefined;
+  const slots = Object.entries(state.controller.slots).map(([slot, record]) => [
+    slot,
+    record.failed ? { ...record, failures: record.failures - 1, retryAt: 0, failed: false } : record,
+  ]);
+  return { ...state, controller: { ...state.controller, slots: Object.fromEntries(slots) } };
+}
+
+/** Threads for each runner of a worker that has `cores`; undefined where they are set elsewhere. */
+function threadsOf({ values }: LoadedSettings, args: readonly string[], cores: number): number | undefined {
+  if (values.threads !== undefined || args.some((arg) => /^--threads(=|$)/.test(arg))) return undefined;
+  return threadShare(cores, args, values.autoscale?.max ?? values.concurrency);
+}
+
+async function readAll(
+  client: RedisClient,
+  prefix: string,
+  queues: readonly string[],
+  gpus: GpuWatch | undefined,
+  now: number,
+): Promise<Reading> {
+  const place = processPlace();
+  const [sample, leases] = await Promise.all([
+    serverNow(client).then((at) => samplePool(client, prefix, queues, at, HORIZON_MS)),
+    Promise.all(
+      (gpus?.present ?? []).map(
+        async ({ uuid }) => [uuid, holds(await readLease(client, prefix, uuid), place, stillRuns)] as const,
+      ),
+    ),
+  ]);
+  const holders = leases.flatMap(([uuid, holder]) =>
+    holder === undefined ? [] : [[uuid, holderFrom(place, holder)] as const],
+  );
+  return { at: now, sample, holders: new Map(holders) };
+}
+
+/** Without it only what was learned is lost, not the fleet: the pid files name that. */
+function save(file: string, state: AutoscalerState, onTrouble: (text: string) => void): void {
+  try {
+    writeAtomically(file, state);
+  } catch (error) {
+    onTrouble(`what was learned cannot be written down: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,161 @@
+import { InferError, messageOf } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { refuseUnknown } from '../deployment/known-names.js';
+import { listQueues } from '../queue/read/reader.js';
+import { samplePool } from '../queue/read/sample.js';
+import { listWorkers } from '../queue/registry.js';
+import { serverNow, serverTime } from '../redis/server-clock.js';
+import type { RedisClient } from '../redis/types.js';
+import { type Advice, Advisor } from '../scale/advisor.js';
+import { type DesiredQuery, readQuery } from './desired-query.js';
+import { jsonReply, type Reply, type RouteRequest } from './routes.js';
+
+/** Reads Redis for the endpoint, in bounded time. */
+export type Ask = <T>(work: (client: RedisClient) => Promise<T>) => Promise<T>;
+
+/** One queue under one set of bounds, and what was decided for it so far. */
+interface Pool {
+  readonly query: DesiredQuery;
+  readonly advisor: Advisor;
+  looking?: Promise<Reply> | undefined;
+  last?: { reply: Reply; at: number; desired: number } | undefined;
+}
+
+/** Two who ask within this time get one answer, and the policy sees one look. */
+const SAME_MS = 1000;
+/** Requests with ever new bounds evict the oldest. */
+const MOST_POOLS = 64;
+/** Delayed jobs that are due so soon count as waiting. */
+const HORIZON_MS = 20_000;
+const SHOWN_MS = 300_000;
+
+/**
+ * `/autoscale/<queue>`: how many workers there should be, by the policy of the live loop, for KEDA or
+ * whoever else runs them. What is known of a queue is kept from one question to the next, in memory;
+ * questions with other bounds are other pools.
+ */
+export class DesiredWorkers {
+  /** Asked last is last. */
+  private readonly pools = new Map<string, Pool>();
+
+  constructor(
+    private readonly prefix: string,
+    private readonly ask: Ask,
+  ) {}
+
+  /** Answers 200 with the number, 400 and 404 for what cannot be asked, 503 while Redis is away. */
+  async handle({ rest, query }: RouteRequest): Promise<Reply> {
+    try {
+      const pool = this.poolOf(readQuery(rest, query));
+      const { last } = pool;
+      if (last !== undefined && performance.now() - last.at < SAME_MS) return last.reply;
+      pool.looking ??= this.look(pool).finally(() => {
+        pool.looking = undefined;
+      });
+      return await pool.looking;
+    } catch (error) {
+      if (!(error instanceof InferError)) throw error;
+      return jsonReply(statusOf(error), { error: errorJson(error) });
+    }
+  }
+
+  /** Workers wanted by queue, as far as anybody asked in the last five minutes. */
+  latest(): ReadonlyMap<string, number> {
+    const now = performance.now();
+    return new Map(
+      [...this.pools.values()].flatMap(({ query, last }) =>
+        last === undefined || now - last.at > SHOWN_MS
+          ? []
+          : [[query.queues.join(','), last.desired] as const],
+      ),
+    );
+  }
+
+  /** Queues that ever got a job, and those that a worker serves. */
+  private async known(client: RedisClient): Promise<string[]> {
+    const [queues, workers] = await Promise.all([
+      listQueues(client, this.prefix),
+      listWorkers(client, this.prefix),
+    ]);
+    return [...queues, ...workers.flatMap((worker) => worker.queues)];
+  }
+
+  private poolOf(query: DesiredQuery): Pool {
+    const key = keyOf(query);
+    const known = this.pools.get(key);
+    this.pools.delete(key);
+    const { queues, config, policy } = query;
+    const pool = known ?? { query, advisor: new Advisor({ pool: queues.join(','), config, policy }) };
+    this.pools.set(key, pool);
+    for (const oldest of this.pools.keys()) if (this.pools.size > MOST_POOLS) this.pools.delete(oldest);
+    return pool;
+  }
+
+  private async look(pool: Pool): Promise<Reply> {
+    const { query, advisor } = pool;
+    const { queues } = query;
+    try {
+      const [at, sample, known] = await this.ask(async (client) => {
+        const now = await serverNow(client);
+        return Promise.all([
+          now,
+          samplePool(client, this.prefix, queues, now, HORIZON_MS),
+          // One that was known stays so: with its last job and worker gone it still is to be scaled.
+          advisor.held === undefined ? this.known(client) : queues,
+        ]);
+      });
+      refuseUnknown('queue', queues, known, 'infer inspect queues');
+      const advice = advisor.look(sample, at);
+      const reply = jsonReply(200, adviceJson(query, advice));
+      pool.last = { reply, at: performance.now(), desired: advice.desired };
+      return reply;
+    } catch (error) {
+      // A queue that no one knows is no pool, and takes no pool's place.
+      if (advisor.held === undefined) this.pools.delete(keyOf(query));
+      if (!(error instanceof InferError) || statusOf(error) !== 503) throw error;
+      advisor.blind(serverTime());
+      // No `desiredWorkers`: a client that ignores the status must not take it for a decision.
+      return jsonReply(503, { queue: queues.join(','), held: advisor.held ?? null, error: errorJson(error) });
+    }
+  }
+}
+
+function keyOf({ queues, config, policy }: DesiredQuery): string {
+  return JSON.stringify([queues, config, policy.name]);
+}
+
+/** The documented JSON of `/autoscale/<queue>`; fields are only ever added. */
+function adviceJson({ queues, config, policy }: DesiredQuery, advice: Advice) {
+  const { at, desired, hold, reason, queue, workers } = advice;
+  const { min, max, spare, threshold, targetWaitMs } = config;
+  return {
+    queue: queues.join(','),
+    desiredWorkers: desired,
+    reason,
+    hold,
+    decidedAt: new Date(at).toISOString(),
+    policy: policy.name,
+    min,
+    max,
+    spare,
+    threshold,
+    targetWaitMs,
+    paused: queue.paused,
+    waiting: queue.waiting,
+    dueDelayed: queue.dueDelayed,
+    active: queue.active,
+    oldestMs: queue.oldestMs,
+    workers,
+  };
+}
+
+const STATUS: Readonly<Record<number, number>> = { [ExitCode.Usage]: 400, [ExitCode.NoInput]: 404 };
+
+/** Whatever is wrong with Redis, a password included: the number stands until it can be read. */
+function statusOf({ exitCode }: InferError): number {
+  return STATUS[exitCode] ?? 503;
+}
+
+function errorJson(error: InferError) {
+  return { code: error.code, message: messageOf(error), hint: error.hint ?? null };
+}

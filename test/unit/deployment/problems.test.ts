@@ -1,0 +1,301 @@
+import { describe, expect, it } from 'vitest';
+import type { Overview } from '../../../src/lib/deployment/overview.js';
+import { findProblems } from '../../../src/lib/deployment/problems.js';
+import type { AutoscalerRecord } from '../../../src/lib/queue/autoscalers.js';
+import type { QueueSnapshot } from '../../../src/lib/queue/read/inspector.js';
+import type { WorkerRecord } from '../../../src/lib/queue/types.js';
+
+const NOW = 1_700_000_000_000;
+const REDIS = {
+  label: 'redis://h',
+  source: 'flag',
+  version: '7',
+  usedMemoryBytes: 1,
+  maxMemoryBytes: 100,
+  policy: 'noeviction',
+};
+
+function problems(queues: Partial<QueueSnapshot>[], workers: Partial<WorkerRecord>[], redis = REDIS) {
+  const found = findProblems({
+    at: NOW,
+    redis,
+    autoscalers: [],
+    lapsed: [],
+    queues: queues.map((queue) => ({
+      ...{ name: 'q', waiting: 0, active: 0, paused: false, ratePerSecond: null, oldestMs: undefined },
+      ...queue,
+    })) as QueueSnapshot[],
+    workers: workers.map((worker) => ({
+      ...{ name: 'w', host: 'h', pid: 7, state: 'ready', beatAt: NOW - 500, loopLagMs: 3 },
+      ...{ queues: ['q'], active: [], models: [] },
+      ...worker,
+    })) as WorkerRecord[],
+  });
+  return found.map(({ code, message, fix }) => [code, message, fix]);
+}
+
+const backlog = { waiting: 1200, oldestMs: 60_000 };
+const active = [{ id: 'j', queue: 'q', model: 'm', rows: 1, sinceMs: 1, attempt: 1 }];
+
+describe('what is wrong', () => {
+  it('is a clock that is off, of a host or of this machine', () => {
+    const off = findProblems({
+      at: NOW,
+      clockAheadMs: -2000,
+      redis: REDIS,
+      queues: [],
+      lapsed: [],
+      autoscalers: [
+        { host: 'c', clockAheadMs: 999, troubles: [], decidedAt: NOW },
+      ] as unknown as AutoscalerRecord[],
+      workers: ['a', 'a', 'b'].map((host) => ({
+        ...{ name: 'w', host, pid: 7, state: 'ready', beatAt: NOW, loopLagMs: 3, queues: ['q'] },
+        ...{ active: [], models: [], clockAheadMs: host === 'a' ? 3_600_000 : 5 },
+      })) as unknown as WorkerRecord[],
+    });
+    const clocks = off.filter(({ code }) => code === 'CLOCK_OFF').map(({ message }) => message);
+    expect(clocks).toEqual([
+      expect.stringMatching(/^the clock of host a is 1h 0m ahead of that of Redis/),
+      expect.stringMatching(/^the clock of this machine is 2 s behind that of Redis/),
+    ]);
+  });
+
+  it('is data that Redis lost, all of it or what was written last', () => {
+    const losses = [
+      { kind: 'part', from: NOW - 9000, seenAt: NOW - 8500, noticedAt: NOW - 8000 },
+      { kind: 'all', from: 0, seenAt: NOW - 62_000, noticedAt: NOW - 60_000 },
+    ] as const;
+    const found = findProblems({
+      ...{ at: NOW, redis: REDIS, queues: [], workers: [], autoscalers: [], lapsed: [] },
+      losses,
+    }).filter(({ code }) => code === 'DATA_LOST');
+    expect(found).toEqual([
+      {
+        code: 'DATA_LOST',
+        message: expect.stringMatching(/^Redis went back to an older state 8 s ago, at .* may be lost$/),
+        fix: expect.stringContaining('infer redis-tune'),
+      },
+      {
+        code: 'DATA_LOST',
+        message: expect.stringMatching(/^Redis lost all data 1m 0s ago, between .* are gone$/),
+        fix: expect.stringContaining('submit that work again'),
+      },
+    ]);
+  });
+
+  it('is a clock that is off once a host: by its newest record that knows, here by this machine alone', () => {
+    const worker = (host: string, beatAt: number, clockAheadMs?: number) => ({
+      ...{ name: 'w', host, pid: 7, state: 'ready', beatAt, loopLagMs: 3, queues: ['q'] },
+      ...{ active: [], models: [], clockAheadMs },
+    });
+    const clocksOf = (...workers: object[]) =>
+      findProblems({
+        ...{ at: NOW, host: 'here', clockAheadMs: 60_000, redis: REDIS, queues: [], lapsed: [] },
+        autoscalers: [],
+        workers: workers as unknown as WorkerRecord[],
+      })
+        .filter(({ code }) => code === 'CLOCK_OFF')
+        .map(({ message }) => /clock of (.*) is (.*) ahead/.exec(message)?.slice(1).join(' '));
+    expect(clocksOf(worker('here', NOW, 60_001))).toEqual(['this machine 1m 0s']);
+    // One of an older version says nothing; one that fell silent says what was.
+    expect(clocksOf(worker('b', NOW - 9, 5000), worker('b', NOW))).toEqual([
+      'host b 5 s',
+      'this machine 1m 0s',
+    ]);
+    expect(clocksOf(worker('b', NOW, 3), worker('b', NOW - 9000, 5000))).toEqual(['this machine 1m 0s']);
+  });
+
+  it('is nothing while jobs wait and are done', () => {
+    expect(problems([{ ...backlog, ratePerSecond: 5 }], [{}])).toEqual([]);
+  });
+
+  it('is a model that a worker cannot serve, that changed, or that differs between workers', () => {
+    const one = { code: 'MODEL_LOAD', message: 'it is empty', hint: 'copy it again' };
+    const changed = {
+      code: 'MODEL_CHANGED',
+      message: 'm@1 changed',
+      hint: 'infer control load WORKER m serves it',
+    };
+    const modelProblems = [
+      { model: 'm', version: 1, ...changed, served: true },
+      { model: 'bad', version: null, ...one, served: false },
+    ];
+    const serves = (digest: string) => [{ name: 'm', version: 1, batch: 8, digest }];
+    const workers = [
+      { name: 'a', models: serves('aa'), modelProblems },
+      { name: 'b', models: serves('bb') },
+    ];
+    expect(problems([], workers)).toEqual([
+      ['MODEL_UNSERVED', 'worker a does not serve bad: it is empty', 'copy it again'],
+      ['MODEL_CHANGED', 'worker a: m@1 changed', 'infer control load a m serves it'],
+      [
+        'MODEL_MIXED',
+        'model m@1 is served from different files: 1 (aa) on a; 1 (bb) on b: which of them answers is chance',
+        'infer control load a m',
+      ],
+    ]);
+  });
+
+  it('is a worker that is alive and takes nothing', () => {
+    expect(problems([backlog], [{}])).toEqual([
+      [
+        'WORKERS_IDLE',
+        'queue q has jobs waiting (1,200, the oldest for 1m 0s) and w is alive and takes none',
+        'infer control restart w',
+      ],
+    ]);
+  });
+
+  it.each<[string, Partial<QueueSnapshot>, Partial<WorkerRecord>]>([
+    ['has only just come', { oldestMs: 1000 }, {}],
+    ['waits in a paused queue', { paused: true }, {}],
+    ['waits behind a long run', {}, { active }],
+    ['waits beside jobs in hand', { active: 2 }, {}],
+  ])('is not a job that %s', (_, queue, worker) => {
+    const codes = problems([{ ...backlog, ...queue }], [worker]).map(([code]) => code);
+    expect(codes).not.toContain('WORKERS_IDLE');
+  });
+
+  it('is a worker that is heard of no more, which serves nobody', () => {
+    expect(problems([backlog], [{ name: 'gone', beatAt: NOW - 9000 }])).toMatchObject([
+      ['QUEUE_UNSERVED', 'queue q has jobs waiting (1200) and no worker listens to it', 'infer worker -Q q'],
+      [
+        'WORKER_SILENT',
+        expect.stringContaining('worker gone has not been heard of for 9 s'),
+        expect.anything(),
+      ],
+    ]);
+  });
+
+  it('is an event loop that is late', () => {
+    const [problem] = problems([], [{ loopLagMs: 450 }]);
+    expect(problem?.slice(0, 2)).toEqual([
+      'LOOP_LAG',
+      'worker w was blocked for 450 ms: locks and urgent jobs come late',
+    ]);
+    expect(problems([], [{ loopLagMs: 150 }])).toEqual([]);
+  });
+
+  it('is a model whose rows were seen to mix in service, not one that was found so at load', () => {
+    const text = 'output y of a row changes by 12 %';
+    const model = { name: 'm', version: 2, batch: 1 };
+    const [problem] = problems([], [{ models: [{ ...model, unbatched: { reason: 'ROWS_MIXED', text } }] }]);
+    expect(problem).toEqual([
+      'ROWS_MIXED',
+      expect.stringContaining(
+        `m@2 one at a time since it found them to mix: ${text}; answers before that may be wrong`,
+      ),
+      expect.stringContaining('"batchable": false'),
+    ]);
+    expect(problems([], [{ models: [{ ...model, unbatched: { reason: 'mixes', text } }] }])).toEqual([]);
+  });
+
+  it('is a paused queue, the more so with jobs in it', () => {
+    expect(problems([{ ...backlog, paused: true }], [{}])[0]).toEqual([
+      'QUEUE_PAUSED',
+      'queue q is paused and 1,200 jobs wait in it',
+      'infer control resume q',
+    ]);
+  });
+});
+
+describe('what is wrong with autoscalers', () => {
+  const record = (facts: Partial<AutoscalerRecord>): AutoscalerRecord => ({
+    id: 'box/rt-1234',
+    host: 'box',
+    pid: 7,
+    pool: 'rt',
+    queues: ['rt', 'batch'],
+    policy: 'predictive',
+    dryRun: false,
+    min: 1,
+    max: 4,
+    targetWaitMs: 10_000,
+    intervalMs: 2000,
+    startedAt: NOW - 60_000,
+    decidedAt: NOW - 1500,
+    desired: 2,
+    hold: null,
+    reason: 'rt 2: enough',
+    workers: [],
+    troubles: [],
+    ...facts,
+  });
+  const found = (facts: Partial<AutoscalerRecord>, lapsed: Overview['lapsed'] = []) =>
+    findProblems({
+      at: NOW,
+      redis: REDIS,
+      queues: [],
+      workers: [
+        {
+          name: 'w',
+          state: 'ready',
+          beatAt: NOW,
+          loopLagMs: 1,
+          queues: [],
+          active: [],
+          models: [],
+        } as unknown as WorkerRecord,
+      ],
+      autoscalers: lapsed.length > 0 ? [] : [record(facts)],
+      lapsed,
+    }).map(({ code, message, fix }) => [code, message, fix]);
+
+  it.each<[string, Partial<AutoscalerRecord>]>([
+    ['decides', {}],
+    ['stops nothing for a while after an outage', { hold: 'recovering' }],
+    ['decides once a minute', { intervalMs: 60_000, decidedAt: NOW - 100_000 }],
+    ['backs off', { troubles: [{ slot: 'cpu-1', state: 'backing off', reason: 'failure 1' }] }],
+    ['leaves a GPU to others', { troubles: [{ slot: 'GPU-1', state: 'in use', reason: 'by worker x' }] }],
+  ])('is nothing while one %s', (_, facts) => {
+    expect(found(facts)).toEqual([]);
+  });
+
+  it('is one that holds, since what it knows is old', () => {
+    expect(found({ hold: 'stale', reason: 'rt 2: what is known of the queue is 9s old' })).toEqual([
+      [
+        'AUTOSCALER_HOLDS',
+        'autoscaler of rt on box starts and stops nothing: rt 2: what is known of the queue is 9s old',
+        'see why Redis answers late from box: infer doctor redis',
+      ],
+    ]);
+  });
+
+  it('is a place that is given up, with what was in the log, and a GPU that has gone', () => {
+    const failed = { slot: 'GPU-1', state: 'failed' as const, reason: '5 failures in a row' };
+    const gone = { slot: 'GPU-2', state: 'gone' as const, reason: 'nvidia-smi lists it no more' };
+    expect(found({ troubles: [{ ...failed, last: 'exit code 66 | no models' }, gone] })).toEqual([
+      [
+        'AUTOSCALER_PLACE_FAILED',
+        'no worker starts on GPU-1 of autoscaler rt on box: 5 failures in a row, the last: exit code 66 | no models',
+        'fix that and start infer autoscale -Q rt,batch on box again: it tries once more',
+      ],
+      [
+        'AUTOSCALER_GPU_GONE',
+        'GPU-2 of autoscaler rt on box is gone: nvidia-smi lists it no more',
+        'on box: infer doctor gpu, and sudo dmesg | grep -i xid',
+      ],
+    ]);
+    expect(found({ troubles: [failed] })[0]?.[1]).toMatch(/: 5 failures in a row$/);
+  });
+
+  it('is one that says nothing any more, before and after its record expired', () => {
+    const fix = 'infer autoscale -Q rt,batch on box takes its workers over';
+    expect(found({ decidedAt: NOW - 12_000 })).toEqual([
+      [
+        'AUTOSCALER_SILENT',
+        expect.stringMatching(/^autoscaler of rt on box has not been heard of for 12 s: /),
+        fix,
+      ],
+    ]);
+    expect(found({}, [{ id: 'box/rt-1234', decidedAt: NOW - 90_000 }])).toEqual([
+      [
+        'AUTOSCALER_SILENT',
+        expect.stringMatching(
+          /^autoscaler box\/rt-1234 has not been heard of for 1m 30s: .* its workers run on$/,
+        ),
+        'infer autoscale on box takes its workers over',
+      ],
+    ]);
+  });
+});

@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { bearerMatches, findRoute, type RouteTable, textReply } from '../../../src/lib/serve/routes.js';
+
+const route = { handle: async () => textReply(200, '') };
+const routes: RouteTable = { '/': route, '/metrics': route, '/autoscale/': route, '/autoscale/all': route };
+
+describe('routes', () => {
+  it.each([
+    ['/', '/', ''],
+    ['/metrics', '/metrics', ''],
+    ['/autoscale/realtime', '/autoscale/', 'realtime'],
+    ['/autoscale/a%20b', '/autoscale/', 'a b'],
+    ['/autoscale/', '/autoscale/', ''],
+  ])('%s is found', (path, _key, rest) => {
+    expect(findRoute(routes, path)?.rest).toBe(rest);
+  });
+
+  it('an exact path goes before the one above it', () => {
+    const exact = { handle: async () => textReply(200, 'exact') };
+    expect(findRoute({ ...routes, '/autoscale/all': exact }, '/autoscale/all')?.route).toBe(exact);
+  });
+
+  it.each([
+    ['/metrics/'],
+    ['/metric'],
+    ['/autoscale'],
+    ['/autoscale/%'],
+    ['//metrics'],
+    ['/__proto__'],
+    [''],
+  ])('%s is not', (path) => {
+    expect(findRoute(routes, path)).toBeUndefined();
+  });
+});
+
+describe('a bearer token', () => {
+  it.each([
+    ['Bearer s3cret', true],
+    ['bearer s3cret', true],
+    ['Bearer s3cre', false],
+    ['Bearer s3cretx', false],
+    ['Basic s3cret', false],
+    ['Bearer ', false],
+    [undefined, false],
+  ])('%s: %s', (header, matches) => {
+    expect(bearerMatches(header, 's3cret')).toBe(matches);
+  });
+});
