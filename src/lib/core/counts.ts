@@ -7,3 +7,8 @@ export function count(value: number): string {
 export function plural(value: number, one: string, many: string = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
+
+/** `80 %` of 0.8. */
+export function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}

@@ -1,15 +1,12 @@
 import { formatDuration } from '../core/units.js';
 import type { AutoscalerRecord } from '../queue/autoscalers.js';
+import { isAutoscalerSilent } from './judgements.js';
 import type { Overview } from './overview.js';
 import type { Problem } from './problems.js';
 
-/** An autoscaler reads Redis for 2 s at most, and then says what it decided. */
-const SILENT_MS = 10_000;
-const SILENT_INTERVALS = 3;
-
 /** What keeps autoscalers from doing what they should. Pure. */
 export function autoscalerProblems({ autoscalers, lapsed, at }: Overview): Problem[] {
-  const silent = autoscalers.filter((one) => at - one.decidedAt > silentAfter(one));
+  const silent = autoscalers.filter((one) => isAutoscalerSilent(one, at));
   return [
     ...silent.map((one) =>
       silence(`of ${one.pool} on ${one.host}`, at - one.decidedAt, one.queues, one.host),
@@ -19,10 +16,6 @@ export function autoscalerProblems({ autoscalers, lapsed, at }: Overview): Probl
       .filter((one) => !silent.includes(one))
       .flatMap((one) => [...holds(one), ...failedPlaces(one)]),
   ];
-}
-
-function silentAfter({ intervalMs = 0 }: AutoscalerRecord): number {
-  return Math.max(SILENT_MS, SILENT_INTERVALS * intervalMs);
 }
 
 function silence(which: string, forMs: number, queues: readonly string[] | undefined, host: string): Problem {

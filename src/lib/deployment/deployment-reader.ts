@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import type { LoadedSettings } from '../config/load.js';
 import { readAutoscalers } from '../queue/autoscalers.js';
 import { readDamage } from '../queue/damage.js';
-import { LOSS_SHOWN_MS, readLosses } from '../queue/data-mark.js';
+import { isShown, readLosses } from '../queue/data-mark.js';
 import { type QueueSnapshot, snapshotQueues } from '../queue/read/inspector.js';
 import { listQueues } from '../queue/read/reader.js';
 import { listWorkers } from '../queue/registry.js';
@@ -58,7 +58,7 @@ export class DeploymentReader {
       const losses = await readLosses(this.client, this.prefix, names);
       return {
         at,
-        losses: losses.filter(({ noticedAt }) => at - noticedAt < LOSS_SHOWN_MS),
+        losses: losses.filter((loss) => isShown(loss, at)),
         host: hostname(),
         clockAheadMs: serverClock(this.client).aheadMs(),
         redis: {

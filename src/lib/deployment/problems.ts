@@ -1,13 +1,17 @@
-import { count } from '../core/counts.js';
+import { count, percent } from '../core/counts.js';
+import { THRESHOLDS } from '../core/thresholds.js';
 import { formatDuration } from '../core/units.js';
-import { CLOCK_FIX, CLOCK_OFF_MS, clockText } from '../queue/clocks.js';
+import { CLOCK_FIX, clockText } from '../queue/clocks.js';
 import { type DataLoss, lossFix, lossText } from '../queue/data-mark.js';
 import type { QueueSnapshot } from '../queue/read/inspector.js';
 import { type UnservedJobs, unservedFix, unservedJobs, unservedText } from '../queue/routes.js';
-import { type StartingWorker, startsFor } from '../queue/starting.js';
+import { servingWorkers } from '../queue/serving.js';
+import type { StartingWorker } from '../queue/starting.js';
 import type { WorkerRecord } from '../queue/types.js';
+import { evictionRisk } from '../redis/eviction.js';
 import { autoscalerProblems } from './autoscaler-problems.js';
 import { damageProblems } from './damage-problems.js';
+import { clockState, isLate, isSilent, isUnserved, memoryState, standsStill } from './judgements.js';
 import { modelProblems } from './model-problems.js';
 import type { Overview, RedisOverview } from './overview.js';
 
@@ -18,19 +22,11 @@ export interface Problem {
   fix: string;
 }
 
-/** Beats come every second: this many missed is no chance. */
-export const SILENT_MS = 5000;
-/** A job that waits this long beside an idle worker is not just on its way. */
-const STUCK_MS = 15_000;
-/** An event loop this late delays locks, heartbeats and urgent jobs. */
-export const LAG_ALARM_MS = 200;
-const MEMORY_ALARM = 0.8;
-
 /** What is wrong at one moment, most urgent first. Pure. */
 export function findProblems(overview: Overview): Problem[] {
   const { redis, queues, workers, starting = [], at } = overview;
   const backlog = queues.filter((queue) => queue.waiting > 0);
-  const silent = workers.filter((worker) => at - worker.beatAt > SILENT_MS);
+  const silent = workers.filter((worker) => isSilent(worker, at));
   const talking = workers.filter((worker) => !silent.includes(worker));
   return [
     ...(workers.length + starting.length === 0
@@ -45,7 +41,7 @@ export function findProblems(overview: Overview): Problem[] {
     ...redisProblems(redis),
     ...clockProblems(overview),
     ...talking.flatMap(mixedRows),
-    ...talking.filter((worker) => worker.loopLagMs > LAG_ALARM_MS).map(lateWorker),
+    ...talking.filter(isLate).map(lateWorker),
   ];
 }
 
@@ -69,10 +65,7 @@ function queueProblems(
   workers: readonly WorkerRecord[],
   starting: readonly StartingWorker[],
 ): Problem[] {
-  const serving = workers.filter((worker) => worker.state === 'ready' && worker.queues.includes(queue.name));
-  if (serving.length === 0) {
-    // Its jobs wait for the models of a worker, which loads them.
-    if (startsFor(starting, queue.name)) return [];
+  if (isUnserved(queue.name, workers, starting)) {
     return [
       {
         code: 'QUEUE_UNSERVED',
@@ -84,8 +77,8 @@ function queueProblems(
   const unserved = unservedJobs(queue, workers, starting);
   // Other jobs may have come this instant, and how old they are is not known.
   if (unserved.length > 0) return unserved.map((jobs) => unservedModel(queue, jobs, workers));
-  const stuck = !queue.paused && queue.ratePerSecond === null && (queue.oldestMs ?? 0) >= STUCK_MS;
-  if (!stuck || queue.active > 0 || serving.some((worker) => worker.active.length > 0)) return [];
+  if (!standsStill(queue, { queues: [queue], workers })) return [];
+  const serving = servingWorkers(workers, queue.name);
   const names = serving.map((worker) => worker.name).join(', ');
   return [
     {
@@ -121,7 +114,7 @@ function clockProblems({ workers, autoscalers, host: here, clockAheadMs }: Overv
     ...workers.map(({ host, clockAheadMs: ms, beatAt: at }) => ({ host, ms, at })),
     ...autoscalers.map(({ host, clockAheadMs: ms, decidedAt: at }) => ({ host, ms, at })),
   ];
-  const isOff = (ms: number | undefined) => ms !== undefined && Math.abs(ms) >= CLOCK_OFF_MS;
+  const isOff = (ms: number | undefined) => clockState(ms) !== 'right';
   const ahead = new Map<string, number>();
   for (const { host, ms } of records.sort((a, b) => a.at - b.at)) {
     if (ms !== undefined && (host !== here || !isOff(clockAheadMs))) ahead.set(`host ${host}`, ms);
@@ -165,15 +158,15 @@ function pausedQueue(queue: QueueSnapshot): Problem {
 
 function redisProblems(redis: RedisOverview): Problem[] {
   const problems: Problem[] = [];
-  const share = redis.maxMemoryBytes > 0 ? redis.usedMemoryBytes / redis.maxMemoryBytes : 0;
-  if (share > MEMORY_ALARM) {
+  const { usedMemoryBytes: usedMemory, maxMemoryBytes: maxMemory } = redis;
+  if (memoryState({ usedMemory, maxMemory }) === 'full') {
     problems.push({
       code: 'REDIS_MEMORY',
-      message: `Redis is ${Math.round(share * 100)} % full: new jobs are refused above 80 %`,
+      message: `Redis is ${percent(usedMemory / maxMemory)} full: new jobs are refused from ${percent(THRESHOLDS.memoryFull.value)} on`,
       fix: 'infer redis-tune shows what fills it and how many more jobs fit',
     });
   }
-  if (redis.policy !== '' && redis.policy !== 'noeviction') {
+  if (evictionRisk(redis.policy) !== undefined) {
     problems.push({
       code: 'REDIS_POLICY',
       message: `Redis may drop jobs when it is full: maxmemory-policy is ${redis.policy}`,

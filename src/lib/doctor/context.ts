@@ -4,8 +4,9 @@ import type { LoadedSettings } from '../config/load.js';
 import { answerWithin } from '../core/bounded.js';
 import { type Clock, systemClock } from '../core/clock.js';
 import { InferError } from '../core/errors.js';
-import { type ActiveJob, readActive } from '../deployment/active-jobs.js';
 import { type QueueSnapshot, snapshotQueues } from '../queue/read/inspector.js';
+import { type ActiveJob, listActive } from '../queue/read/job-active.js';
+import { parseJobFilter } from '../queue/read/job-filter.js';
 import { listWorkers } from '../queue/registry.js';
 import { listStarting, type StartingWorker } from '../queue/starting.js';
 import type { WorkerRecord } from '../queue/types.js';
@@ -88,6 +89,13 @@ const REACH_MS = 4500;
 const BETWEEN_LOOKS_MS = 1250;
 const NVIDIA_MS = 4000;
 
+/** More are never needed to tell that something is wrong. */
+const ACTIVE_JOBS = 1000;
+
+async function activeOf(client: RedisClient, prefix: string): Promise<ActiveJob[]> {
+  return (await listActive(client, prefix, parseJobFilter({ state: ['active'] }), ACTIVE_JOBS)).jobs;
+}
+
 export function openContext(options: ContextOptions): DoctorContext {
   const { loaded, clock = systemClock } = options;
   const { prefix } = loaded.values;
@@ -113,7 +121,7 @@ export function openContext(options: ContextOptions): DoctorContext {
         listStarting(client, prefix, at),
       ]),
     );
-    const active = await permitted(client, readActive(client, prefix, queues));
+    const active = await permitted(client, activeOf(client, prefix));
     return { at, queues, workers, starting, active };
   };
   return {

@@ -1,4 +1,5 @@
 import type { QueueReading } from '../deployment/metrics-snapshot.js';
+import { servingWorkers } from '../queue/serving.js';
 import type { Family, Sample, ValueFamily } from './family.js';
 import { workFamilies } from './work-families.js';
 import { BATCH_BOUNDS, type QueueWork, RUN_BOUNDS, WAIT_BOUNDS } from './work-sums.js';
@@ -59,10 +60,7 @@ export const QUEUE_FAMILIES: readonly Family[] = [
     labels: ['queue'],
     samples: ({ reading }) =>
       (reading?.snapshot.queues ?? []).map(({ name }) => {
-        const serving = reading?.snapshot.workers.filter(
-          (worker) => worker.state !== 'draining' && worker.queues.includes(name),
-        );
-        return [{ queue: name }, serving?.length ?? 0];
+        return [{ queue: name }, servingWorkers(reading?.snapshot.workers ?? [], name).length];
       }),
   },
   {

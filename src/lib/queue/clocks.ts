@@ -1,8 +1,5 @@
 import { formatDuration } from '../core/units.js';
 
-/** A host's clock that is this far from Redis's is named by `inspect` and `doctor`, in ms. */
-export const CLOCK_OFF_MS = 1000;
-
 export const CLOCK_FIX = 'set the clock by the network: sudo timedatectl set-ntp true (or chronyc makestep)';
 
 /**

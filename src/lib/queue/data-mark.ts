@@ -1,4 +1,5 @@
 import { newId } from '../core/job.js';
+import { THRESHOLDS } from '../core/thresholds.js';
 import { formatDuration } from '../core/units.js';
 import type { RedisClient } from '../redis/types.js';
 import { ifReadable } from '../redis/wrong-type.js';
@@ -18,8 +19,10 @@ export interface DataLoss {
   queue?: string | undefined;
 }
 
-/** A loss is named by `inspect` and `doctor` for so long. */
-export const LOSS_SHOWN_MS = 86_400_000;
+/** Whether a loss is still named by `inspect` and `doctor`. @param now by Redis's clock */
+export function isShown({ noticedAt }: Pick<DataLoss, 'noticedAt'>, now: number): boolean {
+  return now - noticedAt < THRESHOLDS.lossShown.value;
+}
 
 /** Two processes that see the same loss see it within this time, in ms. */
 const SAME_LOSS_MS = 60_000;

@@ -1,12 +1,13 @@
 import { parseModel } from '../core/names.js';
+import { THRESHOLDS } from '../core/thresholds.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { RedisClient } from '../redis/types.js';
 import { ifReadable, parsedObject } from '../redis/wrong-type.js';
 import { modelsKey, queuesKey, versionsKey, workerKey, workersKey, workTotalsKey } from './keys.js';
 import type { WorkerRecord } from './types.js';
 
-/** Milliseconds a worker is believed alive after its last heartbeat; it beats every second. */
-export const HEARTBEAT_TTL_MS = 15_000;
+/** How long a heartbeat is kept, in ms. */
+export const HEARTBEAT_TTL_MS = THRESHOLDS.workerForgotten.value;
 
 /** Writes a worker's heartbeat. The record expires by itself when the worker dies. */
 export async function beat(client: RedisClient, prefix: string, worker: WorkerRecord): Promise<void> {

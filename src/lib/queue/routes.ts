@@ -4,6 +4,7 @@ import type { RedisClient } from '../redis/types.js';
 import { byModelKey, filedKey, queueTag } from './keys.js';
 import type { QueueScripts } from './lua/script-client.js';
 import { listWorkers } from './registry.js';
+import { servingWorkers } from './serving.js';
 import { listStarting, type StartingWorker, startsFor } from './starting.js';
 import type { JobSpec, TakeRoom, WorkerRecord } from './types.js';
 
@@ -46,9 +47,8 @@ function lineOf(
 
 /** The routes for which live workers of a queue take jobs. */
 export function servedRoutes(workers: readonly WorkerRecord[], queue: string): Set<string> {
-  const serving = workers.filter((worker) => worker.state !== 'draining' && worker.queues.includes(queue));
   return new Set(
-    serving.flatMap(({ models, modelProblems = [] }) =>
+    servingWorkers(workers, queue).flatMap(({ models, modelProblems = [] }) =>
       models
         .filter(({ name }) => !modelProblems.some((problem) => problem.model === name && !problem.served))
         .flatMap(({ name, version }) => routesTo(name, version)),
@@ -70,7 +70,7 @@ export async function isServed(
   ]);
   if (startsFor(starting, queue, model)) return true;
   if (model !== undefined) return servedRoutes(workers, queue).has(model);
-  return workers.some((worker) => worker.queues.includes(queue));
+  return servingWorkers(workers, queue).length > 0;
 }
 
 /** Waiting jobs that no live worker of their queue can take. */
@@ -108,7 +108,7 @@ export function unservedFix(
   workers: readonly WorkerRecord[],
 ): string {
   const [model] = route.split('@');
-  const other = workers.find((worker) => worker.queues.includes(queue) && worker.state === 'ready');
+  const other = servingWorkers(workers, queue)[0];
   if (route === model || other === undefined) return `infer worker -Q ${queue} --model ${model}`;
   return `infer control load ${other.name} ${route}`;
 }

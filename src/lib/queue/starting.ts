@@ -1,3 +1,4 @@
+import { THRESHOLDS } from '../core/thresholds.js';
 import type { RedisClient } from '../redis/types.js';
 import { ifReadable, parsedObject } from '../redis/wrong-type.js';
 import { startingKey } from './keys.js';
@@ -14,7 +15,7 @@ export interface StartingWorker {
 }
 
 /** A worker that was not heard of for so long while it started has died, ms; it is heard of every 5 s. */
-const STARTING_TTL_MS = 15_000;
+const STARTING_TTL_MS = THRESHOLDS.workerForgotten.value;
 
 /** Makes a worker known that starts; again while it does. */
 export async function announceStart(

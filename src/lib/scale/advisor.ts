@@ -1,4 +1,5 @@
 import type { PoolSample } from '../queue/read/sample.js';
+import { isServing } from '../queue/serving.js';
 import type { WorkerRecord } from '../queue/types.js';
 import { type Controller, type ControllerState, type Decision, decide, initialState } from './controller.js';
 import type { Observation, QueueFacts, WorkerView } from './observation.js';
@@ -58,7 +59,7 @@ export class Advisor {
   look(sample: PoolSample, now: number): Advice {
     this.counts = this.count(sample, now);
     const queue = factsOf(sample, this.counts, now);
-    const serving = sample.workers.filter((worker) => worker.state !== 'draining');
+    const serving = sample.workers.filter(isServing);
     this.meet(serving, now);
     const { decision, own } = this.decideOn(sample.workers, queue, now);
     this.state = decision.state;
@@ -137,7 +138,7 @@ export class Advisor {
     // Whom Kubernetes ends is its choice; counted as gone are the idle and the newest, as live.
     const leaving = new Set(
       records
-        .filter((record) => record.state !== 'draining')
+        .filter(isServing)
         .sort(
           (a, b) => Number(a.active.length > 0) - Number(b.active.length > 0) || b.startedAt - a.startedAt,
         )
@@ -146,7 +147,7 @@ export class Advisor {
     );
     const there = records.map(({ id, state, active, startedAt }): WorkerView => {
       const asked = this.askedFor.get(id);
-      const goes = state === 'draining' || leaving.has(id);
+      const goes = !isServing({ state }) || leaving.has(id);
       return {
         id,
         phase: goes ? 'draining' : active.length > 0 ? 'busy' : 'ready',

@@ -1,5 +1,6 @@
 import type { PoolSample } from '../queue/read/sample.js';
 import { unservedJobs } from '../queue/routes.js';
+import { isServing } from '../queue/serving.js';
 import type { WorkerRecord } from '../queue/types.js';
 import type { QueueFacts } from './observation.js';
 
@@ -40,7 +41,7 @@ export function countPool(before: PoolCounts | undefined, sample: PoolSample): P
  * it has no worker, all count, since what its first will serve is not known.
  */
 export function backlogOf(sample: PoolSample, own: readonly WorkerRecord[]): PoolSample {
-  if (own.every((worker) => worker.state === 'draining')) return sample;
+  if (!own.some(isServing)) return sample;
   const queues = sample.queues.map((queue) => {
     const others = unservedJobs({ name: queue.name ?? '', unmatched: queue.unmatched ?? {} }, own);
     const waiting = Math.max(0, queue.waiting - others.reduce((sum, { jobs }) => sum + jobs, 0));

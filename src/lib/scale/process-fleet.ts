@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { settledWithin } from '../core/bounded.js';
 import { messageOf } from '../core/errors.js';
+import { THRESHOLDS } from '../core/thresholds.js';
 import { formatDuration } from '../core/units.js';
 import type { WorkerRecord } from '../queue/types.js';
 import type { GpuWatch } from './gpu-watch.js';
@@ -13,7 +14,7 @@ import { askToDrain, endingOf, endWorker, handBackNow, stateOf } from './worker-
 /** After its drain time a worker hands back what it has by itself; this is a little later. */
 const AFTER_DRAIN_MS = 10_000;
 /** A worker that was ready, runs, and is not heard of while others are: it is hung. */
-const SILENT_MS = 60_000;
+const SILENT_MS = THRESHOLDS.workerHung.value;
 
 export interface FleetOptions {
   files: WorkerFiles;

@@ -1,7 +1,7 @@
+import { THRESHOLDS } from '../core/thresholds.js';
 import { bullBase, cancelledKey, expiredKey, inputKey, queueTag, resultKey } from '../queue/keys.js';
 import type { RedisClient } from '../redis/types.js';
 import { allowed } from './facts.js';
-import { HIGH_WATER } from './health.js';
 
 export const JOB_KINDS = [
   'waiting',
@@ -208,7 +208,7 @@ export interface Room {
 export function roomForJobs(usedMemory: number, maxMemory: number, costs: JobCosts | undefined): Room {
   const dearest = Math.max(0, ...(costs?.kinds ?? []).map(({ bytesPerJob }) => bytesPerJob));
   const bytesPerJob = dearest === 0 ? ASSUMED_BYTES : dearest;
-  const free = Math.max(0, maxMemory * HIGH_WATER - usedMemory);
+  const free = Math.max(0, maxMemory * THRESHOLDS.memoryFull.value - usedMemory);
   return {
     jobs: maxMemory === 0 ? null : Math.floor(free / bytesPerJob),
     bytesPerJob,

@@ -1,11 +1,10 @@
+import { THRESHOLDS } from '../core/thresholds.js';
 import { formatBytes, formatDuration } from '../core/units.js';
 import { memoryHeadroom, type RedisFacts } from '../redis/info.js';
 import type { LatencyEvent, NodeFacts } from './facts.js';
 import type { Finding, TuneRole } from './rules.js';
 import type { HostSettings } from './server-host.js';
 
-/** New work is refused from here on; see queue/admission.ts. */
-export const HIGH_WATER = 0.8;
 /** Here Redis itself soon refuses what running jobs need. */
 const BRIM = 0.95;
 
@@ -56,7 +55,7 @@ function losses(info: RedisFacts, role: TuneRole): Finding[] {
 function fullness(info: RedisFacts, role: TuneRole): Finding[] {
   const found: Finding[] = [];
   const headroom = memoryHeadroom(info);
-  if (headroom !== undefined && 1 - headroom >= HIGH_WATER && role === 'broker') {
+  if (headroom !== undefined && 1 - headroom >= THRESHOLDS.memoryFull.value && role === 'broker') {
     const used = 1 - headroom;
     found.push({
       setting: 'used_memory',

@@ -1,10 +1,10 @@
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
+import { THRESHOLDS } from '../core/thresholds.js';
 import { formatBytes } from '../core/units.js';
 import type { SettingChange } from '../redis/server-config.js';
 import type { NodeFacts } from './facts.js';
-import { HIGH_WATER } from './health.js';
 import { EVICTION_MEASURED, type Finding, MEMORY_SHARE_MAX, type TuneRole } from './rules.js';
 
 /** A size in bytes, or a share (0..1) of the memory where the server runs. */
@@ -162,7 +162,7 @@ function checkMaxmemory(bytes: number, { info, memory, label }: NodeFacts, asked
     );
   }
   const warnings: string[] = [];
-  if (bytes * HIGH_WATER < info.usedMemory && !evicts) {
+  if (bytes * THRESHOLDS.memoryFull.value < info.usedMemory && !evicts) {
     warnings.push(`new jobs will be refused at once: ${used} in use is above 80 % of ${size}`);
   }
   if (memory !== undefined && bytes > memory.bytes * MEMORY_SHARE_MAX) {

@@ -1,3 +1,4 @@
+import { THRESHOLDS } from '../core/thresholds.js';
 import { formatBytes } from '../core/units.js';
 import type { RedisFacts } from '../redis/info.js';
 import type { NodeFacts } from './facts.js';
@@ -274,7 +275,7 @@ function maxclients(now: string, { info, workers }: ServerState): Verdict {
   const needed = workers * CONNECTIONS_PER_WORKER + CONNECTIONS_BESIDES;
   const limit = Number(now);
   const why = `${info.connectedClients} are connected; a worker takes ${CONNECTIONS_PER_WORKER}, and one too many is turned away`;
-  if (now === '' || (limit >= needed && info.connectedClients < limit * 0.8))
+  if (now === '' || (limit >= needed && info.connectedClients < limit * THRESHOLDS.clientsCrowded.value))
     return ok(`${needed} or more`, why);
   const value = String(Math.max(needed, info.connectedClients * 2, 1000));
   return { level: 'warning', wanted: value, why, set: { name: 'maxclients', value } };

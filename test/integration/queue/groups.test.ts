@@ -73,20 +73,37 @@ describe('group', () => {
     expect(await group(id)).toMatchObject({ state: 'completed', rowsDone: 10 });
   });
 
-  it('keeps results a day until its end, then for its own time', async () => {
+  it('keeps results and records of its chunks a day until its end, then for its own time', async () => {
     const consumer = await kit.consumer();
     const id = await openGroup(2, 600);
     const jobs = await consumer.take(20);
     await consumer.settle([completed(jobs[0] as never)]);
-    const first = kit.resultKey(chunkId(id, 0));
-    expect(await kit.client.ttl(first)).toBeGreaterThan(86_400);
+    const keysOf = (index: number) => [kit.resultKey(chunkId(id, index)), kit.base + chunkId(id, index)];
+    for (const key of keysOf(0)) expect(await kit.client.ttl(key)).toBeGreaterThan(86_400);
     await kit.producer.groups.close(kit.queue, id, 'me', { rows: 20, jobs: 2 });
     await consumer.settle([completed(jobs[1] as never)]);
-    for (const key of [first, kit.resultKey(chunkId(id, 1)), groupKey(id)]) {
+    for (const key of [...keysOf(0), ...keysOf(1), groupKey(id)]) {
       const ttl = await kit.client.ttl(key);
       expect(ttl).toBeGreaterThan(590);
       expect(ttl).toBeLessThanOrEqual(600);
     }
+  });
+
+  it('keeps the record of a failed chunk for its own time, for retry', async () => {
+    const consumer = await kit.consumer();
+    const id = await openGroup(2, 60);
+    await kit.producer.groups.close(kit.queue, id, 'me', { rows: 20, jobs: 2 });
+    const [bad, good] = await consumer.take(20);
+    await consumer.settle([failed(bad as never), completed(good as never)]);
+    const kept = (index: number) => kit.client.ttl(kit.base + chunkId(id, index));
+    expect(await kept(0)).toBeGreaterThan(3600);
+    expect(await kept(1)).toBeLessThanOrEqual(60);
+    // Its retry opens the group again, and what has completed waits for its new end.
+    expect(await kit.producer.retry(kit.queue, [chunkId(id, 0)])).toBe(1);
+    expect(await kept(1)).toBeGreaterThan(86_400);
+    await consumer.settle([completed((await takeOne(consumer)) as never)]);
+    expect(await kept(0)).toBeLessThanOrEqual(60);
+    expect(await kept(1)).toBeLessThanOrEqual(60);
   });
 
   it('whose submitter died is kept a week, and its chunks run', async () => {

@@ -168,12 +168,12 @@ describe('what is wrong', () => {
   });
 
   it('is an event loop that is late', () => {
-    const [problem] = problems([], [{ loopLagMs: 450 }]);
+    const [problem] = problems([], [{ loopLagMs: 550 }]);
     expect(problem?.slice(0, 2)).toEqual([
       'LOOP_LAG',
-      'worker w was blocked for 450 ms: locks and urgent jobs come late',
+      'worker w was blocked for 550 ms: locks and urgent jobs come late',
     ]);
-    expect(problems([], [{ loopLagMs: 150 }])).toEqual([]);
+    expect(problems([], [{ loopLagMs: 500 }])).toEqual([]);
   });
 
   it('is a model whose rows were seen to mix in service, not one that was found so at load', () => {

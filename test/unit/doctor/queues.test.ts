@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { ActiveJob } from '../../../src/lib/deployment/active-jobs.js';
 import { judgeMoving } from '../../../src/lib/doctor/checks/moving.js';
 import { judgeFailed, judgePaused, judgeServed } from '../../../src/lib/doctor/checks/queues.js';
 import { judgeLimits, judgeLocks } from '../../../src/lib/doctor/checks/running.js';
+import type { ActiveJob } from '../../../src/lib/queue/read/job-active.js';
 import { NOW, queue, worker } from './records.js';
 
 describe('jobs have a worker', () => {
@@ -77,22 +77,22 @@ describe('workers take jobs', () => {
 });
 
 const job = (more: Partial<ActiveJob> = {}): ActiveJob => ({
-  id: 'j1',
-  queue: 'q',
-  locked: true,
-  takenAt: NOW - 30_000,
+  ...{ id: 'j1', queue: 'q', state: 'active', model: 'm', rows: 1, priority: 0, attempts: 1, device: 'cpu' },
+  submittedAt: NOW - 40_000,
+  startedAt: NOW - 30_000,
+  lockMs: 9000,
   ...more,
 });
 
 describe('active jobs are held', () => {
-  const lost = job({ locked: false });
+  const lost = job({ lockMs: null });
   it.each([
     ['none active', [], [], [], 'skip'],
     ['held', [job()], [job()], [worker()], 'ok'],
     ['lost, and nobody to take it over', [lost], [lost], [], 'fail'],
     ['lost, with a worker of the queue', [lost], [lost], [worker()], 'warn'],
     ['lost only now', [job()], [lost], [], 'ok'],
-    ['taken again in between', [lost], [{ ...lost, takenAt: NOW }], [], 'ok'],
+    ['taken again in between', [lost], [{ ...lost, startedAt: NOW }], [], 'ok'],
   ])('%s', (_, before, after, workers, status) => {
     expect(judgeLocks(before, after, workers).status).toBe(status);
   });

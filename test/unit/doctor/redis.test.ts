@@ -31,7 +31,7 @@ describe('memory', () => {
     [1, 10, 'ok', /10 %/],
     [6, 10, 'warn', /60 %/],
     [8, 10, 'fail', /refused from 80 %/],
-    [12, 10, 'fail', /100 %/],
+    [12, 10, 'fail', /120 %/],
   ])('%d GB of %d: %s', (used, limit, status, found) => {
     const finding = judgeMemory({ usedMemory: used * GB, maxMemory: limit * GB });
     expect(finding).toMatchObject({ status, found: expect.stringMatching(found) });

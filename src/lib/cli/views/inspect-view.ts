@@ -1,5 +1,6 @@
 import { printable } from '../../core/job.js';
 import { formatBytes, formatDuration } from '../../core/units.js';
+import { isSilent } from '../../deployment/judgements.js';
 import type { Overview, RedisOverview } from '../../deployment/overview.js';
 import { findProblems, type Problem } from '../../deployment/problems.js';
 import type { QueueSnapshot } from '../../queue/read/inspector.js';
@@ -38,8 +39,6 @@ const WORKER_COLUMNS: Column[] = [
   { title: 'DONE', align: 'right' },
   { title: 'BEAT', align: 'right' },
 ];
-
-const STALE_BEAT_MS = 10_000;
 
 /** Redis, queues, workers, and at the end, next to the prompt, what is wrong: `infer inspect`. */
 export function inspectView(overview: Overview, layout: Layout, now: number): string[] {
@@ -169,10 +168,10 @@ export function workerTable(workers: readonly WorkerRecord[], layout: Layout, no
         worker.models.map((model) => modelText(model, layout)),
         layout,
       ),
-      stateCell(worker, age),
+      stateCell(worker, now),
       worker.active.length,
       worker.jobsDone,
-      age > STALE_BEAT_MS ? { text: formatDuration(age), format: 'red' } : formatDuration(age),
+      isSilent(worker, now) ? { text: formatDuration(age), format: 'red' } : formatDuration(age),
     ];
   });
   return renderFolded(...withoutEmpty(WORKER_COLUMNS, rows, ['GPU'], layout), layout);

@@ -1,5 +1,5 @@
 import { formatBytes, formatDuration } from '../../core/units.js';
-import { LAG_ALARM_MS, SILENT_MS } from '../../deployment/problems.js';
+import { isLate, isSilent } from '../../deployment/judgements.js';
 import type { WorkerRow } from '../../deployment/rows.js';
 import { batchingNote } from '../../model/batching.js';
 import type { ListView } from '../output/list-format.js';
@@ -13,7 +13,7 @@ const GPU_MEMORY_ALARM = 0.95;
 export const workerList: ListView<WorkerRow> = {
   columns: [
     { title: 'WORKER', cell: ({ name }) => name },
-    { title: 'STATE', cell: (worker) => stateCell(worker, worker.beatAgeMs) },
+    { title: 'STATE', cell: (worker) => stateCell(worker, worker.beatAt + worker.beatAgeMs) },
     {
       title: 'UP',
       align: 'right',
@@ -92,11 +92,11 @@ function runners({ concurrency, autoscale }: WorkerRow): Cell {
 
 function lag({ loopLagMs }: WorkerRow): Cell {
   const text = formatDuration(loopLagMs);
-  return loopLagMs > LAG_ALARM_MS ? { text, format: 'red' } : text;
+  return isLate({ loopLagMs }) ? { text, format: 'red' } : text;
 }
 
 /** A worker that beats no more is listed until its record expires: it may be hung, or gone. */
-export function stateCell(worker: Pick<WorkerRow, 'state'>, ageMs: number): Cell {
-  if (ageMs > SILENT_MS) return { text: 'silent', format: 'red' };
+export function stateCell(worker: Pick<WorkerRow, 'state' | 'beatAt'>, at: number): Cell {
+  if (isSilent(worker, at)) return { text: 'silent', format: 'red' };
   return { text: worker.state, format: worker.state === 'ready' ? 'green' : 'yellow' };
 }

@@ -1,7 +1,8 @@
 import { formatDuration } from '../../core/units.js';
+import { isUnserved } from '../../deployment/judgements.js';
 import type { QueueSnapshot } from '../../queue/read/inspector.js';
 import { unservedFix, unservedJobs, unservedText } from '../../queue/routes.js';
-import { type StartingWorker, startsFor } from '../../queue/starting.js';
+import type { StartingWorker } from '../../queue/starting.js';
 import type { WorkerRecord } from '../../queue/types.js';
 import { type Check, type Finding, fail, ok, several, warn } from '../check.js';
 
@@ -21,9 +22,8 @@ export function judgeServed(
   workers: readonly WorkerRecord[],
   starting: readonly StartingWorker[] = [],
 ): Finding {
-  const served = servedQueues(workers);
   const waiting = queues.filter((queue) => queue.waiting + queue.delayed > 0);
-  const alone = waiting.filter((queue) => !served.has(queue.name) && !startsFor(starting, queue.name));
+  const alone = waiting.filter((queue) => isUnserved(queue.name, workers, starting));
   if (alone.length > 0) {
     const lines = alone.map((queue) => `queue ${queue.name}: ${backlog(queue)} and no worker serves it`);
     const { found, details } = several(lines);
@@ -76,11 +76,6 @@ export function judgeFailed(queues: readonly QueueSnapshot[]): Finding {
     `${jobs === 1 ? '1 job has' : `${jobs} jobs have`} failed and can be run again: ${failed.map((queue) => `${queue.name} ${queue.failed}`).join(', ')}`,
     `infer retry --failed -Q ${failed.map((queue) => queue.name).join(',')}`,
   );
-}
-
-/** Names of queues that a worker takes jobs of. */
-export function servedQueues(workers: readonly WorkerRecord[]): Set<string> {
-  return new Set(workers.filter((worker) => worker.state !== 'draining').flatMap((worker) => worker.queues));
 }
 
 function backlog({ waiting, delayed, oldestMs }: QueueSnapshot): string {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatDuration } from '../../core/units.js';
-import { CLOCK_FIX, CLOCK_OFF_MS, clockText } from '../../queue/clocks.js';
+import { clockState } from '../../deployment/judgements.js';
+import { CLOCK_FIX, clockText } from '../../queue/clocks.js';
 import { type Check, type Finding, fail, ok, warn } from '../check.js';
 import { permitted } from '../context.js';
 
@@ -27,13 +28,10 @@ export const redisClock: Check = {
   },
 };
 
-/** Certificates and single sign-on begin to fail. */
-export const CLOCK_WRONG_MS = 10_000;
-
 /** @param aheadMs how far the clock is ahead of that of Redis; negative: behind. */
 export function judgeClock(whose: string, aheadMs: number): Finding {
-  const off = Math.abs(aheadMs);
-  if (off < CLOCK_OFF_MS) return ok(`${formatDuration(off)} from that of Redis`);
+  const state = clockState(aheadMs);
+  if (state === 'right') return ok(`${formatDuration(Math.abs(aheadMs))} from that of Redis`);
   const found = clockText(whose, aheadMs);
-  return off >= CLOCK_WRONG_MS ? fail(found, CLOCK_FIX) : warn(found, CLOCK_FIX);
+  return state === 'wrong' ? fail(found, CLOCK_FIX) : warn(found, CLOCK_FIX);
 }

@@ -1,4 +1,4 @@
-import { type DataLoss, LOSS_SHOWN_MS, lossFix, lossText, readLosses } from '../../queue/data-mark.js';
+import { type DataLoss, isShown, lossFix, lossText, readLosses } from '../../queue/data-mark.js';
 import { listQueues } from '../../queue/read/reader.js';
 import { serverNow } from '../../redis/server-clock.js';
 import { type Check, type Finding, ok, warn } from '../check.js';
@@ -20,7 +20,6 @@ export const redisData: Check = {
 /** @param losses the latest first */
 export function judgeData(losses: readonly DataLoss[], now: number): Finding {
   const [latest] = losses;
-  if (latest === undefined || now - latest.noticedAt >= LOSS_SHOWN_MS)
-    return ok('no loss was seen in the last day');
+  if (latest === undefined || !isShown(latest, now)) return ok('no loss was seen in the last day');
   return warn(lossText(latest, now), lossFix(latest));
 }

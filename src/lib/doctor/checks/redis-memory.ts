@@ -1,12 +1,13 @@
+import { percent } from '../../core/counts.js';
+import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatBytes } from '../../core/units.js';
-import { HIGH_WATER } from '../../queue/broker/admission.js';
+import { memoryState } from '../../deployment/judgements.js';
 import { EVICTION_FIX, evictionRisk } from '../../redis/eviction.js';
-import { memoryHeadroom, type RedisFacts } from '../../redis/info.js';
+import type { RedisFacts } from '../../redis/info.js';
 import { type Check, type Finding, fail, ok, warn } from '../check.js';
 
 const TUNE = EVICTION_FIX;
-/** Above this share it is time to look, below the one at which submits are refused. */
-const FILLING = 0.6;
+const REFUSED = `new jobs are refused from ${percent(THRESHOLDS.memoryFull.value)} on`;
 
 export const redisMemory: Check = {
   id: 'redis-memory',
@@ -16,23 +17,20 @@ export const redisMemory: Check = {
 };
 
 export function judgeMemory(facts: Pick<RedisFacts, 'usedMemory' | 'maxMemory'>): Finding {
-  const headroom = memoryHeadroom(facts);
+  const state = memoryState(facts);
   const used = formatBytes(facts.usedMemory);
-  if (headroom === undefined) {
+  if (state === 'unlimited') {
     return warn(`${used} used and no limit: it grows until the system kills it, jobs and all`, TUNE);
   }
-  const share = 1 - headroom;
-  const found = `${used} of ${formatBytes(facts.maxMemory)} used (${percent(share)})`;
-  if (share >= HIGH_WATER) {
+  const found = `${used} of ${formatBytes(facts.maxMemory)} used (${percent(facts.usedMemory / facts.maxMemory)})`;
+  if (state === 'full') {
     return fail(
-      `${found}: new jobs are refused from ${percent(HIGH_WATER)} on`,
+      `${found}: ${REFUSED}`,
       'let workers catch up (infer inspect), keep results shorter (--result-ttl), or raise the limit: infer redis-tune apply',
       { blocks: ['submit'] },
     );
   }
-  if (share >= FILLING) {
-    return warn(`${found}; new jobs are refused from ${percent(HIGH_WATER)} on`, 'infer redis-tune');
-  }
+  if (state === 'filling') return warn(`${found}; ${REFUSED}`, 'infer redis-tune');
   return ok(found);
 }
 
@@ -61,8 +59,4 @@ export function judgePolicy({
   if (lost !== undefined) return fail(`${lost} (maxmemory-policy is ${policy})`, TUNE);
   // Without a limit it is never full, until someone sets one.
   return maxMemory > 0 ? fail(risk, TUNE) : warn(risk, TUNE);
-}
-
-function percent(share: number): string {
-  return `${Math.round(share * 100)} %`;
 }

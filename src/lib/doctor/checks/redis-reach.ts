@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatDuration } from '../../core/units.js';
 import { findRedisServer } from '../../redis/embedded.js';
 import { serverMissing } from '../../redis/embedded-errors.js';
@@ -8,8 +9,6 @@ import type { DoctorContext } from '../context.js';
 
 const PINGS = 10;
 const BETWEEN_PINGS_MS = 60;
-/** A worker asks Redis several times a job: above this it waits more than it works. */
-const SLOW_MS = 10;
 
 export const redisReach: Check = {
   id: 'redis-reach',
@@ -34,7 +33,7 @@ export function judgeReach(label: string, tripMs: number | undefined, isolated: 
       'run a Redis of its own beside the containers and name it: INFER_REDIS_URL=redis://redis:6379',
     );
   }
-  if (tripMs !== undefined && tripMs > SLOW_MS) {
+  if (tripMs !== undefined && tripMs > THRESHOLDS.redisSlow.value) {
     return warn(`${found}: far for work that is measured in milliseconds`, 'run workers and Redis closer');
   }
   return ok(found);

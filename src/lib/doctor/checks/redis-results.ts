@@ -1,3 +1,4 @@
+import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatBytes } from '../../core/units.js';
 import { closeClient, connect, resolveTarget } from '../../redis/connect.js';
 import { resultSettings } from '../../redis/from-settings.js';
@@ -78,8 +79,6 @@ export const resultsRedis: Check = {
   },
 };
 
-const NEARLY_FULL = 0.9;
-
 /** Results may be dropped when they are many; what cannot be written is kept by the worker and holds it up. */
 export function judgeResultsRedis(
   label: string,
@@ -88,7 +87,11 @@ export function judgeResultsRedis(
   const headroom = memoryHeadroom(facts);
   const limit = facts.maxMemory > 0 ? formatBytes(facts.maxMemory) : 'no limit';
   const found = `${label}, ${formatBytes(facts.usedMemory)} used, ${limit}, ${facts.policy}`;
-  if (headroom !== undefined && headroom < 1 - NEARLY_FULL && facts.policy === 'noeviction') {
+  if (
+    headroom !== undefined &&
+    1 - headroom > THRESHOLDS.resultsFull.value &&
+    facts.policy === 'noeviction'
+  ) {
     return warn(`${found}: when it is full, workers wait`, 'keep results shorter, or raise its maxmemory');
   }
   return ok(found);

@@ -1,3 +1,4 @@
+import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatDuration } from '../../core/units.js';
 import type { RedisFacts } from '../../redis/info.js';
 import { CAPABILITIES, type Check, type Finding, fail, ok, warn } from '../check.js';
@@ -74,9 +75,6 @@ function count(replicas: number): string {
   return replicas === 1 ? '1 replica' : `${replicas} replicas`;
 }
 
-const CROWDED = 0.8;
-const FULL = 0.95;
-
 export const redisClients: Check = {
   id: 'redis-clients',
   topic: 'redis',
@@ -92,7 +90,9 @@ export function judgeClients({
   if (most <= 0) return ok(`${connectedClients} open`);
   const share = connectedClients / most;
   const found = `${connectedClients} of ${most} are in use`;
-  if (share < CROWDED) return ok(`${connectedClients} open, ${most} at most`);
+  if (share < THRESHOLDS.clientsCrowded.value) return ok(`${connectedClients} open, ${most} at most`);
   const fix = 'stop idle clients (redis-cli client list), or raise maxclients';
-  return share >= FULL ? fail(`${found}: new ones are refused soon`, fix) : warn(found, fix);
+  return share >= THRESHOLDS.clientsFull.value
+    ? fail(`${found}: new ones are refused soon`, fix)
+    : warn(found, fix);
 }

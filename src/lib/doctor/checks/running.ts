@@ -1,8 +1,9 @@
+import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatDuration } from '../../core/units.js';
-import type { ActiveJob } from '../../deployment/active-jobs.js';
+import type { ActiveJob } from '../../queue/read/job-active.js';
+import { servingWorkers } from '../../queue/serving.js';
 import type { WorkerRecord } from '../../queue/types.js';
 import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
-import { servedQueues } from './queues.js';
 
 export const queueLocks: Check = {
   id: 'queue-locks',
@@ -22,7 +23,8 @@ export function judgeLocks(
 ): Finding {
   const lost = after.filter(
     (job) =>
-      !job.locked && before.some((one) => one.id === job.id && !one.locked && one.takenAt === job.takenAt),
+      isLost(job) &&
+      before.some((one) => one.id === job.id && isLost(one) && one.startedAt === job.startedAt),
   );
   if (lost.length === 0) {
     return after.length === 0
@@ -37,8 +39,7 @@ export function judgeLocks(
       return `queue ${queue}: ${some} active and held by no worker`;
     }),
   );
-  const served = servedQueues(workers);
-  const alone = queues.filter((queue) => !served.has(queue));
+  const alone = queues.filter((queue) => servingWorkers(workers, queue).length === 0);
   if (alone.length > 0) {
     const fix = `infer worker -Q ${alone.join(',')} (a worker of the queue runs them again within seconds)`;
     return fail(found, fix, { details });
@@ -46,6 +47,11 @@ export function judgeLocks(
   return warn(found, 'wait some seconds: the workers of the queue run them again; if not, restart these', {
     details,
   });
+}
+
+/** No worker holds it. */
+function isLost({ lockMs }: Pick<ActiveJob, 'lockMs'>): boolean {
+  return lockMs === null;
 }
 
 export const queueLimits: Check = {
@@ -57,9 +63,6 @@ export const queueLimits: Check = {
     return judgeLimits(second.active, second.workers, second.at);
   },
 };
-
-/** A worker ends a run right at its limit; its heartbeat is up to a second old. */
-const GRACE_MS = 2000;
 
 /**
  * Jobs that run on past the limit they were submitted with. How long one runs its worker's heartbeat
@@ -77,9 +80,9 @@ export function judgeLimits(
     const running = worker?.active.find((one) => one.id === job.id);
     const ms =
       worker === undefined || running === undefined
-        ? now - job.takenAt
+        ? now - (job.startedAt ?? now)
         : running.sinceMs + Math.max(0, now - worker.beatAt);
-    return ms > (job.timeLimitMs as number) + GRACE_MS ? [{ job, worker, ms }] : [];
+    return ms > (job.timeLimitMs as number) + THRESHOLDS.limitOverrun.value ? [{ job, worker, ms }] : [];
   });
   if (over.length === 0) {
     return ok(

@@ -1,30 +1,25 @@
 import { formatDuration } from '../../core/units.js';
-import { CLOCK_FIX, CLOCK_OFF_MS, clockText } from '../../queue/clocks.js';
+import { clockState, isLate, isSilent } from '../../deployment/judgements.js';
+import { CLOCK_FIX, clockText } from '../../queue/clocks.js';
 import type { WorkerRecord } from '../../queue/types.js';
 import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
 import type { Machine, Sample } from '../context.js';
-import { CLOCK_WRONG_MS } from './redis-clock.js';
 
 export const workerBeats: Check = {
   id: 'worker-beats',
   topic: 'workers',
   title: 'workers are alive',
   run: async (context) => {
-    const { first, second } = await context.samples();
-    return judgeBeats(first, second);
+    const { second } = await context.samples();
+    return judgeBeats(second);
   },
 };
 
-/** Beats come every second: this many missed is no chance. */
-const SILENT_MS = 5000;
-const STALLED_LOOP_MS = 1000;
-
 type Moment = Pick<Sample, 'at' | 'workers'>;
 
-export function judgeBeats(first: Moment, second: Moment): Finding {
-  const { workers, at } = second;
+export function judgeBeats({ workers, at }: Moment): Finding {
   if (workers.length === 0) return skip('no worker is running', { fix: 'infer worker' });
-  const silent = workers.filter((worker) => !beatsOn(worker, first) && at - worker.beatAt > SILENT_MS);
+  const silent = workers.filter((worker) => isSilent(worker, at));
   if (silent.length > 0) {
     const { found, details } = several(
       silent.map(
@@ -35,7 +30,7 @@ export function judgeBeats(first: Moment, second: Moment): Finding {
     const [one] = silent as [WorkerRecord];
     return fail(found, `on ${one.host}: kill -9 ${one.pid}, and start it again`, { details });
   }
-  const blocked = workers.filter((worker) => worker.loopLagMs > STALLED_LOOP_MS);
+  const blocked = workers.filter(isLate);
   if (blocked.length > 0) {
     const { found, details } = several(
       blocked.map(
@@ -49,12 +44,6 @@ export function judgeBeats(first: Moment, second: Moment): Finding {
     (worker) => `${worker.name}: ${worker.queues.join(',')} on ${worker.device}, ${worker.state}`,
   );
   return workers.length === 1 ? ok(lines[0] as string) : ok(`${workers.length} workers`, lines);
-}
-
-/** Whether it has sent a heartbeat between the looks; true for one that was not there before. */
-function beatsOn(worker: WorkerRecord, first: Moment): boolean {
-  const before = first.workers.find((one) => one.id === worker.id);
-  return before === undefined || before.beatAt !== worker.beatAt;
 }
 
 export const workerVersions: Check = {
@@ -101,7 +90,7 @@ export function judgeWorkerClocks(first: Moment, second: Moment): Finding {
   if (living.length === 0) return skip('no worker has sent a heartbeat between the two looks');
   const skewed = living
     .map((worker) => ({ worker, ahead: worker.clockAheadMs ?? 0 }))
-    .filter(({ ahead }) => Math.abs(ahead) >= CLOCK_OFF_MS);
+    .filter(({ ahead }) => clockState(ahead) !== 'right');
   if (skewed.length === 0) {
     return ok(
       living.length === 1 ? 'agrees with that of Redis' : `all ${living.length} agree with that of Redis`,
@@ -110,8 +99,8 @@ export function judgeWorkerClocks(first: Moment, second: Moment): Finding {
   const { found, details } = several(
     skewed.map(({ worker, ahead }) => clockText(`worker ${worker.name} (${worker.host})`, ahead)),
   );
-  const worst = Math.max(...skewed.map(({ ahead }) => Math.abs(ahead)));
-  return worst >= CLOCK_WRONG_MS ? fail(found, CLOCK_FIX, { details }) : warn(found, CLOCK_FIX, { details });
+  const isWrong = skewed.some(({ ahead }) => clockState(ahead) === 'wrong');
+  return isWrong ? fail(found, CLOCK_FIX, { details }) : warn(found, CLOCK_FIX, { details });
 }
 
 export const workerCores: Check = {

@@ -1,16 +1,17 @@
 import type { Clock } from '../../core/clock.js';
 import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
+import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatBytes } from '../../core/units.js';
 import { memoryHeadroom, readMemory } from '../../redis/info.js';
 import type { RedisClient } from '../../redis/types.js';
 
 /**
- * Share of maxmemory above which new work is refused. The rest is for what is queued already:
+ * Share of maxmemory from which on new work is refused. The rest is for what is queued already:
  * renewing a lock, taking a job and storing a result all need memory, so a queue filled to the brim
  * could not be worked off.
  */
-export const HIGH_WATER = 0.8;
+const HIGH_WATER = THRESHOLDS.memoryFull.value;
 /** One INFO a second, however many submits. */
 const FRESH_MS = 1000;
 /** And one whenever this client alone has added this share of maxmemory: a bulk submit is quick. */

@@ -111,17 +111,24 @@ local function refOf(group)
   return group.home and group.id .. '@' .. group.home or group.id
 end
 
--- A group's results live until its ttl after the LAST chunk, or a long one would lose its first
--- rows before its end; chunks outlive their own end by a day for that. 20,000 chunks (5 million
--- rows) take about 20 ms here; beyond that the day's bound holds.
+-- A group's results and the records of its chunks live until its ttl after the LAST chunk, or a long one would
+-- lose its first rows before its end; chunks outlive their own end by a day for that. Failed ones keep their own
+-- time, for retry. Beyond 20,000 chunks (5 million rows) the day's bound holds.
+local function keepChunks(group, gtag, jobs, ttl)
+  local gbase = gtag .. ':' .. string.match(gtag, ':([^:]*)}$') .. ':'
+  for i = 0, math.min(jobs, 20000) - 1 do
+    local id = group .. '-' .. i
+    call('EXPIRE', gtag .. ':res:' .. id, ttl)
+    if try('HGET', gbase .. id, 'st') == 'completed' then call('EXPIRE', gbase .. id, ttl) end
+  end
+end
+
 local function endGroup(group, gtag, key, jobs)
   local g = try('HMGET', key, 'ttl', 'rl') or {}
   local ttl = math.max(keepFor(g[1], 3600), 60)
   try('HSET', key, 'finishedOn', now)
   call('EXPIRE', key, ttl)
-  for i = 0, math.min(jobs, 20000) - 1 do
-    call('EXPIRE', gtag .. ':res:' .. group .. '-' .. i, ttl)
-  end
+  keepChunks(group, gtag, jobs, ttl)
   if g[2] then
     local header = '{"id":"' .. group .. '"}'
     for list in string.gmatch(g[2], '%S+') do tell(list, struct.pack('<H', #header) .. header) end

@@ -135,9 +135,7 @@ local function keepResults(group, gtag, gkey)
   if kept[group] then return end
   kept[group] = true
   local g = call('HMGET', gkey, 'ttl', 'jobs')
-  for n = 0, within(g[2], 0, 20000, 0) - 1 do
-    call('EXPIRE', gtag .. ':res:' .. group .. '-' .. n, keepFor(g[1], 3600) + ${CHUNK_EXTRA_TTL})
-  end
+  keepChunks(group, gtag, within(g[2], 0, ${BOUNDS.rows.max}, 0), keepFor(g[1], 3600) + ${CHUNK_EXTRA_TTL})
 end
 
 local limit = within(ARGV[3], ${BOUNDS.timeLimitMs.min}, ${BOUNDS.timeLimitMs.max})

@@ -1,4 +1,6 @@
 import type { RedisClient } from '../../redis/types.js';
+import { ifReadable } from '../../redis/wrong-type.js';
+import { fromJobData } from '../job-data.js';
 import { bullBase } from '../keys.js';
 import { listWorkers } from '../registry.js';
 import type { JobRecord } from '../types.js';
@@ -11,6 +13,8 @@ export interface ActiveJob extends JobRecord {
   device: string | null;
   /** Milliseconds its lock lives unless it is renewed; null when it lapsed: its worker is lost. */
   lockMs: number | null;
+  /** Its own limit of run time, ms. */
+  timeLimitMs?: number;
 }
 
 /** Jobs that run, the longest first, with their locks; as bounded as `sortJobs`. */
@@ -27,8 +31,18 @@ export async function listActive(
   const devices = new Map(workers.map((worker) => [worker.name, worker.device]));
   const jobs = await Promise.all(
     found.jobs.map(async (job) => {
-      const left = await client.pttl(`${bullBase(prefix, job.queue)}${job.id}:lock`);
-      return { ...job, device: devices.get(job.worker ?? '') ?? null, lockMs: left < 0 ? null : left };
+      const key = bullBase(prefix, job.queue) + job.id;
+      const [left, data] = await Promise.all([
+        client.pttl(`${key}:lock`),
+        ifReadable(client.hget(key, 'data'), null),
+      ]);
+      const limit = fromJobData(data ?? '', job.id, job.queue)?.spec.timeLimitMs;
+      return {
+        ...job,
+        device: devices.get(job.worker ?? '') ?? null,
+        lockMs: left < 0 ? null : left,
+        ...(limit === undefined ? {} : { timeLimitMs: limit }),
+      };
     }),
   );
   return { ...found, jobs };

@@ -1,0 +1,112 @@
+import { THRESHOLDS } from '../core/thresholds.js';
+import type { QueueSnapshot } from '../queue/read/inspector.js';
+import { unservedJobs } from '../queue/routes.js';
+import { servingWorkers } from '../queue/serving.js';
+import { type StartingWorker, startsFor } from '../queue/starting.js';
+import type { WorkerRecord } from '../queue/types.js';
+import { memoryHeadroom, type RedisFacts } from '../redis/info.js';
+
+/*
+ * What is judged of a deployment, each rule once, for `inspect`, `doctor`, metrics and the tables. The numbers are in
+ * core/thresholds.ts. All pure.
+ */
+
+/** No heartbeat for too long. @param at by Redis's clock, as heartbeats are */
+export function isSilent({ beatAt }: Pick<WorkerRecord, 'beatAt'>, at: number): boolean {
+  return at - beatAt > THRESHOLDS.workerSilent.value;
+}
+
+/** Its event loop is late. */
+export function isLate({ loopLagMs }: Pick<WorkerRecord, 'loopLagMs'>): boolean {
+  return loopLagMs > THRESHOLDS.loopLag.value;
+}
+
+/** No decision for too long. */
+export function isAutoscalerSilent(
+  { decidedAt, intervalMs = 0 }: { decidedAt: number; intervalMs?: number | undefined },
+  at: number,
+): boolean {
+  const { autoscalerSilent, autoscalerSilentBeats } = THRESHOLDS;
+  return at - decidedAt > Math.max(autoscalerSilent.value, autoscalerSilentBeats.value * intervalMs);
+}
+
+/** How a clock stands to that of Redis. @param aheadMs negative: behind; undefined: not known */
+export function clockState(aheadMs: number | undefined): 'right' | 'off' | 'wrong' {
+  const off = Math.abs(aheadMs ?? 0);
+  if (off >= THRESHOLDS.clockWrong.value) return 'wrong';
+  return off >= THRESHOLDS.clockOff.value ? 'off' : 'right';
+}
+
+/** How full the memory of a broker is: `full` refuses new jobs. */
+export function memoryState(
+  facts: Pick<RedisFacts, 'usedMemory' | 'maxMemory'>,
+): 'unlimited' | 'fine' | 'filling' | 'full' {
+  const headroom = memoryHeadroom(facts);
+  if (headroom === undefined) return 'unlimited';
+  if (1 - headroom >= THRESHOLDS.memoryFull.value) return 'full';
+  return 1 - headroom >= THRESHOLDS.memoryFilling.value ? 'filling' : 'fine';
+}
+
+/** Whether no worker serves a queue, nor one that loads its models. */
+export function isUnserved(
+  queue: string,
+  workers: readonly WorkerRecord[],
+  starting: readonly StartingWorker[] = [],
+): boolean {
+  return servingWorkers(workers, queue).length === 0 && !startsFor(starting, queue);
+}
+
+/**
+ * Whether jobs wait that workers of the queue could take: it is not paused, is served, and no model is missing (beside
+ * jobs whose model no worker serves, nothing is known of the others' age).
+ */
+export function mayMove(
+  queue: QueueSnapshot,
+  workers: readonly WorkerRecord[],
+  starting: readonly StartingWorker[] = [],
+): boolean {
+  return (
+    queue.waiting > 0 &&
+    !queue.paused &&
+    servingWorkers(workers, queue.name).length > 0 &&
+    unservedJobs(queue, workers, starting).length === 0
+  );
+}
+
+/** Queues and workers at one moment. */
+export interface Moment {
+  queues: readonly QueueSnapshot[];
+  workers: readonly WorkerRecord[];
+}
+
+/**
+ * Whether a queue stands still though idle workers serve it. From one moment: nothing ended in the last minute,
+ * nothing runs, and the oldest job has waited for long. From two: nothing moved in between.
+ */
+export function standsStill(queue: QueueSnapshot, now: Moment, before?: Moment): boolean {
+  if (!mayMove(queue, now.workers) || queue.active > 0) return false;
+  const serving = servingWorkers(now.workers, queue.name);
+  if (serving.some((worker) => worker.active.length > 0)) return false;
+  if (before === undefined)
+    return queue.ratePerSecond === null && (queue.oldestMs ?? 0) >= THRESHOLDS.jobStuck.value;
+  const earlier = before.queues.find(({ name }) => name === queue.name);
+  const done = new Map(before.workers.map((worker) => [worker.id, worker.jobsDone + worker.jobsFailed]));
+  return (
+    earlier !== undefined &&
+    hasNotMoved(earlier, queue) &&
+    serving.every(({ id, jobsDone, jobsFailed }) => done.get(id) === jobsDone + jobsFailed)
+  );
+}
+
+function hasNotMoved(before: QueueSnapshot, after: QueueSnapshot): boolean {
+  return (
+    before.waiting > 0 &&
+    before.active === 0 &&
+    // Fewer waiting is progress; more is only someone who submits.
+    after.waiting >= before.waiting &&
+    after.completed === before.completed &&
+    after.failed === before.failed &&
+    // One that arrived since the first look has not had its second yet.
+    (after.oldestMs ?? 0) > (before.oldestMs ?? 0)
+  );
+}
