@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { handOver } from './say.mjs';
 
 const CHECKS = [
@@ -17,8 +18,9 @@ const SKIPPED = new Set(['skipped', 'pending', 'todo', 'disabled']);
 const SELECTS = /^(?:-t|--test-?name-?pattern)(?:=|$)/i;
 
 /**
- * Runs everything a change must pass, all of it even after a failure. Then names the tests that were skipped,
- * and sums up in one line: the tests, and each check as one more. Returns the exit code.
+ * Runs everything a change must pass, all of it even after a failure. Then names the tests that were skipped
+ * and those that passed on their second try only, and sums up in one line: the tests, and each check as one
+ * more. Returns the exit code.
  */
 export async function runChecks(root, build, vitestArgs) {
   const total = { passed: 0, failed: 0, skipped: 0 };
@@ -40,10 +42,8 @@ export async function runChecks(root, build, vitestArgs) {
   const tests = await runVitest(root, vitestArgs);
   for (const kind of Object.keys(total)) total[kind] += tests[kind];
 
-  if (tests.names.length > 0 && !vitestArgs.some((arg) => SELECTS.test(arg))) {
-    heading('skipped');
-    for (const name of tests.names) console.log(name);
-  }
+  if (!vitestArgs.some((arg) => SELECTS.test(arg))) list('skipped', tests.skippedNames);
+  list('passed on the second try', tests.flaky);
   const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';
   console.log(`\n${total.passed} passed, ${total.failed} failed${skipped}`);
   return total.failed === 0 ? 0 : 1;
@@ -72,17 +72,32 @@ function count(root, report, code) {
   } catch {
     // No report: vitest did not get that far, which its exit code says.
   }
-  const names = counts.testResults.flatMap(({ name, assertionResults }) =>
-    assertionResults
-      .filter(({ status }) => SKIPPED.has(status))
-      .map(({ ancestorTitles, title }) => [relative(root, name), ...ancestorTitles, title].join(' > ')),
+  const tests = counts.testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults.map(({ ancestorTitles, title, status, failureMessages }) => ({
+      name: [relative(root, name), ...ancestorTitles, title].join(' > '),
+      status,
+      failures: failureMessages,
+    })),
   );
+  const skippedNames = tests.filter(({ status }) => SKIPPED.has(status)).map(({ name }) => name);
   return {
     passed: counts.numPassedTests,
     failed: code === 0 ? counts.numFailedTests : Math.max(1, counts.numFailedTests),
-    skipped: names.length,
-    names,
+    skipped: skippedNames.length,
+    skippedNames,
+    flaky: tests.flatMap(({ name, status, failures: [first] }) =>
+      // The report has no count of tries; a test that passed has failures only from earlier ones.
+      status === 'passed' && first !== undefined
+        ? [name, `  ${stripVTControlCharacters(first).split('\n')[0]}`]
+        : [],
+    ),
   };
+}
+
+function list(title, lines) {
+  if (lines.length === 0) return;
+  heading(title);
+  for (const line of lines) console.log(line);
 }
 
 function tool(root, name) {

@@ -86,6 +86,30 @@ describe('npm test', () => {
     expect(lines.at(-1)).toBe('4 passed, 0 failed, 4 skipped');
   });
 
+  it('names at its end what passed on the second try only, with what the first met', () => {
+    tests(`
+      let tries = 0;
+      test('answers', { retry: 1 }, () => { if (tries++ === 0) throw new Error('no answer yet\\nat all'); });
+      test.fails('is meant to fail', () => { throw new Error('meant'); });
+      test('runs', () => undefined);`);
+    const { status, lines } = run();
+    expect(lines.slice(lines.indexOf('== passed on the second try') + 1)).toEqual([
+      'some.test.js > answers',
+      '  Error: no answer yet',
+      '',
+      '6 passed, 0 failed',
+    ]);
+    expect(status).toBe(0);
+    expect(run('-t', 'answers').lines).toContain('== passed on the second try');
+  });
+
+  it('lists no second tries where there were none, or where the second failed too', () => {
+    tests(`test('fails', { retry: 1 }, () => { throw new Error('again'); });`);
+    const { status, lines } = run();
+    expect(lines).not.toContain('== passed on the second try');
+    expect([status, lines.at(-1)]).toEqual([1, '3 passed, 1 failed']);
+  });
+
   it('fails with a failed test, and with a file that does not load', () => {
     tests(`test('fails', () => expect(1).toBe(2));`);
     const failed = run();

@@ -10,7 +10,8 @@ import { startWorker, type TestWorker, type WorkerOptions } from './worker.js';
 /** The repository: where `bin/run.js`, `examples` and `models` are. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BINARY = path.join(ROOT, 'bin/run.js');
-const TIMEOUT_MS = 25_000;
+/** Only ends a command that hangs. */
+const TIMEOUT_MS = 90_000;
 
 export interface RunOptions {
   /** URL of the server [the sandbox's]; null names none. */
@@ -192,7 +193,7 @@ export function says(program: Started, text: string): Promise<void> {
 }
 
 /** Calls `look` until it answers something; for states that nothing announces. */
-export async function until<T>(look: () => Promise<T | undefined>, timeoutMs = 15_000): Promise<T> {
+export async function until<T>(look: () => Promise<T | undefined>, timeoutMs = 60_000): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const found = await look();

@@ -38,7 +38,7 @@ export interface TestRedis {
   settings(more?: Partial<ConnectionSettings>): ConnectionSettings;
 }
 
-const START_DEADLINE_MS = 10_000;
+const START_DEADLINE_MS = 60_000;
 
 /** Starts a private redis-server and waits for its PONG; `stop` it, or use `useRedis`. */
 export async function startRedis(options: TestRedisOptions = {}): Promise<TestRedis> {

@@ -23,7 +23,7 @@ export interface Terminal {
   close(): Promise<void>;
 }
 
-const SHOW_MS = 15_000;
+const SHOW_MS = 60_000;
 
 /** Runs `infer` on a terminal of this size; needs `script` (bsdutils). */
 export function openTerminal(

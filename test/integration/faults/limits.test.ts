@@ -144,7 +144,7 @@ describe('deadlines', () => {
     const result = await kit.client.run(row(0), { model: 'slow', queue: 'deserted', expiresMs: 300 });
     expect(result.state).toBe('expired');
     expect(result.error?.code).toBe('EXPIRED');
-    expect(Date.now() - started).toBeLessThan(3000);
+    expect(Date.now() - started).toBeLessThan(15_000);
   });
 
   it('never runs a job past its deadline behind a long one', async () => {

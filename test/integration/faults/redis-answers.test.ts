@@ -42,7 +42,7 @@ describe('Redis answers, but not as it should', () => {
       const from = performance.now();
       const refused = outage.with((client) => client.submit(row(0), { model: 'slow' }));
       await expect(refused).rejects.toMatchObject({ code: 'REDIS_READONLY', exitCode: 75 });
-      expect(performance.now() - from).toBeLessThan(5000);
+      expect(performance.now() - from).toBeLessThan(20_000);
       await delay(TROUBLE_MS);
       expect((await connections()) - before).toBeLessThan(40);
     } finally {
@@ -66,7 +66,7 @@ describe('Redis answers, but not as it should', () => {
       const from = performance.now();
       const refused = outage.with((client) => client.submit(row(0), { model: 'slow' }));
       await expect(refused).rejects.toMatchObject({ code: 'REDIS_AUTH', exitCode: 77 });
-      expect(performance.now() - from).toBeLessThan(5000);
+      expect(performance.now() - from).toBeLessThan(20_000);
       await delay(TROUBLE_MS);
     } finally {
       await outage.redisClient.config('SET', 'requirepass', '');

@@ -67,7 +67,7 @@ describe('silence', () => {
     const ended = await outage.end(await outage.submit(0, undefined, queue));
     expect(ended).toMatchObject({ state: 'completed', attempts: 1 });
     measured('connections dead without a word, a job after', ended.seconds);
-    expect(ended.seconds).toBeLessThan(20);
+    expect(ended.seconds).toBeLessThan(75);
     expect(lines.troubles.length).toBeLessThan(LINES_A_MINUTE);
   });
 
@@ -83,7 +83,7 @@ describe('silence', () => {
       const sent = client.submit(row(0), { model: 'slow', id, queue });
       await expect(sent).rejects.toMatchObject({ code: 'REDIS_TIMEOUT', exitCode: 69 });
     }, network.url);
-    expect((performance.now() - from) / 1000).toBeLessThan(15);
+    expect((performance.now() - from) / 1000).toBeLessThan(60);
     expect(await outage.submit(0, id, queue)).toBe(id);
     expect(await outage.end(id)).toMatchObject({ state: 'completed', attempts: 1 });
   });

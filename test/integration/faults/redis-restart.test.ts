@@ -60,7 +60,7 @@ describe('clients while Redis is away', () => {
       const submitted = client.submit(row(0), { model: 'slow', id });
       await expect(submitted).rejects.toMatchObject({ code: 'REDIS_UNREACHABLE', exitCode: 69 });
       await expect(outage.submit(0, id)).rejects.toMatchObject({ code: 'REDIS_UNREACHABLE' });
-      expect(seconds(from)).toBeLessThan(5);
+      expect(seconds(from)).toBeLessThan(20);
       await redis.restart();
       const again = await Promise.all([1, 2, 3].map(() => outage.submit(0, id)));
       expect(again).toEqual([id, id, id]);
@@ -92,7 +92,7 @@ describe('Redis starts slowly', () => {
       (error: unknown) => error,
     );
     expect(early).toMatchObject({ code: 'REDIS_LOADING', exitCode: 75 });
-    expect(seconds(from)).toBeLessThan(3);
+    expect(seconds(from)).toBeLessThan(15);
     await until(async () => ((await outage.redisClient.dbsize()) >= MANY_KEYS ? true : undefined));
     await outage.redisClient.flushdb();
     const id = await outage.submit(0);

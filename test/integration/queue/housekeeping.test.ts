@@ -123,7 +123,7 @@ describe('deadlines', () => {
         await kit.producer.expireDue(kit.queue);
         expect((await kit.record(id)).state).toBe('expired');
       },
-      { timeout: 20_000 },
+      { timeout: 60_000 },
     );
     expect(await due()).toEqual([]);
   });

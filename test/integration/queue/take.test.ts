@@ -211,7 +211,7 @@ describe('take', () => {
     const woken = consumer.waitForWork(BEYOND_TEST_MS, never);
     await kit.producer.setPaused(kit.queue, false);
     await woken;
-    expect(performance.now() - asleep).toBeLessThan(2000);
+    expect(performance.now() - asleep).toBeLessThan(15_000);
     expect(await consumer.take(10)).toHaveLength(2);
   });
 

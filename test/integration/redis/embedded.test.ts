@@ -72,7 +72,7 @@ function cwdOf(pid: number): string {
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 60_000;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`never happened: ${what}`);
     await delay(10);
@@ -166,7 +166,7 @@ describe('start, status, stop', () => {
     process.kill(pid, 'SIGSTOP');
     expect(await stopEmbedded(stateDir)).toEqual({ stopped: true, pid });
     expect(isAlive(pid)).toBe(false);
-  }, 20_000);
+  });
 });
 
 describe('many commands at once', () => {
@@ -200,7 +200,7 @@ describe('many commands at once', () => {
     expect(serversIn(dir)).toEqual([results[0]?.pid]);
     // It outlives the processes that started it, and no lock or temporary name stays.
     expect(readdirSync(dir).sort()).toEqual(['appendonlydir', 'redis.log', 'redis.pid', 'redis.sock']);
-  }, 30_000);
+  });
 });
 
 describe('the state directory', () => {

@@ -125,7 +125,7 @@ describe('what it does', () => {
     await posed.look();
     expect(posed.asked).toEqual([2]);
     posed.slow.shift()?.();
-    await vi.waitFor(() => expect(posed.asked).toEqual([2, 3]));
+    await vi.waitFor(() => expect(posed.asked).toEqual([2, 3]), 60_000);
     posed.held = 0;
     posed.slow.shift()?.();
     await new Promise(setImmediate);

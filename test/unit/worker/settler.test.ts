@@ -31,7 +31,7 @@ describe('the settler', () => {
     const settled: string[] = [];
     const settler = new Settler(consumer, log, ({ job }) => settled.push(job.spec.id));
     for (let i = 0; i < 300; i++) settler.push(outcome(i));
-    await vi.waitFor(() => expect(calls).toHaveLength(3));
+    await vi.waitFor(() => expect(calls).toHaveLength(3), 60_000);
     expect(calls.map((call) => call.batch.length)).toEqual([128, 128, 44]);
     expect(settler.unsettled).toHaveLength(300);
     for (const call of calls) call.resolve(call.batch.map(() => true));
@@ -44,11 +44,11 @@ describe('the settler', () => {
     const settled: [string, boolean][] = [];
     const settler = new Settler(consumer, log, ({ job }, ours) => settled.push([job.spec.id, ours]));
     for (let i = 0; i < 200; i++) settler.push(outcome(i));
-    await vi.waitFor(() => expect(calls).toHaveLength(2));
+    await vi.waitFor(() => expect(calls).toHaveLength(2), 60_000);
     settler.push(outcome(200));
     calls[0]?.reject(new Error('connection lost'));
     calls[1]?.resolve(calls[1].batch.map((_, i) => i !== 5));
-    await vi.waitFor(() => expect(calls).toHaveLength(4));
+    await vi.waitFor(() => expect(calls).toHaveLength(4), 60_000);
     expect([...ids(calls[2]?.batch ?? []), ...ids(calls[3]?.batch ?? [])]).toEqual([
       ...Array.from({ length: 128 }, (_, i) => `j${i}`),
       'j200',
@@ -65,7 +65,7 @@ describe('the settler', () => {
     const settled: string[] = [];
     const settler = new Settler(consumer, log, ({ job }) => settled.push(job.spec.id));
     for (let i = 0; i < 200; i++) settler.push(outcome(i));
-    await vi.waitFor(() => expect(calls).toHaveLength(2));
+    await vi.waitFor(() => expect(calls).toHaveLength(2), 60_000);
     settler.abandon();
     for (const call of calls) call.reject(new Error('closed'));
     await settler.flushed();
@@ -84,15 +84,15 @@ describe('the settler', () => {
         meta: {},
       }) as unknown as Settlement;
     for (let i = 0; i < 3; i++) settler.push(done(i));
-    await vi.waitFor(() => expect(calls).toHaveLength(1));
+    await vi.waitFor(() => expect(calls).toHaveLength(1), 60_000);
     calls[0]?.reject(new SizeRefused(6000));
     // Each alone, without a pause: the answer is final.
-    await vi.waitFor(() => expect(calls).toHaveLength(4));
+    await vi.waitFor(() => expect(calls).toHaveLength(4), 60_000);
     expect(calls.slice(1).map(({ batch }) => batch.length)).toEqual([1, 1, 1]);
     calls[1]?.resolve([true]);
     calls[2]?.reject(new SizeRefused(2500));
     calls[3]?.resolve([true]);
-    await vi.waitFor(() => expect(calls).toHaveLength(5));
+    await vi.waitFor(() => expect(calls).toHaveLength(5), 60_000);
     expect(calls[4]?.batch).toMatchObject([{ kind: 'failed', failure: { code: 'RESULT_TOO_LARGE' } }]);
     calls[4]?.resolve([true]);
     await settler.flushed();
@@ -114,10 +114,10 @@ describe('the settler', () => {
       meta: {},
     } as unknown as Settlement);
     settler.push(outcome(1));
-    await vi.waitFor(() => expect(calls.map(({ batch }) => ids(batch))).toEqual([['large'], ['j1']]));
+    await vi.waitFor(() => expect(calls.map(({ batch }) => ids(batch))).toEqual([['large'], ['j1']]), 60_000);
     calls[1]?.resolve([true]);
     settler.push(outcome(2));
-    await vi.waitFor(() => expect(calls).toHaveLength(3));
+    await vi.waitFor(() => expect(calls).toHaveLength(3), 60_000);
     expect(settler.unsettled.map(({ spec }) => spec.id)).toEqual(['j2', 'large']);
     calls[0]?.resolve([true]);
     calls[2]?.resolve([true]);
