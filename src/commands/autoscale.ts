@@ -1,12 +1,12 @@
 import { Flags } from '@oclif/core';
 import { liveFlags } from '../lib/cli/autoscale/live-flags.js';
-import { simulatePlan } from '../lib/cli/autoscale/simulate-plan.js';
-import type { SimulationJson } from '../lib/cli/autoscale/simulate-run.js';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { durationFlag, manyQueuesFlag, wholeFlag } from '../lib/cli/flags.js';
 import { interruptible } from '../lib/cli/signals.js';
 import { assumptionsText, decisionLines, simulateView } from '../lib/cli/views/simulate-view.js';
 import type { AutoscalerRecord } from '../lib/queue/autoscalers.js';
+import { simulatePlan } from '../lib/scale/simulate-plan.js';
+import type { SimulationJson } from '../lib/scale/simulate-run.js';
 
 const MOST_WORKERS = 1024;
 
@@ -100,7 +100,7 @@ With --simulate no worker and no Redis is touched: a trace (steady, bursty, diur
 
   private async simulate(simulate: string): Promise<SimulationJson> {
     const plan = simulatePlan({ ...this.flags, simulate });
-    const { runSimulation } = await import('../lib/cli/autoscale/simulate-run.js');
+    const { runSimulation } = await import('../lib/scale/simulate-run.js');
     const simulation = await interruptible((signal) =>
       runSimulation(plan, {
         signal,

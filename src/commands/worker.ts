@@ -67,7 +67,7 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
   async run(): Promise<{ worker: string } | undefined> {
     const { liveAsWorker } = await import('../lib/cli/worker-life.js');
     const { surveyModels } = await import('../lib/model/survey.js');
-    const { keepRecord } = await import('../lib/cli/detached.js');
+    const { keepRecord } = await import('../lib/scale/detached.js');
     const ready = this.flags.record === undefined ? undefined : await keepRecord(this.flags.record);
     const worker = await liveAsWorker({
       loaded: this.loaded,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { SimulationJson } from '../../src/lib/cli/autoscale/simulate-run.js';
+import type { SimulationJson } from '../../src/lib/scale/simulate-run.js';
 import { useInfer } from '../support/cli.js';
 import { expectFailure } from '../support/failure.js';
 

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { BenchJson, BenchModelJson } from '../../src/lib/cli/views/bench-view.js';
+import type { BenchJson, BenchModelJson } from '../../src/lib/bench/reports.js';
 import { bullBase } from '../../src/lib/queue/keys.js';
 import { says, until, useInfer } from '../support/cli.js';
 import { DIGITS_FILE } from '../support/digits.js';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { accuracyOf, percentiles } from '../../src/lib/cli/demo/figures.js';
+import { accuracyOf, percentiles } from '../../src/lib/bench/demo-figures.js';
 import { invocation } from '../../src/lib/cli/invocation.js';
 import type { DemoJson } from '../../src/lib/cli/views/demo-view.js';
 import { isAlive } from '../../src/lib/core/process-alive.js';

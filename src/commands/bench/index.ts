@@ -1,16 +1,11 @@
 import { Flags } from '@oclif/core';
 import { SCENARIOS, type ScenarioName } from '../../lib/bench/figures.js';
+import type { BenchJson } from '../../lib/bench/reports.js';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { benchPlan, rangeFlag } from '../../lib/cli/bench/plan.js';
 import { durationFlag, settingFlags, wholeFlag } from '../../lib/cli/flags.js';
 import { interruptible } from '../../lib/cli/signals.js';
-import {
-  type BenchJson,
-  benchView,
-  bestRateText,
-  errorText,
-  missedText,
-} from '../../lib/cli/views/bench-view.js';
+import { benchView, bestRateText, errorText, missedText } from '../../lib/cli/views/bench-view.js';
 import { ExitCode } from '../../lib/core/exit-codes.js';
 
 /** Puts load on a set-up and says what it takes. */
@@ -74,7 +69,7 @@ Exits 1 when a request failed, or p99 of idle or mixed is over --latency-thresho
     const plan = benchPlan({ ...this.flags, scenario: this.flags.scenario as ScenarioName[] | undefined });
     const { data } = this.flags;
     if (data !== undefined) await (await import('../../lib/input/read.js')).checkInput({ path: data });
-    const { runBench } = await import('../../lib/cli/bench/run-bench.js');
+    const { runBench } = await import('../../lib/bench/run-bench.js');
     const { missed } = await import('../../lib/bench/scenarios.js');
     const bench = await interruptible((signal) =>
       runBench(this.loaded, plan, {

@@ -1,9 +1,10 @@
 import { Args, Flags } from '@oclif/core';
+import type { BenchModelJson } from '../../lib/bench/reports.js';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { rangeFlag } from '../../lib/cli/bench/plan.js';
 import { durationFlag, settingFlags, wholeFlag } from '../../lib/cli/flags.js';
 import { interruptible } from '../../lib/cli/signals.js';
-import { adviceText, type BenchModelJson, benchModelView } from '../../lib/cli/views/bench-view.js';
+import { adviceText, benchModelView } from '../../lib/cli/views/bench-view.js';
 
 const DURATION_MS = 300;
 const SEED = 1;
@@ -54,7 +55,7 @@ A worker without --max-batch learns the same from its own runs.`;
   async run(): Promise<BenchModelJson> {
     const { threads, batch, duration, data, seed, shape } = this.flags;
     if (data !== undefined) await (await import('../../lib/input/read.js')).checkInput({ path: data });
-    const { benchModel } = await import('../../lib/cli/bench/bench-model.js');
+    const { benchModel } = await import('../../lib/bench/bench-model.js');
     const bench = await interruptible((signal) =>
       benchModel(this.settings, {
         name: this.args.model,

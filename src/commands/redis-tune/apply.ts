@@ -3,9 +3,9 @@ import { BaseCommand } from '../../lib/cli/base-command.js';
 import { confirm } from '../../lib/cli/confirm.js';
 import type { ChangeJson } from '../../lib/cli/tune/change.js';
 import { changeFlags, serviceFlag, tuneRoleFlag } from '../../lib/cli/tune/flags.js';
-import type { OpenServer } from '../../lib/cli/tune/open-server.js';
 import { diffView, doneView, persistedLines } from '../../lib/cli/views/tune-change-view.js';
 import { ExitCode } from '../../lib/core/exit-codes.js';
+import type { OpenServer } from '../../lib/tune/open-server.js';
 import { isOwnServer, REWRITE_WARNING } from '../../lib/tune/persist.js';
 import { type NodePlan, parseMaxmemory } from '../../lib/tune/plan.js';
 import { AUDITED, POLICIES } from '../../lib/tune/rules.js';
@@ -59,7 +59,7 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
       force,
       maxmemory: maxmemory === undefined ? undefined : parseMaxmemory(maxmemory),
     };
-    const { withServer } = await import('../../lib/cli/tune/open-server.js');
+    const { withServer } = await import('../../lib/tune/open-server.js');
     const { planApply } = await import('../../lib/cli/tune/change.js');
     return withServer(this.loaded, role, service, (open) => this.change(open, planApply(open, asked)));
   }

@@ -1,8 +1,8 @@
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { serviceFlag, tuneRoleFlag } from '../../lib/cli/tune/flags.js';
-import type { TuneReport } from '../../lib/cli/tune/read-report.js';
 import { auditView } from '../../lib/cli/views/tune-view.js';
 import type { ExitCode } from '../../lib/core/exit-codes.js';
+import type { TuneReport } from '../../lib/tune/read-report.js';
 
 /** As in every command 1 is a bad answer, and as in doctor a warning is none. */
 const AUDIT_EXIT: Record<TuneReport['worst'], ExitCode> = { ok: 0, warning: 0, critical: 1 };
@@ -23,7 +23,7 @@ Exits 1 when data was lost or will be at the next shortage; warnings and advice 
 
   async run(): Promise<TuneReport> {
     const { role, service } = this.flags;
-    const { readReport } = await import('../../lib/cli/tune/read-report.js');
+    const { readReport } = await import('../../lib/tune/read-report.js');
     const report = await readReport(this.loaded, role, service);
     await this.print(auditView(report, this.layout, this.verbose));
     const notes = this.jsonEnabled() ? [] : (report.provider?.notes ?? []);

@@ -27,7 +27,7 @@ Refuses when someone has changed a setting since (exit 1), unless --force. Exits
   };
 
   async run(): Promise<ChangeJson> {
-    const { withServer } = await import('../../lib/cli/tune/open-server.js');
+    const { withServer } = await import('../../lib/tune/open-server.js');
     const { planBack, putBack, untouched } = await import('../../lib/cli/tune/change.js');
     const { SnapshotStore } = await import('../../lib/tune/snapshot.js');
     const { role, force, yes } = this.flags;

@@ -32,7 +32,7 @@ NAME is a worker, or the name that several were started under; each line then be
 
   async run(): Promise<{ logs: { name: string; log: string; lines: string[] }[] } | undefined> {
     const { WorkerFiles } = await import('../../lib/scale/worker-files.js');
-    const { readWorkerLogs, followWorkerLogs, logLine } = await import('../../lib/cli/read-worker-logs.js');
+    const { readWorkerLogs, followWorkerLogs, logLine } = await import('../../lib/scale/read-worker-logs.js');
     const files = new WorkerFiles(this.settings.stateDir);
     const logs = readWorkerLogs(files, this.args.worker, this.flags.lines ?? LINES);
     const several = logs.length > 1;

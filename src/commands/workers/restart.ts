@@ -36,7 +36,7 @@ Ctrl-C stops the restart when the worker at hand runs again.`;
 
   async run(): Promise<{ workers: StartOutcome[] }> {
     const { WorkerFiles } = await import('../../lib/scale/worker-files.js');
-    const { restartDetached, toRestart } = await import('../../lib/cli/restart-detached.js');
+    const { restartDetached, toRestart } = await import('../../lib/scale/restart-detached.js');
     const files = new WorkerFiles(this.settings.stateDir);
     const chosen = toRestart(files, this.words, this.flags.all === true);
     if (chosen.length === 0) this.note('no background worker runs on this host');

@@ -34,7 +34,7 @@ Everything after -- is passed to every worker: see infer worker --help. Exits 3 
   };
 
   async run(): Promise<{ workers: StartOutcome[] }> {
-    const { groupsOf, ranBefore, startDetached } = await import('../../lib/cli/start-detached.js');
+    const { groupsOf, ranBefore, startDetached } = await import('../../lib/scale/start-detached.js');
     const { WorkerFiles } = await import('../../lib/scale/worker-files.js');
     const given = this.loaded.sources;
     const typed = {

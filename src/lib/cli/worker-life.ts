@@ -4,9 +4,9 @@ import { connectionSettings, resultSettings } from '../redis/from-settings.js';
 import type { RedisTarget } from '../redis/types.js';
 import { createLogger, type Logger } from '../telemetry/logger.js';
 import { openWorker, type RunningWorker, type WorkerConfig } from '../worker/host.js';
+import { type WorkerFlags, workerConfig } from '../worker/worker-config.js';
 import { type ProgressTarget, startSpinner } from './output/progress.js';
 import { onShutdown } from './signals.js';
-import { type WorkerFlags, workerConfig } from './worker-config.js';
 
 export interface WorkerLife {
   loaded: LoadedSettings;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { SimulationJson } from '../../../src/lib/cli/autoscale/simulate-run.js';
 import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
 import { assumptionsText, decisionLines, simulateView } from '../../../src/lib/cli/views/simulate-view.js';
 import type { Figures } from '../../../src/lib/scale/report.js';
+import type { SimulationJson } from '../../../src/lib/scale/simulate-run.js';
 
 const FIGURES: Figures = {
   jobs: 100,

@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { groupsOf, ranBefore } from '../../../src/lib/cli/start-detached.js';
 import { nothingToStop } from '../../../src/lib/cli/views/workers-view.js';
 import { workerGroups } from '../../../src/lib/config/worker-groups.js';
 import type { Gpu } from '../../../src/lib/model/gpu-parse.js';
 import { chooseWorkers } from '../../../src/lib/scale/choose-workers.js';
+import { groupsOf, ranBefore } from '../../../src/lib/scale/start-detached.js';
 import { type WorkerFile, WorkerFiles } from '../../../src/lib/scale/worker-files.js';
 import { wishesOf } from '../../../src/lib/scale/worker-wishes.js';
 

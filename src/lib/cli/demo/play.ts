@@ -1,4 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Digits, repeated } from '../../bench/demo-digits.js';
+import { type Sample, sampleOf } from '../../bench/demo-figures.js';
 import type { InferClient } from '../../client/client.js';
 import type { JobResult, SubmittedGroup } from '../../client/types.js';
 import { InferError } from '../../core/errors.js';
@@ -9,8 +11,6 @@ import type { GroupRecord, WorkerRecord } from '../../queue/types.js';
 import { serverNow } from '../../redis/server-clock.js';
 import { waitForGroup } from '../group-progress.js';
 import { ProgressBar, type ProgressTarget } from '../output/progress.js';
-import { type Digits, repeated } from './digits.js';
-import { type Sample, sampleOf } from './figures.js';
 
 export const MODEL = 'digits';
 const URGENT = 9;

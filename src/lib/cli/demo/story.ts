@@ -1,3 +1,5 @@
+import { type Digits, readDigits } from '../../bench/demo-digits.js';
+import { accuracyOf, latencyOf } from '../../bench/demo-figures.js';
 import type { Stage } from '../../bench/stage.js';
 import { count } from '../../core/counts.js';
 import { formatDuration } from '../../core/units.js';
@@ -5,8 +7,6 @@ import type { ProgressTarget } from '../output/progress.js';
 import type { Layout } from '../output/text.js';
 import { type DemoJson, digitView } from '../views/demo-view.js';
 import { queueTable, workerTable } from '../views/inspect-view.js';
-import { type Digits, readDigits } from './digits.js';
-import { accuracyOf, latencyOf } from './figures.js';
 import { ask, askAlone, askBeside, look, MODEL, submitBatch } from './play.js';
 
 /** Where the story is told. */

@@ -5,12 +5,12 @@ import { writeAudit } from '../../queue/audit.js';
 import type { RedisClient } from '../../redis/types.js';
 import { applyPlans, type NodeChanges, type Verified } from '../../tune/apply.js';
 import { auditServers } from '../../tune/audit.js';
+import type { OpenServer } from '../../tune/open-server.js';
 import { confLines, type Persisted, persist } from '../../tune/persist.js';
 import { type Asked, type NodePlan, planNode } from '../../tune/plan.js';
 import { checkRollback, planRollback, rollBack } from '../../tune/rollback.js';
 import { SnapshotStore, type StoredSnapshot } from '../../tune/snapshot.js';
 import { interruptible } from '../signals.js';
-import type { OpenServer } from './open-server.js';
 
 /** What came of changing servers, in the JSON of `apply` and `rollback`. */
 export interface ChangeJson {

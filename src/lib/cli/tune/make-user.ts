@@ -8,7 +8,7 @@ import type { AclRole } from '../../redis/acl.js';
 import { parseRedisUrl } from '../../redis/address.js';
 import { allNodes } from '../../redis/server-config.js';
 import { aclFileLine, aclUser, createUser, saveUsers, setUserLine } from '../../tune/acl-user.js';
-import { withServer } from './open-server.js';
+import { withServer } from '../../tune/open-server.js';
 
 /** The JSON of `infer redis-tune acl`. */
 export interface AclJson {

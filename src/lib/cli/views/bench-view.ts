@@ -2,46 +2,13 @@ import type { Advice } from '../../bench/advice.js';
 import type { Figures } from '../../bench/figures.js';
 import type { ModelTime } from '../../bench/model-times.js';
 import type { Percentiles } from '../../bench/percentiles.js';
+import { type BenchJson, type BenchModelJson, shapesText } from '../../bench/reports.js';
 import { count, plural } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
-import { type ChartPoint, latencyChart } from '../bench/chart.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
 import { heading, type Layout, type Paint } from '../output/text.js';
-
-/** The documented JSON of `bench`. */
-export interface BenchJson {
-  model: string;
-  device: string;
-  redis: { label: string; private: boolean };
-  workers: number;
-  queues: string[];
-  /** Where the input rows come from. */
-  rows: string;
-  seed: number;
-  durationMs: number;
-  thresholdMs: number | null;
-  results: Figures[];
-  /** Of a sweep: highest rate that was kept up within the threshold. */
-  bestRate?: number | null;
-}
-
-/** The documented JSON of `bench model`. */
-export interface BenchModelJson {
-  model: string;
-  version: number;
-  device: string;
-  /** Why the device is not the one asked for. */
-  fallback: string | null;
-  batchable: boolean;
-  latencyTargetMs: number;
-  /** Row shapes measured, by name, of inputs whose shape may vary. */
-  openShapes: Record<string, number[]>;
-  times: ModelTime[];
-  advice: (Advice & { threads: number })[];
-  /** The advice that carries most rows a second. */
-  best: Advice & { threads: number };
-}
+import { type ChartPoint, latencyChart } from './latency-chart.js';
 
 const PIPE_COLUMNS: Column[] = columnsOf('SCENARIO LOAD', 'ROWS/S BATCH ERRORS', 'OF', 'P50 P90 P99 P99.9');
 const THROUGHPUT: Column[] = columnsOf('SCENARIO LOAD', 'ROWS/S BATCH ERRORS SECONDS');
@@ -153,12 +120,6 @@ export function benchModelView(bench: BenchModelJson, layout: Layout): string[] 
     layout,
   );
   return layout.tty ? [...lines, '', layout.paint('bold', adviceText(bench))] : lines;
-}
-
-/** ` of image[3,224,224]`; nothing where all shapes are fixed. */
-export function shapesText(openShapes: Record<string, number[]>): string {
-  const shapes = Object.entries(openShapes).map(([name, shape]) => `${printable(name)}[${shape.join(',')}]`);
-  return shapes.length === 0 ? '' : ` of ${shapes.join(', ')}`;
 }
 
 /** `Advised for 20 ms: --max-batch 64 --threads 1 (…)`. */

@@ -1,8 +1,8 @@
+import type { Accuracy, Latency, Percentiles } from '../../bench/demo-figures.js';
 import type { Kept } from '../../bench/stage.js';
 import type { JobResult } from '../../client/types.js';
 import { count } from '../../core/counts.js';
 import { formatDuration } from '../../core/units.js';
-import type { Accuracy, Latency, Percentiles } from '../demo/figures.js';
 import type { Invocation } from '../invocation.js';
 import { renderTable } from '../output/table.js';
 import { facts, heading, type Layout, type Paint } from '../output/text.js';

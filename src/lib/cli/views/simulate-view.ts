@@ -2,8 +2,8 @@ import { count } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import type { Figures } from '../../scale/report.js';
+import type { SimulationJson } from '../../scale/simulate-run.js';
 import type { TimelineJson } from '../../scale/timeline.js';
-import type { SimulationJson } from '../autoscale/simulate-run.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
 import { heading, type Layout } from '../output/text.js';
 

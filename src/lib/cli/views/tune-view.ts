@@ -1,12 +1,12 @@
 import { count, plural } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
 import { formatBytes } from '../../core/units.js';
+import type { NodeReport, TuneReport } from '../../tune/read-report.js';
 import type { Finding, Level } from '../../tune/rules.js';
 import { wrapWords } from '../output/sentence.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
 import { type Format, heading, type Layout } from '../output/text.js';
 import { titledParts } from '../output/wrap.js';
-import type { NodeReport, TuneReport } from '../tune/read-report.js';
 
 const FORMATS: Record<Level, Format> = {
   critical: 'red',

@@ -1,13 +1,13 @@
-import type { LoadedSettings } from '../../config/load.js';
-import { InferError } from '../../core/errors.js';
-import { ExitCode } from '../../core/exit-codes.js';
-import { closeClient, connect, explain, resolveTarget } from '../../redis/connect.js';
-import { connectionSettings, resultSettings } from '../../redis/from-settings.js';
-import { masterNodes, type ServerNode } from '../../redis/server-config.js';
-import type { RedisClient, RedisTarget } from '../../redis/types.js';
-import { readFacts, type ServerFacts } from '../../tune/facts.js';
-import { type Provider, providerOf, recogniseService, type Service } from '../../tune/providers.js';
-import type { TuneRole } from '../../tune/rules.js';
+import type { LoadedSettings } from '../config/load.js';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { closeClient, connect, explain, resolveTarget } from '../redis/connect.js';
+import { connectionSettings, resultSettings } from '../redis/from-settings.js';
+import { masterNodes, type ServerNode } from '../redis/server-config.js';
+import type { RedisClient, RedisTarget } from '../redis/types.js';
+import { readFacts, type ServerFacts } from './facts.js';
+import { type Provider, providerOf, recogniseService, type Service } from './providers.js';
+import type { TuneRole } from './rules.js';
 
 /** The Redis to tune, open and asked. */
 export interface OpenServer {

@@ -1,7 +1,7 @@
-import { InferError } from '../../core/errors.js';
-import { ExitCode } from '../../core/exit-codes.js';
-import { checkPolicyConfig } from '../../scale/choose-policy.js';
-import type { PolicyConfig } from '../../scale/policy.js';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { checkPolicyConfig } from './choose-policy.js';
+import type { PolicyConfig } from './policy.js';
 
 const DEFAULT_COMPARE = ['step', 'predictive'];
 const DEFAULT_MAX = 4;

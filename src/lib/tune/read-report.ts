@@ -1,11 +1,11 @@
-import type { LoadedSettings } from '../../config/load.js';
-import { auditServers, type NodeAudit, worstOf } from '../../tune/audit.js';
-import { type JobCosts, measureJobs, type Room, roomForJobs } from '../../tune/bytes-per-job.js';
-import { type Keyspace, lookAtKeys } from '../../tune/keyspace.js';
-import type { Service } from '../../tune/providers.js';
-import type { TuneRole } from '../../tune/rules.js';
-import { SnapshotStore } from '../../tune/snapshot.js';
+import type { LoadedSettings } from '../config/load.js';
+import { auditServers, type NodeAudit, worstOf } from './audit.js';
+import { type JobCosts, measureJobs, type Room, roomForJobs } from './bytes-per-job.js';
+import { type Keyspace, lookAtKeys } from './keyspace.js';
 import { type OpenServer, withServer } from './open-server.js';
+import type { Service } from './providers.js';
+import type { TuneRole } from './rules.js';
+import { SnapshotStore } from './snapshot.js';
 
 /** One server of an audit, with what it still has room for. */
 export interface NodeReport extends NodeAudit {

@@ -1,4 +1,4 @@
-import type { GroupChunk, JobResult } from '../../client/types.js';
+import type { GroupChunk, JobResult } from '../client/types.js';
 
 /** Milliseconds that half, nine tenths and 99 of 100 samples stayed within. */
 export interface Percentiles {

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readInput } from '../../input/read.js';
-import { packageRoot } from '../../model/package-root.js';
-import type { ModelSignature } from '../../model/signature.js';
-import type { Payload } from '../../model/tensor.js';
+import { readInput } from '../input/read.js';
+import { packageRoot } from '../model/package-root.js';
+import type { ModelSignature } from '../model/signature.js';
+import type { Payload } from '../model/tensor.js';
 
 /** The test digits that come with infer: pixels, and what each really is. */
 export interface Digits {

@@ -1,16 +1,16 @@
 import { availableParallelism } from 'node:os';
-import { adviseBatch } from '../../bench/advice.js';
-import { rowPool } from '../../bench/input-rows.js';
-import { doublings, type ModelTime, measureModel } from '../../bench/model-times.js';
-import { exampleOf, openInputs, parseShapes } from '../../bench/row-shapes.js';
-import type { Settings } from '../../config/settings.js';
-import { InferError } from '../../core/errors.js';
-import { ExitCode } from '../../core/exit-codes.js';
-import { startRunner } from '../../model/process-runner.js';
-import { findModel } from '../../model/repository.js';
-import type { LoadedModel, Runner } from '../../model/runner.js';
-import { concatRows, type Payload, shapeKey } from '../../model/tensor.js';
-import { type BenchModelJson, shapesText } from '../views/bench-view.js';
+import type { Settings } from '../config/settings.js';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { startRunner } from '../model/process-runner.js';
+import { findModel } from '../model/repository.js';
+import type { LoadedModel, Runner } from '../model/runner.js';
+import { concatRows, type Payload, shapeKey } from '../model/tensor.js';
+import { adviseBatch } from './advice.js';
+import { rowPool } from './input-rows.js';
+import { doublings, type ModelTime, measureModel } from './model-times.js';
+import { type BenchModelJson, shapesText } from './reports.js';
+import { exampleOf, openInputs, parseShapes } from './row-shapes.js';
 
 export interface ModelBenchPlan {
   name: string;

@@ -1,7 +1,7 @@
 import { printable } from '../core/job.js';
 import { followLog, tailLog } from '../core/log-tail.js';
-import { chooseWorkers, plainName, unknownWorker } from '../scale/choose-workers.js';
-import { isWorkerName, type WorkerFiles } from '../scale/worker-files.js';
+import { chooseWorkers, plainName, unknownWorker } from './choose-workers.js';
+import { isWorkerName, type WorkerFiles } from './worker-files.js';
 
 /** The log of one background worker, running, dead or stopped. */
 export interface WorkerLog {

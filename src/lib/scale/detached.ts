@@ -5,8 +5,8 @@ import { ExitCode } from '../core/exit-codes.js';
 import { boundOpenLog } from '../core/log-file.js';
 import { printable } from '../core/printable.js';
 import { markOf } from '../core/process-alive.js';
-import { LOG_MAX_BYTES } from '../scale/spawn-worker.js';
-import { readWorkerFile, updateWorkerFile, type WorkerFile, writeExit } from '../scale/worker-files.js';
+import { LOG_MAX_BYTES } from './spawn-worker.js';
+import { readWorkerFile, updateWorkerFile, type WorkerFile, writeExit } from './worker-files.js';
 
 const CLAIM_MS = 3000;
 const POLL_MS = 20;

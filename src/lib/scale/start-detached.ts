@@ -7,10 +7,10 @@ import { takeLock } from '../core/file-lock.js';
 import { discoverGpus, gpusOf } from '../model/gpus.js';
 import { closeClient, connect, resolveTarget } from '../redis/connect.js';
 import { connectionSettings } from '../redis/from-settings.js';
-import { chooseWorkers } from '../scale/choose-workers.js';
-import { type StartOutcome, startWorkers } from '../scale/start-workers.js';
-import { type WorkerFile, WorkerFiles } from '../scale/worker-files.js';
-import { type WorkerWish, wishAgain, wishesOf } from '../scale/worker-wishes.js';
+import { chooseWorkers } from './choose-workers.js';
+import { type StartOutcome, startWorkers } from './start-workers.js';
+import { type WorkerFile, WorkerFiles } from './worker-files.js';
+import { type WorkerWish, wishAgain, wishesOf } from './worker-wishes.js';
 
 /** Another `workers start` may be waiting for its models. */
 const LOCK_WAIT_MS = 120_000;

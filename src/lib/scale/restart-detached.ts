@@ -2,12 +2,12 @@ import type { LoadedSettings } from '../config/load.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
-import { chooseKnownWorkers, chooseWorkers } from '../scale/choose-workers.js';
-import type { StartOutcome } from '../scale/start-workers.js';
-import { type WorkerFile, WorkerFiles } from '../scale/worker-files.js';
-import { endWorker, stateOf } from '../scale/worker-process.js';
-import { wishAgain } from '../scale/worker-wishes.js';
+import { chooseKnownWorkers, chooseWorkers } from './choose-workers.js';
 import { startDetached } from './start-detached.js';
+import type { StartOutcome } from './start-workers.js';
+import { type WorkerFile, WorkerFiles } from './worker-files.js';
+import { endWorker, stateOf } from './worker-process.js';
+import { wishAgain } from './worker-wishes.js';
 
 export interface RestartOptions {
   /** How long a worker may finish its jobs, ms. */

@@ -1,24 +1,17 @@
 import { basename } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { closestWord } from '../../config/suggest.js';
-import { InferError } from '../../core/errors.js';
-import { ExitCode } from '../../core/exit-codes.js';
-import { printable } from '../../core/job.js';
-import { openBytes } from '../../input/bytes.js';
-import { choosePolicy } from '../../scale/choose-policy.js';
-import { type Figures, figuresOf, meanOf } from '../../scale/report.js';
-import { simulate } from '../../scale/simulate.js';
-import { Timeline, type TimelineJson } from '../../scale/timeline.js';
-import { parseTrace } from '../../scale/trace-file.js';
-import {
-  HOUR_TRACES,
-  makeTrace,
-  TRACE_NAMES,
-  type Trace,
-  type TraceName,
-  traceAbout,
-} from '../../scale/traces.js';
+import { closestWord } from '../config/suggest.js';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { printable } from '../core/job.js';
+import { openBytes } from '../input/bytes.js';
+import { choosePolicy } from './choose-policy.js';
+import { type Figures, figuresOf, meanOf } from './report.js';
+import { simulate } from './simulate.js';
 import type { SimulatePlan } from './simulate-plan.js';
+import { Timeline, type TimelineJson } from './timeline.js';
+import { parseTrace } from './trace-file.js';
+import { HOUR_TRACES, makeTrace, TRACE_NAMES, type Trace, type TraceName, traceAbout } from './traces.js';
 
 const MOST_BYTES = 256 * 1024 * 1024;
 

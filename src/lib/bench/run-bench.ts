@@ -1,9 +1,9 @@
-import { ClientTarget } from '../../bench/client-target.js';
-import { rowPool } from '../../bench/input-rows.js';
-import { type Plan, runScenarios } from '../../bench/scenarios.js';
-import { openSetup } from '../../bench/setup.js';
-import type { LoadedSettings } from '../../config/load.js';
-import type { BenchJson } from '../views/bench-view.js';
+import type { LoadedSettings } from '../config/load.js';
+import { ClientTarget } from './client-target.js';
+import { rowPool } from './input-rows.js';
+import type { BenchJson } from './reports.js';
+import { type Plan, runScenarios } from './scenarios.js';
+import { openSetup } from './setup.js';
 
 /** Opens a set-up, loads it as planned and leaves nothing of it behind, however it ends. */
 export async function runBench(
