@@ -155,7 +155,7 @@ describe('infer inspect with autoscalers', () => {
     expect(await problems()).toMatchObject([
       {
         code: 'AUTOSCALER_SILENT',
-        message: expect.stringContaining('autoscaler far/rt-12345678 has not been heard of for 1m'),
+        message: expect.stringContaining('autoscaler far/rt-12345678 has been silent for 1m'),
         fix: 'infer autoscale on far takes its workers over',
       },
     ]);

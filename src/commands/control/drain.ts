@@ -3,7 +3,7 @@ import { waitFlag } from '../../lib/cli/flags.js';
 
 /** Lets workers finish and end. */
 export default class Drain extends WorkerCommand<typeof Drain> {
-  static override summary = 'let workers finish their running jobs, take no more, and exit';
+  static override summary = 'let workers finish their running jobs, then exit';
   static override description =
     `What a worker has not started goes back to its queue at once; what it has started may take as long as its --drain-timeout.
 Exits 69 when no worker answers, 3 when some do not, 75 when --wait ends first.`;

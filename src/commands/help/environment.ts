@@ -10,7 +10,7 @@ export default class HelpEnvironment extends BaseCommand<typeof HelpEnvironment>
 What is set now is shown with where it comes from; secrets are not shown.`;
   static override examples = ['<%= config.bin %> help environment'];
 
-  /** What is wrong with the settings is said beside them, where other commands stop at it. */
+  /** Faults of the settings are listed with them; other commands stop at the first. */
   protected override async load(options: LoadOptions): Promise<LoadedSettings> {
     const { loaded, problems } = await surveySettings(options);
     for (const { message } of problems) this.warn(message);

@@ -7,7 +7,7 @@ import { ExitCode } from '../../lib/core/exit-codes.js';
 import { printable } from '../../lib/core/job.js';
 import { ACL_ROLES } from '../../lib/redis/acl.js';
 
-/** Users of Redis with the rights of one role and no more. */
+/** Redis users with exactly the rights of one role. */
 export default class RedisTuneAcl extends BaseCommand<typeof RedisTuneAcl> {
   static override summary = 'print or create a Redis user with the rights of one role and no others';
   static override description =

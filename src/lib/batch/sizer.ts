@@ -5,7 +5,7 @@ const SAMPLES = 3;
 /** Weight of the newest run in the moving average. */
 const NEWEST = 0.3;
 /**
- * Time a micro-batch costs beside its run, before it was measured: taking and settling jobs, the look
+ * Time a micro-batch costs besides its run, before it was measured: taking and settling jobs, the look
  * for urgent work, the pipe. It is what larger batches save with a model that gains nothing itself.
  */
 const OVERHEAD_MS = 1;
@@ -52,7 +52,7 @@ export class BatchSizer {
     return this.rows;
   }
 
-  /** A run of `rows` rows took `ms`, and what is beside it (where that was seen) `overheadMs`. */
+  /** A run of `rows` rows took `ms`, and what it cost besides (where that was seen) `overheadMs`. */
   record(rows: number, ms: number, overheadMs?: number): void {
     if (overheadMs !== undefined) this.overheadMs += NEWEST * (overheadMs - this.overheadMs);
     if (rows !== this.rows) return;

@@ -6,7 +6,7 @@ export interface BatchTime {
 }
 
 /**
- * Time a micro-batch costs beside its run (taking and settling jobs, the pipe), as the worker's own
+ * Time a micro-batch costs besides its run (taking and settling jobs, the pipe), as the worker's own
  * sizing counts it: what larger batches save with a model that gains nothing itself.
  */
 const OVERHEAD_MS = 1;

@@ -63,7 +63,7 @@ export async function runScenarios(
       report.results.push(await backlog(target, { scenario: name, kind: 'group', rows, signal }));
     } else if (name === 'mixed') {
       const rows = rowsFor('mixed');
-      step(`mixed: priority-9 rows beside a batch of ${rows.toLocaleString('en-US')} ...`);
+      step(`mixed: priority-9 rows during a batch of ${rows.toLocaleString('en-US')} ...`);
       report.results.push(...(await besideBatch(target, { rows, signal })));
     } else {
       const onStep = (rate: number) => step(`sweep: ${rate.toLocaleString('en-US')} requests a second ...`);

@@ -50,7 +50,7 @@ export class Call {
     this.look = look;
   };
 
-  /** The caller's own source of rows is waited for from now on, or (false) is so no more. */
+  /** The caller's own source of rows is waited for from now on, or (false) no longer. */
   waitsForRows(waits: boolean): void {
     this.rows = waits;
   }

@@ -34,7 +34,7 @@ export async function submitRows(
   options: SubmitOptions,
   call: Call,
 ): Promise<SubmittedRows> {
-  // Of a version that is no longer served, row 100,000 might be refused: one look is nothing beside a group.
+  // Of a version that is no longer served, row 100,000 might be refused: one look costs nothing compared with a group.
   const known = await client.signatures.find(options.model, call.looksAt);
   const signature = await client.signatures.refresh(routeTo(known), call.looksAt);
   // The rows themselves, too: the generator around them hears of the end only after its next row.

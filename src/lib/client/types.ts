@@ -99,7 +99,7 @@ export interface GroupChunk {
   error?: FailureRecord;
 }
 
-/** Data that Redis had and has no more. Times in ms since the epoch, by Redis's clock. */
+/** Data that Redis has lost. Times in ms since the epoch, by Redis's clock. */
 export type { DataLoss } from '../queue/data-mark.js';
 
 export interface ConnectOptions {

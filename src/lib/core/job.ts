@@ -84,7 +84,7 @@ export function checkQueueName(name: string): string {
   return name;
 }
 
-/** The keys of a queue beside its jobs (bullmq 6.7, classes/queue-keys.js): a job of that id would take the place of one. */
+/** The keys of a queue besides its jobs (bullmq 6.7, classes/queue-keys.js): a job of that id would take the place of one. */
 const QUEUE_KEYS: ReadonlySet<string> = new Set(
   (
     'active wait waiting-children paused id delayed prioritized stalled-check completed failed stalled repeat ' +

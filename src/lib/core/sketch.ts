@@ -140,7 +140,7 @@ function valueIn(bucket: number): number {
   return (2 * Math.exp(bucket * LN_GAMMA)) / (GAMMA + 1);
 }
 
-/** Six decimals: a sum of milliseconds needs no more, and 0.1 + 0.2 would else take 19 characters. */
+/** Six decimals: enough for a sum of milliseconds; 0.1 + 0.2 would otherwise take 19 characters. */
 function round(value: number): number {
   return Math.round(value * 1e6) / 1e6;
 }

@@ -100,7 +100,7 @@ function unservedModel(queue: QueueSnapshot, jobs: UnservedJobs, workers: readon
 function silentWorker(worker: WorkerRecord, at: number): Problem {
   return {
     code: 'WORKER_SILENT',
-    message: `worker ${worker.name} has not been heard of for ${formatDuration(at - worker.beatAt)}: it hangs, has died or cannot reach Redis`,
+    message: `worker ${worker.name} has been silent for ${formatDuration(at - worker.beatAt)}: it hangs, died or cannot reach Redis`,
     fix: `look at process ${worker.pid} on ${worker.host}; its jobs run elsewhere when their locks lapse`,
   };
 }

@@ -43,7 +43,7 @@ export function judge(results: readonly CheckResult[]): Verdict {
 
 /**
  * A check that was given up or is itself broken blocks what needs it, whatever it would have said. One that
- * says that it blocks nothing (a broken model beside good ones) does not.
+ * says that it blocks nothing (a broken model among good ones) does not.
  */
 function failedNeed(results: readonly CheckResult[], what: Capability): CheckResult | undefined {
   return results.find(

@@ -13,7 +13,7 @@ import { formatBytes } from '../core/units.js';
 
 export type InputSource = { path: string } | { stdin: Readable };
 
-/** 256 KiB a read: four times the default of a stream, and still small beside a chunk in the making. */
+/** 256 KiB a read: four times the default of a stream, and still small compared with a chunk. */
 const BLOCK_BYTES = 256 * 1024;
 
 /** Bytes in order, with a way to put some back; the one owner of the open file or stream. */

@@ -16,7 +16,7 @@ interface OpenChunk {
 
 /** Bytes of other rows that may be read while a chunk waits for more of its own: the most that open chunks hold. */
 const REORDER_BYTES = 16 * 1024 * 1024;
-/** Chunks open at once; each costs a kilobyte beside its rows. */
+/** Chunks open at once; each costs a kilobyte besides its rows. */
 const MOST_OPEN = 1024;
 
 /**

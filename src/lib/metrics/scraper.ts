@@ -123,7 +123,7 @@ export class Scraper {
     };
   }
 
-  /** One look that fails quietly; `onState` hears of it. */
+  /** One read that fails silently; `onState` is told. */
   private async tryRead(): Promise<Reading | undefined> {
     try {
       const reading = await this.read();

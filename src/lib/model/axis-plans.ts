@@ -37,7 +37,7 @@ export function axisPlans(inputs: readonly TensorMeta[], manifest: ModelManifest
   );
   if (!batched) return [];
   const readings = [
-    // A state [2, B, 128] beside an input [B, 512] has rows too, whatever its dimension is called.
+    // A state [2, B, 128] next to an input [B, 512] has rows too, whatever its dimension is called.
     (input: TensorMeta) => (named(input) >= 0 ? named(input) : input.shape.findIndex(isOpen)),
     (input: TensorMeta) => (named(input) >= 0 ? named(input) : first(input)),
     named,

@@ -6,7 +6,7 @@
 /**
  * - `declared`: model.json says `"batchable": false`
  * - `fixed`: no input has a dimension that could be the batch
- * - `mixes`: what a row gets depends on the rows beside it
+ * - `mixes`: what a row gets depends on the other rows of its run
  * - `unsteady`: the same row alone gets another answer each time (random, or state kept between runs)
  * - `shapes`: the outputs have no axis that rows run along
  * - `failed`: no trial run succeeded
@@ -36,7 +36,7 @@ export type Batching =
       found?: OutputDifference;
     };
 
-/** Above this a figure tells no more: the two have nothing to do with one another. */
+/** Above this the figure says nothing: the two are unrelated. */
 const MOST_SHARE = 10;
 
 /** `by 12 %`, `by 0.31 %`: two significant digits. */

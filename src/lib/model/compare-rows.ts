@@ -52,7 +52,7 @@ export function isBeyond({ difference, tolerance }: OutputDifference): boolean {
   return difference > tolerance;
 }
 
-/** Whether rounding could be the cause, given that the rows beside it were shown not to be. */
+/** Whether rounding could be the cause, given that the other rows were shown not to be. */
 export function mayBeNoise(type: DataType, { difference, tolerance }: OutputDifference): boolean {
   return !(type in TOLERANCE) || difference <= NOISE_MOST * tolerance;
 }

@@ -72,7 +72,7 @@ function explained(file: string, label: string, error: unknown): InferError {
     return handlerLoadError(
       label,
       `it imports ./${own}, which is not there`,
-      'copy the file beside the handler, or write its name with its extension',
+      'copy the file next to the handler, or write its name with its extension',
       error,
     );
   }

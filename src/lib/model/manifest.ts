@@ -43,12 +43,12 @@ const manifestSchema = z.strictObject({
   maxBatch: z.number().int().positive().max(MOST_ROWS).optional(),
   batchable: z.boolean().optional(),
   warmup: z.strictObject({ rows: z.array(z.number().int().positive().max(MOST_ROWS)).optional() }).optional(),
-  /** Module beside model.json with `preprocess` and/or `postprocess`. */
+  /** Module next to model.json with `preprocess` and/or `postprocess`. */
   handler: z
     .string()
     .regex(/^\.\/[^\\]+\.(mjs|js)$/, 'must be a path such as ./handler.mjs')
     .optional(),
-  /** Files and directories beside model.json that the handler writes: no part of what the model is. */
+  /** Files and directories next to model.json that the handler writes: no part of what the model is. */
   handlerWrites: z
     .array(
       z
@@ -102,7 +102,7 @@ export function parseManifest(text: string, file: string): ModelManifest {
   throw manifestError(file, `${what}: ${issueText(issue)}`, issueHint(issue, given, where));
 }
 
-/** zod's sentence without its head, which says no more than that it is a message about the field. */
+/** zod's sentence without its head, which only says that it is about the field. */
 function issueText(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_value') return `must be one of ${issue.values.map(String).join(', ')}`;
   return issue.message.replace(/^Invalid input: /, '');

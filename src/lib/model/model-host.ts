@@ -177,7 +177,7 @@ export class ModelHost {
     return { outputs: after.outputs, failed: [...failed, ...after.failed] };
   }
 
-  /** Whether code of the model's own runs beside it. */
+  /** Whether the model has a handler of its own. */
   get hasHandler(): boolean {
     return this.#handler.preprocess !== undefined || this.#handler.postprocess !== undefined;
   }

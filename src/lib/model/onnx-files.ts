@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
-/** Libraries that lie beside the binding only when they were installed; without them a session throws. */
+/** Libraries that are next to the binding only when they were installed; without them a session throws. */
 export const PROVIDER_LIBRARIES: Readonly<Record<string, string>> = {
   cuda: 'libonnxruntime_providers_cuda.so',
   tensorrt: 'libonnxruntime_providers_tensorrt.so',

@@ -110,7 +110,7 @@ function placeOf(files: ModelFiles, { location, bytes }: ExternalData): string {
     throw loadError(
       label,
       `its weights are in '${shown}', outside of its directory`,
-      'export it again with the weights beside it: onnx.save_model(model, path, save_as_external_data=True, location="model.onnx_data")',
+      'export it again with the weights next to it: onnx.save_model(model, path, save_as_external_data=True, location="model.onnx_data")',
     );
   }
   const found = dataDirs.map((dir) => path.join(dir, location)).find((file) => existsSync(file));

@@ -45,7 +45,7 @@ export class RowCheck {
    * Call after each run, with what went in and came out.
    * @param ms what it took.
    * @param leftMs what is left of the time that its jobs may take: a check must not be what ends them.
-   * @throws InferError ROWS_MIXED when a row is proven to depend on the rows beside it.
+   * @throws InferError ROWS_MIXED when a row is proven to depend on the other rows of its run.
    */
   async after(
     payload: Payload,

@@ -17,7 +17,7 @@ export interface Evidence {
   at: number;
   /** The row by itself once more. */
   again(): Promise<Outputs>;
-  /** The row at the same place of a run of the same size, with other rows beside it. */
+  /** The row at the same place of a run of the same size, among other rows. */
   amongOthers(): Promise<Outputs>;
 }
 
@@ -27,7 +27,7 @@ export type Proof =
   | { verdict: 'tie' | 'mixes' | 'unsteady'; found: OutputDifference };
 
 /**
- * Tells whether a row's outputs depend on the rows beside it. Equal within tolerance alone and
+ * Tells whether a row's outputs depend on the other rows of its run. Equal within tolerance alone and
  * together: they do not. Else the row is run twice more. Alone, for a model that answers otherwise
  * each time proves nothing. And in the same place of as many, other, rows: kernels then sum in the same
  * order, so a row that still differs is proven to have seen its neighbours, and one that does not

@@ -38,7 +38,7 @@ function matches(dims: readonly number[], shape: Dims): boolean {
  */
 export function asRow(dims: readonly number[], shape: Dims): number[] | undefined {
   if (matches(dims, shape)) return [...dims];
-  // A model exported with a batch of exactly 1 has [1, C, H, W] for a row that everybody has as [C, H, W].
+  // A model exported with a batch of exactly 1 has [1, C, H, W] for a row that callers have as [C, H, W].
   if (shape[0] === 1 && dims.length > 0 && matches(dims, shape.slice(1))) return [1, ...dims];
   const count = fixedCount(shape);
   if (count === undefined || count === 0) return undefined;

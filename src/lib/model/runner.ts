@@ -35,7 +35,7 @@ export interface LoadedModel {
   mapped: string[];
 }
 
-/** How a model is loaded a second time, beside a former version of it. */
+/** How a model is loaded a second time, next to an earlier version of it. */
 export interface LoadAs {
   /** What runs call it [the model's name]. */
   session?: string | undefined;
@@ -85,7 +85,7 @@ export interface RunnerExit {
 export interface Runner {
   readonly pid: number;
   readonly exited: Promise<RunnerExit>;
-  /** Loads a model beside what is loaded already. @throws InferError MODEL_CHANGED when it is not as expected. */
+  /** Loads a model in addition to those that are loaded. @throws InferError MODEL_CHANGED when it is not as expected. */
   load(model: string, as?: LoadAs): Promise<LoadedModel>;
   unload(session: string): Promise<void>;
   /** One micro-batch; one at a time. Rejects with RUN_FAILED and the model's own text. */

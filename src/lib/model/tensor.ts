@@ -72,7 +72,7 @@ export type TensorRole = 'json' | 'class';
 export interface RowTensor {
   name: string;
   type: DataType;
-  /** Shape of one row (the model's shape without its batch axis); of the whole tensor when shared; `[]` beside `shapes`. */
+  /** Shape of one row (the model's shape without its batch axis); of the whole tensor when shared; `[]` where there are `shapes`. */
   shape: number[];
   /** Each row's own shape, only where rows differ: a detector finds two boxes in one image and none in the next. */
   shapes?: number[][];

@@ -44,7 +44,7 @@ export interface TrialResult {
   contradicts?: string;
 }
 
-/** The row that is looked at, and what is beside it in its run. */
+/** The row under test, and the other rows of its run. */
 interface Round {
   before: readonly RowKind[];
   target: RowKind;
@@ -55,8 +55,8 @@ const alternating = (rows: number): RowKind[] =>
   Array.from({ length: rows }, (_, at) => (at % 2 === 0 ? 'large' : 'plain'));
 
 /**
- * In order of what they tell: the row is first, last and in the middle, small beside large and large
- * beside small, in runs of 2 to 9; then of 32, for models that reach to rows further away, such as a
+ * In order of what they tell: the row is first, last and in the middle, a small one among large ones and a large
+ * one among small ones, in runs of 2 to 9; then of 32, for models that reach to rows further away, such as a
  * dilated convolution along a sequence.
  */
 const ROUNDS: readonly Round[] = [
@@ -86,7 +86,7 @@ const SEED = 20_241;
 
 /**
  * Words of ONNX Runtime's operators for an index that is not in its table, or a text that is no number: a
- * Cast of one says no more than which function of C++ threw (`stod`).
+ * Cast of one only says which function of C++ threw (`stod`).
  */
 const OUT_OF_RANGE =
   /^(?!.*invalid dimensions).*(?:out of (?:data )?bounds|out of range|indices|index\b|parse|convert|\bsto(?:[dfi]|ld|u?ll?)\b)/i;

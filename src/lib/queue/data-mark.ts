@@ -5,7 +5,7 @@ import type { RedisClient } from '../redis/types.js';
 import { ifReadable } from '../redis/wrong-type.js';
 import { dataKey, installationTag, queueTag } from './keys.js';
 
-/** Data that Redis had and has no more. Times in ms since the epoch, by Redis's clock. */
+/** Data that Redis has lost. Times in ms since the epoch, by Redis's clock. */
 export interface DataLoss {
   /** Everything (FLUSHALL, a server that came back empty), or only what was written last (a failover, an old file). */
   kind: 'all' | 'part';
@@ -99,7 +99,7 @@ export class DataMark {
 
   /**
    * @param queue the queue whose mark this is; undefined: the installation's
-   * @param onLoss told once of each loss that is noted after the first look, whoever noted it
+   * @param onLoss told once of each loss that is noted after the first look, no matter who noted it
    */
   constructor(
     private readonly client: RedisClient,

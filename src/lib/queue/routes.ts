@@ -136,7 +136,7 @@ export async function countFiled(
 
 /**
  * Looks after the index of jobs by model, and wakes a worker for each that has jobs.
- * @param paceMs not again for so long, whoever asks; left out: now.
+ * @param paceMs not again for so long, no matter who asks; left out: now.
  */
 export async function reroute(scripts: QueueScripts, paceMs?: number): Promise<void> {
   await scripts.run('inferReroute', Math.floor(Math.random() * 2 ** 31), paceMs ?? '');

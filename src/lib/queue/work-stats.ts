@@ -152,7 +152,7 @@ export function bucketAt(now: number): number {
   return Math.floor(now / STATS_BUCKET_MS);
 }
 
-/** In one step: a worker that dies between two leaves no bucket for ever. KEYS 1 hash. ARGV field, value, seconds. */
+/** In one step: a worker that dies between two leaves no bucket forever. KEYS 1 hash. ARGV field, value, seconds. */
 const SET_FIELD = `
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return redis.call('EXPIRE', KEYS[1], ARGV[3])

@@ -86,7 +86,7 @@ function keysOf(prefix: string): [queue: string, whole: string, name: string] {
 }
 
 /**
- * What a Redis user needs for a role and no more, as arguments of `ACL SETUSER name reset on
+ * Exactly what a Redis user needs for a role, as arguments of `ACL SETUSER name reset on
  * >password …`; needs Redis 7.0 or newer. Producers and workers run Lua, within these keys and
  * commands. A database other than 0 needs `+select` as well.
  * @param prefix the deployment's name, `infer` by default.
@@ -103,7 +103,7 @@ export function aclRules(role: AclRole, prefix: string): string[] {
 const LISTS = ['wait', 'prioritized', 'delayed', 'failed', 'events', 'pc', 'id', 'marker'];
 
 /**
- * Keys of ours beside the jobs: inputs, results, groups, requests, arrivals, replies, the index by model,
+ * Our keys besides the jobs: inputs, results, groups, requests, arrivals, replies, the index by model,
  * deadlines, ended and damaged jobs, the data's mark.
  */
 const BESIDE = [

@@ -14,7 +14,7 @@ export function evictionRisk(policy: string): string | undefined {
   return `maxmemory-policy is ${policy}: when Redis is full it drops ${what}`;
 }
 
-/** One line for who puts work in or takes it; undefined when all is well or INFO is not allowed. Never throws. */
+/** One line for those who submit or run jobs; undefined when all is well or INFO is not allowed. Never throws. */
 export async function evictionWarning(client: RedisClient): Promise<string | undefined> {
   const facts: Pick<RedisFacts, 'policy'> | undefined = await readMemory(client).catch(() => undefined);
   const risk = facts === undefined ? undefined : evictionRisk(facts.policy);

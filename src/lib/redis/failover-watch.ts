@@ -38,7 +38,7 @@ const CHANNELS = [BEGINS, PROMOTED, SWITCHED, ...ABORTED];
  * the sentinels are asked who leads.
  */
 const HOLD_MS = 5000;
-/** Sentinels that did not decide hear of a new leader with a delay, ms; until then they are not asked. */
+/** Sentinels that did not decide learn of a new leader with a delay, ms; until then they are not asked. */
 const AGREED_MS = 15_000;
 const RECONNECT_MS = 1000;
 /** Most commands have ended by then, and need no watch. */

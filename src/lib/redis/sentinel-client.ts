@@ -31,7 +31,7 @@ export function sentinelClient(options: RedisOptions): Redis {
 }
 
 /**
- * Sentinels may name a server that leads no more, or not yet. Of later connections the library asks the same.
+ * Sentinels may name a server that no longer leads, or does not lead yet. Of later connections the library asks the same.
  * @throws as a write there does: READONLY
  */
 export async function checkLeads(client: Redis): Promise<void> {

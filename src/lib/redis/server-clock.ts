@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
 import type { RedisClient } from './types.js';
 
-/** An offset older than this is measured again, beside whatever asks for the time. */
+/** An offset older than this is measured again in the background. */
 const FRESH_MS = 30_000;
 /** A measurement that took longer says too little, and is repeated. */
 const TELLING_MS = 50;
@@ -33,7 +33,7 @@ const HOST: HostClocks = {
  * at first use, every 30 s while it is used, and after each reconnect. It runs on the monotonic clock: a
  * host's clock that is set does not move it. That clock stands still while the host sleeps, though: the time
  * slept is made up for by the host's uptime, and whenever the host's clock has jumped against the monotonic
- * one (sleep, a paused VM, a clock that was set) the offset is measured anew before `settled` answers.
+ * one (sleep, a paused VM, a clock that was set) the offset is measured again before `settled` answers.
  *
  * A measurement bounds the offset, between the moments of sending and of hearing. An offset within these
  * bounds is kept; so hosts whose clocks are right, which is nearly all, use their own without a jitter.

@@ -14,7 +14,7 @@ export interface SizeLimit {
 
 /** Largest that the packed arguments of our scripts and the buffers of Node.js hold, whatever the server takes. */
 const MOST_BYTES = 2 ** 31 - 1;
-/** What is sent beside the value itself: the job's other fields, the command's own bytes. */
+/** What is sent besides the value itself: the job's other fields, the command's own bytes. */
 const BESIDE_BYTES = 32 * 1024;
 
 const SETTINGS = ['proto-max-bulk-len', 'client-query-buffer-limit'];

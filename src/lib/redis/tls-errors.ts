@@ -23,7 +23,7 @@ const CLIENT_CERTIFICATE =
 const TRUST = 'give the authority that signed the certificate in INFER_REDIS_CA_FILE (a PEM file)';
 const SERVER_SIDE = "the server's tls-ca-cert-file must hold the authority that signed INFER_REDIS_CERT_FILE";
 
-/** A TLS 1.2 server says no more than "handshake failure" of a certificate that is missing. */
+/** A TLS 1.2 server only says "handshake failure" when a certificate is missing. */
 const WITHOUT_CERTIFICATE: readonly TlsRule[] = [
   {
     match: /certificate.required|alert number 116\b/i,

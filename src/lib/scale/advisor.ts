@@ -7,7 +7,7 @@ import { countPool, factsOf, type PoolCounts } from './pool-counts.js';
 
 /** A worker that was asked for and is not there by then is not coming: it is requested again. */
 const OVERDUE_MS = 600_000;
-/** What ended longer ago than this is counted no more in Redis. */
+/** What ended longer ago than this is no longer counted in Redis. */
 const COUNTED_MS = 50_000;
 
 /** What the system that starts and stops the workers is told. */
@@ -20,13 +20,13 @@ export interface Advice {
   /** One sentence with its numbers, as the live loop says it. */
   reason: string;
   queue: QueueFacts;
-  /** Workers that serve the pool; `expected` were asked for and have not been heard of yet. */
+  /** Workers that serve the pool; `expected` were asked for and have sent no heartbeat yet. */
   workers: { ready: number; busy: number; draining: number; expected: number };
 }
 
 /**
  * The live loop's decisions for a fleet that another system runs, such as Kubernetes. It sees workers
- * by their heartbeats alone, so what it asked for counts as starting until it is heard of, and what it
+ * by their heartbeats alone, so what it asked for counts as starting until its first heartbeat, and what it
  * gave up as draining until it is gone: decided again meanwhile, each look would ask for more.
  */
 export class Advisor {

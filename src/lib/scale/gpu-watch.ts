@@ -33,7 +33,7 @@ export class GpuWatch {
     return this.devices.filter((device) => !this.isGone(device.uuid));
   }
 
-  /** Devices that were there and are no more. */
+  /** Devices that have disappeared. */
   get gone(): readonly GpuDevice[] {
     return this.devices.filter((device) => this.isGone(device.uuid));
   }

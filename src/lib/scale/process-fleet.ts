@@ -13,7 +13,7 @@ import { askToDrain, endingOf, endWorker, handBackNow, stateOf } from './worker-
 
 /** After its drain time a worker hands back what it has by itself; this is a little later. */
 const AFTER_DRAIN_MS = 10_000;
-/** A worker that was ready, runs, and is not heard of while others are: it is hung. */
+/** A worker that was ready and runs, but sends no heartbeat while others do, is hung. */
 const SILENT_MS = THRESHOLDS.workerHung.value;
 
 export interface FleetOptions {
@@ -137,7 +137,7 @@ export class ProcessFleet {
       const begins = { startedAt: now, readyAt: null, since: now, adopted: false };
       return { id, phase: 'starting', slot, pid, gpu, ...begins };
     } catch (error) {
-      // A full disk, or a machine that starts no more processes.
+      // A full disk, or a machine that cannot start another process.
       if (file !== undefined) this.options.files.remove(file.name);
       this.failures.push({ slot, name: file?.name ?? 'a worker', reason: messageOf(error), lines: [] });
       return undefined;
@@ -281,7 +281,7 @@ export class ProcessFleet {
     const troubles: Trouble[] = gpus.gone.map(({ uuid }) => ({
       slot: uuid,
       state: 'gone',
-      reason: 'nvidia-smi lists it no more',
+      reason: 'nvidia-smi no longer lists it',
     }));
     if (gpus.blind !== undefined) {
       const reason = `${gpus.blind}; nothing is started on a GPU until it answers`;

@@ -31,7 +31,7 @@ const SHOWN_MS = 300_000;
 
 /**
  * `/autoscale/<queue>`: how many workers there should be, by the policy of the live loop, for KEDA or
- * whoever else runs them. What is known of a queue is kept from one question to the next, in memory;
+ * someone else runs them. What is known of a queue is kept from one question to the next, in memory;
  * questions with other bounds are other pools.
  */
 export class DesiredWorkers {

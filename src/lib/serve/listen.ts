@@ -21,7 +21,7 @@ export interface HttpServer {
   /** `http://127.0.0.1:9464` */
   readonly url: string;
   readonly port: number;
-  /** Takes no more requests and hangs up, after what is under way had half a second to end. */
+  /** Refuses new requests, gives those under way half a second to end, then closes all connections. */
   close(): Promise<void>;
 }
 

@@ -9,7 +9,7 @@ export interface MetricsServerOptions {
   port: number;
   /** Asked of `/metrics` and of `more`, never of the probes. */
   token?: string | undefined;
-  /** Further routes beside `/metrics`, `/healthz` and `/readyz`. */
+  /** Further routes besides `/metrics`, `/healthz` and `/readyz`. */
   more?: RouteTable | undefined;
   onFailure?: ((error: unknown) => void) | undefined;
 }

@@ -33,7 +33,7 @@ export function aclUser({ role, name, prefix, password, db, readOnlyKeys }: AclU
   if (!USER_NAME.test(name) || name === 'default') {
     const why =
       name === 'default'
-        ? 'everybody who gives no name is `default`: it is left alone'
+        ? 'every client that gives no name is `default`, which stays as it is'
         : 'that is no user name';
     throw new InferError('ACL_USER', `'${printable(name)}': ${why}`, {
       hint: `--user infer-${role}, of letters, digits, dot, dash and underscore`,

@@ -160,7 +160,7 @@ function nodeAt(servers: readonly ServerNode[], at: number): ServerNode {
 /** A server's own words on a setting it does not take; everything else stays as it is. */
 function refused(error: unknown, label: string): unknown {
   if (refusalOf(error) === undefined) return error;
-  return new InferError('TUNE_REFUSED', `${label} does not take it: ${shortReply(error)}`, {
+  return new InferError('TUNE_REFUSED', `${label} refuses it: ${shortReply(error)}`, {
     hint: 'nothing was changed; leave that setting out with --only, or correct its value',
     exitCode: ExitCode.BadConfig,
   });

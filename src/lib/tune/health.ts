@@ -8,7 +8,7 @@ import type { HostSettings } from './server-host.js';
 /** Here Redis itself soon refuses what running jobs need. */
 const BRIM = 0.95;
 
-/** A fork or halt that everybody waits for longer than this is worth a word. */
+/** A fork or halt that lasts longer than this is reported: every client waits for it. */
 const LONG_HALT_MS = 100;
 
 /**

@@ -134,7 +134,7 @@ const RULES: readonly SettingRule[] = [
     'lazyfree-lazy-user-del',
     'yes',
     'advice',
-    'deleting a large input or result then happens beside the work, not in its way',
+    'deleting a large input or result then happens in the background',
   ),
   wants(
     'latency-monitor-threshold',
@@ -233,7 +233,7 @@ function resultsPolicy(now: string): Verdict {
   const set = { name: 'maxmemory-policy', value: 'volatile-ttl' };
   if (now === 'noeviction' || now === '') {
     const why =
-      'a full results server takes no more results, and jobs wait for it; the oldest result may go instead';
+      'a full results server refuses results, and jobs wait for it; the oldest result may go instead';
     return { level: 'warning', wanted: 'volatile-ttl or allkeys-lru', why, set };
   }
   if (now.endsWith('-random')) {
@@ -247,7 +247,7 @@ function minReplicas(now: string, { role, info }: ServerState): Verdict {
   const replicas = Number(info.raw.get('connected_slaves') ?? 0);
   if (role === 'results' || replicas === 0) return ok('any', 'no replica is connected');
   const why =
-    'a master that has lost its replicas, or was replaced, stops taking jobs that the next one would never hear of';
+    'a master that has lost its replicas, or was replaced, stops taking jobs that its successor would never see';
   if (Number(now) >= 1) return ok('1 or more', why);
   return { level: 'advice', wanted: '1', why, set: { name: 'min-replicas-to-write', value: '1' } };
 }
@@ -255,7 +255,7 @@ function minReplicas(now: string, { role, info }: ServerState): Verdict {
 /** Seconds after which a silent replica does not count: what Redis itself sets. */
 const MAX_LAG_S = 10;
 
-/** How long a master that was cut off takes jobs that the next one never hears of. */
+/** How long a master that was cut off takes jobs that its successor never sees. */
 function maxLag(now: string, { role, info }: ServerState): Verdict {
   const replicas = Number(info.raw.get('connected_slaves') ?? 0);
   if (role === 'results' || replicas === 0) return ok('any', 'no replica is connected');
@@ -267,7 +267,7 @@ function maxLag(now: string, { role, info }: ServerState): Verdict {
   return { level: 'advice', wanted, why, set };
 }
 
-/** Connections of one worker of two queues, and for everybody else. */
+/** Connections of one worker of two queues, and for all other clients. */
 const CONNECTIONS_PER_WORKER = 3;
 const CONNECTIONS_BESIDES = 100;
 
@@ -285,7 +285,7 @@ function maxclients(now: string, { info, workers }: ServerState): Verdict {
 const CLIENT_LIMIT_FROM = 2 * 1024 * MIB;
 
 function maxmemoryClients(now: string, { info }: ServerState): Verdict {
-  const why = 'clients that read slowly can hold any amount of memory beside the data';
+  const why = 'clients that read slowly can hold any amount of memory on top of the data';
   if (now !== '0' || info.maxMemory < CLIENT_LIMIT_FROM) return ok('any', why);
   return { level: 'advice', wanted: '5%', why, set: { name: 'maxmemory-clients', value: '5%' } };
 }

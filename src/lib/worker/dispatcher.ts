@@ -226,7 +226,7 @@ export class Dispatcher {
       this.clocked.end(slot);
       this.lastEnd.delete(slot);
       if (error instanceof InferError && error.code === 'ROWS_MIXED') this.host.onMixed(model, error);
-      // Of rows that shared a run nobody knows yet whose failure it is; one that cost the runner has replaced it.
+      // Of rows that shared a run it is not yet known which one failed; one that crashed the runner has had it replaced.
       if (batch.rows === 1 && isOwnFailure(error)) slot.judge(model, false, [first.unit.id]);
       if (!this.runApart(batch, model))
         this.culprits.blame({

@@ -75,7 +75,7 @@ it('leaves every server as it was when the last refuses', async () => {
   const refusing = [...nodes.slice(0, 2), { label: '', node: client as RedisNode }];
   await expect(applyPlans(refusing, plans(), store, options)).rejects.toMatchObject({
     code: 'TUNE_REFUSED',
-    message: expect.stringMatching(/^n2 does not take it: NOPERM/),
+    message: expect.stringMatching(/^n2 refuses it: NOPERM/),
   });
   expect(await values()).toEqual(['10 20', '10 20', '10 20']);
   expect(stateOf()).toBe('none open');

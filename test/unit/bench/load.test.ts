@@ -118,12 +118,24 @@ describe('ranges', () => {
   });
 });
 
+function opening(): { open: () => void; opened: Promise<void> } {
+  let open = () => undefined as void;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open: () => open(), opened };
+}
+
 describe('load', () => {
   it('closed: as many under way as asked for, counted with their errors', async () => {
     let under = 0;
     let most = 0;
+    // The first four wait for one another, however slow the machine is.
+    const all = opening();
     const { target } = fakeTarget(async (row) => {
       most = Math.max(most, ++under);
+      if (under === 4) all.open();
+      await all.opened;
       await delay(2);
       under -= 1;
       return row % 2 === 0 ? GOOD : { ...GOOD, ok: false, error: 'RUN_FAILED' };

@@ -159,11 +159,7 @@ describe('what is wrong', () => {
   it('is a worker that is heard of no more, which serves nobody', () => {
     expect(problems([backlog], [{ name: 'gone', beatAt: NOW - 9000 }])).toMatchObject([
       ['QUEUE_UNSERVED', 'queue q has jobs waiting (1200) and no worker listens to it', 'infer worker -Q q'],
-      [
-        'WORKER_SILENT',
-        expect.stringContaining('worker gone has not been heard of for 9 s'),
-        expect.anything(),
-      ],
+      ['WORKER_SILENT', expect.stringContaining('worker gone has been silent for 9 s'), expect.anything()],
     ]);
   });
 
@@ -263,7 +259,7 @@ describe('what is wrong with autoscalers', () => {
 
   it('is a place that is given up, with what was in the log, and a GPU that has gone', () => {
     const failed = { slot: 'GPU-1', state: 'failed' as const, reason: '5 failures in a row' };
-    const gone = { slot: 'GPU-2', state: 'gone' as const, reason: 'nvidia-smi lists it no more' };
+    const gone = { slot: 'GPU-2', state: 'gone' as const, reason: 'nvidia-smi no longer lists it' };
     expect(found({ troubles: [{ ...failed, last: 'exit code 66 | no models' }, gone] })).toEqual([
       [
         'AUTOSCALER_PLACE_FAILED',
@@ -272,7 +268,7 @@ describe('what is wrong with autoscalers', () => {
       ],
       [
         'AUTOSCALER_GPU_GONE',
-        'GPU-2 of autoscaler rt on box is gone: nvidia-smi lists it no more',
+        'GPU-2 of autoscaler rt on box is gone: nvidia-smi no longer lists it',
         'on box: infer doctor gpu, and sudo dmesg | grep -i xid',
       ],
     ]);
@@ -284,16 +280,14 @@ describe('what is wrong with autoscalers', () => {
     expect(found({ decidedAt: NOW - 12_000 })).toEqual([
       [
         'AUTOSCALER_SILENT',
-        expect.stringMatching(/^autoscaler of rt on box has not been heard of for 12 s: /),
+        expect.stringMatching(/^autoscaler of rt on box has been silent for 12 s: /),
         fix,
       ],
     ]);
     expect(found({}, [{ id: 'box/rt-1234', decidedAt: NOW - 90_000 }])).toEqual([
       [
         'AUTOSCALER_SILENT',
-        expect.stringMatching(
-          /^autoscaler box\/rt-1234 has not been heard of for 1m 30s: .* its workers run on$/,
-        ),
+        expect.stringMatching(/^autoscaler box\/rt-1234 has been silent for 1m 30s: .* its workers run on$/),
         'infer autoscale on box takes its workers over',
       ],
     ]);

@@ -30,7 +30,7 @@ export function judgeLoads(readings: readonly ModelReading[], large: readonly st
   const bad = readings.flatMap((reading) => ('error' in reading ? [reading.error] : []));
   const good = readings.flatMap((reading) => ('loaded' in reading ? [reading.loaded.signature] : []));
   const notes = good.flatMap(({ name, warnings }) => warnings.map((warning) => `${name}: ${warning}`));
-  const untried = large.map((text) => `${text} was not tried: it may not fit beside what runs here`);
+  const untried = large.map((text) => `${text} was not tried: it may not fit next to what runs here`);
   if (bad.length > 0) {
     const { found, details } = several([...bad.map((error) => error.message), ...notes, ...untried]);
     const none = good.length === 0 && large.length === 0;

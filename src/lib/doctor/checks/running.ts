@@ -15,7 +15,7 @@ export const queueLocks: Check = {
   },
 };
 
-/** Jobs that were no one's in both looks: their worker is gone. Workers of the queue take them over. */
+/** Jobs that no worker held in both samples: their worker is gone. Workers of the queue take them over. */
 export function judgeLocks(
   before: readonly ActiveJob[],
   after: readonly ActiveJob[],

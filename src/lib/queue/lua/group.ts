@@ -144,7 +144,7 @@ return {'ours', added}
 export const FORGET_GROUP = `${GROUP}
 local group, count = ARGV[3], tonumber(ARGV[5])
 local g = call('HMGET', key, 'leaving', 'moved', 'cr')
--- Done before; and whoever has sent it since began another.
+-- Done before; a sender that has sent it since began another.
 if g[1] ~= ARGV[4] then return 1 end
 -- Chunks that were moved may run elsewhere.
 if g[2] or g[3] then return 0 end

@@ -66,7 +66,7 @@ if call('EXISTS', key) == 0 or ARGV[5] == 'group' and try('HEXISTS', key, 'model
 if try('HEXISTS', key, ARGV[5] == 'group' and 'finishedOn' or 'st') ~= 0 then return 0 end
 local lists = call('HGET', key, 'rl')
 if lists and string.find(' ' .. lists .. ' ', ' ' .. ARGV[4] .. ' ', 1, true) then return 1 end
--- HDEL first: a full Redis refuses a script whose first write needs memory, and nobody could wait.
+-- HDEL first: a full Redis refuses a script whose first write needs memory, and then no one could wait.
 call('HDEL', key, 'rl')
 call('HSET', key, 'rl', lists and (lists .. ' ' .. ARGV[4]) or ARGV[4])
 return 1
