@@ -1,10 +1,12 @@
 import { Args } from '@oclif/core';
-import { BaseCommand } from '../lib/cli/base-command.js';
 import { waitFlag } from '../lib/cli/flags.js';
+import { OperatorCommand, operatorFlags } from '../lib/cli/operator-command.js';
 import { interruptible } from '../lib/cli/signals.js';
 import type { InferClient } from '../lib/client/client.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 import { printable } from '../lib/core/job.js';
+import { cancelWork } from '../lib/operations/cancel-work.js';
+import { isCancelled } from '../lib/operations/outcomes.js';
 
 interface CancelJson {
   id: string;
@@ -14,7 +16,7 @@ interface CancelJson {
 }
 
 /** Cancels jobs and groups. */
-export default class Cancel extends BaseCommand<typeof Cancel> {
+export default class Cancel extends OperatorCommand<typeof Cancel> {
   static override summary = 'cancel a job or a whole group';
   static override description =
     `A waiting job is cancelled at once. A running job is cancelled when its runner has stopped working on it, within about two seconds; the runner process is killed if needed, and other jobs of the same run start again.
@@ -23,27 +25,30 @@ Exits 1 when it had ended otherwise, 75 when it still runs.`;
   static override args = { id: Args.string({ required: true, description: 'id of a job or a group' }) };
   static override flags = {
     wait: waitFlag({ description: 'wait until a running job has stopped, 30s unless a time is given' }),
+    ...operatorFlags,
   };
 
   async run(): Promise<CancelJson> {
     const { withClient } = await import('../lib/cli/open-client.js');
     return interruptible((signal) =>
-      withClient(this.loaded, false, (client) => this.cancel(client, signal), {
+      withClient(this.loaded, false, (client) => this.cancelAndWait(client, signal), {
         patienceMs: this.flags.wait,
       }),
     );
   }
 
-  private async cancel(client: InferClient, signal: AbortSignal): Promise<CancelJson> {
+  private async cancelAndWait(client: InferClient, signal: AbortSignal): Promise<CancelJson> {
     const { id } = this.args;
     const { wait } = this.flags;
-    const { kind } = await client.find(id, { signal });
-    let state = await client.cancel(id, { signal });
+    const hands = { client: client.redis, prefix: this.settings.prefix, signal, actor: this.actor };
+    const outcome = await this.perform(cancelWork(id), hands, 'cancelling');
+    const { kind } = outcome;
+    let { state } = outcome;
     if (wait !== undefined && (state === 'active' || state === 'waiting')) {
       const limits = { timeoutMs: wait, signal };
       state = (kind === 'job' ? await client.wait(id, limits) : await client.waitGroup(id, limits)).state;
     }
-    const done = state === 'cancelled' || (kind === 'group' && state === 'failed');
+    const done = isCancelled({ kind, state });
     await this.print(`${printable(id)} ${done ? 'cancelled' : state}`);
     if (state === 'active' || state === 'waiting') {
       this.note('its worker has been asked to stop it');

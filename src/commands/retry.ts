@@ -1,13 +1,14 @@
 import { Args, Flags } from '@oclif/core';
-import { BaseCommand } from '../lib/cli/base-command.js';
 import { settingFlag } from '../lib/cli/flags.js';
 import { JOB_FLAGS } from '../lib/cli/inspect/filter-flags.js';
+import { OperatorCommand, operatorFlags } from '../lib/cli/operator-command.js';
 import { listJson } from '../lib/cli/output/list-format.js';
-import type { RetryPreview } from '../lib/cli/retry-failed.js';
-import { type RetryWish, retryWish } from '../lib/cli/retry-wish.js';
-import { plural } from '../lib/core/counts.js';
+import { retryWish } from '../lib/cli/retry-wish.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 import { printable } from '../lib/core/printable.js';
+import { retriedText, sumOf } from '../lib/operations/audit-text.js';
+import { type RetryWish, retryJobs } from '../lib/operations/retry-jobs.js';
+import { preview } from '../lib/operations/run.js';
 import { serverTime } from '../lib/redis/server-clock.js';
 
 interface RetryJson {
@@ -22,7 +23,7 @@ interface RetryJson {
 }
 
 /** Runs failed jobs again: the failed set is the dead-letter queue. */
-export default class Retry extends BaseCommand<typeof Retry> {
+export default class Retry extends OperatorCommand<typeof Retry> {
   static override summary = 'run failed jobs again, each at its own priority';
   static override description =
     `Puts a failed job, the failed jobs of a group, or with --failed every failed job that fits all filters back to waiting. Each has all its attempts again.
@@ -43,47 +44,33 @@ Failed jobs and their input are kept for a week, unless their worker was started
       description: 'time limit of these jobs from now on [default: the one they have]',
     }),
     ...JOB_FLAGS,
+    ...operatorFlags,
   };
 
   async run(): Promise<RetryJson> {
     const wish = retryWish(this.args.id, this.flags);
     if (this.flags['dry-run']) return this.preview(wish);
-    const { id } = this.args;
-    const retried = await this.retry(wish);
-    const total = sum(retried);
-    await this.print(`${plural(total, 'job')} waiting again`);
-    return { retried, notFailed: this.saidOf(id, total) };
-  }
-
-  private async retry(wish: RetryWish): Promise<Record<string, number>> {
-    const { timeLimit } = this;
-    if ('filter' in wish) {
-      const { retryFailed } = await import('../lib/cli/retry-failed.js');
-      return retryFailed(this.loaded, wish.filter, timeLimit);
-    }
-    const { withClient } = await import('../lib/cli/open-client.js');
-    const { queue, count } = await withClient(this.loaded, false, (client) =>
-      client.retry(wish.id, { timeLimitMs: timeLimit }),
-    );
-    return { [queue]: count };
+    const operation = retryJobs(wish, this.timeLimit);
+    const outcome = await this.withHands((hands) => this.perform(operation, hands, 'retrying'));
+    await this.print(retriedText(outcome));
+    return { retried: outcome.retried, notFailed: this.saidOf(this.args.id, outcome.jobs) };
   }
 
   private async preview(wish: RetryWish): Promise<RetryJson> {
-    const [{ previewRetry }, { retryPreviewView }, { failedList }] = await Promise.all([
-      import('../lib/cli/retry-failed.js'),
+    const [{ retryPreviewView }, { failedList }] = await Promise.all([
       import('../lib/cli/views/retry-view.js'),
       import('../lib/cli/views/job-lists.js'),
     ]);
-    const preview: RetryPreview = await previewRetry(this.loaded, wish);
+    const plan = await this.withHands((hands) => preview(retryJobs(wish, this.timeLimit), hands));
     const now = serverTime();
-    await this.print(retryPreviewView(preview, this.timeLimit, this.layout, now));
-    const notFailed = this.saidOf(this.args.id, sum(preview.counts));
+    await this.print(retryPreviewView(plan, this.timeLimit, this.layout, now));
+    const notFailed = this.saidOf(this.args.id, sumOf(plan.counts));
     this.note('dry run: nothing was changed');
     return {
-      retried: preview.counts,
+      retried: plan.counts,
       notFailed,
       dryRun: true,
-      jobs: listJson(failedList(now), preview.jobs),
+      jobs: listJson(failedList(now), plan.jobs),
     };
   }
 
@@ -100,5 +87,3 @@ Failed jobs and their input are kept for a week, unless their worker was started
     return [id];
   }
 }
-
-const sum = (counts: Record<string, number>): number => Object.values(counts).reduce((all, n) => all + n, 0);

@@ -12,6 +12,7 @@ export type {
   GroupChunk,
   JobResult,
   RetryOptions,
+  SteerOptions,
   SubmitOptions,
   SubmittedGroup,
   SubmittedJob,

@@ -56,7 +56,7 @@ const INSTALLATION = kinds([
   ['worker index', /^workers$/, 'always', ({ workers }) => workers],
   ['autoscaler index', /^autoscalers$/, 'always', few],
   ['data mark', /^data$/, 'always', few],
-  ['audit log', /^audit$/, 'always', () => 10_000 * STREAM_SLACK],
+  ['audit log', /^audit(:jobs)?$/, 'always', () => 10_000 * STREAM_SLACK],
   ['heartbeat', /^worker:/, 'never'],
   ['worker totals', /^totals:/, 'never'],
   ['autoscaler', /^autoscaler:/, 'never'],

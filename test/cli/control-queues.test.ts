@@ -222,4 +222,25 @@ describe('the audit log', () => {
     await control('resume', 'logged');
     expect((await audit())[0]?.who).not.toMatch(/^(ops|grace)?$/);
   });
+
+  it('has one entry of each cancel and retry too, and none of a dry run', async () => {
+    const before = (await audit()).length;
+    const id = await submit('logged');
+    expect((await infer.run(['cancel', id, '--as', 'grace'])).exitCode).toBe(0);
+    const env = { INFER_OPERATOR: 'ops' };
+    expect((await infer.run(['retry', id], { env })).exitCode).toBe(1);
+    expect((await infer.run(['retry', '--failed', '-Q', 'logged'], { env })).exitCode).toBe(0);
+    expect((await infer.run(['cancel', 'no-such-job'], { env })).exitCode).toBe(66);
+    await infer.run(['retry', '--failed', '-Q', 'logged', '--dry-run']);
+    const entries = await audit();
+    expect(entries.length).toBe(before + 4);
+    expect(entries.slice(0, 4).reverse()).toMatchObject([
+      { who: 'grace', channel: 'cli', action: 'cancel', target: id, count: 1, outcome: 'ok' },
+      { who: 'ops', action: 'retry', target: id, count: 0, ok: false, result: '0 jobs waiting again' },
+      { who: 'ops', action: 'retry', target: 'logged', count: 0, ok: true },
+      { who: 'ops', action: 'cancel', target: 'no-such-job', ok: false, code: 'JOB_UNKNOWN' },
+    ]);
+    const wide = await infer.run(['inspect', 'audit', '-n', '1', '-o', 'wide']);
+    expect(wide.stdout).toMatch(/\tcli\tcancel\tno-such-job\t/);
+  });
 });

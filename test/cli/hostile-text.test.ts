@@ -82,11 +82,14 @@ beforeAll(async () => {
   await writeAudit(client, PREFIX, {
     who: HOSTILE,
     host: HOSTILE,
+    channel: HOSTILE as 'cli',
     action: HOSTILE,
     target: HOSTILE,
     detail: HOSTILE,
+    count: 1,
+    outcome: 'failed',
+    code: HOSTILE,
     result: HOSTILE,
-    ok: false,
   });
   await publishAutoscaler(client, PREFIX, {
     id: HOSTILE,

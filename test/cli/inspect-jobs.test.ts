@@ -211,7 +211,8 @@ it('a group: its progress, its chunks and what failed', async () => {
 it('the audit log, newest first, by who, what and when', async () => {
   expect((await inspect('audit')).stdout).toBe('WHEN\tWHO\tACTION\tTARGET\tDETAIL\tRESULT\n');
   const client = await redis.client();
-  const entry = { host: 'h', target: 'batch', detail: '', result: 'done', ok: true };
+  const what = { target: 'batch', detail: '', count: 1, outcome: 'ok', code: null, result: 'done' } as const;
+  const entry = { host: 'h', channel: 'cli', ...what } as const;
   await writeAudit(client, 'infer', { ...entry, who: 'alice', action: 'pause' });
   await writeAudit(client, 'infer', { ...entry, who: 'bo\u001bb', action: 'purge' });
   const all = (await inspect('audit', '--json')).json<{ audit: { who: string }[] }>();

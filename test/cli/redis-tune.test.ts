@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readAudit } from '../../src/lib/queue/audit.js';
 import { type Outcome, useInfer } from '../support/cli.js';
 import { expectFailure } from '../support/failure.js';
 import { type OldRedis, oldRedis } from '../support/old-redis.js';
@@ -107,11 +108,20 @@ describe('a Redis made wrong on purpose', () => {
   });
 
   it('notes what was for this user alone, and the change in the audit log', async () => {
-    const { snapshot } = (await tune(['apply', '--yes', '--json'])).json<Change>();
-    expect(statSync(snapshot as string).mode & 0o777).toBe(0o600);
     const client = await redis.client();
-    const [entry] = await client.xrevrange('{infer}:audit', '+', '-', 'COUNT', 1);
-    expect(entry?.[1].join(' ')).toMatch(/redis-tune apply .*maxmemory-policy allkeys-lru -> noeviction/);
+    await client.del('{infer}:audit');
+    const { snapshot } = (await tune(['apply', '--yes', '--json', '--as', 'ada'])).json<Change>();
+    expect(statSync(snapshot as string).mode & 0o777).toBe(0o600);
+    const [entry, ...none] = await readAudit(client, 'infer', 10);
+    expect(none).toEqual([]);
+    expect(entry).toMatchObject({
+      who: 'ada',
+      channel: 'cli',
+      action: 'redis-tune apply',
+      count: 3,
+      ok: true,
+    });
+    expect(entry?.detail).toContain('maxmemory-policy allkeys-lru -> noeviction');
     await client.del('{infer}:audit');
   });
 

@@ -1,6 +1,7 @@
 import { Args, Flags } from '@oclif/core';
 import { ControlCommand, consentFlags, controlFlags } from '../../lib/cli/control/control-command.js';
-import { moveDeed } from '../../lib/cli/control/move-jobs.js';
+import { moveView } from '../../lib/cli/views/operations/job-rows-view.js';
+import { moveJobs } from '../../lib/operations/move-jobs.js';
 
 /** Lets jobs wait in another queue. */
 export default class Move extends ControlCommand<typeof Move> {
@@ -28,8 +29,6 @@ More than one job: asks first; in a pipe it needs --yes. Exits 3 when some could
   };
 
   async run(): Promise<Record<string, unknown>> {
-    const { to } = this.flags;
-    const warn = (text: string) => void this.warn(text);
-    return this.carryOut(moveDeed(this.words, { to, layout: this.layout, progress: this.progress, warn }));
+    return this.carryOut(moveJobs(this.words, this.flags.to), moveView);
   }
 }

@@ -1,6 +1,7 @@
 import { Args } from '@oclif/core';
 import { ControlCommand, controlFlags } from '../../lib/cli/control/control-command.js';
-import { pauseDeed } from '../../lib/cli/control/pause-queue.js';
+import { pauseView } from '../../lib/cli/views/operations/pause-view.js';
+import { pauseQueue } from '../../lib/operations/pause-queue.js';
 
 /** Pauses a queue. */
 export default class Pause extends ControlCommand<typeof Pause> {
@@ -12,6 +13,6 @@ export default class Pause extends ControlCommand<typeof Pause> {
   static override flags = controlFlags;
 
   async run(): Promise<Record<string, unknown>> {
-    return this.carryOut(pauseDeed(this.args.queue, true));
+    return this.carryOut(pauseQueue(this.args.queue, true), pauseView);
   }
 }

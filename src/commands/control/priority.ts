@@ -1,7 +1,8 @@
 import { Args } from '@oclif/core';
 import { ControlCommand, controlFlags } from '../../lib/cli/control/control-command.js';
-import { priorityDeed } from '../../lib/cli/control/set-priority.js';
 import { priorityFlag } from '../../lib/cli/flags.js';
+import { priorityView } from '../../lib/cli/views/operations/job-rows-view.js';
+import { prioritiseJobs } from '../../lib/operations/set-priority.js';
 
 /** Makes waiting jobs more or less urgent. */
 export default class PriorityCommand extends ControlCommand<typeof PriorityCommand> {
@@ -23,6 +24,6 @@ Exits 3 when some of them wait no longer, 1 when none does.`;
   };
 
   async run(): Promise<Record<string, unknown>> {
-    return this.carryOut(priorityDeed(this.words, this.flags.priority, this.layout));
+    return this.carryOut(prioritiseJobs(this.words, this.flags.priority), priorityView);
   }
 }

@@ -1,6 +1,7 @@
 import { Args, Flags } from '@oclif/core';
 import { ControlCommand, consentFlags, controlFlags } from '../../lib/cli/control/control-command.js';
-import { PURGE_STATES, purgeDeed } from '../../lib/cli/control/purge-queue.js';
+import { purgeView } from '../../lib/cli/views/operations/purge-view.js';
+import { PURGE_STATES, purgeQueue } from '../../lib/operations/purge-queue.js';
 
 /** Empties a queue. */
 export default class Purge extends ControlCommand<typeof Purge> {
@@ -27,6 +28,6 @@ Works in small steps, so that Redis serves others between them. Asks first; in a
   };
 
   async run(): Promise<Record<string, unknown>> {
-    return this.carryOut(purgeDeed(this.args.queue, this.flags.state, this.progress));
+    return this.carryOut(purgeQueue(this.args.queue, this.flags.state), purgeView);
   }
 }

@@ -1,6 +1,7 @@
 import { Args } from '@oclif/core';
 import { ControlCommand, consentFlags, controlFlags } from '../../lib/cli/control/control-command.js';
-import { repairDeed } from '../../lib/cli/control/repair-queue.js';
+import { repairView } from '../../lib/cli/views/operations/repair-view.js';
+import { repairQueue } from '../../lib/operations/repair-queue.js';
 
 /** Repairs the keys of a queue. */
 export default class Repair extends ControlCommand<typeof Repair> {
@@ -17,6 +18,6 @@ Jobs that are damaged themselves are set aside by workers: infer retry repairs t
   static override flags = { ...controlFlags, ...consentFlags };
 
   async run(): Promise<Record<string, unknown>> {
-    return this.carryOut(repairDeed(this.args.queue));
+    return this.carryOut(repairQueue(this.args.queue), repairView);
   }
 }

@@ -1,6 +1,7 @@
 import { Args } from '@oclif/core';
 import { ControlCommand, controlFlags } from '../../lib/cli/control/control-command.js';
-import { pauseDeed } from '../../lib/cli/control/pause-queue.js';
+import { pauseView } from '../../lib/cli/views/operations/pause-view.js';
+import { pauseQueue } from '../../lib/operations/pause-queue.js';
 
 /** Resumes a paused queue. */
 export default class Resume extends ControlCommand<typeof Resume> {
@@ -10,6 +11,6 @@ export default class Resume extends ControlCommand<typeof Resume> {
   static override flags = controlFlags;
 
   async run(): Promise<Record<string, unknown>> {
-    return this.carryOut(pauseDeed(this.args.queue, false));
+    return this.carryOut(pauseQueue(this.args.queue, false), pauseView);
   }
 }

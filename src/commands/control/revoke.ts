@@ -1,7 +1,9 @@
 import { Flags } from '@oclif/core';
 import { ControlCommand, consentFlags, controlFlags } from '../../lib/cli/control/control-command.js';
-import { revokeDeed } from '../../lib/cli/control/revoke-jobs.js';
+import { revokeWish } from '../../lib/cli/control/revoke-wish.js';
 import { JOB_FLAGS, STATE_FLAG } from '../../lib/cli/inspect/filter-flags.js';
+import { revokeView } from '../../lib/cli/views/operations/revoke-view.js';
+import { revokeJobs } from '../../lib/operations/revoke-jobs.js';
 
 const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
 
@@ -32,6 +34,6 @@ Asks first; in a pipe it needs --yes.`;
     const { id, model, queues, priority, worker, state, error } = this.flags;
     const olderThan = this.flags['older-than'];
     const filter = { model, queue: queues, priority, worker, state, olderThan, error };
-    return this.carryOut(revokeDeed(id, filter, this.progress));
+    return this.carryOut(revokeJobs(revokeWish(id, filter)), revokeView);
   }
 }

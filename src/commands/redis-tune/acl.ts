@@ -1,14 +1,15 @@
 import { Flags } from '@oclif/core';
-import { BaseCommand } from '../../lib/cli/base-command.js';
+import { operatorFlags } from '../../lib/cli/operator-command.js';
 import { facts } from '../../lib/cli/output/text.js';
-import type { AclJson } from '../../lib/cli/tune/make-user.js';
+import type { AclJson, UserWish } from '../../lib/cli/tune/make-user.js';
+import { TuneCommand } from '../../lib/cli/tune/tune-command.js';
 import { InferError } from '../../lib/core/errors.js';
 import { ExitCode } from '../../lib/core/exit-codes.js';
 import { printable } from '../../lib/core/job.js';
 import { ACL_ROLES } from '../../lib/redis/acl.js';
 
 /** Redis users with exactly the rights of one role. */
-export default class RedisTuneAcl extends BaseCommand<typeof RedisTuneAcl> {
+export default class RedisTuneAcl extends TuneCommand<typeof RedisTuneAcl> {
   static override summary = 'print or create a Redis user with the rights of one role and no others';
   static override description =
     `Prints the line for redis-cli, with the password's hash in it. The password itself is made once and shown on a terminal, or with --show, and nowhere else. Without either the line has CHANGE-ME in its place.
@@ -31,6 +32,7 @@ export default class RedisTuneAcl extends BaseCommand<typeof RedisTuneAcl> {
     replace: Flags.boolean({ dependsOn: ['apply'], description: 'replace an existing user of this name' }),
     persist: Flags.boolean({ dependsOn: ['apply'], description: 'make it outlive a restart' }),
     show: Flags.boolean({ description: 'show the password in a pipe and in JSON too' }),
+    ...operatorFlags,
     'password-stdin': Flags.boolean({
       exclusive: ['show'],
       description: 'take the password from standard input and show it nowhere',
@@ -47,17 +49,26 @@ export default class RedisTuneAcl extends BaseCommand<typeof RedisTuneAcl> {
         exitCode: ExitCode.Usage,
       });
     }
-    const { describeUser, makeUser, readPassword } = await import('../../lib/cli/tune/make-user.js');
+    const { describeUser, readPassword } = await import('../../lib/cli/tune/make-user.js');
     const { newPassword } = await import('../../lib/tune/acl-user.js');
     const password = given ? await readPassword(process.stdin) : shown ? newPassword() : undefined;
     const wish = { role, name: this.flags.user ?? `infer-${role}`, password, replace, persist };
-    const user = apply ? await makeUser(this.loaded, wish) : describeUser(this.loaded, wish);
+    const user = apply ? await this.make(wish) : describeUser(this.loaded, wish);
     const line = this.flags.format === 'setuser' ? user.setUser : user.aclFile;
     const secret = given ? undefined : password;
     await this.print([line, ...this.secretLines(user.user, secret)]);
     if (apply) this.tell(user);
     if (user.persisted === false) this.endWith(ExitCode.Partial);
     return { ...user, password: show ? (secret ?? null) : null };
+  }
+
+  private async make(wish: UserWish): Promise<AclJson> {
+    const { userChange } = await import('../../lib/cli/tune/make-user.js');
+    const { withServer } = await import('../../lib/tune/open-server.js');
+    return withServer(this.loaded, 'broker', undefined, async (open) => {
+      const made = await this.change(open, userChange(open, this.loaded, wish), 'broker', '');
+      return made as AclJson;
+    });
   }
 
   private secretLines(user: string, password: string | undefined): string[] {

@@ -1,8 +1,8 @@
 import { Flags } from '@oclif/core';
-import { BaseCommand } from '../../lib/cli/base-command.js';
-import { confirm } from '../../lib/cli/confirm.js';
+import { operatorFlags } from '../../lib/cli/operator-command.js';
 import type { ChangeJson } from '../../lib/cli/tune/change.js';
 import { changeFlags, serviceFlag, tuneRoleFlag } from '../../lib/cli/tune/flags.js';
+import { TuneCommand } from '../../lib/cli/tune/tune-command.js';
 import { diffView, doneView, persistedLines } from '../../lib/cli/views/tune-change-view.js';
 import { ExitCode } from '../../lib/core/exit-codes.js';
 import type { OpenServer } from '../../lib/tune/open-server.js';
@@ -11,7 +11,7 @@ import { type NodePlan, parseMaxmemory } from '../../lib/tune/plan.js';
 import { AUDITED, POLICIES } from '../../lib/tune/rules.js';
 
 /** Puts right what the audit found wrong. */
-export default class RedisTuneApply extends BaseCommand<typeof RedisTuneApply> {
+export default class RedisTuneApply extends TuneCommand<typeof RedisTuneApply> {
   static override summary =
     'fix what the audit found, after showing the changes; infer redis-tune rollback undoes them';
   static override description =
@@ -47,6 +47,7 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
     force: Flags.boolean({ description: 'make changes that are refused as harmful' }),
     service: serviceFlag,
     ...changeFlags,
+    ...operatorFlags,
   };
 
   async run(): Promise<ChangeJson> {
@@ -61,15 +62,16 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
     };
     const { withServer } = await import('../../lib/tune/open-server.js');
     const { planApply } = await import('../../lib/cli/tune/change.js');
-    return withServer(this.loaded, role, service, (open) => this.change(open, planApply(open, asked)));
+    return withServer(this.loaded, role, service, (open) => this.apply(open, planApply(open, asked)));
   }
 
-  private async change(open: OpenServer, plans: NodePlan[]): Promise<ChangeJson> {
-    const { apply, insteadOf, persistEarlier, untouched } = await import('../../lib/cli/tune/change.js');
+  private async apply(open: OpenServer, plans: NodePlan[]): Promise<ChangeJson> {
+    const { applyChange, insteadOf, persistChange, untouched } = await import('../../lib/cli/tune/change.js');
     const dryRun = this.flags['dry-run'];
     for (const text of new Set(plans.flatMap((plan) => plan.warnings))) this.warn(text);
     if (plans.every((plan) => plan.changes.length === 0)) {
-      const earlier = this.flags.persist && !dryRun ? await persistEarlier(open, this.loaded) : undefined;
+      const persist = this.flags.persist && !dryRun ? persistChange(open, this.loaded) : undefined;
+      const earlier = persist && (await this.change(open, persist, this.flags.role, ''));
       this.say('nothing to set');
       return earlier === undefined ? untouched(plans) : this.told(earlier);
     }
@@ -84,13 +86,12 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
     for (const line of diffView(plans, this.layout)) this.say(line);
     const own = isOwnServer(open.target, this.settings.stateDir);
     if (this.flags.persist && !own) this.warn(REWRITE_WARNING);
-    const interactive = process.stdin.isTTY === true && !this.jsonEnabled();
-    if (!(await confirm({ question: 'Set these?', yes: this.flags.yes, interactive }))) {
+    const operation = applyChange(open, plans, this.loaded, { persist: this.flags.persist });
+    const done = await this.change(open, operation, this.flags.role, 'Set these?');
+    if (done === undefined) {
       this.say('nothing was changed');
       return untouched(plans);
     }
-    const wanted = { persist: this.flags.persist, audit: this.flags.role === 'broker' };
-    const done = await apply(open, plans, this.loaded, wanted);
     await this.print(doneView(done, this.layout));
     this.told(done);
     if (plans.some((plan) => plan.changes.some(({ name, to }) => name === 'appendonly' && to === 'yes'))) {

@@ -1,14 +1,14 @@
 import { Args, Flags } from '@oclif/core';
-import { BaseCommand } from '../../lib/cli/base-command.js';
-import { confirm } from '../../lib/cli/confirm.js';
+import { operatorFlags } from '../../lib/cli/operator-command.js';
 import type { ChangeJson } from '../../lib/cli/tune/change.js';
 import { changeFlags, tuneRoleFlag } from '../../lib/cli/tune/flags.js';
+import { TuneCommand } from '../../lib/cli/tune/tune-command.js';
 import { diffView, doneView, persistedLines } from '../../lib/cli/views/tune-change-view.js';
 import { InferError } from '../../lib/core/errors.js';
 import { ExitCode } from '../../lib/core/exit-codes.js';
 
 /** Puts back what `apply` changed. */
-export default class RedisTuneRollback extends BaseCommand<typeof RedisTuneRollback> {
+export default class RedisTuneRollback extends TuneCommand<typeof RedisTuneRollback> {
   static override summary = 'undo what infer redis-tune apply changed';
   static override description =
     `Takes the newest change of this server that is noted in the state directory, or the file of one. What apply persisted is persisted again with its old values.
@@ -24,13 +24,14 @@ Refuses when someone has changed a setting since (exit 1), unless --force. Exits
     role: tuneRoleFlag,
     force: Flags.boolean({ description: 'also what someone else has changed since' }),
     ...changeFlags,
+    ...operatorFlags,
   };
 
   async run(): Promise<ChangeJson> {
     const { withServer } = await import('../../lib/tune/open-server.js');
-    const { planBack, putBack, untouched } = await import('../../lib/cli/tune/change.js');
+    const { planBack, rollbackChange, untouched } = await import('../../lib/cli/tune/change.js');
     const { SnapshotStore } = await import('../../lib/tune/snapshot.js');
-    const { role, force, yes } = this.flags;
+    const { role, force } = this.flags;
     const store = new SnapshotStore(this.settings.stateDir);
     const given = this.args.file === undefined ? undefined : store.open(this.args.file);
     return withServer(this.loaded, role, undefined, async (open) => {
@@ -47,12 +48,12 @@ Refuses when someone has changed a setting since (exit 1), unless --force. Exits
       for (const line of diffView(plans, this.layout)) this.say(line);
       const nothing = plans.every(({ changes }) => changes.length === 0);
       if (nothing) this.say('all of it is as it was already');
-      const interactive = process.stdin.isTTY === true && !this.jsonEnabled();
-      if (!nothing && !(await confirm({ question: 'Put these back?', yes, interactive }))) {
+      const operation = rollbackChange(open, plans, this.loaded, snapshot);
+      const done = await this.change(open, operation, role, 'Put these back?');
+      if (done === undefined) {
         this.say('nothing was changed');
         return unchanged;
       }
-      const done = await putBack(open, plans, this.loaded, snapshot, role === 'broker');
       await this.print(doneView(done, this.layout));
       for (const { lines } of persistedLines(done)) this.say(lines.join('\n'));
       if (!done.verified) this.endWith(ExitCode.Negative);

@@ -9,6 +9,8 @@ export interface Confirmation {
   yes: boolean;
   /** Whether a person is there to ask: not in a pipe, not under `--json`. */
   interactive: boolean;
+  /** Ends the wait for an answer. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -16,7 +18,7 @@ export interface Confirmation {
  * then; an empty answer and Ctrl-D mean no.
  * @throws InferError CONFIRM (exit 2) where no one can be asked and `--yes` is missing.
  */
-export async function confirm({ question, yes, interactive }: Confirmation): Promise<boolean> {
+export async function confirm({ question, yes, interactive, signal }: Confirmation): Promise<boolean> {
   if (yes) return true;
   if (!interactive) {
     throw new InferError('CONFIRM', 'this changes the server, and there is no terminal to confirm it on', {
@@ -24,5 +26,5 @@ export async function confirm({ question, yes, interactive }: Confirmation): Pro
       exitCode: ExitCode.Usage,
     });
   }
-  return askYes(question, { input: process.stdin, output: process.stderr });
+  return askYes(question, { input: process.stdin, output: process.stderr }, signal);
 }

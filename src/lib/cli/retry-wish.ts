@@ -1,11 +1,8 @@
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/printable.js';
-import type { JobFilter } from '../queue/read/job-filter.js';
+import type { RetryWish } from '../operations/retry-jobs.js';
 import { filterOf, type GivenJobFlags, JOB_FLAGS } from './inspect/filter-flags.js';
-
-/** The failed jobs that are meant: all that a filter fits, or what an id names. */
-export type RetryWish = { filter: JobFilter } | { id: string };
 
 const FILTERS = Object.keys(JOB_FLAGS) as (keyof typeof JOB_FLAGS)[];
 
@@ -47,5 +44,8 @@ export function retryWish(id: string | undefined, flags: GivenJobFlags & { faile
       'infer retry --failed -Q batch',
     );
   }
-  return { filter: filterOf(flags, ['failed']) };
+  const detail = FILTERS.flatMap((name) =>
+    flags[name] === undefined ? [] : [`${name} ${String(flags[name])}`],
+  );
+  return { filter: filterOf(flags, ['failed']), detail: detail.join(', ') };
 }

@@ -24,13 +24,14 @@ import { type Call, limited } from './limited.js';
 import { Places } from './places.js';
 import { Signatures } from './signatures.js';
 import { nextId, queueFor, specOf } from './spec.js';
-import { cancelWork, type Hands, retryWork } from './steering.js';
+import { cancelWork, type Hands, retryQueue, retryWork } from './steering.js';
 import { submitRows } from './submit-rows.js';
 import type {
   ConnectOptions,
   GroupChunk,
   JobResult,
   RetryOptions,
+  SteerOptions,
   SubmitOptions,
   SubmittedGroup,
   SubmittedJob,
@@ -90,7 +91,8 @@ export class InferClient {
     const parts = { redis, prefix: config.prefix, producer: this.producer };
     const defaults = () => this.defaults();
     this.groups = new GroupSender({ ...parts, places: this.places, answers: this.answers, defaults });
-    this.hands = { redis, producer: this.producer, places: this.places, answers: this.answers };
+    const { places, answers } = this;
+    this.hands = { ...parts, places, answers, operator: config.operator };
   }
 
   /**
@@ -100,10 +102,10 @@ export class InferClient {
   static async connect(options: ConnectOptions = {}): Promise<InferClient> {
     const flags = { redisUrl: options.redis, prefix: options.prefix, resultTtl: options.resultTtl };
     const loaded = await loadSettings({ flags, packageRoot: packageRoot() });
-    const { prefix, modelsDir, resultTtl } = loaded.values;
+    const { prefix, modelsDir, resultTtl, operator } = loaded.values;
     const redis = connectionSettings(loaded, true);
     const resultRedis = resultSettings(loaded);
-    const config = { ...options, prefix, modelsDir, resultTtl, redis, resultRedis };
+    const config = { ...options, prefix, modelsDir, resultTtl, operator, redis, resultRedis };
     return InferClient.open(config, 'worker');
   }
 
@@ -271,21 +273,21 @@ export class InferClient {
 
   /**
    * Cancels a job or a whole group. A waiting one is `cancelled` at once; an active one when its
-   * runner has let go of it. Answers the state after.
+   * runner has let go of it. Answers the state after. Leaves an entry in the audit log when `as` says who asks.
    */
-  cancel(id: string, limits: WaitOptions = {}): Promise<string> {
-    return this.limited(limits, (call) => cancelWork(this.hands, id, call));
+  cancel(id: string, options: SteerOptions & WaitOptions = {}): Promise<string> {
+    return this.limited(options, (call) => cancelWork(this.hands, id, options.as, call));
   }
 
-  /** Puts a failed job, or the failed jobs of a group, back to waiting; answers how many. */
+  /** Puts a failed job, or the failed jobs of a group, back to waiting; answers how many. Audited as `cancel` is. */
   retry(id: string, options: RetryOptions & WaitOptions = {}): Promise<{ queue: string; count: number }> {
-    return this.limited(options, (call) => retryWork(this.hands, id, options.timeLimitMs, call));
+    return this.limited(options, (call) => retryWork(this.hands, id, options, call));
   }
 
-  /** Puts every failed job of a queue back to waiting; answers how many. */
+  /** Puts every failed job of a queue back to waiting; answers how many. Always leaves an entry in the audit log. */
   async retryFailed(queue: string, options: RetryOptions & WaitOptions = {}): Promise<number> {
     checkQueueName(queue);
-    return this.limited(options, () => this.guard(this.producer.retryFailed(queue, options.timeLimitMs)));
+    return this.limited(options, (call) => retryQueue(this.hands, queue, options, call));
   }
 
   /** True when some live worker serves the queue, and the model (`name` or `name@version`) if one is named. */

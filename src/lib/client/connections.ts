@@ -15,6 +15,8 @@ export interface ClientConfig {
   /** Seconds a result is kept unless a submit says otherwise. */
   resultTtl: number;
   redis: ConnectionSettings;
+  /** Named in the audit log by calls that name no one [the system's user]. */
+  operator?: string | undefined;
   /** How values that JSON has no number for come back [exact]. */
   values?: ValueForm | undefined;
   /** A Redis for results alone. */

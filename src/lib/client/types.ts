@@ -32,8 +32,17 @@ export interface SubmitOptions {
   softTimeLimitMs?: number | undefined;
 }
 
+/** Who steers, for the audit log. */
+export interface SteerOptions {
+  /**
+   * Person or program that asked for it. `cancel` and `retry` leave an entry in the audit log only with a name, since a
+   * program that cancels its own jobs would fill it; `retryFailed` always does [INFER_OPERATOR, else the system's user].
+   */
+  as?: string | undefined;
+}
+
 /** How to run failed jobs again. */
-export interface RetryOptions {
+export interface RetryOptions extends SteerOptions {
   /** Milliseconds of run time that they may take from now on; a worker's own limit still holds [as submitted]. */
   timeLimitMs?: number | undefined;
 }

@@ -1,45 +1,68 @@
 import type { RedisClient } from '../redis/types.js';
 import { requestToken, writeOnce } from './broker/once.js';
-import { auditKey, requestKey } from './keys.js';
+import { auditKey, jobAuditKey, requestKey } from './keys.js';
 
 /** Entries kept, about: the oldest go first, in whole nodes of the stream. */
 const ENTRIES_KEPT = 10_000;
 /** Characters of any one text that are kept. */
 const TEXT_MAX = 500;
 
+/** By which way an action came. */
+export type AuditChannel = 'cli' | 'library' | 'http';
+
+/** `partial`: some of what was meant was done, and some was refused. */
+export type AuditOutcome = 'ok' | 'partial' | 'failed';
+
+/**
+ * The stream of an entry. Jobs cancelled or retried by id have one of their own, so that a producer, who may do just
+ * that, can neither forge nor push out what operators did.
+ */
+export type AuditLog = 'operators' | 'jobs';
+
 /** Who did what to which part of the installation, and what came of it. */
 export interface AuditEntry {
   /** Milliseconds since the epoch, by Redis' own clock. */
   at: number;
-  /** Operating-system user, or the name given with `--as`. */
+  /** The name given with `--as` or INFER_OPERATOR, else the operating-system user. */
   who: string;
-  /** Host the command ran on. */
+  /** Host that the action came from. */
   host: string;
+  channel: AuditChannel;
   /** The command: `pause`, `set`, `purge`. */
   action: string;
-  /** What it was meant for: a queue, a worker, a number of jobs. */
+  /** What it was meant for: a queue, a worker, ids of jobs. */
   target: string;
   /** Its further words, such as `concurrency 4`; never a payload. */
   detail: string;
+  /** How many jobs, workers, queues or settings it changed; null in entries of older releases. */
+  count: number | null;
+  outcome: AuditOutcome;
+  /** Error code of a failure. */
+  code: string | null;
   /** What came of it, in words; of a failure the reason. */
   result: string;
+  /** False for a failure. */
   ok: boolean;
 }
 
-/** Appends to the installation's audit log, a stream that keeps about the last 10,000 entries. */
+/** What is written; the time is Redis's, and `ok` follows from the outcome. */
+export type NewAuditEntry = Omit<AuditEntry, 'at' | 'ok' | 'count'> & { count: number };
+
+/** Appends to an audit log of the installation, a stream that keeps about its last 10,000 entries. */
 export async function writeAudit(
   client: RedisClient,
   prefix: string,
-  entry: Omit<AuditEntry, 'at'>,
+  entry: NewAuditEntry,
+  log: AuditLog = 'operators',
 ): Promise<void> {
-  const { who, host, action, target, detail, result, ok } = entry;
-  const fields = Object.entries({ who, host, action, target, detail, result }).flatMap(([name, text]) => [
-    name,
-    text.slice(0, TEXT_MAX),
-  ]);
-  const capped = ['MAXLEN', '~', ENTRIES_KEPT, '*'] as const;
+  const { who, host, channel, action, target, detail, count, outcome, code, result } = entry;
+  const texts = { who, host, channel, action, target, detail, result, outcome, code: code ?? '' };
+  const fields = Object.entries(texts).flatMap(([name, text]) => [name, text.slice(0, TEXT_MAX)]);
+  const ok = outcome === 'failed' ? '0' : '1';
   const request = requestKey(`{${prefix}}`, requestToken());
-  await writeOnce(client, request, ['XADD', auditKey(prefix), ...capped, ...fields, 'ok', ok ? '1' : '0']);
+  const key = log === 'jobs' ? jobAuditKey(prefix) : auditKey(prefix);
+  const capped = ['MAXLEN', '~', ENTRIES_KEPT, '*'] as const;
+  await writeOnce(client, request, ['XADD', key, ...capped, ...fields, 'count', count, 'ok', ok]);
 }
 
 /**
@@ -48,20 +71,31 @@ export async function writeAudit(
  * @param limit most entries to read.
  */
 export async function readAudit(client: RedisClient, prefix: string, limit: number): Promise<AuditEntry[]> {
-  const entries = await client.xrevrange(auditKey(prefix), '+', '-', 'COUNT', limit);
-  return entries.map(([id, flat]) => {
-    const fields = new Map<string, string>();
-    for (let i = 0; i + 1 < flat.length; i += 2) fields.set(flat[i] as string, flat[i + 1] as string);
-    const text = (name: string) => fields.get(name) ?? '';
-    return {
-      at: Number(id.split('-')[0]),
-      who: text('who'),
-      host: text('host'),
-      action: text('action'),
-      target: text('target'),
-      detail: text('detail'),
-      result: text('result'),
-      ok: text('ok') === '1',
-    };
-  });
+  const read = async (key: string): Promise<AuditEntry[]> =>
+    (await client.xrevrange(key, '+', '-', 'COUNT', limit)).map(([id, flat]) => entryOf(id, flat));
+  const [operators, jobs] = await Promise.all([read(auditKey(prefix)), read(jobAuditKey(prefix))]);
+  return jobs.length === 0 ? operators : [...operators, ...jobs].sort((a, b) => b.at - a.at).slice(0, limit);
+}
+
+function entryOf(id: string, flat: readonly string[]): AuditEntry {
+  const fields = new Map<string, string>();
+  for (let i = 0; i + 1 < flat.length; i += 2) fields.set(flat[i] as string, flat[i + 1] as string);
+  const text = (name: string) => fields.get(name) ?? '';
+  const ok = text('ok') === '1';
+  const count = Number(fields.get('count') ?? Number.NaN);
+  return {
+    at: Number(id.split('-')[0]),
+    who: text('who'),
+    host: text('host'),
+    // Entries of releases before this field came from the command line alone.
+    channel: (fields.get('channel') ?? 'cli') as AuditChannel,
+    action: text('action'),
+    target: text('target'),
+    detail: text('detail'),
+    count: Number.isFinite(count) ? count : null,
+    outcome: (fields.get('outcome') ?? (ok ? 'ok' : 'failed')) as AuditOutcome,
+    code: text('code') === '' ? null : text('code'),
+    result: text('result'),
+    ok,
+  };
 }

@@ -85,8 +85,10 @@ export const controlKey = (prefix: string, worker: string): string => `{${prefix
 export const controlRequestKey = (prefix: string, id: string): string => `{${prefix}}:ctlreq:${id}`;
 /** LIST, EX: the workers' answers to one request. */
 export const controlReplyKey = (prefix: string, id: string): string => `{${prefix}}:ctlre:${id}`;
-/** STREAM, about the last 10,000 entries: what operators did, see `audit.ts`. */
+/** STREAM, about the last 10,000 entries: what operators did to queues, workers and servers, see `audit.ts`. */
 export const auditKey = (prefix: string): string => `{${prefix}}:audit`;
+/** STREAM, the same: jobs that were cancelled or retried by id, which producers may do too. */
+export const jobAuditKey = (prefix: string): string => `{${prefix}}:audit:jobs`;
 
 /** ZSET autoscaler id -> ms of its last decision. */
 export const autoscalersKey = (prefix: string): string => `{${prefix}}:autoscalers`;

@@ -122,9 +122,11 @@ const JOBS = ['*[0-9A-Z._]*', '[bghjknoqtuvxyz]*'];
  * A producer reads what it can name, writes jobs and what belongs to them, and lists no queue. Its
  * scripts may be given any key, but each command in them is held to these rules. So it cancels the
  * jobs whose ids it knows; it neither pauses nor empties a queue, nor gives orders to workers.
+ * It adds to the audit log of jobs, and neither reads nor deletes it; that of operators is closed to it.
  */
 function producerRules(queue: string, whole: string, name: string, commands: string[]): string[] {
   const list = (part: string): string => `~${queue}*:${part}`;
+  const [jobAudit, requests] = [`~{${name}}:audit:jobs`, `~{${name}}:req:*`];
   return [
     'resetchannels',
     `%R~${queue}*`,
@@ -134,7 +136,10 @@ function producerRules(queue: string, whole: string, name: string, commands: str
     ...BESIDE.map((part) => `~${queue}${part}`),
     ...JOBS.map(list),
     ...commands,
-    `(-@all +eval +evalsha ~${queue}*)`,
+    `(-@all +eval +evalsha ~${queue}* ${jobAudit} ${requests})`,
+    // Its entries in the log of jobs that were cancelled and retried: adding alone, and the request it is added with.
+    `(-@all +xadd ${jobAudit})`,
+    `(-@all +set ${requests})`,
     `(-@all ${SUBMIT_LISTS.map((command) => `+${command}`).join(' ')} ${LISTS.map(list).join(' ')})`,
     // Jobs that wait for their time, and deadlines: adding one looks for its place.
     `(-@all ${DELAY.map((command) => `+${command}`).join(' ')} %R~${queue}*:delayed)`,

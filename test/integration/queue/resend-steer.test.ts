@@ -88,7 +88,9 @@ describe('what an operator asks, cut off before the answer', () => {
     const { kit, network } = at;
     const target = kit.queue;
     const cut = network.cutAfter(told(target));
-    const entry = { who: 'me', host: 'h', action: 'pause', target, detail: '', result: 'paused', ok: true };
+    const from = { who: 'me', host: 'h', channel: 'cli' } as const;
+    const outcome = { count: 1, outcome: 'ok', code: null, result: 'paused' } as const;
+    const entry = { ...from, ...outcome, action: 'pause', target, detail: '' };
     await writeAudit(at.cutOff, PREFIX, entry);
     await cut;
     const entries = await readAudit(kit.client, PREFIX, 100);

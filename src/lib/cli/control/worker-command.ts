@@ -3,10 +3,11 @@ import { plural } from '../../core/counts.js';
 import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { printable } from '../../core/job.js';
+import { orderWorkers } from '../../operations/order-workers.js';
 import type { Order } from '../../queue/broker/control.js';
 import type { WorkerRecord } from '../../queue/types.js';
+import { orderView } from '../views/operations/order-view.js';
 import { answerFlag, ControlCommand, controlFlags } from './control-command.js';
-import { orderDeed } from './order-workers.js';
 
 export const workerArg = Args.string({
   required: true,
@@ -28,16 +29,9 @@ export interface WorkerOrder {
 export abstract class WorkerCommand<T extends typeof Command> extends ControlCommand<T> {
   protected order(workers: string, order: Order, options: WorkerOrder = {}) {
     const { timeout } = this.flags as unknown as { timeout: number };
-    return this.carryOut(
-      orderDeed(order, {
-        workers,
-        timeoutMs: timeout,
-        layout: this.layout,
-        progress: this.progress,
-        who: this.operator,
-        ...options,
-      }),
-    );
+    const { danger, detail, wait } = options;
+    const wanted = { timeoutMs: timeout, needsConsent: danger !== undefined, detail, wait };
+    return this.carryOut(orderWorkers(order, workers, wanted), orderView(danger));
   }
 }
 

@@ -1,8 +1,7 @@
-import { hostname } from 'node:os';
 import type { LoadedSettings } from '../../config/load.js';
-import { systemUser } from '../../core/system-user.js';
-import { writeAudit } from '../../queue/audit.js';
-import type { RedisClient } from '../../redis/types.js';
+import { changeServer } from '../../operations/change-server.js';
+import type { Operation } from '../../operations/operation.js';
+import type { ServerChanged } from '../../operations/outcomes.js';
 import { applyPlans, type NodeChanges, type Verified } from '../../tune/apply.js';
 import { auditServers } from '../../tune/audit.js';
 import type { OpenServer } from '../../tune/open-server.js';
@@ -10,7 +9,6 @@ import { confLines, type Persisted, persist } from '../../tune/persist.js';
 import { type Asked, type NodePlan, planNode } from '../../tune/plan.js';
 import { checkRollback, planRollback, rollBack } from '../../tune/rollback.js';
 import { SnapshotStore, type StoredSnapshot } from '../../tune/snapshot.js';
-import { interruptible } from '../signals.js';
 
 /** What came of changing servers, in the JSON of `apply` and `rollback`. */
 export interface ChangeJson {
@@ -64,28 +62,35 @@ export function insteadOf({ provider, facts }: OpenServer, plans: readonly NodeP
 
 const configLines = (plan: NodePlan): string[] => [`CONFIG SET ${confLines(plan).join(' ')}`];
 
-/** Applies, persists if wanted, and notes it in the audit log. A first signal undoes all. */
-export async function apply(
+/** Applies, and persists if wanted. A first signal undoes all. */
+export function applyChange(
   open: OpenServer,
   plans: readonly NodePlan[],
   loaded: LoadedSettings,
-  wanted: { persist: boolean; audit: boolean },
-): Promise<ChangeJson> {
-  const store = new SnapshotStore(loaded.values.stateDir);
-  const { snapshot, nodes, verified } = await interruptible((signal) =>
-    applyPlans(open.servers, plans, store, { target: open.target.label, now: Date.now(), signal }),
-  );
-  const persisted = wanted.persist ? await persistNodes(open, plans, loaded) : null;
-  if (persisted?.some(({ ok }) => ok)) store.save({ ...snapshot, persisted: true });
-  if (wanted.audit) await note(open.client, loaded, 'redis-tune apply', open.target.label, plans, verified);
-  return {
-    applied: true,
-    verified,
-    nodes: nodes.map((node, at) => ({ ...node, warnings: plans[at]?.warnings ?? [] })),
-    persisted,
-    snapshot: snapshot.file,
-    instead: [],
-  };
+  wanted: { persist: boolean },
+): Operation<null, ChangeJson> {
+  return changeServer({
+    action: 'redis-tune apply',
+    target: open.target.label,
+    detail: changesText(plans),
+    needsConsent: true,
+    changed: settingsOf,
+    change: async (signal) => {
+      const store = new SnapshotStore(loaded.values.stateDir);
+      const told = { target: open.target.label, now: Date.now(), signal };
+      const { snapshot, nodes, verified } = await applyPlans(open.servers, plans, store, told);
+      const persisted = wanted.persist ? await persistNodes(open, plans, loaded) : null;
+      if (persisted?.some(({ ok }) => ok)) store.save({ ...snapshot, persisted: true });
+      return {
+        applied: true,
+        verified,
+        nodes: nodes.map((node, at) => ({ ...node, warnings: plans[at]?.warnings ?? [] })),
+        persisted,
+        snapshot: snapshot.file,
+        instead: [],
+      };
+    },
+  });
 }
 
 /** What a rollback would put back. @throws as `checkRollback`, unless forced. */
@@ -96,37 +101,42 @@ export function planBack({ facts }: OpenServer, snapshot: StoredSnapshot, force:
 }
 
 /** Puts a snapshot back; what was persisted then is persisted again as it was. */
-export async function putBack(
+export function rollbackChange(
   open: OpenServer,
   plans: NodeChanges[],
   loaded: LoadedSettings,
   snapshot: StoredSnapshot,
-  audit: boolean,
-): Promise<ChangeJson> {
-  const store = new SnapshotStore(loaded.values.stateDir);
-  const { nodes, verified } = await interruptible((signal) =>
-    rollBack(open.servers, plans, snapshot, store, signal),
-  );
-  const again = snapshot.persisted ? await persistNodes(open, plans, loaded) : null;
-  if (audit) await note(open.client, loaded, 'redis-tune rollback', open.target.label, plans, verified);
-  return {
-    applied: true,
-    verified,
-    nodes: nodes.map((node) => ({ ...node, warnings: [] })),
-    persisted: again,
-    snapshot: snapshot.file,
-    instead: [],
-  };
+): Operation<null, ChangeJson> {
+  return changeServer({
+    action: 'redis-tune rollback',
+    target: open.target.label,
+    detail: changesText(plans),
+    needsConsent: plans.some(({ changes }) => changes.length > 0),
+    changed: settingsOf,
+    change: async (signal) => {
+      const store = new SnapshotStore(loaded.values.stateDir);
+      const { nodes, verified } = await rollBack(open.servers, plans, snapshot, store, signal);
+      const again = snapshot.persisted ? await persistNodes(open, plans, loaded) : null;
+      return {
+        applied: true,
+        verified,
+        nodes: nodes.map((node) => ({ ...node, warnings: [] })),
+        persisted: again,
+        snapshot: snapshot.file,
+        instead: [],
+      };
+    },
+  });
 }
 
 /**
  * `apply --persist` with nothing left to set: makes what was applied before outlive a restart.
  * Undefined when this user has applied nothing here.
  */
-export async function persistEarlier(
+export function persistChange(
   open: OpenServer,
   loaded: LoadedSettings,
-): Promise<ChangeJson | undefined> {
+): Operation<null, ChangeJson> | undefined {
   const store = new SnapshotStore(loaded.values.stateDir);
   const snapshot = store.latest(open.target.label);
   if (snapshot === undefined) return undefined;
@@ -135,9 +145,33 @@ export async function persistEarlier(
     changes: snapshot.nodes.find((node) => node.label === label)?.changes ?? [],
     warnings: [],
   }));
-  const persisted = await persistNodes(open, plans, loaded);
-  if (persisted.some(({ ok }) => ok)) store.save({ ...snapshot, persisted: true });
-  return { ...untouched([]), persisted, snapshot: snapshot.file };
+  return changeServer({
+    action: 'redis-tune apply',
+    target: open.target.label,
+    detail: 'persist what was set before',
+    needsConsent: false,
+    changed: settingsOf,
+    change: async () => {
+      const persisted = await persistNodes(open, plans, loaded);
+      if (persisted.some(({ ok }) => ok)) store.save({ ...snapshot, persisted: true });
+      return { ...untouched([]), persisted, snapshot: snapshot.file };
+    },
+  });
+}
+
+/** What was set, for the audit log. */
+function settingsOf({ nodes, verified, persisted }: ChangeJson): ServerChanged {
+  return {
+    what: 'settings',
+    count: nodes.reduce((sum, { changes }) => sum + changes.length, 0),
+    verified,
+    persisted: persisted === null ? null : persisted.every(({ ok }) => ok),
+  };
+}
+
+function changesText(plans: readonly NodeChanges[]): string {
+  const changes = plans.flatMap((plan) => plan.changes);
+  return [...new Set(changes.map(({ name, from, to }) => `${name} ${from} -> ${to}`))].join(', ');
 }
 
 function persistNodes(
@@ -146,32 +180,4 @@ function persistNodes(
   loaded: LoadedSettings,
 ): Promise<Persisted[]> {
   return persist(servers, facts.nodes, plans, target, loaded.values.stateDir);
-}
-
-/**
- * Into the installation's audit log. Best effort: the server may be too full, or a replica, and the
- * change is made by now.
- */
-async function note(
-  client: RedisClient,
-  loaded: LoadedSettings,
-  action: string,
-  target: string,
-  plans: readonly NodeChanges[],
-  ok: boolean,
-): Promise<void> {
-  const changes = plans
-    .flatMap((plan) => plan.changes)
-    .map(({ name, from, to }) => `${name} ${from} -> ${to}`);
-  const detail = [...new Set(changes)].join(', ');
-  const result = ok ? 'set and read back' : 'set, and read back as something else';
-  await writeAudit(client, loaded.values.prefix, {
-    who: systemUser(),
-    host: hostname(),
-    action,
-    target,
-    detail,
-    result,
-    ok,
-  }).catch(() => undefined);
 }

@@ -1,14 +1,13 @@
-import { hostname } from 'node:os';
 import type { LoadedSettings } from '../../config/load.js';
 import { InferError } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
-import { systemUser } from '../../core/system-user.js';
-import { writeAudit } from '../../queue/audit.js';
+import { changeServer } from '../../operations/change-server.js';
+import type { Operation } from '../../operations/operation.js';
 import type { AclRole } from '../../redis/acl.js';
 import { parseRedisUrl } from '../../redis/address.js';
 import { allNodes } from '../../redis/server-config.js';
 import { aclFileLine, aclUser, createUser, saveUsers, setUserLine } from '../../tune/acl-user.js';
-import { withServer } from '../../tune/open-server.js';
+import type { OpenServer } from '../../tune/open-server.js';
 
 /** The JSON of `infer redis-tune acl`. */
 export interface AclJson {
@@ -51,32 +50,34 @@ export function describeUser(loaded: LoadedSettings, wish: UserWish, readOnlyKey
   };
 }
 
-/** Makes the user on every server of the Redis at hand, replicas of a Cluster among them. */
-export function makeUser(loaded: LoadedSettings, wish: UserWish): Promise<AclJson> {
-  return withServer(loaded, 'broker', undefined, async ({ client, facts, target }) => {
-    const oldest = Math.min(...facts.nodes.map(({ info }) => Number.parseInt(info.version, 10) || 7));
-    const described = describeUser(loaded, wish, oldest >= 7);
-    const { prefix } = loaded.values;
-    const { db } = parseRedisUrl(target.url);
-    const user = aclUser({ ...wish, prefix, db, readOnlyKeys: oldest >= 7 });
-    const servers = allNodes(client);
-    await createUser(servers, user, wish.replace);
-    const reason = wish.persist ? await saveUsers(servers) : undefined;
-    await writeAudit(client, prefix, {
-      who: systemUser(),
-      host: hostname(),
-      action: 'redis-tune acl',
-      target: wish.name,
-      detail: `role ${wish.role}${wish.replace ? ', replaced' : ''}`,
-      result: 'made',
-      ok: true,
-    }).catch(() => undefined);
-    return {
-      ...described,
-      applied: true,
-      persisted: wish.persist ? reason === undefined : null,
-      reason: reason ?? null,
-    };
+/** Making the user on every server of the Redis at hand, replicas of a Cluster among them. */
+export function userChange(
+  { client, facts, target }: OpenServer,
+  loaded: LoadedSettings,
+  wish: UserWish,
+): Operation<null, AclJson> {
+  return changeServer({
+    action: 'redis-tune acl',
+    target: wish.name,
+    detail: `role ${wish.role}${wish.replace ? ', replaced' : ''}`,
+    needsConsent: false,
+    changed: ({ persisted }) => ({ what: 'user', count: 1, verified: true, persisted }),
+    change: async () => {
+      const oldest = Math.min(...facts.nodes.map(({ info }) => Number.parseInt(info.version, 10) || 7));
+      const described = describeUser(loaded, wish, oldest >= 7);
+      const { prefix } = loaded.values;
+      const { db } = parseRedisUrl(target.url);
+      const user = aclUser({ ...wish, prefix, db, readOnlyKeys: oldest >= 7 });
+      const servers = allNodes(client);
+      await createUser(servers, user, wish.replace);
+      const reason = wish.persist ? await saveUsers(servers) : undefined;
+      return {
+        ...described,
+        applied: true,
+        persisted: wish.persist ? reason === undefined : null,
+        reason: reason ?? null,
+      };
+    },
   });
 }
 

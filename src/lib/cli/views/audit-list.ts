@@ -1,6 +1,9 @@
+import { count } from '../../core/counts.js';
 import type { AuditEntry } from '../../queue/audit.js';
 import type { ListView } from '../output/list-format.js';
 import { isoTime } from './job-lists.js';
+
+const FORMATS = { partial: 'yellow', failed: 'red' } as const;
 
 /** Steering actions, newest first. */
 export const auditList: ListView<AuditEntry> = {
@@ -8,10 +11,20 @@ export const auditList: ListView<AuditEntry> = {
     { title: 'WHEN', cell: ({ at }) => isoTime(at) },
     { title: 'WHO', cell: ({ who }) => who },
     { title: 'HOST', wide: true, cell: ({ host }) => host },
+    { title: 'CHANNEL', wide: true, cell: ({ channel }) => channel },
     { title: 'ACTION', cell: ({ action }) => action },
     { title: 'TARGET', cell: ({ target }) => target },
     { title: 'DETAIL', optional: true, cell: ({ detail }) => detail || '-' },
-    { title: 'RESULT', cell: ({ ok, result }) => (ok ? result : { text: result, format: 'red' }) },
+    {
+      title: 'COUNT',
+      wide: true,
+      align: 'right',
+      cell: ({ count: changed }) => (changed === null ? '-' : count(changed)),
+    },
+    {
+      title: 'RESULT',
+      cell: ({ outcome, result }) => (outcome === 'ok' ? result : { text: result, format: FORMATS[outcome] }),
+    },
   ],
   name: ({ action, target }) => `${action} ${target}`,
   empty: 'nothing was steered, as far as the log goes back',

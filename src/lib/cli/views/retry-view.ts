@@ -1,9 +1,9 @@
 import { count, plural } from '../../core/counts.js';
 import { printable } from '../../core/printable.js';
 import { formatDuration } from '../../core/units.js';
+import type { RetryPreview } from '../../operations/retry-jobs.js';
 import { renderList } from '../output/list-format.js';
 import type { Layout } from '../output/text.js';
-import type { RetryPreview } from '../retry-failed.js';
 import { failedList } from './job-lists.js';
 
 /** `infer retry --dry-run`: how many jobs would run again, by queue, and the first of them. */

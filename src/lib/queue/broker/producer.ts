@@ -1,16 +1,15 @@
 import type { JobsOptions, Queue } from 'bullmq';
 import type { Clock } from '../../core/clock.js';
 import type { InferError } from '../../core/errors.js';
-import { checkTimeLimit, chunkId, toBullPriority } from '../../core/job.js';
+import { toBullPriority } from '../../core/job.js';
 import { BulkWrites } from '../../redis/bulk-writes.js';
 import { SizeRefused } from '../../redis/size-limits.js';
 import type { RedisClient } from '../../redis/types.js';
 import { worded } from '../../redis/worded.js';
-import { damageOfJob, nameDamage, notRepairable } from '../damage.js';
+import { nameDamage } from '../damage.js';
 import { INLINE_INPUT_BYTES, jobName, toJobData } from '../job-data.js';
 import { inputKey } from '../keys.js';
 import { QueueScripts } from '../lua/script-client.js';
-import { queueOfChunk } from '../read/reader.js';
 import { registerQueues } from '../registry.js';
 import { reroute } from '../routes.js';
 import type { GroupRecord, JobSpec, NewJob, SubmittedJob } from '../types.js';
@@ -20,6 +19,7 @@ import { noteUse, onLoss } from './data-watch.js';
 import { expireDue } from './deadlines.js';
 import { GroupLife } from './group-life.js';
 import { openQueue } from './open-queue.js';
+import { JobSteering, type Paging } from './steer-jobs.js';
 import { asInferError, inputTooLarge, resultTooLarge } from './too-large.js';
 import { untilLoaded } from './unloaded.js';
 
@@ -31,9 +31,6 @@ const JOB_BYTES = 1024;
 /** How long a queue's name counts as known to Redis. */
 const REGISTER_EVERY_MS = 10_000;
 
-/** Jobs put back in one script: about 5 ms of Redis time. */
-const RETRY_BATCH = 200;
-
 /** The submitting side: BullMQ adds the jobs, our keys carry what is too large to ride along. */
 export class Producer {
   private readonly queues = new Map<string, Promise<Queue>>();
@@ -43,6 +40,7 @@ export class Producer {
   private readonly admission: Admission;
   private readonly arrivals: Arrivals;
   private readonly bulk: BulkWrites;
+  private readonly steering: JobSteering;
 
   constructor(
     private readonly client: RedisClient,
@@ -52,6 +50,7 @@ export class Producer {
     this.admission = new Admission(client, clock);
     this.bulk = new BulkWrites(client);
     this.arrivals = new Arrivals(client, prefix, clock);
+    this.steering = new JobSteering(client, prefix, (queue) => this.scriptsOf(queue), this.arrivals);
     onLoss(client, () => void this.registerAgain().catch(() => undefined));
   }
 
@@ -172,29 +171,13 @@ export class Producer {
    * Cancels a job; undefined when it is unknown. `active` means its worker was asked and has not
    * answered yet.
    */
-  async cancel(queue: string, id: string): Promise<string | undefined> {
-    const message = 'cancelled on request';
-    const failure = { code: 'CANCELLED', message };
-    const state = await worded(
-      this.client,
-      this.scriptsOf(queue).run('inferCancel', id, JSON.stringify(failure), message, 3600),
-    );
-    return typeof state === 'string' ? state : undefined;
+  cancel(queue: string, id: string): Promise<string | undefined> {
+    return this.steering.cancel(queue, id);
   }
 
   /** Cancels the chunks of a group that have not ended; answers how many of each state there are. */
-  async cancelGroup(group: GroupRecord): Promise<Record<string, number>> {
-    const states: Record<string, number> = {};
-    const orphan = await this.groups.cancel(group.queue, group.id);
-    for (let index = 0; index < group.jobs; index++) {
-      const state = (await this.cancel(queueOfChunk(group, index), chunkId(group.id, index))) ?? 'unknown';
-      states[state] = (states[state] ?? 0) + 1;
-    }
-    if (orphan) {
-      const { queue, id, rows, jobs } = group;
-      await this.groups.end(queue, id, '', { rows, jobs, missing: states.unknown ?? 0 });
-    }
-    return states;
+  cancelGroup(group: GroupRecord, paging: Paging = {}): Promise<Record<string, number>> {
+    return this.steering.cancelGroup(group, this.groups, paging);
   }
 
   /**
@@ -203,43 +186,23 @@ export class Producer {
    * @param timeLimitMs their time limit from now on [the one they have]
    * @throws InferError TIME_LIMIT_RANGE (exit 2); JOB_DAMAGED (exit 1) for one job that cannot be repaired.
    */
-  async retry(queue: string, ids: readonly string[], timeLimitMs?: number): Promise<number> {
-    const limit = timeLimitMs === undefined ? '' : checkTimeLimit(timeLimitMs);
-    let retried = 0;
-    for (let from = 0; from < ids.length; from += RETRY_BATCH) {
-      const batch = ids.slice(from, from + RETRY_BATCH);
-      const reply = (await this.scriptsOf(queue).run('inferRetry', limit, ...batch)) as number[];
-      retried += reply.filter((one) => one === 1).length;
-      const [damaged] = reply.flatMap((one, i) => (one === -2 ? [batch[i] as string] : []));
-      if (damaged !== undefined && ids.length === 1) throw await this.beyondRepair(queue, damaged);
-    }
-    this.arrivals.add(queue, retried);
-    return retried;
+  retry(queue: string, ids: readonly string[], timeLimitMs?: number): Promise<number> {
+    return this.steering.retry(queue, ids, timeLimitMs);
   }
 
-  private async beyondRepair(queue: string, id: string): Promise<InferError> {
-    const known = await damageOfJob(this.client, this.prefix, queue, id);
-    return notRepairable(id, known?.what ?? 'its record cannot be read');
+  /** The same of many jobs, which passes over what cannot be repaired. */
+  async retryAll(queue: string, ids: readonly string[], timeLimitMs?: number): Promise<number> {
+    return (await this.steering.retryAll(queue, ids, timeLimitMs)).retried;
   }
 
   /** The failed chunks of a group; answers how many. */
-  async retryGroup(group: GroupRecord, timeLimitMs?: number): Promise<number> {
-    const byQueue = new Map<string, string[]>();
-    for (let index = 0; index < group.jobs; index++) {
-      const queue = queueOfChunk(group, index);
-      const ids = byQueue.get(queue) ?? [];
-      ids.push(chunkId(group.id, index));
-      byQueue.set(queue, ids);
-    }
-    let retried = 0;
-    for (const [queue, ids] of byQueue) retried += await this.retry(queue, ids, timeLimitMs);
-    return retried;
+  retryGroup(group: GroupRecord, timeLimitMs?: number, paging: Paging = {}): Promise<number> {
+    return this.steering.retryGroup(group, timeLimitMs, paging);
   }
 
   /** Every job that is in the failed set now, oldest failure first. */
-  async retryFailed(queue: string, timeLimitMs?: number): Promise<number> {
-    const ids = await this.client.zrange(`${this.scriptsOf(queue).base}failed`, '0', '-1');
-    return this.retry(queue, ids, timeLimitMs);
+  retryFailed(queue: string, timeLimitMs?: number, paging: Paging = {}): Promise<number> {
+    return this.steering.retryFailed(queue, timeLimitMs, paging);
   }
 
   /** Pauses or resumes a queue: running jobs finish, nothing new starts. */

@@ -1,0 +1,53 @@
+import { hostname } from 'node:os';
+import type { Command } from '@oclif/core';
+import { messageOf } from '../core/errors.js';
+import { systemUser } from '../core/system-user.js';
+import type { Actor, Hands, Operation } from '../operations/operation.js';
+import { type Caller, perform } from '../operations/run.js';
+import type { PatienceMs } from '../redis/from-settings.js';
+import { withRedis } from '../redis/with-redis.js';
+import { BaseCommand } from './base-command.js';
+import { settingFlags } from './flags.js';
+import { OperationProgress } from './operation-progress.js';
+import { interruptible } from './signals.js';
+
+/** The flag of every command that changes a deployment: who is named in the audit log. */
+export const operatorFlags = settingFlags('operator');
+
+/** What commands share that change a deployment. */
+export abstract class OperatorCommand<T extends typeof Command> extends BaseCommand<T> {
+  /** Who types: `--as`, INFER_OPERATOR, or the user of this system. */
+  protected get actor(): Actor {
+    return { who: this.settings.operator ?? systemUser(), host: hostname(), channel: 'cli' };
+  }
+
+  /** Runs `work` on a connection of its own, until it is done or a signal stops it. */
+  protected withHands<R>(work: (hands: Hands) => Promise<R>, patience: PatienceMs = {}): Promise<R> {
+    const { actor } = this;
+    return interruptible((signal) =>
+      withRedis(this.loaded, (client, prefix) => work({ client, prefix, signal, actor }), patience),
+    );
+  }
+
+  /** Does it, with its entry in the audit log, and shows how far it has come. @param label of the bar */
+  protected async perform<Plan, Outcome, Preview>(
+    operation: Operation<Plan, Outcome, Preview>,
+    hands: Hands,
+    label: string,
+    more: Partial<Caller<Plan>> = {},
+  ): Promise<Outcome> {
+    const progress = new OperationProgress(this.progress, label);
+    const caller: Caller<Plan> = {
+      // Operations that need consent are given one.
+      consent: () => Promise.reject(new Error(`${operation.action} needs consent`)),
+      ...more,
+      report: progress.report,
+      onUnaudited: (error) => void this.warn(`the audit log has no entry of this: ${messageOf(error)}`),
+    };
+    try {
+      return await perform(operation, hands, caller);
+    } finally {
+      await progress.stop();
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { listWorkers } from '../queue/registry.js';
+import type { WorkerRecord } from '../queue/types.js';
+import type { Hands } from './operation.js';
+import type { WorkerOutcome } from './outcomes.js';
+
+const LOOK_MS = 100;
+
+/**
+ * Watches the register until workers that were told to end have ended (`gone`), or have come up again
+ * in the same process (`back`), or the time is over. Answers their outcomes with what became of them.
+ */
+export async function awaitWorkers(
+  outcomes: readonly WorkerOutcome[],
+  before: readonly WorkerRecord[],
+  until: 'gone' | 'back',
+  waitMs: number,
+  { client, prefix, signal }: Hands,
+): Promise<WorkerOutcome[]> {
+  const began = Date.now();
+  const ended = new Map<string, number>();
+  const told = outcomes.filter(({ state }) => state === 'ok').map(({ id }) => id);
+  for (;;) {
+    const now = await listWorkers(client, prefix);
+    for (const old of before.filter(({ id }) => told.includes(id) && !ended.has(id))) {
+      const fresh = now.find(({ host, pid, id }) => host === old.host && pid === old.pid && id !== old.id);
+      const gone = !now.some(({ id }) => id === old.id);
+      if (gone && (until === 'gone' || fresh !== undefined)) ended.set(old.id, Date.now() - began);
+    }
+    if (ended.size === told.length || Date.now() - began >= waitMs) break;
+    await delay(LOOK_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+  }
+  return outcomes.map((outcome): WorkerOutcome => {
+    if (outcome.state !== 'ok') return outcome;
+    const ms = ended.get(outcome.id);
+    return ms === undefined
+      ? { ...outcome, state: 'busy', waited: { until, ms: waitMs } }
+      : { ...outcome, waited: { until, ms } };
+  });
+}

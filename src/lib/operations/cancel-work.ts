@@ -1,0 +1,85 @@
+import { missing } from '../client/unknown-id.js';
+import { Producer } from '../queue/broker/producer.js';
+import { readGroup, readJob } from '../queue/read/reader.js';
+import type { GroupRecord } from '../queue/types.js';
+import { serverClock } from '../redis/server-clock.js';
+import { cancelledText } from './audit-text.js';
+import { findNamedJobs, groupsOf, type JobPlace } from './named-jobs.js';
+import type { Hands, Operation, Report } from './operation.js';
+import { type CancelledWork, isCancelled } from './outcomes.js';
+
+/** What is to be cancelled, and how many jobs of it have not ended. */
+export type CancelPlan = { open: number } & (
+  | { kind: 'job'; job: JobPlace }
+  | { kind: 'group'; group: GroupRecord }
+);
+
+/** Cancelling a job or a whole group, by its id. */
+export function cancelWork(id: string): Operation<CancelPlan, CancelledWork> {
+  return {
+    action: 'cancel',
+    target: id,
+    log: 'jobs',
+    needsConsent: () => false,
+    plan: (hands) => planOf(id, hands),
+    preview: async (plan) => plan,
+    act: async (plan, hands, report) => {
+      const producer = new Producer(hands.client, hands.prefix, serverClock(hands.client));
+      try {
+        return plan.kind === 'job'
+          ? await cancelJob(plan.job, plan.open, producer, hands)
+          : await cancelGroup(plan.group, plan.open, producer, hands, report);
+      } finally {
+        await producer.close();
+      }
+    },
+    summary: (outcome) => ({
+      count: outcome.jobs,
+      // Cancelled, or its workers were asked; else it had ended otherwise.
+      outcome: isCancelled(outcome) || outcome.jobs > 0 ? 'ok' : 'failed',
+      result: cancelledText(outcome),
+    }),
+  };
+}
+
+async function planOf(id: string, { client, prefix }: Hands): Promise<CancelPlan> {
+  const found = await findNamedJobs(client, prefix, [id]);
+  const [group] = groupsOf(found);
+  if (group !== undefined) {
+    return { kind: 'group', group, open: Math.max(0, group.jobs - group.jobsCompleted - group.jobsFailed) };
+  }
+  const [first] = found.named;
+  if (first?.kind !== 'job') throw await missing(client, prefix, id);
+  const record = await readJob(client, prefix, first.job.queue, id);
+  const ended = record !== undefined && !['waiting', 'delayed', 'active'].includes(record.state);
+  return { kind: 'job', job: first.job, open: ended ? 0 : 1 };
+}
+
+async function cancelJob(
+  { id, queue }: JobPlace,
+  open: number,
+  producer: Producer,
+  { client, prefix, signal }: Hands,
+): Promise<CancelledWork> {
+  signal.throwIfAborted();
+  const state = await producer.cancel(queue, id);
+  if (state === undefined) throw await missing(client, prefix, id, { queue });
+  return { id, kind: 'job', queue, state, jobs: state === 'cancelled' || state === 'active' ? open : 0 };
+}
+
+async function cancelGroup(
+  group: GroupRecord,
+  open: number,
+  producer: Producer,
+  { client, prefix, signal }: Hands,
+  report: Report,
+): Promise<CancelledWork> {
+  const { id, queue } = group;
+  signal.throwIfAborted();
+  const onPage = (done: number, changed: number) =>
+    report({ kind: 'jobs', done, changed: Math.min(open, changed), total: group.jobs });
+  const { cancelled = 0, active = 0 } = await producer.cancelGroup(group, { signal, onPage });
+  const after = await readGroup(client, prefix, queue, id);
+  if (after === undefined) throw await missing(client, prefix, id, { queue });
+  return { id, kind: 'group', queue, state: after.state, jobs: Math.min(open, cancelled + active) };
+}

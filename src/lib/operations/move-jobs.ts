@@ -1,0 +1,77 @@
+import { checkQueueName } from '../core/job.js';
+import { type MoveOutcome, Mover } from '../queue/broker/move.js';
+import { readJob } from '../queue/read/reader.js';
+import { listWorkers } from '../queue/registry.js';
+import { movedText } from './audit-text.js';
+import { findNamedJobs, type JobPlace, type NamedJobs, pagesOf } from './named-jobs.js';
+import type { Hands, Operation } from './operation.js';
+import { isMoved, type JobRow, type MovedJobs, tally } from './outcomes.js';
+
+export interface MovePlan {
+  to: string;
+  jobs: NamedJobs;
+  /** Some live worker serves the queue that they go to. */
+  served: boolean;
+}
+
+/** Moving jobs that wait, named by their ids or that of their group, to another queue. */
+export function moveJobs(ids: readonly string[], queue: string): Operation<MovePlan, MovedJobs, MovedJobs> {
+  const to = checkQueueName(queue);
+  return {
+    action: 'move',
+    target: ids.join(' '),
+    detail: `to ${to}`,
+    needsConsent: ({ jobs }) => jobs.total > 1,
+    plan: async ({ client, prefix }) => {
+      const jobs = await findNamedJobs(client, prefix, ids);
+      const workers = await listWorkers(client, prefix);
+      return { to, jobs, served: workers.some((worker) => worker.queues.includes(to)) };
+    },
+    preview: async ({ jobs }, hands) => {
+      const rows: MovedJobs['jobs'] = [];
+      for (const page of pagesOf(jobs)) {
+        hands.signal.throwIfAborted();
+        rows.push(...(await Promise.all(page.map((job) => foreseen(hands, job, to)))));
+      }
+      return { to, jobs: rows };
+    },
+    act: async ({ jobs }, { client, prefix, signal }, report) => {
+      const mover = new Mover(client, prefix, to);
+      const rows: MovedJobs['jobs'] = [];
+      let changed = 0;
+      for (const page of pagesOf(jobs)) {
+        for (const { id, queue: from } of page) {
+          // Between two jobs, never within one.
+          signal.throwIfAborted();
+          const outcome = await mover.move(id, from);
+          if (outcome === 'moved') changed += 1;
+          rows.push({ id, queue: outcome === 'moved' ? to : from, outcome });
+          report({ kind: 'jobs', done: rows.length, changed, total: jobs.total });
+        }
+      }
+      return { to, jobs: rows };
+    },
+    summary: (moved) => ({
+      count: moved.jobs.filter(({ outcome }) => outcome === 'moved').length,
+      outcome: tally(moved.jobs, isMoved).outcome,
+      result: movedText(moved),
+    }),
+  };
+}
+
+async function foreseen(
+  { client, prefix }: Hands,
+  { id, queue }: JobPlace,
+  to: string,
+): Promise<JobRow<MoveOutcome>> {
+  if (queue === to) return { id, queue, outcome: 'same queue' };
+  const [record, other] = await Promise.all([
+    readJob(client, prefix, queue, id),
+    readJob(client, prefix, to, id),
+  ]);
+  if (record === undefined) return { id, queue, outcome: 'unknown' };
+  if (record.state !== 'waiting' && record.state !== 'delayed') return { id, queue, outcome: 'not waiting' };
+  if (other !== undefined) return { id, queue, outcome: 'id taken' };
+  const stuck = record.group !== undefined && client.isCluster;
+  return { id, queue, outcome: stuck ? 'chunk in a Cluster' : 'moved' };
+}

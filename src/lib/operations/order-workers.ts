@@ -1,0 +1,110 @@
+import { plural } from '../core/counts.js';
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import { findWorkers } from '../deployment/find-workers.js';
+import { askWorkers, type ControlAnswer, type Order } from '../queue/broker/control.js';
+import { listWorkers } from '../queue/registry.js';
+import type { WorkerRecord } from '../queue/types.js';
+import { closeClient, connectLike } from '../redis/connect.js';
+import { orderedText } from './audit-text.js';
+import { awaitWorkers } from './await-workers.js';
+import type { Hands, Operation, Report } from './operation.js';
+import type { OrderedWorkers, WorkerOutcome } from './outcomes.js';
+
+export interface OrderOptions {
+  /** Longest silence in ms. */
+  timeoutMs: number;
+  /** Whether a person must agree: it interrupts work. */
+  needsConsent?: boolean | undefined;
+  /** Its further words, for the audit log. */
+  detail?: string | undefined;
+  /** Wait so many ms until they are gone, or back. */
+  wait?: { until: 'gone' | 'back'; ms: number | undefined } | undefined;
+}
+
+/**
+ * An order to workers; a dry run asks them what they would do.
+ * @param addresses names, ids, hosts or patterns, as typed: `gpu-1`, `gpu-*,cpu-3`
+ */
+export function orderWorkers(
+  order: Order,
+  addresses: string,
+  options: OrderOptions,
+): Operation<readonly WorkerRecord[], OrderedWorkers, OrderedWorkers> {
+  return {
+    action: order.verb,
+    target: addresses,
+    detail: options.detail,
+    needsConsent: () => options.needsConsent === true,
+    plan: async ({ client, prefix }) => {
+      const live = await listWorkers(client, prefix);
+      return findWorkers(
+        live,
+        addresses.split(',').filter((one) => one !== ''),
+      );
+    },
+    preview: async (workers, hands, report) => ({
+      order,
+      workers: await ask(order, true, workers, options.timeoutMs, hands, report),
+    }),
+    act: async (workers, hands, report) => {
+      const answers = await ask(order, false, workers, options.timeoutMs, hands, report);
+      const { wait } = options;
+      if (wait?.ms === undefined) return { order, workers: answers };
+      report({ kind: 'awaiting', workers: workers.length, until: wait.until });
+      return { order, workers: await awaitWorkers(answers, workers, wait.until, wait.ms, hands) };
+    },
+    summary: (ordered) => {
+      const told = ordered.workers.filter(({ state }) => state === 'ok' || state === 'busy').length;
+      return {
+        count: told,
+        outcome: told === ordered.workers.length ? 'ok' : told === 0 ? 'failed' : 'partial',
+        result: orderedText(ordered),
+      };
+    },
+  };
+}
+
+/** Sends the order and gathers the answers. @throws InferError NO_ANSWER (69) when no worker answered. */
+async function ask(
+  order: Order,
+  dryRun: boolean,
+  workers: readonly WorkerRecord[],
+  timeoutMs: number,
+  { client, prefix, signal, actor }: Hands,
+  report: Report,
+): Promise<WorkerOutcome[]> {
+  report({ kind: 'asking', workers: workers.length });
+  const nameOf = new Map(workers.map(({ id, name }) => [id, name]));
+  const onAnswer = ({ worker, working, text }: ControlAnswer) => {
+    if (working === true) report({ kind: 'working', worker: nameOf.get(worker) ?? worker, text });
+  };
+  const blocking = await connectLike(client, 'blocking');
+  let answers: Map<string, ControlAnswer>;
+  try {
+    const ids = workers.map(({ id }) => id);
+    const request = { order, dryRun, who: actor.who };
+    answers = await askWorkers(client, blocking, prefix, ids, request, { timeoutMs, signal, onAnswer });
+  } finally {
+    await closeClient(blocking);
+  }
+  if (answers.size === 0) throw noAnswer(workers);
+  return workers.map(({ id, name, host }): WorkerOutcome => {
+    const answer = answers.get(id);
+    if (answer === undefined) return { id, name, host, state: 'silent', said: '', silentMs: timeoutMs };
+    const { ok, text, code, hint } = answer;
+    return { id, name, host, state: ok ? 'ok' : 'refused', said: text, code, hint };
+  });
+}
+
+function noAnswer(workers: readonly WorkerRecord[]): InferError {
+  const names = workers.map(({ name }) => name).join(', ');
+  return new InferError(
+    'NO_ANSWER',
+    `${plural(workers.length, 'worker')} addressed, and none answered: ${names}`,
+    {
+      hint: 'a worker that hangs is forgotten after 15 s and its jobs run elsewhere; -t 30s waits longer',
+      exitCode: ExitCode.Unavailable,
+    },
+  );
+}

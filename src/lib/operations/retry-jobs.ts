@@ -1,0 +1,169 @@
+import { refuseUnknownNames } from '../deployment/known-names.js';
+import { Producer } from '../queue/broker/producer.js';
+import type { JobFilter } from '../queue/read/job-filter.js';
+import { type JobPage, scanJobs } from '../queue/read/job-list.js';
+import { readJob } from '../queue/read/reader.js';
+import type { JobRecord } from '../queue/types.js';
+import { serverClock, serverNow } from '../redis/server-clock.js';
+import { retriedText, sumOf } from './audit-text.js';
+import { byQueue, findNamedJobs, type NamedJobs, pagesOf } from './named-jobs.js';
+import type { Hands, Operation, Report } from './operation.js';
+import type { RetriedJobs } from './outcomes.js';
+
+/** The failed jobs that are meant: all that a filter fits, or what an id names. */
+export type RetryWish = { filter: JobFilter; detail: string } | { id: string };
+
+export interface RetryPlan {
+  meant: { named: NamedJobs } | { filter: JobFilter };
+  /** Jobs that failed from here on are not meant: milliseconds since the epoch, by Redis's clock. */
+  until: number;
+}
+
+/** What a retry would run again. */
+export interface RetryPreview {
+  /** Jobs by queue. */
+  counts: Record<string, number>;
+  /** The first of them. */
+  jobs: JobRecord[];
+}
+
+const PAGE = 1000;
+/** Jobs that a dry run names; all are counted. */
+const JOBS_NAMED = 20;
+
+/**
+ * Puts failed jobs back to waiting, a page at a time, oldest failure first. One that fails again meanwhile is not met
+ * again, and one that is retried or forgotten by others is not counted.
+ * @param timeLimitMs their time limit from now on [the one they have]
+ */
+export function retryJobs(
+  wish: RetryWish,
+  timeLimitMs: number | undefined,
+): Operation<RetryPlan, RetriedJobs, RetryPreview> {
+  return {
+    action: 'retry',
+    target: 'id' in wish ? wish.id : (wish.filter.queues?.join(' ') ?? 'all queues'),
+    detail: 'id' in wish ? '' : wish.detail,
+    log: 'id' in wish ? 'jobs' : 'operators',
+    needsConsent: () => false,
+    plan: async ({ client, prefix }) => {
+      // A job that failed in this millisecond is meant.
+      const until = (await serverNow(client)) + 1;
+      if ('id' in wish) return { meant: { named: await findNamedJobs(client, prefix, [wish.id]) }, until };
+      return { meant: { filter: wish.filter }, until };
+    },
+    preview: async (plan, hands) => {
+      const counts = startCounts(plan);
+      const jobs: JobRecord[] = [];
+      for await (const page of failedPages(plan, hands)) {
+        for (const job of page) {
+          counts[job.queue] = (counts[job.queue] ?? 0) + 1;
+          if (jobs.length < JOBS_NAMED) jobs.push(job);
+        }
+      }
+      if (sumOf(counts) === 0) await refuseNames(plan, hands);
+      return { counts, jobs };
+    },
+    act: async (plan, hands, report) => {
+      const { client, prefix } = hands;
+      const producer = new Producer(client, prefix, serverClock(client));
+      try {
+        const retried =
+          'named' in plan.meant
+            ? await retryNamed(plan.meant.named, timeLimitMs, producer, hands, report)
+            : await retryMeant(plan, timeLimitMs, producer, hands, report);
+        return { retried, jobs: sumOf(retried) };
+      } finally {
+        await producer.close();
+      }
+    },
+    summary: (outcome) => ({
+      count: outcome.jobs,
+      // A job that was named and has not failed; a filter may well fit none.
+      outcome: outcome.jobs === 0 && 'id' in wish ? 'failed' : 'ok',
+      result: retriedText(outcome),
+    }),
+  };
+}
+
+async function retryNamed(
+  named: NamedJobs,
+  timeLimitMs: number | undefined,
+  producer: Producer,
+  { signal }: Hands,
+  report: Report,
+): Promise<Record<string, number>> {
+  const [first] = named.named;
+  if (first === undefined) return {};
+  signal.throwIfAborted();
+  if (first.kind === 'job') {
+    const { id, queue } = first.job;
+    return { [queue]: await producer.retry(queue, [id], timeLimitMs) };
+  }
+  const onPage = (done: number, changed: number) =>
+    report({ kind: 'jobs', done, changed, total: named.total });
+  return { [first.group.queue]: await producer.retryGroup(first.group, timeLimitMs, { signal, onPage }) };
+}
+
+async function retryMeant(
+  plan: RetryPlan,
+  timeLimitMs: number | undefined,
+  producer: Producer,
+  hands: Hands,
+  report: Report,
+): Promise<Record<string, number>> {
+  const retried = startCounts(plan);
+  let looked = 0;
+  let last: JobRecord | undefined;
+  for await (const page of failedPages(plan, hands)) {
+    looked += page.length;
+    last = page[0] ?? last;
+    for (const [queue, ids] of byQueue(page)) {
+      retried[queue] = (retried[queue] ?? 0) + (await producer.retryAll(queue, ids, timeLimitMs));
+    }
+    report({ kind: 'jobs', done: looked, changed: sumOf(retried), total: undefined });
+  }
+  if (looked === 0) await refuseNames(plan, hands);
+  // The only one that is meant, and it could not be put back: the caller is told why.
+  if (looked === 1 && last !== undefined && sumOf(retried) === 0) {
+    await producer.retry(last.queue, [last.id], timeLimitMs);
+  }
+  return retried;
+}
+
+/** The failed jobs that are meant, page by page; those that a filter means come oldest failure first. */
+async function* failedPages(
+  { meant, until }: RetryPlan,
+  { client, prefix, signal }: Hands,
+): AsyncGenerator<JobRecord[]> {
+  if ('named' in meant) {
+    for (const places of pagesOf(meant.named)) {
+      signal.throwIfAborted();
+      const page = await Promise.all(places.map(({ id, queue }) => readJob(client, prefix, queue, id)));
+      yield page.filter((job) => job !== undefined).filter(({ state }) => state === 'failed');
+    }
+    return;
+  }
+  // By the index: a job that fails again lies behind this moment, however fast it fails.
+  const filter = { ...meant.filter, olderThanMs: meant.filter.olderThanMs ?? 0 };
+  let page: JobPage | undefined;
+  do {
+    signal.throwIfAborted();
+    const options = { limit: PAGE, cursor: page?.next, reverse: true, now: until };
+    page = await scanJobs(client, prefix, filter, options);
+    yield page.jobs;
+  } while (page.next !== undefined);
+}
+
+/** The queues that were named, each with no job yet. */
+function startCounts({ meant }: RetryPlan): Record<string, number> {
+  if ('filter' in meant) return Object.fromEntries((meant.filter.queues ?? []).map((queue) => [queue, 0]));
+  return Object.fromEntries(
+    meant.named.named.map((one) => [one.kind === 'job' ? one.job.queue : one.group.queue, 0]),
+  );
+}
+
+/** @throws InferError QUEUE_UNKNOWN, MODEL_UNKNOWN, WORKER_UNKNOWN (66) for a name that is not known. */
+async function refuseNames({ meant }: RetryPlan, { client, prefix }: Hands): Promise<void> {
+  if ('filter' in meant) await refuseUnknownNames(client, prefix, meant.filter);
+}

@@ -1,0 +1,186 @@
+import { InferError } from '../core/errors.js';
+import { ExitCode } from '../core/exit-codes.js';
+import type { JobState } from '../core/job.js';
+import { refuseUnknownNames } from '../deployment/known-names.js';
+import { Producer } from '../queue/broker/producer.js';
+import type { JobFilter } from '../queue/read/job-filter.js';
+import { type JobPage, scanJobs } from '../queue/read/job-list.js';
+import { readJob } from '../queue/read/reader.js';
+import type { JobRecord } from '../queue/types.js';
+import { serverClock, serverNow } from '../redis/server-clock.js';
+import { worded } from '../redis/worded.js';
+import { revokedText } from './audit-text.js';
+import { findNamedJobs, type JobPlace, type NamedJobs, pagesOf } from './named-jobs.js';
+import type { Hands, Operation, Report } from './operation.js';
+import type { RevokedJobs } from './outcomes.js';
+
+/** Jobs that are to be cancelled: those with these ids, or all that a filter means. */
+export type RevokeWish = { ids: readonly string[] } | { filter: JobFilter; detail: string };
+
+export interface RevokePlan {
+  meant: { named: NamedJobs } | { filter: JobFilter };
+  /** Milliseconds since the epoch, by Redis's clock: what is submitted later is not meant. */
+  at: number;
+  /** Jobs that can be cancelled, in all and by state. */
+  jobs: number;
+  byState: Partial<Record<JobState, number>>;
+  /** Of those named, how many have ended. */
+  ended: number;
+}
+
+/** Records of a page. */
+const PAGE = 1000;
+/** Cancelled side by side: each is a short script of its own. */
+const TOGETHER = 100;
+/** Each pass leaves half of a list at most. */
+const MOST_PASSES = 20;
+const CANCELLABLE: readonly JobState[] = ['waiting', 'delayed', 'active'];
+
+/**
+ * Cancelling many jobs, a page at a time.
+ * @throws InferError REVOKE_ENDED (2) for states that cannot be cancelled any more.
+ */
+export function revokeJobs(wish: RevokeWish): Operation<RevokePlan, RevokedJobs> {
+  const filter = 'ids' in wish ? undefined : cancellable(wish.filter);
+  return {
+    action: 'revoke',
+    target: 'ids' in wish ? wish.ids.join(' ') : (filter?.queues?.join(' ') ?? 'all queues'),
+    detail: 'ids' in wish ? '' : wish.detail,
+    needsConsent: ({ jobs }) => jobs > 0,
+    plan: async (hands) => {
+      const { client, prefix } = hands;
+      if (filter !== undefined) await refuseUnknownNames(client, prefix, filter);
+      const at = await serverNow(client);
+      const meant =
+        'ids' in wish
+          ? { named: await findNamedJobs(client, prefix, wish.ids) }
+          : { filter: filter as JobFilter };
+      const byState: RevokePlan['byState'] = {};
+      let ended = 0;
+      const pages = 'named' in meant ? namedJobs(meant.named, hands) : scanned(meant.filter, at, hands);
+      for await (const jobs of pages) {
+        for (const { state } of jobs) {
+          if (CANCELLABLE.includes(state)) byState[state] = (byState[state] ?? 0) + 1;
+          else ended += 1;
+        }
+      }
+      const jobs = Object.values(byState).reduce((sum, n) => sum + n, 0);
+      return { meant, at, jobs, byState, ended };
+    },
+    preview: async (plan) => plan,
+    act: async (plan, hands, report) => {
+      const canceller = new Canceller(hands, plan.jobs, report);
+      try {
+        if ('named' in plan.meant) {
+          for await (const page of namedJobs(plan.meant.named, hands)) {
+            await canceller.cancel(page.filter(({ state }) => CANCELLABLE.includes(state)));
+          }
+        } else await cancelMeant(plan.meant.filter, plan.at, hands, canceller);
+      } finally {
+        await canceller.close();
+      }
+      const { cancelled, active } = canceller;
+      return { cancelled, active, ended: Math.max(0, plan.jobs - cancelled - active) };
+    },
+    summary: (outcome) => ({
+      count: outcome.cancelled + outcome.active,
+      outcome: 'ok',
+      result: revokedText(outcome),
+    }),
+  };
+}
+
+function cancellable(filter: JobFilter): JobFilter {
+  const states = filter.states.filter((state) => CANCELLABLE.includes(state));
+  if (states.length > 0) return { ...filter, states };
+  throw new InferError(
+    'REVOKE_ENDED',
+    `jobs that are ${filter.states.join(' or ')} have ended: they cannot be cancelled`,
+    {
+      hint: 'infer control purge QUEUE --state failed forgets them',
+      exitCode: ExitCode.Usage,
+    },
+  );
+}
+
+/** Those of the jobs named that are there, page by page. */
+async function* namedJobs(named: NamedJobs, { client, prefix, signal }: Hands): AsyncGenerator<JobRecord[]> {
+  for (const page of pagesOf(named)) {
+    signal.throwIfAborted();
+    const records = await Promise.all(page.map(({ id, queue }) => readJob(client, prefix, queue, id)));
+    yield records.filter((record) => record !== undefined);
+  }
+}
+
+/** Jobs that a filter meant at a moment, page by page. */
+async function* scanned(
+  filter: JobFilter,
+  at: number,
+  { client, prefix, signal }: Hands,
+  reverse = false,
+): AsyncGenerator<JobRecord[]> {
+  let page: JobPage | undefined;
+  do {
+    signal.throwIfAborted();
+    page = await scanJobs(client, prefix, filter, { limit: PAGE, cursor: page?.next, reverse, now: at });
+    yield page.jobs.filter(({ submittedAt }) => submittedAt <= at);
+  } while (page.next !== undefined);
+}
+
+/**
+ * Delayed jobs first, then waiting, then active ones: a job that moves on meanwhile is met where it goes. What waits is gone
+ * through until a pass finds none, since lists move up when jobs leave them. Jobs that run are as many as workers hold, so
+ * they are listed first and asked then.
+ */
+async function cancelMeant(filter: JobFilter, at: number, hands: Hands, canceller: Canceller): Promise<void> {
+  const waiting = { ...filter, states: filter.states.filter((state) => state !== 'active') };
+  if (waiting.states.length > 0) {
+    for (let pass = 0; pass < MOST_PASSES; pass++) {
+      const before = canceller.cancelled;
+      for await (const page of scanned(waiting, at, hands, true)) await canceller.cancel(page);
+      if (canceller.cancelled === before) break;
+    }
+  }
+  if (!filter.states.includes('active')) return;
+  const running: JobPlace[] = [];
+  for await (const page of scanned({ ...filter, states: ['active'] }, at, hands)) {
+    running.push(...page.map(({ id, queue }) => ({ id, queue })));
+  }
+  await canceller.cancel(running);
+}
+
+class Canceller {
+  cancelled = 0;
+  active = 0;
+  private done = 0;
+  private readonly producer: Producer;
+
+  constructor(
+    private readonly hands: Hands,
+    private readonly total: number,
+    private readonly report: Report,
+  ) {
+    this.producer = new Producer(hands.client, hands.prefix, serverClock(hands.client));
+  }
+
+  async cancel(jobs: readonly JobPlace[]): Promise<void> {
+    const { client, signal } = this.hands;
+    for (let from = 0; from < jobs.length; from += TOGETHER) {
+      signal.throwIfAborted();
+      const some = jobs.slice(from, from + TOGETHER);
+      const after = await worded(
+        client,
+        Promise.all(some.map(({ id, queue }) => this.producer.cancel(queue, id))),
+      );
+      this.cancelled += after.filter((state) => state === 'cancelled').length;
+      this.active += after.filter((state) => state === 'active').length;
+      this.done += some.length;
+      const changed = this.cancelled + this.active;
+      this.report({ kind: 'jobs', done: Math.min(this.done, this.total), changed, total: this.total });
+    }
+  }
+
+  close(): Promise<void> {
+    return this.producer.close();
+  }
+}

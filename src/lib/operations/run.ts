@@ -1,0 +1,102 @@
+import { InferError, messageOf } from '../core/errors.js';
+import { type NewAuditEntry, writeAudit } from '../queue/audit.js';
+import type { RedisClient } from '../redis/types.js';
+import { worded } from '../redis/worded.js';
+import type { Hands, Operation, Report, Summary } from './operation.js';
+
+/** What the caller of an operation adds to it. */
+export interface Caller<Plan> {
+  /** Told of the plan before anything is asked or done. */
+  onPlan?: ((plan: Plan) => void) | undefined;
+  /** Returns when the person agrees, and throws when not; called only where consent is needed. */
+  consent(plan: Plan): Promise<void>;
+  report?: Report | undefined;
+  /** Told when the audit log has no entry of what was done. */
+  onUnaudited(error: unknown): void;
+  /** Gives the Redis of the audit log, where it is not the one that is changed. */
+  withAuditLog?: ((write: (client: RedisClient) => Promise<void>) => Promise<void>) | undefined;
+}
+
+/**
+ * The one way to change a deployment: plans, asks for consent where it is needed, acts, and leaves one entry in the audit
+ * log, whatever comes of it. A refused consent leaves none, since nothing was begun. An entry that cannot be written
+ * undoes nothing; `onUnaudited` is told.
+ * @throws what planning, consent or acting throws, in words for people.
+ */
+export async function perform<Plan, Outcome, Preview>(
+  operation: Operation<Plan, Outcome, Preview>,
+  hands: Hands,
+  caller: Caller<Plan>,
+): Promise<Outcome> {
+  let done = 0;
+  let stage: Stage = 'planning';
+  const report: Report = (progress) => {
+    if (progress.kind === 'jobs') done = progress.changed ?? progress.done;
+    caller.report?.(progress);
+  };
+  let outcome: Outcome;
+  try {
+    const plan = await worded(hands.client, operation.plan(hands));
+    caller.onPlan?.(plan);
+    if (operation.needsConsent(plan)) {
+      stage = 'asking';
+      await caller.consent(plan);
+    }
+    stage = 'acting';
+    outcome = await worded(hands.client, operation.act(plan, hands, report));
+  } catch (error) {
+    await noteFailure(operation, hands, caller, { error, done, stage });
+    throw error;
+  }
+  await note(operation, hands, caller, { ...operation.summary(outcome), code: null });
+  return outcome;
+}
+
+/** What the same would do; leaves no entry. */
+export async function preview<Plan, Outcome, Preview>(
+  operation: Operation<Plan, Outcome, Preview>,
+  hands: Hands,
+  caller: Pick<Caller<Plan>, 'onPlan' | 'report'> = {},
+): Promise<Preview> {
+  const plan = await worded(hands.client, operation.plan(hands));
+  caller.onPlan?.(plan);
+  const report: Report = (progress) => caller.report?.(progress);
+  return worded(hands.client, operation.preview(plan, hands, report));
+}
+
+type Stage = 'planning' | 'asking' | 'acting';
+
+/** Redis does not answer: to write an entry would only keep the caller waiting once more. */
+const AWAY = ['REDIS_UNREACHABLE', 'REDIS_TIMEOUT'];
+
+async function noteFailure<Plan, Outcome, Preview>(
+  operation: Operation<Plan, Outcome, Preview>,
+  hands: Hands,
+  caller: Caller<Plan>,
+  { error, done, stage }: { error: unknown; done: number; stage: Stage },
+): Promise<void> {
+  if (stage === 'asking') return;
+  const { signal } = hands;
+  const code = signal.aborted ? 'INTERRUPTED' : error instanceof InferError ? error.code : 'INTERNAL';
+  if (AWAY.includes(code)) {
+    if (stage === 'acting') caller.onUnaudited(error);
+    return;
+  }
+  const result = messageOf(signal.aborted ? signal.reason : error);
+  await note(operation, hands, caller, { count: done, outcome: 'failed', result, code });
+}
+
+async function note<Plan, Outcome, Preview>(
+  { action, target, detail = '', log }: Operation<Plan, Outcome, Preview>,
+  { client, prefix, actor }: Hands,
+  { onUnaudited, withAuditLog = (write) => write(client) }: Caller<Plan>,
+  result: Summary & Pick<NewAuditEntry, 'code'>,
+): Promise<void> {
+  const { who, host, channel } = actor;
+  const entry: NewAuditEntry = { who, host, channel, action, target, detail, ...result };
+  try {
+    await withAuditLog((redis) => worded(redis, writeAudit(redis, prefix, entry, log)));
+  } catch (error) {
+    onUnaudited(error);
+  }
+}

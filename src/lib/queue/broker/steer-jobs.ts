@@ -1,0 +1,144 @@
+import type { InferError } from '../../core/errors.js';
+import { checkTimeLimit, chunkId } from '../../core/job.js';
+import { serverNow } from '../../redis/server-clock.js';
+import type { RedisClient } from '../../redis/types.js';
+import { worded } from '../../redis/worded.js';
+import { damageOfJob, notRepairable } from '../damage.js';
+import type { QueueScripts } from '../lua/script-client.js';
+import { parseJobFilter } from '../read/job-filter.js';
+import { type Position, readStretch, stretchesOf } from '../read/job-index.js';
+import { queueOfChunk } from '../read/reader.js';
+import type { GroupRecord } from '../types.js';
+import type { Arrivals } from './arrivals.js';
+import type { GroupLife } from './group-life.js';
+
+/** Jobs put back in one script: about 5 ms of Redis time. */
+const RETRY_BATCH = 200;
+/** Cancelled side by side: each is a short script of its own. */
+const CANCEL_BATCH = 100;
+/** Seconds that the record of a cancelled job is kept. */
+const CANCELLED_TTL = 3600;
+
+/** Work on many jobs goes on page by page. */
+export interface Paging {
+  /** Ends it between two pages. */
+  signal?: AbortSignal | undefined;
+  /** After each page: how many jobs were looked at, and how many of them changed, in all. */
+  onPage?: ((done: number, changed: number) => void) | undefined;
+}
+
+/** Cancelling and retrying jobs and groups, for the `Producer` that owns these parts. */
+export class JobSteering {
+  constructor(
+    private readonly client: RedisClient,
+    private readonly prefix: string,
+    private readonly scriptsOf: (queue: string) => QueueScripts,
+    private readonly arrivals: Arrivals,
+  ) {}
+
+  async cancel(queue: string, id: string): Promise<string | undefined> {
+    const message = 'cancelled on request';
+    const failure = { code: 'CANCELLED', message };
+    const scripts = this.scriptsOf(queue);
+    const state = await worded(
+      this.client,
+      scripts.run('inferCancel', id, JSON.stringify(failure), message, CANCELLED_TTL),
+    );
+    return typeof state === 'string' ? state : undefined;
+  }
+
+  async cancelGroup(group: GroupRecord, groups: GroupLife, paging: Paging): Promise<Record<string, number>> {
+    const states: Record<string, number> = {};
+    const orphan = await groups.cancel(group.queue, group.id);
+    for (let from = 0; from < group.jobs; from += CANCEL_BATCH) {
+      paging.signal?.throwIfAborted();
+      const to = Math.min(group.jobs, from + CANCEL_BATCH);
+      const page = indexes(from, to).map((index) =>
+        this.cancel(queueOfChunk(group, index), chunkId(group.id, index)),
+      );
+      for (const state of await Promise.all(page)) {
+        states[state ?? 'unknown'] = (states[state ?? 'unknown'] ?? 0) + 1;
+      }
+      paging.onPage?.(to, (states.cancelled ?? 0) + (states.active ?? 0));
+    }
+    if (orphan) {
+      const { queue, id, rows, jobs } = group;
+      await groups.end(queue, id, '', { rows, jobs, missing: states.unknown ?? 0 });
+    }
+    return states;
+  }
+
+  async retry(queue: string, ids: readonly string[], timeLimitMs?: number): Promise<number> {
+    const { retried, damaged } = await this.retryAll(queue, ids, timeLimitMs);
+    const [id] = damaged;
+    if (id !== undefined && ids.length === 1) throw await this.beyondRepair(queue, id);
+    return retried;
+  }
+
+  async retryGroup(group: GroupRecord, timeLimitMs: number | undefined, paging: Paging): Promise<number> {
+    if (group.jobs === 1) return this.retry(queueOfChunk(group, 0), [chunkId(group.id, 0)], timeLimitMs);
+    let retried = 0;
+    for (let from = 0; from < group.jobs; from += RETRY_BATCH) {
+      paging.signal?.throwIfAborted();
+      const to = Math.min(group.jobs, from + RETRY_BATCH);
+      const byQueue = new Map<string, string[]>();
+      for (const index of indexes(from, to)) {
+        const queue = queueOfChunk(group, index);
+        byQueue.set(queue, [...(byQueue.get(queue) ?? []), chunkId(group.id, index)]);
+      }
+      for (const [queue, ids] of byQueue) {
+        retried += (await this.retryAll(queue, ids, timeLimitMs)).retried;
+      }
+      paging.onPage?.(to, retried);
+    }
+    return retried;
+  }
+
+  /** What fails while it goes on is not met again: it ended after the moment that this began. */
+  async retryFailed(queue: string, timeLimitMs: number | undefined, paging: Paging): Promise<number> {
+    const until = (await serverNow(this.client)) + 1;
+    const failed = { ...parseJobFilter({ queue: [queue], state: ['failed'] }), olderThanMs: 0 };
+    let [looked, retried] = [0, 0];
+    for (const stretch of stretchesOf(this.prefix, failed, [queue], until)) {
+      let position: Position | undefined;
+      for (let over = false; !over; ) {
+        paging.signal?.throwIfAborted();
+        const page = await readStretch(this.client, stretch, position, RETRY_BATCH, true);
+        const ids = page.entries.map(({ id }) => id);
+        if (ids.length > 0) retried += (await this.retryAll(queue, ids, timeLimitMs)).retried;
+        looked += ids.length;
+        paging.onPage?.(looked, retried);
+        position = page.entries.at(-1)?.position ?? position;
+        over = page.over;
+      }
+    }
+    return retried;
+  }
+
+  /** Puts back what has failed of these, and names those that are damaged beyond repair. */
+  async retryAll(
+    queue: string,
+    ids: readonly string[],
+    timeLimitMs?: number,
+  ): Promise<{ retried: number; damaged: string[] }> {
+    const limit = timeLimitMs === undefined ? '' : checkTimeLimit(timeLimitMs);
+    const damaged: string[] = [];
+    let retried = 0;
+    for (let from = 0; from < ids.length; from += RETRY_BATCH) {
+      const batch = ids.slice(from, from + RETRY_BATCH);
+      const reply = (await this.scriptsOf(queue).run('inferRetry', limit, ...batch)) as number[];
+      retried += reply.filter((one) => one === 1).length;
+      damaged.push(...batch.filter((_, i) => reply[i] === -2));
+    }
+    this.arrivals.add(queue, retried);
+    return { retried, damaged };
+  }
+
+  private async beyondRepair(queue: string, id: string): Promise<InferError> {
+    const known = await damageOfJob(this.client, this.prefix, queue, id);
+    return notRepairable(id, known?.what ?? 'its record cannot be read');
+  }
+}
+
+const indexes = (from: number, to: number): number[] =>
+  Array.from({ length: to - from }, (_, at) => from + at);

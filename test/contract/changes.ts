@@ -1,0 +1,61 @@
+import path from 'node:path';
+import type { SourceFile } from './house.js';
+import { withoutComments, withoutStrings } from './source.js';
+
+/** What changes jobs, queues, workers, servers or the audit log, by the file that has it. */
+const CHANGES: Readonly<Record<string, readonly string[]>> = {
+  'src/lib/queue/audit.ts': ['writeAudit'],
+  'src/lib/queue/broker/control.ts': ['askWorkers'],
+  'src/lib/queue/broker/move.ts': ['Mover'],
+  'src/lib/queue/broker/producer.ts': ['Producer'],
+  'src/lib/queue/broker/purge.ts': ['purge'],
+  'src/lib/queue/broker/repair.ts': ['repair'],
+  'src/lib/queue/broker/set-priority.ts': ['setPriority', 'setGroupPriority'],
+  'src/lib/queue/broker/steer-jobs.ts': ['JobSteering'],
+  'src/lib/tune/acl-user.ts': ['createUser', 'saveUsers'],
+  'src/lib/tune/apply.ts': ['applyPlans'],
+  'src/lib/tune/persist.ts': ['persist'],
+  'src/lib/tune/rollback.ts': ['rollBack'],
+};
+
+/** Methods of the client and the producer that steer; by their names alone, since no types are looked at. */
+const STEERING = /\.(cancel|cancelGroup|retry|retryAll|retryGroup|retryFailed|setPaused)\(/;
+
+/** Who may, and why. */
+const ALLOWED: Readonly<Record<string, string>> = {
+  'src/lib/operations/': 'each operation is performed with its entry in the audit log',
+  'src/lib/queue/': 'the functions themselves',
+  'src/lib/client/': 'the submitting side, which keeps entries by itself',
+  'src/lib/worker/': 'its retries are of runs',
+  'src/lib/bench/client-target.ts': 'jobs and queues of its own, which it measures',
+  'src/lib/tune/': 'the functions themselves',
+  'src/lib/cli/tune/change.ts': 'hands them to operations, as changes of the server',
+  'src/lib/cli/tune/make-user.ts': 'the same',
+};
+
+/** Every change of a deployment that goes past `operations/`, "path: what is wrong". */
+export function unauditedChanges(files: readonly SourceFile[]): string[] {
+  return files
+    .filter(({ path: file }) => file.startsWith('src/'))
+    .filter(({ path: file }) => !Object.keys(ALLOWED).some((allowed) => file.startsWith(allowed)))
+    .flatMap((file) =>
+      [...importedChanges(file), ...calledChanges(file)].map((what) => `${file.path}: ${what}`),
+    );
+}
+
+function importedChanges({ path: file, text }: SourceFile): string[] {
+  const statement = /(?:import|const|export)\s*\{([^}]*)\}\s*(?:from|=\s*await import\()\s*['"]([^'"]+)['"]/g;
+  return [...withoutComments(text).matchAll(statement)].flatMap(([, names = '', specifier = '']) => {
+    const target = path.posix.join(path.posix.dirname(file), specifier).replace(/\.js$/, '.ts');
+    const changes = CHANGES[target] ?? [];
+    const imported = names.split(',').map((name) => name.trim().split(/\s|:/)[0] as string);
+    return imported
+      .filter((name) => changes.includes(name))
+      .map((name) => `${name} of ${target} changes a deployment: call an operation`);
+  });
+}
+
+function calledChanges({ text }: SourceFile): string[] {
+  const method = STEERING.exec(withoutStrings(text))?.[1];
+  return method === undefined ? [] : [`.${method}() changes a deployment: call an operation`];
+}

@@ -1,0 +1,58 @@
+import { InferError } from '../../../src/lib/core/errors.js';
+import type { Actor, Hands, Operation, Progress } from '../../../src/lib/operations/operation.js';
+import { type Caller, perform } from '../../../src/lib/operations/run.js';
+import { type AuditEntry, readAudit } from '../../../src/lib/queue/audit.js';
+import { PREFIX, type QueueKit } from '../queue/queue-kit.js';
+
+export const ADA: Actor = { who: 'ada', host: 'desk-1', channel: 'http' };
+
+/** Who acts in a test, and what they were told. */
+export class Operator {
+  readonly progress: Progress[] = [];
+  readonly unaudited: unknown[] = [];
+  private readonly stop = new AbortController();
+
+  constructor(private readonly kit: QueueKit) {}
+
+  get hands(): Hands {
+    return { client: this.kit.client, prefix: PREFIX, signal: this.stop.signal, actor: ADA };
+  }
+
+  abort(): void {
+    this.stop.abort(new Error('stopped by SIGINT'));
+  }
+
+  perform<Plan, Outcome, Preview>(
+    operation: Operation<Plan, Outcome, Preview>,
+    more: Partial<Caller<Plan>> = {},
+  ): Promise<Outcome> {
+    return perform(operation, this.hands, {
+      consent: async () => undefined,
+      report: (progress) => void this.progress.push(progress),
+      onUnaudited: (error) => void this.unaudited.push(error),
+      ...more,
+    });
+  }
+
+  /** Says no when asked. */
+  refuse<Plan, Outcome, Preview>(operation: Operation<Plan, Outcome, Preview>): Promise<unknown> {
+    const consent = () => Promise.reject(new InferError('NOT_CONFIRMED', 'nothing was done'));
+    return this.perform(operation, { consent }).then(
+      () => 'done',
+      (error: unknown) => (error as InferError).code,
+    );
+  }
+
+  /** Runs it and answers its one entry. */
+  async entryOf(work: () => Promise<unknown>): Promise<AuditEntry> {
+    const before = await this.audit();
+    await work().catch(() => undefined);
+    const after = await this.audit();
+    if (after.length !== before.length + 1) throw new Error(`${after.length - before.length} entries`);
+    return after[0] as AuditEntry;
+  }
+
+  audit(): Promise<AuditEntry[]> {
+    return readAudit(this.kit.client, PREFIX, 1000);
+  }
+}
