@@ -10,6 +10,7 @@ import { FLOORS } from './house.js';
 const read = (file: string) => readFileSync(path.join(ROOT, file), 'utf8');
 const PAGES = [
   'README.md',
+  'CONTRIBUTING.md',
   'CHANGELOG.md',
   'bench/README.md',
   'models/digits/README.md',
@@ -118,6 +119,14 @@ describe.each(PAGES)('%s', (file) => {
     expect(named.filter((name) => !known.has(name))).toEqual([]);
   });
 
+  it('names no script of package.json that is not there', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const named = [...read(file).matchAll(/\bnpm (?:run ([\w:]+)|(test)\b)/g)].map(
+      ([, script, test]) => (script ?? test) as string,
+    );
+    expect(named.filter((name) => scripts[name] === undefined)).toEqual([]);
+  });
+
   it('names no exit code that there is not', () => {
     const codes: readonly number[] = Object.values(ExitCode);
     const named = [...read(file).matchAll(/\b[Ee]xit(?:s|ed)?(?: codes?)?:? (?:with )?(\d+)\b/g)];
@@ -159,16 +168,39 @@ function slug(heading: string): string {
 
 describe('these checks', () => {
   it('see the calls, and what is wrong with one', () => {
-    const typed = typedCalls('README.md').map((call) => call.join(' '));
+    const typed = typedCalls('docs/quickstart.md').map((call) => call.join(' '));
     // Behind a prompt, in front of `;`, with a comment after it, and plain.
     expect(typed).toContain('worker -Q realtime,batch');
-    expect(typed).toContain('result g1m824t2m40000zynwa1xk4f7a --output results.ndjson');
+    expect(typed).toContain('result g1m8h1qfg200072h7zbpydbwj3 --output results.ndjson');
     expect(typed).toContain('control set * concurrency 2');
-    expect(typed).toContain('inspect');
+    expect(typed).toContain('autoscale --queue realtime --threshold 50 --min 1 --max 4');
     expect(namedCalls('docs/cli.md').map((call) => call.join(' '))).toContain('redis status');
     expect(faults(['submit', 'a.json', '--prority', '9'])).toEqual(['--prority']);
     expect(faults(['redis', 'restart'])).toEqual(['no command redis']);
     expect(leads('README.md', 'docs/cli.md#exit-code')).toBe(false);
+  });
+});
+
+describe('README.md', () => {
+  const text = read('README.md');
+
+  it('fits in 150 lines: what is longer belongs in docs/', () => {
+    expect(text.trimEnd().split('\n').length).toBeLessThanOrEqual(150);
+  });
+
+  it('comes in the order in which a newcomer needs it', () => {
+    expect([...text.matchAll(/^## (.*)$/gm)].map(([, title]) => title)).toEqual([
+      'Install',
+      'Four commands',
+      'The library',
+      'Compared',
+      'More',
+    ]);
+  });
+
+  it('leads to every page of docs/', () => {
+    const pages = readdirSync(path.join(ROOT, 'docs')).filter((file) => file.endsWith('.md'));
+    expect(pages.filter((file) => !text.includes(`](docs/${file})`))).toEqual([]);
   });
 });
 
