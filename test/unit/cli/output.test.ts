@@ -86,6 +86,22 @@ describe('table', () => {
 });
 
 describe('colour and width', () => {
+  it.each([
+    ['plain text', 'ready', 5],
+    ['colours', '\u001b[31mred\u001b[0m', 3],
+    ['wide scripts', '漢字 한글', 9],
+    ['signs that are no emoji by themselves', '© ™ ⚠ ✓', 7],
+    ['emoji', '✅', 2],
+    ['signs that are asked to be emoji', '⚠\ufe0f1\ufe0f\u20e3', 4],
+    ['joined emoji', '👨\u200d👩\u200d👧', 2],
+    ['skin tones', '👍🏽', 2],
+    ['flags', '🇩🇪', 2],
+    ['combining marks', 'e\u0301', 1],
+    ['zero-width characters', 'a\u200bb', 2],
+  ])('counts the columns of %s as a terminal does', (_, text, columns) => {
+    expect(visibleWidth(text)).toBe(columns);
+  });
+
   it('is off in pipes and with --no-color, and next commands say so', () => {
     expect(painter(sink().stream, true)('red', 'x')).toBe('x');
     expect(painter(sink({ isTTY: true }).stream, false)('red', 'x')).toBe('x');

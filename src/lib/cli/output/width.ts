@@ -18,7 +18,8 @@ export function visibleWidth(line: string): number {
   for (const char of stripVTControlCharacters(line)) {
     let own = 0;
     if (char === AS_EMOJI) own = last === 1 ? 1 : 0;
-    else if (before !== JOINER && !NO_WIDTH.test(char)) own = WIDE.test(char) && !FLAG_LETTER.test(char) ? 2 : 1;
+    else if (before !== JOINER && !NO_WIDTH.test(char))
+      own = WIDE.test(char) && !FLAG_LETTER.test(char) ? 2 : 1;
     width += own;
     last = own;
     before = char;
