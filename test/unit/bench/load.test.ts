@@ -119,7 +119,7 @@ describe('ranges', () => {
 });
 
 function opening(): { open: () => void; opened: Promise<void> } {
-  let open = () => undefined as void;
+  let open: () => void = () => undefined;
   const opened = new Promise<void>((resolve) => {
     open = resolve;
   });
