@@ -35,7 +35,7 @@ export default class Metrics extends BaseCommand<typeof Metrics> {
   };
 
   async run(): Promise<MetricsJson> {
-    const { openExporter, serveMetrics } = await import('../lib/cli/serve-metrics.js');
+    const { openExporter, serveMetrics } = await import('../lib/serve/serve-metrics.js');
     const { host, port, once, queues, timeout } = this.flags;
     const { version } = this.config;
     const note = (line: string) => this.note(line);
@@ -44,7 +44,9 @@ export default class Metrics extends BaseCommand<typeof Metrics> {
     try {
       if (!once) {
         const { metricsToken: token } = this.settings;
-        return await serveMetrics(exporter, { host, port, token, note, warn: (line) => this.warn(line) });
+        const { firstSignal } = await import('../lib/cli/signals.js');
+        const warn = (line: string) => this.warn(line);
+        return await serveMetrics(exporter, { host, port, token, note, warn, until: firstSignal });
       }
       if (this.jsonEnabled()) return { metrics: await scraper.values() };
       await this.printExact((await scraper.freshText()).trimEnd());

@@ -143,3 +143,14 @@ const LAST_WORDS_MS = 2000;
 export function leaveEvenIfHeld(): void {
   setTimeout(() => process.exit(), LAST_WORDS_MS).unref();
 }
+
+/** Resolves at the first SIGINT or SIGTERM: nothing is under way that would need a second. */
+export function firstSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      shutdown.dispose();
+      resolve();
+    };
+    const shutdown = onShutdown({ drain: end, leave: end });
+  });
+}

@@ -1,5 +1,5 @@
 import { type LoadedSettings, loadSettings } from '../../config/load.js';
-import { liveNames } from './live-names.js';
+import { liveNames } from '../../deployment/live-names.js';
 import { type KnownCommand, type Suggestion, suggest } from './suggest.js';
 
 /**

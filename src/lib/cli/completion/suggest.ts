@@ -1,3 +1,4 @@
+import type { LiveKind } from '../../deployment/live-names.js';
 /** What completion needs of a command; oclif's manifest has it without loading the command. */
 export interface KnownCommand {
   id: string;
@@ -29,9 +30,6 @@ export interface KnownFlag {
   description?: string | undefined;
   hidden?: boolean | undefined;
 }
-
-/** Names that only Redis knows. */
-export type LiveKind = 'queues' | 'workers' | 'models';
 
 export interface Suggestion {
   value: string;

@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { LoadedSettings } from '../../config/load.js';
-import { answerWithin } from '../../core/bounded.js';
-import { listModels } from '../../model/survey.js';
-import { listQueues } from '../../queue/read/reader.js';
-import { listWorkers, publishedModels } from '../../queue/registry.js';
-import { closeClient, connect, resolveTarget } from '../../redis/connect.js';
-import { connectionSettings } from '../../redis/from-settings.js';
-import type { LiveKind } from './suggest.js';
+import type { LoadedSettings } from '../config/load.js';
+import { answerWithin } from '../core/bounded.js';
+import { listModels } from '../model/survey.js';
+import { listQueues } from '../queue/read/reader.js';
+import { listWorkers, publishedModels } from '../queue/registry.js';
+import { closeClient, connect, resolveTarget } from '../redis/connect.js';
+import { connectionSettings } from '../redis/from-settings.js';
+
+/** Names that a command line may be completed with. */
+export type LiveKind = 'queues' | 'workers' | 'models';
 
 export type LiveNames = Record<LiveKind, string[]>;
 

@@ -3,10 +3,9 @@ import { type InferError, messageOf } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { Scraper } from '../metrics/scraper.js';
 import { connectionSettings } from '../redis/from-settings.js';
-import { DesiredWorkers } from '../serve/desired-workers.js';
-import { startMetricsServer } from '../serve/metrics-server.js';
-import type { RouteRequest } from '../serve/routes.js';
-import { onShutdown } from './signals.js';
+import { DesiredWorkers } from './desired-workers.js';
+import { startMetricsServer } from './metrics-server.js';
+import type { RouteRequest } from './routes.js';
 
 export interface ScrapeFlags {
   queues: readonly string[] | undefined;
@@ -22,6 +21,8 @@ export interface ServeOptions {
   token: string | undefined;
   note: (line: string) => void;
   warn: (line: string) => void;
+  /** Called when it is ready; resolves when it shall end. */
+  until: () => Promise<void>;
 }
 
 /** Below the 10 s that Prometheus waits by default. */
@@ -56,14 +57,14 @@ export function openExporter(loaded: LoadedSettings, flags: ScrapeFlags): Export
 }
 
 /**
- * Serves until SIGINT or SIGTERM; answers the URL it had.
+ * Serves until it is told to end; answers the URL it had.
  * @throws InferError PORT_IN_USE, PORT; REDIS_… when the settings of Redis cannot be right.
  */
 export async function serveMetrics(
   { scraper, desired }: Exporter,
   options: ServeOptions,
 ): Promise<{ url: string }> {
-  const { host, port = DEFAULT_PORT, token, note, warn } = options;
+  const { host, port = DEFAULT_PORT, token, note, warn, until } = options;
   try {
     await scraper.read();
   } catch (error) {
@@ -79,7 +80,7 @@ export async function serveMetrics(
   }
   note(`ready: ${server.url}/metrics (Ctrl-C ends it)`);
   try {
-    await stopped();
+    await until();
   } finally {
     await server.close();
   }
@@ -88,15 +89,4 @@ export async function serveMetrics(
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.');
-}
-
-/** Resolves at the first SIGINT or SIGTERM: nothing is under way that would need a second. */
-function stopped(): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      shutdown.dispose();
-      resolve();
-    };
-    const shutdown = onShutdown({ drain: end, leave: end });
-  });
 }
