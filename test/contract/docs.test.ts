@@ -3,6 +3,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { SETTING_NAMES, settingOf } from '../../src/lib/config/settings.js';
 import { ExitCode } from '../../src/lib/core/exit-codes.js';
+import { CATALOGUE } from '../../src/lib/doctor/catalogue.js';
 import { ROOT } from '../support/cli.js';
 import { COMMANDS, callsIn, commandOf, flagsOf, misuse } from './command-line.js';
 import { FLOORS } from './house.js';
@@ -235,6 +236,28 @@ describe('docs/cli.md', () => {
       .filter(({ name, char }) => !named(opening, name) && !named(text, name, char))
       .map(({ name }) => name);
     expect(missing).toEqual([]);
+  });
+});
+
+describe('docs/', () => {
+  const pages = PAGES.filter((file) => file.startsWith('docs/'));
+
+  it('names every variable that infer reads', () => {
+    const text = pages.map(read).join('\n');
+    const missing = SETTING_NAMES.map((name) => settingOf(name))
+      // A flag is held by the page of its command.
+      .filter(({ env, flag }) => flag === undefined && !new RegExp(`\\b${env}\\b`).test(text))
+      .map(({ env }) => env);
+    expect(missing).toEqual([]);
+  });
+
+  it('has each check of infer doctor in the table of docs/doctor.md, and no other', () => {
+    const rows = [
+      ...read('docs/doctor.md').matchAll(
+        /^\| `((?:redis|results|queue|worker|models|gpu|config|system)-[a-z-]+)`/gm,
+      ),
+    ];
+    expect(rows.map(([, id]) => id).sort()).toEqual(CATALOGUE.map(({ id }) => id).sort());
   });
 });
 
