@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { BOUNDS } from './bounds.js';
 import { InferError } from './errors.js';
 import { ExitCode } from './exit-codes.js';
+import { QUEUE_KEY, QUEUE_KEY_OF } from './key-parts.js';
 import { badName, isName, nameLike } from './names.js';
 import { printable } from './printable.js';
 
@@ -57,11 +58,9 @@ export function checkTimeLimit(ms: number): number {
 
 /**
  * Jobs of a queue `res` would have the keys of its results, and a producer, who may write `req:*`, could pause
- * a queue `req`: our own parts of a key of a queue that a word follows (`queue/keys.ts`) are no queue names.
+ * a queue `req`: our own parts of a key of a queue that a word follows (`key-parts.ts`) are no queue names.
  */
-const KEY_PARTS: ReadonlySet<string> = new Set(
-  'in res grp gone reply sweep takes req bymodel wake damaged away'.split(' '),
-);
+const KEY_PARTS: ReadonlySet<string> = new Set([...Object.values(QUEUE_KEY_OF), QUEUE_KEY.damaged]);
 
 /** @throws InferError QUEUE_NAME (exit 2): names become parts of Redis keys and hash tags. */
 export function checkQueueName(name: string): string {

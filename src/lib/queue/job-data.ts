@@ -1,7 +1,8 @@
 import { BOUNDS, within } from '../core/bounds.js';
 import { MAX_PRIORITY } from '../core/job.js';
 import { routeOf } from './routes.js';
-import type { ChunkOf, JobSpec } from './types.js';
+import type { ChunkOf, JobSpec, Unrunnable } from './types.js';
+import { DATA, DEFAULT_TTL } from './wire.js';
 
 /**
  * BullMQ's `data` field: the spec and, up to this size, the input itself in base64, which spares a
@@ -10,23 +11,24 @@ import type { ChunkOf, JobSpec } from './types.js';
  */
 export const INLINE_INPUT_BYTES = 4096;
 
-/** Seconds that the result of a job is kept which does not say. */
-const DEFAULT_RESULT_TTL = 3600;
 const PRIORITIES = { min: 0, max: MAX_PRIORITY };
 const VERSIONS = { min: 0, max: Number.MAX_SAFE_INTEGER };
 const TRIES = { min: 1, max: BOUNDS.retries.max + 1 };
 
 interface JobData {
   /** Spec without id and queue, which the key holds. */
-  s: Omit<JobSpec, 'id' | 'queue'>;
+  [DATA.spec]: Omit<JobSpec, 'id' | 'queue'>;
   /** Base64 of the input envelope; absent when it has its own key, or the job has ended. */
-  i?: string;
+  [DATA.input]?: string;
 }
 
 export function toJobData(spec: JobSpec, input: Uint8Array | undefined): JobData {
   const { id: _id, queue: _queue, ...rest } = spec;
-  if (input === undefined) return { s: rest };
-  return { s: rest, i: Buffer.from(input.buffer, input.byteOffset, input.byteLength).toString('base64') };
+  if (input === undefined) return { [DATA.spec]: rest };
+  return {
+    [DATA.spec]: rest,
+    [DATA.input]: Buffer.from(input.buffer, input.byteOffset, input.byteLength).toString('base64'),
+  };
 }
 
 /** What the data of a job says. */
@@ -35,8 +37,8 @@ export interface ReadData {
   spec: JobSpec | undefined;
   /** Undefined when it has its own key, or the job has ended. */
   input: Buffer | undefined;
-  /** What of it neither infer nor BullMQ writes so, in words. */
-  damage: string | undefined;
+  /** Why the job cannot be run. */
+  unrunnable: Unrunnable | undefined;
 }
 
 /** Reads `data` of a job, whatever it holds. */
@@ -45,16 +47,17 @@ export function readJobData(json: string, id: string, queue: string): ReadData {
   try {
     data = JSON.parse(json) as Partial<JobData> | null;
   } catch {
-    return { spec: undefined, input: undefined, damage: 'its field data is not JSON' };
+    return { spec: undefined, input: undefined, unrunnable: damaged('its field data is not JSON') };
   }
-  if (typeof data?.s !== 'object' || data.s === null || typeof data.s.model !== 'string') {
-    return { spec: undefined, input: undefined, damage: undefined };
+  const { [DATA.spec]: spec, [DATA.input]: input } = data ?? {};
+  if (typeof spec !== 'object' || spec === null || typeof spec.model !== 'string' || spec.model === '') {
+    return { spec: undefined, input: undefined, unrunnable: { kind: 'foreign' } };
   }
-  const damage = damageOf(data.s);
+  const unrunnable = damageOf(spec);
   return {
-    spec: bounded({ id, queue, ...data.s }),
-    input: typeof data.i === 'string' ? Buffer.from(data.i, 'base64') : undefined,
-    damage,
+    spec: bounded({ id, queue, ...spec }),
+    input: typeof input === 'string' ? Buffer.from(input, 'base64') : undefined,
+    unrunnable,
   };
 }
 
@@ -68,11 +71,13 @@ export function fromJobData(
   return spec === undefined ? undefined : { spec, input };
 }
 
+const damaged = (what: string): Unrunnable => ({ kind: 'damaged', what });
+
 /** What cannot be made up for: where the job counts, and until when it may start. */
-function damageOf({ group, deadline }: Partial<Record<keyof JobSpec, unknown>>): string | undefined {
-  if (group !== undefined && !isChunkOf(group)) return 'the group in its field data cannot be read';
+function damageOf({ group, deadline }: Partial<Record<keyof JobSpec, unknown>>): Unrunnable | undefined {
+  if (group !== undefined && !isChunkOf(group)) return damaged('the group in its field data cannot be read');
   if (deadline !== undefined && !Number.isFinite(deadline)) {
-    return 'the deadline in its field data is not a number';
+    return damaged('the deadline in its field data is not a number');
   }
   return undefined;
 }
@@ -89,7 +94,7 @@ function isChunkOf(group: unknown): group is ChunkOf {
  * program, or a damaged job. What is no number counts as not given.
  */
 function bounded(spec: JobSpec): JobSpec {
-  spec.resultTtl = within(spec.resultTtl, BOUNDS.keepS) ?? DEFAULT_RESULT_TTL;
+  spec.resultTtl = within(spec.resultTtl, BOUNDS.keepS) ?? DEFAULT_TTL;
   spec.rows = within(spec.rows, BOUNDS.rows) ?? 1;
   spec.priority = within(spec.priority, PRIORITIES) ?? 0;
   if (spec.timeLimitMs !== undefined) spec.timeLimitMs = within(spec.timeLimitMs, BOUNDS.timeLimitMs);

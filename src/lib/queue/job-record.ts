@@ -5,21 +5,22 @@ import { damageFailure } from './damage.js';
 import { fromJobData } from './job-data.js';
 import { JOB_STATES } from './read/job-filter.js';
 import type { JobRecord, ResultMeta } from './types.js';
+import { DELAYED_UNIT, JOB } from './wire.js';
 
 /** What a list reads of a job's hash: everything small. */
 export const LIST_FIELDS = [
   'timestamp',
   'processedOn',
   'finishedOn',
-  'ats',
-  'st',
-  'm',
-  'f',
+  JOB.attemptsStarted,
+  JOB.state,
+  JOB.meta,
+  JOB.failure,
   'priority',
   'name',
   'failedReason',
-  'tk',
-  'pb',
+  JOB.endedBy,
+  JOB.worker,
 ] as const;
 
 /** With `data`, where an input of up to 4 KB may ride. */
@@ -40,8 +41,6 @@ export function namedFields<Name extends string>(
   return fields;
 }
 
-/** BullMQ's delayed score: milliseconds * 4096 + a counter. */
-const DELAYED_UNIT = 4096;
 const NAME = /^(.*)#(\d+)$/s;
 const LEAST = toBullPriority(0);
 
@@ -59,23 +58,23 @@ export function recordOf(
 ): JobRecord {
   const spec = fields.data === undefined ? undefined : fromJobData(fields.data, id, queue)?.spec;
   const name = NAME.exec(fields.name ?? '');
-  const token = fields.tk;
+  const token = fields[JOB.endedBy];
   const startedAt = numberOr(fields.processedOn, undefined);
   const finishedAt = numberOr(fields.finishedOn, undefined);
-  const meta = parsedObject<ResultMeta>(fields.m);
+  const meta = parsedObject<ResultMeta>(fields[JOB.meta]);
   const failure = failureOf(fields);
-  const worker = meta?.worker ?? fields.pb;
+  const worker = meta?.worker ?? fields[JOB.worker];
   return {
     id,
     queue,
-    state: JOB_STATES.find((state) => state === fields.st) ?? placed,
+    state: JOB_STATES.find((state) => state === fields[JOB.state]) ?? placed,
     model: spec?.model ?? name?.[1] ?? fields.name ?? '',
     rows: spec?.rows ?? Number(name?.[2] ?? 1),
     // The field is what the queue goes by; the copy in `data` is from the submit.
     priority: fromBullPriority(numberOr(fields.priority, fields.priority === undefined ? 0 : LEAST)),
     submittedAt: numberOr(fields.timestamp, idTime(id) ?? 0),
     ...(token ? { endedBy: token } : {}),
-    attempts: numberOr(fields.ats, 0),
+    attempts: numberOr(fields[JOB.attemptsStarted], 0),
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(finishedAt === undefined ? {} : { finishedAt }),
     ...(spec?.group === undefined ? {} : { group: spec.group }),
@@ -87,7 +86,7 @@ export function recordOf(
   };
 }
 
-function failureOf({ f, failedReason }: JobFields): FailureRecord | undefined {
+function failureOf({ [JOB.failure]: f, failedReason }: JobFields): FailureRecord | undefined {
   const failure = parsedObject<Partial<FailureRecord>>(f);
   if (typeof failure?.code === 'string' && typeof failure.message === 'string') {
     return failure as FailureRecord;

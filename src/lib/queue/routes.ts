@@ -7,10 +7,11 @@ import { listWorkers } from './registry.js';
 import { servingWorkers } from './serving.js';
 import { listStarting, type StartingWorker, startsFor } from './starting.js';
 import type { JobSpec, TakeRoom, WorkerRecord } from './types.js';
+import { FILED } from './wire.js';
 
 /**
  * What a worker must serve to take a job: `model`, or `model@version` where the submitter named one. How takes find
- * the jobs of their routes is in scripts-route.ts.
+ * the jobs of their routes is in lua/route.ts.
  */
 export function routeOf({ model, version }: Pick<JobSpec, 'model' | 'version'>): string {
   return version === undefined ? model : `${model}@${version}`;
@@ -125,7 +126,9 @@ export async function countFiled(
   const tag = queueTag(prefix, queue);
   // One of a wrong type is replaced by the next take; who reads has nothing to tell of it.
   const fields = await client.hkeys(filedKey(tag)).catch(() => []);
-  const routes = fields.filter((field) => field.startsWith('m:')).map((field) => field.slice(2));
+  const routes = fields
+    .filter((field) => field.startsWith(FILED.route))
+    .map((field) => field.slice(FILED.route.length));
   const counts = await Promise.all(
     routes.map((route) => client.zcard(byModelKey(tag, route)).catch(() => 0)),
   );

@@ -70,9 +70,16 @@ export interface TakenJob {
   stalls: number;
   /** Failed executions before this one. */
   failures: number;
-  /** What of its data is damaged, in words: it cannot run. */
-  damage?: string | undefined;
+  /** There when it cannot be run, and why. */
+  unrunnable?: Unrunnable | undefined;
 }
+
+/** Why a job that was taken cannot be run. */
+export type Unrunnable =
+  /** Other BullMQ code added it: of its spec only id and queue mean anything. */
+  | { kind: 'foreign' }
+  /** What of its data is damaged, in words. */
+  | { kind: 'damaged'; what: string };
 
 /** How a worker ends its hold on a job. */
 export type Settlement =

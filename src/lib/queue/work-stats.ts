@@ -1,8 +1,9 @@
 import { Sketch } from '../core/sketch.js';
 import type { RedisClient } from '../redis/types.js';
 import { ifReadable } from '../redis/wrong-type.js';
-import { queueTag, STATS_BUCKET_MS, STATS_BUCKETS, STATS_TTL, workKey, workTotalsKey } from './keys.js';
+import { queueTag, STATS_BUCKET_MS, STATS_BUCKETS, workKey, workTotalsKey } from './keys.js';
 import { HEARTBEAT_TTL_MS } from './registry.js';
+import { STATS_TTL } from './wire.js';
 
 /** Jobs by how a worker was done with them; `retried` ones wait again and end later. */
 export interface JobCounts {

@@ -1,3 +1,11 @@
+import {
+  INSTALLATION_KEY,
+  INSTALLATION_KEY_OF,
+  QUEUE_KEY_OF as OF,
+  QUEUE_BUCKET,
+  QUEUE_KEY,
+} from '../core/key-parts.js';
+
 export const ACL_ROLES = ['producer', 'worker', 'inspector', 'admin'] as const;
 
 export type AclRole = (typeof ACL_ROLES)[number];
@@ -107,8 +115,11 @@ const LISTS = ['wait', 'prioritized', 'delayed', 'failed', 'events', 'pc', 'id',
  * deadlines, ended and damaged jobs, the data's mark.
  */
 const BESIDE = [
-  ...['in:*', 'res:*', 'grp:*', 'req:*', 'stats:[0-9]*', 'reply:*', 'bymodel:*'],
-  ...['deadlines', 'expired', 'cancelled', 'damaged', 'damaged:why', 'data'],
+  ...[OF.input, OF.result, OF.group, OF.request].map((part) => `${part}:*`),
+  `${QUEUE_BUCKET.stats}:[0-9]*`,
+  ...[OF.reply, OF.byModel].map((part) => `${part}:*`),
+  ...[QUEUE_KEY.deadlines, QUEUE_KEY.expired, QUEUE_KEY.cancelled],
+  ...[QUEUE_KEY.damaged, QUEUE_KEY.damagedWhy, QUEUE_KEY.data],
 ];
 
 /**
@@ -126,13 +137,16 @@ const JOBS = ['*[0-9A-Z._]*', '[bghjknoqtuvxyz]*'];
  */
 function producerRules(queue: string, whole: string, name: string, commands: string[]): string[] {
   const list = (part: string): string => `~${queue}*:${part}`;
-  const [jobAudit, requests] = [`~{${name}}:audit:jobs`, `~{${name}}:req:*`];
+  const [jobAudit, requests] = [
+    `~{${name}}:${INSTALLATION_KEY.jobAudit}`,
+    `~{${name}}:${INSTALLATION_KEY_OF.request}:*`,
+  ];
   return [
     'resetchannels',
     `%R~${queue}*`,
     `%R~${whole}`,
-    `~{${name}}:queues`,
-    `~{${name}}:data`,
+    `~{${name}}:${INSTALLATION_KEY.queues}`,
+    `~{${name}}:${INSTALLATION_KEY.data}`,
     ...BESIDE.map((part) => `~${queue}${part}`),
     ...JOBS.map(list),
     ...commands,
@@ -143,7 +157,7 @@ function producerRules(queue: string, whole: string, name: string, commands: str
     `(-@all ${SUBMIT_LISTS.map((command) => `+${command}`).join(' ')} ${LISTS.map(list).join(' ')})`,
     // Jobs that wait for their time, and deadlines: adding one looks for its place.
     `(-@all ${DELAY.map((command) => `+${command}`).join(' ')} %R~${queue}*:delayed)`,
-    `(-@all +zrangebyscore ~${queue}deadlines)`,
-    `(-@all +zrange +zrangebyscore %R~{${name}}:workers)`,
+    `(-@all +zrangebyscore ~${queue}${QUEUE_KEY.deadlines})`,
+    `(-@all +zrange +zrangebyscore %R~{${name}}:${INSTALLATION_KEY.workers})`,
   ];
 }

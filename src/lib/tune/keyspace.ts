@@ -1,4 +1,5 @@
 import { printable } from '../core/job.js';
+import { QUEUE_KEY_OF } from '../core/key-parts.js';
 import type { ServerNode } from '../redis/server-config.js';
 import { allowed } from './facts.js';
 
@@ -79,7 +80,7 @@ export function kindOf(name: string, prefix: string): 'result' | 'own' | 'other'
   const tag = /^\{([^}]*)\}:/.exec(name);
   const inside = tag?.[1] ?? '';
   if (inside !== prefix && !inside.startsWith(`${prefix}:`)) return 'other';
-  return name.startsWith('res:', tag?.[0].length) ? 'result' : 'own';
+  return name.startsWith(`${QUEUE_KEY_OF.result}:`, tag?.[0].length) ? 'result' : 'own';
 }
 
 /** How other programs' keys begin, most frequent first: names may hold what is no one's business. */

@@ -21,8 +21,8 @@ export function admit(
   resultLimit?: ResultLimit,
 ): Payload {
   const { spec } = job;
-  if (job.damage !== undefined) throw jobDamaged(job.damage);
-  if (spec.model === '') {
+  if (job.unrunnable?.kind === 'damaged') throw jobDamaged(job.unrunnable.what);
+  if (job.unrunnable?.kind === 'foreign') {
     throw new InferError('NOT_OURS', 'this job was not added by infer, so its input cannot be read', {
       hint: 'add jobs with infer submit or InferClient',
     });

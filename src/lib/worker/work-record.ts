@@ -27,9 +27,10 @@ export class WorkRecord {
   settled(settlement: Settlement): void {
     if (settlement.kind === 'release') return;
     const work = this.workOf(settlement.job.spec.queue);
+    const isOurs = settlement.job.unrunnable?.kind !== 'foreign';
     for (const figures of [work.recent, work.total]) {
       count(figures, settlement);
-      count(figures.ofModel(settlement.job.spec.model), settlement);
+      if (isOurs) count(figures.ofModel(settlement.job.spec.model), settlement);
     }
   }
 

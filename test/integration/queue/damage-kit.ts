@@ -27,12 +27,14 @@ export async function workOff(consumer: BullConsumer): Promise<string[]> {
     idle = jobs.length === 0 && !consumer.more ? idle + 1 : 0;
     const answers = await consumer.settle(
       jobs.map((job) =>
-        job.damage === undefined
-          ? completed(job)
-          : { kind: 'failed', job, failure: { code: 'JOB_DAMAGED', message: job.damage }, meta },
+        job.unrunnable?.kind === 'damaged'
+          ? { kind: 'failed', job, failure: { code: 'JOB_DAMAGED', message: job.unrunnable.what }, meta }
+          : completed(job),
       ),
     );
-    done.push(...jobs.filter((job, i) => answers[i] && job.damage === undefined).map((job) => job.spec.id));
+    done.push(
+      ...jobs.filter((job, i) => answers[i] && job.unrunnable === undefined).map((job) => job.spec.id),
+    );
     await consumer.expireDue();
     await consumer.recover();
     await consumer.sweep();

@@ -1,3 +1,4 @@
+import { QUEUE_KEY_OF } from '../../core/key-parts.js';
 import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatBytes } from '../../core/units.js';
 import { closeClient, connect, resolveTarget } from '../../redis/connect.js';
@@ -50,7 +51,7 @@ export function judgeResults(
 }
 
 function isResult(key: string, prefix: string): boolean {
-  return key.startsWith(`{${prefix}:`) && key.includes('}:res:');
+  return key.startsWith(`{${prefix}:`) && key.includes(`}:${QUEUE_KEY_OF.result}:`);
 }
 
 export const resultsRedis: Check = {

@@ -1,7 +1,8 @@
 import { settledWithin } from '../../core/bounded.js';
 import type { Clock } from '../../core/clock.js';
 import type { RedisClient } from '../../redis/types.js';
-import { queueTag, requestKey, STATS_TTL, statsKey } from '../keys.js';
+import { queueTag, requestKey, statsKey } from '../keys.js';
+import { STATS, STATS_TTL } from '../wire.js';
 import { bucketAt } from '../work-stats.js';
 import { requestToken, writeOnce } from './once.js';
 
@@ -58,7 +59,7 @@ export class Arrivals {
       writeOnce(
         this.client,
         requestKey(tag, requestToken()),
-        ['HINCRBY', key, 'a', jobs],
+        ['HINCRBY', key, STATS.added, jobs],
         STATS_TTL,
         REMEMBERED_SECONDS,
       ),

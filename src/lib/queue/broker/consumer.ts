@@ -6,10 +6,11 @@ import type { RedisClient } from '../../redis/types.js';
 import { ifReadable } from '../../redis/wrong-type.js';
 import { readJobData, toJobData } from '../job-data.js';
 import { STATS_BUCKET_MS, takesKey, wakeKey } from '../keys.js';
-import { packFields } from '../lua/pack.js';
+import { packSettle, type SettleFields } from '../lua/pack.js';
 import { QueueScripts } from '../lua/script-client.js';
 import { countFiled, reroute, routeOf, routesArgument } from '../routes.js';
 import type { QueueConsumer, Settlement, TakenJob, TakeRoom } from '../types.js';
+import { TAKE_HEAD, TAKE_REPLY } from '../wire.js';
 import { expireAllDue } from './deadlines.js';
 import { popMarker } from './markers.js';
 import { encodeNotice } from './notice.js';
@@ -117,10 +118,10 @@ export class BullConsumer implements QueueConsumer {
     this.more = reply[1] !== 0;
     this.full = reply[1] === 2;
     const jobs: TakenJob[] = [];
-    for (let i = 2; i < reply.length; i += 7) {
-      const [id, data, timestamp, ats, atm, stc, ownInput] = reply.slice(i, i + 7);
+    for (let at = TAKE_HEAD; at < reply.length; at += TAKE_REPLY.length) {
+      const [id, data, timestamp, attemptsStarted, attemptsMade, stalls, ownInput] = repliedJob(reply, at);
       const read = readJobData(String(data), String(id), this.queue);
-      const { damage, spec = foreignSpec(String(id), this.queue) } = read;
+      const { unrunnable, spec = foreignSpec(String(id), this.queue) } = read;
       jobs.push({
         spec,
         token,
@@ -129,10 +130,10 @@ export class BullConsumer implements QueueConsumer {
         input: read.input ?? (Buffer.isBuffer(ownInput) ? ownInput : Buffer.alloc(0)),
         submittedAt: Number(String(timestamp)),
         takenAt: now,
-        attempt: Number(ats),
-        failures: Number(String(atm)),
-        stalls: Number(String(stc)),
-        ...(damage === undefined ? {} : { damage }),
+        attempt: Number(attemptsStarted),
+        failures: Number(String(attemptsMade)),
+        stalls: Number(String(stalls)),
+        ...(unrunnable === undefined ? {} : { unrunnable }),
       });
     }
     return jobs;
@@ -193,7 +194,7 @@ export class BullConsumer implements QueueConsumer {
     const bytes = settlements.reduce((sum, one) => sum + (apart ? FIELDS_BYTES : settlementBytes(one)), 0);
     const reply = (await this.bulk.run(bytes, (client) => {
       const args: (string | number | Uint8Array)[] = [Math.floor(now / STATS_BUCKET_MS)];
-      for (const settlement of settlements) args.push(packFields(this.settleFields(settlement)));
+      for (const settlement of settlements) args.push(packSettle(this.settleFields(settlement)));
       return this.scriptsOn(client).run('inferSettle', ...args);
     })) as number[];
     return reply.map((ours) => ours === 1);
@@ -204,20 +205,18 @@ export class BullConsumer implements QueueConsumer {
     return client === shared ? this.scripts : new QueueScripts(client, prefix, queue);
   }
 
-  /** The 15 fields of one job, in the order `SETTLE` documents. */
-  private settleFields(settlement: Settlement): (string | number | Uint8Array)[] {
+  private settleFields(settlement: Settlement): SettleFields {
     const { job, kind } = settlement;
     const { spec } = job;
     const failure = 'failure' in settlement ? settlement.failure : undefined;
     const reason = failure === undefined ? '1' : failure.message;
     const failureJson = failure === undefined ? '' : JSON.stringify(failure);
+    const hold = { ...NOTHING, id: spec.id, token: job.token };
     if (kind === 'release' || kind === 'retry') {
       const delay = kind === 'retry' ? Math.round(settlement.delayMs) : 0;
-      return [spec.id, job.token, kind, reason, '', failureJson, '', '', 0, 0, '', '', 0, '', delay];
+      return { ...hold, kind, reason, failure: failureJson, delay };
     }
-    if (job.damage !== undefined) {
-      return [spec.id, job.token, 'damaged', job.damage, '', '', '', '', 0, 0, '', '', 0, '', 0];
-    }
+    if (job.unrunnable?.kind === 'damaged') return { ...hold, kind: 'damaged', reason: job.unrunnable.what };
     const result = spec.resultTtl > 0 ? resultOf(settlement) : NO_BYTES;
     const apart = this.options.results !== undefined;
     // Who asked later than at submit is told the bare end, and reads the rest.
@@ -236,23 +235,21 @@ export class BullConsumer implements QueueConsumer {
     // A failed job keeps its input for `retry`; any other drops the copy that rode in its data.
     const data = kind === 'failed' ? '' : JSON.stringify(toJobData(spec, undefined));
     const keep = kind === 'failed' ? this.options.failedTtl : recordTtl(spec);
-    return [
-      spec.id,
-      job.token,
+    return {
+      ...hold,
       kind,
       reason,
-      JSON.stringify(settlement.meta),
-      failureJson,
-      apart ? '' : result,
+      meta: JSON.stringify(settlement.meta),
+      failure: failureJson,
+      result: apart ? '' : result,
       notice,
-      storedTtl(spec),
+      ttl: storedTtl(spec),
       keep,
-      spec.reply ?? '',
-      groupRef(spec.group),
-      kind === 'completed' ? spec.rows : kind === 'failed' ? (settlement.rowsDone ?? 0) : 0,
+      reply: spec.reply ?? '',
+      group: groupRef(spec.group),
+      rows: kind === 'completed' ? spec.rows : kind === 'failed' ? (settlement.rowsDone ?? 0) : 0,
       data,
-      0,
-    ];
+    };
   }
 
   /** With a results Redis of its own, a result goes there. */
@@ -321,7 +318,21 @@ export class BullConsumer implements QueueConsumer {
   }
 }
 
-/** A job that other BullMQ code added: enough to fail it with a clear reason. */
+/** What a settle says of a hold beside its job, token and kind where there is nothing to say. */
+const NOTHING = {
+  ...{ reason: '', meta: '', failure: '', result: '', notice: '', ttl: 0, keep: 0 },
+  ...{ reply: '', group: '', rows: 0, data: '', delay: 0 },
+} satisfies Omit<SettleFields, 'id' | 'token' | 'kind'>;
+
+type Replied = Buffer | number | null;
+type RepliedJob<Names extends readonly string[]> = { [Place in keyof Names]: Replied };
+
+/** What a take answered of one job, as `TAKE_REPLY` names it. */
+function repliedJob(reply: readonly Replied[], at: number): RepliedJob<typeof TAKE_REPLY> {
+  return reply.slice(at, at + TAKE_REPLY.length) as unknown as RepliedJob<typeof TAKE_REPLY>;
+}
+
+/** A job that other BullMQ code added, and that is `unrunnable`: enough to fail it with a clear reason. */
 function foreignSpec(id: string, queue: string): TakenJob['spec'] {
   return { id, queue, model: '', rows: 1, priority: 0, resultTtl: 3600 };
 }

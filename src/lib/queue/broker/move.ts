@@ -5,6 +5,7 @@ import { ifReadable } from '../../redis/wrong-type.js';
 import { arrivingKey, bullBase, groupKey, inputKey, queuesKey, queueTag } from '../keys.js';
 import { QueueScripts } from '../lua/script-client.js';
 import type { ChunkOf, JobSpec } from '../types.js';
+import { DELAYED_UNIT, JOB } from '../wire.js';
 
 export type MoveOutcome =
   | 'moved'
@@ -36,7 +37,7 @@ const TRIES = 5;
 /** Copies looked at in one go. */
 const SETTLED_AT_ONCE = 100;
 
-/** Brings waiting jobs to another queue: the steps and their reason are in scripts-move.ts. */
+/** Brings waiting jobs to another queue: the steps and their reason are in lua/move.ts. */
 export class Mover {
   private readonly to: QueueScripts;
   private registered = false;
@@ -85,11 +86,11 @@ export class Mover {
     this.registered = true;
     const attempt = newId('j');
     // Its waiters are told by the queue they wait at, and listen at the new one then.
-    const { rl: _lists, mvx: _given, ...kept } = fields;
+    const { [JOB.lists]: _lists, [JOB.movesGiven]: _given, ...kept } = fields;
     const copy = {
       ...kept,
       data,
-      ...(delayed === null ? {} : { mvat: String(Math.floor(Number(delayed) / 4096)) }),
+      ...(delayed === null ? {} : { [JOB.moveAt]: String(Math.floor(Number(delayed) / DELAYED_UNIT)) }),
     };
     const flat = Object.entries(copy).flat();
     const put = () => this.to.run('inferMovePark', id, `${source} ${attempt}`, input ?? '', ...flat);
@@ -100,9 +101,10 @@ export class Mover {
       reply = await put();
     }
     if (reply !== 1) return reply === 2 ? 'being moved' : 'id taken';
-    const fingerprint = [fields.ats ?? '0', fields.atm ?? '0', fields.priority ?? '0', fields.cr ?? ''].join(
-      ' ',
-    );
+    const fingerprint = [JOB.attemptsStarted, JOB.attemptsMade, 'priority']
+      .map((name) => fields[name] ?? '0')
+      .concat(fields[JOB.cancel] ?? '')
+      .join(' ');
     return { id, source, attempt, fingerprint, group };
   }
 
@@ -161,7 +163,7 @@ async function settleArrival(
   queue: string,
   id: string,
 ): Promise<boolean> {
-  const moved = await ifReadable(client.hget(bullBase(prefix, queue) + id, 'mv'), null);
+  const moved = await ifReadable(client.hget(bullBase(prefix, queue) + id, JOB.move), null);
   const [source, attempt] = (moved ?? '').split(' ');
   if (source === undefined || source === '' || attempt === undefined) {
     await client.zrem(arrivingKey(queueTag(prefix, queue)), id);

@@ -2,14 +2,12 @@ import { Queue } from 'bullmq';
 import type { RedisClient } from '../../redis/types.js';
 import { ifReadable } from '../../redis/wrong-type.js';
 import { bullBase } from '../keys.js';
+import { EVENTS_KEPT, KEY } from '../wire.js';
 
 /**
- * Entries BullMQ's event stream keeps per queue. Its default of 10,000 with 4 events a job holds
- * megabytes; workers write this into the settings of the queues they serve.
+ * Writes how long the event streams of queues may get, for BullMQ's scripts, ours or another program's. BullMQ's default
+ * of 10,000 entries with 4 events a job holds megabytes.
  */
-const EVENTS_KEPT = 1000;
-
-/** Writes how long the event streams of queues may get, for BullMQ's scripts, ours or another program's. */
 export async function settleQueues(
   client: RedisClient,
   prefix: string,
@@ -65,10 +63,10 @@ const WITH_JOB = `local base = string.sub(jobIdKey, 1, #jobIdKey - #jobId)
     local counter = rcall("GET", base .. "pc")
     if counter and not string.match(counter, "^%-?%d+$") then error("DAMAGED " .. base .. "pc", 0) end
     local tag = string.match(jobIdKey, "^({.-}):")
-    if tag and string.sub(data, -2) == "}}" then rcall("PERSIST", tag .. ":in:" .. jobId) end
+    if tag and string.sub(data, -2) == "}}" then rcall("PERSIST", tag .. ":${KEY.input}:" .. jobId) end
     local at = tag and string.find(data, '"deadline":', 1, true)
     if at then
-      local noted = {"ZADD", tag .. ":deadlines", string.match(data, "%d+", at), jobId}
+      local noted = {"ZADD", tag .. ":${KEY.deadlines}", string.match(data, "%d+", at), jobId}
       local reply = redis.pcall(unpack(noted))
       -- With a damaged set the job is held against its deadline when it is taken.
       if type(reply) == "table" and reply.err and not string.find(reply.err, "WRONGTYPE", 1, true) then

@@ -1,8 +1,7 @@
 import { CHUNK_EXTRA_TTL } from '../lua/prelude.js';
 import type { Settlement, TakenJob } from '../types.js';
 
-/** Seconds a record outlives a result that is not stored, so that `result` can say what became of it. */
-const MIN_RECORD_TTL = 60;
+import { MIN_RECORD_TTL } from '../wire.js';
 
 /** Seconds the record of an ended job is kept: as long as its result, a chunk's until its group is over. */
 export function recordTtl(job: Pick<TakenJob['spec'], 'resultTtl' | 'group'>): number {

@@ -2,9 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ifReadable, numberOr } from '../../redis/wrong-type.js';
 import { sweepKey } from '../keys.js';
 import type { QueueScripts } from '../lua/script-client.js';
+import { KEY } from '../wire.js';
 
 /** Indexes of ended jobs by end time. Their entries do not expire as the records do. */
-const SETS = ['completed', 'failed', 'expired', 'cancelled'] as const;
+const SETS = ['completed', 'failed', KEY.expired, KEY.cancelled] as const;
 /** Entries looked at in one script: about 0.5 ms of Redis time when half of them go. */
 const WINDOW = 500;
 /** An index with this share of dead entries in a window is swept on at once, as Redis does with its expired keys. */

@@ -1,3 +1,4 @@
+import { DATA, KEY } from '../wire.js';
 import { OPERATOR } from './prelude.js';
 
 /**
@@ -51,7 +52,7 @@ for _, id in ipairs(ids) do
   call('ZREM', set, id)
   if ARGV[3] == 'failed' then unregister(id) end
   done = done + call('DEL', key)
-  call('DEL', key .. ':logs', tag .. ':in:' .. id, tag .. ':res:' .. id)
+  call('DEL', key .. ':logs', tag .. ':${KEY.input}:' .. id, tag .. ':${KEY.result}:' .. id)
 end
 return {#ids, done}
 `;
@@ -79,8 +80,8 @@ local function change(id)
   end
   call('HSET', key, 'priority', bull)
   local ok, data = pcall(cjson.decode, job[1])
-  if ok and type(data) == 'table' and type(data.s) == 'table' then
-    data.s.priority = priority
+  if ok and type(data) == 'table' and type(data.${DATA.spec}) == 'table' then
+    data.${DATA.spec}.priority = priority
     call('HSET', key, 'data', cjson.encode(data))
   end
   if waits and not isPaused() then mark(0, '0') end

@@ -1,3 +1,5 @@
+import { EVENTS_KEPT, JOB, KEY } from '../wire.js';
+
 /**
  * Lua for what is not as it should be in Redis: a key of another type, a number that is none. A damaged job
  * affects itself alone: the body of each job of a script runs guarded, and one that fails ends as
@@ -94,22 +96,22 @@ end
 
 /** Comes last in the prelude. */
 export const SET_ASIDE = `
-local damagedKey, damagedWhy = tag .. ':damaged', tag .. ':damaged:why'
+local damagedKey, damagedWhy = tag .. ':${KEY.damaged}', tag .. ':${KEY.damagedWhy}'
 
 -- What is wrong with what is kept of a job; nil when nothing is.
 local function damageOf(id)
-  local key, own = base .. id, tag .. ':in:' .. id
+  local key, own = base .. id, tag .. ':${KEY.input}:' .. id
   local kind, inputKind = typeOf(key), typeOf(own)
   if kind == 'none' then return 'its record is missing' end
   if kind ~= 'hash' and kind ~= '?' then return 'its record ' .. key .. ' is a ' .. kind .. ', not a hash' end
   if inputKind ~= 'none' and inputKind ~= 'string' and inputKind ~= '?' then
     return 'its input ' .. own .. ' is a ' .. inputKind .. ', not a string'
   end
-  local job = call('HMGET', key, 'data', 'timestamp', 'priority', 'atm', 'ats', 'stc')
+  local job = call('HMGET', key, 'data', 'timestamp', 'priority', '${JOB.attemptsMade}', '${JOB.attemptsStarted}', '${JOB.stalls}')
   if not job[1] then return 'its field data is missing' end
   local ok, err = pcall(function()
     timeOf('timestamp', job[2])
-    for i, name in ipairs({'priority', 'atm', 'ats', 'stc'}) do wholeOf(name, job[i + 2]) end
+    for i, name in ipairs({'priority', '${JOB.attemptsMade}', '${JOB.attemptsStarted}', '${JOB.stalls}'}) do wholeOf(name, job[i + 2]) end
   end)
   if not ok then return string.match(textOf(err), 'DAMAGED (.*)$') or textOf(err) end
   if not pcall(cjson.decode, job[1]) then return 'its field data is not JSON' end
@@ -128,7 +130,7 @@ end
 local function groupRefOf(id, spec)
   if spec.group then return refOf(spec.group) end
   local group, n = string.match(id, '^(.+)%-(%d+)$')
-  local g = group and try('HMGET', tag .. ':grp:' .. group, 'model', 'closed', 'jobs')
+  local g = group and try('HMGET', tag .. ':${KEY.group}:' .. group, 'model', 'closed', 'jobs')
   if not g or not g[1] then return '' end
   return (g[2] ~= '1' or tonumber(n) < (tonumber(g[3]) or 0)) and group or ''
 end
@@ -182,21 +184,21 @@ local function setAside(id, what, held)
   local failure = cjson.encode({code = '${JOB_DAMAGED}', message = message, hint = '${DAMAGED_HINT}'})
   register(id, what)
   call('DEL', key .. ':lock')
-  local job = try('HMGET', key, 'data', 'rl') or {}
+  local job = try('HMGET', key, 'data', '${JOB.lists}') or {}
   local spec = specOf(job[1])
   if typeOf(key) == 'hash' then
-    call('HSET', key, 'st', 'failed', 'tk', '', 'f', failure, 'failedReason', message, 'finishedOn', now)
-    call('HDEL', key, 'm')
+    call('HSET', key, '${JOB.state}', 'failed', '${JOB.endedBy}', '', '${JOB.failure}', failure, 'failedReason', message, 'finishedOn', now)
+    call('HDEL', key, '${JOB.meta}')
   end
   try('ZADD', failed, now, id)
   call('EXPIRE', key, ${DAMAGED_TTL})
-  call('EXPIRE', tag .. ':in:' .. id, ${DAMAGED_TTL})
+  call('EXPIRE', tag .. ':${KEY.input}:' .. id, ${DAMAGED_TTL})
   local notice = bareNotice(id, 'failed', failure)
   if spec.reply then tell(spec.reply, notice) end
   for list in string.gmatch(job[2] or '', '%S+') do tell(list, notice) end
   local group = groupRefOf(id, spec)
   if group ~= '' then endInGroup(group, 0, false, ${DAMAGED_TTL}) end
-  try('XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'failed', 'jobId', id, 'failedReason', message, 'prev', 'active')
+  try('XADD', events, 'MAXLEN', '~', ${EVENTS_KEPT}, '*', 'event', 'failed', 'jobId', id, 'failedReason', message, 'prev', 'active')
 end
 
 -- Deletes a damaged job with all that is kept of it. It ends first, where it has not.
@@ -205,7 +207,7 @@ local function removeDamaged(id, what)
   for _, set in ipairs({prioritized, delayed, failed}) do try('ZREM', set, id) end
   try('LREM', wait, 0, id)
   unregister(id)
-  call('DEL', base .. id, base .. id .. ':lock', tag .. ':in:' .. id, tag .. ':res:' .. id)
+  call('DEL', base .. id, base .. id .. ':lock', tag .. ':${KEY.input}:' .. id, tag .. ':${KEY.result}:' .. id)
 end
 
 -- Raises where a key is of another type that a job of this priority is taken from or put into: before anything is

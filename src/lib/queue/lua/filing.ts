@@ -1,6 +1,17 @@
+import { MAX_PRIORITY } from '../../core/job.js';
+import { FILED, KEY } from '../wire.js';
+
+/** Fields of the index that say how far it reaches: the counter, and one a BullMQ priority, in this order. */
+export const CURSORS = [
+  FILED.counter,
+  ...Array.from({ length: MAX_PRIORITY + 1 }, (_, n) => `${FILED.reached}${n + 1}`),
+]
+  .map((field) => `'${field}'`)
+  .join(', ');
+
 /**
  * Lua for the index of waiting jobs by model, as all scripts need it that take a job from where it waits or put it back;
- * what it is for is in scripts-route.ts.
+ * what it is for is in lua/route.ts.
  */
 export const FILING = `
 -- What a worker must serve for a job: 'model' or 'model@version', by the name of the job; nil when that is not one of ours.
@@ -8,7 +19,7 @@ local function routeOf(name)
   return string.match(name or '', '^(.+)#%d+$')
 end
 
-local filedKey, hasFiled = tag .. ':filed', nil
+local filedKey, hasFiled = tag .. ':${KEY.filed}', nil
 local function anyFiled()
   if hasFiled == nil then hasFiled = call('EXISTS', filedKey) == 1 end
   return hasFiled
@@ -16,11 +27,11 @@ end
 
 -- Takes look at all that waits again.
 local function forgetReached()
-  if try('HDEL', filedKey, 'c', 'p1', 'p2', 'p3', 'p4', 'p5', 'p6', 'p7', 'p8', 'p9', 'p10') == nil then call('DEL', filedKey) end
+  if try('HDEL', filedKey, ${CURSORS}) == nil then call('DEL', filedKey) end
 end
 
 local function filedUnder(route)
-  return tag .. ':bymodel:' .. route
+  return tag .. ':${KEY.byModel}:' .. route
 end
 
 local function file(id, route, at)
@@ -31,7 +42,7 @@ local function file(id, route, at)
     forgetReached()
     call('ZADD', filedUnder(route), at, id)
   end
-  call('HSET', filedKey, 'm:' .. route, 1)
+  call('HSET', filedKey, '${FILED.route}' .. route, 1)
   hasFiled = true
 end
 
@@ -41,7 +52,7 @@ local function unfile(id)
 end
 
 local function wakeFor(route)
-  local key = tag .. ':wake:' .. route
+  local key = tag .. ':${KEY.wake}:' .. route
   if not try('ZADD', key, 0, '0') then
     call('DEL', key)
     call('ZADD', key, 0, '0')

@@ -1,4 +1,5 @@
 import { BOUNDS } from '../../core/bounds.js';
+import { GROUP, JOB, KEY } from '../wire.js';
 import { PRELUDE } from './prelude.js';
 
 /**
@@ -11,14 +12,14 @@ import { PRELUDE } from './prelude.js';
  * abandoned it was closed without all its rows; cr it was cancelled; rd, jc, jf what has ended; early chunks ended
  * before it was begun, since Redis had lost its record. A record that has `early` alone is no group yet.
  */
-const GROUP = `${PRELUDE}
-local key = tag .. ':grp:' .. ARGV[3]
+const OF_GROUP = `${PRELUDE}
+local key = tag .. ':${KEY.group}:' .. ARGV[3]
 
 -- Whether somebody sends rows of it: a sender that was heard of within its lease, in ms.
 local function hasSender(lease)
   local fields, since = call('HGETALL', key), now - lease
   for i = 1, #fields, 2 do
-    if string.sub(fields[i], 1, 2) == 's:' and tonumber(fields[i + 1]) > since then return true end
+    if string.sub(fields[i], 1, 2) == '${GROUP.sender}' and tonumber(fields[i + 1]) > since then return true end
   end
   return false
 end
@@ -29,23 +30,23 @@ end
  * then fields and values. Output: 'new'; 'open' when it was begun and is not complete; 'closed' when it is;
  * 'cancelled'; 'abandoned' when it was, or is being, taken back; 'other' when it is cut in another way.
  */
-export const OPEN_GROUP = `${GROUP}
+export const OPEN_GROUP = `${OF_GROUP}
 local sender = ARGV[4]
 if call('HEXISTS', key, 'model') == 0 then
   call('HSET', key, 'timestamp', now, 'cutting', ARGV[6])
   for i = 7, #ARGV, 2 do call('HSET', key, ARGV[i], ARGV[i + 1]) end
-  call('HSET', key, 'own', sender, 's:' .. sender, now)
+  call('HSET', key, 'own', sender, '${GROUP.sender}' .. sender, now)
   call('EXPIRE', key, ARGV[5])
   return 'new'
 end
-local g = call('HMGET', key, 'own', 'closed', 'abandoned', 'cr', 'leaving', 'cutting')
+local g = call('HMGET', key, 'own', 'closed', 'abandoned', '${GROUP.cancel}', 'leaving', 'cutting')
 if g[1] == sender then return 'new' end
 if g[3] == '1' then return g[4] and 'cancelled' or 'abandoned' end
 if g[2] == '1' then return 'closed' end
 if g[4] then return 'cancelled' end
 if g[5] then return 'abandoned' end
 if g[6] ~= ARGV[6] then return 'other' end
-call('HSET', key, 's:' .. sender, now)
+call('HSET', key, '${GROUP.sender}' .. sender, now)
 return 'open'
 `;
 
@@ -54,13 +55,13 @@ return 'open'
  * kept while open. Output: 'open'; 'closed' when another sender has completed it; 'cancelled'; 'gone' when it
  * was taken back.
  */
-export const NOTE_CHUNKS = `${GROUP}
-local g = call('HMGET', key, 'model', 'cr', 'closed', 'abandoned', 'leaving', 'added', 'rows')
+export const NOTE_CHUNKS = `${OF_GROUP}
+local g = call('HMGET', key, 'model', '${GROUP.cancel}', 'closed', 'abandoned', 'leaving', 'added', 'rows')
 if not g[1] then return 'gone' end
 if g[2] then return 'cancelled' end
 if g[4] == '1' or g[5] then return 'gone' end
 if g[3] == '1' then return 'closed' end
-call('HSET', key, 's:' .. ARGV[4], now, 'added', math.max(tonumber(g[6] or 0), tonumber(ARGV[5])),
+call('HSET', key, '${GROUP.sender}' .. ARGV[4], now, 'added', math.max(tonumber(g[6] or 0), tonumber(ARGV[5])),
   'rows', math.max(tonumber(g[7] or 0), tonumber(ARGV[6])))
 call('EXPIRE', key, ARGV[7])
 return 'open'
@@ -72,13 +73,13 @@ return 'open'
  * Output: 1 when every chunk had ended already, 0 when not; 'gone' when there is none, or it was taken back;
  * 'cancelled'; 'other' when it was closed with other rows.
  */
-export const CLOSE_GROUP = `${GROUP}
+export const CLOSE_GROUP = `${OF_GROUP}
 -- What has ended by the chunks themselves. One whose record has expired meanwhile was counted when it ended.
 local function recount(jobs)
-  local g = call('HMGET', key, 'jc', 'jf', 'rd')
+  local g = call('HMGET', key, '${GROUP.completed}', '${GROUP.failed}', '${GROUP.rowsDone}')
   local completed, failed, rowsDone = 0, 0, 0
   for n = 0, jobs - 1 do
-    local job = try('HMGET', base .. ARGV[3] .. '-' .. n, 'st', 'data', 'pr') or {}
+    local job = try('HMGET', base .. ARGV[3] .. '-' .. n, '${JOB.state}', 'data', '${JOB.rowsDone}') or {}
     if job[1] == 'completed' then
       completed = completed + 1
       rowsDone = rowsDone + within(specOf(job[2]).rows, 0, ${BOUNDS.rows.max}, 0)
@@ -87,12 +88,12 @@ local function recount(jobs)
       rowsDone = rowsDone + within(job[3], 0, ${BOUNDS.rows.max}, 0)
     end
   end
-  call('HSET', key, 'jc', math.max(tonumber(g[1] or 0), completed), 'jf', math.max(tonumber(g[2] or 0), failed),
-    'rd', math.max(tonumber(g[3] or 0), rowsDone))
+  call('HSET', key, '${GROUP.completed}', math.max(tonumber(g[1] or 0), completed), '${GROUP.failed}', math.max(tonumber(g[2] or 0), failed),
+    '${GROUP.rowsDone}', math.max(tonumber(g[3] or 0), rowsDone))
 end
 
 local sender, rows, jobs, part = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local g = call('HMGET', key, 'timestamp', 'closed', 'rows', 'jobs', 'finishedOn', 'cr', 'leaving', 'abandoned', 'early')
+local g = call('HMGET', key, 'timestamp', 'closed', 'rows', 'jobs', 'finishedOn', '${GROUP.cancel}', 'leaving', 'abandoned', 'early')
 if not g[1] then return 'gone' end
 if g[2] == '1' then
   if g[8] ~= '1' and (g[3] ~= rows or g[4] ~= jobs) then return 'other' end
@@ -106,13 +107,13 @@ else
   if g[7] then return 'gone' end
 end
 -- HDEL first: a full Redis refuses a script whose first write needs memory.
-call('HDEL', key, 's:' .. sender)
+call('HDEL', key, '${GROUP.sender}' .. sender)
 call('HSET', key, 'rows', rows, 'jobs', jobs, 'closed', '1', 'abandoned', part)
 if g[9] then recount(tonumber(jobs)) end
-if tonumber(ARGV[8]) > 0 then call('HINCRBY', key, 'jf', ARGV[8]) end
+if tonumber(ARGV[8]) > 0 then call('HINCRBY', key, '${GROUP.failed}', ARGV[8]) end
 -- Until its last chunk has ended it is kept, however late they may start.
 call('PERSIST', key)
-local ended = call('HMGET', key, 'jc', 'jf')
+local ended = call('HMGET', key, '${GROUP.completed}', '${GROUP.failed}')
 if tonumber(ended[1] or 0) + tonumber(ended[2] or 0) < tonumber(jobs) then return 0 end
 endGroup(ARGV[3], tag, key, tonumber(jobs))
 return 1
@@ -123,14 +124,14 @@ return 1
  * 'ours': it takes the group back, and from now on no other joins it; 'shared': another sender goes on;
  * 'closed': another has completed it; 'gone': it was taken back.
  */
-export const LEAVE_GROUP = `${GROUP}
+export const LEAVE_GROUP = `${OF_GROUP}
 local sender = ARGV[4]
 local g = call('HMGET', key, 'model', 'closed', 'leaving', 'added')
 local added = tonumber(g[4] or 0)
 if not g[1] then return {'gone', added} end
 if g[2] == '1' then return {'closed', added} end
 if g[3] then return {g[3] == sender and 'ours' or 'gone', added} end
-call('HDEL', key, 's:' .. sender)
+call('HDEL', key, '${GROUP.sender}' .. sender)
 if hasSender(tonumber(ARGV[5])) then return {'shared', added} end
 call('HSET', key, 'leaving', sender)
 return {'ours', added}
@@ -141,21 +142,21 @@ return {'ours', added}
  * sent again under its id. Only deletes, so a full Redis takes it too. ARGV 3 id, 4 sender, 5 chunks sent.
  * Output: 1 forgotten, 0 some chunk has run or runs, or the group was cancelled: nothing was changed.
  */
-export const FORGET_GROUP = `${GROUP}
+export const FORGET_GROUP = `${OF_GROUP}
 local group, count = ARGV[3], tonumber(ARGV[5])
-local g = call('HMGET', key, 'leaving', 'moved', 'cr')
+local g = call('HMGET', key, 'leaving', 'moved', '${GROUP.cancel}')
 -- Done before; a sender that has sent it since began another.
 if g[1] ~= ARGV[4] then return 1 end
 -- Chunks that were moved may run elsewhere.
 if g[2] or g[3] then return 0 end
 for n = 0, count - 1 do
   local chunk = base .. group .. '-' .. n
-  if call('EXISTS', chunk) == 1 and call('HGET', chunk, 'st') ~= 'cancelled' then return 0 end
+  if call('EXISTS', chunk) == 1 and call('HGET', chunk, '${JOB.state}') ~= 'cancelled' then return 0 end
 end
 for n = 0, count - 1 do
   local id = group .. '-' .. n
-  call('ZREM', tag .. ':cancelled', id)
-  call('DEL', base .. id, tag .. ':in:' .. id)
+  call('ZREM', tag .. ':${KEY.cancelled}', id)
+  call('DEL', base .. id, tag .. ':${KEY.input}:' .. id)
 end
 call('DEL', key)
 return 1
@@ -165,17 +166,17 @@ return 1
  * Notes that a group is cancelled: who sends it stops at that. ARGV 3 id, 4 lease in ms.
  * Output: 1 when no sender will close it, 0 when one will or it is closed, nil when there is none.
  */
-export const CANCEL_GROUP = `${GROUP}
+export const CANCEL_GROUP = `${OF_GROUP}
 local g = call('HMGET', key, 'model', 'closed')
 if not g[1] then return nil end
 -- HDEL first: a full Redis refuses a script whose first write needs memory.
-call('HDEL', key, 'cr')
-call('HSET', key, 'cr', '1')
+call('HDEL', key, '${GROUP.cancel}')
+call('HSET', key, '${GROUP.cancel}', '1')
 return (g[2] ~= '1' and not hasSender(tonumber(ARGV[4]))) and 1 or 0
 `;
 
 /** What a group shows as its priority; its chunks have their own. ARGV 3 id, 4 priority. Output: 1 set, 0 none. */
-export const SET_GROUP_PRIORITY = `${GROUP}
+export const SET_GROUP_PRIORITY = `${OF_GROUP}
 if call('HEXISTS', key, 'model') == 0 then return 0 end
 call('HSET', key, 'priority', ARGV[4])
 return 1

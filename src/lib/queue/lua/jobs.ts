@@ -1,4 +1,16 @@
 import { BOUNDS } from '../../core/bounds.js';
+import {
+  DELAYED_UNIT,
+  HOLD_END,
+  JOB,
+  KEY,
+  luaIndex,
+  NOTICE_RESULT_BYTES,
+  SETTLE_FIELDS,
+  STATS,
+  STATS_TTL,
+  TAKE_REPLY,
+} from '../wire.js';
 import { PRELUDE } from './prelude.js';
 import { ROUTED_TAKE } from './route.js';
 import { TIMELINE } from './timeline.js';
@@ -14,46 +26,48 @@ import { TIMELINE } from './timeline.js';
  * pausing, delaying and reading stay BullMQ's; a stock BullMQ worker can still serve our queues.
  * Figures: docs/architecture.md.
  *
- * Fields we add to a BullMQ job hash: ht token of the last hold, st terminal state, tk token that
- * ended it, m ResultMeta JSON, f FailureRecord JSON, rl extra reply lists (space separated), cr cancel requested, pr rows done of
- * a failed job, tl what became of earlier holds (scripts-timeline.ts).
+ * Names of fields and keys, places of fields and numbers that TypeScript shares are in wire.ts.
  */
+
+const F = luaIndex(SETTLE_FIELDS);
+const T = luaIndex(TAKE_REPLY);
 
 /**
  * Takes jobs, most urgent first. ARGV 3 token, 4 lock ms, 5 runs that idle runners wait for, 6 BullMQ priority that a
  * job must be below ('' = any), 7 worker name, 8 a number that no other take under way of this worker has ('' = none),
  * 9 routes that the worker serves, one a line, with rows and ms of a run ('*' = all, a row a run); 10 runs to hold ahead, of jobs that take
- * ARGV 11 ms at most; 12 most jobs. See scripts-route.ts.
+ * ARGV 11 ms at most; 12 most jobs. See lua/route.ts.
  * A take that is sent again after a lost connection, under the same token, answers with the jobs it brought
  * before: their worker does not know of them yet. `takes` holds them, one field for each take under way.
- * Output: [next delayed ms or 0, 1 if more of its routes waits or was not looked at (2 if there was no room for the next), then per job: id, data, timestamp, ats, atm, stc, input or nil]
+ * Output: [next delayed ms or 0, 1 if more of its routes waits or was not looked at (2 if there was no room for the next),
+ * then per job what TAKE_REPLY names, the input nil where it has no key of its own]
  */
 export const TAKE = `${PRELUDE}
 local token, lockMs, idle, below, worker = ARGV[3], within(ARGV[4], 1, ${BOUNDS.lockMs.max}, 10000), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
-local slot, takes = ARGV[8] or '', tag .. ':takes:' .. string.match(token, '^[^:]*')
+local slot, takes = ARGV[8] or '', tag .. ':${KEY.takes}:' .. string.match(token, '^[^:]*')
 local out = {0, 0}
 
 local function answer(id, job, ats, input)
   local n = #out
-  out[n + 1] = id
-  out[n + 2] = job[2]
-  out[n + 3] = job[3]
-  out[n + 4] = ats
-  out[n + 5] = job[4] or '0'
-  out[n + 6] = job[5] or '0'
-  out[n + 7] = input
+  out[n + ${T.id}] = id
+  out[n + ${T.data}] = job[2]
+  out[n + ${T.timestamp}] = job[3]
+  out[n + ${T.attemptsStarted}] = ats
+  out[n + ${T.attemptsMade}] = job[4] or '0'
+  out[n + ${T.stalls}] = job[5] or '0'
+  out[n + ${T.input}] = input
   return #job[2] + (input and #input or 0)
 end
 
 -- What is read of a job, and its input; fails for one that is damaged.
 local function read(id)
-  local job = call('HMGET', base .. id, 'name', 'data', 'timestamp', 'atm', 'stc', 'ats', 'priority')
+  local job = call('HMGET', base .. id, 'name', 'data', 'timestamp', '${JOB.attemptsMade}', '${JOB.stalls}', '${JOB.attemptsStarted}', 'priority')
   if not job[2] then damage('its field data is missing') end
   timeOf('timestamp', job[3])
-  wholeOf('atm', job[4])
-  wholeOf('stc', job[5])
+  wholeOf('${JOB.attemptsMade}', job[4])
+  wholeOf('${JOB.stalls}', job[5])
   wholeOf('priority', job[7])
-  return job, call('GET', tag .. ':in:' .. id)
+  return job, call('GET', tag .. ':${KEY.input}:' .. id)
 end
 
 local function someWait()
@@ -64,7 +78,7 @@ local function again(id)
   if not holds(id, token) then return end
   renewLock(id, token, lockMs)
   local job, input = read(id)
-  answer(id, job, wholeOf('ats', job[6]), input)
+  answer(id, job, wholeOf('${JOB.attemptsStarted}', job[6]), input)
 end
 
 local before = slot ~= '' and try('HGET', takes, slot)
@@ -85,7 +99,7 @@ local function promote(id)
   call('HSET', base .. id, 'delay', 0)
 end
 
-for _, id in ipairs(try('ZRANGEBYSCORE', delayed, 0, (now + 1) * 4096 - 1, 'LIMIT', 0, 200) or {}) do
+for _, id in ipairs(try('ZRANGEBYSCORE', delayed, 0, (now + 1) * ${DELAYED_UNIT} - 1, 'LIMIT', 0, 200) or {}) do
   guarded(id, promote)
 end
 ${ROUTED_TAKE}
@@ -93,10 +107,10 @@ local bytes, jobs, most, brought = 0, 0, tonumber(ARGV[12]), {token}
 local function take(id)
   local key = base .. id
   local job, input = read(id)
-  local ats = call('HINCRBY', key, 'ats', 1)
+  local ats = call('HINCRBY', key, '${JOB.attemptsStarted}', 1)
   call('LPUSH', active, id)
   call('SET', key .. ':lock', token, 'PX', lockMs)
-  call('HSET', key, 'processedOn', now, 'pb', worker, 'ht', token)
+  call('HSET', key, 'processedOn', now, '${JOB.worker}', worker, '${JOB.hold}', token)
   bytes = bytes + answer(id, job, ats, input)
   jobs = jobs + 1
   brought[jobs + 1] = id
@@ -126,7 +140,7 @@ if rest then
   mark(0, '0')
 else
   local next = try('ZRANGE', delayed, 0, 0, 'WITHSCORES') or {}
-  local at = #next > 0 and math.floor(tonumber(next[2]) / 4096) or 0
+  local at = #next > 0 and math.floor(tonumber(next[2]) / ${DELAYED_UNIT}) or 0
   -- What is due and still there cannot be brought to its place: a key is damaged.
   if at > now then
     out[1] = at
@@ -137,8 +151,7 @@ return out
 `;
 
 /**
- * Ends holds. ARGV 3 statistics bucket, then per job 15 fields packed as one (pack.ts): id, token, kind, reason, meta, failure,
- * result, notice header, ttl, keep, reply, group, rows, data, delay ms. The kind is a terminal state, 'retry', 'release', or 'damaged'.
+ * Ends holds. ARGV 3 statistics bucket, then per job the fields that SETTLE_FIELDS names, packed as one (pack.ts).
  * Output: 1 (ours, applied now or before) or 0 (lost) per job.
  */
 export const SETTLE = `${PRELUDE}${TIMELINE}
@@ -151,54 +164,54 @@ end
 
 local f
 local function settle(id)
-  local token, kind, key = f[2], f[3], base .. id
+  local token, kind, key = f[${F.token}], f[${F.kind}], base .. id
   -- Sent again after a lost connection, it finds its own work done.
-  if not holds(id, token) then return call('HGET', key, 'tk') == token and 1 or 0 end
+  if not holds(id, token) then return call('HGET', key, '${JOB.endedBy}') == token and 1 or 0 end
   if kind == 'damaged' then
-    setAside(id, f[4], true)
+    setAside(id, f[${F.reason}], true)
     return 1
   end
   if kind == 'release' then
-    note(id, 'back')
+    note(id, '${HOLD_END.back}')
     -- It has not run: as if never taken.
-    call('HINCRBY', key, 'ats', -1)
+    call('HINCRBY', key, '${JOB.attemptsStarted}', -1)
     if not endIfUnwanted(id) then pushBack(id) end
-    call('HSET', key, 'tk', token)
+    call('HSET', key, '${JOB.endedBy}', token)
     letGo(id)
     return 1
   end
   if kind == 'retry' and endIfUnwanted(id) then
-    call('HSET', key, 'tk', token)
+    call('HSET', key, '${JOB.endedBy}', token)
     letGo(id)
     return 1
   end
-  local tries = call('HINCRBY', key, 'atm', 1)
+  local tries = call('HINCRBY', key, '${JOB.attemptsMade}', 1)
   if kind == 'retry' then
-    local delay = within(f[15], 0, ${BOUNDS.delayMs.max}, 0)
-    note(id, 'retry', codeOf(f[6]), f[4], delay)
-    call('HSET', key, 'f', f[6], 'failedReason', f[4])
+    local delay = within(f[${F.delay}], 0, ${BOUNDS.delayMs.max}, 0)
+    note(id, '${HOLD_END.retry}', codeOf(f[${F.failure}]), f[${F.reason}], delay)
+    call('HSET', key, '${JOB.failure}', f[${F.failure}], 'failedReason', f[${F.reason}])
     if delay <= 0 then
       pushBack(id)
     else
       priorityOf(id)
-      call('ZADD', delayed, (now + delay) * 4096 + (try('INCR', pc) or 0) % 4096, id)
+      call('ZADD', delayed, (now + delay) * ${DELAYED_UNIT} + (try('INCR', pc) or 0) % ${DELAYED_UNIT}, id)
       call('HSET', key, 'delay', delay)
       local first = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
       if first[1] == id then mark(now + delay, '1') end
     end
-    call('HSET', key, 'tk', token)
+    call('HSET', key, '${JOB.endedBy}', token)
     letGo(id)
     return 1
   end
-  local rows = within(f[13], 0, ${BOUNDS.rows.max}, 0)
-  local result = f[7]
-  local notice = f[8]
+  local rows = within(f[${F.rows}], 0, ${BOUNDS.rows.max}, 0)
+  local result = f[${F.result}]
+  local notice = f[${F.notice}]
   -- Up to 64 KB the result rides along, which saves the waiter a round trip.
-  if notice ~= '' and #result <= 65536 then notice = notice .. result end
+  if notice ~= '' and #result <= ${NOTICE_RESULT_BYTES} then notice = notice .. result end
   letGo(id)
-  finish({id = id, state = kind, token = token, tried = tries > 1, reason = f[4], meta = f[5],
-    failure = f[6], result = result, notice = notice, ttl = f[9],
-    keep = f[10], reply = f[11], group = f[12], rows = rows, data = f[14]})
+  finish({id = id, state = kind, token = token, tried = tries > 1, reason = f[${F.reason}], meta = f[${F.meta}],
+    failure = f[${F.failure}], result = result, notice = notice, ttl = f[${F.ttl}],
+    keep = f[${F.keep}], reply = f[${F.reply}], group = f[${F.group}], rows = rows, data = f[${F.data}]})
   if kind == 'completed' then done = done + 1; rowsDone = rowsDone + rows else bad = bad + 1 end
   return 1
 end
@@ -206,14 +219,14 @@ end
 for i = 4, #ARGV do
   f = unpackFields(ARGV[i])
   -- One that could not be put back keeps its lock until that lapses.
-  out[#out + 1] = guarded(f[1], settle) or 0
+  out[#out + 1] = guarded(f[${F.id}], settle) or 0
 end
 if done + bad > 0 then
-  local stats = tag .. ':stats:' .. ARGV[3]
-  try('HINCRBY', stats, 'c', done)
-  try('HINCRBY', stats, 'f', bad)
-  try('HINCRBY', stats, 'r', rowsDone)
-  call('EXPIRE', stats, 120)
+  local stats = tag .. ':${KEY.stats}:' .. ARGV[3]
+  try('HINCRBY', stats, '${STATS.completed}', done)
+  try('HINCRBY', stats, '${STATS.failed}', bad)
+  try('HINCRBY', stats, '${STATS.rows}', rowsDone)
+  call('EXPIRE', stats, ${STATS_TTL})
 end
 return out
 `;
@@ -224,7 +237,7 @@ local out, lockMs = {}, within(ARGV[3], 1, ${BOUNDS.lockMs.max}, 10000)
 local token
 local function renew(id)
   if not holds(id, token) then return 0 end
-  local unwanted = call('HEXISTS', base .. id, 'cr') == 1
+  local unwanted = call('HEXISTS', base .. id, '${JOB.cancel}') == 1
   renewLock(id, token, lockMs)
   return unwanted and 2 or 1
 end
@@ -249,7 +262,7 @@ local function isHeld(id)
   local lock = base .. id .. ':lock'
   local left = call('PTTL', lock)
   if left == -1 then
-    if try('GET', lock) == nil then call('SET', lock, try('HGET', base .. id, 'ht') or '', 'PX', 10000) end
+    if try('GET', lock) == nil then call('SET', lock, try('HGET', base .. id, '${JOB.hold}') or '', 'PX', 10000) end
     call('PEXPIRE', lock, 10000)
   end
   return left ~= -2
@@ -259,7 +272,7 @@ local function recover(id)
   local key = base .. id
   local data = call('HGET', key, 'data')
   if not data then damage('its field data is missing') end
-  local stalls = wholeOf('stc', call('HGET', key, 'stc')) + 1
+  local stalls = wholeOf('${JOB.stalls}', call('HGET', key, '${JOB.stalls}')) + 1
   if endIfUnwanted(id) then
     -- It had been asked for: neither back in the queue nor poison.
   elseif stalls >= tonumber(ARGV[3]) then
@@ -269,8 +282,8 @@ local function recover(id)
     pushBack(id)
     requeued[#requeued + 1] = id
   end
-  note(id, 'lost')
-  call('HSET', key, 'stc', stalls)
+  note(id, '${HOLD_END.lost}')
+  call('HSET', key, '${JOB.stalls}', stalls)
   call('LREM', active, -1, id)
 end
 
@@ -302,6 +315,6 @@ for from = 1, #ids, 100 do
     removed = removed + call('ZREM', set, unpack(gone))
   end
 end
-call('PEXPIRE', tag .. ':sweep', ARGV[6])
+call('PEXPIRE', tag .. ':${KEY.sweep}', ARGV[6])
 return {#ids, removed}
 `;

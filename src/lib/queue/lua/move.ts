@@ -1,3 +1,4 @@
+import { DELAYED_UNIT, GROUP, JOB, KEY } from '../wire.js';
 import { OPERATOR, PRELUDE } from './prelude.js';
 
 /**
@@ -22,15 +23,15 @@ import { OPERATOR, PRELUDE } from './prelude.js';
  */
 export const MOVE_PARK = `${OPERATOR}
 local id, key = ARGV[3], base .. ARGV[3]
-local there = call('HGET', key, 'mv')
+local there = call('HGET', key, '${JOB.move}')
 if there and there ~= ARGV[4] then return 2 end
 if not there and call('EXISTS', key) == 1 then return 0 end
-call('ZCARD', tag .. ':arriving')
-call('DEL', key, tag .. ':in:' .. id)
+call('ZCARD', tag .. ':${KEY.arriving}')
+call('DEL', key, tag .. ':${KEY.input}:' .. id)
 for i = 6, #ARGV, 2 do call('HSET', key, ARGV[i], ARGV[i + 1]) end
-call('HSET', key, 'mv', ARGV[4])
-if ARGV[5] ~= '' then call('SET', tag .. ':in:' .. id, ARGV[5]) end
-call('ZADD', tag .. ':arriving', now, id)
+call('HSET', key, '${JOB.move}', ARGV[4])
+if ARGV[5] ~= '' then call('SET', tag .. ':${KEY.input}:' .. id, ARGV[5]) end
+call('ZADD', tag .. ':${KEY.arriving}', now, id)
 return 1
 `;
 
@@ -42,8 +43,8 @@ export const MOVE_OUT = `${OPERATOR}
 local id, key = ARGV[3], base .. ARGV[3]
 -- Sent again after a lost connection.
 local went = ARGV[5] .. ' ' .. ARGV[4]
-if call('GET', tag .. ':gone:' .. id) == went then return 1 end
-local job = call('HMGET', key, 'data', 'ats', 'atm', 'priority', 'cr', 'mvx', 'rl', 'mv')
+if call('GET', tag .. ':${KEY.gone}:' .. id) == went then return 1 end
+local job = call('HMGET', key, 'data', '${JOB.attemptsStarted}', '${JOB.attemptsMade}', 'priority', '${JOB.cancel}', '${JOB.movesGiven}', '${JOB.lists}', '${JOB.move}')
 if not job[1] or string.find(job[6] or '', ARGV[4], 1, true) or job[8] then return 0 end
 checkPlaces()
 local waits = call('ZSCORE', prioritized, id) or call('ZSCORE', delayed, id) or try('LPOS', wait, id)
@@ -51,13 +52,13 @@ if not waits then return 0 end
 if table.concat({job[2] or '0', job[3] or '0', job[4] or '0', job[5] or ''}, ' ') ~= ARGV[6] then return 2 end
 if call('ZREM', prioritized, id) + call('ZREM', delayed, id) + (try('LREM', wait, 1, id) or 0) == 0 then return 0 end
 unfile(id)
-call('SET', tag .. ':gone:' .. id, went, 'EX', 604800)
-call('DEL', key, tag .. ':in:' .. id)
+call('SET', tag .. ':${KEY.gone}:' .. id, went, 'EX', 604800)
+call('DEL', key, tag .. ':${KEY.input}:' .. id)
 dropDeadline(id)
 if ARGV[7] ~= '' then
   local group, gtag = groupAt(ARGV[7])
-  local gkey = gtag .. ':grp:' .. group
-  if call('EXISTS', gkey) == 1 then try('HSET', gkey, 'moved', 1, 'mv:' .. ARGV[8], ARGV[5]) end
+  local gkey = gtag .. ':${KEY.group}:' .. group
+  if call('EXISTS', gkey) == 1 then try('HSET', gkey, 'moved', 1, '${GROUP.movedTo}' .. ARGV[8], ARGV[5]) end
 end
 -- Who waits looks for it again, and finds it there.
 local header = '{"id":' .. cjson.encode(id) .. ',"moved":' .. cjson.encode(ARGV[5]) .. '}'
@@ -74,15 +75,15 @@ return 1
  */
 export const MOVE_IN = `${PRELUDE}
 local id, key = ARGV[3], base .. ARGV[3]
-local job = call('HMGET', key, 'mv', 'mvat', 'priority')
+local job = call('HMGET', key, '${JOB.move}', '${JOB.moveAt}', 'priority')
 if job[1] ~= ARGV[4] then return 0 end
 checkPlaces(tonumber(job[3] or '') or 0)
-call('ZREM', tag .. ':arriving', id)
-call('HDEL', key, 'mv', 'mvat')
+call('ZREM', tag .. ':${KEY.arriving}', id)
+call('HDEL', key, '${JOB.move}', '${JOB.moveAt}')
 if endIfUnwanted(id) then return 1 end
 local priority, due = tonumber(job[3] or '') or 0, tonumber(job[2] or '')
 if due and due > now then
-  call('ZADD', delayed, due * 4096 + (try('INCR', pc) or 0) % 4096, id)
+  call('ZADD', delayed, due * ${DELAYED_UNIT} + (try('INCR', pc) or 0) % ${DELAYED_UNIT}, id)
   local first = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
   if first[1] == id then mark(due, '1') end
 else
@@ -100,9 +101,9 @@ return 1
  */
 export const MOVE_DROP = `${PRELUDE}
 local id, key = ARGV[3], base .. ARGV[3]
-if call('HGET', key, 'mv') ~= ARGV[4] then return 0 end
-call('ZREM', tag .. ':arriving', id)
-call('DEL', key, tag .. ':in:' .. id)
+if call('HGET', key, '${JOB.move}') ~= ARGV[4] then return 0 end
+call('ZREM', tag .. ':${KEY.arriving}', id)
+call('DEL', key, tag .. ':${KEY.input}:' .. id)
 return 1
 `;
 
@@ -112,17 +113,17 @@ return 1
  */
 export const MOVE_FENCE = `${PRELUDE}
 local id, key = ARGV[3], base .. ARGV[3]
-if call('GET', tag .. ':gone:' .. id) == ARGV[5] .. ' ' .. ARGV[4] then return 1 end
+if call('GET', tag .. ':${KEY.gone}:' .. id) == ARGV[5] .. ' ' .. ARGV[4] then return 1 end
 if call('EXISTS', key) == 1 then
-  local given = call('HGET', key, 'mvx') or ''
-  if not string.find(given, ARGV[4], 1, true) then call('HSET', key, 'mvx', given .. ' ' .. ARGV[4]) end
+  local given = call('HGET', key, '${JOB.movesGiven}') or ''
+  if not string.find(given, ARGV[4], 1, true) then call('HSET', key, '${JOB.movesGiven}', given .. ' ' .. ARGV[4]) end
 end
 return 0
 `;
 
 /** Removes the tombstone of a move that has come to its end. ARGV 3 id, 4 attempt, 5 target queue. */
 export const MOVE_FORGET = `
-local key = ARGV[2] .. ':gone:' .. ARGV[3]
+local key = ARGV[2] .. ':${KEY.gone}:' .. ARGV[3]
 if redis.call('GET', key) ~= ARGV[5] .. ' ' .. ARGV[4] then return 0 end
 return redis.call('DEL', key)
 `;

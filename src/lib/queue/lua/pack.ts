@@ -1,11 +1,19 @@
+import { SETTLE_FIELDS, type SettleField } from '../wire.js';
+
 type Field = string | number | Uint8Array;
 
+export type SettleFields = Readonly<Record<SettleField, Field>>;
+
 /**
- * Fields as one script argument: their byte lengths (uint32, little endian) and then their bytes.
- * Fifteen arguments a job cost client and server more than the script's own work: each is a chunk to
+ * What a settle says of one job as one script argument: the byte lengths of its fields (uint32, little endian) and then
+ * their bytes. An argument for each field cost client and server more than the script's own work: each is a chunk to
  * write, a line to parse and an object to make. The scripts read it with `struct.unpack`.
  */
-export function packFields(fields: readonly Field[]): Buffer {
+export function packSettle(fields: SettleFields): Buffer {
+  return pack(SETTLE_FIELDS.map((name) => fields[name]));
+}
+
+function pack(fields: readonly Field[]): Buffer {
   const texts = fields.map((field) => (typeof field === 'number' ? String(field) : field));
   const sizes = texts.map((text) => (typeof text === 'string' ? Buffer.byteLength(text) : text.byteLength));
   const head = 4 * fields.length;

@@ -1,4 +1,16 @@
 import { BOUNDS } from '../../core/bounds.js';
+import {
+  DATA,
+  DEFAULT_TTL,
+  EVENTS_KEPT,
+  GROUP,
+  GROUP_RESULTS,
+  JOB,
+  KEY,
+  MIN_RECORD_TTL,
+  PRIORITY_STEP,
+  SETTLE_FIELDS,
+} from '../wire.js';
 import { SET_ASIDE, TOLERANCE } from './damage.js';
 import { FILING } from './filing.js';
 
@@ -25,7 +37,7 @@ local wait, active, prioritized, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local completed, failed, events, meta, pc, marker = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local base, tag = ARGV[1], ARGV[2]
 -- From one BullMQ priority to the next, in scores.
-local STEP = 4294967296
+local STEP = ${PRIORITY_STEP}
 ${TOLERANCE}-- The server's own time in ms. No caller says what time it is: clocks of hosts may be off, and one that is
 -- ahead would end other users' jobs.
 local time = call('TIME')
@@ -64,7 +76,7 @@ end
 -- What a job's data says of it, without what cannot be so; {} for one that other BullMQ code added.
 local function specOf(data)
   local ok, job = pcall(cjson.decode, data)
-  local spec = ok and type(job) == 'table' and type(job.s) == 'table' and job.s or {}
+  local spec = ok and type(job) == 'table' and type(job.${DATA.spec}) == 'table' and job.${DATA.spec} or {}
   local group = spec.group
   if type(group) ~= 'table' or type(group.id) ~= 'string' or not (group.home == nil or type(group.home) == 'string') then
     spec.group = nil
@@ -76,7 +88,7 @@ end
 
 -- Job data without the input that rode in it. Numbers keep 14 digits, enough for milliseconds.
 local function withoutInput(spec)
-  return spec.model and cjson.encode({s = spec}) or ''
+  return spec.model and cjson.encode({${DATA.spec} = spec}) or ''
 end
 
 ${FILING}
@@ -116,16 +128,16 @@ end
 -- time, for retry. Beyond 20,000 chunks (5 million rows) the day's bound holds.
 local function keepChunks(group, gtag, jobs, ttl)
   local gbase = gtag .. ':' .. string.match(gtag, ':([^:]*)}$') .. ':'
-  for i = 0, math.min(jobs, 20000) - 1 do
+  for i = 0, math.min(jobs, ${GROUP_RESULTS}) - 1 do
     local id = group .. '-' .. i
-    call('EXPIRE', gtag .. ':res:' .. id, ttl)
-    if try('HGET', gbase .. id, 'st') == 'completed' then call('EXPIRE', gbase .. id, ttl) end
+    call('EXPIRE', gtag .. ':${KEY.result}:' .. id, ttl)
+    if try('HGET', gbase .. id, '${JOB.state}') == 'completed' then call('EXPIRE', gbase .. id, ttl) end
   end
 end
 
 local function endGroup(group, gtag, key, jobs)
-  local g = try('HMGET', key, 'ttl', 'rl') or {}
-  local ttl = math.max(keepFor(g[1], 3600), 60)
+  local g = try('HMGET', key, 'ttl', '${GROUP.lists}') or {}
+  local ttl = math.max(keepFor(g[1], ${DEFAULT_TTL}), ${MIN_RECORD_TTL})
   try('HSET', key, 'finishedOn', now)
   call('EXPIRE', key, ttl)
   keepChunks(group, gtag, jobs, ttl)
@@ -136,7 +148,7 @@ local function endGroup(group, gtag, key, jobs)
 end
 
 -- A job that ended is not due any more. Scripts of a queue without deadlines pay one look for all their jobs.
-local deadlines, hasDeadlines = tag .. ':deadlines', nil
+local deadlines, hasDeadlines = tag .. ':${KEY.deadlines}', nil
 local function dropDeadline(id)
   if hasDeadlines == nil then hasDeadlines = call('EXISTS', deadlines) == 1 end
   if hasDeadlines then try('ZREM', deadlines, id) end
@@ -147,15 +159,15 @@ end
 -- that the chunk is kept.
 local function endInGroup(ref, rows, ok, keep)
   local group, gtag = groupAt(ref)
-  local key = gtag .. ':grp:' .. group
+  local key = gtag .. ':${KEY.group}:' .. group
   if try('HEXISTS', key, 'model') == 0 then
     call('HSET', key, 'early', '1')
-    call('EXPIRE', key, math.max(keep, 60))
+    call('EXPIRE', key, math.max(keep, ${MIN_RECORD_TTL}))
     return
   end
-  try('HINCRBY', key, 'rd', rows)
-  try('HINCRBY', key, ok and 'jc' or 'jf', 1)
-  local g = try('HMGET', key, 'closed', 'jobs', 'jc', 'jf') or {}
+  try('HINCRBY', key, '${GROUP.rowsDone}', rows)
+  try('HINCRBY', key, ok and '${GROUP.completed}' or '${GROUP.failed}', 1)
+  local g = try('HMGET', key, 'closed', 'jobs', '${GROUP.completed}', '${GROUP.failed}') or {}
   local jobs = tonumber(g[2] or '')
   if g[1] == '1' and jobs and (tonumber(g[3] or '') or 0) + (tonumber(g[4] or '') or 0) >= jobs then
     endGroup(group, gtag, key, jobs)
@@ -169,12 +181,12 @@ local function bareNotice(id, state, failure)
   return struct.pack('<H', #header) .. header
 end
 
--- The 15 fields that pack.ts put in one argument.
-local packFormat = '<' .. string.rep('I4', 15)
+-- The ${SETTLE_FIELDS.length} fields that pack.ts put in one argument.
+local packFormat = '<' .. string.rep('I4', ${SETTLE_FIELDS.length})
 local function unpackFields(packed)
   local sizes = {struct.unpack(packFormat, packed)}
-  local fields, at = {}, 61
-  for i = 1, 15 do
+  local fields, at = {}, ${4 * SETTLE_FIELDS.length + 1}
+  for i = 1, ${SETTLE_FIELDS.length} do
     fields[i] = string.sub(packed, at, at + sizes[i] - 1)
     at = at + sizes[i]
   end
@@ -185,9 +197,9 @@ end
 -- result, notice, ttl (s, 0 = keep no result), keep (s), reply, group, rows, tried (it failed before),
 -- data (job data without its input, or '' to leave it).
 local function finish(j)
-  local key, keep, ttl = base .. j.id, keepFor(j.keep, 3600), keepFor(j.ttl, 3600)
-  local extra = call('HGET', key, 'rl')
-  local fields = {'st', j.state, 'tk', j.token, 'm', j.meta, 'finishedOn', now}
+  local key, keep, ttl = base .. j.id, keepFor(j.keep, ${DEFAULT_TTL}), keepFor(j.ttl, ${DEFAULT_TTL})
+  local extra = call('HGET', key, '${JOB.lists}')
+  local fields = {'${JOB.state}', j.state, '${JOB.endedBy}', j.token, '${JOB.meta}', j.meta, 'finishedOn', now}
   local function set(name, value)
     fields[#fields + 1] = name
     fields[#fields + 1] = value
@@ -195,27 +207,27 @@ local function finish(j)
   if j.state == 'completed' then
     try('ZADD', completed, now, j.id)
     set('returnvalue', '1')
-    if j.tried then call('HDEL', key, 'f', 'failedReason') end
+    if j.tried then call('HDEL', key, '${JOB.failure}', 'failedReason') end
   elseif j.state == 'failed' then
     try('ZADD', failed, now, j.id)
   else
     try('ZADD', tag .. ':' .. j.state, now, j.id)
   end
   if j.failure ~= '' then
-    set('f', j.failure)
+    set('${JOB.failure}', j.failure)
     set('failedReason', j.reason)
   end
   if j.data ~= '' then set('data', j.data) end
   call('HSET', key, unpack(fields))
   if j.state == 'failed' then
-    call('EXPIRE', tag .. ':in:' .. j.id, keep)
-    if j.rows > 0 then call('HSET', key, 'pr', j.rows) end
+    call('EXPIRE', tag .. ':${KEY.input}:' .. j.id, keep)
+    if j.rows > 0 then call('HSET', key, '${JOB.rowsDone}', j.rows) end
   else
-    call('DEL', tag .. ':in:' .. j.id)
+    call('DEL', tag .. ':${KEY.input}:' .. j.id)
   end
   call('EXPIRE', key, keep)
   dropDeadline(j.id)
-  if j.result ~= '' and ttl > 0 then call('SET', tag .. ':res:' .. j.id, j.result, 'EX', ttl) end
+  if j.result ~= '' and ttl > 0 then call('SET', tag .. ':${KEY.result}:' .. j.id, j.result, 'EX', ttl) end
   if j.reply ~= '' then tell(j.reply, j.notice) end
   if extra then
     local notice = j.notice ~= '' and j.notice or bareNotice(j.id, j.state, '')
@@ -223,7 +235,7 @@ local function finish(j)
   end
   if j.group ~= '' then endInGroup(j.group, j.rows, j.state == 'completed', keep) end
   local field = j.state == 'completed' and 'returnvalue' or 'failedReason'
-  try('XADD', events, 'MAXLEN', '~', 1000, '*', 'event', j.state, 'jobId', j.id, field, j.reason, 'prev', 'active')
+  try('XADD', events, 'MAXLEN', '~', ${EVENTS_KEPT}, '*', 'event', j.state, 'jobId', j.id, field, j.reason, 'prev', 'active')
 end
 
 -- Whether a hold still counts: its lock lives; or it lapsed (Redis was away longer than the lock)
@@ -234,7 +246,7 @@ local function holds(id, token)
   if lock then return lock == token end
   -- One of another type says nothing; the field and the list do.
   if lock == nil then call('DEL', key .. ':lock') end
-  return call('HGET', key, 'ht') == token and try('LPOS', active, id) ~= false
+  return call('HGET', key, '${JOB.hold}') == token and try('LPOS', active, id) ~= false
 end
 
 -- Renews the lock of a hold that counts. A full Redis refuses SET, and every running job would lose its lock.
@@ -254,9 +266,9 @@ end
 -- A job that is no longer held and whose submitter wants it gone ends instead of waiting again.
 local function endIfUnwanted(id)
   local key = base .. id
-  if call('HEXISTS', key, 'cr') == 0 then return false end
+  if call('HEXISTS', key, '${JOB.cancel}') == 0 then return false end
   local message = 'cancelled on request'
-  finishUnheld(id, call('HGET', key, 'data'), 'cancelled', '{"code":"CANCELLED","message":"' .. message .. '"}', message, 3600)
+  finishUnheld(id, call('HGET', key, 'data'), 'cancelled', '{"code":"CANCELLED","message":"' .. message .. '"}', message, ${DEFAULT_TTL})
   return true
 end
 ${SET_ASIDE}`;
@@ -278,7 +290,7 @@ export const REQUEST_TTL = 600;
  */
 export function once(script: string): string {
   return `
-local request = ARGV[2] .. ':req:' .. ARGV[#ARGV]
+local request = ARGV[2] .. ':${KEY.request}:' .. ARGV[#ARGV]
 local known = redis.call('GET', request)
 if known then return cjson.decode(known) end
 ARGV[#ARGV] = nil

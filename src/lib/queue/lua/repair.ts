@@ -1,3 +1,4 @@
+import { DELAYED_UNIT, JOB } from '../wire.js';
 import { OPERATOR } from './prelude.js';
 
 /**
@@ -48,7 +49,7 @@ end
 local function place(id)
   local key = base .. id
   if typeOf(key) ~= 'hash' then return end
-  local job = call('HMGET', key, 'data', 'st', 'finishedOn', 'timestamp', 'delay', 'mv', 'failedReason')
+  local job = call('HMGET', key, 'data', '${JOB.state}', 'finishedOn', 'timestamp', 'delay', '${JOB.move}', 'failedReason')
   local spec = specOf(job[1])
   -- Copies that are being moved here come into a list with their move.
   if not spec.model or job[6] then return end
@@ -65,7 +66,7 @@ local function place(id)
         call('LPUSH', active, id)
         found(2)
       elseif due > now then
-        call('ZADD', delayed, due * 4096 + call('INCR', pc) % 4096, id)
+        call('ZADD', delayed, due * ${DELAYED_UNIT} + call('INCR', pc) % ${DELAYED_UNIT}, id)
         found(3)
       else
         if priority == 0 then call('LPUSH', wait, id) else call('ZADD', prioritized, score(priority), id) end

@@ -1,3 +1,4 @@
+import { FILED, KEY } from '../wire.js';
 import { PRELUDE } from './prelude.js';
 
 /** Entries of the index that a look at it checks. */
@@ -9,7 +10,7 @@ const CHECKED = 1000;
  * is left alone then ('' = look now). Output: 1 looked, 0 nothing is filed or it was looked at just now.
  */
 export const REROUTE = `${PRELUDE}
-local pace = tag .. ':pace:filed'
+local pace = tag .. ':${KEY.pace}:${KEY.filed}'
 if not anyFiled() or (ARGV[4] ~= '' and call('PTTL', pace) > 0) then return 0 end
 if ARGV[4] ~= '' then call('SET', pace, 1, 'PX', ARGV[4]) end
 local fields = try('HGETALL', filedKey)
@@ -19,7 +20,7 @@ if not fields then
 end
 local routes, cursors, lacking = {}, {}, false
 for i = 1, #fields, 2 do
-  local route, n = string.match(fields[i], '^m:(.+)$'), string.match(fields[i], '^p(%d+)$')
+  local route, n = string.match(fields[i], '^${FILED.route}(.+)$'), string.match(fields[i], '^${FILED.reached}(%d+)$')
   if route then routes[#routes + 1] = route end
   if n then cursors[tonumber(n)] = tonumber(fields[i + 1]) end
 end
@@ -45,8 +46,8 @@ for _, route in ipairs(routes) do
     filed = filed + size
   end
   if size == 0 then
-    call('HDEL', filedKey, 'm:' .. route)
-    call('DEL', tag .. ':wake:' .. route)
+    call('HDEL', filedKey, '${FILED.route}' .. route)
+    call('DEL', tag .. ':${KEY.wake}:' .. route)
   elseif awake then
     wakeFor(route)
   end

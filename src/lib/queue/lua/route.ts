@@ -1,3 +1,6 @@
+import { FILED, KEY } from '../wire.js';
+import { CURSORS } from './filing.js';
+
 /**
  * Routing by model, in Lua. A worker takes jobs of the models that it serves and leaves the others where they are: in
  * `prioritized`, so that BullMQ's getters, counts, lists and stock workers see them as before. What keeps the
@@ -57,14 +60,14 @@ end
 -- By priority, the score up to which all is filed: as it was, and as it is now. By route, its first filed job (true: not read yet).
 local cursors, reached, heads, met = {}, {}, {}, {}
 local counter, looked, unfinished, waitIsEmpty = 0, 0, false, false
-local CURSORS = {'c', 'p1', 'p2', 'p3', 'p4', 'p5', 'p6', 'p7', 'p8', 'p9', 'p10'}
+local CURSORS = {${CURSORS}}
 
 if serves then counter = tonumber(try('GET', pc) or '') or 0 end
 if serves and anyFiled() then
   local fields, routes = {unpack(CURSORS)}, {}
   for route in pairs(serves) do
     routes[#routes + 1] = route
-    fields[#fields + 1] = 'm:' .. route
+    fields[#fields + 1] = '${FILED.route}' .. route
   end
   local found = try('HMGET', filedKey, unpack(fields))
   if not found then
@@ -95,8 +98,8 @@ local function headOf(route)
       cursors, first = {}, {}
     end
     if #first == 0 then
-      call('HDEL', filedKey, 'm:' .. route)
-      call('DEL', tag .. ':wake:' .. route)
+      call('HDEL', filedKey, '${FILED.route}' .. route)
+      call('DEL', tag .. ':${KEY.wake}:' .. route)
       heads[route] = nil
       return nil
     end
@@ -255,11 +258,11 @@ end
 local function finishRouting()
   local fields = {}
   for n, at in pairs(reached) do
-    fields[#fields + 1] = 'p' .. n
+    fields[#fields + 1] = '${FILED.reached}' .. n
     fields[#fields + 1] = string.format('%.0f', at)
     cursors[n] = math.max(cursors[n] or 0, at)
   end
-  if #fields > 0 then call('HSET', filedKey, 'c', string.format('%.0f', counter), unpack(fields)) end
+  if #fields > 0 then call('HSET', filedKey, '${FILED.counter}', string.format('%.0f', counter), unpack(fields)) end
   for route in pairs(met) do wakeFor(route) end
   local ours = false
   for route in pairs(heads) do

@@ -1,5 +1,6 @@
 import { BOUNDS } from '../../core/bounds.js';
 import { MAX_PRIORITY } from '../../core/job.js';
+import { DATA, DEFAULT_TTL, GROUP, HOLD_END, JOB, KEY } from '../wire.js';
 import { CHUNK_EXTRA_TTL, PRELUDE } from './prelude.js';
 import { TIMELINE } from './timeline.js';
 
@@ -11,7 +12,7 @@ import { TIMELINE } from './timeline.js';
  */
 export const STORE_INPUT = `
 if redis.call('EXISTS', ARGV[1] .. ARGV[3]) == 1 then return 0 end
-redis.call('SET', ARGV[2] .. ':in:' .. ARGV[3], ARGV[4], 'EX', ARGV[5])
+redis.call('SET', ARGV[2] .. ':${KEY.input}:' .. ARGV[3], ARGV[4], 'EX', ARGV[5])
 return 1
 `;
 
@@ -20,8 +21,8 @@ return 1
  * the job was added. ARGV 3 id, 4 input. Output: 1 stored, 0 there is no such job, or it has ended or has its input.
  */
 export const RESTORE_INPUT = `
-local key, input = ARGV[1] .. ARGV[3], ARGV[2] .. ':in:' .. ARGV[3]
-if redis.call('EXISTS', key) == 0 or redis.call('HEXISTS', key, 'st') == 1 then return 0 end
+local key, input = ARGV[1] .. ARGV[3], ARGV[2] .. ':${KEY.input}:' .. ARGV[3]
+if redis.call('EXISTS', key) == 0 or redis.call('HEXISTS', key, '${JOB.state}') == 1 then return 0 end
 return redis.call('SETNX', input, ARGV[4])
 `;
 
@@ -33,7 +34,7 @@ return redis.call('SETNX', input, ARGV[4])
 export const CANCEL = `${PRELUDE}
 local id = ARGV[3]
 local key = base .. id
-local job = try('HMGET', key, 'st', 'data') or {}
+local job = try('HMGET', key, '${JOB.state}', 'data') or {}
 if not job[2] and call('EXISTS', key) == 0 and not try('ZSCORE', damagedKey, id) then return nil end
 -- A damaged job is deleted, also after it was set aside.
 if not job[2] or try('ZSCORE', damagedKey, id) then
@@ -47,7 +48,7 @@ if removed == 0 then
   -- Ended by a stock BullMQ worker.
   if try('ZSCORE', completed, id) then return 'completed' end
   if try('ZSCORE', failed, id) then return 'failed' end
-  call('HSET', key, 'cr', 1)
+  call('HSET', key, '${JOB.cancel}', 1)
   return 'active'
 end
 unfile(id)
@@ -60,15 +61,15 @@ return 'cancelled'
  * Output: 1 registered, 0 already ended, -1 unknown.
  */
 export const WATCH = `${PRELUDE}
-local key = ARGV[5] == 'group' and tag .. ':grp:' .. ARGV[3] or base .. ARGV[3]
+local key = ARGV[5] == 'group' and tag .. ':${KEY.group}:' .. ARGV[3] or base .. ARGV[3]
 if call('EXISTS', key) == 0 or ARGV[5] == 'group' and try('HEXISTS', key, 'model') == 0 then return -1 end
 -- Nothing more comes of one that cannot be read; who looks is told why.
-if try('HEXISTS', key, ARGV[5] == 'group' and 'finishedOn' or 'st') ~= 0 then return 0 end
-local lists = call('HGET', key, 'rl')
+if try('HEXISTS', key, ARGV[5] == 'group' and 'finishedOn' or '${JOB.state}') ~= 0 then return 0 end
+local lists = call('HGET', key, '${JOB.lists}')
 if lists and string.find(' ' .. lists .. ' ', ' ' .. ARGV[4] .. ' ', 1, true) then return 1 end
 -- HDEL first: a full Redis refuses a script whose first write needs memory, and then no one could wait.
-call('HDEL', key, 'rl')
-call('HSET', key, 'rl', lists and (lists .. ' ' .. ARGV[4]) or ARGV[4])
+call('HDEL', key, '${JOB.lists}')
+call('HSET', key, '${JOB.lists}', lists and (lists .. ' ' .. ARGV[4]) or ARGV[4])
 return 1
 `;
 
@@ -81,11 +82,11 @@ return 1
  */
 export const EXPIRE_DUE = `${PRELUDE}
 local out, most = {0}, tonumber(ARGV[3])
-local pace = tag .. ':pace:deadlines'
+local pace = tag .. ':${KEY.pace}:${KEY.deadlines}'
 if ARGV[8] ~= '' and call('PTTL', pace) > 0 then return {1} end
 
 local function look(id)
-  local job = call('HMGET', base .. id, 'data', 'st', 'finishedOn')
+  local job = call('HMGET', base .. id, 'data', '${JOB.state}', 'finishedOn')
   if job[1] and (try('ZREM', prioritized, id) or 0) + (try('ZREM', delayed, id) or 0) > 0 then
     unfile(id)
     finishUnheld(id, job[1], 'expired', ARGV[4], ARGV[5], tonumber(ARGV[6]))
@@ -135,7 +136,7 @@ local function keepResults(group, gtag, gkey)
   if kept[group] then return end
   kept[group] = true
   local g = call('HMGET', gkey, 'ttl', 'jobs')
-  keepChunks(group, gtag, within(g[2], 0, ${BOUNDS.rows.max}, 0), keepFor(g[1], 3600) + ${CHUNK_EXTRA_TTL})
+  keepChunks(group, gtag, within(g[2], 0, ${BOUNDS.rows.max}, 0), keepFor(g[1], ${DEFAULT_TTL}) + ${CHUNK_EXTRA_TTL})
 end
 
 local limit = within(ARGV[3], ${BOUNDS.timeLimitMs.min}, ${BOUNDS.timeLimitMs.max})
@@ -143,8 +144,8 @@ local limit = within(ARGV[3], ${BOUNDS.timeLimitMs.min}, ${BOUNDS.timeLimitMs.ma
 -- In the job itself, where its worker reads it.
 local function setLimit(key, json)
   local ok, data = pcall(cjson.decode, json)
-  if not ok or type(data) ~= 'table' or type(data.s) ~= 'table' then return end
-  data.s.timeLimitMs = limit
+  if not ok or type(data) ~= 'table' or type(data.${DATA.spec}) ~= 'table' then return end
+  data.${DATA.spec}.timeLimitMs = limit
   call('HSET', key, 'data', cjson.encode(data))
 end
 
@@ -156,17 +157,17 @@ local function repair(id, key, data)
     call('HSET', key, 'priority', ${MAX_PRIORITY + 1} - own)
   end
   if not pcall(timeOf, '', call('HGET', key, 'timestamp')) then call('HSET', key, 'timestamp', now) end
-  call('HDEL', key, 'stc')
-  call('HSET', key, 'atm', 0, 'ats', 0)
+  call('HDEL', key, '${JOB.stalls}')
+  call('HSET', key, '${JOB.attemptsMade}', 0, '${JOB.attemptsStarted}', 0)
   return not damageOf(id)
 end
 
 local function backToGroup(group, rows)
   local _, gtag = groupAt(refOf(group))
-  local gkey = gtag .. ':grp:' .. group.id
+  local gkey = gtag .. ':${KEY.group}:' .. group.id
   -- Not -(...): Lua would send "-0", which is no integer to Redis.
-  if try('HEXISTS', gkey, 'model') == 0 or not try('HINCRBY', gkey, 'jf', -1) then return end
-  try('HINCRBY', gkey, 'rd', 0 - rows)
+  if try('HEXISTS', gkey, 'model') == 0 or not try('HINCRBY', gkey, '${GROUP.failed}', -1) then return end
+  try('HINCRBY', gkey, '${GROUP.rowsDone}', 0 - rows)
   call('HDEL', gkey, 'finishedOn')
   call('PERSIST', gkey)
   keepResults(group.id, gtag, gkey)
@@ -174,7 +175,7 @@ end
 
 local function retry(id)
   local key = base .. id
-  local job = call('HMGET', key, 'st', 'data', 'pr', 'finishedOn', 'f')
+  local job = call('HMGET', key, '${JOB.state}', 'data', '${JOB.rowsDone}', 'finishedOn', '${JOB.failure}')
   if not job[2] then return (call('EXISTS', key) == 1 or try('ZSCORE', damagedKey, id)) and -2 or -1 end
   if job[1] ~= 'failed' then return 0 end
   if try('ZSCORE', damagedKey, id) and not repair(id, key, job[2]) then return -2 end
@@ -182,13 +183,13 @@ local function retry(id)
   checkPlaces(priority)
   try('ZREM', failed, id)
   unregister(id)
-  note(id, 'again', codeOf(job[5] or ''), '', now - (tonumber(job[4] or '') or now))
-  call('HDEL', key, 'st', 'tk', 'f', 'm', 'failedReason', 'finishedOn', 'cr', 'stc', 'pr', 'processedOn')
-  call('HSET', key, 'atm', 0, 'ats', 0)
+  note(id, '${HOLD_END.again}', codeOf(job[5] or ''), '', now - (tonumber(job[4] or '') or now))
+  call('HDEL', key, '${JOB.state}', '${JOB.endedBy}', '${JOB.failure}', '${JOB.meta}', 'failedReason', 'finishedOn', '${JOB.cancel}', '${JOB.stalls}', '${JOB.rowsDone}', 'processedOn')
+  call('HSET', key, '${JOB.attemptsMade}', 0, '${JOB.attemptsStarted}', 0)
   if limit then setLimit(key, job[2]) end
   call('PERSIST', key)
-  call('PERSIST', tag .. ':in:' .. id)
-  call('DEL', tag .. ':res:' .. id)
+  call('PERSIST', tag .. ':${KEY.input}:' .. id)
+  call('DEL', tag .. ':${KEY.result}:' .. id)
   local spec = specOf(job[2])
   if spec.deadline then try('ZADD', deadlines, spec.deadline, id) end
   if spec.group then backToGroup(spec.group, tonumber(job[3] or '') or 0) end

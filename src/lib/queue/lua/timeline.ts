@@ -1,3 +1,5 @@
+import { JOB } from '../wire.js';
+
 /**
  * Lua for the scripts that end a hold in any way but the last one: what became of it, in the field
  * `tl` of the job's hash. A hold that ends the job is in the hash already, and so is its start:
@@ -10,13 +12,13 @@
 export const TIMELINE = `
 local function note(id, what, code, message, delay)
   local key = base .. id
-  local j = call('HMGET', key, 'tl', 'processedOn', 'pb', 'ats')
+  local j = call('HMGET', key, '${JOB.timeline}', 'processedOn', '${JOB.worker}', '${JOB.attemptsStarted}')
   local old = j[1] or ''
   local n = tonumber(string.match('\\n' .. old, '.*\\n%[(%d+)')) or 0
   if n >= 20 then old = string.match(old, '^[^\\n]*\\n(.*)$') or '' end
   local entry = cjson.encode({n + 1, what, tonumber(j[2]) or 0, j[3] or '', tonumber(j[4]) or 0, now,
     code or '', string.sub(message or '', 1, 120), tonumber(delay) or 0})
-  call('HSET', key, 'tl', old == '' and entry or old .. '\\n' .. entry)
+  call('HSET', key, '${JOB.timeline}', old == '' and entry or old .. '\\n' .. entry)
 end
 
 -- The code of a failure's JSON.

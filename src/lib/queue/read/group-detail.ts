@@ -6,6 +6,7 @@ import { ifReadable } from '../../redis/wrong-type.js';
 import { damagedRecord, LIST_FIELDS, namedFields, recordOf } from '../job-record.js';
 import { bullBase, groupKey, queueTag } from '../keys.js';
 import type { GroupRecord, JobRecord } from '../types.js';
+import { JOB } from '../wire.js';
 import { queueOfChunk, readGroup } from './reader.js';
 
 /** A chunk that has no full result, and why. */
@@ -143,7 +144,7 @@ async function readChunk(
   ]);
   if (values === undefined) return damagedRecord(id, queue, `its record ${base}${id} is not a hash`);
   const fields = namedFields(LIST_FIELDS, values);
-  if (fields.timestamp === undefined && fields.st === undefined) return undefined;
+  if (fields.timestamp === undefined && fields[JOB.state] === undefined) return undefined;
   const placed =
     waits !== null ? 'waiting' : delayed !== null ? 'delayed' : fields.processedOn ? 'active' : 'waiting';
   return recordOf(id, queue, fields, placed);

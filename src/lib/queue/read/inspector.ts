@@ -13,6 +13,7 @@ import {
 import { listWorkers } from '../registry.js';
 import { countFiled } from '../routes.js';
 import type { QueueCounts, WorkerRecord } from '../types.js';
+import { PRIORITY_STEP, STATS } from '../wire.js';
 import { bucketAt } from '../work-stats.js';
 import { listQueues } from './reader.js';
 
@@ -39,9 +40,6 @@ export interface QueueSnapshot extends QueueCounts, QueueFlow {
   unmatched: Unmatched;
 }
 
-/** BullMQ's sorted-set score of a priority starts here; the next priority's starts 2^32 later. */
-const PRIORITY_STEP = 2 ** 32;
-
 /**
  * One queue as it stands: read-only commands, all sent together, whatever its length. Jobs that
  * BullMQ holds without a priority (its `wait` list, added by other code) count as waiting at 9. A key of another
@@ -63,7 +61,7 @@ export async function snapshotQueue(
     return ifReadable(client.zcount(`${base}prioritized`, from, from + PRIORITY_STEP - 1), 0);
   });
   const buckets = Array.from({ length: STATS_BUCKETS }, (_, i) =>
-    ifReadable(client.hmget(statsKey(tag, bucket - i), 'c', 'f', 'a'), []),
+    ifReadable(client.hmget(statsKey(tag, bucket - i), STATS.completed, STATS.failed, STATS.added), []),
   );
   const [
     wait,

@@ -7,6 +7,7 @@ import { bullBase, byModelKey, inputKey, queueTag } from '../keys.js';
 import { listWorkers } from '../registry.js';
 import { routeOf, servedRoutes, unservedJobs } from '../routes.js';
 import type { JobRecord, JobSpec } from '../types.js';
+import { JOB } from '../wire.js';
 import { snapshotQueue } from './inspector.js';
 import { readJob } from './reader.js';
 import { type Timeline, timelineOf } from './timeline.js';
@@ -72,7 +73,7 @@ export async function readJobDetail(
   const own = inputKey(queueTag(prefix, queue), id);
   const [job, [data, atm, stc, cr, tl], ttl, lock, ownBytes, ownTtl] = await Promise.all([
     readJob(client, prefix, queue, id),
-    ifReadable(client.hmget(key, 'data', 'atm', 'stc', 'cr', 'tl'), []),
+    ifReadable(client.hmget(key, 'data', JOB.attemptsMade, JOB.stalls, JOB.cancel, JOB.timeline), []),
     client.pttl(key),
     client.pttl(`${key}:lock`),
     ifReadable(client.strlen(own), 0),

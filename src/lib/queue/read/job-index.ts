@@ -2,6 +2,7 @@ import { type JobState, MAX_PRIORITY, toBullPriority } from '../../core/job.js';
 import type { RedisClient } from '../../redis/types.js';
 import { ifReadable } from '../../redis/wrong-type.js';
 import { bullBase, cancelledKey, expiredKey, queueTag } from '../keys.js';
+import { PRIORITY_STEP } from '../wire.js';
 import { JOB_STATES, type JobFilter } from './job-filter.js';
 
 /**
@@ -31,9 +32,6 @@ interface Found {
   entries: { id: string; position: Position }[];
   over: boolean;
 }
-
-/** BullMQ's sorted-set score of a priority starts here; the next priority's starts 2^32 later. */
-const PRIORITY_STEP = 2 ** 32;
 
 /**
  * The stretches that hold the jobs a filter means, in the order lists show them: by state, then

@@ -6,6 +6,7 @@ import { ifReadable } from '../../redis/wrong-type.js';
 import { damagedRecord, LIST_FIELDS, namedFields, recordOf } from '../job-record.js';
 import { bullBase } from '../keys.js';
 import type { JobRecord } from '../types.js';
+import { JOB } from '../wire.js';
 import { ageOf, type JobFilter, matches } from './job-filter.js';
 import { type Position, readStretch, type Stretch, sizeOf, stretchesOf } from './job-index.js';
 import { listQueues } from './reader.js';
@@ -146,7 +147,7 @@ async function readRecords(
     if (values === undefined) return damagedRecord(id, queue, `its record ${base}${id} is not a hash`);
     const fields = namedFields(LIST_FIELDS, values);
     // One that was set aside for a missing field has ended.
-    if (fields.timestamp === undefined && fields.st === undefined) return undefined;
+    if (fields.timestamp === undefined && fields[JOB.state] === undefined) return undefined;
     return recordOf(id, queue, fields, state, score === null ? undefined : Number(score));
   };
   return Promise.all(ids.map(read));

@@ -7,6 +7,7 @@ import { damageOfJob, findDamage, groupDamaged } from '../damage.js';
 import { damagedRecord, JOB_FIELDS, namedFields, recordOf } from '../job-record.js';
 import { bullBase, groupKey, queuesKey, queueTag } from '../keys.js';
 import type { GroupRecord, JobRecord } from '../types.js';
+import { GROUP, JOB } from '../wire.js';
 
 /** Names of all queues that ever got a job. */
 export async function listQueues(client: RedisClient, prefix: string): Promise<string[]> {
@@ -40,7 +41,7 @@ export async function locate(
   if (found.length === 1) return found[0];
   // While it is moved a job is in two queues: the copy has the field `mv`.
   const copies = await Promise.all(
-    found.map(({ queue }) => ifReadable(client.hexists(bullBase(prefix, queue) + id, 'mv'), 0)),
+    found.map(({ queue }) => ifReadable(client.hexists(bullBase(prefix, queue) + id, JOB.move), 0)),
   );
   return found[copies.indexOf(0)] ?? found[0];
 }
@@ -125,8 +126,8 @@ export async function readGroup(
   const damaged = GROUP_NUMBERS.find((name) => numberOr(fields[name] ?? '0', undefined) === undefined);
   if (damaged !== undefined) throw groupDamaged(id, `field ${damaged} of ${key} is not a number`);
   const jobs = Number(fields.jobs ?? fields.added ?? 0);
-  const jobsCompleted = Number(fields.jc ?? 0);
-  const jobsFailed = Number(fields.jf ?? 0);
+  const jobsCompleted = Number(fields[GROUP.completed] ?? 0);
+  const jobsFailed = Number(fields[GROUP.failed] ?? 0);
   const closed = fields.closed === '1';
   const startAt = Number(fields.start ?? 0);
   const now = closed && startAt === 0 ? 0 : await serverNow(client);
@@ -138,7 +139,7 @@ export async function readGroup(
     model: fields.model,
     priority: Number(fields.priority) as Priority,
     state:
-      (over && fields.abandoned === '1') || (!closed && fields.cr !== undefined)
+      (over && fields.abandoned === '1') || (!closed && fields[GROUP.cancel] !== undefined)
         ? 'cancelled'
         : over
           ? jobsFailed > 0
@@ -152,7 +153,7 @@ export async function readGroup(
     rows: Number(fields.rows ?? 0),
     jobs,
     closed,
-    rowsDone: Number(fields.rd ?? 0),
+    rowsDone: Number(fields[GROUP.rowsDone] ?? 0),
     jobsCompleted,
     jobsFailed,
     submittedAt: Number(fields.timestamp),
@@ -167,9 +168,9 @@ const GROUP_NUMBERS = [
   'jobs',
   'added',
   'rows',
-  'rd',
-  'jc',
-  'jf',
+  GROUP.rowsDone,
+  GROUP.completed,
+  GROUP.failed,
   'priority',
   'timestamp',
   'start',
@@ -179,17 +180,17 @@ const GROUP_NUMBERS = [
 /** Milliseconds since any sender of a group was heard of; undefined while one is at work. */
 function silentFor(fields: Record<string, string>, now: number): number | undefined {
   const heard = Object.entries(fields).flatMap(([name, at]) =>
-    name.startsWith('s:') ? [numberOr(at, 0)] : [],
+    name.startsWith(GROUP.sender) ? [numberOr(at, 0)] : [],
   );
   if (heard.length === 0) return undefined;
   const ago = now - Math.max(...heard);
   return ago > SENDER_LEASE_MS ? ago : undefined;
 }
 
-/** Fields `mv:<number>` of a group: the queue each moved chunk is in. */
+/** The queue of each chunk that was moved, by its number. */
 function movedChunks(fields: Record<string, string>): Record<number, string> {
-  const moved = Object.entries(fields).filter(([name]) => name.startsWith('mv:'));
-  return Object.fromEntries(moved.map(([name, queue]) => [Number(name.slice(3)), queue]));
+  const moved = Object.entries(fields).filter(([name]) => name.startsWith(GROUP.movedTo));
+  return Object.fromEntries(moved.map(([name, queue]) => [Number(name.slice(GROUP.movedTo.length)), queue]));
 }
 
 /** The queue that a chunk of a group is in. */

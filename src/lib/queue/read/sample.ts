@@ -4,6 +4,7 @@ import { bullBase, queueTag, STATS_BUCKET_MS, STATS_BUCKETS, statsKey } from '..
 import { listWorkers } from '../registry.js';
 import { countFiled } from '../routes.js';
 import type { WorkerRecord } from '../types.js';
+import { DELAYED_UNIT, STATS } from '../wire.js';
 import { heldAhead, oldestWaiting, type Unmatched } from './inspector.js';
 
 /** One queue as an autoscaler reads it. */
@@ -30,9 +31,6 @@ export interface PoolSample {
   /** Workers, by their heartbeats, that serve at least one of the queues. */
   workers: WorkerRecord[];
 }
-
-/** BullMQ's delayed score: milliseconds * 4096 + a counter. */
-const DELAYED_STEP = 4096;
 
 /**
  * Queues and their workers at one moment: some thirty read-only commands a queue, sent together,
@@ -78,12 +76,16 @@ async function sampleQueue(
     ifReadable(client.llen(`${base}wait`), 0),
     ifReadable(client.zcard(`${base}prioritized`), 0),
     countFiled(client, prefix, queue),
-    ifReadable(client.zcount(`${base}delayed`, '-inf', (now + horizonMs) * DELAYED_STEP), 0),
+    ifReadable(client.zcount(`${base}delayed`, '-inf', (now + horizonMs) * DELAYED_UNIT), 0),
     ifReadable(client.llen(`${base}active`), 0),
     oldestWaiting(client, base),
     ifReadable(client.get(`${base}id`), null),
     ifReadable(client.hexists(`${base}meta`, 'paused'), 0),
-    Promise.all(numbers.map((number) => ifReadable(client.hmget(statsKey(tag, number), 'c', 'f'), []))),
+    Promise.all(
+      numbers.map((number) =>
+        ifReadable(client.hmget(statsKey(tag, number), STATS.completed, STATS.failed), []),
+      ),
+    ),
   ]);
   return {
     name: queue,

@@ -1,5 +1,6 @@
 import type { TerminalState } from '../../core/job.js';
 import type { JobRecord } from '../types.js';
+import { HOLD_END } from '../wire.js';
 
 /** One thing that happened to a job. */
 export interface TimelineEvent {
@@ -26,8 +27,8 @@ export interface Timeline {
   forgotten: number;
 }
 
-/** How scripts-timeline.ts says what became of a hold. */
-const TIMELINE_WORDS = ['retry', 'back', 'lost', 'again'] as const;
+/** How lua/timeline.ts says what became of a hold. */
+const TIMELINE_WORDS = Object.values(HOLD_END);
 
 interface Note {
   n: number;
