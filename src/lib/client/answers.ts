@@ -1,10 +1,12 @@
 import type { InferError } from '../core/errors.js';
+import { printable } from '../core/printable.js';
 import type { ValueForm } from '../model/rows.js';
 import { noteUse } from '../queue/broker/data-watch.js';
 import type { Producer } from '../queue/broker/producer.js';
 import type { ResultSource } from '../queue/broker/result-store.js';
 import type { Heard, Waiter } from '../queue/broker/waiter.js';
 import { watchEnd } from '../queue/broker/watch.js';
+import { layoutNewer } from '../queue/layout.js';
 import { readGroup, readJob } from '../queue/read/reader.js';
 import type { GroupRecord, JobRecord } from '../queue/types.js';
 import type { RedisClient } from '../redis/types.js';
@@ -130,6 +132,7 @@ export class Answers {
     // With no worker about, no one else ends it at its deadline.
     await this.guard(this.parts.producer.expireDue(queue, id));
     const record = await this.guard(readJob(this.parts.redis, this.parts.prefix, queue, id));
+    if (record?.newer !== undefined) throw layoutNewer(`job ${printable(id)}`, record.newer);
     if (record !== undefined) return record;
     if (await this.parts.places.moved(id, queue)) return this.record(id);
     throw await this.missing(id, queue);

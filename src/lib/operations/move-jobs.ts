@@ -70,6 +70,7 @@ async function foreseen(
     readJob(client, prefix, to, id),
   ]);
   if (record === undefined) return { id, queue, outcome: 'unknown' };
+  if (record.newer !== undefined) return { id, queue, outcome: 'newer' };
   if (record.state !== 'waiting' && record.state !== 'delayed') return { id, queue, outcome: 'not waiting' };
   if (other !== undefined) return { id, queue, outcome: 'id taken' };
   const stuck = record.group !== undefined && client.isCluster;

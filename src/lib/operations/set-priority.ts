@@ -55,6 +55,7 @@ async function foreseen(
 ): Promise<JobRow<PriorityOutcome>> {
   const record = await readJob(client, prefix, queue, id);
   if (record === undefined) return { id, queue, outcome: 'unknown' };
+  if (record.newer !== undefined) return { id, queue, outcome: 'newer' };
   const waits = record.state === 'waiting' || record.state === 'delayed';
   const outcome = !waits ? 'not waiting' : record.priority === priority ? 'same' : 'changed';
   return { id, queue, outcome };

@@ -1,5 +1,6 @@
 import { BOUNDS, within } from '../core/bounds.js';
 import { MAX_PRIORITY } from '../core/job.js';
+import { type DataLayout, LAYOUTS, newerThan } from './layout.js';
 import { routeOf } from './routes.js';
 import type { ChunkOf, JobSpec, Unrunnable } from './types.js';
 import { DATA, DEFAULT_TTL } from './wire.js';
@@ -42,7 +43,12 @@ export interface ReadData {
 }
 
 /** Reads `data` of a job, whatever it holds. */
-export function readJobData(json: string, id: string, queue: string): ReadData {
+export function readJobData(
+  json: string,
+  id: string,
+  queue: string,
+  layouts: readonly DataLayout[] = LAYOUTS,
+): ReadData {
   let data: Partial<JobData> | null;
   try {
     data = JSON.parse(json) as Partial<JobData> | null;
@@ -50,6 +56,9 @@ export function readJobData(json: string, id: string, queue: string): ReadData {
     return { spec: undefined, input: undefined, unrunnable: damaged('its field data is not JSON') };
   }
   const { [DATA.spec]: spec, [DATA.input]: input } = data ?? {};
+  const layout = newerThan(layouts, spec?.layout);
+  if (layout !== undefined)
+    return { spec: undefined, input: undefined, unrunnable: { kind: 'newer', layout } };
   if (typeof spec !== 'object' || spec === null || typeof spec.model !== 'string' || spec.model === '') {
     return { spec: undefined, input: undefined, unrunnable: { kind: 'foreign' } };
   }
@@ -105,11 +114,12 @@ function bounded(spec: JobSpec): JobSpec {
   if (spec.version !== undefined) spec.version = within(spec.version, VERSIONS);
   if (spec.deadline !== undefined && !Number.isFinite(spec.deadline)) delete spec.deadline;
   if (spec.reply !== undefined && typeof spec.reply !== 'string') delete spec.reply;
+  if (spec.layout !== undefined && typeof spec.layout !== 'string') delete spec.layout;
   if (spec.group !== undefined && !isChunkOf(spec.group)) delete spec.group;
   return spec;
 }
 
-/** BullMQ's job name: route and rows. The take script reads from it who may run the job, and how much of a micro-batch it is. */
-export function jobName(spec: Pick<JobSpec, 'model' | 'version' | 'rows'>): string {
+/** BullMQ's job name: route, with its layout, and rows. The take script reads from it who may run the job, and how much of a micro-batch it is. */
+export function jobName(spec: Pick<JobSpec, 'model' | 'version' | 'layout' | 'rows'>): string {
   return `${routeOf(spec)}#${spec.rows}`;
 }

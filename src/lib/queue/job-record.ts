@@ -3,6 +3,7 @@ import { fromBullPriority, idTime, type JobState, toBullPriority } from '../core
 import { numberOr, parsedObject } from '../redis/wrong-type.js';
 import { damageFailure } from './damage.js';
 import { fromJobData } from './job-data.js';
+import { LAYOUTS, newerThan, splitRoute } from './layout.js';
 import { JOB_STATES } from './read/job-filter.js';
 import type { JobRecord, ResultMeta } from './types.js';
 import { DELAYED_UNIT, JOB } from './wire.js';
@@ -56,8 +57,11 @@ export function recordOf(
   placed: JobState,
   delayedScore?: number,
 ): JobRecord {
-  const spec = fields.data === undefined ? undefined : fromJobData(fields.data, id, queue)?.spec;
   const name = NAME.exec(fields.name ?? '');
+  const { route, mark } = splitRoute(name?.[1] ?? '');
+  const newer = newerThan(LAYOUTS, mark);
+  const spec =
+    fields.data === undefined || newer !== undefined ? undefined : fromJobData(fields.data, id, queue)?.spec;
   const token = fields[JOB.endedBy];
   const startedAt = numberOr(fields.processedOn, undefined);
   const finishedAt = numberOr(fields.finishedOn, undefined);
@@ -68,7 +72,7 @@ export function recordOf(
     id,
     queue,
     state: JOB_STATES.find((state) => state === fields[JOB.state]) ?? placed,
-    model: spec?.model ?? name?.[1] ?? fields.name ?? '',
+    model: spec?.model ?? (route || fields.name) ?? '',
     rows: spec?.rows ?? Number(name?.[2] ?? 1),
     // The field is what the queue goes by; the copy in `data` is from the submit.
     priority: fromBullPriority(numberOr(fields.priority, fields.priority === undefined ? 0 : LEAST)),
@@ -83,6 +87,7 @@ export function recordOf(
     ...(meta === undefined ? {} : { meta }),
     ...(delayedScore === undefined ? {} : { runAt: Math.floor(delayedScore / DELAYED_UNIT) }),
     ...(worker === undefined ? {} : { worker }),
+    ...(newer === undefined ? {} : { newer }),
   };
 }
 

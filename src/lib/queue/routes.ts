@@ -2,6 +2,7 @@ import type { ModelSignature } from '../model/signature.js';
 import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 import { byModelKey, filedKey, queueTag } from './keys.js';
+import { type DataLayout, LAYOUTS, markedRoute, marksOf, newerThan, splitRoute } from './layout.js';
 import type { QueueScripts } from './lua/script-client.js';
 import { listWorkers } from './registry.js';
 import { servingWorkers } from './serving.js';
@@ -13,8 +14,8 @@ import { FILED } from './wire.js';
  * What a worker must serve to take a job: `model`, or `model@version` where the submitter named one. How takes find
  * the jobs of their routes is in lua/route.ts.
  */
-export function routeOf({ model, version }: Pick<JobSpec, 'model' | 'version'>): string {
-  return version === undefined ? model : `${model}@${version}`;
+export function routeOf({ model, version, layout }: Pick<JobSpec, 'model' | 'version' | 'layout'>): string {
+  return markedRoute(version === undefined ? model : `${model}@${version}`, layout);
 }
 
 /** The route of jobs that are submitted for a model as it was looked up. */
@@ -22,9 +23,14 @@ export function routeTo({ name, version, pinned }: ModelSignature): string {
   return routeOf({ model: name, version: pinned === true ? version : undefined });
 }
 
-/** The routes of a model that is served in a version. */
-export function routesTo(model: string, version: number): string[] {
-  return [model, `${model}@${version}`];
+/** The routes of a model that is served in a version, by a worker that reads these layouts. */
+export function routesTo(
+  model: string,
+  version: number,
+  marks: readonly string[] = marksOf(LAYOUTS),
+): string[] {
+  const routes = [model, `${model}@${version}`];
+  return [...routes, ...marks.flatMap((mark) => routes.map((route) => markedRoute(route, mark)))];
 }
 
 /**
@@ -49,10 +55,10 @@ function lineOf(
 /** The routes for which live workers of a queue take jobs. */
 export function servedRoutes(workers: readonly WorkerRecord[], queue: string): Set<string> {
   return new Set(
-    servingWorkers(workers, queue).flatMap(({ models, modelProblems = [] }) =>
+    servingWorkers(workers, queue).flatMap(({ models, layouts = [], modelProblems = [] }) =>
       models
         .filter(({ name }) => !modelProblems.some((problem) => problem.model === name && !problem.served))
-        .flatMap(({ name, version }) => routesTo(name, version)),
+        .flatMap(({ name, version }) => routesTo(name, version, layouts)),
     ),
   );
 }
@@ -96,10 +102,23 @@ export function unservedJobs(
     .map(([route, jobs]) => ({ route, jobs }));
 }
 
+/** The layout of a route that this release does not know, and the route without it. */
+export function newerRoute(
+  marked: string,
+  layouts: readonly DataLayout[] = LAYOUTS,
+): { route: string; layout: DataLayout } | undefined {
+  const { route, mark } = splitRoute(marked);
+  const layout = newerThan(layouts, mark);
+  return layout && { route, layout };
+}
+
 /** `12 jobs of queue q wait for model b, which no worker of it serves`. */
 export function unservedText(queue: string, { route, jobs }: UnservedJobs): string {
   const wait = jobs === 1 ? `1 job of queue ${queue} waits` : `${jobs} jobs of queue ${queue} wait`;
-  return `${wait} for model ${route}, which no worker of it serves`;
+  const newer = newerRoute(route);
+  if (newer === undefined) return `${wait} for model ${route}, which no worker of it serves`;
+  const { since } = newer.layout;
+  return `${wait} for model ${newer.route} in a worker of infer ${since} or newer, and no worker of it is that`;
 }
 
 /** The command that serves them: a version that is not the highest has to be loaded into a worker that runs. */
@@ -108,6 +127,9 @@ export function unservedFix(
   { route }: UnservedJobs,
   workers: readonly WorkerRecord[],
 ): string {
+  const newer = newerRoute(route);
+  if (newer !== undefined)
+    return `upgrade the workers of queue ${queue} to infer ${newer.layout.since} or newer`;
   const [model] = route.split('@');
   const other = servingWorkers(workers, queue)[0];
   if (route === model || other === undefined) return `infer worker -Q ${queue} --model ${model}`;

@@ -2,6 +2,7 @@ import type { FailureRecord } from '../core/errors.js';
 import type { JobState, Priority, TerminalState } from '../core/job.js';
 import type { RowPlace } from '../core/row-place.js';
 import type { AloneReason } from '../model/batching.js';
+import type { DataLayout } from './layout.js';
 
 /** A chunk's place in its group. */
 export interface ChunkOf extends RowPlace {
@@ -37,6 +38,8 @@ export interface JobSpec {
   /** Milliseconds of run time; the worker's own limits cap these. */
   timeLimitMs?: number | undefined;
   softTimeLimitMs?: number | undefined;
+  /** Mark of the layout it was submitted in (`layout.ts`); absent for the first. */
+  layout?: string | undefined;
 }
 
 /** A job and its input, an encoded envelope. */
@@ -79,7 +82,9 @@ export type Unrunnable =
   /** Other BullMQ code added it: of its spec only id and queue mean anything. */
   | { kind: 'foreign' }
   /** What of its data is damaged, in words. */
-  | { kind: 'damaged'; what: string };
+  | { kind: 'damaged'; what: string }
+  /** It has a layout that this release does not know: what its spec says is not read. */
+  | { kind: 'newer'; layout: DataLayout };
 
 /** How a worker ends its hold on a job. */
 export type Settlement =
@@ -95,8 +100,8 @@ export type Settlement =
     }
   | { kind: 'expired' | 'cancelled'; job: TakenJob; failure: FailureRecord; meta: ResultMeta }
   | { kind: 'retry'; job: TakenJob; failure: FailureRecord; delayMs: number }
-  /** Back to its place in the queue as if never taken (shutdown, an innocent of a killed run). */
-  | { kind: 'release'; job: TakenJob };
+  /** Back to its place in the queue as if never taken (shutdown, an innocent of a killed run); with `delayMs` after so long. */
+  | { kind: 'release'; job: TakenJob; delayMs?: number | undefined };
 
 /** `meta` of a stored partial result: which rows of how many it holds, and why others have none. */
 export interface PartialMeta {
@@ -198,6 +203,8 @@ export interface JobRecord {
   runAt?: number;
   /** Name of the worker that holds it, or held it last. */
   worker?: string;
+  /** The layout that it was submitted in, where this release does not know it: only what is listed above `group` is known. */
+  newer?: DataLayout;
 }
 
 /** A bulk submission as its chunks stand now. */
@@ -293,6 +300,8 @@ export interface WorkerRecord {
   device: string;
   queues: string[];
   models: ServedModelRecord[];
+  /** Marks of the layouts that it reads besides the first (`layout.ts`). */
+  layouts?: string[];
   /** Where it finds its models, on its host. */
   modelsDir?: string;
   /** What is wrong with models that it serves, or should. */

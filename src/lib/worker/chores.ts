@@ -6,6 +6,7 @@ import { forgetDeadStarts } from '../queue/starting.js';
 import type { RedisClient } from '../redis/types.js';
 import type { Logger } from '../telemetry/logger.js';
 import { DamageWatch } from './damage-watch.js';
+import { LayoutWatch } from './layout-watch.js';
 import type { RunnerScaler } from './runner-scaler.js';
 import { Upkeep } from './upkeep.js';
 
@@ -13,6 +14,8 @@ import { Upkeep } from './upkeep.js';
 const RENEWALS_PER_LOCK = 3;
 /** How often what is damaged in Redis is looked for; about 20 small commands a queue. */
 const DAMAGE_MS = 5000;
+/** How often jobs of a newer layout are looked for. */
+const LAYOUT_MS = 5000;
 /** How often cancel requests (with the locks) and deadlines are looked at. */
 const LOOK_MS = 1000;
 /** How soon it is seen that files of a model have changed; one `stat` a file. */
@@ -70,6 +73,8 @@ export function startChores(parts: ChoreParts): Upkeep {
   const queues = consumers.map(({ queue }) => queue);
   const damage = new DamageWatch(client, prefix, queues, log, parts.clock.now());
   upkeep.every(DAMAGE_MS, 'damage', () => damage.look());
+  const newer = new LayoutWatch(client, prefix, queues, log);
+  upkeep.every(LAYOUT_MS, 'layouts', () => newer.look());
   if (scaler !== undefined) upkeep.every(SCALE_MS, 'autoscale', () => scaler.look());
   upkeep.every(SWEEP_MS, 'sweep', async () => {
     await Promise.all(consumers.map((consumer) => consumer.sweepInTurn(stopped)));

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { MAX_PRIORITY } from '../core/job.js';
 import type { ModelSignature } from '../model/signature.js';
+import { LAYOUTS, marksOf } from '../queue/layout.js';
 import type { Unbatched, WorkerRecord } from '../queue/types.js';
 import type { BatchSizes } from './batch-sizes.js';
 import type { HeldJob } from './held.js';
@@ -27,6 +28,7 @@ export interface BeatFacts {
 /** The record of a worker as it is now; memory and the loop's lag are its process's. */
 export function beatOf(facts: BeatFacts): Omit<WorkerRecord, 'rssBytes' | 'loopLagMs'> {
   const { options, models, sizes, now } = facts;
+  const layouts = marksOf(options.layouts ?? LAYOUTS);
   const devices = new Set(models.all.map(({ loaded }) => loaded.device));
   return {
     id: options.id,
@@ -48,6 +50,7 @@ export function beatOf(facts: BeatFacts): Omit<WorkerRecord, 'rssBytes' | 'loopL
       digest: signature.digest,
       ...(chosen === true ? { chosen } : {}),
     })),
+    ...(layouts.length === 0 ? {} : { layouts }),
     concurrency: facts.concurrency,
     maxBatch: sizes.largest,
     batchWindowMs: options.batchWindowMs,

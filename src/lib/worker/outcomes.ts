@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.js';
 import { type FailureRecord, SOFT_TIME_LIMIT, toFailureRecord } from '../core/errors.js';
 import { formatDuration } from '../core/units.js';
 import { encodeEnvelope } from '../model/envelope.js';
+import { NEEDS_UPGRADE, upgradeFix } from '../queue/layout.js';
 import type { QueueConsumer, ResultMeta, Settlement, TakenJob } from '../queue/types.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { HeldJob } from './held.js';
@@ -19,6 +20,9 @@ export interface OutcomeParts {
   /** The job is no longer held: called before its outcome is sent. */
   forget(job: HeldJob): void;
 }
+
+/** A job of a newer layout that was taken all the same is not taken again for so long, ms. */
+const NEWER_JOB_MS = 30_000;
 
 /** Decides how a held job ends, words it, and sends it to its queue; counts what was accepted. */
 export class Outcomes {
@@ -119,6 +123,20 @@ export class Outcomes {
     const now = this.parts.clock.now();
     const meta = this.metaOf(job, '', now, 0);
     this.send({ kind: 'failed', job, failure, meta });
+  }
+
+  /**
+   * Hands back a job of a layout that this release does not know, and says which upgrade it needs; false for any other. It
+   * has a while to come to a worker that knows it: given back at once, this one would take it again and again.
+   */
+  tooNew(job: TakenJob): boolean {
+    if (job.unrunnable?.kind !== 'newer') return false;
+    const { spec } = job;
+    const { layout } = job.unrunnable;
+    const about = { id: spec.id, queue: spec.queue, layout: layout.number, needs: layout.since };
+    this.parts.log.error({ ...about, fix: upgradeFix(layout) }, NEEDS_UPGRADE);
+    this.send({ kind: 'release', job, delayMs: NEWER_JOB_MS });
+    return true;
   }
 
   /** A job that was taken and is one too many: it is not held. */

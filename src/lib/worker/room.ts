@@ -1,3 +1,4 @@
+import { type DataLayout, LAYOUTS, marksOf } from '../queue/layout.js';
 import { routesTo } from '../queue/routes.js';
 import type { TakeRoom } from '../queue/types.js';
 import type { BatchSizes } from './batch-sizes.js';
@@ -16,6 +17,7 @@ const NEWEST = 0.1;
 export interface RoomParts {
   models: ServedModels;
   sizes: BatchSizes;
+  layouts?: readonly DataLayout[] | undefined;
   /** Runners, and those of them that have a run. */
   runners(): { all: number; running: number };
   /** Full runs held for lanes as urgent as this one. */
@@ -50,10 +52,11 @@ export class Room {
   /** For so many runs that begin now. */
   forRun(idle: number, jobs = Number.MAX_SAFE_INTEGER): TakeRoom {
     const runs = new Map<string, { rows: number; ms: number | undefined }>();
+    const marks = marksOf(this.parts.layouts ?? LAYOUTS);
     for (const { session, loaded } of this.parts.models.all) {
       const run = { rows: this.parts.sizes.of(session), ms: this.parts.sizes.runMs(session) };
       const { name, version } = loaded.signature;
-      for (const route of routesTo(name, version)) runs.set(route, run);
+      for (const route of routesTo(name, version, marks)) runs.set(route, run);
     }
     return { idle, ahead: 0, horizonMs: this.horizonMs, jobs, runs };
   }

@@ -1,3 +1,4 @@
+import { type DataLayout, LAYOUTS, marksOf } from '../queue/layout.js';
 import { routeOf, routesTo } from '../queue/routes.js';
 import type { JobSpec, QueueConsumer } from '../queue/types.js';
 import type { RunnerPool } from './runner-pool.js';
@@ -11,13 +12,16 @@ export class ServedRoutes {
     private readonly consumers: readonly QueueConsumer[],
     private readonly pool: Pick<RunnerPool, 'mayRun'>,
     private readonly models: ServedModels,
+    private readonly layouts: readonly DataLayout[] = LAYOUTS,
   ) {}
 
   /** Tells its queues, after models came or went, or a runner could not load one again. */
   refresh(): void {
     const able = this.models.all.filter(({ session }) => this.pool.mayRun(session));
     this.routes = new Set(
-      able.flatMap(({ loaded: { signature } }) => routesTo(signature.name, signature.version)),
+      able.flatMap(({ loaded: { signature } }) =>
+        routesTo(signature.name, signature.version, marksOf(this.layouts)),
+      ),
     );
     for (const consumer of this.consumers) consumer.serve([...this.routes]);
   }

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.js';
 import type { Arena } from '../model/arena.js';
 import type { LoadedModel } from '../model/runner.js';
+import type { DataLayout } from '../queue/layout.js';
 import type { QueueConsumer } from '../queue/types.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { ResultLimit } from './admit.js';
@@ -22,6 +23,8 @@ export interface WorkerOptions extends TimeLimits {
   burst: boolean;
   /** End after this many jobs. */
   maxJobs: number | undefined;
+  /** Layouts that it reads [this release's]. */
+  layouts?: readonly DataLayout[] | undefined;
 }
 
 export interface WorkerParts {

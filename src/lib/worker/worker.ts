@@ -61,10 +61,11 @@ export class Worker {
       parts.pool.unload(session);
     });
     for (const { session, loaded } of this.models.all) this.sizes.add(session, loaded.signature);
-    this.routes = new ServedRoutes(parts.consumers, parts.pool, this.models);
+    this.routes = new ServedRoutes(parts.consumers, parts.pool, this.models, options.layouts);
     this.room = new Room({
       models: this.models,
       sizes: this.sizes,
+      layouts: options.layouts,
       runners: () => ({ all: parts.pool.slots.length, running: this.dispatcher.running }),
       runsUpTo: (lane) => this.dispatcher.runsUpTo(lane),
     });
@@ -222,6 +223,7 @@ export class Worker {
   private admitAll(lane: number, jobs: TakenJob[]): void {
     const most = this.options.maxJobs ?? Number.POSITIVE_INFINITY;
     for (const job of jobs) {
+      if (this.outcomes.tooNew(job)) continue;
       // Lanes and the look for urgent jobs take side by side, so one of them may have brought too many.
       // Nor is a model served any more that was lost or unloaded while the take was under way.
       const tooMany = this.accepted >= most || this.suspect !== undefined;

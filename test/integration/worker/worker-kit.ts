@@ -173,7 +173,7 @@ export class WorkerKit {
         ...more,
       },
       {
-        consumers: await Promise.all(this.lanes.map((lane) => this.consumerOf(lane))),
+        consumers: await Promise.all(this.lanes.map((lane) => this.consumerOf(lane, more))),
         pool,
         models: [loaded],
         clock: (this.lanes[0] as QueueKit).clock,
@@ -184,8 +184,8 @@ export class WorkerKit {
     return worker;
   }
 
-  private async consumerOf(lane: QueueKit): Promise<QueueConsumer> {
-    const consumer = await lane.consumer();
+  private async consumerOf(lane: QueueKit, { layouts }: Partial<WorkerOptions>): Promise<QueueConsumer> {
+    const consumer = await lane.consumer({ layouts });
     const take = consumer.take.bind(consumer);
     consumer.take = async (...wanted) => {
       const jobs = await take(...wanted);

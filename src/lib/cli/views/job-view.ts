@@ -2,6 +2,7 @@ import { count, plural } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
 import { formatBytes, formatDuration } from '../../core/units.js';
 import type { TensorPreview } from '../../deployment/payload-preview.js';
+import { upgradeFix } from '../../queue/layout.js';
 import type { JobDetail, Kept, QueuePlace } from '../../queue/read/job-detail.js';
 import type { TimelineEvent } from '../../queue/read/timeline.js';
 import { routeOf } from '../../queue/routes.js';
@@ -40,6 +41,10 @@ function aboutJob(job: JobDetail, now: number): [string, string][] {
   const rows: [string, string | undefined][] = [
     ['queue', printable(job.queue)],
     ['model', printable(routeOf(job))],
+    [
+      'layout',
+      job.newer && `infer ${job.newer.since} or newer reads the rest of it; ${upgradeFix(job.newer)}`,
+    ],
     ['rows', count(job.rows)],
     ['priority', String(job.priority)],
     ['group', job.group && `${printable(job.group.id)}, chunk ${count(job.group.index)}`],
@@ -58,7 +63,7 @@ function aboutJob(job: JobDetail, now: number): [string, string][] {
     ['queued', job.meta && formatDuration(job.meta.queueMs)],
     ['ran', ranText(job)],
     ['total', job.meta && formatDuration(job.meta.totalMs)],
-    ['input', job.input ? keptText(job.input) : 'not kept any more'],
+    ['input', inputText(job)],
     ['result', resultText(job)],
     [
       'record',
@@ -66,6 +71,11 @@ function aboutJob(job: JobDetail, now: number): [string, string][] {
     ],
   ];
   return rows.filter((row): row is [string, string] => row[1] !== undefined);
+}
+
+function inputText({ input, newer }: JobDetail): string | undefined {
+  if (input !== undefined) return keptText(input);
+  return newer === undefined ? 'not kept any more' : undefined;
 }
 
 function nextTryText(leftMs: number): string {

@@ -4,26 +4,18 @@ import { BulkWrites } from '../../redis/bulk-writes.js';
 import { closeClient } from '../../redis/connect.js';
 import type { RedisClient } from '../../redis/types.js';
 import { ifReadable } from '../../redis/wrong-type.js';
-import { readJobData, toJobData } from '../job-data.js';
+import { readJobData } from '../job-data.js';
 import { STATS_BUCKET_MS, takesKey, wakeKey } from '../keys.js';
-import { packSettle, type SettleFields } from '../lua/pack.js';
+import type { DataLayout } from '../layout.js';
+import { packSettle } from '../lua/pack.js';
 import { QueueScripts } from '../lua/script-client.js';
 import { countFiled, reroute, routeOf, routesArgument } from '../routes.js';
 import type { QueueConsumer, Settlement, TakenJob, TakeRoom } from '../types.js';
 import { TAKE_HEAD, TAKE_REPLY } from '../wire.js';
 import { expireAllDue } from './deadlines.js';
 import { popMarker } from './markers.js';
-import { encodeNotice } from './notice.js';
 import type { ResultStore } from './result-store.js';
-import {
-  FIELDS_BYTES,
-  groupRef,
-  NO_BYTES,
-  recordTtl,
-  resultOf,
-  settlementBytes,
-  storedTtl,
-} from './settlement.js';
+import { FIELDS_BYTES, resultOf, settleFields, settlementBytes, storedTtl } from './settlement.js';
 import { Sweeper } from './sweep.js';
 
 export interface ConsumerOptions {
@@ -45,6 +37,8 @@ export interface ConsumerOptions {
   bulk?: BulkWrites | undefined;
   /** A Redis for results alone; else they go beside the jobs. */
   results?: ResultStore | undefined;
+  /** Layouts that its process reads [this release's]. */
+  layouts?: readonly DataLayout[] | undefined;
 }
 
 /** Jobs of one take: more would hold up everybody who uses this Redis. */
@@ -73,7 +67,7 @@ export class BullConsumer implements QueueConsumer {
 
   constructor(private readonly options: ConsumerOptions) {
     this.queue = options.queue;
-    this.scripts = new QueueScripts(options.client, options.prefix, options.queue);
+    this.scripts = this.scriptsOf(options.client);
     this.sweeper = new Sweeper(this.scripts);
     this.bulk = options.bulk ?? new BulkWrites(options.client);
   }
@@ -120,7 +114,7 @@ export class BullConsumer implements QueueConsumer {
     const jobs: TakenJob[] = [];
     for (let at = TAKE_HEAD; at < reply.length; at += TAKE_REPLY.length) {
       const [id, data, timestamp, attemptsStarted, attemptsMade, stalls, ownInput] = repliedJob(reply, at);
-      const read = readJobData(String(data), String(id), this.queue);
+      const read = readJobData(String(data), String(id), this.queue, this.options.layouts);
       const { unrunnable, spec = foreignSpec(String(id), this.queue) } = read;
       jobs.push({
         spec,
@@ -190,66 +184,25 @@ export class BullConsumer implements QueueConsumer {
     const now = this.options.clock.now();
     // The result first, then the commit: a completed job always has its result.
     await Promise.all(settlements.map((settlement) => this.storeApart(settlement)));
+    const { failedTtl } = this.options;
     const apart = this.options.results !== undefined;
     const bytes = settlements.reduce((sum, one) => sum + (apart ? FIELDS_BYTES : settlementBytes(one)), 0);
     const reply = (await this.bulk.run(bytes, (client) => {
       const args: (string | number | Uint8Array)[] = [Math.floor(now / STATS_BUCKET_MS)];
-      for (const settlement of settlements) args.push(packSettle(this.settleFields(settlement)));
+      for (const settlement of settlements)
+        args.push(packSettle(settleFields(settlement, { apart, failedTtl })));
       return this.scriptsOn(client).run('inferSettle', ...args);
     })) as number[];
     return reply.map((ours) => ours === 1);
   }
 
   private scriptsOn(client: RedisClient): QueueScripts {
-    const { prefix, queue, client: shared } = this.options;
-    return client === shared ? this.scripts : new QueueScripts(client, prefix, queue);
+    return client === this.options.client ? this.scripts : this.scriptsOf(client);
   }
 
-  private settleFields(settlement: Settlement): SettleFields {
-    const { job, kind } = settlement;
-    const { spec } = job;
-    const failure = 'failure' in settlement ? settlement.failure : undefined;
-    const reason = failure === undefined ? '1' : failure.message;
-    const failureJson = failure === undefined ? '' : JSON.stringify(failure);
-    const hold = { ...NOTHING, id: spec.id, token: job.token };
-    if (kind === 'release' || kind === 'retry') {
-      const delay = kind === 'retry' ? Math.round(settlement.delayMs) : 0;
-      return { ...hold, kind, reason, failure: failureJson, delay };
-    }
-    if (job.unrunnable?.kind === 'damaged') return { ...hold, kind: 'damaged', reason: job.unrunnable.what };
-    const result = spec.resultTtl > 0 ? resultOf(settlement) : NO_BYTES;
-    const apart = this.options.results !== undefined;
-    // Who asked later than at submit is told the bare end, and reads the rest.
-    const notice =
-      spec.reply === undefined
-        ? ''
-        : encodeNotice({
-            id: spec.id,
-            state: kind,
-            model: spec.model,
-            rows: spec.rows,
-            meta: settlement.meta,
-            ...(failure === undefined ? {} : { failure }),
-            size: result.byteLength,
-          });
-    // A failed job keeps its input for `retry`; any other drops the copy that rode in its data.
-    const data = kind === 'failed' ? '' : JSON.stringify(toJobData(spec, undefined));
-    const keep = kind === 'failed' ? this.options.failedTtl : recordTtl(spec);
-    return {
-      ...hold,
-      kind,
-      reason,
-      meta: JSON.stringify(settlement.meta),
-      failure: failureJson,
-      result: apart ? '' : result,
-      notice,
-      ttl: storedTtl(spec),
-      keep,
-      reply: spec.reply ?? '',
-      group: groupRef(spec.group),
-      rows: kind === 'completed' ? spec.rows : kind === 'failed' ? (settlement.rowsDone ?? 0) : 0,
-      data,
-    };
+  private scriptsOf(client: RedisClient): QueueScripts {
+    const { prefix, queue, layouts } = this.options;
+    return new QueueScripts(client, prefix, queue, layouts);
   }
 
   /** With a results Redis of its own, a result goes there. */
@@ -317,12 +270,6 @@ export class BullConsumer implements QueueConsumer {
     );
   }
 }
-
-/** What a settle says of a hold beside its job, token and kind where there is nothing to say. */
-const NOTHING = {
-  ...{ reason: '', meta: '', failure: '', result: '', notice: '', ttl: 0, keep: 0 },
-  ...{ reply: '', group: '', rows: 0, data: '', delay: 0 },
-} satisfies Omit<SettleFields, 'id' | 'token' | 'kind'>;
 
 type Replied = Buffer | number | null;
 type RepliedJob<Names extends readonly string[]> = { [Place in keyof Names]: Replied };

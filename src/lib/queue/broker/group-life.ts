@@ -6,6 +6,7 @@ import { worded } from '../../redis/worded.js';
 import { isWrongValue } from '../../redis/wrong-type.js';
 import { findDamage, groupDamaged } from '../damage.js';
 import { groupKey } from '../keys.js';
+import { type DataLayout, LAYOUTS, markedRoute, markOf, newestOf } from '../layout.js';
 import type { QueueScripts, ScriptName } from '../lua/script-client.js';
 import type { JobSpec } from '../types.js';
 import { jobLost } from './data-watch.js';
@@ -44,6 +45,7 @@ export class GroupLife {
     private readonly client: RedisClient,
     private readonly prefix: string,
     private readonly scriptsOf: (queue: string) => QueueScripts,
+    private readonly layouts: readonly DataLayout[] = LAYOUTS,
   ) {}
 
   /** Begins a group, or joins those who send it. */
@@ -52,8 +54,15 @@ export class GroupLife {
     sender: string,
   ): Promise<GroupOpening> {
     const { queue, id, model, priority, resultTtl: ttl, notBefore: start } = group;
-    const fields = { model, priority, ttl, ...(start === undefined ? {} : { start }) };
-    const args = [sender, OPEN_GROUP_TTL, CUTTING, ...Object.entries(fields).flat()];
+    const layout = markOf(newestOf(this.layouts));
+    const fields = {
+      ...{ model, priority, ttl },
+      ...(start === undefined ? {} : { start }),
+      ...(layout === undefined ? {} : { layout }),
+    };
+    // Nor may a sender of another layout go on with it.
+    const cutting = markedRoute(CUTTING, layout);
+    const args = [sender, OPEN_GROUP_TTL, cutting, ...Object.entries(fields).flat()];
     return (await this.run(queue, 'inferOpenGroup', id, ...args)) as GroupOpening;
   }
 

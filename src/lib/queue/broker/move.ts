@@ -3,6 +3,7 @@ import { serverNow } from '../../redis/server-clock.js';
 import type { RedisClient } from '../../redis/types.js';
 import { ifReadable } from '../../redis/wrong-type.js';
 import { arrivingKey, bullBase, groupKey, inputKey, queuesKey, queueTag } from '../keys.js';
+import { LAYOUTS, newerThan, splitRoute } from '../layout.js';
 import { QueueScripts } from '../lua/script-client.js';
 import type { ChunkOf, JobSpec } from '../types.js';
 import { DELAYED_UNIT, JOB } from '../wire.js';
@@ -13,6 +14,8 @@ export type MoveOutcome =
   /** It runs or has ended. */
   | 'not waiting'
   | 'unknown'
+  /** This release cannot read it. */
+  | 'newer'
   /** The other queue has a job of this id. */
   | 'id taken'
   /** Another move of it to the same queue is under way. */
@@ -78,6 +81,7 @@ export class Mover {
       ifReadable(this.client.lpos(`${base}wait`, id), null),
     ]);
     if (fields.data === undefined) return 'unknown';
+    if (newerThan(LAYOUTS, splitRoute(fields.name?.replace(/#\d+$/, '') ?? '').mark)) return 'newer';
     if (prioritized === null && delayed === null && wait === null) return 'not waiting';
     const { data, group } = rehomed(fields.data, source, this.target);
     if (group !== undefined && this.client.isCluster) return 'chunk in a Cluster';

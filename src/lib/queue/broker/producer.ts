@@ -9,6 +9,7 @@ import { worded } from '../../redis/worded.js';
 import { nameDamage } from '../damage.js';
 import { INLINE_INPUT_BYTES, jobName, toJobData } from '../job-data.js';
 import { inputKey } from '../keys.js';
+import { type DataLayout, LAYOUTS, markOf, newestOf } from '../layout.js';
 import { QueueScripts } from '../lua/script-client.js';
 import { registerQueues } from '../registry.js';
 import { reroute } from '../routes.js';
@@ -46,6 +47,7 @@ export class Producer {
     private readonly client: RedisClient,
     private readonly prefix: string,
     private readonly clock: Clock,
+    private readonly layouts: readonly DataLayout[] = LAYOUTS,
   ) {
     this.admission = new Admission(client, clock);
     this.bulk = new BulkWrites(client);
@@ -84,15 +86,14 @@ export class Producer {
     await Promise.all(large.map((job) => this.store(scripts, 'inferStoreInput', job, ORPHAN_INPUT_TTL)));
     const adding = addAll(
       bull,
-      fresh.map((job) => ({
-        name: jobName(job.spec),
-        data: toJobData(job.spec, ridesAlong(job) ? job.input : undefined),
-        opts: {
-          jobId: job.spec.id,
-          priority: toBullPriority(job.spec.priority),
-          ...timesOf(job.spec, now),
-        },
-      })),
+      fresh.map((job) => {
+        const spec = this.marked(job.spec);
+        return {
+          name: jobName(spec),
+          data: toJobData(spec, ridesAlong(job) ? job.input : undefined),
+          opts: { jobId: spec.id, priority: toBullPriority(spec.priority), ...timesOf(spec, now) },
+        };
+      }),
     );
     // Sent together with the jobs.
     const stored = large.map((job) => this.client.exists(inputKey(scripts.tag, job.spec.id)));
@@ -105,6 +106,12 @@ export class Producer {
     return jobs.map((job, i) => ({ id: job.spec.id, duplicate: known[i] === 1 }));
   }
 
+  /** A job is of the layout that this process writes. */
+  private marked(spec: JobSpec): JobSpec {
+    const layout = markOf(newestOf(this.layouts));
+    return layout === undefined ? spec : { ...spec, layout };
+  }
+
   private async store(
     scripts: QueueScripts,
     script: 'inferStoreInput' | 'inferRestoreInput',
@@ -113,7 +120,8 @@ export class Producer {
   ): Promise<void> {
     try {
       await this.bulk.run(input.byteLength, (client) => {
-        const on = client === this.client ? scripts : new QueueScripts(client, this.prefix, spec.queue);
+        const on =
+          client === this.client ? scripts : new QueueScripts(client, this.prefix, spec.queue, this.layouts);
         return on.run(script, spec.id, asBuffer(input), ...ttl);
       });
     } catch (error) {
@@ -164,12 +172,12 @@ export class Producer {
 
   /** The life of groups; their chunks are jobs like others. */
   get groups(): GroupLife {
-    return new GroupLife(this.client, this.prefix, (queue) => this.scriptsOf(queue));
+    return new GroupLife(this.client, this.prefix, (queue) => this.scriptsOf(queue), this.layouts);
   }
 
   /**
    * Cancels a job; undefined when it is unknown. `active` means its worker was asked and has not
-   * answered yet.
+   * answered yet. @throws InferError LAYOUT_NEWER.
    */
   cancel(queue: string, id: string): Promise<string | undefined> {
     return this.steering.cancel(queue, id);
@@ -184,7 +192,8 @@ export class Producer {
    * Puts failed jobs back to waiting at their own priority; answers how many were. What is damaged of them is
    * repaired first, where that can be done.
    * @param timeLimitMs their time limit from now on [the one they have]
-   * @throws InferError TIME_LIMIT_RANGE (exit 2); JOB_DAMAGED (exit 1) for one job that cannot be repaired.
+   * @throws InferError TIME_LIMIT_RANGE (exit 2); JOB_DAMAGED (exit 1) for one job that cannot be repaired, LAYOUT_NEWER for
+   * one of a newer layout.
    */
   retry(queue: string, ids: readonly string[], timeLimitMs?: number): Promise<number> {
     return this.steering.retry(queue, ids, timeLimitMs);
@@ -226,7 +235,7 @@ export class Producer {
   private scriptsOf(queue: string): QueueScripts {
     let scripts = this.scripts.get(queue);
     if (scripts === undefined) {
-      scripts = new QueueScripts(this.client, this.prefix, queue);
+      scripts = new QueueScripts(this.client, this.prefix, queue, this.layouts);
       this.scripts.set(queue, scripts);
     }
     return scripts;

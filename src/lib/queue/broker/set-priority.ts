@@ -5,14 +5,15 @@ import { QueueScripts } from '../lua/script-client.js';
 /** Jobs of one script: about 2 ms of Redis time. */
 const CHUNK = 100;
 
-/** What became of a job: only what waits (or is delayed) can be given another priority. */
-export type PriorityOutcome = 'changed' | 'same' | 'not waiting' | 'unknown';
+/** What became of a job: only what waits (or is delayed) can be given another priority; `newer`: this release cannot read it. */
+export type PriorityOutcome = 'changed' | 'same' | 'not waiting' | 'unknown' | 'newer';
 
 const OUTCOMES: Record<number, PriorityOutcome> = {
   1: 'changed',
   2: 'same',
   0: 'not waiting',
   [-1]: 'unknown',
+  [-2]: 'newer',
 };
 
 /** Gives jobs of a queue another priority, behind what waits at it; answers in the order of the ids. */

@@ -1,14 +1,16 @@
+import { toJobData } from '../job-data.js';
+import type { SettleFields } from '../lua/pack.js';
 import { CHUNK_EXTRA_TTL } from '../lua/prelude.js';
 import type { Settlement, TakenJob } from '../types.js';
-
 import { MIN_RECORD_TTL } from '../wire.js';
+import { encodeNotice } from './notice.js';
 
 /** Seconds the record of an ended job is kept: as long as its result, a chunk's until its group is over. */
 export function recordTtl(job: Pick<TakenJob['spec'], 'resultTtl' | 'group'>): number {
   return Math.max(job.resultTtl, MIN_RECORD_TTL) + (job.group === undefined ? 0 : CHUNK_EXTRA_TTL);
 }
 
-export const NO_BYTES = new Uint8Array();
+const NO_BYTES = new Uint8Array();
 
 /** What a settlement's script carries beside its result: spec, failure, notice, timing. */
 export const FIELDS_BYTES = 2048;
@@ -31,7 +33,65 @@ export function storedTtl(spec: Pick<TakenJob['spec'], 'resultTtl' | 'group'>): 
 }
 
 /** How scripts name a chunk's group: `id`, or `id@queue` when that is in another queue. */
-export function groupRef(group: TakenJob['spec']['group']): string {
+function groupRef(group: TakenJob['spec']['group']): string {
   if (group === undefined) return '';
   return group.home === undefined ? group.id : `${group.id}@${group.home}`;
+}
+
+/** What a settle says of a hold beside its job, token and kind where there is nothing to say. */
+const NOTHING = {
+  ...{ reason: '', meta: '', failure: '', result: '', notice: '', ttl: 0, keep: 0 },
+  ...{ reply: '', group: '', rows: 0, data: '', delay: 0 },
+} satisfies Omit<SettleFields, 'id' | 'token' | 'kind'>;
+
+/**
+ * What the script that ends a hold is told of it.
+ * @param options.apart results are stored elsewhere.
+ * @param options.failedTtl seconds that a failed job and its input are kept.
+ */
+export function settleFields(
+  settlement: Settlement,
+  { apart, failedTtl }: { apart: boolean; failedTtl: number },
+): SettleFields {
+  const { job, kind } = settlement;
+  const { spec } = job;
+  const failure = 'failure' in settlement ? settlement.failure : undefined;
+  const reason = failure === undefined ? '1' : failure.message;
+  const failureJson = failure === undefined ? '' : JSON.stringify(failure);
+  const hold = { ...NOTHING, id: spec.id, token: job.token };
+  if (kind === 'release' || kind === 'retry') {
+    const delay = Math.round(settlement.delayMs ?? 0);
+    return { ...hold, kind, reason, failure: failureJson, delay };
+  }
+  if (job.unrunnable?.kind === 'damaged') return { ...hold, kind: 'damaged', reason: job.unrunnable.what };
+  const result = spec.resultTtl > 0 ? resultOf(settlement) : NO_BYTES;
+  // Who asked later than at submit is told the bare end, and reads the rest.
+  const notice =
+    spec.reply === undefined
+      ? ''
+      : encodeNotice({
+          id: spec.id,
+          state: kind,
+          model: spec.model,
+          rows: spec.rows,
+          meta: settlement.meta,
+          ...(failure === undefined ? {} : { failure }),
+          size: result.byteLength,
+        });
+  return {
+    ...hold,
+    kind,
+    reason,
+    meta: JSON.stringify(settlement.meta),
+    failure: failureJson,
+    result: apart ? '' : result,
+    notice,
+    ttl: storedTtl(spec),
+    keep: kind === 'failed' ? failedTtl : recordTtl(spec),
+    reply: spec.reply ?? '',
+    group: groupRef(spec.group),
+    rows: kind === 'completed' ? spec.rows : kind === 'failed' ? (settlement.rowsDone ?? 0) : 0,
+    // A failed job keeps its input for `retry`; any other drops the copy that rode in its data.
+    data: kind === 'failed' ? '' : JSON.stringify(toJobData(spec, undefined)),
+  };
 }

@@ -1,9 +1,10 @@
 import type { InferError } from '../../core/errors.js';
-import { checkTimeLimit, chunkId } from '../../core/job.js';
+import { checkTimeLimit, chunkId, printable } from '../../core/job.js';
 import { serverNow } from '../../redis/server-clock.js';
 import type { RedisClient } from '../../redis/types.js';
 import { worded } from '../../redis/worded.js';
 import { damageOfJob, notRepairable } from '../damage.js';
+import { LAYOUTS, layoutNewer, newerThan, newestOf, splitRoute } from '../layout.js';
 import type { QueueScripts } from '../lua/script-client.js';
 import { parseJobFilter } from '../read/job-filter.js';
 import { type Position, readStretch, stretchesOf } from '../read/job-index.js';
@@ -44,6 +45,7 @@ export class JobSteering {
       this.client,
       scripts.run('inferCancel', id, JSON.stringify(failure), message, CANCELLED_TTL),
     );
+    if (state === 'newer') throw await this.tooNew(queue, id);
     return typeof state === 'string' ? state : undefined;
   }
 
@@ -69,9 +71,10 @@ export class JobSteering {
   }
 
   async retry(queue: string, ids: readonly string[], timeLimitMs?: number): Promise<number> {
-    const { retried, damaged } = await this.retryAll(queue, ids, timeLimitMs);
+    const { retried, damaged, newer } = await this.retryAll(queue, ids, timeLimitMs);
     const [id] = damaged;
     if (id !== undefined && ids.length === 1) throw await this.beyondRepair(queue, id);
+    if (newer[0] !== undefined && ids.length === 1) throw await this.tooNew(queue, newer[0]);
     return retried;
   }
 
@@ -115,23 +118,31 @@ export class JobSteering {
     return retried;
   }
 
-  /** Puts back what has failed of these, and names those that are damaged beyond repair. */
+  /** Puts back what has failed of these, and names those that are damaged beyond repair, and those of a newer layout. */
   async retryAll(
     queue: string,
     ids: readonly string[],
     timeLimitMs?: number,
-  ): Promise<{ retried: number; damaged: string[] }> {
+  ): Promise<{ retried: number; damaged: string[]; newer: string[] }> {
     const limit = timeLimitMs === undefined ? '' : checkTimeLimit(timeLimitMs);
     const damaged: string[] = [];
+    const newer: string[] = [];
     let retried = 0;
     for (let from = 0; from < ids.length; from += RETRY_BATCH) {
       const batch = ids.slice(from, from + RETRY_BATCH);
       const reply = (await this.scriptsOf(queue).run('inferRetry', limit, ...batch)) as number[];
       retried += reply.filter((one) => one === 1).length;
       damaged.push(...batch.filter((_, i) => reply[i] === -2));
+      newer.push(...batch.filter((_, i) => reply[i] === -3));
     }
     this.arrivals.add(queue, retried);
-    return { retried, damaged };
+    return { retried, damaged, newer };
+  }
+
+  private async tooNew(queue: string, id: string): Promise<InferError> {
+    const name = await this.client.hget(this.scriptsOf(queue).base + id, 'name');
+    const { mark } = splitRoute((name ?? '').replace(/#\d+$/, ''));
+    return layoutNewer(`job ${printable(id)}`, newerThan(LAYOUTS, mark) ?? newestOf(LAYOUTS));
   }
 
   private async beyondRepair(queue: string, id: string): Promise<InferError> {

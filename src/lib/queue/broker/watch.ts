@@ -1,9 +1,16 @@
 import type { RedisClient } from '../../redis/types.js';
 import { QueueScripts } from '../lua/script-client.js';
 
+/** Answers of the script. */
+const STANDINGS: Readonly<Record<string, 'pending' | 'ended' | 'newer'>> = {
+  1: 'pending',
+  0: 'ended',
+  [-2]: 'newer',
+};
+
 /**
  * Registers a reply list with a job or group. Answers `pending` when a notice will come, `ended`
- * when it is over already, `unknown` when there is none of that id.
+ * when it is over already, `newer` when this release cannot read it, `unknown` when there is none of that id.
  */
 export async function watchEnd(
   client: RedisClient,
@@ -12,8 +19,8 @@ export async function watchEnd(
   id: string,
   list: string,
   kind: 'job' | 'group',
-): Promise<'pending' | 'ended' | 'unknown'> {
+): Promise<'pending' | 'ended' | 'newer' | 'unknown'> {
   const scripts = new QueueScripts(client, prefix, queue);
   const reply = await scripts.run('inferWatch', id, list, kind);
-  return reply === 1 ? 'pending' : reply === 0 ? 'ended' : 'unknown';
+  return STANDINGS[String(reply)] ?? 'unknown';
 }

@@ -4,7 +4,7 @@ import { OPERATOR } from './prelude.js';
 /**
  * Cancels jobs that have not started, in chunks. ARGV 3 'prioritized', 'delayed' or 'wait', 4 rank to
  * start at, 5 most to look at, 6 submitted until (ms), 7 failure JSON, 8 message, 9 keep s.
- * Output: [cancelled, left alone]
+ * Output: [cancelled, left alone: submitted later, or of a layout that is newer]
  */
 export const PURGE_WAITING = `${OPERATOR}
 local part, from, most, cutoff = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -13,8 +13,8 @@ local list = part == 'wait'
 local ids = call(list and 'LRANGE' or 'ZRANGE', key, from, from + most - 1)
 local done, left = 0, 0
 local function purge(id)
-  local job = call('HMGET', base .. id, 'data', 'timestamp')
-  if job[1] and (tonumber(job[2] or '') or 0) > cutoff then
+  local job = call('HMGET', base .. id, 'data', 'timestamp', 'name')
+  if isNewer(job[3]) or job[1] and (tonumber(job[2] or '') or 0) > cutoff then
     left = left + 1
     return
   end
@@ -59,15 +59,16 @@ return {#ids, done}
 
 /**
  * Gives waiting and delayed jobs another priority, each behind those that wait at it. ARGV 3
- * priority, 4 BullMQ priority, then ids. Output per id: 1 changed, 2 had it, 0 not waiting, -1 unknown.
+ * priority, 4 BullMQ priority, then ids. Output per id: 1 changed, 2 had it, 0 not waiting, -1 unknown, -2 of a newer layout.
  */
 export const SET_PRIORITY = `${OPERATOR}
 local out = {}
 local priority, bull = tonumber(ARGV[3]), tonumber(ARGV[4])
 local function change(id)
   local key = base .. id
-  local job = call('HMGET', key, 'data', 'priority')
+  local job = call('HMGET', key, 'data', 'priority', 'name')
   local waits = call('ZSCORE', prioritized, id)
+  if isNewer(job[3]) then return -2 end
   if not job[1] then return -1 end
   if not waits and not call('ZSCORE', delayed, id) and not try('LPOS', wait, id) then return 0 end
   if tonumber(job[2] or 0) == bull then return 2 end

@@ -224,14 +224,15 @@ end
 local function guarded(id, body, popped)
   local ok, answer = pcall(body, id)
   if ok then return answer end
-  local own = isDamage(answer)
+  -- What is not as expected in a job of a newer layout is no damage.
+  local own = isDamage(answer) and not isNewer(try('HGET', base .. id, 'name'))
   local what = own and damageOf(id)
   if own and (what or not queueIsDamaged()) then
     setAside(id, what or string.match(textOf(answer), 'DAMAGED (.*)$') or textOf(answer), popped)
     return nil, true
   end
   if popped then pcall(pushBack, id) end
-  if not own then error(answer, 0) end
+  if not isDamage(answer) then error(answer, 0) end
   return nil, false
 end
 `;

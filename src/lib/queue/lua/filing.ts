@@ -1,4 +1,5 @@
 import { MAX_PRIORITY } from '../../core/job.js';
+import { isNewerLua, LAYOUTS } from '../layout.js';
 import { FILED, KEY } from '../wire.js';
 
 /** Fields of the index that say how far it reaches: the counter, and one a BullMQ priority, in this order. */
@@ -19,6 +20,7 @@ local function routeOf(name)
   return string.match(name or '', '^(.+)#%d+$')
 end
 
+${isNewerLua(LAYOUTS)}
 local filedKey, hasFiled = tag .. ':${KEY.filed}', nil
 local function anyFiled()
   if hasFiled == nil then hasFiled = call('EXISTS', filedKey) == 1 end

@@ -162,6 +162,15 @@ local function letGo(id)
   try('LREM', active, -1, id)
 end
 
+-- Back to the queue after so many ms.
+local function putOff(id, delay)
+  priorityOf(id)
+  call('ZADD', delayed, (now + delay) * ${DELAYED_UNIT} + (try('INCR', pc) or 0) % ${DELAYED_UNIT}, id)
+  call('HSET', base .. id, 'delay', delay)
+  local first = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+  if first[1] == id then mark(now + delay, '1') end
+end
+
 local f
 local function settle(id)
   local token, kind, key = f[${F.token}], f[${F.kind}], base .. id
@@ -175,7 +184,10 @@ local function settle(id)
     note(id, '${HOLD_END.back}')
     -- It has not run: as if never taken.
     call('HINCRBY', key, '${JOB.attemptsStarted}', -1)
-    if not endIfUnwanted(id) then pushBack(id) end
+    local delay = within(f[${F.delay}], 0, ${BOUNDS.delayMs.max}, 0)
+    if not endIfUnwanted(id) then
+      if delay > 0 then putOff(id, delay) else pushBack(id) end
+    end
     call('HSET', key, '${JOB.endedBy}', token)
     letGo(id)
     return 1
@@ -190,15 +202,7 @@ local function settle(id)
     local delay = within(f[${F.delay}], 0, ${BOUNDS.delayMs.max}, 0)
     note(id, '${HOLD_END.retry}', codeOf(f[${F.failure}]), f[${F.reason}], delay)
     call('HSET', key, '${JOB.failure}', f[${F.failure}], 'failedReason', f[${F.reason}])
-    if delay <= 0 then
-      pushBack(id)
-    else
-      priorityOf(id)
-      call('ZADD', delayed, (now + delay) * ${DELAYED_UNIT} + (try('INCR', pc) or 0) % ${DELAYED_UNIT}, id)
-      call('HSET', key, 'delay', delay)
-      local first = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
-      if first[1] == id then mark(now + delay, '1') end
-    end
+    if delay <= 0 then pushBack(id) else putOff(id, delay) end
     call('HSET', key, '${JOB.endedBy}', token)
     letGo(id)
     return 1
@@ -275,7 +279,7 @@ local function recover(id)
   local stalls = wholeOf('${JOB.stalls}', call('HGET', key, '${JOB.stalls}')) + 1
   if endIfUnwanted(id) then
     -- It had been asked for: neither back in the queue nor poison.
-  elseif stalls >= tonumber(ARGV[3]) then
+  elseif stalls >= tonumber(ARGV[3]) and not isNewer(call('HGET', key, 'name')) then
     finishUnheld(id, data, 'failed', ARGV[4], ARGV[5], ARGV[6])
     poisoned[#poisoned + 1] = id
   else

@@ -266,7 +266,7 @@ end
 -- A job that is no longer held and whose submitter wants it gone ends instead of waiting again.
 local function endIfUnwanted(id)
   local key = base .. id
-  if call('HEXISTS', key, '${JOB.cancel}') == 0 then return false end
+  if call('HEXISTS', key, '${JOB.cancel}') == 0 or isNewer(call('HGET', key, 'name')) then return false end
   local message = 'cancelled on request'
   finishUnheld(id, call('HGET', key, 'data'), 'cancelled', '{"code":"CANCELLED","message":"' .. message .. '"}', message, ${DEFAULT_TTL})
   return true

@@ -49,10 +49,10 @@ end
 local function place(id)
   local key = base .. id
   if typeOf(key) ~= 'hash' then return end
-  local job = call('HMGET', key, 'data', '${JOB.state}', 'finishedOn', 'timestamp', 'delay', '${JOB.move}', 'failedReason')
+  local job = call('HMGET', key, 'data', '${JOB.state}', 'finishedOn', 'timestamp', 'delay', '${JOB.move}', 'failedReason', 'name')
   local spec = specOf(job[1])
   -- Copies that are being moved here come into a list with their move.
-  if not spec.model or job[6] then return end
+  if not spec.model or job[6] or isNewer(job[8]) then return end
   local missing
   if job[2] or job[3] then
     missing = ended(id, job[2] or (job[7] and 'failed' or 'completed'), job[3])

@@ -3,6 +3,7 @@ import { requestToken } from '../broker/once.js';
 import { untilLoaded } from '../broker/unloaded.js';
 import { nameDamage } from '../damage.js';
 import { bullBase, queueTag } from '../keys.js';
+import { type DataLayout, isNewerLua, LAYOUTS } from '../layout.js';
 import { PURGE_ENDED, PURGE_WAITING, SET_PRIORITY } from './control.js';
 import {
   CANCEL_GROUP,
@@ -77,6 +78,7 @@ export class QueueScripts {
     readonly client: RedisClient,
     private readonly prefix: string,
     readonly queue: string,
+    layouts: readonly DataLayout[] = LAYOUTS,
   ) {
     this.tag = queueTag(prefix, queue);
     this.base = bullBase(prefix, queue);
@@ -84,7 +86,8 @@ export class QueueScripts {
     if (!prepared.has(client)) {
       prepared.add(client);
       for (const [name, lua] of Object.entries(SCRIPTS)) {
-        client.defineCommand(name, { numberOfKeys: SCRIPT_KEYS.length, lua });
+        const fitting = lua.replace(isNewerLua(LAYOUTS), () => isNewerLua(layouts));
+        client.defineCommand(name, { numberOfKeys: SCRIPT_KEYS.length, lua: fitting });
       }
     }
   }

@@ -28,13 +28,14 @@ return redis.call('SETNX', input, ARGV[4])
 
 /**
  * Cancels a job. ARGV 3 id, 4 failure JSON, 5 message, 6 keep s.
- * Output: the state after: 'cancelled', 'active' (its worker has been asked), a terminal state, or nil. A damaged
- * job is deleted, and counts as cancelled.
+ * Output: the state after: 'cancelled', 'active' (its worker has been asked), a terminal state, or nil; 'newer' for a job
+ * of a newer layout, which is left alone. A damaged job is deleted, and counts as cancelled.
  */
 export const CANCEL = `${PRELUDE}
 local id = ARGV[3]
 local key = base .. id
-local job = try('HMGET', key, '${JOB.state}', 'data') or {}
+local job = try('HMGET', key, '${JOB.state}', 'data', 'name') or {}
+if isNewer(job[3]) then return 'newer' end
 if not job[2] and call('EXISTS', key) == 0 and not try('ZSCORE', damagedKey, id) then return nil end
 -- A damaged job is deleted, also after it was set aside.
 if not job[2] or try('ZSCORE', damagedKey, id) then
@@ -58,11 +59,12 @@ return 'cancelled'
 
 /**
  * Adds a reply list to a job (or group) that has not ended. ARGV 3 id, 4 list, 5 'job' or 'group'.
- * Output: 1 registered, 0 already ended, -1 unknown.
+ * Output: 1 registered, 0 already ended, -1 unknown, -2 a job of a newer layout.
  */
 export const WATCH = `${PRELUDE}
 local key = ARGV[5] == 'group' and tag .. ':${KEY.group}:' .. ARGV[3] or base .. ARGV[3]
 if call('EXISTS', key) == 0 or ARGV[5] == 'group' and try('HEXISTS', key, 'model') == 0 then return -1 end
+if ARGV[5] ~= 'group' and isNewer(try('HGET', key, 'name')) then return -2 end
 -- Nothing more comes of one that cannot be read; who looks is told why.
 if try('HEXISTS', key, ARGV[5] == 'group' and 'finishedOn' or '${JOB.state}') ~= 0 then return 0 end
 local lists = call('HGET', key, '${JOB.lists}')
@@ -86,7 +88,12 @@ local pace = tag .. ':${KEY.pace}:${KEY.deadlines}'
 if ARGV[8] ~= '' and call('PTTL', pace) > 0 then return {1} end
 
 local function look(id)
-  local job = call('HMGET', base .. id, 'data', '${JOB.state}', 'finishedOn')
+  local job = call('HMGET', base .. id, 'data', '${JOB.state}', 'finishedOn', 'name')
+  -- For a worker that knows its layout.
+  if isNewer(job[4]) then
+    call('ZADD', deadlines, now + 10000, id)
+    return
+  end
   if job[1] and (try('ZREM', prioritized, id) or 0) + (try('ZREM', delayed, id) or 0) > 0 then
     unfile(id)
     finishUnheld(id, job[1], 'expired', ARGV[4], ARGV[5], tonumber(ARGV[6]))
@@ -126,7 +133,7 @@ return out
  * Puts ended jobs back to waiting at their own priority, with all their attempts before them.
  * ARGV 3 time limit in ms that they have from now on, empty for the one they have; 4.. ids. Only failed
  * ones still have their input; others are left alone.
- * Output per id: 1 queued again, 0 not failed, -1 unknown, -2 damaged beyond repair.
+ * Output per id: 1 queued again, 0 not failed, -1 unknown, -2 damaged beyond repair, -3 of a newer layout.
  */
 export const RETRY = `${PRELUDE}${TIMELINE}
 local out, kept = {}, {}
@@ -175,7 +182,8 @@ end
 
 local function retry(id)
   local key = base .. id
-  local job = call('HMGET', key, '${JOB.state}', 'data', '${JOB.rowsDone}', 'finishedOn', '${JOB.failure}')
+  local job = call('HMGET', key, '${JOB.state}', 'data', '${JOB.rowsDone}', 'finishedOn', '${JOB.failure}', 'name')
+  if isNewer(job[6]) then return -3 end
   if not job[2] then return (call('EXISTS', key) == 1 or try('ZSCORE', damagedKey, id)) and -2 or -1 end
   if job[1] ~= 'failed' then return 0 end
   if try('ZSCORE', damagedKey, id) and not repair(id, key, job[2]) then return -2 end

@@ -4,6 +4,7 @@ import { ifReadable, numberOr } from '../../redis/wrong-type.js';
 import type { ResultSource } from '../broker/result-store.js';
 import { fromJobData } from '../job-data.js';
 import { bullBase, byModelKey, inputKey, queueTag } from '../keys.js';
+import { markOf } from '../layout.js';
 import { listWorkers } from '../registry.js';
 import { routeOf, servedRoutes, unservedJobs } from '../routes.js';
 import type { JobRecord, JobSpec } from '../types.js';
@@ -102,7 +103,9 @@ export async function readJobDetail(
     ...(spec?.timeLimitMs === undefined ? {} : { timeLimitMs: spec.timeLimitMs }),
     ...(spec?.version === undefined ? {} : { version: spec.version }),
     ...(job.state === 'active' ? { lockMs: expires(lock) } : {}),
-    ...(job.state === 'waiting' ? await placeOf(client, prefix, queue, id, spec ?? job) : {}),
+    ...(job.state === 'waiting'
+      ? await placeOf(client, prefix, queue, id, spec ?? { ...job, layout: job.newer && markOf(job.newer) })
+      : {}),
     ...(input === undefined ? {} : { input }),
     ...(result === undefined ? {} : { result }),
     recordExpiresInMs: expires(ttl),
@@ -121,7 +124,7 @@ async function placeOf(
   prefix: string,
   queue: string,
   id: string,
-  spec: Pick<JobSpec, 'model' | 'version'>,
+  spec: Pick<JobSpec, 'model' | 'version' | 'layout'>,
 ): Promise<{ place?: QueuePlace }> {
   const base = bullBase(prefix, queue);
   const workers = await listWorkers(client, prefix);

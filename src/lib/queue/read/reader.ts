@@ -1,4 +1,4 @@
-import { type JobState, mayBeJob, type Priority } from '../../core/job.js';
+import { type JobState, mayBeJob, type Priority, printable } from '../../core/job.js';
 import { serverNow } from '../../redis/server-clock.js';
 import type { RedisClient } from '../../redis/types.js';
 import { ifReadable, numberOr } from '../../redis/wrong-type.js';
@@ -6,6 +6,7 @@ import { SENDER_LEASE_MS } from '../broker/group-life.js';
 import { damageOfJob, findDamage, groupDamaged } from '../damage.js';
 import { damagedRecord, JOB_FIELDS, namedFields, recordOf } from '../job-record.js';
 import { bullBase, groupKey, queuesKey, queueTag } from '../keys.js';
+import { LAYOUTS, layoutNewer, newerThan } from '../layout.js';
 import type { GroupRecord, JobRecord } from '../types.js';
 import { GROUP, JOB } from '../wire.js';
 
@@ -112,7 +113,7 @@ async function damagedJob(
   );
 }
 
-/** A bulk submission as it stands; undefined when unknown or expired. @throws InferError GROUP_DAMAGED. */
+/** A bulk submission as it stands; undefined when unknown or expired. @throws InferError GROUP_DAMAGED, LAYOUT_NEWER. */
 export async function readGroup(
   client: RedisClient,
   prefix: string,
@@ -123,6 +124,8 @@ export async function readGroup(
   const fields = await ifReadable(client.hgetall(key), undefined);
   if (fields === undefined) throw groupDamaged(id, await findDamage(client, key, 'its record', 'hash'));
   if (fields.model === undefined) return undefined;
+  const newer = newerThan(LAYOUTS, fields.layout);
+  if (newer !== undefined) throw layoutNewer(`group ${printable(id)}`, newer);
   const damaged = GROUP_NUMBERS.find((name) => numberOr(fields[name] ?? '0', undefined) === undefined);
   if (damaged !== undefined) throw groupDamaged(id, `field ${damaged} of ${key} is not a number`);
   const jobs = Number(fields.jobs ?? fields.added ?? 0);

@@ -21,6 +21,7 @@ const NOT_MOVED: Partial<Record<MoveOutcome, string>> = {
   'same queue': 'is there already',
   'not waiting': 'waits no longer: it stays where it is',
   unknown: 'is gone',
+  newer: 'was submitted by a newer infer: upgrade this one to move it',
   'id taken': 'the queue has a job of this id: it stays where it is',
   'being moved': 'is being moved there already',
   'group open': 'its group is still being written: it stays where it is',
@@ -55,6 +56,7 @@ function wordsOf(priority: Priority, has: string): Record<PriorityOutcome, strin
     changed: `${has} priority ${priority}`,
     same: `has priority ${priority} already`,
     'not waiting': 'waits no longer: nothing to change',
+    newer: 'was submitted by a newer infer: upgrade this one to change it',
     unknown: 'is gone',
   };
 }

@@ -1,0 +1,38 @@
+import { LAYOUTS, NEEDS_UPGRADE, upgradeFix } from '../queue/layout.js';
+import { countFiled, newerRoute } from '../queue/routes.js';
+import type { RedisClient } from '../redis/types.js';
+import type { Logger } from '../telemetry/logger.js';
+
+/** Logs which upgrade a worker needs for jobs of its queues that it passes over, since they have a newer layout. */
+export class LayoutWatch {
+  /** Releases that were named, by queue, while jobs wait for them. */
+  private readonly told = new Map<string, ReadonlySet<string>>();
+
+  constructor(
+    private readonly client: RedisClient,
+    private readonly prefix: string,
+    private readonly queues: readonly string[],
+    private readonly log: Logger,
+    private readonly layouts = LAYOUTS,
+  ) {}
+
+  /** One read-only look: a command a queue, and one more a route with such jobs. */
+  async look(): Promise<void> {
+    for (const queue of this.queues) {
+      const filed = await countFiled(this.client, this.prefix, queue);
+      const told = this.told.get(queue);
+      const now = new Set<string>();
+      for (const [route, jobs] of filed) {
+        const newer = newerRoute(route, this.layouts);
+        if (newer === undefined) continue;
+        const { layout } = newer;
+        if (!now.has(layout.since) && told?.has(layout.since) !== true) {
+          const about = { queue, jobs, model: newer.route, layout: layout.number, needs: layout.since };
+          this.log.error({ ...about, fix: upgradeFix(layout) }, NEEDS_UPGRADE);
+        }
+        now.add(layout.since);
+      }
+      this.told.set(queue, now);
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import path from 'node:path';
+import { expect, it } from 'vitest';
+import { systemClock } from '../../src/lib/core/clock.js';
+import { encodeEnvelope } from '../../src/lib/model/envelope.js';
+import { Producer } from '../../src/lib/queue/broker/producer.js';
+import { LAYOUTS, newestOf } from '../../src/lib/queue/layout.js';
+import { until, useInfer } from '../support/cli.js';
+import { doubler, writeModel } from '../support/onnx-builder.js';
+import { useRedis } from '../support/redis.js';
+
+const NEXT = { number: newestOf(LAYOUTS).number + 1, since: '9.8.0' };
+
+const redis = useRedis();
+const infer = useInfer(redis);
+
+it('says which upgrade a job of a newer release needs: worker, inspect, result and cancel', async () => {
+  const models = path.join(infer.dir, 'models');
+  writeModel(models, 'double', doubler(2));
+  const producer = new Producer(await redis.client(), 'infer', systemClock, [...LAYOUTS, NEXT]);
+  const data = new Uint8Array(Float32Array.from([1, 2]).buffer);
+  const input = encodeEnvelope({ rows: 1, tensors: [{ name: 'x', type: 'float32', shape: [2], data }] });
+  const spec = { id: 'newer', queue: 'realtime', model: 'double', rows: 1, priority: 9, resultTtl: 60 };
+  await producer.registerQueue('realtime');
+  await producer.submit('realtime', [{ spec, input }], false);
+  await producer.close();
+
+  const env = { INFER_MODELS_DIR: models };
+  const worker = await infer.worker(['-Q', 'realtime'], { env });
+  await worker.said(/newer infer[\s\S]*9\.8\.0|9\.8\.0[\s\S]*newer infer/);
+  const done = await infer.run(
+    ['submit', infer.file('row.json', '[3, 4]'), '--model', 'double', '--wait', '--json'],
+    { env },
+  );
+  expect(done.json()).toMatchObject({ state: 'completed', result: { y: [7, 9] } });
+
+  const problem = await until(async () => {
+    const { problems } = (await infer.run(['inspect', '--json'])).json<{
+      problems: { message: string; fix: string }[];
+    }>();
+    return problems.find(({ message }) => message.includes('9.8.0'));
+  });
+  expect(problem).toMatchObject({
+    message:
+      '1 job of queue realtime waits for model double in a worker of infer 9.8.0 or newer, and no worker of it is that',
+    fix: 'upgrade the workers of queue realtime to infer 9.8.0 or newer',
+  });
+  for (const args of [
+    ['result', 'newer'],
+    ['cancel', 'newer'],
+  ]) {
+    const refused = await infer.run(args);
+    expect(refused.exitCode).toBe(69);
+    expect(refused.stderr).toMatch(/infer 9\.8\.0 or newer/);
+    expect(refused.stderr).toMatch(/upgrade infer here/);
+  }
+  const shown = await infer.run(['inspect', 'job', 'newer']);
+  expect(shown.stdout).toMatch(/infer 9\.8\.0 or newer/);
+  const job = (await infer.run(['inspect', 'job', 'newer', '--json'])).json<{
+    state: string;
+    attempts: number;
+  }>();
+  expect(job).toMatchObject({ state: 'waiting', attempts: 0, model: 'double', priority: 9 });
+  expect(await worker.stop()).toBe(0);
+});
