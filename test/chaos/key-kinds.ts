@@ -83,6 +83,7 @@ const QUEUE = kinds([
   ['marker of a route', /^wake:/, 'always', few],
   ['damaged jobs', /^damaged(:why)?$/, 'never', () => 1000 * STREAM_SLACK],
   ['moved job', /^gone:/, 'never'],
+  ['key taken out of use', /^away:/, 'never'],
   ['jobs that arrive', /^arriving$/, 'always', openJobs],
   ['deadlines', /^deadlines$/, 'always', openJobs],
   ['expired jobs', /^expired$/, 'always', swept],
