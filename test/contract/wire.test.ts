@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
@@ -18,6 +18,8 @@ const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8
 const [, SECTION = ''] = /\n## Wire format\n([\s\S]*?)\n## /.exec(read('docs/architecture.md')) ?? [];
 /** First cells of the tables' rows. */
 const ROWS = [...SECTION.matchAll(/^\| `([^`]+)`/gm)].map(([, cell]) => cell as string);
+
+const layoutFile = (number: number): string => `test/fixtures/layout-${number}/data.json`;
 
 const sources = (folder: string): string[] =>
   readdirSync(path.join(ROOT, folder), { recursive: true })
@@ -81,6 +83,11 @@ describe('the wire format in docs/architecture.md', () => {
     expect(shown.sort()).toEqual([...numbers].sort());
     expect(SECTION).toContain(`Today's is ${LAYOUTS.at(-1)?.number}`);
   });
+});
+
+it('each layout has its data in test/fixtures, as the last release that wrote it left it', () => {
+  const lacking = LAYOUTS.filter(({ number }) => !existsSync(path.join(ROOT, layoutFile(number))));
+  expect(lacking).toEqual([]);
 });
 
 describe('the names of the wire format', () => {

@@ -203,7 +203,7 @@ export interface JobRecord {
   runAt?: number;
   /** Name of the worker that holds it, or held it last. */
   worker?: string;
-  /** The layout that it was submitted in, where this release does not know it: only what is listed above `group` is known. */
+  /** The layout that it was submitted in, where this release does not know it: of what its data says, nothing is read. */
   newer?: DataLayout;
 }
 

@@ -57,6 +57,19 @@ describe('what a worker records', () => {
     expect(buckets.reduce((sum, { figures }) => sum + figures.ended, 0)).toBe(4);
   });
 
+  it('counts a job that infer did not add for its queue, and for no model', async () => {
+    await kit.submit(0);
+    const stock = await kit.submit(0, 9);
+    await queue.client.hset(queue.base + stock.id, { name: 'stock', data: '{"hello":"world"}' });
+    kit.runner.auto = () => undefined;
+    const worker = await kit.start({ burst: true });
+    await kit.ended;
+    const total = (await reportOf(worker)).totals.get(queue.queue);
+    expect(total?.jobs).toMatchObject({ completed: 1, failed: 1 });
+    expect(total?.codes).toEqual({ NOT_OURS: 1 });
+    expect([...(total?.models.keys() ?? [])]).toEqual(['m']);
+  });
+
   it('has a run time of what ran, also of what failed, and none of what did not', async () => {
     const late = await kit.submit(0, 0, 1, { deadline: Date.now() - 1 });
     const bad = await kit.submit(0, 0, 2);
