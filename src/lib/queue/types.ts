@@ -140,46 +140,6 @@ export interface TakeRoom {
   runs: ReadonlyMap<string, { rows: number; ms: number | undefined }>;
 }
 
-/** One worker's hold on one queue. Every call is one Redis script unless said otherwise. */
-export interface QueueConsumer {
-  readonly queue: string;
-  /** Whether the last `take` left jobs of its models waiting: if not, the next may sleep first. */
-  readonly more: boolean;
-  /** Whether it left them since there was no room for the next of them. */
-  readonly full: boolean;
-  /** Models that jobs are taken of from now on, as `routesTo` words them; until it is called, all. Ends a wait for work. */
-  serve(routes: readonly string[]): void;
-  /**
-   * Takes jobs, most urgent first, until its room is full (a number: so many rows) or nothing is left (at least one
-   * job if there is one and a runner is idle; 128 jobs or 16 MB at most). With `moreUrgentThan`, only jobs of a higher
-   * priority are taken.
-   */
-  take(room: number | TakeRoom, moreUrgentThan?: Priority): Promise<TakenJob[]>;
-  /** Waits on its own connection until work may have come, `timeoutMs` passed or `signal` fired. */
-  waitForWork(timeoutMs: number, signal: AbortSignal): Promise<void>;
-  /** Wakes another worker for what waits, and notes in `more` whether anything does: for one that was woken and has no room. */
-  passOn(): Promise<void>;
-  /**
-   * Ends holds. Fenced by the lock: answers `false` for a job that is no longer ours, whose
-   * outcome is dropped. Safe to send again after a lost connection.
-   * @throws SizeRefused when Redis will never take outcomes of this size.
-   */
-  settle(settlements: Settlement[]): Promise<boolean[]>;
-  /** Renews the locks of held jobs; answers those no longer ours and those a client wants cancelled. */
-  renew(jobs: TakenJob[]): Promise<{ lost: TakenJob[]; cancelled: TakenJob[] }>;
-  /** Puts jobs whose lock lapsed back in their place, or fails them as poison; answers both counts. */
-  recover(): Promise<{ requeued: string[]; poisoned: string[] }>;
-  /** Ends all jobs that were not started by their deadline, or some once `stopped`; answers their ids. */
-  expireDue(stopped?: () => boolean): Promise<string[]>;
-  /** Drops index entries of finished jobs whose record has expired; answers how many. */
-  sweep(stopped?: () => boolean): Promise<number>;
-  /** Looks after jobs that wait for other models, unless another worker did so less than `paceMs` ago. */
-  reroute(paceMs?: number): Promise<void>;
-  /** The same, unless another worker of the queue has just done it. */
-  sweepInTurn(stopped?: () => boolean): Promise<number>;
-  close(): Promise<void>;
-}
-
 /** Everything known of one job, without its payload. */
 export interface JobRecord {
   id: string;

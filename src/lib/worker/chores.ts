@@ -1,9 +1,5 @@
 import type { Clock } from '../core/clock.js';
-import type { BullConsumer } from '../queue/broker/consumer.js';
-import { settleArrivals } from '../queue/broker/move.js';
-import { forgetDeadWorkers } from '../queue/registry.js';
-import { forgetDeadStarts } from '../queue/starting.js';
-import type { RedisClient } from '../redis/types.js';
+import type { QueueConsumer, WorkerRegistry } from '../queue/broker/consumer-port.js';
 import type { Logger } from '../telemetry/logger.js';
 import { DamageWatch } from './damage-watch.js';
 import { LayoutWatch } from './layout-watch.js';
@@ -32,9 +28,8 @@ const SCALE_MS = 250;
 
 /** What the chores of a worker work on. */
 export interface ChoreParts {
-  client: RedisClient;
-  prefix: string;
-  consumers: readonly BullConsumer[];
+  consumers: readonly QueueConsumer[];
+  registry: Pick<WorkerRegistry, 'forgetDead'>;
   lockMs: number;
   /** Redis's. */
   clock: Clock;
@@ -50,7 +45,7 @@ export interface ChoreParts {
 
 /** Starts what a worker does again and again beside its jobs; stop what it answers. */
 export function startChores(parts: ChoreParts): Upkeep {
-  const { client, prefix, consumers, lockMs, log, scaler } = parts;
+  const { consumers, registry, lockMs, log, scaler } = parts;
   const upkeep = new Upkeep(log);
   upkeep.every(BEAT_MS, 'heartbeat', () => parts.beat());
   upkeep.every(Math.min(LOOK_MS, lockMs / RENEWALS_PER_LOCK), 'locks', () => parts.renewLocks());
@@ -64,27 +59,25 @@ export function startChores(parts: ChoreParts): Upkeep {
     if (performance.now() - parts.backAt() >= lockMs) await recoverAll(consumers, log);
   });
   upkeep.every(ARRIVALS_MS, 'arrivals', () =>
-    Promise.all(consumers.map(({ queue }) => settleArrivals(client, prefix, queue, { stopped }))),
+    Promise.all(consumers.map((consumer) => consumer.settleArrivals(stopped))),
   );
   // A little less, or a worker would meet the mark of its own last look.
   upkeep.every(REROUTE_MS, 'routes', () =>
     Promise.all(consumers.map((consumer) => consumer.reroute(REROUTE_MS * 0.9))),
   );
-  const queues = consumers.map(({ queue }) => queue);
-  const damage = new DamageWatch(client, prefix, queues, log, parts.clock.now());
+  const damage = new DamageWatch(consumers, log, parts.clock.now());
   upkeep.every(DAMAGE_MS, 'damage', () => damage.look());
-  const newer = new LayoutWatch(client, prefix, queues, log);
+  const newer = new LayoutWatch(consumers, log);
   upkeep.every(LAYOUT_MS, 'layouts', () => newer.look());
   if (scaler !== undefined) upkeep.every(SCALE_MS, 'autoscale', () => scaler.look());
   upkeep.every(SWEEP_MS, 'sweep', async () => {
     await Promise.all(consumers.map((consumer) => consumer.sweepInTurn(stopped)));
-    await forgetDeadWorkers(client, prefix, parts.clock.now());
-    await forgetDeadStarts(client, prefix, parts.clock.now());
+    await registry.forgetDead();
   });
   return upkeep;
 }
 
-async function recoverAll(consumers: readonly BullConsumer[], log: Logger): Promise<void> {
+async function recoverAll(consumers: readonly QueueConsumer[], log: Logger): Promise<void> {
   for (const consumer of consumers) {
     const { requeued, poisoned } = await consumer.recover();
     const [first] = requeued;

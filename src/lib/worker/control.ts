@@ -3,7 +3,8 @@ import { boundsText } from '../config/runner-bounds.js';
 import { InferError, messageOf } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import type { ModelSignature } from '../model/signature.js';
-import type { ControlAnswer, ControlInbox, ControlRequest, Order } from '../queue/broker/control.js';
+import type { OrderInbox } from '../queue/broker/consumer-port.js';
+import type { ControlAnswer, ControlRequest, Order } from '../queue/broker/control.js';
 import type { WorkerRecord } from '../queue/types.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { LiveChanges } from './live-changes.js';
@@ -49,7 +50,7 @@ export class ControlLoop {
   private loop: Promise<void> | undefined;
 
   constructor(
-    private readonly inbox: ControlInbox,
+    private readonly inbox: OrderInbox,
     private readonly steered: Steered,
   ) {
     this.trouble = new Trouble(steered.log);
@@ -59,9 +60,10 @@ export class ControlLoop {
     this.loop ??= this.listen();
   }
 
-  /** Call before the inbox's connection is closed, and await after. */
+  /** Hears no more orders, and closes the inbox. */
   async close(): Promise<void> {
     this.closed = true;
+    await this.inbox.close();
     await this.loop;
   }
 

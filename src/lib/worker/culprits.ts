@@ -2,20 +2,11 @@ import type { Batcher } from '../batch/batcher.js';
 import { bisect, type MicroBatch, type Part, singleRows } from '../batch/planner.js';
 import { InferError, toFailureRecord } from '../core/errors.js';
 import type { HeldJob } from './held.js';
-import { timeLimit } from './limits.js';
+import type { JobEndings } from './job-endings.js';
 import { isCurable } from './retry.js';
 
-/** What becomes of a job, as far as its rows decide. */
-export interface RowsHost {
-  /** Every row has an output or an error of its own. */
-  onOver(job: HeldJob): void;
-  /** The job as a whole failed. */
-  onFailed(job: HeldJob, error: unknown): void;
-  /** It reached its soft time limit between two runs. */
-  onSoftLimit(job: HeldJob): void;
-  /** A cancelled job whose rows in the run are done now. */
-  onCancelled(job: HeldJob): void;
-}
+/** Who ends jobs, as far as failed runs decide. */
+type Endings = Pick<JobEndings, 'afterRun' | 'cancelled' | 'failed' | 'rowsOver'>;
 
 /** A run that failed. */
 export interface FailedRun {
@@ -40,7 +31,7 @@ const UNSERVED = new Set(['MODEL_CHANGED', 'MODEL_UNSERVED']);
 export class Culprits {
   constructor(
     private readonly batcher: Pick<Batcher<HeldJob>, 'retry'>,
-    private readonly host: RowsHost,
+    private readonly endings: Endings,
     /** Whether some runner that gets work holds a session. */
     private readonly isHeld: (session: string) => boolean,
   ) {}
@@ -52,7 +43,7 @@ export class Culprits {
     for (const { unit } of batch.parts) {
       if (!unit.cancelled || unit.over) continue;
       if (batch.parts.length > 1) unit.runMs += ms;
-      this.host.onCancelled(unit);
+      this.endings.cancelled(unit);
     }
     batch.parts = batch.parts.filter(({ unit }) => !unit.over);
     batch.rows = batch.parts.reduce((sum, part) => sum + part.rows, 0);
@@ -62,7 +53,7 @@ export class Culprits {
     if (code === 'RUN_ABORTED') this.batcher.retry(batch);
     else if (UNSERVED.has(code) && this.isHeld(only.unit.session)) this.batcher.retry(batch);
     else if (code === 'MODEL_REPLACED' || UNSERVED.has(code))
-      for (const { unit } of batch.parts) this.host.onFailed(unit, error);
+      for (const { unit } of batch.parts) this.endings.failed(unit, error);
     else if (code === 'TIME_LIMIT') this.onTimeLimit(batch, error, ms, limitMs);
     else if (isCurable(code) && batch.parts.length === 1 && only.unit.rows > 1 && only.unit.crashed())
       this.giveUp(only.unit, error, code);
@@ -70,29 +61,12 @@ export class Culprits {
     else this.cutAgain(batch);
   }
 
-  /** What becomes of a job after its rows in a run are done or failed; nothing, while it has others to run. */
-  settle(unit: HeldJob): void {
-    if (unit.over) return;
-    const { hardMs, softMs } = unit.limits;
-    if (unit.cancelled) this.host.onCancelled(unit);
-    else if (unit.isOver) this.onAllJudged(unit);
-    else if (hardMs !== undefined && unit.runMs >= hardMs) this.host.onFailed(unit, timeLimit(hardMs));
-    else if (softMs !== undefined && unit.runMs >= softMs) this.host.onSoftLimit(unit);
-  }
-
-  /** A job all of whose rows met a failure that may go away is tried again as a whole. */
-  private onAllJudged(unit: HeldJob): void {
-    const error = unit.doneCount === 0 ? unit.firstError : undefined;
-    if (error === undefined || ![...error.codes].every(isCurable)) this.host.onOver(unit);
-    else this.host.onFailed(unit, new InferError(error.failure.code, error.failure.message, error.failure));
-  }
-
   private cutAgain(batch: MicroBatch<HeldJob>): void {
     const [only] = batch.parts;
     const oneByOne = batch.parts.length === 1 && only?.unit.isMostlyBad;
     // The piece added last runs first: so rows go out in their order.
     this.batcher.retry(...(oneByOne ? singleRows(batch).reverse() : bisect(batch)));
-    for (const { unit } of batch.parts) this.settle(unit);
+    for (const { unit } of batch.parts) this.endings.afterRun(unit);
   }
 
   /** Jobs whose own limit was reached fail when they ran alone or were the only ones; else halves tell. */
@@ -108,7 +82,7 @@ export class Culprits {
     const innocent = batch.parts.filter((part) => !reached.includes(part));
     for (const { unit } of reached) {
       if (batch.parts.length > 1) unit.runMs += ms;
-      this.host.onFailed(unit, error);
+      this.endings.failed(unit, error);
     }
     this.batcher.retry({ parts: innocent, rows: 0, reason: 'retry' });
   }
@@ -116,7 +90,7 @@ export class Culprits {
   private onRowFailed(part: Part<HeldJob>, error: unknown, code: string): void {
     const { unit, from } = part;
     if (unit.rows === 1) {
-      this.host.onFailed(unit, error);
+      this.endings.failed(unit, error);
       return;
     }
     if (isCurable(code) && unit.mayTryAgain(from)) {
@@ -124,13 +98,13 @@ export class Culprits {
       return;
     }
     unit.failRow(from, toFailureRecord(error), true);
-    this.settle(unit);
+    this.endings.afterRun(unit);
   }
 
   /** Rows that crashed the runner so often that the rest of the job is not tried: no one else could work. */
   private giveUp(unit: HeldJob, error: unknown, code: string): void {
     if (unit.doneCount === 0) {
-      this.host.onFailed(unit, error);
+      this.endings.failed(unit, error);
       return;
     }
     unit.failRest({
@@ -138,6 +112,6 @@ export class Culprits {
       message: "it was not run again: rows of its job had ended the model's process too often",
       hint: 'submit it again without the rows that failed',
     });
-    this.host.onOver(unit);
+    this.endings.rowsOver(unit);
   }
 }

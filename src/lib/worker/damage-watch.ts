@@ -1,5 +1,5 @@
-import { damagedKeyText, type QueueDamage, readDamage, repairCommand } from '../queue/damage.js';
-import type { RedisClient } from '../redis/types.js';
+import type { QueueConsumer } from '../queue/broker/consumer-port.js';
+import { damagedKeyText, type QueueDamage, repairCommand } from '../queue/damage.js';
 import type { Logger } from '../telemetry/logger.js';
 
 /** Logs what of a worker's queues is damaged in Redis: each key when it is seen first, and each job that was set aside. */
@@ -11,16 +11,14 @@ export class DamageWatch {
 
   /** @param since jobs that were set aside before are not logged, ms by Redis's clock. */
   constructor(
-    private readonly client: RedisClient,
-    private readonly prefix: string,
-    private readonly queues: readonly string[],
+    private readonly consumers: readonly Pick<QueueConsumer, 'damage'>[],
     private readonly log: Logger,
     private readonly since: number,
   ) {}
 
   async look(): Promise<void> {
-    for (const queue of this.queues) {
-      const damage = await readDamage(this.client, this.prefix, queue);
+    for (const consumer of this.consumers) {
+      const damage = await consumer.damage();
       this.tellKeys(damage);
       this.tellJobs(damage);
     }

@@ -6,21 +6,23 @@ import { InferError, SOFT_TIME_LIMIT, toFailureRecord } from '../core/errors.js'
 import { Gate } from '../core/gate.js';
 import type { RunReply } from '../model/runner.js';
 import { splitRows } from '../model/tensor.js';
-import { Culprits, type RowsHost } from './culprits.js';
+import { Culprits } from './culprits.js';
 import type { HeldJob } from './held.js';
+import type { JobEndings } from './job-endings.js';
 import { RunClock } from './run-clock.js';
 import { checkRows, goodRows, isOwnFailure, rowsWith } from './run-rows.js';
 import type { RunnerSlot } from './runner-slot.js';
 
+/** Who ends jobs, as far as runs decide. */
+export type RunEndings = Pick<
+  JobEndings,
+  'mayStart' | 'afterRun' | 'cancelled' | 'failed' | 'rowsOver' | 'softLimit'
+>;
+
 /** What the dispatcher asks of the worker around it. */
-export interface DispatchHost extends RowsHost {
+export interface DispatchHost {
   /** Fetches what is more urgent than `unit` before its micro-batch goes out. */
   urge(unit: HeldJob): Promise<void>;
-  /**
-   * False for a job past its deadline; the host has ended it. Asked before every run until the job was in one
-   * that ended, or had one alone: a crash that it shared with others may have come before its turn.
-   */
-  mayStart(job: HeldJob): boolean;
   /** A micro-batch goes to its run: queue of its most urgent row, model, rows, why it was closed. */
   onBatch(queue: string, model: string, rows: number, reason: CloseReason): void;
   /** A run took `ms`; `overheadMs` beside it since the run before, when that was just before. */
@@ -59,10 +61,11 @@ export class Dispatcher {
   constructor(
     windowMs: number,
     private readonly host: DispatchHost,
+    private readonly endings: RunEndings,
     private readonly clock: Clock,
   ) {
     this.batcher = new Batcher(windowMs);
-    this.culprits = new Culprits(this.batcher, host, (session) => this.isHeld(session));
+    this.culprits = new Culprits(this.batcher, endings, (session) => this.isHeld(session));
   }
 
   /** Gives a runner work from now on. */
@@ -195,7 +198,9 @@ export class Dispatcher {
   }
 
   private async runBatch(slot: RunnerSlot, batch: MicroBatch<HeldJob>): Promise<void> {
-    batch.parts = batch.parts.filter(({ unit }) => !unit.over && (unit.ran || this.host.mayStart(unit)));
+    // Asked before every run until the job was in one that ended, or had one alone: a crash that it shared with
+    // others may have come before its turn.
+    batch.parts = batch.parts.filter(({ unit }) => !unit.over && (unit.ran || this.endings.mayStart(unit)));
     this.host.onRoom();
     const first = batch.parts[0];
     if (first === undefined) return;
@@ -264,7 +269,7 @@ export class Dispatcher {
   /** Puts the rows of a run back one by one where they may not share it; false where they may. */
   private runApart(batch: MicroBatch<HeldJob>, session: string): boolean {
     if (batch.rows < 2 || !this.host.isMixed(session)) return false;
-    for (const { unit } of batch.parts) if (unit.cancelled && !unit.over) this.host.onCancelled(unit);
+    for (const { unit } of batch.parts) if (unit.cancelled && !unit.over) this.endings.cancelled(unit);
     batch.parts = batch.parts.filter(({ unit }) => !unit.over);
     // The piece added last runs first: so rows go out in their order.
     this.batcher.retry(...singleRows(batch).reverse());
@@ -298,7 +303,7 @@ export class Dispatcher {
       try {
         const only = unit.rows === 1 ? errors.get(start) : undefined;
         if (only !== undefined && stopped.length === 0 && !unit.cancelled) {
-          this.host.onFailed(unit, only);
+          this.endings.failed(unit, only);
           continue;
         }
         for (let at = 0; at < rows && errors.size > 0; at++) {
@@ -308,17 +313,17 @@ export class Dispatcher {
         }
         if (stopped.length > 0 && !unit.cancelled) {
           if (reached) {
-            this.host.onSoftLimit(unit);
+            this.endings.softLimit(unit);
             continue;
           }
           // The signal is one for the whole run: rows of a job that has time left run again.
           const parts = stopped.map((row) => ({ unit, from: from + row - start, rows: 1 }));
           this.batcher.retry({ parts, rows: parts.length, reason: 'retry' });
         }
-        this.culprits.settle(unit);
+        this.endings.afterRun(unit);
       } catch (failure) {
         // Results that cannot be put together are this job's failure, not the worker's.
-        this.host.onFailed(unit, failure);
+        this.endings.failed(unit, failure);
       }
     }
   }

@@ -4,18 +4,19 @@ import { ExitCode } from '../core/exit-codes.js';
 import { markOf, processPlace, stillRuns } from '../core/process-alive.js';
 import { findDevice } from '../model/gpu-parse.js';
 import { discoverGpus } from '../model/gpus.js';
-import { type GpuLease, leaseGpu, releaseGpu } from '../queue/broker/gpu-lease.js';
+import type { WorkerRegistry } from '../queue/broker/consumer-port.js';
+import type { GpuLease } from '../queue/broker/gpu-lease.js';
 import type { WorkerRecord } from '../queue/types.js';
-import type { RedisClient } from '../redis/types.js';
 import type { Logger } from '../telemetry/logger.js';
 
 const RENEW_MS = 1000;
+
+type Leases = Pick<WorkerRegistry, 'leaseGpu' | 'releaseGpu'>;
 const SAMPLE_MS = 5000;
 
 export interface GpuClaim {
   /** As the user names it: index or UUID. */
   gpu: string;
-  prefix: string;
   worker: string;
   id: string;
   /** Several workers may use it: no lease is taken. */
@@ -38,7 +39,7 @@ export class GpuHold {
   private sample: WorkerRecord['gpuMemory'];
 
   private constructor(
-    private readonly client: RedisClient,
+    private readonly leases: Leases,
     private readonly claim: GpuClaim,
     private readonly lease: GpuLease,
     private readonly log: Logger,
@@ -54,7 +55,7 @@ export class GpuHold {
    * Takes the GPU for a worker. Index and UUID of one device are one lease.
    * @throws InferError GPU_IN_USE, GPU_UNKNOWN (exit 69).
    */
-  static async take(client: RedisClient, claim: GpuClaim, log: Logger): Promise<GpuHold> {
+  static async take(leases: Leases, claim: GpuClaim, log: Logger): Promise<GpuHold> {
     const report = await discoverGpus();
     const device = findDevice(report.gpus, claim.gpu);
     if (report.state === 'hung' || report.state === 'failed') {
@@ -75,7 +76,7 @@ export class GpuHold {
       ...markOf(process.pid),
     };
     const whole = device !== undefined && device.uuid === device.gpu.uuid;
-    const hold = new GpuHold(client, claim, lease, log, whole ? device.uuid : undefined);
+    const hold = new GpuHold(leases, claim, lease, log, whole ? device.uuid : undefined);
     if (!claim.shared) await hold.#acquire();
     return hold;
   }
@@ -102,11 +103,11 @@ export class GpuHold {
     if (this.timer === undefined) return;
     clearInterval(this.timer);
     await this.renewing;
-    await releaseGpu(this.client, this.claim.prefix, this.lease);
+    await this.leases.releaseGpu(this.lease);
   }
 
   async #acquire(): Promise<void> {
-    const holder = await leaseGpu(this.client, this.claim.prefix, this.lease, stillRuns);
+    const holder = await this.leases.leaseGpu(this.lease, stillRuns);
     if (holder.id !== this.lease.id) {
       const there = holder.host === this.lease.host ? `pid ${holder.pid}` : `on ${holder.host}`;
       throw new InferError(
@@ -129,9 +130,7 @@ export class GpuHold {
   async #renew(): Promise<void> {
     if (this.loss !== undefined) return;
     // A Redis that is away can give the GPU to no one else either; once it is back, this tells.
-    const holder = await leaseGpu(this.client, this.claim.prefix, this.lease, stillRuns).catch(
-      () => undefined,
-    );
+    const holder = await this.leases.leaseGpu(this.lease, stillRuns).catch(() => undefined);
     if (holder === undefined || holder.id === this.lease.id) return;
     this.loss = new InferError(
       'GPU_LOST',

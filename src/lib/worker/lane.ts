@@ -2,7 +2,8 @@ import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promi
 import { messageOf } from '../core/errors.js';
 import { Gate } from '../core/gate.js';
 import type { Priority } from '../core/job.js';
-import type { QueueConsumer, TakenJob, TakeRoom } from '../queue/types.js';
+import type { QueueConsumer } from '../queue/broker/consumer-port.js';
+import type { TakenJob, TakeRoom } from '../queue/types.js';
 import type { Logger } from '../telemetry/logger.js';
 import { Trouble } from './trouble.js';
 

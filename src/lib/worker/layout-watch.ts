@@ -1,6 +1,6 @@
+import type { QueueConsumer } from '../queue/broker/consumer-port.js';
 import { LAYOUTS, NEEDS_UPGRADE, upgradeFix } from '../queue/layout.js';
-import { countFiled, newerRoute } from '../queue/routes.js';
-import type { RedisClient } from '../redis/types.js';
+import { newerRoute } from '../queue/routes.js';
 import type { Logger } from '../telemetry/logger.js';
 
 /** Logs which upgrade a worker needs for jobs of its queues that it passes over, since they have a newer layout. */
@@ -9,17 +9,16 @@ export class LayoutWatch {
   private readonly told = new Map<string, ReadonlySet<string>>();
 
   constructor(
-    private readonly client: RedisClient,
-    private readonly prefix: string,
-    private readonly queues: readonly string[],
+    private readonly consumers: readonly Pick<QueueConsumer, 'queue' | 'passedOver'>[],
     private readonly log: Logger,
     private readonly layouts = LAYOUTS,
   ) {}
 
   /** One read-only look: a command a queue, and one more a route with such jobs. */
   async look(): Promise<void> {
-    for (const queue of this.queues) {
-      const filed = await countFiled(this.client, this.prefix, queue);
+    for (const consumer of this.consumers) {
+      const { queue } = consumer;
+      const filed = await consumer.passedOver();
       const told = this.told.get(queue);
       const now = new Set<string>();
       for (const [route, jobs] of filed) {

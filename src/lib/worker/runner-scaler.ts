@@ -3,7 +3,7 @@ import type { RunnerBounds } from '../config/runner-bounds.js';
 import { type Clock, monotonicClock } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
 import { formatDuration } from '../core/units.js';
-import type { BullConsumer } from '../queue/broker/consumer.js';
+import type { QueueConsumer } from '../queue/broker/consumer-port.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { RunnerPool } from './runner-pool.js';
 import { afterFailure, decideRunners, NO_MEMORY, RETRY_MS, type ScaleDecision } from './runner-scale.js';
@@ -13,7 +13,7 @@ import type { Worker } from './worker.js';
 export interface ScalerParts {
   worker: Pick<Worker, 'load' | 'changes' | 'state'>;
   pool: RunnerPool;
-  consumers: readonly Pick<BullConsumer, 'queue' | 'waiting'>[];
+  consumers: readonly Pick<QueueConsumer, 'queue' | 'waiting'>[];
   /** For durations. */
   clock: Clock;
   log: Logger;

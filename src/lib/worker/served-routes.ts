@@ -1,6 +1,7 @@
+import type { QueueConsumer } from '../queue/broker/consumer-port.js';
 import { type DataLayout, LAYOUTS, marksOf } from '../queue/layout.js';
 import { routeOf, routesTo } from '../queue/routes.js';
-import type { JobSpec, QueueConsumer } from '../queue/types.js';
+import type { JobSpec } from '../queue/types.js';
 import type { RunnerPool } from './runner-pool.js';
 import type { ServedModels } from './served-models.js';
 

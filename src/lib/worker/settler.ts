@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Gate } from '../core/gate.js';
+import type { QueueConsumer } from '../queue/broker/consumer-port.js';
 import { settlementBytes } from '../queue/broker/settlement.js';
 import { withoutResult } from '../queue/broker/too-large.js';
-import type { QueueConsumer, Settlement, TakenJob } from '../queue/types.js';
+import type { Settlement, TakenJob } from '../queue/types.js';
 import { SHARED_BYTES } from '../redis/bulk-writes.js';
 import { SizeRefused } from '../redis/size-limits.js';
 import type { Logger } from '../telemetry/logger.js';

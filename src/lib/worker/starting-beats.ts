@@ -1,6 +1,4 @@
-import type { Clock } from '../core/clock.js';
-import { announceStart, endStart, type StartingWorker } from '../queue/starting.js';
-import type { RedisClient } from '../redis/types.js';
+import type { WorkerRegistry } from '../queue/broker/consumer-port.js';
 
 const BEAT_MS = 5000;
 
@@ -9,20 +7,18 @@ const BEAT_MS = 5000;
  * their way. Answers what ends that. A Redis that is away is said nothing, and not waited for.
  */
 export function sayStarting(
-  client: RedisClient,
-  prefix: string,
-  clock: Clock,
-  worker: Omit<StartingWorker, 'beatAt'>,
+  registry: Pick<WorkerRegistry, 'announceStart' | 'endStart'>,
+  worker: Parameters<WorkerRegistry['announceStart']>[0],
 ): () => Promise<void> {
   let said: Promise<unknown> = Promise.resolve();
   const say = (): void => {
-    said = announceStart(client, prefix, { ...worker, beatAt: clock.now() }).catch(() => undefined);
+    said = registry.announceStart(worker).catch(() => undefined);
   };
   say();
   const timer = setInterval(say, BEAT_MS);
   return async () => {
     clearInterval(timer);
     await said;
-    await endStart(client, prefix, worker.id);
+    await registry.endStart();
   };
 }

@@ -6,7 +6,7 @@ import { ExitCode } from '../core/exit-codes.js';
 import { badName, isName, nameLike } from '../core/names.js';
 import { findModel } from '../model/repository.js';
 import { modelNames, surveyModels } from '../model/survey.js';
-import type { WorkerConfig } from './host.js';
+import type { WorkerConfig } from './host-config.js';
 
 /** What `infer worker` takes beside the settings. */
 export interface WorkerFlags {

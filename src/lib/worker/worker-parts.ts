@@ -1,8 +1,8 @@
 import type { Clock } from '../core/clock.js';
 import type { Arena } from '../model/arena.js';
 import type { LoadedModel } from '../model/runner.js';
+import type { QueueConsumer } from '../queue/broker/consumer-port.js';
 import type { DataLayout } from '../queue/layout.js';
-import type { QueueConsumer } from '../queue/types.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { ResultLimit } from './admit.js';
 import type { TimeLimits } from './limits.js';
@@ -18,7 +18,6 @@ export interface WorkerOptions extends TimeLimits {
   /** Longest run in ms that a learned size may take: what an urgent row may have to wait for. */
   latencyTargetMs: number;
   batchWindowMs: number;
-  lockMs: number;
   /** End when the queues are empty. */
   burst: boolean;
   /** End after this many jobs. */

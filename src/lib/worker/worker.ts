@@ -6,11 +6,11 @@ import { admit } from './admit.js';
 import { BatchSizes } from './batch-sizes.js';
 import { Dispatcher } from './dispatcher.js';
 import { beatOf } from './heartbeat.js';
-import { HeldJob, HeldJobs } from './held.js';
+import { HeldJob } from './held.js';
+import { JobEndings } from './job-endings.js';
 import { Lane } from './lane.js';
 import { limitsOf } from './limits.js';
 import { LiveChanges } from './live-changes.js';
-import { Outcomes } from './outcomes.js';
 import { Room } from './room.js';
 import { RunnerLoad } from './runner-load.js';
 import { ServedModels } from './served-models.js';
@@ -31,8 +31,8 @@ export class Worker {
   state: WorkerRecord['state'] = 'ready';
   private readonly dispatcher: Dispatcher;
   private readonly lanes: Lane[];
-  readonly outcomes: Outcomes;
-  private readonly held = new HeldJobs();
+  /** How its jobs end, and which it holds. */
+  readonly endings: JobEndings;
   private readonly models: ServedModels;
   private readonly stopTaking = new AbortController();
   private readonly ended = new Gate();
@@ -69,22 +69,29 @@ export class Worker {
       runners: () => ({ all: parts.pool.slots.length, running: this.dispatcher.running }),
       runsUpTo: (lane) => this.dispatcher.runsUpTo(lane),
     });
+    this.endings = new JobEndings({
+      workerName: options.name,
+      consumers: parts.consumers,
+      clock: parts.clock,
+      log: parts.log,
+      random: parts.random ?? Math.random,
+      models: this.models,
+      arena: parts.arena,
+      withdraw: (job) => this.dispatcher.withdraw(job),
+      onLetGo: (job) => this.onLetGo(job),
+    });
     this.dispatcher = new Dispatcher(
       options.batchWindowMs,
       {
         urge: (unit) => this.urge(unit),
-        mayStart: (job) => this.mayStart(job),
-        onOver: (job) => this.outcomes.over(job),
-        onSoftLimit: (job) => this.outcomes.softLimit(job),
-        onFailed: (job, error) => this.outcomes.failed(job, error),
-        onCancelled: (job) => this.outcomes.cancelled(job),
-        onBatch: (...batch) => this.outcomes.work.batch(...batch),
+        onBatch: (...batch) => this.endings.work.batch(...batch),
         onRan: (...run) => this.sizes.record(...run),
         onMixed: (...mixed) => stopBatching(this.sizes, this.models, parts.log, ...mixed),
         isMixed: (session) => this.sizes.mixedBy(session) !== undefined,
         onRoom: () => this.freeRoom(),
         onModels: () => this.onModels(),
       },
+      this.endings,
       parts.clock,
     );
     this.changes = new LiveChanges({
@@ -102,14 +109,6 @@ export class Worker {
       dispatcher: this.dispatcher,
       held: this.held,
       lanes: () => this.lanes,
-    });
-    this.outcomes = new Outcomes({
-      workerName: options.name,
-      consumers: parts.consumers,
-      clock: parts.clock,
-      log: parts.log,
-      random: parts.random ?? Math.random,
-      forget: (job) => this.forget(job),
     });
     this.lanes = parts.consumers.map(
       (consumer, index) =>
@@ -137,7 +136,11 @@ export class Worker {
     while (this.held.size > 0 && !this.leaving) await this.ended.wait();
     this.dispatcher.stop();
     if (!this.leaving) await this.dispatcher.over();
-    await this.outcomes.flushed();
+    await this.endings.flushed();
+  }
+
+  private get held() {
+    return this.endings.held;
   }
 
   /** Jobs it has begun and not ended: what a drain waits for. */
@@ -154,7 +157,7 @@ export class Worker {
   drain(): void {
     this.handingBack = true;
     this.stopAfterHeld();
-    this.handBack((job) => !job.started);
+    this.endings.releaseAll((job) => !job.started);
     this.ended.open();
   }
 
@@ -162,26 +165,22 @@ export class Worker {
   async leave(): Promise<void> {
     this.leaving = true;
     this.drain();
-    this.handBack(() => true);
+    this.endings.releaseAll(() => true);
     this.ended.open();
-    await this.outcomes.flushed();
+    await this.endings.flushed();
   }
 
   /** Sends nothing more: for a Redis that is away at the end. */
   abandon(): void {
-    this.outcomes.abandon();
+    this.endings.abandon();
   }
 
   /** Renews locks, then puts lost and abandoned jobs right; run it several times in the lock's time. */
   async renewLocks(): Promise<void> {
     await Promise.all(
       this.parts.consumers.map(async (consumer) => {
-        const mine = [...this.held.values()].filter(
-          (job) => job.job.spec.queue === consumer.queue && !job.over,
-        );
-        const unsettled = this.outcomes.unsettled(consumer.queue);
-        const { lost, cancelled } = await consumer.renew([...mine.map((job) => job.job), ...unsettled]);
-        this.onLost(consumer.queue, lost);
+        const { lost, cancelled } = await consumer.renew(this.endings.toRenew(consumer.queue));
+        this.endings.lost(consumer.queue, lost);
         for (const job of cancelled) this.onCancelRequested(job);
       }),
     );
@@ -199,7 +198,7 @@ export class Worker {
       concurrency: this.parts.pool.slots.length,
       running: this.dispatcher.runningJobs,
       held: this.held.values(),
-      counts: this.outcomes.counts,
+      counts: this.endings.counts,
       batches: this.dispatcher.batches,
       busyMs: this.held.busyMs,
     });
@@ -213,7 +212,7 @@ export class Worker {
   /** What no runner can run any more waits for a worker that can. */
   private onModels(): void {
     this.routes.refresh();
-    this.handBack((job) => !job.started && !this.parts.pool.mayRun(job.session));
+    this.endings.releaseAll((job) => !job.started && !this.parts.pool.mayRun(job.session));
   }
 
   private freeRoom(): void {
@@ -223,12 +222,12 @@ export class Worker {
   private admitAll(lane: number, jobs: TakenJob[]): void {
     const most = this.options.maxJobs ?? Number.POSITIVE_INFINITY;
     for (const job of jobs) {
-      if (this.outcomes.tooNew(job)) continue;
+      if (this.endings.tooNew(job)) continue;
       // Lanes and the look for urgent jobs take side by side, so one of them may have brought too many.
       // Nor is a model served any more that was lost or unloaded while the take was under way.
       const tooMany = this.accepted >= most || this.suspect !== undefined;
       if (tooMany || (job.routed === true && !this.routes.take(job.spec))) {
-        this.outcomes.handBack(job);
+        this.endings.handBack(job);
         continue;
       }
       this.accepted += 1;
@@ -241,17 +240,15 @@ export class Worker {
         const cap = this.sizes.capFor(session, payload);
         const limits = limitsOf(job.spec, this.options);
         const held = new HeldJob(job, payload, lane, this.order++, key, session, cap, limits);
-        this.held.set(job, held);
-        this.models.hold(session);
-        this.parts.arena?.stage(payload);
+        this.endings.hold(held);
         if (job.stalls > 0) this.quarantine(held);
         this.dispatcher.add(held);
       } catch (error) {
-        this.outcomes.refuse(job, error);
+        this.endings.refuse(job, error);
       }
     }
     if (jobs.length > 0) this.dispatcher.wake();
-    if (this.handingBack) this.handBack((job) => !job.started);
+    if (this.handingBack) this.endings.releaseAll((job) => !job.started);
     if (this.accepted >= most) this.stopAfterHeld();
   }
 
@@ -261,7 +258,7 @@ export class Worker {
    */
   private quarantine(job: HeldJob): void {
     this.suspect = job;
-    this.handBack((other) => other !== job && !other.started);
+    this.endings.releaseAll((other) => other !== job && !other.started);
   }
 
   /** No more are taken, but what is held is finished. */
@@ -284,30 +281,12 @@ export class Worker {
     );
   }
 
-  private mayStart(job: HeldJob): boolean {
-    const { deadline } = job.job.spec;
-    if (deadline === undefined || this.parts.clock.now() <= deadline) return true;
-    this.outcomes.expired(job);
-    return false;
-  }
-
-  private onLost(queue: string, lost: readonly TakenJob[]): void {
-    const jobs = lost.map((taken) => this.held.get(taken)).filter((job) => job !== undefined && !job.over);
-    for (const job of jobs as HeldJob[]) this.forget(job);
-    const [first] = jobs;
-    if (first === undefined) return;
-    this.parts.log.warn(
-      { queue, jobs: jobs.length, first: first.id },
-      'locks lost: these jobs are run again',
-    );
-  }
-
   private onCancelRequested(taken: TakenJob): void {
     const job = this.held.get(taken);
     if (job === undefined || job.over) return;
     job.cancelled = true;
     if (!this.dispatcher.runningJobs.has(job)) {
-      this.outcomes.cancelled(job);
+      this.endings.cancelled(job);
       return;
     }
     // The dispatcher ends the job when its run is over; a long run is ended for it.
@@ -316,17 +295,7 @@ export class Worker {
     }, CANCEL_GRACE_MS).unref();
   }
 
-  private handBack(matches: (job: HeldJob) => boolean): void {
-    for (const job of this.held.values()) {
-      if (!job.over && matches(job)) this.outcomes.release(job);
-    }
-  }
-
-  private forget(job: HeldJob): void {
-    job.over = true;
-    this.dispatcher.withdraw(job);
-    if (this.held.delete(job.job)) this.models.release(job.session);
-    this.parts.arena?.release(job.payload);
+  private onLetGo(job: HeldJob): void {
     if (this.suspect === job) {
       this.suspect = undefined;
       this.freeRoom();

@@ -17,7 +17,7 @@ afterEach(() => kit.close());
 
 async function reportOf(worker: Worker): Promise<WorkReport> {
   let sent: WorkReport | undefined;
-  await worker.outcomes.work.send(async (report) => {
+  await worker.endings.work.send(async (report) => {
     sent = report;
   });
   return sent as WorkReport;
@@ -92,7 +92,7 @@ describe('what a worker records', () => {
     await kit.submit(0);
     const worker = await kit.start({ burst: true });
     await kit.ended;
-    const refused = worker.outcomes.work.send(() => Promise.reject(new Error('away')));
+    const refused = worker.endings.work.send(() => Promise.reject(new Error('away')));
     await expect(refused).rejects.toThrow('away');
     expect((await reportOf(worker)).buckets).toHaveLength(1);
     expect((await reportOf(worker)).buckets).toHaveLength(0);
@@ -107,7 +107,7 @@ describe('what a worker records', () => {
     const second = await kit.submit(0);
     await expect.poll(() => queue.record(second.id)).toMatchObject({ state: 'completed' });
     await expect.poll(async () => (await reportOf(worker)).totals.get(queue.queue)?.jobs.completed).toBe(2);
-    await worker.outcomes.work.send(() => Promise.reject(new Error('away'))).catch(() => undefined);
+    await worker.endings.work.send(() => Promise.reject(new Error('away'))).catch(() => undefined);
     const now = bucketAt(queue.clock.now());
     const third = await kit.submit(0);
     await expect.poll(() => queue.record(third.id)).toMatchObject({ state: 'completed' });

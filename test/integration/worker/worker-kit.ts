@@ -2,8 +2,9 @@ import { InferError } from '../../../src/lib/core/errors.js';
 import { decodeEnvelope, encodeEnvelope } from '../../../src/lib/model/envelope.js';
 import type { LoadedModel, Runner, RunReply, RunRequest } from '../../../src/lib/model/runner.js';
 import type { Payload } from '../../../src/lib/model/tensor.js';
+import type { QueueConsumer } from '../../../src/lib/queue/broker/consumer-port.js';
 import { BrokerResults } from '../../../src/lib/queue/broker/result-store.js';
-import type { JobSpec, PartialMeta, QueueConsumer } from '../../../src/lib/queue/types.js';
+import type { JobSpec, PartialMeta } from '../../../src/lib/queue/types.js';
 import { silentLogger } from '../../../src/lib/telemetry/logger.js';
 import { RunnerPool } from '../../../src/lib/worker/runner-pool.js';
 import { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
@@ -167,7 +168,6 @@ export class WorkerKit {
         maxBatch: 4,
         latencyTargetMs: 20,
         batchWindowMs: 0,
-        lockMs: 60_000,
         burst: false,
         maxJobs: undefined,
         ...more,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Dispatcher, type DispatchHost } from '../../../src/lib/worker/dispatcher.js';
+import { Dispatcher, type DispatchHost, type RunEndings } from '../../../src/lib/worker/dispatcher.js';
 import type { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
 
 const HOUR_MS = 3_600_000;
@@ -9,7 +9,7 @@ describe('the run times of a dispatcher', () => {
     "are not moved by Redis's clock, which a failover may set by %i ms",
     (jump) => {
       const redis = { now: 10 * HOUR_MS };
-      const { clocked } = new Dispatcher(0, {} as DispatchHost, { now: () => redis.now });
+      const { clocked } = new Dispatcher(0, {} as DispatchHost, {} as RunEndings, { now: () => redis.now });
       const slot = {} as RunnerSlot;
       clocked.begin(slot);
       redis.now += jump;

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { QueueConsumer, Settlement, TakenJob } from '../../../src/lib/queue/types.js';
+import type { QueueConsumer } from '../../../src/lib/queue/broker/consumer-port.js';
+import type { Settlement, TakenJob } from '../../../src/lib/queue/types.js';
 import { SizeRefused } from '../../../src/lib/redis/size-limits.js';
 import { createLogger } from '../../../src/lib/telemetry/logger.js';
 import { Settler } from '../../../src/lib/worker/settler.js';

@@ -4,16 +4,19 @@ import { BulkWrites } from '../../redis/bulk-writes.js';
 import { closeClient } from '../../redis/connect.js';
 import type { RedisClient } from '../../redis/types.js';
 import { ifReadable } from '../../redis/wrong-type.js';
+import { type QueueDamage, readDamage } from '../damage.js';
 import { readJobData } from '../job-data.js';
 import { STATS_BUCKET_MS, takesKey, wakeKey } from '../keys.js';
 import type { DataLayout } from '../layout.js';
 import { packSettle } from '../lua/pack.js';
 import { QueueScripts } from '../lua/script-client.js';
 import { countFiled, reroute, routeOf, routesArgument } from '../routes.js';
-import type { QueueConsumer, Settlement, TakenJob, TakeRoom } from '../types.js';
+import type { Settlement, TakenJob, TakeRoom } from '../types.js';
 import { TAKE_HEAD, TAKE_REPLY } from '../wire.js';
+import type { QueueConsumer } from './consumer-port.js';
 import { expireAllDue } from './deadlines.js';
 import { popMarker } from './markers.js';
+import { settleArrivals } from './move.js';
 import type { ResultStore } from './result-store.js';
 import { FIELDS_BYTES, resultOf, settleFields, settlementBytes, storedTtl } from './settlement.js';
 import { Sweeper } from './sweep.js';
@@ -151,6 +154,10 @@ export class BullConsumer implements QueueConsumer {
     return paused === 1 ? 0 : Math.max(0, jobs);
   }
 
+  passedOver(): Promise<ReadonlyMap<string, number>> {
+    return countFiled(this.options.client, this.options.prefix, this.queue);
+  }
+
   async waitForWork(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.options;
     const end = clock.now() + timeoutMs;
@@ -257,6 +264,14 @@ export class BullConsumer implements QueueConsumer {
 
   sweepInTurn(stopped = () => this.closed): Promise<number> {
     return this.sweeper.inTurn(stopped);
+  }
+
+  settleArrivals(stopped = () => this.closed): Promise<number> {
+    return settleArrivals(this.options.client, this.options.prefix, this.queue, { stopped });
+  }
+
+  damage(): Promise<QueueDamage> {
+    return readDamage(this.options.client, this.options.prefix, this.queue);
   }
 
   /** Ends a pending wait and passes its marker on, so that an idle worker is not left asleep. */

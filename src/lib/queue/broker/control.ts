@@ -1,6 +1,7 @@
 import type { RunnerBounds } from '../../config/runner-bounds.js';
 import { answerWithin } from '../../core/bounded.js';
 import { newId } from '../../core/job.js';
+import { closeClient } from '../../redis/connect.js';
 import type { RedisClient } from '../../redis/types.js';
 import { controlKey, controlReplyKey, controlRequestKey, requestKey } from '../keys.js';
 import { requestToken, writeOnce } from './once.js';
@@ -55,7 +56,7 @@ const BLOCK_SECONDS = 5;
 export class ControlInbox {
   constructor(
     private readonly client: RedisClient,
-    /** A `blocking` connection of this inbox alone. */
+    /** A `blocking` connection of this inbox alone, which closes it. */
     private readonly blocking: RedisClient,
     private readonly prefix: string,
     private readonly workerId: string,
@@ -75,6 +76,11 @@ export class ControlInbox {
   async answer(request: ControlRequest, answer: Omit<ControlAnswer, 'worker'>): Promise<void> {
     const list = controlReplyKey(this.prefix, request.id);
     await push(this.client, this.prefix, list, JSON.stringify({ worker: this.workerId, ...answer }));
+  }
+
+  /** Closes its own connection: a pending `next` fails. */
+  close(): Promise<void> {
+    return closeClient(this.blocking);
   }
 }
 

@@ -1,37 +1,52 @@
 import type { Clock } from '../core/clock.js';
-import { type FailureRecord, SOFT_TIME_LIMIT, toFailureRecord } from '../core/errors.js';
+import { type FailureRecord, InferError, SOFT_TIME_LIMIT, toFailureRecord } from '../core/errors.js';
 import { formatDuration } from '../core/units.js';
+import type { Arena } from '../model/arena.js';
 import { encodeEnvelope } from '../model/envelope.js';
+import type { QueueConsumer } from '../queue/broker/consumer-port.js';
 import { NEEDS_UPGRADE, upgradeFix } from '../queue/layout.js';
-import type { QueueConsumer, ResultMeta, Settlement, TakenJob } from '../queue/types.js';
+import type { ResultMeta, Settlement, TakenJob } from '../queue/types.js';
 import type { Logger } from '../telemetry/logger.js';
-import type { HeldJob } from './held.js';
-import { retryDelay } from './retry.js';
+import { type HeldJob, HeldJobs } from './held.js';
+import { timeLimit } from './limits.js';
+import { isCurable, retryDelay } from './retry.js';
+import type { ServedModels } from './served-models.js';
 import { Settler } from './settler.js';
 import { WorkRecord } from './work-record.js';
 
-export interface OutcomeParts {
+export interface EndingParts {
   workerName: string;
   consumers: readonly QueueConsumer[];
   clock: Clock;
   log: Logger;
   /** 0..1, for the jitter of retries. */
   random: () => number;
-  /** The job is no longer held: called before its outcome is sent. */
-  forget(job: HeldJob): void;
+  /** A model is kept for as long as jobs of it are held. */
+  models: Pick<ServedModels, 'hold' | 'release'>;
+  /** Where large inputs are staged for the runners. */
+  arena?: Pick<Arena, 'stage' | 'release'> | undefined;
+  /** None of a job's waiting rows runs any more. */
+  withdraw(job: HeldJob): void;
+  /** A job is no longer held: called before its outcome is sent. */
+  onLetGo(job: HeldJob): void;
 }
 
 /** A job of a newer layout that was taken all the same is not taken again for so long, ms. */
 const NEWER_JOB_MS = 30_000;
 
-/** Decides how a held job ends, words it, and sends it to its queue; counts what was accepted. */
-export class Outcomes {
+/**
+ * The end of every job that a worker takes, from the decision to the count. It knows what is held, and for each job
+ * ends it once: decides how, words that, lets go of the job and of what was held for it, has its queue settle it, and
+ * counts what the queue accepted. Others say what happened to a job, and ask.
+ */
+export class JobEndings {
+  readonly held = new HeldJobs();
   readonly counts = { done: 0, rows: 0, failed: 0 };
   /** What was done, for the statistics. */
   readonly work: WorkRecord;
   private readonly settlers: ReadonlyMap<string, Settler>;
 
-  constructor(private readonly parts: OutcomeParts) {
+  constructor(private readonly parts: EndingParts) {
     this.work = new WorkRecord(parts.clock);
     this.settlers = new Map(
       parts.consumers.map((consumer) => [
@@ -41,22 +56,57 @@ export class Outcomes {
     );
   }
 
+  /** A job was taken and admitted: from now on it is this class's to end. */
+  hold(job: HeldJob): void {
+    this.held.set(job.job, job);
+    this.parts.models.hold(job.session);
+    this.parts.arena?.stage(job.payload);
+  }
+
+  /** Jobs of a queue whose locks must live: those that are held, and those that have ended here and not yet there. */
+  toRenew(queue: string): TakenJob[] {
+    const held = [...this.held.values()].filter((job) => job.job.spec.queue === queue && !job.over);
+    const unsettled = this.settlers.get(queue)?.unsettled ?? [];
+    return [...held.map((job) => job.job), ...unsettled];
+  }
+
   /** Resolves when Redis has taken everything decided so far. */
   async flushed(): Promise<void> {
     await Promise.all([...this.settlers.values()].map((settler) => settler.flushed()));
   }
 
-  /** Jobs of a queue that have ended here and not yet in Redis. */
-  unsettled(queue: string): TakenJob[] {
-    return this.settlers.get(queue)?.unsettled ?? [];
-  }
-
+  /** Sends nothing more: for a Redis that is away at the end. */
   abandon(): void {
     for (const settler of this.settlers.values()) settler.abandon();
   }
 
+  /** False for a job past its deadline, which has ended then. */
+  mayStart(job: HeldJob): boolean {
+    const { deadline } = job.job.spec;
+    if (deadline === undefined || this.parts.clock.now() <= deadline) return true;
+    this.expired(job);
+    return false;
+  }
+
+  /** Rows of a job have run: ends it, if they or its limits say so. Nothing, while it has others to run. */
+  afterRun(job: HeldJob): void {
+    if (job.over) return;
+    const { hardMs, softMs } = job.limits;
+    if (job.cancelled) this.cancelled(job);
+    else if (job.isOver) this.allJudged(job);
+    else if (hardMs !== undefined && job.runMs >= hardMs) this.failed(job, timeLimit(hardMs));
+    else if (softMs !== undefined && job.runMs >= softMs) this.softLimit(job);
+  }
+
+  /** A job all of whose rows met a failure that may go away is tried again as a whole. */
+  private allJudged(job: HeldJob): void {
+    const error = job.doneCount === 0 ? job.firstError : undefined;
+    if (error === undefined || ![...error.codes].every(isCurable)) this.rowsOver(job);
+    else this.failed(job, new InferError(error.failure.code, error.failure.message, error.failure));
+  }
+
   /** Every row has an output or an error: completed, or failed with the others' rows kept. */
-  over(job: HeldJob): void {
+  rowsOver(job: HeldJob): void {
     const error = job.firstError;
     if (error === undefined) {
       // Before the job is let go: this may fail, and the job must then still be there to fail with it.
@@ -97,7 +147,7 @@ export class Outcomes {
     else this.end(job, () => ({ kind: 'retry', job: job.job, failure, delayMs }));
   }
 
-  expired(job: HeldJob): void {
+  private expired(job: HeldJob): void {
     const failure = { code: 'EXPIRED', message: 'it was not started before its deadline' };
     this.end(job, (meta) => ({ kind: 'expired', job: job.job, failure, meta }));
   }
@@ -108,8 +158,25 @@ export class Outcomes {
   }
 
   /** Back to its queue as if never taken. */
-  release(job: HeldJob): void {
+  private release(job: HeldJob): void {
     this.end(job, () => ({ kind: 'release', job: job.job }));
+  }
+
+  /** Its lock is gone: someone else ends it. */
+  lost(queue: string, taken: readonly TakenJob[]): void {
+    const jobs = taken.map((job) => this.held.get(job)).filter((job) => job !== undefined && !job.over);
+    for (const job of jobs as HeldJob[]) this.letGo(job);
+    const [first] = jobs;
+    if (first === undefined) return;
+    this.parts.log.warn(
+      { queue, jobs: jobs.length, first: first.id },
+      'locks lost: these jobs are run again',
+    );
+  }
+
+  /** Back to their queues: those of the held jobs that match. */
+  releaseAll(matches: (job: HeldJob) => boolean): void {
+    for (const job of this.held.values()) if (!job.over && matches(job)) this.release(job);
   }
 
   /** A job that could not even be admitted: it is not held. */
@@ -153,8 +220,16 @@ export class Outcomes {
 
   private end(job: HeldJob, settlement: (meta: ResultMeta) => Settlement): void {
     const startedAt = job.startedAt ?? this.parts.clock.now();
-    this.parts.forget(job);
+    this.letGo(job);
     this.send(settlement(this.metaOf(job.job, job.device, startedAt, job.runMs)));
+  }
+
+  private letGo(job: HeldJob): void {
+    job.over = true;
+    this.parts.withdraw(job);
+    if (this.held.delete(job.job)) this.parts.models.release(job.session);
+    this.parts.arena?.release(job.payload);
+    this.parts.onLetGo(job);
   }
 
   private send(settlement: Settlement): void {

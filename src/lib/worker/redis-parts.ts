@@ -1,0 +1,122 @@
+import type { Clock } from '../core/clock.js';
+import { type Part, part, type Service } from '../core/service.js';
+import { BullConsumer } from '../queue/broker/consumer.js';
+import type { OrderInbox, QueueConsumer, WorkerRegistry } from '../queue/broker/consumer-port.js';
+import { ControlInbox } from '../queue/broker/control.js';
+import { settleQueues } from '../queue/broker/open-queue.js';
+import { ResultStore } from '../queue/broker/result-store.js';
+import { RedisWorkerRegistry } from '../queue/broker/worker-registry.js';
+import { BulkWrites } from '../redis/bulk-writes.js';
+import { type ConnectionSettings, closeClient, connect, resolveTarget } from '../redis/connect.js';
+import { evictionWarning } from '../redis/eviction.js';
+import { type ServerClock, serverClock } from '../redis/server-clock.js';
+import type { RedisClient, RedisTarget } from '../redis/types.js';
+import type { Logger } from '../telemetry/logger.js';
+import type { ResultLimit } from './admit.js';
+import type { Outage } from './outage.js';
+
+/** A job that took its worker down, or hung it past its lock, this often is failed as poison. */
+const MAX_STALLS = 3;
+
+interface RedisPartsOptions {
+  /** The worker's. */
+  id: string;
+  name: string;
+  prefix: string;
+  queues: readonly string[];
+  lockMs: number;
+  failedTtl: number;
+  target: RedisTarget;
+  settings: ConnectionSettings;
+  /** A Redis for results alone. */
+  results: ConnectionSettings | undefined;
+}
+
+/** What of a worker knows that its broker is Redis. All else sees the ports of `queue/consumer-port.ts`. */
+export interface RedisParts {
+  /** The connection and what stands on it. */
+  base: readonly Service[];
+  clock: Part<Clock & Pick<ServerClock, 'aheadMs'>>;
+  registry: Part<WorkerRegistry>;
+  /** Where ends of jobs and results are written, then the holds on its queues, in order of urgency. */
+  queues: readonly Service[];
+  consumers(): QueueConsumer[];
+  /** The largest result that fits. */
+  resultLimit: ResultLimit;
+  /** The worker's end of the control channel, on a connection of its own. */
+  openInbox(signal: AbortSignal): Promise<OrderInbox>;
+}
+
+/** The parts of a worker that are Redis's, none of them open yet. */
+export function redisParts(options: RedisPartsOptions, outage: Outage, log: Logger): RedisParts {
+  const { id, name, prefix, queues, target, settings, results: apart } = options;
+  const connection = part(
+    'connection',
+    (signal) => connect(target, 'worker', settings, { signal, onState: (event) => outage.onState(event) }),
+    (client) => closeClient(client),
+  );
+  const clock = part('clock', async () => {
+    const redisClock = serverClock(connection.value);
+    await redisClock.settled().catch(() => undefined);
+    return redisClock;
+  });
+  const eviction = part('eviction policy', () => {
+    void evictionWarning(connection.value).then((warning) => warning !== undefined && log.warn(warning));
+  });
+  const registry = part(
+    'registry',
+    () => new RedisWorkerRegistry({ client: connection.value, prefix, id, queues, clock: clock.value }),
+  );
+
+  const bulk = part(
+    'large writes',
+    () => new BulkWrites(connection.value),
+    (writes) => writes.close(),
+  );
+  const resultsConnection = part<RedisClient | undefined>(
+    'connection for results',
+    async (signal) =>
+      apart === undefined ? undefined : connect(await resolveTarget(apart), 'worker', apart, { signal }),
+    (client) => client && closeClient(client),
+  );
+  const results = part(
+    'results',
+    () => resultsConnection.value && new ResultStore(resultsConnection.value, prefix),
+    (store) => store?.bulk.close(),
+  );
+  const queueSettings = part('settings of queues', () => settleQueues(connection.value, prefix, queues));
+  const consumers = queues.map((queue) =>
+    part(
+      `queue ${queue}`,
+      async (signal) =>
+        new BullConsumer({
+          prefix,
+          queue,
+          client: connection.value,
+          blocking: await connect(target, 'blocking', settings, { signal }),
+          workerId: id,
+          workerName: name,
+          lockMs: options.lockMs,
+          maxStalls: MAX_STALLS,
+          failedTtl: options.failedTtl,
+          clock: clock.value,
+          bulk: bulk.value,
+          results: results.value,
+        }),
+      (consumer) => consumer.close(),
+    ),
+  );
+
+  return {
+    base: [connection, clock, eviction, registry],
+    clock,
+    registry,
+    queues: [bulk, resultsConnection, results, queueSettings, ...consumers],
+    consumers: () => consumers.map(({ value }) => value),
+    resultLimit: (bytes) => (results.value?.bulk ?? bulk.value).knownFor(bytes),
+    openInbox: async (signal) => {
+      const blocking = await connect(target, 'blocking', settings, { signal });
+      return new ControlInbox(connection.value, blocking, prefix, id);
+    },
+  };
+}

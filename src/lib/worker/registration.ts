@@ -1,0 +1,55 @@
+import type { WorkerRegistry } from '../queue/broker/consumer-port.js';
+import type { WorkerRecord } from '../queue/types.js';
+import type { LoopLag } from '../telemetry/loop-lag.js';
+import type { GpuHold } from './gpu-hold.js';
+import type { Publication } from './publication.js';
+import type { RunnerPool } from './runner-pool.js';
+import type { Worker } from './worker.js';
+
+interface RegistrationParts {
+  registry: Pick<WorkerRegistry, 'beat' | 'writeWork' | 'remove'>;
+  worker: Worker;
+  pool: RunnerPool;
+  publication: Publication;
+  lag: LoopLag;
+  gpu: GpuHold | undefined;
+  /** What only its process knows of it. */
+  facts(): Pick<WorkerRecord, 'threads' | 'modelsDir' | 'autoscale' | 'modelProblems' | 'clockAheadMs'>;
+}
+
+/** A worker's entry in the register, from its first heartbeat to its orderly end. */
+export class Registration {
+  /** The one beat that no timer owns; a late one must not put a worker that has left back on the register. */
+  private lastBeat: Promise<void> = Promise.resolve();
+
+  constructor(private readonly parts: RegistrationParts) {}
+
+  /** Writes the heartbeat, with what was done since the last and what is missing of what it publishes. */
+  async beat(): Promise<void> {
+    const { registry, worker, pool, publication, lag, gpu, facts } = this.parts;
+    const published = publication.keep();
+    published.catch(() => undefined);
+    const rssBytes = process.memoryUsage.rss() + (await pool.memory());
+    const figures = { rssBytes, loopLagMs: lag.takeMax(), gpuMemory: gpu?.memory() };
+    await registry.beat({ ...worker.heartbeat(), ...facts(), ...figures });
+    await this.sendWork();
+    await published;
+  }
+
+  /** The same beside the caller's work, whatever becomes of it. */
+  beatSoon(): void {
+    this.lastBeat = this.beat().catch(() => undefined);
+  }
+
+  /** After the last beat of a timer. */
+  async remove(): Promise<void> {
+    await this.lastBeat;
+    await this.sendWork().catch(() => undefined);
+    await this.parts.registry.remove();
+  }
+
+  private sendWork(): Promise<void> {
+    const { registry, worker } = this.parts;
+    return worker.endings.work.send((report) => registry.writeWork(report));
+  }
+}
