@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Problem } from '../../src/lib/deployment/problems.js';
+import type { Problem } from '../../src/lib/deployment/problem.js';
 import {
   type AutoscalerRecord,
   publishAutoscaler,

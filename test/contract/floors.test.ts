@@ -130,6 +130,31 @@ describe('the rules catch', () => {
     expect(found[0]).toMatch(expected);
   });
 
+  it('files that import one another', () => {
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => `src/lib/worker/${name}.ts`) as [string, string, string];
+    expect(
+      breaches([
+        { path: a, text: "import { x } from './b.js';" },
+        { path: b, text: "import type { X } from './c.js';\nimport { y } from './d.js';" },
+        { path: c, text: "type X = import('./a.js').X;" },
+        { path: 'src/lib/worker/d.ts', text: "import { x } from './e.js';" },
+        { path: 'src/lib/worker/e.ts', text: '' },
+      ]),
+    ).toEqual([`${a}: imports itself by way of ${b} -> ${c} -> ${a}`]);
+  });
+
+  it('two circles', () => {
+    const pair = (a: string, b: string) => [
+      { path: `src/lib/core/${a}.ts`, text: `export * from './${b}.js';` },
+      { path: `src/lib/core/${b}.ts`, text: `import './${a}.js';` },
+    ];
+    expect(breaches([...pair('a', 'b'), ...pair('c', 'd')])).toHaveLength(2);
+  });
+
+  it('a file that imports itself', () => {
+    expect(breaches([{ path: 'src/lib/core/a.ts', text: "import './a.js';" }])).toHaveLength(1);
+  });
+
   it('a command that is too long', () => {
     expect(breaches([{ path: 'src/commands/a.ts', text: lines(141) }])).toHaveLength(1);
   });

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { circles } from './circles.js';
 import { dynamicImports, imports, withoutComments, withoutStrings } from './source.js';
 
 /** A file of this repository, its path relative to the root. */
@@ -64,10 +65,28 @@ const MAX_COMMAND_LINES = 140;
 
 /** Every breach of the house rules, "path: what is wrong". */
 export function breaches(files: readonly SourceFile[]): string[] {
-  return files.flatMap((file) =>
+  const own = files.flatMap((file) =>
     [...placeBreaches(file), ...importBreaches(file), ...processBreaches(file), ...sizeBreaches(file)].map(
       (breach) => `${file.path}: ${breach}`,
     ),
+  );
+  return [...own, ...circleBreaches(files)];
+}
+
+/** Files of src that import one another, over however many others, types included. */
+function circleBreaches(files: readonly SourceFile[]): string[] {
+  const inSrc = files.filter(({ path: at }) => at.startsWith('src/'));
+  const graph = new Map(
+    inSrc.map((file) => {
+      const named = [...imports(file.text), ...dynamicImports(file.text)];
+      return [
+        file.path,
+        named.filter((name) => name.startsWith('.')).map((name) => targetOf(file.path, name)),
+      ];
+    }),
+  );
+  return circles(graph).map(
+    (circle) => `${circle[0]}: imports itself by way of ${[...circle.slice(1), circle[0]].join(' -> ')}`,
   );
 }
 
@@ -86,12 +105,17 @@ function placeBreaches(file: SourceFile): string[] {
 function importBreaches(file: SourceFile): string[] {
   return [...imports(file.text), ...dynamicImports(file.text)].flatMap((specifier) => {
     if (!/^(\.|\/|file:)/.test(specifier)) return packageBreaches(file, specifier);
-    const target = path.posix.join(path.posix.dirname(file.path), specifier).replace(/\.js$/, '.ts');
+    const target = targetOf(file.path, specifier);
     if (!specifier.startsWith('.') || target.startsWith('..') || target.startsWith('shared/')) {
       return [`imports ${specifier}, which is not in this repository`];
     }
     return file.path.startsWith('src/') ? floorBreaches(file.path, target) : [];
   });
+}
+
+/** The file that a relative import names. */
+function targetOf(from: string, specifier: string): string {
+  return path.posix.join(path.posix.dirname(from), specifier).replace(/\.js$/, '.ts');
 }
 
 function packageBreaches(file: SourceFile, specifier: string): string[] {

@@ -4,7 +4,8 @@ import { ExitCode } from '../core/exit-codes.js';
 import { printable, terminalJson } from '../core/printable.js';
 import { rowsOf } from './group-rows.js';
 import { writeText } from './output/json.js';
-import { openSink, type Sink } from './output/sink.js';
+import { openSink } from './output/open-sink.js';
+import type { Sink } from './output/sink.js';
 
 /**
  * Writes one line of JSON per row, in order, a piece at a time: memory stays flat. `-` is standard

@@ -1,6 +1,6 @@
 import { loadSettings } from '../config/load.js';
 import { checkQueueName } from '../core/job.js';
-import type { Chunk } from '../input/chunk-builder.js';
+import type { Chunk } from '../input/chunk.js';
 import { encodeEnvelope } from '../model/envelope.js';
 import { packageRoot } from '../model/package-root.js';
 import type { ValueForm } from '../model/rows.js';

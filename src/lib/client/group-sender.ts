@@ -1,5 +1,5 @@
 import { settledWithin, untilAborted } from '../core/bounded.js';
-import type { Chunk } from '../input/chunk-builder.js';
+import type { Chunk } from '../input/chunk.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { Producer } from '../queue/broker/producer.js';
 import type { JobSpec } from '../queue/types.js';

@@ -1,7 +1,7 @@
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { chunkId, newId, printable } from '../core/job.js';
-import type { Chunk } from '../input/chunk-builder.js';
+import type { Chunk } from '../input/chunk.js';
 import { encodeEnvelope } from '../model/envelope.js';
 import { type GroupOpening, SENDER_LEASE_MS } from '../queue/broker/group-life.js';
 import type { Producer } from '../queue/broker/producer.js';

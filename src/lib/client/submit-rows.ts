@@ -1,16 +1,25 @@
 import { untilAborted } from '../core/bounded.js';
 import type { FailureRecord } from '../core/errors.js';
 import { badInput } from '../core/errors.js';
-import { type Chunk, ChunkBuilder, DEFAULT_CHUNKS } from '../input/chunk-builder.js';
+import type { Chunk } from '../input/chunk.js';
+import { ChunkBuilder, DEFAULT_CHUNKS } from '../input/chunk-builder.js';
 import { jsonRowText } from '../input/json-row.js';
 import { DEFAULT_MAX_DEPTH } from '../input/value.js';
 import { type ModelSignature, takesJson } from '../model/signature.js';
 import { routeTo } from '../queue/routes.js';
-import type { InferClient } from './client.js';
+import type { GroupRecord } from '../queue/types.js';
 import type { GroupSender } from './group-sender.js';
 import type { Call } from './limited.js';
-import type { SubmitOptions, SubmittedGroup } from './types.js';
+import type { Signatures } from './signatures.js';
+import type { GroupChunk, SubmitOptions, SubmittedGroup } from './types.js';
 import type { WaitOptions } from './waiting.js';
+
+/** What of a client is needed to submit rows and to read them. */
+interface RowsClient {
+  readonly signatures: Signatures;
+  waitGroup(id: string, options: WaitOptions): Promise<GroupRecord>;
+  groupChunks(group: GroupRecord, limits: WaitOptions): AsyncGenerator<GroupChunk>;
+}
 
 /** What became of one row: its value, or why it has none. */
 export interface RowResult {
@@ -28,7 +37,7 @@ export interface SubmittedRows extends SubmittedGroup {
 
 /** Submits plain rows, packed into chunks as they come. @throws InferError INPUT_* naming `row N`; nothing stays queued. */
 export async function submitRows(
-  client: InferClient,
+  client: RowsClient,
   groups: GroupSender,
   rows: Iterable<unknown> | AsyncIterable<unknown>,
   options: SubmitOptions,
@@ -60,11 +69,7 @@ async function* chunksOf(rows: AsyncIterable<unknown>, signature: ModelSignature
   yield* builder.drain();
 }
 
-async function* resultsOf(
-  client: InferClient,
-  id: string,
-  wait: WaitOptions = {},
-): AsyncGenerator<RowResult> {
+async function* resultsOf(client: RowsClient, id: string, wait: WaitOptions = {}): AsyncGenerator<RowResult> {
   for await (const piece of client.groupChunks(await client.waitGroup(id, wait), wait)) {
     const failed = new Set(piece.failedRows);
     for (let at = 0; at < piece.rows; at++) {

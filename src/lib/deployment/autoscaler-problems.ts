@@ -2,7 +2,7 @@ import { formatDuration } from '../core/units.js';
 import type { AutoscalerRecord } from '../queue/autoscalers.js';
 import { isAutoscalerSilent } from './judgements.js';
 import type { Overview } from './overview.js';
-import type { Problem } from './problems.js';
+import type { Problem } from './problem.js';
 
 /** What keeps autoscalers from doing what they should. Pure. */
 export function autoscalerProblems({ autoscalers, lapsed, at }: Overview): Problem[] {

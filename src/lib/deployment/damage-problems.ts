@@ -1,6 +1,6 @@
 import { plural } from '../core/counts.js';
 import { damagedKeyText, type QueueDamage, repairCommand } from '../queue/damage.js';
-import type { Problem } from './problems.js';
+import type { Problem } from './problem.js';
 
 /** Keys of queues that hold something else than they must, and jobs that were set aside for it. */
 export function damageProblems(queues: readonly QueueDamage[]): Problem[] {

@@ -1,6 +1,6 @@
 import { mixedModels, mixText, modelFix } from '../queue/read/model-mix.js';
 import type { WorkerRecord } from '../queue/types.js';
-import type { Problem } from './problems.js';
+import type { Problem } from './problem.js';
 
 /** Models that workers cannot serve, that changed on disk, or that differ between workers of a queue. Pure. */
 export function modelProblems(workers: readonly WorkerRecord[]): Problem[] {

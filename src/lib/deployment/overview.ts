@@ -4,7 +4,6 @@ import type { DataLoss } from '../queue/data-mark.js';
 import type { QueueSnapshot } from '../queue/read/inspector.js';
 import type { StartingWorker } from '../queue/starting.js';
 import type { WorkerRecord } from '../queue/types.js';
-import { findProblems, type Problem } from './problems.js';
 
 /** The Redis server as `inspect` shows it. */
 export interface RedisOverview {
@@ -38,40 +37,4 @@ export interface Overview {
   lapsed: LapsedAutoscaler[];
   /** What is damaged of the queues. */
   damage?: readonly QueueDamage[];
-}
-
-/** The documented JSON of `inspect`; other tools read it, so fields are only ever added. */
-export interface OverviewJson {
-  redis: RedisOverview;
-  queues: (Omit<QueueSnapshot, 'oldestMs'> & { oldestMs: number | null })[];
-  workers: WorkerRecord[];
-  autoscalers: AutoscalerRecord[];
-  problems: Problem[];
-}
-
-export function overviewJson(overview: Overview): OverviewJson {
-  return {
-    redis: overview.redis,
-    queues: overview.queues.map((queue) => ({
-      name: queue.name,
-      waiting: queue.waiting,
-      active: queue.active,
-      delayed: queue.delayed,
-      failed: queue.failed,
-      completed: queue.completed,
-      paused: queue.paused,
-      oldestMs: queue.oldestMs ?? null,
-      ratePerSecond: queue.ratePerSecond,
-      etaMs: queue.etaMs,
-      byPriority: queue.byPriority,
-      expired: queue.expired,
-      cancelled: queue.cancelled,
-      arrivalsPerSecond: queue.arrivalsPerSecond,
-      growing: queue.growing,
-      unmatched: queue.unmatched,
-    })),
-    workers: overview.workers,
-    autoscalers: overview.autoscalers,
-    problems: findProblems(overview),
-  };
 }

@@ -14,13 +14,7 @@ import { damageProblems } from './damage-problems.js';
 import { clockState, isLate, isSilent, isUnserved, memoryState, standsStill } from './judgements.js';
 import { modelProblems } from './model-problems.js';
 import type { Overview, RedisOverview } from './overview.js';
-
-/** Something that is wrong right now, and the command that fixes it. */
-export interface Problem {
-  code: string;
-  message: string;
-  fix: string;
-}
+import type { Problem } from './problem.js';
 
 /** What is wrong at one moment, most urgent first. Pure. */
 export function findProblems(overview: Overview): Problem[] {

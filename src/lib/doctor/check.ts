@@ -46,11 +46,6 @@ export interface CheckResult extends Finding {
   timedOut?: true;
 }
 
-/** Thrown by a check whose ground is missing, such as a Redis that does not answer: it is skipped. */
-export class Unmet extends Error {
-  override readonly name = 'Unmet';
-}
-
 type Extra = Pick<Finding, 'details' | 'blocks'>;
 
 export function ok(found: string, details?: readonly string[]): Finding {

@@ -17,8 +17,8 @@ import { type RedisFacts, readInfo } from '../redis/info.js';
 import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
-import { Unmet } from './check.js';
 import { askNvidia, type NvidiaAnswer } from './nvidia.js';
+import { Unmet } from './unmet.js';
 
 /** The machine as checks see it; tests give another one. */
 export interface Machine {

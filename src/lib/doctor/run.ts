@@ -1,8 +1,9 @@
 import { answerWithin } from '../core/bounded.js';
 import { InferError, messageOf } from '../core/errors.js';
 import { formatDuration } from '../core/units.js';
-import { type Check, type CheckResult, type Finding, fail, skip, Unmet } from './check.js';
+import { type Check, type CheckResult, type Finding, fail, skip } from './check.js';
 import type { DoctorContext } from './context.js';
+import { Unmet } from './unmet.js';
 
 const LIMIT_MS = 5000;
 

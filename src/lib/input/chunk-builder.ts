@@ -1,21 +1,15 @@
 import { badInput } from '../core/errors.js';
-import type { RowPlace } from '../core/row-place.js';
 import { defaultOf } from '../model/defaults.js';
 import { fixedCount } from '../model/row-shape.js';
 import type { ModelSignature, TensorSignature } from '../model/signature.js';
 import { type Payload, sliceRows } from '../model/tensor.js';
 import { describe } from '../model/value-words.js';
+import type { Chunk, ChunkLimits } from './chunk.js';
 import type { Where } from './column.js';
 import { FixedRows } from './fixed-rows.js';
 import { bareInput, fieldOrDefault } from './left-out.js';
 import { ShapedRows } from './shaped-rows.js';
 import { inputNames, isFields, nearest, shownName } from './wanted.js';
-
-/** When a chunk is full. One row always fits, whatever its size. */
-export interface ChunkLimits {
-  chunkRows: number;
-  chunkBytes: number;
-}
 
 /** 256 rows of a small model are 64 KiB; 1 MiB is about two 224 x 224 colour images in float32. */
 export const DEFAULT_CHUNKS: ChunkLimits = { chunkRows: 256, chunkBytes: 1024 * 1024 };
@@ -28,11 +22,6 @@ export const ONE_CHUNK: ChunkLimits = {
 
 /** What becomes of fields that are no input of the model. */
 export type Extras = 'refuse' | 'ignore';
-
-/** A payload with the numbers of its rows; without `place` they follow those of the chunk before. */
-export interface Chunk extends Payload {
-  place?: RowPlace | undefined;
-}
 
 /**
  * Packs rows into payloads. Rows join the chunk of their shape (and of their shared values), so a

@@ -1,5 +1,5 @@
 import type { ModelSignature } from '../model/signature.js';
-import type { Chunk, ChunkLimits } from './chunk-builder.js';
+import type { Chunk, ChunkLimits } from './chunk.js';
 import { FixedColumn, type Taking, type Where } from './column.js';
 
 /** Rows of one shape and size: they are written in place, one chunk after the other. */

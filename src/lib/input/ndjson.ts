@@ -1,7 +1,8 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import { type ModelSignature, takesJson } from '../model/signature.js';
 import { type ByteReader, tooLarge } from './bytes.js';
-import { type Chunk, ChunkBuilder, type ChunkLimits } from './chunk-builder.js';
+import type { Chunk, ChunkLimits } from './chunk.js';
+import { ChunkBuilder } from './chunk-builder.js';
 import { decodeText, deeperThan, malformed, notUtf8, refuseDuplicates } from './json-document.js';
 import { checkJsonValue } from './json-row.js';
 import { BOM } from './sniff.js';

@@ -6,7 +6,7 @@ import { type ModelSignature, type TensorSignature, takesJson } from '../model/s
 import { ELEMENT_BYTES, elementCount, type Payload } from '../model/tensor.js';
 import { wantedShape } from '../model/value-words.js';
 import { type ByteReader, tooLarge } from './bytes.js';
-import type { ChunkLimits } from './chunk-builder.js';
+import type { ChunkLimits } from './chunk.js';
 import { elementError } from './element-error.js';
 import { bareInput } from './left-out.js';
 import { halvesToFloats, type NpyHeader, npyElements, npyError, readNpyHeader } from './npy-header.js';

@@ -1,6 +1,6 @@
 import { placeOf, REORDER_ROWS } from '../core/row-place.js';
 import type { ModelSignature } from '../model/signature.js';
-import type { Chunk, ChunkLimits } from './chunk-builder.js';
+import type { Chunk, ChunkLimits } from './chunk.js';
 import { StagedColumn, type StagedRow, type Taking, type Where } from './column.js';
 
 /** A chunk being filled: rows of one shape. */

@@ -3,15 +3,8 @@ import { arrange, fixedCount, isList, measure } from '../model/row-shape.js';
 import { type ModelSignature, type TensorSignature, takesJson } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
 import { describe } from '../model/value-words.js';
-import {
-  type Chunk,
-  ChunkBuilder,
-  type ChunkLimits,
-  checkFields,
-  chunkRows,
-  type Extras,
-  ONE_CHUNK,
-} from './chunk-builder.js';
+import type { Chunk, ChunkLimits } from './chunk.js';
+import { ChunkBuilder, checkFields, chunkRows, type Extras, ONE_CHUNK } from './chunk-builder.js';
 import type { Where } from './column.js';
 import { jsonRowText } from './json-row.js';
 import { bareInput, fieldOrDefault, isLeftOut } from './left-out.js';

@@ -1,5 +1,5 @@
 import type { ModelManifest } from './manifest.js';
-import type { TensorMeta } from './probe.js';
+import type { TensorMeta } from './probe-target.js';
 
 /** Batch axis by input name; null = one value shared by all rows. */
 export type AxisPlan = ReadonlyMap<string, number | null>;

@@ -1,12 +1,10 @@
+import type { DefaultValue } from './default-value.js';
 import { fromArray } from './from-array.js';
 import { type TensorData, toElements } from './layout.js';
 import type { ModelManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
 import type { TensorSignature } from './signature.js';
 import { type DataType, elementCount, type RowTensor } from './tensor.js';
-
-/** As model.json writes it: one value for all elements of a row, or a list of the row's shape. */
-export type DefaultValue = number | string | boolean | DefaultValue[];
 
 /** A list is part of every signature that is published: a long one belongs into the model. */
 const MOST_ELEMENTS = 16_384;

@@ -1,7 +1,7 @@
 import { closestWord } from '../config/suggest.js';
 import type { ModelManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
-import type { TensorMeta } from './probe.js';
+import type { TensorMeta } from './probe-target.js';
 
 /** The tensors of a model, and its outputs that are none. */
 interface Tensors {

@@ -4,7 +4,7 @@ import { closestWord } from '../config/suggest.js';
 import { BOUNDS } from '../core/bounds.js';
 import { findDuplicateKey } from '../core/json-keys.js';
 import { withoutMark } from '../core/text.js';
-import type { DefaultValue } from './defaults.js';
+import type { DefaultValue } from './default-value.js';
 import { manifestError } from './manifest-error.js';
 
 /** As for `--max-batch`. */

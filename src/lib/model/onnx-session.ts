@@ -4,7 +4,7 @@ import { ExitCode } from '../core/exit-codes.js';
 import type { HostTensor, TensorData } from './layout.js';
 import { CUDA_INSTALL, missingLibrary, onnxFiles } from './onnx-files.js';
 import { loadError, type OnnxSource } from './onnx-source.js';
-import type { TensorMeta } from './probe.js';
+import type { TensorMeta } from './probe-target.js';
 import type { Provider } from './runner.js';
 import { type DataType, ELEMENT_BYTES } from './tensor.js';
 

@@ -1,10 +1,12 @@
 import { type AxisPlan, axisPlans, rowAxes } from './axis-plans.js';
 import { type Batching, batchingWarning, DECLARED, FIXED } from './batching.js';
-import { type DefaultValue, defaultElements, withDefaults } from './defaults.js';
+import type { DefaultValue } from './default-value.js';
+import { defaultElements, withDefaults } from './defaults.js';
 import { type HostTensor, zeros } from './layout.js';
 import type { ModelManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
 import { pinnedShape } from './pinned-shape.js';
+import type { ProbeTarget, TensorMeta } from './probe-target.js';
 import { type Reading, rankReadings } from './rank-readings.js';
 import type { OutputAxes, Outputs } from './row-proof.js';
 import type { TensorSignature } from './signature.js';
@@ -12,20 +14,6 @@ import { type DataType, elementCount } from './tensor.js';
 import { type PinnedShapes, runTrial, type TrialResult } from './trial.js';
 import { feedRows, type Row } from './trial-rows.js';
 import { trialShapes } from './trial-shapes.js';
-
-/** An input or output as the ONNX file declares it; open dimensions are names, `''` when unnamed. */
-export interface TensorMeta {
-  name: string;
-  type: DataType;
-  shape: (number | string)[];
-}
-
-/** What the probe needs of a session. */
-export interface ProbeTarget {
-  inputs: TensorMeta[];
-  outputs: TensorMeta[];
-  run(feeds: Record<string, HostTensor>, quiet?: boolean): Promise<Record<string, HostTensor>>;
-}
 
 export interface Probed {
   batchable: boolean;

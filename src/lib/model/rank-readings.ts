@@ -1,5 +1,5 @@
 import type { ModelManifest } from './manifest.js';
-import type { ProbeTarget, TensorMeta } from './probe.js';
+import type { ProbeTarget, TensorMeta } from './probe-target.js';
 
 /** A model as one way to read it. */
 export interface Reading {

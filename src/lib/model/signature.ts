@@ -1,5 +1,5 @@
 import type { Batching } from './batching.js';
-import type { DefaultValue } from './defaults.js';
+import type { DefaultValue } from './default-value.js';
 import { type DataType, ELEMENT_BYTES, elementCount, type Payload, type TensorRole } from './tensor.js';
 
 /** How a model's outputs become a result. */

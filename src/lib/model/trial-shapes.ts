@@ -1,5 +1,5 @@
 import type { AxisPlan } from './axis-plans.js';
-import type { TensorMeta } from './probe.js';
+import type { TensorMeta } from './probe-target.js';
 
 /** Shapes of one row by input, every dimension filled in. */
 export interface RowShapes {

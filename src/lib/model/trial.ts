@@ -2,9 +2,10 @@ import { messageOf } from '../core/errors.js';
 import type { AxisPlan } from './axis-plans.js';
 import { type Batching, mixes, type OutputDifference, overRows, unsteady } from './batching.js';
 import { differenceOf, isBeyond } from './compare-rows.js';
-import { type DefaultValue, defaultElements } from './defaults.js';
+import type { DefaultValue } from './default-value.js';
+import { defaultElements } from './defaults.js';
 import type { HostTensor } from './layout.js';
-import type { ProbeTarget } from './probe.js';
+import type { ProbeTarget } from './probe-target.js';
 import { type OutputAxes, type Outputs, type Proof, proveRow } from './row-proof.js';
 import {
   alike,

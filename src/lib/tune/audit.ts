@@ -1,6 +1,6 @@
-import type { NodeFacts, ServerFacts } from './facts.js';
 import { judgeHealth } from './health.js';
 import { type Finding, judgeSettings, type Level, type TuneRole } from './rules.js';
+import type { NodeFacts, ServerFacts } from './server-facts.js';
 
 /** What an audit says of one server. */
 export interface NodeAudit {

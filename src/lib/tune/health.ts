@@ -1,8 +1,8 @@
 import { THRESHOLDS } from '../core/thresholds.js';
 import { formatBytes, formatDuration } from '../core/units.js';
 import { memoryHeadroom, type RedisFacts } from '../redis/info.js';
-import type { LatencyEvent, NodeFacts } from './facts.js';
 import type { Finding, TuneRole } from './rules.js';
+import type { LatencyEvent, NodeFacts } from './server-facts.js';
 import type { HostSettings } from './server-host.js';
 
 /** Here Redis itself soon refuses what running jobs need. */

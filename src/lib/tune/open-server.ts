@@ -5,9 +5,10 @@ import { closeClient, connect, explain, resolveTarget } from '../redis/connect.j
 import { connectionSettings, resultSettings } from '../redis/from-settings.js';
 import { masterNodes, type ServerNode } from '../redis/server-config.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
-import { readFacts, type ServerFacts } from './facts.js';
+import { readFacts } from './facts.js';
 import { type Provider, providerOf, recogniseService, type Service } from './providers.js';
 import type { TuneRole } from './rules.js';
+import type { ServerFacts } from './server-facts.js';
 
 /** The Redis to tune, open and asked. */
 export interface OpenServer {

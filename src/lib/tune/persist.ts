@@ -3,7 +3,7 @@ import { keepSettings } from '../redis/embedded-settings.js';
 import { refusalOf, type ServerNode, shortReply } from '../redis/server-config.js';
 import type { RedisTarget } from '../redis/types.js';
 import type { NodeChanges } from './apply.js';
-import type { NodeFacts } from './facts.js';
+import type { NodeFacts } from './server-facts.js';
 
 /** Whether settings will outlive a restart of a server, and what to do where they will not. */
 export interface Persisted {

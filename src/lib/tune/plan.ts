@@ -4,8 +4,8 @@ import { printable } from '../core/job.js';
 import { THRESHOLDS } from '../core/thresholds.js';
 import { formatBytes } from '../core/units.js';
 import type { SettingChange } from '../redis/server-config.js';
-import type { NodeFacts } from './facts.js';
 import { EVICTION_MEASURED, type Finding, MEMORY_SHARE_MAX, type TuneRole } from './rules.js';
+import type { NodeFacts } from './server-facts.js';
 
 /** A size in bytes, or a share (0..1) of the memory where the server runs. */
 export type AskedMemory = { bytes: number } | { share: number };

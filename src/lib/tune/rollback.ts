@@ -3,8 +3,8 @@ import { ExitCode } from '../core/exit-codes.js';
 import { formatBytes } from '../core/units.js';
 import type { ServerNode, SettingChange } from '../redis/server-config.js';
 import { type NodeChanges, readBack, sameValue, setAll, type Verified } from './apply.js';
-import type { NodeFacts } from './facts.js';
 import { inSafeOrder } from './plan.js';
+import type { NodeFacts } from './server-facts.js';
 import type { SnapshotStore, StoredSnapshot } from './snapshot.js';
 
 /** A setting that is neither as `apply` left it nor as it was before: someone has changed it since. */

@@ -1,7 +1,7 @@
 import { THRESHOLDS } from '../core/thresholds.js';
 import { formatBytes } from '../core/units.js';
 import type { RedisFacts } from '../redis/info.js';
-import type { NodeFacts } from './facts.js';
+import type { NodeFacts } from './server-facts.js';
 import type { HostMemory } from './server-host.js';
 
 /** What a Redis is for: the queues, or (with `INFER_RESULT_URL`) results alone. */

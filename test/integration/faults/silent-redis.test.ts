@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { InferClient } from '../../../src/lib/client/client.js';
-import type { Chunk } from '../../../src/lib/input/chunk-builder.js';
+import type { Chunk } from '../../../src/lib/input/chunk.js';
 import { stateOf } from '../../support/process-table.js';
 import { useRedis } from '../../support/redis.js';
 import { until } from './fault-kit.js';

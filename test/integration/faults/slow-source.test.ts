@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InferClient } from '../../../src/lib/client/client.js';
 import { type Call, limited, type ModelLookup } from '../../../src/lib/client/limited.js';
-import type { Chunk } from '../../../src/lib/input/chunk-builder.js';
+import type { Chunk } from '../../../src/lib/input/chunk.js';
 import { payloadFromValue } from '../../../src/lib/input/value.js';
 import { stateOf } from '../../support/process-table.js';
 import { useRedis } from '../../support/redis.js';

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { InferError } from '../../../src/lib/core/errors.js';
 import { CATALOGUE } from '../../../src/lib/doctor/catalogue.js';
-import { type Check, type CheckResult, ok, TOPICS, Unmet } from '../../../src/lib/doctor/check.js';
+import { type Check, type CheckResult, ok, TOPICS } from '../../../src/lib/doctor/check.js';
 import { openContext } from '../../../src/lib/doctor/context.js';
 import { masker } from '../../../src/lib/doctor/environment.js';
 import { runChecks } from '../../../src/lib/doctor/run.js';
 import { selectChecks } from '../../../src/lib/doctor/select.js';
+import { Unmet } from '../../../src/lib/doctor/unmet.js';
 import { judge } from '../../../src/lib/doctor/verdict.js';
 import { settings } from './records.js';
 

@@ -3,12 +3,12 @@ import { parseInfo } from '../../../src/lib/redis/info.js';
 import { aclFileLine, aclUser, setUserLine } from '../../../src/lib/tune/acl-user.js';
 import { sameValue } from '../../../src/lib/tune/apply.js';
 import { roomForJobs } from '../../../src/lib/tune/bytes-per-job.js';
-import type { NodeFacts } from '../../../src/lib/tune/facts.js';
 import { kindOf } from '../../../src/lib/tune/keyspace.js';
 import { type Asked, inSafeOrder, parseMaxmemory, planNode } from '../../../src/lib/tune/plan.js';
 import { providerOf, recogniseService, SERVICES } from '../../../src/lib/tune/providers.js';
 import { checkRollback, planRollback } from '../../../src/lib/tune/rollback.js';
 import type { Finding } from '../../../src/lib/tune/rules.js';
+import type { NodeFacts } from '../../../src/lib/tune/server-facts.js';
 
 const MB = 1024 ** 2;
 const node = (config: Record<string, string>, used = 100 * MB): NodeFacts => ({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { NodeFacts } from '../../../src/lib/tune/facts.js';
 import { AUDITED, judgeSettings, type Level, type TuneRole } from '../../../src/lib/tune/rules.js';
+import type { NodeFacts } from '../../../src/lib/tune/server-facts.js';
 import { GB, server, setting } from './servers.js';
 
 const MB = 1024 ** 2;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { auditServers, worstOf } from '../../../src/lib/tune/audit.js';
-import type { NodeFacts } from '../../../src/lib/tune/facts.js';
 import { judgeHealth } from '../../../src/lib/tune/health.js';
 import { judgeSettings, type Level } from '../../../src/lib/tune/rules.js';
+import type { NodeFacts } from '../../../src/lib/tune/server-facts.js';
 import { GB, type Server, server, setting } from './servers.js';
 
 describe('settings', () => {

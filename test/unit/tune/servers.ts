@@ -1,6 +1,6 @@
 import { parseInfo } from '../../../src/lib/redis/info.js';
-import type { NodeFacts } from '../../../src/lib/tune/facts.js';
 import { type Finding, judgeSettings, type TuneRole } from '../../../src/lib/tune/rules.js';
+import type { NodeFacts } from '../../../src/lib/tune/server-facts.js';
 
 export const GB = 1024 ** 3;
 

@@ -1,7 +1,8 @@
 import { count } from '../../core/counts.js';
 import { formatDuration } from '../../core/units.js';
 import type { Wanted } from '../../deployment/deployment-reader.js';
-import { type Overview, overviewJson } from '../../deployment/overview.js';
+import type { Overview } from '../../deployment/overview.js';
+import { overviewJson } from '../../deployment/overview-json.js';
 import type { QueueRow, WorkerRow } from '../../deployment/rows.js';
 import { type ListView, listJson, renderList } from '../output/list-format.js';
 import { type Layout, perSecond } from '../output/text.js';

@@ -4,9 +4,10 @@ import { InferError } from '../../core/errors.js';
 import { CUDA_INSTALL, onnxFiles, PROVIDER_LIBRARIES } from '../../model/onnx-files.js';
 import { startRunner } from '../../model/process-runner.js';
 import { listModels } from '../../model/survey.js';
-import { type Check, type Finding, fail, ok, Unmet } from '../check.js';
+import { type Check, type Finding, fail, ok } from '../check.js';
 import type { DoctorContext } from '../context.js';
 import { explainLoad, type LibraryLook, tryLibraries } from '../loader.js';
+import { Unmet } from '../unmet.js';
 import { gpuWanted, withoutGpu } from './gpu-driver.js';
 import { readable } from './models.js';
 

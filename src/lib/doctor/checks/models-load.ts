@@ -3,7 +3,8 @@ import { InferError } from '../../core/errors.js';
 import { formatBytes } from '../../core/units.js';
 import { type ModelReading, readSignatures } from '../../model/probe-model.js';
 import { modelNames } from '../../model/survey.js';
-import { type Check, type Finding, fail, ok, several, skip, Unmet, warn } from '../check.js';
+import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
+import { Unmet } from '../unmet.js';
 import { readable, WORKERS } from './models.js';
 
 /** Loading takes as long as the disk takes for the files. */

@@ -1,0 +1,146 @@
+import { constants, openSync, type Stats } from 'node:fs';
+import { access, type FileHandle, open, readlink, realpath, stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import { dirname, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { writeText } from './json.js';
+import { openReplacement } from './replacement.js';
+import type { Sink } from './sink.js';
+import type { OutputStream } from './text.js';
+
+const { O_WRONLY, O_TRUNC, O_NONBLOCK, O_NOCTTY } = constants;
+/** How often a named pipe without a reader is tried again. */
+const READER_MS = 50;
+/** Links followed before a chain counts as a loop; Linux follows 40. */
+const MOST_LINKS = 40;
+
+/**
+ * Opens what `--output` names. A regular or new file is written beside its place and renamed, so that
+ * it is complete or as it was, with the mode and owner it had. Through a symbolic link its target is
+ * written. Anything else (a device, a named pipe, `/dev/fd/63` of a shell's process substitution) is
+ * written through: renaming would replace it. So is a file whose owner, or second name, a rename
+ * would take away.
+ * @throws NodeJS.ErrnoException of the system; the signal's reason while a pipe has no reader.
+ */
+export async function openSink(path: string, signal?: AbortSignal): Promise<Sink> {
+  const fd = descriptorOf(path);
+  if (fd === 1) return streamSink(process.stdout);
+  if (fd === 2) return streamSink(process.stderr);
+  const found = await statOf(path);
+  if (found === undefined) return openReplacement(await targetOf(path), undefined);
+  if (found.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' });
+  if (found.isFIFO()) return pipeSink(await openPipe(path, signal));
+  if (!found.isFile()) return handleSink(await open(path, O_WRONLY | O_NOCTTY));
+  // A file that the shell opened (3>>log): only its own descriptor knows where to go on.
+  if (fd !== undefined) return descriptorSink(fd);
+  // What may not be written must not be replaced either.
+  await access(path, constants.W_OK);
+  if (keepsIdentity(found)) {
+    try {
+      return await openReplacement(await realpath(path), found);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      // A writable file in a directory that is not.
+      if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw error;
+    }
+  }
+  return handleSink(await open(path, O_WRONLY | O_TRUNC));
+}
+
+/** The number that `/dev/fd/3`, `/dev/stdout` and the like name. */
+function descriptorOf(path: string): number | undefined {
+  const named = /^\/(?:dev|proc\/self)\/fd\/(\d+)$/.exec(path);
+  if (named !== null) return Number(named[1]);
+  return path === '/dev/stdout' ? 1 : path === '/dev/stderr' ? 2 : undefined;
+}
+
+/** Whether a new file in its place can be the same to everybody: one name, and an owner and group we may give it. */
+function keepsIdentity(found: Stats): boolean {
+  if (found.nlink !== 1) return false;
+  const uid = process.geteuid?.();
+  if (uid === undefined || uid === 0) return true;
+  const groups = [process.getegid?.(), ...(process.getgroups?.() ?? [])];
+  return found.uid === uid && groups.includes(found.gid);
+}
+
+async function statOf(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** The file that does not exist yet: where a link points, else the path itself. */
+async function targetOf(path: string): Promise<string> {
+  let target = path;
+  for (let links = 0; links < MOST_LINKS; links++) {
+    const link = await readlink(target).catch(() => undefined);
+    if (link === undefined) return target;
+    target = resolve(dirname(target), link);
+  }
+  throw Object.assign(new Error('too many links'), { code: 'ELOOP' });
+}
+
+/**
+ * Opens a pipe for writing once it has a reader. Without O_NONBLOCK the wait would hold a thread
+ * that no signal reaches, and with it the end of the process.
+ */
+async function openPipe(path: string, signal: AbortSignal | undefined): Promise<number> {
+  for (;;) {
+    signal?.throwIfAborted();
+    try {
+      return openSync(path, O_WRONLY | O_NONBLOCK);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error;
+      await sleep(READER_MS);
+    }
+  }
+}
+
+/** A pipe is written by the event loop: it is not blocking, and its reader may be slow or leave. */
+function pipeSink(fd: number): Sink {
+  const socket = new Socket({ fd, readable: false, writable: true });
+  let failure: Error | undefined;
+  socket.on('error', (error) => {
+    failure ??= error;
+  });
+  const closed = new Promise<void>((done) => socket.once('close', () => done()));
+  return {
+    write: (text) => writeText(socket, text),
+    commit: async () => {
+      socket.end();
+      await closed;
+      if (failure !== undefined) throw failure;
+    },
+    discard: async () => {
+      socket.destroy();
+      await closed;
+    },
+  };
+}
+
+function handleSink(handle: FileHandle): Sink {
+  return {
+    write: (text) => handle.writeFile(text),
+    commit: () => handle.close(),
+    discard: () => handle.close().catch(() => undefined),
+  };
+}
+
+/** A descriptor that was handed to us stays open: it is not ours. */
+async function descriptorSink(fd: number): Promise<Sink> {
+  const { createWriteStream } = await import('node:fs');
+  const stream = createWriteStream('', { fd, autoClose: false });
+  stream.on('error', () => undefined);
+  return streamSink(stream);
+}
+
+function streamSink(stream: OutputStream): Sink {
+  return {
+    write: (text) => writeText(stream, text),
+    commit: async () => undefined,
+    discard: async () => undefined,
+  };
+}

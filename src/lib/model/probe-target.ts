@@ -1,0 +1,16 @@
+import type { HostTensor } from './layout.js';
+import type { DataType } from './tensor.js';
+
+/** An input or output as the ONNX file declares it; open dimensions are names, `''` when unnamed. */
+export interface TensorMeta {
+  name: string;
+  type: DataType;
+  shape: (number | string)[];
+}
+
+/** What the probe needs of a session. */
+export interface ProbeTarget {
+  inputs: TensorMeta[];
+  outputs: TensorMeta[];
+  run(feeds: Record<string, HostTensor>, quiet?: boolean): Promise<Record<string, HostTensor>>;
+}
