@@ -60,6 +60,11 @@ const PROCESS_OWNERS = ['src/lib/cli/', 'src/commands/', 'src/lib/model/runner-m
 /** Who may ask for its own address: in a bundle that is a chunk's. (createRequire is fine anywhere.) */
 const SELF_AWARE = ['src/lib/model/package-root.ts', 'src/run.ts'];
 
+/** Where a worker learns what implements its ports, and what it learns there alone. */
+const WORKER_COMPOSITION = 'src/lib/worker/redis-parts.ts';
+const BEHIND_PORTS =
+  /^src\/lib\/(queue\/(broker\/(consumer|move|open-queue|result-store|worker-registry)|registry|starting)|redis\/(server-clock|eviction))\.ts$/;
+
 const MAX_LINES = 350;
 const MAX_COMMAND_LINES = 140;
 
@@ -143,6 +148,9 @@ function floorBreaches(from: string, target: string): string[] {
   const found: string[] = [];
   if (here !== there && floorOf(there) >= floorOf(here ?? '')) {
     found.push(`imports ${there}/ (floor ${floorOf(there)}): imports go down only`);
+  }
+  if (here === 'worker' && from !== WORKER_COMPOSITION && BEHIND_PORTS.test(target)) {
+    found.push(`imports ${target}: only ${WORKER_COMPOSITION} knows what is behind the consumer's port`);
   }
   if (here === 'worker' && target.startsWith('src/lib/queue/read/')) {
     found.push('imports queue/read/: the read side stays off the hot path');

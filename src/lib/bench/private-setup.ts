@@ -1,12 +1,12 @@
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { LoadedSettings } from '../config/load.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
+import { pollUntil } from '../core/poll.js';
+import { part, Services } from '../core/service.js';
 import { findModel } from '../model/repository.js';
 import { listModels } from '../model/survey.js';
 import { listWorkers } from '../queue/registry.js';
-import type { WorkerRecord } from '../queue/types.js';
 import { type BenchQueues, type Setup, severalModels } from './setup.js';
 import { Stage } from './stage.js';
 import { startWorker, type WorkerProcess } from './worker-process.js';
@@ -29,49 +29,53 @@ export async function openPrivate(
   const model = wanted ?? onlyModel(modelsDir);
   findModel(modelsDir, model);
   const stage = new Stage(withoutRedis(loaded));
-  let worker: WorkerProcess | undefined;
-  const atExit = () => worker?.kill();
-  process.once('exit', atExit);
-  const close = async () => {
-    await worker?.stop();
-    await stage.strike();
-    process.off('exit', atExit);
-  };
-  try {
-    const client = await stage.openRedis();
-    signal.throwIfAborted();
+  const redis = part(
+    'private Redis',
+    () => stage.openRedis(),
+    () => stage.strike(),
+  );
+  const openWorker = (redisUrl: string): WorkerProcess => {
     const names = [...new Set([queues.single, queues.group])].join(',');
     const place = ['--prefix', PREFIX, '--models', modelsDir];
-    worker = startWorker({
-      args: ['-Q', names, '--model', model, '--name', 'bench', ...place],
-      redisUrl: client.target.url,
-      log: join(stage.dir, 'worker.log'),
-    });
-    const ready = async () => (await listWorkers(client.redis, PREFIX)).at(0);
-    const record = await whenReady(ready, worker.failed, signal);
-    const signature = await client.signatures.find(model);
-    const { label } = client.target;
-    const { failed } = worker;
-    const workers = [record];
-    return { client, prefix: PREFIX, queues, signature, isPrivate: true, label, workers, failed, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+    const args = ['-Q', names, '--model', model, '--name', 'bench', ...place];
+    return startWorker({ args, redisUrl, log: join(stage.dir, 'worker.log') });
+  };
+  const worker = part(
+    'worker',
+    () => openWorker(redis.value.target.url),
+    (process) => process.stop(),
+  );
+  const atExit = () => worker.value.kill();
+  const exit = part(
+    'end of the process',
+    () => process.once('exit', atExit),
+    () => process.off('exit', atExit),
+  );
+  const record = part('ready worker', (unwanted) =>
+    pollUntil(
+      async () => (await listWorkers(redis.value.redis, PREFIX)).at(0),
+      { everyMs: LOOK_MS, timeoutMs: WORKER_START_MS, signal: unwanted, failed: worker.value.failed },
+      notReady,
+    ),
+  );
+  const signature = part('signature', () => redis.value.signatures.find(model));
+  const all = new Services('private set-up', [redis, worker, exit, record, signature]);
+  await all.start(signal);
+  return {
+    client: redis.value,
+    prefix: PREFIX,
+    queues,
+    signature: signature.value,
+    isPrivate: true,
+    label: redis.value.target.label,
+    workers: [record.value],
+    failed: worker.value.failed,
+    close: () => all.stop(),
+  };
 }
 
-async function whenReady(
-  look: () => Promise<WorkerRecord | undefined>,
-  failed: Promise<never>,
-  signal: AbortSignal,
-): Promise<WorkerRecord> {
-  const deadline = Date.now() + WORKER_START_MS;
-  while (Date.now() < deadline) {
-    const record = await look();
-    if (record !== undefined) return record;
-    await Promise.race([delay(LOOK_MS, undefined, { signal }), failed]);
-  }
-  throw new InferError('BENCH_WORKER', 'the worker did not get ready within two minutes', {
+function notReady(): InferError {
+  return new InferError('BENCH_WORKER', 'the worker did not get ready within two minutes', {
     hint: 'infer worker, to see what it waits for',
     exitCode: ExitCode.Unavailable,
   });

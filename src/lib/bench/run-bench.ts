@@ -1,4 +1,5 @@
 import type { LoadedSettings } from '../config/load.js';
+import { bounded } from '../core/bounded.js';
 import { ClientTarget } from './client-target.js';
 import { rowPool } from './input-rows.js';
 import type { BenchJson } from './reports.js';
@@ -26,7 +27,11 @@ export async function runBench(
     const work = runScenarios(target, plan, { signal, step });
     // The loser of the race fails when the set-up is closed, and nothing listens any more.
     work.catch(() => undefined);
-    const report = await Promise.race([work, setup.failed, aborted(signal)]);
+    const report = await bounded(
+      () => Promise.race([work, setup.failed]),
+      { signal },
+      () => signal.reason,
+    );
     done = true;
     return {
       model: signature.name,
@@ -44,13 +49,4 @@ export async function runBench(
     if (!done) await target?.abandon().catch(() => undefined);
     await setup.close();
   }
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  const end = new Promise<never>((_, reject) => {
-    if (signal.aborted) reject(signal.reason as Error);
-    else signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-  });
-  end.catch(() => undefined);
-  return end;
 }

@@ -1,19 +1,19 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { InferClient } from '../client/client.js';
 import type { LoadedSettings } from '../config/load.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { newId } from '../core/job.js';
+import { pollUntil } from '../core/poll.js';
+import { part, Services } from '../core/service.js';
 import { packageRoot } from '../model/package-root.js';
 import { listWorkers } from '../queue/registry.js';
 import type { WorkerRecord } from '../queue/types.js';
 import { type ConnectionSettings, closeClient, connectLike, embeddedTargetOf } from '../redis/connect.js';
 import { embeddedPaths, startEmbedded, stopEmbedded } from '../redis/embedded.js';
 import { connectionSettings } from '../redis/from-settings.js';
-import type { RedisClient } from '../redis/types.js';
 import { removeKeys } from './remove-keys.js';
 import { startWorker, type WorkerProcess } from './worker-process.js';
 
@@ -44,8 +44,31 @@ export class Stage {
   readonly isPrivate: boolean;
   readonly prefix: string;
   private readonly redis: ConnectionSettings;
-  private opened: InferClient | undefined;
   private worker: WorkerProcess | undefined;
+  private readonly opening = part(
+    'client',
+    () => this.openClient(),
+    (client) => this.closeClient(client),
+  );
+  /** In the order of opening; with `keep` only the client is closed. */
+  private readonly all = new Services('stage', [
+    part(
+      'end of the process',
+      () => process.once('exit', this.atExit),
+      () => process.off('exit', this.atExit),
+    ),
+    part(
+      'directory and server',
+      () => undefined,
+      () => this.unlessKept(() => this.removeServer()),
+    ),
+    this.opening,
+    part(
+      'worker',
+      () => undefined,
+      () => this.unlessKept(() => this.worker?.stop()),
+    ),
+  ]);
   private kept = false;
   private readonly atExit = () => this.strikeNow();
 
@@ -61,45 +84,43 @@ export class Stage {
           autostart: false,
         }
       : given;
-    process.once('exit', this.atExit);
   }
 
   get client(): InferClient {
-    if (this.opened === undefined) throw new Error('the stage has no client yet');
-    return this.opened;
+    return this.opening.value;
   }
 
   async openRedis(): Promise<InferClient> {
+    await this.all.start();
+    return this.client;
+  }
+
+  private async openClient(): Promise<InferClient> {
     if (this.isPrivate) await startEmbedded(this.dir);
     const modelsDir = join(packageRoot(), 'models');
-    this.opened = await InferClient.open({
-      prefix: this.prefix,
-      modelsDir,
-      resultTtl: RESULT_TTL_S,
-      redis: this.redis,
-    });
-    return this.opened;
+    const { prefix, redis } = this;
+    return InferClient.open({ prefix, modelsDir, resultTtl: RESULT_TTL_S, redis });
   }
 
   /** Starts the worker and waits until it has loaded its model. */
   async openWorker(args: string[], signal: AbortSignal): Promise<WorkerRecord> {
     const { prefix, client } = this;
     const models = join(packageRoot(), 'models');
-    this.worker = startWorker({
+    const worker = startWorker({
       args: [...args, '--prefix', prefix, '--models', models],
       redisUrl: this.redis.url as string,
       log: this.log,
     });
-    const deadline = Date.now() + WORKER_START_MS;
-    while (Date.now() < deadline) {
-      const [record] = await listWorkers(client.redis, prefix);
-      if (record !== undefined) return record;
-      await Promise.race([delay(LOOK_MS, undefined, { signal }), this.worker.failed]);
-    }
-    throw new InferError('DEMO_WORKER', 'the worker did not get ready within a minute', {
-      hint: 'infer worker, to see what it waits for',
-      exitCode: ExitCode.Unavailable,
-    });
+    this.worker = worker;
+    return pollUntil(
+      async () => (await listWorkers(client.redis, prefix)).at(0),
+      { everyMs: LOOK_MS, timeoutMs: WORKER_START_MS, signal, failed: worker.failed },
+      () =>
+        new InferError('DEMO_WORKER', 'the worker did not get ready within a minute', {
+          hint: 'infer worker, to see what it waits for',
+          exitCode: ExitCode.Unavailable,
+        }),
+    );
   }
 
   /** The result of `work`, or the worker's failure if that comes first. */
@@ -120,25 +141,27 @@ export class Stage {
     };
   }
 
-  /** Ends everything in order: the worker, the keys, Redis, the directory. */
-  async strike(): Promise<void> {
-    if (!this.kept) await this.worker?.stop();
-    // The client counts what it has submitted until it is closed, so its keys are removed after that.
-    const broom = !this.kept && !this.isPrivate ? await this.broom() : undefined;
-    await this.opened?.close();
-    if (broom !== undefined) {
-      await removeKeys(broom, this.prefix);
-      await closeClient(broom);
-    }
-    if (!this.kept) {
-      if (this.isPrivate) await stopEmbedded(this.dir);
-      this.removeDirs();
-    }
-    process.off('exit', this.atExit);
+  /** Ends everything in order: the worker, the client, the keys, Redis, the directory. */
+  strike(): Promise<void> {
+    return this.all.stop();
   }
 
-  private async broom(): Promise<RedisClient | undefined> {
-    return this.opened === undefined ? undefined : connectLike(this.opened.redis, 'command');
+  private async unlessKept(end: () => unknown): Promise<void> {
+    if (!this.kept) await end();
+  }
+
+  private async closeClient(client: InferClient): Promise<void> {
+    await client.close();
+    if (this.kept || this.isPrivate) return;
+    // It counts what it has submitted until it is closed, so its keys are removed after that.
+    const broom = await connectLike(client.redis, 'command');
+    await removeKeys(broom, this.prefix);
+    await closeClient(broom);
+  }
+
+  private async removeServer(): Promise<void> {
+    if (this.isPrivate) await stopEmbedded(this.dir);
+    this.removeDirs();
   }
 
   private get log(): string {

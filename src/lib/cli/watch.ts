@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { settledWithin } from '../core/bounded.js';
 import { messageOf } from '../core/errors.js';
 import type { Layout, Paint } from './output/text.js';
 import { LiveTerminal, type TerminalStreams } from './terminal.js';
@@ -42,9 +43,6 @@ export async function watchLive<S>(
   const screen = new WatchScreen(watched, everyMs, paint, first);
   const quit = new AbortController();
   const end = () => quit.abort();
-  const ended = new Promise<void>((resolve) => {
-    quit.signal.addEventListener('abort', () => resolve(), { once: true });
-  });
   signal.addEventListener('abort', end, { once: true });
   const terminal = new LiveTerminal(streams, {
     onKey: (key) => {
@@ -61,7 +59,8 @@ export async function watchLive<S>(
       draw();
       await delay(everyMs, undefined, { signal: quit.signal }).catch(() => undefined);
       // What is still being read when someone quits is not waited for.
-      if (!quit.signal.aborted && !screen.paused) await Promise.race([screen.look(), ended]);
+      if (!quit.signal.aborted && !screen.paused)
+        await settledWithin(Number.POSITIVE_INFINITY, screen.look(), quit.signal);
     }
   } finally {
     terminal.leave();

@@ -1,5 +1,5 @@
 import { messageOf } from '../core/errors.js';
-import { type CommandOptions, runCommand } from './command.js';
+import { type ProgramOptions, runProgram } from '../core/program.js';
 
 /** Whether the system's loader can load a library, and its own words if not. */
 export interface LibraryLook {
@@ -27,9 +27,9 @@ process.stdout.write(JSON.stringify(looks));`;
 /** Looks at libraries by name (searched for) or path; undefined when the loader gave no answer. */
 export async function tryLibraries(
   libraries: readonly string[],
-  options: CommandOptions,
+  options: ProgramOptions,
 ): Promise<LibraryLook[] | undefined> {
-  const end = await runCommand(process.execPath, ['-e', TRY, ...libraries], options);
+  const end = await runProgram(process.execPath, ['-e', TRY, ...libraries], options);
   if (end.kind !== 'ended' || end.code !== 0) return undefined;
   try {
     return JSON.parse(end.stdout) as LibraryLook[];

@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
+import { runProgram } from '../core/program.js';
 import { formatDuration } from '../core/units.js';
 import { type Gpu, gpuFields, parseGpus, parseMigInstances } from './gpu-parse.js';
 
@@ -20,7 +20,6 @@ export interface GpuReport {
 
 /** A driver under load answers in 20 ms to 1 s; one that takes longer does not answer at all. */
 const TIMEOUT_MS = 5000;
-const OUTPUT_MAX = 1 << 20;
 const REASON_MAX = 200;
 
 export interface GpuQuestion {
@@ -95,44 +94,9 @@ interface Answer {
 }
 
 /** Errors come on standard output in some versions and on standard error in others. */
-function ask(args: string[], timeoutMs: number, env: NodeJS.ProcessEnv | undefined): Promise<Answer> {
-  return new Promise((resolve) => {
-    // A group of its own, so that it is killed together with what it may have started.
-    const child = spawn('nvidia-smi', args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-      ...(env === undefined ? {} : { env }),
-    });
-    let output = '';
-    const end = (how: Answer['end']) => {
-      clearTimeout(timer);
-      resolve({ end: how, output });
-    };
-    const timer = setTimeout(() => {
-      if (child.pid !== undefined) killGroup(child.pid);
-      // In a driver's uninterruptible sleep it outlives even that: it is not waited for.
-      child.stdout.destroy();
-      child.stderr.destroy();
-      child.unref();
-      end('hung');
-    }, timeoutMs);
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk: Buffer) => {
-        if (output.length < OUTPUT_MAX) output += chunk.toString();
-      });
-    }
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      output = error.message;
-      end(error.code === 'ENOENT' ? 'absent' : null);
-    });
-    child.once('close', (code) => end(code));
-  });
-}
-
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // It ended just now.
-  }
+async function ask(args: string[], timeoutMs: number, env: NodeJS.ProcessEnv | undefined): Promise<Answer> {
+  const end = await runProgram('nvidia-smi', args, { timeoutMs, env });
+  if (end.kind === 'ended') return { end: end.code, output: end.stdout + end.stderr };
+  if (end.kind === 'refused') return { end: null, output: end.message };
+  return { end: end.kind === 'absent' ? 'absent' : 'hung', output: '' };
 }

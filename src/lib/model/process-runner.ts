@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
+import { settledWithin } from '../core/bounded.js';
 import { dirForChild } from '../core/current-dir.js';
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
@@ -67,15 +68,15 @@ export const startRunner: StartRunner = async (options, arena, onLine) => {
     cwd: dirForChild(),
   });
   const runner = new ProcessRunner(child, options, onLine);
-  const timer = setTimeout(() => void runner.kill(), START_TIMEOUT_MS);
   try {
-    await runner.start();
+    const started = runner.start();
+    // Its end fails the start, with what it said last.
+    if (!(await settledWithin(START_TIMEOUT_MS, started))) void runner.kill();
+    await started;
     return runner;
   } catch (error) {
     await runner.kill();
     throw error;
-  } finally {
-    clearTimeout(timer);
   }
 };
 
@@ -196,11 +197,10 @@ class ProcessRunner implements Runner {
   async stop(): Promise<void> {
     this.#asked = true;
     if (this.#exit !== undefined) return;
-    const timer = setTimeout(() => this.#killGroup(), STOP_GRACE_MS);
     // Not awaited: the process's end is the answer, whatever becomes of this one.
     this.#call({ op: 'stop' }).catch(() => {});
+    if (!(await settledWithin(STOP_GRACE_MS, this.exited))) this.#killGroup();
     await this.exited;
-    clearTimeout(timer);
   }
 
   async kill(): Promise<void> {

@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import { Worker as Thread } from 'node:worker_threads';
 import { InferError, messageOf } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
+import { Turns } from '../core/turns.js';
 import { type Frame, FrameReader, writeFrame } from './frames.js';
 import { HandlerOutput } from './handler-output.js';
 import type { ModelHost } from './model-host.js';
@@ -53,11 +54,11 @@ const stopping = new AbortController();
 const hosts = new Map<string, ModelHost>();
 let settings: RunnerSettings = { provider: 'cpu', requireGpu: false, threads: 1 };
 let toldToStop = false;
-let turn: Promise<void> = Promise.resolve();
+const turns = new Turns();
 
 const reader = new FrameReader((frame) => {
   // One at a time and in order: a run blocks the thread anyhow.
-  turn = turn.then(() => answer(frame));
+  void turns.take(() => answer(frame));
 });
 pipe.on('data', (chunk: Buffer) => reader.push(chunk));
 pipe.on('error', leave);

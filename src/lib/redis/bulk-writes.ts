@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { Turns } from '../core/turns.js';
 import { closeClient, connectLike } from './connect.js';
 import { isRedisError } from './errors.js';
 import { checkSize, readSizeLimit, type SizeLimit, SizeRefused, sizeRefusal } from './size-limits.js';
@@ -25,7 +26,7 @@ export class BulkWrites {
   private readAt = Number.NEGATIVE_INFINITY;
   private reading: Promise<SizeLimit & { told: boolean }> | undefined;
   private apart: RedisClient | undefined;
-  private turn: Promise<unknown> = Promise.resolve();
+  private readonly turns = new Turns();
   private closed = false;
 
   constructor(private readonly shared: RedisClient) {}
@@ -59,9 +60,7 @@ export class BulkWrites {
       }
     }
     await this.check(bytes);
-    const done = this.turn.then(() => this.send(bytes, write));
-    this.turn = done.catch(() => undefined);
-    return done;
+    return this.turns.take(() => this.send(bytes, write));
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
-import { settledWithin } from '../core/bounded.js';
+import { bounded, settledWithin } from '../core/bounded.js';
 import { InferError, messageOf } from '../core/errors.js';
 import { parseRedisUrl } from './address.js';
 import { explainRedisError, schemeError } from './errors.js';
@@ -230,7 +230,8 @@ async function firstConnection(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { retry, settings } = session;
-  const deadline = retry.waitForRedis ? Infinity : performance.now() + settings.connectTimeoutMs;
+  const timeoutMs = retry.waitForRedis ? undefined : settings.connectTimeoutMs;
+  const deadline = performance.now() + (timeoutMs ?? Number.POSITIVE_INFINITY);
   const failed = new AbortController();
   const fail = (error: unknown): void => failed.abort(error);
   const onError = (error: unknown): void => {
@@ -239,20 +240,15 @@ async function firstConnection(
   };
   const onEnd = (): void => fail(explain(client, retry.lastError ?? new Error('Connection is closed.')));
   const onAbort = (): void => fail(signal?.reason);
-  const timer = retry.waitForRedis
-    ? undefined
-    : setTimeout(() => fail(explain(client, timeoutReason(client, retry))), settings.connectTimeoutMs);
   const looking = lookAtWire(session, fail);
   client.on('error', onError);
   client.once('end', onEnd);
   signal?.addEventListener('abort', onAbort, { once: true });
-  const aborted = new Promise<never>((_, reject) => {
-    failed.signal.addEventListener('abort', () => reject(failed.signal.reason), { once: true });
-  });
+  const late = (): unknown => explain(client, timeoutReason(client, retry));
   try {
-    await Promise.race([aborted, establish(client, deadline, retry.waitForRedis)]);
+    const limits = { timeoutMs, signal: failed.signal };
+    await bounded(() => establish(client, deadline, retry.waitForRedis), limits, late);
   } finally {
-    clearTimeout(timer);
     looking.abort();
     signal?.removeEventListener('abort', onAbort);
     client.off('error', onError);

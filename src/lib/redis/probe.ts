@@ -1,4 +1,5 @@
-import { connect as openSocket } from 'node:net';
+import { connect as openSocket, type Socket } from 'node:net';
+import { answerWithin } from '../core/bounded.js';
 
 export type ProbeAddress = { path: string } | { host: string; port: number };
 
@@ -23,29 +24,31 @@ const MAX_REPLY_BYTES = 1 << 20;
  * Sends one inline command and reads one simple or bulk reply, without a client library: 0.3 ms on
  * a local socket, where loading and connecting one costs about 60 ms. Never throws.
  */
-export function ask(address: ProbeAddress, command: string, timeoutMs: number): Promise<Answer> {
+export async function ask(address: ProbeAddress, command: string, timeoutMs: number): Promise<Answer> {
+  const socket = openSocket({ ...address });
+  try {
+    return await answerWithin<Answer, Answer>(timeoutMs, heard(socket, command), () => ({ kind: 'silent' }));
+  } finally {
+    socket.destroy();
+  }
+}
+
+function heard(socket: Socket, command: string): Promise<Answer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
   return new Promise((resolve) => {
-    const socket = openSocket({ ...address });
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const finish = (answer: Answer): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(answer);
-    };
-    const timer = setTimeout(() => finish({ kind: 'silent' }), timeoutMs);
     socket.once('connect', () => socket.write(`${command}\r\n`));
-    socket.on('data', (chunk) => {
+    socket.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
       size += chunk.length;
       const answer = size > MAX_REPLY_BYTES ? { kind: 'alien' as const } : readReply(Buffer.concat(chunks));
-      if (answer !== undefined) finish(answer);
+      if (answer !== undefined) resolve(answer);
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {
       const code = error.code ?? 'UNKNOWN';
-      finish(code === 'ECONNRESET' || code === 'EPIPE' ? { kind: 'closed' } : { kind: 'absent', code });
+      resolve(code === 'ECONNRESET' || code === 'EPIPE' ? { kind: 'closed' } : { kind: 'absent', code });
     });
-    socket.on('close', () => finish({ kind: 'closed' }));
+    socket.on('close', () => resolve({ kind: 'closed' }));
   });
 }
 

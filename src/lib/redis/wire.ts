@@ -1,4 +1,5 @@
 import { connect as openTls } from 'node:tls';
+import { answerWithin } from '../core/bounded.js';
 import type { Endpoint } from './address.js';
 import { ask } from './probe.js';
 import type { TlsMaterial } from './tls-files.js';
@@ -29,25 +30,24 @@ export function tlsFailure(
   return shakeHands(node, material, LATE_ALERT_MS);
 }
 
-function shakeHands(
+async function shakeHands(
   { host, port }: Endpoint,
   options: TlsMaterial & { rejectUnauthorized?: boolean },
   lingerMs: number,
 ): Promise<NodeJS.ErrnoException | undefined> {
-  return new Promise((resolve) => {
-    const socket = openTls({ ...options, host, port });
-    const finish = (error?: NodeJS.ErrnoException): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(error);
-    };
-    const late = Object.assign(new Error('no TLS handshake'), { code: 'ERR_TLS_HANDSHAKE_TIMEOUT' });
-    let timer = setTimeout(() => finish(late), LOOK_MS);
-    socket.once('secureConnect', () => {
-      clearTimeout(timer);
-      timer = setTimeout(() => finish(), lingerMs);
-    });
-    socket.once('error', finish);
-    socket.once('close', () => finish(late));
+  const socket = openTls({ ...options, host, port });
+  const late = Object.assign(new Error('no TLS handshake'), { code: 'ERR_TLS_HANDSHAKE_TIMEOUT' });
+  const failed = new Promise<NodeJS.ErrnoException>((resolve) => {
+    socket.once('error', resolve);
+    socket.once('close', () => resolve(late));
   });
+  const secure = new Promise<undefined>((resolve) => {
+    socket.once('secureConnect', () => resolve(undefined));
+  });
+  try {
+    const failure = await answerWithin(LOOK_MS, Promise.race([secure, failed]), () => late);
+    return failure ?? (await answerWithin(lingerMs, failed, () => undefined));
+  } finally {
+    socket.destroy();
+  }
 }

@@ -7,6 +7,7 @@ import { InferError, messageOf } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { type HeldLock, takeLock } from '../core/file-lock.js';
 import { processPlace, stillRuns } from '../core/process-alive.js';
+import { part, Services } from '../core/service.js';
 import { formatDuration } from '../core/units.js';
 import { discoverGpus } from '../model/gpus.js';
 import { type AutoscalerRecord, publishAutoscaler, removeAutoscaler } from '../queue/autoscalers.js';
@@ -59,15 +60,25 @@ export async function runLive(
   const plan = planOf(flags, report);
   const settings = connectionSettings(loaded, true);
   const target = await resolveTarget(settings);
-  const client = await connect(target, 'worker', settings);
   const { prefix, stateDir } = loaded.values;
-  const data = new DataWatch(client, prefix);
-  data.onLoss((loss) => events.onTrouble(lossText(loss)));
   const pool = poolOf(flags.queues, prefix, target);
   const files = new WorkerFiles(stateDir);
-  let lock: HeldLock | undefined;
+  const connection = part(
+    'connection',
+    () => connect(target, 'worker', settings),
+    (client) => closeClient(client),
+  );
+  const lock = part(
+    'lock of the pool',
+    () => (flags.dryRun ? undefined : poolLock(files, pool, flags.queues.join(','))),
+    (held) => held?.release(),
+  );
+  const services = new Services('autoscaler', [connection, lock]);
+  await services.start();
+  const client = connection.value;
+  const data = new DataWatch(client, prefix);
+  data.onLoss((loss) => events.onTrouble(lossText(loss)));
   try {
-    if (!flags.dryRun) lock = await poolLock(files, pool, flags.queues.join(','));
     const gpus = plan.onGpus ? new GpuWatch(discoverGpus, flags.gpus, report, Date.now()) : undefined;
     const fleet = new ProcessFleet({
       files,
@@ -103,7 +114,7 @@ export async function runLive(
     let record: AutoscalerRecord | undefined;
     for (;;) {
       const began = performance.now();
-      if (lock?.stillHeld() === false) throw poolLost(files.poolLock(pool));
+      if (lock.value?.stillHeld() === false) throw poolLost(files.poolLock(pool));
       if (!flags.dryRun) for (const queue of flags.queues) data.note(queue);
       const tick = await autoscaler.tick();
       const first = record === undefined;
@@ -128,8 +139,7 @@ export async function runLive(
     if (!flags.dryRun) await settledWithin(LEAVE_MS, removeAutoscaler(client, prefix, own.id));
     return record;
   } finally {
-    lock?.release();
-    await closeClient(client);
+    await services.stop();
   }
 }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { answerWithin } from '../core/bounded.js';
+import { answerWithin, settledWithin } from '../core/bounded.js';
 import { InferError, messageOf } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { bearerMatches, findRoute, type Reply, type RouteTable, textReply } from './routes.js';
@@ -106,9 +106,8 @@ async function close(server: Server): Promise<void> {
   const closed = once(server, 'close');
   server.close();
   server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
+  if (!(await settledWithin(CLOSE_MS, closed))) server.closeAllConnections();
   await closed;
-  clearTimeout(timer);
 }
 
 function urlHost(host: string): string {

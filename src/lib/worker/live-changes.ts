@@ -1,5 +1,6 @@
 import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
+import { Turns } from '../core/turns.js';
 import type { LoadedModel } from '../model/runner.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { BatchSizes } from './batch-sizes.js';
@@ -19,7 +20,7 @@ export interface ChangeableParts {
 
 /** Changes to a working worker, one at a time, without losing or repeating a job. */
 export class LiveChanges {
-  private turn: Promise<unknown> = Promise.resolve();
+  private readonly turns = new Turns();
 
   constructor(private readonly parts: ChangeableParts) {}
 
@@ -29,7 +30,7 @@ export class LiveChanges {
    * @throws InferError why a runner does not start; those started before it stay.
    */
   setConcurrency(wanted: number): Promise<number> {
-    return this.oneByOne(async () => {
+    return this.turns.take(async () => {
       const { pool, dispatcher } = this.parts;
       while (pool.slots.length < wanted) {
         dispatcher.serve(await pool.grow());
@@ -64,7 +65,7 @@ export class LiveChanges {
    * @throws InferError why it does not load; what was served before is served on.
    */
   load(model: string, version: number | undefined): Promise<LoadedModel> {
-    return this.oneByOne(async () => {
+    return this.turns.take(async () => {
       const { pool, models, sizes } = this.parts;
       const served = await pool.load(model, version);
       sizes.add(served.session, served.loaded.signature);
@@ -79,7 +80,7 @@ export class LiveChanges {
    * @throws InferError MODEL_UNKNOWN when it is not served, LAST_MODEL for the last one without `force`.
    */
   unload(model: string, force: boolean): Promise<void> {
-    return this.oneByOne(async () => this.unloadNow(model, force));
+    return this.turns.take(async () => this.unloadNow(model, force));
   }
 
   private unloadNow(model: string, force: boolean): void {
@@ -108,11 +109,5 @@ export class LiveChanges {
         exitCode: ExitCode.Usage,
       });
     }
-  }
-
-  private oneByOne<T>(change: () => Promise<T>): Promise<T> {
-    const done = this.turn.then(change);
-    this.turn = done.catch(() => undefined);
-    return done;
   }
 }

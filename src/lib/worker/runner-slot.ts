@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { InferError, messageOf } from '../core/errors.js';
+import { Turns } from '../core/turns.js';
 import { isModelFault } from '../model/model-faults.js';
 import type {
   LoadedModel,
@@ -63,10 +64,8 @@ export class RunnerSlot {
   readonly refused: RefusedModels;
   /** Called when it may hold other models than before. */
   onModels: (() => void) | undefined;
-  /** The last run or load: they go one by one. */
-  private turn: Promise<unknown> = Promise.resolve();
-  /** Of these, how many are under way or wait for their turn. */
-  private turns = 0;
+  /** Runs and loads: a load would count as a run's time, and its process might be killed for it. */
+  private readonly turns = new Turns();
   /** Milliseconds of the last run, however it ended; 0 where it did not begin. Waiting for a runner is not counted. */
   lastRunMs = 0;
 
@@ -156,7 +155,7 @@ export class RunnerSlot {
 
   /** Loads one more model between two runs; what is loaded stays whatever comes of it. */
   load(spec: SessionSpec): Promise<LoadedModel> {
-    return this.alone(async () => {
+    return this.turns.take(async () => {
       const runner = this.runner ?? (await this.revive());
       const loaded = await loadInto(runner, spec);
       if (this.runner !== runner) throw new InferError('RUNNER_DIED', 'the runner died while it loaded');
@@ -167,7 +166,7 @@ export class RunnerSlot {
 
   /** Runs no more of a session that it holds: its weights in memory are not what was loaded. */
   withdraw(session: string, why: InferError): Promise<void> {
-    return this.alone(async () => {
+    return this.turns.take(async () => {
       this.refused.set(session, why);
       const held = this.models.delete(session);
       this.onModels?.();
@@ -178,7 +177,7 @@ export class RunnerSlot {
 
   /** Gives a model up between two runs. */
   unload(session: string): Promise<void> {
-    return this.alone(async () => {
+    return this.turns.take(async () => {
       this.refused.delete(session);
       this.health.forget(session);
       if (!this.models.delete(session)) return;
@@ -193,24 +192,14 @@ export class RunnerSlot {
       this.replace(this.runner, new InferError('RUNNER_BROKEN', 'jobs failed in it one after another'));
   }
 
-  /** A load would count as a run's time, and its process might be killed for it. */
-  private alone<T>(work: () => Promise<T>): Promise<T> {
-    this.turns += 1;
-    const done = this.turn.then(work).finally(() => {
-      this.turns -= 1;
-    });
-    this.turn = done.catch(() => undefined);
-    return done;
-  }
-
   /** Whether a run would begin at once. */
   get isFree(): boolean {
-    return this.runner !== undefined && this.turns === 0;
+    return this.runner !== undefined && this.turns.isFree;
   }
 
   /** Resolves when a run could begin: the runner is there, and nothing else is under way in it. */
   async free(): Promise<void> {
-    await this.alone(async () => this.runner ?? (await this.revive()));
+    await this.turns.take(async () => this.runner ?? (await this.revive()));
   }
 
   get pid(): number | undefined {
@@ -223,7 +212,7 @@ export class RunnerSlot {
    * @throws InferError TIME_LIMIT, RUN_ABORTED, DEVICE_ERROR, MODEL_REPLACED, or what the runner says.
    */
   run(request: RunRequest, limitMs?: number): Promise<RunReply> {
-    return this.alone(() => this.runAlone(request, limitMs));
+    return this.turns.take(() => this.runAlone(request, limitMs));
   }
 
   private async runAlone(request: RunRequest, limitMs?: number): Promise<RunReply> {

@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { freemem, totalmem } from 'node:os';
 import { dirname } from 'node:path';
+import { runProgram } from '../../core/program.js';
 import { formatBytes } from '../../core/units.js';
 import { type Check, type Finding, fail, ok, skip, warn } from '../check.js';
-import { runCommand } from '../command.js';
 
 const LEAST_NODE: readonly [number, number] = [20, 19];
 
@@ -88,7 +88,7 @@ export const systemFiles: Check = {
   title: 'open files',
   run: async ({ machine }) => {
     if (process.platform === 'win32') return skip('no such limit on this system');
-    const end = await runCommand('/bin/sh', ['-c', 'ulimit -n'], { timeoutMs: 2000, env: machine.env });
+    const end = await runProgram('/bin/sh', ['-c', 'ulimit -n'], { timeoutMs: 2000, env: machine.env });
     return end.kind === 'ended' ? judgeFiles(end.stdout.trim()) : skip('the shell does not tell the limit');
   },
 };
