@@ -1,6 +1,6 @@
+import type { ProgramOptions } from '../core/program.js';
 import type { Gpu } from '../model/gpu-parse.js';
 import { discoverGpus } from '../model/gpus.js';
-import type { CommandOptions } from './command.js';
 
 /** What nvidia-smi says of this machine. */
 export type NvidiaAnswer =
@@ -14,7 +14,7 @@ export type NvidiaAnswer =
   | { kind: 'broken'; reason: string };
 
 /** Asks nvidia-smi for the GPUs as a worker does, and for the driver's version. */
-export async function askNvidia(options: CommandOptions): Promise<NvidiaAnswer> {
+export async function askNvidia(options: ProgramOptions): Promise<NvidiaAnswer> {
   const { state, gpus, reason = '' } = await discoverGpus({ ...options, withDriver: true });
   if (state === 'absent') return { kind: 'absent' };
   if (state === 'hung') return { kind: 'silent' };
