@@ -2,9 +2,9 @@ import type { LoadedSettings } from '../config/load.js';
 import { bounded } from '../core/bounded.js';
 import { ClientTarget } from './client-target.js';
 import { rowPool } from './input-rows.js';
+import { openSetup } from './open-setup.js';
 import type { BenchJson } from './reports.js';
 import { type Plan, runScenarios } from './scenarios.js';
-import { openSetup } from './open-setup.js';
 
 /** Opens a set-up, loads it as planned and leaves nothing of it behind, however it ends. */
 export async function runBench(

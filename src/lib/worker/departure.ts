@@ -1,9 +1,9 @@
 import { settledWithin } from '../core/bounded.js';
 import type { Logger } from '../telemetry/logger.js';
+import type { WorkerConfig } from './host-config.js';
 import type { Outage } from './outage.js';
 import type { RunnerPool } from './runner-pool.js';
 import type { Worker } from './worker.js';
-import type { WorkerConfig } from './host-config.js';
 
 /** While draining, Redis is looked for this often. */
 const LOOK_MS = 500;

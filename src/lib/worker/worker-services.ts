@@ -13,6 +13,7 @@ import { ControlLoop } from './control.js';
 import { Departure } from './departure.js';
 import { GpuHold } from './gpu-hold.js';
 import { logHandlerLine } from './handler-log.js';
+import type { WorkerConfig, WorkerRedis } from './host-config.js';
 import { logWarnings, ModelWatch } from './model-watch.js';
 import { Outage } from './outage.js';
 import { Publication } from './publication.js';
@@ -23,7 +24,6 @@ import { RunnerScaler } from './runner-scaler.js';
 import { RunnerSlot } from './runner-slot.js';
 import { sayStarting } from './starting-beats.js';
 import { Worker } from './worker.js';
-import type { WorkerConfig, WorkerRedis } from './host-config.js';
 
 /** A worker's services, and those of them that its owner speaks to. */
 export interface WorkerServices {
