@@ -14,3 +14,6 @@ export interface ProbeTarget {
   outputs: TensorMeta[];
   run(feeds: Record<string, HostTensor>, quiet?: boolean): Promise<Record<string, HostTensor>>;
 }
+
+/** Row shapes by input; null = open. */
+export type PinnedShapes = ReadonlyMap<string, readonly (number | null)[]>;

@@ -6,12 +6,12 @@ import { type HostTensor, zeros } from './layout.js';
 import type { ModelManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
 import { pinnedShape } from './pinned-shape.js';
-import type { ProbeTarget, TensorMeta } from './probe-target.js';
+import type { PinnedShapes, ProbeTarget, TensorMeta } from './probe-target.js';
 import { type Reading, rankReadings } from './rank-readings.js';
 import type { OutputAxes, Outputs } from './row-proof.js';
 import type { TensorSignature } from './signature.js';
 import { type DataType, elementCount } from './tensor.js';
-import { type PinnedShapes, runTrial, type TrialResult } from './trial.js';
+import { runTrial, type TrialResult } from './trial.js';
 import { feedRows, type Row } from './trial-rows.js';
 import { trialShapes } from './trial-shapes.js';
 

@@ -5,7 +5,7 @@ import { differenceOf, isBeyond } from './compare-rows.js';
 import type { DefaultValue } from './default-value.js';
 import { defaultElements } from './defaults.js';
 import type { HostTensor } from './layout.js';
-import type { ProbeTarget } from './probe-target.js';
+import type { PinnedShapes, ProbeTarget } from './probe-target.js';
 import { type OutputAxes, type Outputs, type Proof, proveRow } from './row-proof.js';
 import {
   alike,
@@ -19,9 +19,6 @@ import {
   seeded,
 } from './trial-rows.js';
 import { otherLengths, type RowShapes, trialShapes } from './trial-shapes.js';
-
-/** Row shapes by input; null = open. */
-export type PinnedShapes = ReadonlyMap<string, readonly (number | null)[]>;
 
 export interface TrialTask {
   target: ProbeTarget;
