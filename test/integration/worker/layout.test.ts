@@ -3,7 +3,7 @@ import { LAYOUTS, markOf, newestOf } from '../../../src/lib/queue/layout.js';
 import type { Logger } from '../../../src/lib/telemetry/logger.js';
 import { LayoutWatch } from '../../../src/lib/worker/layout-watch.js';
 import { useRedis } from '../../support/redis.js';
-import { PREFIX, type QueueKit } from '../queue/queue-kit.js';
+import type { QueueKit } from '../queue/queue-kit.js';
 import { WorkerKit } from './worker-kit.js';
 
 const NEXT = { number: newestOf(LAYOUTS).number + 1, since: '9.8.0' };
@@ -38,7 +38,7 @@ it('leaves jobs of a newer layout to a worker that reads it, and names the relea
   ]);
 
   const { log, said } = errors();
-  const watch = new LayoutWatch(queue.client, PREFIX, [queue.queue], log);
+  const watch = new LayoutWatch([await queue.consumer()], log);
   await watch.look();
   await watch.look();
   expect(said).toEqual([
