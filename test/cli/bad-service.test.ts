@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type RunOptions, useInfer } from '../support/cli.js';
+import { type AskOptions, type RunOptions, useInfer } from '../support/cli.js';
 import { ONE_DIGIT } from '../support/digits.js';
 import { expectFailure } from '../support/failure.js';
 import { doubler, writeModel } from '../support/onnx-builder.js';
@@ -98,7 +98,7 @@ describe('models and devices', () => {
   it('infer models lists the good one, says what is wrong with the other, exits 3', async () => {
     const [text, json] = await Promise.all([
       infer.run(['models', '--models', models]),
-      infer.run(['models', '--models', models, '--json']),
+      infer.ask(['models', '--models', models, '--json']),
     ]);
     expect([text.exitCode, json.exitCode]).toEqual([3, 3]);
     expect(text.stdout).toContain('doubler');
@@ -185,7 +185,7 @@ describe('what was typed', () => {
 
 describe('the password of the URL is in no output, whatever fails', () => {
   const odd = 'p%40ss-w%2Frd';
-  it.each<[string, string[], () => RunOptions]>([
+  it.each<[string, string[], () => AskOptions]>([
     ['nothing listens', submit, () => ({ redis: `redis://user:${PASSWORD}@127.0.0.1:${closed}` })],
     ['wrong password', ['inspect'], () => ({ redis: redis.url.replace(PASSWORD, `${PASSWORD}x`) })],
     ['escaped characters', ['inspect'], () => ({ redis: redis.url.replace(PASSWORD, odd) })],
@@ -200,7 +200,10 @@ describe('the password of the URL is in no output, whatever fails', () => {
     const options = make();
     const runs = await Promise.all([
       infer.run(args, options),
-      infer.run([...args, '--json'], { ...options, env: { INFER_DEBUG: '1' } }),
+      (args[0] === 'worker' ? infer.run : infer.ask)([...args, '--json'], {
+        ...options,
+        env: { INFER_DEBUG: '1' },
+      }),
     ]);
     for (const run of runs) {
       expect(run.exitCode).not.toBe(0);
@@ -214,7 +217,7 @@ describe('the password of the URL is in no output, whatever fails', () => {
     const worker = await infer.worker(['-Q', 'none', '--model', 'digits']);
     expect(worker.stderr).toMatch(new RegExp(`redis\\s+redis://127\\.0\\.0\\.1:${redis.port}\n`));
     const run = await infer.run(['inspect']);
-    const json = await infer.run(['inspect', '--json']);
+    const json = await infer.ask(['inspect', '--json']);
     expect(worker.stderr + run.stdout + run.stderr + json.stdout).not.toContain(PASSWORD);
     expect(await worker.stop()).toBe(0);
   });

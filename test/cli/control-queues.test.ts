@@ -9,10 +9,10 @@ import { useRedis } from '../support/redis.js';
 const redis = useRedis({ port: true });
 const infer = useInfer(redis);
 
-const control = (...args: string[]) => infer.run(['control', ...args]);
+const control = (...args: string[]) => infer.ask(['control', ...args]);
 const submit = async (queue: string, ...more: string[]): Promise<string> =>
-  (await infer.run(['submit', ONE_DIGIT, '--quiet', '-Q', queue, ...more])).stdout.trim();
-const stateOf = async (id: string) => (await infer.run(['result', id, '--json'])).json().state;
+  (await infer.ask(['submit', ONE_DIGIT, '--quiet', '-Q', queue, ...more])).stdout.trim();
+const stateOf = async (id: string) => (await infer.ask(['result', id, '--json'])).json().state;
 const audit = async (): Promise<AuditEntry[]> => readAudit(await redis.client(), 'infer', 100);
 
 /** All there is; heartbeats go on. */
@@ -20,31 +20,31 @@ const dump = async () => contents(await redis.client(), /:workers?\b/);
 
 async function group(queue: string, rows: number): Promise<string> {
   const file = infer.file(`${queue}.ndjson`, digitLines(rows));
-  const run = await infer.run(['submit', file, '-Q', queue, '--json']);
+  const run = await infer.ask(['submit', file, '-Q', queue, '--json']);
   return run.json<{ group: string }>().group;
 }
 
 describe('pause and resume', () => {
   it('say how many jobs wait; twice is fine; what is paused does not start', async () => {
     const id = await submit('resting');
-    const first = await control('pause', 'resting');
+    const first = await infer.run(['control', 'pause', 'resting']);
     expect(first).toMatchObject({ exitCode: 0, stdout: 'resting paused: 1 job waits\n' });
     expect((await control('pause', 'resting')).stdout).toBe('resting is paused already: 1 job waits\n');
     const worker = await infer.worker(['-Q', 'resting,other', '--model', 'digits']);
     // A worker that takes another queue's job has been past this one.
-    await infer.run(['submit', ONE_DIGIT, '-Q', 'other', '--wait']);
+    await infer.ask(['submit', ONE_DIGIT, '-Q', 'other', '--wait']);
     expect(await stateOf(id)).toBe('waiting');
     expect((await control('resume', 'resting', '--json')).json()).toMatchObject({
       changed: true,
       waiting: 1,
     });
-    expect((await infer.run(['result', id, '--wait', '--json'])).json().state).toBe('completed');
+    expect((await infer.ask(['result', id, '--wait', '--json'])).json().state).toBe('completed');
     expect((await control('resume', 'resting')).stdout).toBe('resting is not paused already: 0 jobs wait\n');
     expect(await worker.stop()).toBe(0);
   });
 
   it('an unknown queue: what was meant, and an entry of the failure', async () => {
-    const run = await control('pause', 'restign', '--as', 'ada');
+    const run = await infer.run(['control', 'pause', 'restign', '--as', 'ada']);
     expect(run.exitCode).toBe(66);
     expect(run.stderr).toMatch(/no queue is called 'restign'\nTry: did you mean resting\?/);
     const [entry] = await audit();
@@ -57,7 +57,7 @@ describe('purge', () => {
   it('in a pipe it needs consent, and says how', async () => {
     await submit('full');
     const before = await dump();
-    const run = await control('purge', 'full');
+    const run = await infer.run(['control', 'purge', 'full']);
     expect(run.exitCode).toBe(2);
     expect(run.stderr).toMatch(
       /cancels 1 waiting job of full for good, and it was not confirmed: nothing was done/,
@@ -128,7 +128,7 @@ describe('move', () => {
       Array(3).fill('moved'),
     );
     const worker = await infer.worker(['-Q', 'quicklane', '--model', 'digits']);
-    const result = await infer.run(['result', id, '--wait']);
+    const result = await infer.ask(['result', id, '--wait']);
     expect(result.exitCode).toBe(0);
     expect(result.rows()).toHaveLength(600);
     expect(await worker.stop()).toBe(0);
@@ -217,7 +217,7 @@ describe('the audit log', () => {
       ok: true,
     });
     expect(Math.abs(Date.now() - (entry?.at ?? 0))).toBeLessThan(60_000);
-    await infer.run(['control', 'pause', 'logged'], { env: { INFER_OPERATOR: 'ops' } });
+    await infer.ask(['control', 'pause', 'logged'], { env: { INFER_OPERATOR: 'ops' } });
     expect((await audit())[0]).toMatchObject({ who: 'ops', action: 'pause' });
     await control('resume', 'logged');
     expect((await audit())[0]?.who).not.toMatch(/^(ops|grace)?$/);

@@ -49,7 +49,7 @@ let client: RedisClient;
 beforeAll(async () => {
   client = await redis.client();
   for (const id of ['bad', 'good', 'waits'])
-    await infer.run(['submit', ONE_DIGIT, '-Q', 'q', '--id', id, '-q']);
+    await infer.ask(['submit', ONE_DIGIT, '-Q', 'q', '--id', id, '-q']);
   const [base, tag] = [bullBase(PREFIX, 'q'), queueTag(PREFIX, 'q')];
   const failure = { code: 'HANDLER_FAILED', message: HOSTILE, hint: HOSTILE };
   const meta = { worker: HOSTILE, device: HOSTILE, queueMs: 1, runMs: 1, totalMs: 2, attempts: 1 };
@@ -197,6 +197,9 @@ const CALLS: readonly string[][] = [
   ['inspect', `--${HOSTILE}`],
 ];
 
+/** In a process of its own where it would be a process that goes on. */
+const once = ([command]: readonly string[]) => (command === 'worker' ? infer.run : infer.ask);
+
 const named = (words: readonly string[]) =>
   words.map((word) => (word === HOSTILE ? 'HOSTILE' : word)).join(' ');
 
@@ -225,7 +228,7 @@ describe('text from outside', () => {
   it.each(CALLS.map((words) => [named(words), words] as const))(
     'is safe in a pipe: %s',
     async (call, words) => {
-      const run = await infer.run(words, { env: { NO_COLOR: '1' } });
+      const run = await once(words)(words, { env: { NO_COLOR: '1' } });
       expectSafe(run.stdout + run.stderr, call);
     },
   );
@@ -238,7 +241,7 @@ describe('text from outside', () => {
     ['result bad'],
     ['inspect job bad'],
   ])('keeps its exact value in JSON, and the JSON is safe on a terminal: %s', async (call) => {
-    const run = await infer.run([...call.split(' '), '--json']);
+    const run = await infer.ask([...call.split(' '), '--json']);
     expectSafe(run.stdout, call);
     const texts: string[] = [];
     JSON.parse(run.stdout, (_, value: unknown) => {

@@ -2,14 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { execa, type ResultPromise } from 'execa';
 import { afterAll, beforeAll } from 'vitest';
+import { WarmProcesses } from './warm.js';
 import { startWorker, type TestWorker, type WorkerOptions } from './worker.js';
 
 /** The repository: where `bin/run.js`, `examples` and `models` are. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BINARY = path.join(ROOT, 'bin/run.js');
+const ENTRY = pathToFileURL(path.join(ROOT, 'dist/cli/run.js'));
 /** Only ends a command that hangs. */
 const TIMEOUT_MS = 90_000;
 
@@ -23,6 +25,9 @@ export interface RunOptions {
   /** A command that runs the program, such as `nohup`. */
   through?: readonly string[];
 }
+
+/** What needs no process of its own. */
+export type AskOptions = Pick<RunOptions, 'redis' | 'cwd' | 'env'> & { stdin?: string | Uint8Array };
 
 /** Runs the program with this redirection of its streams, such as `>/dev/full`. */
 export function redirected(streams: string): string[] {
@@ -47,6 +52,12 @@ export interface Sandbox {
   readonly dir: string;
   /** Runs `infer` to its end. */
   run(args: readonly string[], options?: RunOptions): Promise<Outcome>;
+  /**
+   * The same in a process that is there already and has loaded it, for a small part of the time: for
+   * what sets up or looks, and for cases beside one that has a process of its own. Not for commands that
+   * take signals, start processes, or wait.
+   */
+  ask(args: readonly string[], options?: AskOptions): Promise<Outcome>;
   /** Starts `infer`; it is ended at the latest with the file. */
   start(args: readonly string[], options?: RunOptions): Started;
   /** Runs a module's source that may import `infer-queue`, as a program of its own. */
@@ -64,6 +75,8 @@ export interface Sandbox {
 export function useInfer(redis?: { readonly url: string }): Sandbox {
   const mark = `infer-test-${randomUUID()}`;
   const started = new Set<Started>();
+  /** By what Node is started with. */
+  const warm = new Map<string | undefined, WarmProcesses>();
   const workers = new Set<TestWorker>();
   let dir = '';
 
@@ -75,26 +88,30 @@ export function useInfer(redis?: { readonly url: string }): Sandbox {
     const unended = [...started].filter((child) => child.exitCode === null && child.signalCode === null);
     for (const child of unended) child.kill('SIGKILL');
     await Promise.all(unended);
+    await Promise.all([...warm.values()].map((processes) => processes.end()));
     const left = marked(mark);
     for (const pid of left) process.kill(pid, 'SIGKILL');
     rmSync(dir, { recursive: true, force: true });
     if (left.length > 0) throw new Error(`${left.length} processes of this file were left running`);
   });
 
-  const launch = (words: readonly string[], options: RunOptions): Started => {
+  const environment = (options: RunOptions | AskOptions): Record<string, string> => {
     const url = options.redis === undefined ? redis?.url : options.redis;
+    return {
+      PATH: process.env.PATH ?? '',
+      HOME: dir,
+      LANG: 'C.UTF-8',
+      INFER_STATE_DIR: path.join(dir, 'state'),
+      TEST_MARK: mark,
+      ...(url === undefined || url === null ? {} : { INFER_REDIS_URL: url }),
+      ...options.env,
+    };
+  };
+  const launch = (words: readonly string[], options: RunOptions): Started => {
     const [program = '', ...more] = [...(options.through ?? []), process.execPath, ...words];
     const child = execa(program, more, {
       cwd: options.cwd ?? ROOT,
-      env: {
-        PATH: process.env.PATH ?? '',
-        HOME: dir,
-        LANG: 'C.UTF-8',
-        INFER_STATE_DIR: path.join(dir, 'state'),
-        TEST_MARK: mark,
-        ...(url === undefined || url === null ? {} : { INFER_REDIS_URL: url }),
-        ...options.env,
-      },
+      env: environment(options),
       extendEnv: false,
       reject: false,
       all: true,
@@ -118,6 +135,17 @@ export function useInfer(redis?: { readonly url: string }): Sandbox {
       const timer = setTimeout(() => child.kill('SIGKILL'), TIMEOUT_MS);
       const { exitCode, stdout, stderr } = await child.finally(() => clearTimeout(timer));
       return outcome(args, exitCode, String(stdout), String(stderr));
+    },
+    ask: async (args, options = {}) => {
+      const env = environment(options);
+      let processes = warm.get(env.NODE_OPTIONS);
+      if (processes === undefined) {
+        processes = new WarmProcesses(BINARY, ENTRY, env);
+        warm.set(env.NODE_OPTIONS, processes);
+      }
+      const request = { args, env, cwd: options.cwd ?? ROOT, stdin: options.stdin };
+      const { exitCode, stdout, stderr } = await processes.run(request);
+      return outcome(args, exitCode, stdout, stderr);
     },
     script: (source, options = {}) => launch(['--input-type=module', '-e', source], options),
     worker: async (args = [], options = {}) => {

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { RunOptions, Sandbox } from './cli.js';
+import type { Outcome, RunOptions, Sandbox } from './cli.js';
 
 export interface ExpectedFailure {
   exitCode: number;
@@ -25,7 +25,7 @@ export async function expectFailure(
   expected: ExpectedFailure,
   options: RunOptions = {},
 ): Promise<void> {
-  const [text, json] = await Promise.all([infer.run(args, options), infer.run([...args, '--json'], options)]);
+  const [text, json] = await Promise.all([infer.run(args, options), inJson(infer, args, options)]);
   const { ok, error } = json.json<FailureJson>();
   expect(text.stderr).toMatch(matching(expected.message));
   expect(text.stderr).toMatch(matching(expected.fix));
@@ -38,6 +38,17 @@ export async function expectFailure(
     hint: expect.stringMatching(matching(expected.fix)),
     exitCode: expected.exitCode,
   });
+}
+
+/** Beside the process that shows the text this needs none of its own, unless it is about the process. */
+function inJson(infer: Sandbox, args: readonly string[], options: RunOptions): Promise<Outcome> {
+  const { through, stdin, ...plain } = options;
+  const words = [...args, '--json'];
+  if (args[0] === 'worker' || through !== undefined) return infer.run(words, options);
+  if (stdin === undefined) return infer.ask(words, plain);
+  return typeof stdin === 'object' && 'open' in stdin
+    ? infer.run(words, options)
+    : infer.ask(words, { ...plain, stdin });
 }
 
 function matching(text: string | RegExp): RegExp {

@@ -30,7 +30,7 @@ export interface WorkerRow {
 }
 
 export async function inspect(infer: Sandbox): Promise<Overview> {
-  return (await infer.run(['inspect', '--json'])).json<Overview>();
+  return (await infer.ask(['inspect', '--json'])).json<Overview>();
 }
 
 /** One queue's numbers; zeros when nothing was ever sent to it. */

@@ -24,13 +24,13 @@ beforeAll(async () => {
 
 /** A waiting job of nobody in particular. */
 async function waiting(): Promise<string> {
-  const run = await infer.run(['submit', ONE_DIGIT, '-Q', QUEUE, '--quiet'], { env: env('producer') });
+  const run = await infer.ask(['submit', ONE_DIGIT, '-Q', QUEUE, '--quiet'], { env: env('producer') });
   expect(run.stderr).not.toContain('Error');
   return run.stdout.trim();
 }
 
 async function paused(words: readonly string[]): Promise<readonly string[]> {
-  const run = await infer.run(['control', 'pause', QUEUE], { env: env('admin') });
+  const run = await infer.ask(['control', 'pause', QUEUE], { env: env('admin') });
   expect(run.exitCode, run.stderr).toBe(0);
   return words;
 }
@@ -68,7 +68,7 @@ describe.each(ACL_ROLES.filter((role) => role !== 'worker'))(
     it.each(WORK)('%s', async (_, words, allowed) => {
       const typed = typeof words === 'function' ? await words() : words;
       await denials(redis);
-      const run = await infer.run(typed, { env: env(role) });
+      const run = await infer.ask(typed, { env: env(role) });
       const refused = await denials(redis);
       if (allowed.includes(role)) {
         expect(run.stderr).not.toMatch(/^Error/m);
@@ -137,7 +137,7 @@ describe('a producer that speaks to Redis itself', () => {
       const run = await infer.run(['submit', ONE_DIGIT, '-Q', QUEUE, '--id', own], { env: env('producer') });
       expect([own, run.exitCode, run.stdout]).toEqual([own, 0, `${own}\n`]);
     }
-    const run = await infer.run(['submit', ONE_DIGIT, '-Q', QUEUE, '--id', 'mine'], { env: env('producer') });
+    const run = await infer.ask(['submit', ONE_DIGIT, '-Q', QUEUE, '--id', 'mine'], { env: env('producer') });
     expect([run.exitCode, run.stderr]).toEqual([77, expect.stringMatching(/may not/)]);
     expect(await (await redis.client()).zscore(`${BASE}prioritized`, 'mine')).toBeNull();
     await denials(redis);
