@@ -32,7 +32,7 @@ export const answerFlag = durationFlag({
 });
 
 interface ControlFlags {
-  'dry-run': boolean;
+  'dry-run'?: boolean;
   yes?: boolean;
   confirm?: string | undefined;
 }
@@ -43,7 +43,8 @@ export abstract class ControlCommand<T extends typeof Command> extends OperatorC
     operation: Operation<Plan, Outcome, Preview>,
     view: OperationView<Plan, Outcome, Preview>,
   ): Promise<Record<string, unknown>> {
-    const dryRun = (this.flags as unknown as ControlFlags)['dry-run'];
+    // Undefined where it was not typed, and the JSON says false.
+    const dryRun = (this.flags as unknown as ControlFlags)['dry-run'] === true;
     const patience = { patienceMs: (this.flags as { timeout?: number }).timeout };
     const steer = dryRun ? this.foresee : this.steer;
     const shown = await this.withHands((hands) => steer.call(this, operation, view, hands), patience);
