@@ -1,8 +1,8 @@
 import { toJobData } from '../job-data.js';
-import type { SettleFields } from '../lua/pack.js';
+import type { PackedField, SettleFields } from '../lua/pack.js';
 import { CHUNK_EXTRA_TTL } from '../lua/prelude.js';
 import type { Settlement, TakenJob } from '../types.js';
-import { MIN_RECORD_TTL } from '../wire.js';
+import { MIN_RECORD_TTL, type SettleField } from '../wire.js';
 import { encodeNotice } from './notice.js';
 
 /** Seconds the record of an ended job is kept: as long as its result, a chunk's until its group is over. */
@@ -38,11 +38,33 @@ function groupRef(group: TakenJob['spec']['group']): string {
   return group.home === undefined ? group.id : `${group.id}@${group.home}`;
 }
 
-/** What a settle says of a hold beside its job, token and kind where there is nothing to say. */
-const NOTHING = {
-  ...{ reason: '', meta: '', failure: '', result: '', notice: '', ttl: 0, keep: 0 },
-  ...{ reply: '', group: '', rows: 0, data: '', delay: 0 },
-} satisfies Omit<SettleFields, 'id' | 'token' | 'kind'>;
+/**
+ * What a settle says of a hold where there is nothing more to say. One literal and no spread of another, which costs 10 us
+ * a job where keys come twice.
+ */
+function bareFields(
+  { spec, token }: TakenJob,
+  kind: string,
+  reason: string,
+): Record<SettleField, PackedField> {
+  return {
+    id: spec.id,
+    token,
+    kind,
+    reason,
+    meta: '',
+    failure: '',
+    result: '',
+    notice: '',
+    ttl: 0,
+    keep: 0,
+    reply: '',
+    group: '',
+    rows: 0,
+    data: '',
+    delay: 0,
+  };
+}
 
 /**
  * What the script that ends a hold is told of it.
@@ -56,42 +78,35 @@ export function settleFields(
   const { job, kind } = settlement;
   const { spec } = job;
   const failure = 'failure' in settlement ? settlement.failure : undefined;
-  const reason = failure === undefined ? '1' : failure.message;
-  const failureJson = failure === undefined ? '' : JSON.stringify(failure);
-  const hold = { ...NOTHING, id: spec.id, token: job.token };
+  const fields = bareFields(job, kind, failure === undefined ? '1' : failure.message);
+  if (failure !== undefined) fields.failure = JSON.stringify(failure);
   if (kind === 'release' || kind === 'retry') {
-    const delay = Math.round(settlement.delayMs ?? 0);
-    return { ...hold, kind, reason, failure: failureJson, delay };
+    fields.delay = Math.round(settlement.delayMs ?? 0);
+    return fields;
   }
-  if (job.unrunnable?.kind === 'damaged') return { ...hold, kind: 'damaged', reason: job.unrunnable.what };
+  if (job.unrunnable?.kind === 'damaged') return bareFields(job, 'damaged', job.unrunnable.what);
   const result = spec.resultTtl > 0 ? resultOf(settlement) : NO_BYTES;
-  // Who asked later than at submit is told the bare end, and reads the rest.
-  const notice =
-    spec.reply === undefined
-      ? ''
-      : encodeNotice({
-          id: spec.id,
-          state: kind,
-          model: spec.model,
-          rows: spec.rows,
-          meta: settlement.meta,
-          ...(failure === undefined ? {} : { failure }),
-          size: result.byteLength,
-        });
-  return {
-    ...hold,
-    kind,
-    reason,
-    meta: JSON.stringify(settlement.meta),
-    failure: failureJson,
-    result: apart ? '' : result,
-    notice,
-    ttl: storedTtl(spec),
-    keep: kind === 'failed' ? failedTtl : recordTtl(spec),
-    reply: spec.reply ?? '',
-    group: groupRef(spec.group),
-    rows: kind === 'completed' ? spec.rows : kind === 'failed' ? (settlement.rowsDone ?? 0) : 0,
-    // A failed job keeps its input for `retry`; any other drops the copy that rode in its data.
-    data: kind === 'failed' ? '' : JSON.stringify(toJobData(spec, undefined)),
-  };
+  fields.meta = JSON.stringify(settlement.meta);
+  if (!apart) fields.result = result;
+  if (spec.reply !== undefined) {
+    fields.reply = spec.reply;
+    // Who asked later than at submit is told the bare end, and reads the rest.
+    fields.notice = encodeNotice({
+      id: spec.id,
+      state: kind,
+      model: spec.model,
+      rows: spec.rows,
+      meta: settlement.meta,
+      ...(failure === undefined ? {} : { failure }),
+      size: result.byteLength,
+    });
+  }
+  fields.ttl = storedTtl(spec);
+  fields.keep = kind === 'failed' ? failedTtl : recordTtl(spec);
+  fields.group = groupRef(spec.group);
+  if (kind === 'completed') fields.rows = spec.rows;
+  if (kind === 'failed') fields.rows = settlement.rowsDone ?? 0;
+  // A failed job keeps its input for `retry`; any other drops the copy that rode in its data.
+  if (kind !== 'failed') fields.data = JSON.stringify(toJobData(spec, undefined));
+  return fields;
 }

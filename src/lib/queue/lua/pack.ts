@@ -1,8 +1,8 @@
 import { SETTLE_FIELDS, type SettleField } from '../wire.js';
 
-type Field = string | number | Uint8Array;
+export type PackedField = string | number | Uint8Array;
 
-export type SettleFields = Readonly<Record<SettleField, Field>>;
+export type SettleFields = Readonly<Record<SettleField, PackedField>>;
 
 /**
  * What a settle says of one job as one script argument: the byte lengths of its fields (uint32, little endian) and then
@@ -13,7 +13,7 @@ export function packSettle(fields: SettleFields): Buffer {
   return pack(SETTLE_FIELDS.map((name) => fields[name]));
 }
 
-function pack(fields: readonly Field[]): Buffer {
+function pack(fields: readonly PackedField[]): Buffer {
   const texts = fields.map((field) => (typeof field === 'number' ? String(field) : field));
   const sizes = texts.map((text) => (typeof text === 'string' ? Buffer.byteLength(text) : text.byteLength));
   const head = 4 * fields.length;
