@@ -18,6 +18,7 @@ export type {
   SubmittedJob,
 } from './client/types.js';
 export type { WaitOptions } from './client/waiting.js';
+export { type ErrorCode, type ErrorFacts, errorFacts, type Fault } from './core/error-table.js';
 export { type FailureRecord, InferError } from './core/errors.js';
 export { ExitCode } from './core/exit-codes.js';
 export type { JobState, Priority, TerminalState } from './core/job.js';

@@ -55,7 +55,7 @@ export type AnswerOf = (model: Work['model'], row: number) => Answer | undefined
 const ENDED = new Set(['completed', 'failed', 'expired', 'cancelled']);
 /** How a job of each model fails whose input makes it. */
 const FAILURES: Partial<Record<Work['model'], string>> = { poison: 'RUN_FAILED', bulky: 'RESULT_TOO_LARGE' };
-const LOST_RUNNER = new Set(['RUNNER_DIED', 'DEVICE_ERROR', 'RUNNER_START']);
+const LOST_RUNNER = new Set(['RUNNER_DIED', 'DEVICE_ERROR']);
 
 /** Pure: what the clients saw and what Redis holds, against the promises. `now` is the end of the run. */
 export function check(

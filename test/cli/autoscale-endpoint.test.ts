@@ -132,9 +132,9 @@ describe('/autoscale/<queue>', () => {
   });
 
   it.each([
-    ['none?min=x', 400, 'PARAMETER', /min 'x' is no whole number/, /min=4/],
+    ['none?min=x', 400, 'PARAMETER', /min 'x' is not a whole number/, /min=4/],
     ['none?min=-1', 400, 'PARAMETER', /min '-1'/, /min=4/],
-    ['none?min=', 400, 'PARAMETER', /min '' is no whole number/, /min=4/],
+    ['none?min=', 400, 'PARAMETER', /min '' is not a whole number/, /min=4/],
     ['none?max=0', 400, 'AUTOSCALE_BOUNDS', /max is 1 at the least/, /^max=4$/],
     ['none?min=5&max=2', 400, 'AUTOSCALE_BOUNDS', /min=5 is more than max=2/, /^min=2&max=2$/],
     ['none?max=99999', 400, 'AUTOSCALE_BOUNDS', /is over 1024/, /^max=1024$/],

@@ -153,9 +153,9 @@ describe('what makes no sense', () => {
       [['--cold-start', '5s'], '--cold-start is of simulations'],
       [['--simulate', 'steady', '--dry-run'], '--dry-run means nothing in a simulation'],
       [['--threshold', '0'], '--threshold: Expected an integer'],
-      [['--', '-Q', 'other'], '-Q after -- is not yours to give'],
-      [['--', '--gpu=1'], '--gpu after -- is not yours to give'],
-      [['--', '--burst'], '--burst after -- is not yours to give'],
+      [['--', '-Q', 'other'], '-Q cannot be given after --'],
+      [['--', '--gpu=1'], '--gpu cannot be given after --'],
+      [['--', '--burst'], '--burst cannot be given after --'],
     ] as const) {
       const run = await infer.run(['autoscale', '--json', ...args]);
       const { error } = run.json<{ error: { message: string } }>();

@@ -88,7 +88,7 @@ describe('refuses what makes no sense', () => {
   const bad = (name: string, text: string) => () => infer.file(name, text);
 
   it.each([
-    [simulate('flahs'), 66, 'TRACE_UNKNOWN', "'flahs' is no trace and no file", 'did you mean flash?'],
+    [simulate('flahs'), 66, 'TRACE_UNKNOWN', "'flahs' is neither a trace nor a file", 'did you mean flash?'],
     [simulate('./none.csv'), 66, 'INPUT_MISSING', 'there is no file', 'check the path'],
     [
       simulate('flash', '--compare', 'step,best'),

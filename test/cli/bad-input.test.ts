@@ -121,7 +121,7 @@ describe('rows that do not fit the model', () => {
       /"b"/,
     ],
     ['a misspelt input', 'doubler', '{"xx": [1, 2, 3, 4]}', /no 'x' found/, "did you mean 'x'"],
-    ['an extra input', 'doubler', '{\n"x": [1, 2, 3, 4],\n"z": [1]}', "'z' is no input", /./],
+    ['an extra input', 'doubler', '{\n"x": [1, 2, 3, 4],\n"z": [1]}', "'z' is not an input", /./],
     ['inputs of different numbers of rows', 'adder', '{"a": [[1,2,3],[4,5,6]], "b": [[1,2,3]]}', /row/, /./],
     ['a bare array for two inputs', 'adder', '[1, 2, 3]', /'a'.*'b'|a, b/, /./],
   ])('%s', (_, model, stdin, message, fix) => send(model, stdin, bad(message, fix)));

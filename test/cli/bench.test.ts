@@ -185,7 +185,7 @@ describe('infer bench model', () => {
     expect([none.exitCode, none.stderr]).toEqual([
       2,
       expect.stringMatching(
-        /model 'frames' does not run on made-up rows of x\[8\].*\s+Try: --shape x=224, or --data FILE/,
+        /model 'frames' does not run on generated rows of x\[8\].*\s+Try: --shape x=224, or --data FILE/,
       ),
     ]);
     expect((await measure('frames', '--shape', 'x=800', '--json')).json()).toMatchObject({

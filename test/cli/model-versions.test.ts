@@ -161,7 +161,7 @@ describe('one broken model', () => {
     });
     await expectFailure(infer, start('-m', 'lfs,typo'), {
       exitCode: 78,
-      code: 'NO_MODELS',
+      code: 'NONE_LOADED',
       message: /none of 2 models can be loaded: .*Git LFS pointer.*; .*inputs\.sizes/,
       fix: /git lfs pull/,
     });

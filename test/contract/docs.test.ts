@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { SETTING_NAMES, settingOf } from '../../src/lib/config/settings.js';
@@ -7,6 +7,7 @@ import { CATALOGUE } from '../../src/lib/doctor/catalogue.js';
 import { ROOT } from '../support/cli.js';
 import { COMMANDS, callsIn, commandOf, flagsOf, misuse } from './command-line.js';
 import { FLOORS } from './house.js';
+import { leads } from './links.js';
 
 const read = (file: string) => readFileSync(path.join(ROOT, file), 'utf8');
 const PAGES = [
@@ -146,27 +147,6 @@ describe.each(PAGES)('%s', (file) => {
   });
 });
 
-/** Whether a link leads to a file, and to one of its headings. */
-function leads(from: string, link: string): boolean {
-  const [target = '', anchor] = link.split('#');
-  const file = target === '' ? from : path.posix.join(path.posix.dirname(from), target);
-  if (!existsSync(path.join(ROOT, file))) return false;
-  if (anchor === undefined) return true;
-  if (!statSync(path.join(ROOT, file)).isFile()) return false;
-  const headings = linesOf(file).prose.filter((line) => /^#+ /.test(line));
-  return headings.map(slug).includes(anchor);
-}
-
-/** The anchor that GitHub gives a heading. */
-function slug(heading: string): string {
-  return heading
-    .replace(/^#+ /, '')
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
-    .trim()
-    .replaceAll(' ', '-');
-}
-
 describe('these checks', () => {
   it('see the calls, and what is wrong with one', () => {
     const typed = typedCalls('docs/quickstart.md').map((call) => call.join(' '));
@@ -179,6 +159,9 @@ describe('these checks', () => {
     expect(faults(['submit', 'a.json', '--prority', '9'])).toEqual(['--prority']);
     expect(faults(['redis', 'restart'])).toEqual(['no command redis']);
     expect(leads('README.md', 'docs/cli.md#exit-code')).toBe(false);
+    expect(leads('README.md', 'docs/cli.md#exit-codes')).toBe(true);
+    expect(leads('docs/cli.md', 'errors.md#ID_TAKEN')).toBe(true);
+    expect(leads('docs/cli.md', 'errors.md#ID_TOKEN')).toBe(false);
   });
 });
 

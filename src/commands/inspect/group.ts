@@ -19,13 +19,16 @@ export default class InspectGroup extends BaseCommand<typeof InspectGroup> {
 
   async run(): Promise<GroupDetail> {
     const { withRedis } = await import('../../lib/redis/with-redis.js');
-    const { findId, unknownId } = await import('../../lib/deployment/find-id.js');
+    const { findId } = await import('../../lib/deployment/find-id.js');
     const { readGroupDetail } = await import('../../lib/queue/read/group-detail.js');
     const { id } = this.args;
     const group = await withRedis(this.loaded, async (client, prefix) =>
       readGroupDetail(client, prefix, await findId(client, prefix, id, 'group'), id),
     );
-    if (group === undefined) throw unknownId(id, 'group');
+    if (group === undefined) {
+      const { unknownId } = await import('../../lib/queue/broker/unknown-id.js');
+      throw unknownId(id, 'group');
+    }
     await this.print(inspectedGroupView(group, this.layout, serverTime()));
     return group;
   }

@@ -44,9 +44,8 @@ export default class RedisTuneAcl extends TuneCommand<typeof RedisTuneAcl> {
     const given = this.flags['password-stdin'];
     const shown = show || (process.stdout.isTTY === true && !this.jsonEnabled());
     if (apply && !given && !shown) {
-      throw new InferError('ACL_PASSWORD', 'the password of this user would never be shown', {
+      throw new InferError('ACL_PASSWORD', 'the password of the new user would not be shown anywhere', {
         hint: 'add --show, or give one with --password-stdin',
-        exitCode: ExitCode.Usage,
       });
     }
     const { describeUser, readPassword } = await import('../../lib/cli/tune/make-user.js');

@@ -69,8 +69,7 @@ Refuses when someone has changed a setting since (exit 1), unless --force. Exits
 }
 
 function nothingNoted(label: string): InferError {
-  return new InferError('TUNE_NO_SNAPSHOT', `no change of ${label} is noted here`, {
+  return new InferError('TUNE_NO_SNAPSHOT', `no change of ${label} is on record here`, {
     hint: 'changes are noted by `infer redis-tune apply`, on the machine and by the user that ran it (INFER_STATE_DIR)',
-    exitCode: ExitCode.NoInput,
   });
 }

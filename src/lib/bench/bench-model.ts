@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { Settings } from '../config/settings.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { startRunner } from '../model/process-runner.js';
 import { findModel } from '../model/repository.js';
 import type { LoadedModel, Runner } from '../model/runner.js';
@@ -140,8 +139,8 @@ function doesNotRun(
   const shape = open === undefined ? '' : `${exampleOf(open)}, or `;
   return new InferError(
     'BENCH_DATA',
-    `model '${signature.name}' does not run on made-up rows${shapesText(openShapes)}: ${message}`,
-    { hint: `${shape}--data FILE with rows it takes`, exitCode: ExitCode.Usage, cause },
+    `model '${signature.name}' does not run on generated rows${shapesText(openShapes)}: ${message}`,
+    { hint: `${shape}--data FILE with rows it takes`, cause },
   );
 }
 
@@ -155,7 +154,6 @@ function checkBatches(
   const why = batchable ? `takes ${most} rows a run at most` : 'takes one row a run';
   throw new InferError('BENCH_BATCH', `model '${name}' ${why}: --batch ${over} is too large`, {
     hint: `--batch ${batches.filter((batch) => batch <= (most ?? 1)).join(',') || '1'}`,
-    exitCode: ExitCode.Usage,
   });
 }
 

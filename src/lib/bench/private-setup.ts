@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import type { LoadedSettings } from '../config/load.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { pollUntil } from '../core/poll.js';
 import { part, Services } from '../core/service.js';
 import { findModel } from '../model/repository.js';
@@ -77,7 +76,6 @@ export async function openPrivate(
 function notReady(): InferError {
   return new InferError('BENCH_WORKER', 'the worker did not get ready within two minutes', {
     hint: 'infer worker, to see what it waits for',
-    exitCode: ExitCode.Unavailable,
   });
 }
 
@@ -88,7 +86,6 @@ function onlyModel(modelsDir: string): string {
   if (names[0] !== undefined) return names[0];
   throw new InferError('NO_MODELS', `there is no model in ${modelsDir}`, {
     hint: 'put one at models/<name>/1/model.onnx, or name another directory with --models',
-    exitCode: ExitCode.NoInput,
   });
 }
 

@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 
 const RANGE = /^(\d+(?:\.\d+)?)(?::(\d+(?:\.\d+)?)(?::(\d+(?:\.\d+)?))?)?$/;
 const MOST_STEPS = 1000;
@@ -31,5 +30,5 @@ export function parseWholeNumbers(text: string, example: string): number[] {
 }
 
 function badRange(message: string, example: string): InferError {
-  return new InferError('RANGE', message, { hint: example, exitCode: ExitCode.Usage });
+  return new InferError('RANGE', message, { hint: example });
 }

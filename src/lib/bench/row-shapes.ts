@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import type { ModelSignature, TensorSignature } from '../model/signature.js';
 
@@ -68,5 +67,5 @@ export function openInputs({ inputs }: ModelSignature): string[] {
 }
 
 function badShape(message: string, hint: string | undefined): InferError {
-  return new InferError('BENCH_SHAPE', message, { hint, exitCode: ExitCode.Usage });
+  return new InferError('BENCH_SHAPE', message, { hint });
 }

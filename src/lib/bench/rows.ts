@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import type { Random } from '../core/random.js';
 import { defaultTensor } from '../model/defaults.js';
 import { CODECS, INTEGER_BOUNDS } from '../model/elements.js';
@@ -63,8 +62,8 @@ export function randomRows(
   if (takesJson(signature)) {
     throw new InferError(
       'BENCH_DATA',
-      `model '${signature.name}' takes JSON, for which no rows can be made up`,
-      { hint: '--data FILE, with rows it understands', exitCode: ExitCode.Usage },
+      `model '${signature.name}' takes JSON, for which no rows can be generated`,
+      { hint: '--data FILE, with rows it understands' },
     );
   }
   const inputs = signature.inputs.map((input) => ({ input, shape: rowShapeOf(input, signature, shapes) }));

@@ -1,6 +1,5 @@
 import type { InferClient } from '../client/client.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { WorkerRecord } from '../queue/types.js';
@@ -35,6 +34,5 @@ export function severalModels(names: readonly string[]): InferError {
   const sorted = [...names].sort();
   return new InferError('MODEL_NEEDED', `there are several models: ${sorted.map(printable).join(', ')}`, {
     hint: `name one: --model ${sorted[0]}`,
-    exitCode: ExitCode.Usage,
   });
 }

@@ -4,7 +4,6 @@ import { dirname, join } from 'node:path';
 import { InferClient } from '../client/client.js';
 import type { LoadedSettings } from '../config/load.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { newId } from '../core/job.js';
 import { pollUntil } from '../core/poll.js';
 import { part, Services } from '../core/service.js';
@@ -118,7 +117,6 @@ export class Stage {
       () =>
         new InferError('DEMO_WORKER', 'the worker did not get ready within a minute', {
           hint: 'infer worker, to see what it waits for',
-          exitCode: ExitCode.Unavailable,
         }),
     );
   }
@@ -197,7 +195,6 @@ function throwAwayDir(): string {
     const { code } = error as NodeJS.ErrnoException;
     throw new InferError('TMP_DIR', `no directory can be made in ${tmpdir()} (${code})`, {
       hint: 'name a directory that may be written to: TMPDIR=/path',
-      exitCode: ExitCode.Unavailable,
       cause: error,
     });
   }

@@ -3,7 +3,6 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { settledWithin } from '../core/bounded.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { packageRoot } from '../model/package-root.js';
 
@@ -51,7 +50,6 @@ export function startWorker(options: { args: string[]; redisUrl: string; log: st
     if (told) return undefined as never;
     throw new InferError('DEMO_WORKER', `the worker ended (${how}): ${lastLines(options.log)}`, {
       hint: 'infer worker, to see all it says',
-      exitCode: ExitCode.Unavailable,
     });
   });
   // Waits race with it; before and after, nothing listens.

@@ -279,6 +279,5 @@ function refuseFlags(words: readonly string[]): void {
   if (flag === undefined) return;
   throw new InferError('USAGE', `there is no flag ${printable(flag)}`, {
     hint: 'see --help; what is meant for a worker follows after --',
-    exitCode: ExitCode.Usage,
   });
 }

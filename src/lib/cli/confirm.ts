@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { askYes } from './ask.js';
 
 export interface Confirmation {
@@ -23,7 +22,6 @@ export async function confirm({ question, yes, interactive, signal }: Confirmati
   if (!interactive) {
     throw new InferError('CONFIRM', 'this changes the server, and there is no terminal to confirm it on', {
       hint: 'add --yes, or look first with --dry-run',
-      exitCode: ExitCode.Usage,
     });
   }
   return askYes(question, { input: process.stdin, output: process.stderr }, signal);

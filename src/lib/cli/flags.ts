@@ -2,7 +2,6 @@ import { Flags, type Interfaces } from '@oclif/core';
 import { SETTING_NAMES, type SettingName, settingOf } from '../config/settings.js';
 import { AHEAD_MAX_MS, COUNT_MAX, DURATION_MAX_MS, TIMER_MAX_MS } from '../core/bounds.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { checkPriority, checkQueueName, type Priority, printable } from '../core/job.js';
 import { parseBytes, parseDuration, parseMoment } from '../core/units.js';
 
@@ -78,7 +77,6 @@ export const priorityFlag = Flags.custom<Priority>({
     if (/^-?\d+$/.test(input)) return checkPriority(Number(input));
     throw new InferError('PRIORITY_RANGE', `'${printable(input)}' is not a whole number of 0..9`, {
       hint: '--priority 9 for the most urgent work, 0 for the least',
-      exitCode: ExitCode.Usage,
     });
   },
 });
@@ -194,7 +192,6 @@ export function watchFlag(): Interfaces.OptionFlag<number | undefined> {
       if (ms >= WATCH_LEAST_MS) return ms;
       throw new InferError('WATCH_RANGE', `${printable(input)} is too often`, {
         hint: `--watch ${WATCH_LEAST_MS / 1000} is the most often`,
-        exitCode: ExitCode.Usage,
       });
     },
   })();
@@ -277,7 +274,6 @@ export function misreadTime(
     return undefined;
   } catch (error) {
     if (!(error instanceof InferError)) throw error;
-    const { code, message, hint, exitCode } = error;
-    return new InferError(code, `--${names.get(argv[at] as string)}: ${message}`, { hint, exitCode });
+    return error.reworded(`--${names.get(argv[at] as string)}: ${error.message}`);
   }
 }

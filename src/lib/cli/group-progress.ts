@@ -49,11 +49,8 @@ export async function submitGroup(
 }
 
 /** What stopped a submit, with what became of the rows that went in before. */
-function withTakenBack({ code, message, hint, exitCode }: InferError, rows: number): InferError {
-  return new InferError(code, `${message}; the ${rows} rows sent before that were cancelled`, {
-    hint,
-    exitCode,
-  });
+function withTakenBack(error: InferError, rows: number): InferError {
+  return error.reworded(`${error.message}; the ${rows} rows sent before that were cancelled`);
 }
 
 /** Waits for a group with a bar of the rows done. */

@@ -1,6 +1,5 @@
 import type { GroupChunk } from '../client/types.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable, terminalJson } from '../core/printable.js';
 import { rowsOf } from './group-rows.js';
 import { writeText } from './output/json.js';
@@ -33,7 +32,6 @@ export async function writeRows(
       hint:
         HINT[code] ??
         'name a file in a directory that exists and may be written to, or - for standard output',
-      exitCode: ExitCode.BadConfig,
       cause: error,
     });
   }
@@ -43,7 +41,6 @@ export async function writeRows(
 export function noResult(id: string): InferError {
   return new InferError('RESULT_EXPIRED', `the result of ${printable(id)} was not kept, or has expired`, {
     hint: 'submit it again; --result-ttl says how long a result is kept',
-    exitCode: ExitCode.NoInput,
   });
 }
 

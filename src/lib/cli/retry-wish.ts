@@ -1,5 +1,5 @@
+import type { ErrorCode } from '../core/error-table.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/printable.js';
 import type { RetryWish } from '../operations/retry-jobs.js';
 import { filterOf, type GivenJobFlags, JOB_FLAGS } from './inspect/filter-flags.js';
@@ -13,8 +13,7 @@ const FILTERS = Object.keys(JOB_FLAGS) as (keyof typeof JOB_FLAGS)[];
 export function retryWish(id: string | undefined, flags: GivenJobFlags & { failed: boolean }): RetryWish {
   const { failed } = flags;
   const [filter] = FILTERS.filter((name) => flags[name] !== undefined);
-  const usage = (code: string, message: string, hint: string) =>
-    new InferError(code, message, { hint, exitCode: ExitCode.Usage });
+  const usage = (code: ErrorCode, message: string, hint: string) => new InferError(code, message, { hint });
   if (id === undefined && !failed) {
     throw usage(
       'RETRY_WHAT',

@@ -1,13 +1,14 @@
 import { isatty } from 'node:tty';
-import { ExitCode } from '../core/exit-codes.js';
+import { type ErrorCode, errorFacts } from '../core/error-table.js';
+import type { ExitCode } from '../core/exit-codes.js';
 
 export type StopSignal = 'SIGHUP' | 'SIGINT' | 'SIGTERM';
 
-const EXIT_CODES: Readonly<Record<StopSignal, ExitCode>> = {
-  SIGHUP: ExitCode.HungUp,
-  SIGINT: ExitCode.Interrupted,
-  SIGTERM: ExitCode.Terminated,
-};
+const CODES = {
+  SIGHUP: 'HUNG_UP',
+  SIGINT: 'INTERRUPTED',
+  SIGTERM: 'TERMINATED',
+} as const satisfies Record<StopSignal, ErrorCode>;
 
 /** Standard streams that nohup takes off the terminal: on BSD and macOS it leaves standard input there. */
 const NOHUP_FDS = process.platform === 'linux' ? [0, 1, 2] : [1, 2];
@@ -93,11 +94,13 @@ export function onShutdown(
 /** Thrown by a command that a signal stopped: ends with 129, 130 or 143 and says nothing. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
+  readonly code: ErrorCode;
   readonly exitCode: ExitCode;
 
   constructor(signal: StopSignal) {
     super(`stopped by ${signal}`);
-    this.exitCode = EXIT_CODES[signal];
+    this.code = CODES[signal];
+    this.exitCode = errorFacts(this.code).exitCode;
   }
 }
 
@@ -115,7 +118,7 @@ export async function interruptible<T>(
   const shutdown = onShutdown(
     {
       drain: (signal) => controller.abort(new Interrupted(signal)),
-      leave: (signal) => exit(EXIT_CODES[signal]),
+      leave: (signal) => exit(errorFacts(CODES[signal]).exitCode),
     },
     source,
     Date.now,

@@ -60,7 +60,6 @@ function outputLost({ code, message }: NodeJS.ErrnoException): InferError {
       code === 'ENOSPC' || code === 'EDQUOT'
         ? 'free some space or write elsewhere; what the command changed is done'
         : 'write elsewhere; what the command changed is done',
-    exitCode: ExitCode.Output,
   });
 }
 

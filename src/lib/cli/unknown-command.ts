@@ -1,5 +1,5 @@
 import { closestWord } from '../config/suggest.js';
-import { ExitCode } from '../core/exit-codes.js';
+import { ERRORS } from '../core/error-table.js';
 import type { ShownError } from './output/error.js';
 
 /** What is known of the command line, for the words that are not. */
@@ -18,7 +18,7 @@ const ALONE = ['--help', '--version'];
 const MOST_MEANT = 3;
 
 function usage(message: string, hint: string): ShownError {
-  return { code: 'USAGE', message, hint, exitCode: ExitCode.Usage };
+  return { code: 'USAGE', message, hint, exitCode: ERRORS.USAGE.exitCode };
 }
 
 const didYouMean = (...commands: string[]): string =>

@@ -4,6 +4,7 @@ import type { ValueForm } from '../model/rows.js';
 import { noteUse } from '../queue/broker/data-watch.js';
 import type { Producer } from '../queue/broker/producer.js';
 import type { ResultSource } from '../queue/broker/result-store.js';
+import { missingId, unknownId } from '../queue/broker/unknown-id.js';
 import type { Heard, Waiter } from '../queue/broker/waiter.js';
 import { watchEnd } from '../queue/broker/watch.js';
 import { layoutNewer } from '../queue/layout.js';
@@ -16,7 +17,6 @@ import type { Places } from './places.js';
 import { toJobResult } from './render.js';
 import type { Signatures } from './signatures.js';
 import type { JobResult } from './types.js';
-import { missing, unknownId } from './unknown-id.js';
 import { type GroupProgress, PROGRESS_MS, waitFor } from './waiting.js';
 
 const ENDED = new Set(['completed', 'failed', 'expired', 'cancelled']);
@@ -141,7 +141,7 @@ export class Answers {
   /** Why a job or group is not in its queue. */
   missing(id: string, queue: string, call?: Call): Promise<InferError> {
     const { redis, prefix } = this.parts;
-    return this.guard(missing(redis, prefix, id, { queue, seenAt: call?.thereAt(id) }));
+    return this.guard(missingId(redis, prefix, id, 'either', { queue, seenAt: call?.thereAt(id) }));
   }
 
   private guard<T>(work: Promise<T>): Promise<T> {

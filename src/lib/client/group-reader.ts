@@ -1,4 +1,4 @@
-import { InferError, toFailureRecord } from '../core/errors.js';
+import { InferError, type OwnFailure, toFailureRecord } from '../core/errors.js';
 import { chunkId } from '../core/job.js';
 import type { ValueForm } from '../model/rows.js';
 import type { ResultSource } from '../queue/broker/result-store.js';
@@ -66,8 +66,10 @@ async function readChunk(
     if (!(error instanceof InferError)) throw error;
     return { index, rows, place, error: toFailureRecord(error) };
   }
-  const error =
-    record.failure ??
-    (record.state === 'completed' ? EXPIRED : { code: 'NOT_ENDED', message: `it is still ${record.state}` });
+  const error = record.failure ?? (record.state === 'completed' ? EXPIRED : notEnded(record.state));
   return { index, rows, place, error };
+}
+
+function notEnded(state: string): OwnFailure {
+  return { code: 'NOT_ENDED', message: `it is still ${state}` };
 }

@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { chunkId, newId, printable } from '../core/job.js';
 import type { Chunk } from '../input/chunk.js';
 import { encodeEnvelope } from '../model/envelope.js';
@@ -56,7 +55,6 @@ export class GroupWriter {
           found === 'other'
             ? `cancel it (infer cancel ${id}), and send the rows under another --id`
             : 'send the rows under another --id',
-        exitCode: ExitCode.Usage,
       });
     }
     return new GroupWriter(producer, template, sender, found === 'closed', found === 'open');

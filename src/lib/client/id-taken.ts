@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { listQueues, locate } from '../queue/read/reader.js';
 import type { RedisClient } from '../redis/types.js';
@@ -17,8 +16,7 @@ export async function refuseTaken(
 ): Promise<void> {
   const found = await locate(client, prefix, id, await listQueues(client, prefix));
   if (found === undefined || (found.queue === wanted.queue && found.kind === wanted.kind)) return;
-  throw new InferError('ID_TAKEN', `${printable(id)} is a ${found.kind} in queue ${found.queue} already`, {
+  throw new InferError('ID_TAKEN', `${printable(id)} is already a ${found.kind} in queue ${found.queue}`, {
     hint: `send it to the same queue (-Q ${found.queue}) to mean the same ${found.kind}, or take another --id`,
-    exitCode: ExitCode.Usage,
   });
 }

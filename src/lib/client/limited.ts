@@ -1,6 +1,5 @@
 import { bounded, type WaitLimits } from '../core/bounded.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { formatDuration } from '../core/units.js';
 import { explain } from '../redis/connect.js';
@@ -63,7 +62,6 @@ export class Call {
         this.sent === undefined ? '' : `; what was sent of group ${printable(this.sent)} is cancelled`;
       return new InferError('ROWS_TIMEOUT', `the next row did not come in time ${given}${group}`, {
         hint: 'give a longer timeoutMs, or none: it holds for all rows together',
-        exitCode: ExitCode.TryAgain,
       });
     }
     if (this.look?.reading !== true) return undefined;
@@ -73,7 +71,6 @@ export class Call {
       `model ${model} was still being read ${given}; nothing was queued`,
       {
         hint: 'give a longer timeoutMs: it is read once, and not at all while a worker serves it',
-        exitCode: ExitCode.TryAgain,
       },
     );
   }
@@ -88,16 +85,14 @@ export class Call {
       const id = printable(this.accepted);
       return new InferError('WAIT_TIMEOUT', `${text}; whether ${id} has ended is not known`, {
         hint: `infer result ${id} --wait`,
-        exitCode: ExitCode.TryAgain,
       });
     }
-    if (this.sent === undefined)
-      return new InferError(reason.code, text, { hint: reason.hint, exitCode: reason.exitCode });
+    if (this.sent === undefined) return reason.reworded(text);
     const id = printable(this.sent);
-    return new InferError(reason.code, `${text}; whether ${id} was queued is not known`, {
-      hint: `send it again with the id ${id}, which is then the same job, or ask for it: infer result ${id}`,
-      exitCode: reason.exitCode,
-    });
+    return reason.reworded(
+      `${text}; whether ${id} was queued is not known`,
+      `send it again with the id ${id}, which is then the same job, or ask for it: infer result ${id}`,
+    );
   }
 }
 

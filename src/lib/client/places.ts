@@ -1,7 +1,7 @@
+import { missingId, unknownId } from '../queue/broker/unknown-id.js';
 import { listQueues, locate } from '../queue/read/reader.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
-import { missing, unknownId } from './unknown-id.js';
 
 const MOST = 10_000;
 
@@ -18,7 +18,7 @@ export class Places {
   async find(id: string): Promise<{ queue: string; kind: 'job' | 'group' }> {
     const queues = await worded(this.redis, listQueues(this.redis, this.prefix));
     const place = await worded(this.redis, locate(this.redis, this.prefix, id, queues));
-    if (place === undefined) throw await missing(this.redis, this.prefix, id);
+    if (place === undefined) throw await missingId(this.redis, this.prefix, id);
     this.set(id, place.queue);
     return place;
   }

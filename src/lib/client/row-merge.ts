@@ -1,4 +1,4 @@
-import type { FailureRecord } from '../core/errors.js';
+import type { FailureRecord, OwnFailure } from '../core/errors.js';
 import { REORDER_ROWS, type RowPlace, rowNumbers } from '../core/row-place.js';
 import type { GroupChunk } from './types.js';
 
@@ -19,10 +19,10 @@ const PIECE_ROWS = 256;
 /** A row that is further back than this behind one that was read will not come any more. */
 const LOST_ROWS = 2 * REORDER_ROWS;
 
-export const EXPIRED: FailureRecord = { code: 'RESULT_EXPIRED', message: 'its result has expired' };
+export const EXPIRED: OwnFailure = { code: 'RESULT_EXPIRED', message: 'its result has expired' };
 /** Of a row of a group that is still open, or ended without all its rows. */
-export const NOT_SENT: FailureRecord = { code: 'NOT_ENDED', message: 'it is not in the queue' };
-const NOT_QUEUED: FailureRecord = { code: 'CANCELLED', message: 'it was cancelled before it was queued' };
+export const NOT_SENT: OwnFailure = { code: 'NOT_ENDED', message: 'it is not in the queue' };
+const NOT_QUEUED: OwnFailure = { code: 'CANCELLED', message: 'it was cancelled before it was queued' };
 
 /**
  * Brings the rows of chunks, which are read one after the other, into input order. A row waits here

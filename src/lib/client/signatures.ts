@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { closest } from 'fastest-levenshtein';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { parseModel } from '../core/names.js';
 import { payloadFromValue } from '../input/value.js';
@@ -152,7 +151,6 @@ export class Signatures {
       `no worker has loaded version ${version} of model '${printable(name)}'`,
       {
         hint: `${loaded === '' ? '' : `loaded: ${loaded}; `}infer control load WORKER ${look.model} loads it`,
-        exitCode: ExitCode.NoInput,
       },
     );
   }
@@ -169,14 +167,16 @@ export class Signatures {
     const names = [...new Set(known)].sort();
     if (names.length === 1) return names[0] as string;
     if (names.length === 0) {
-      throw new InferError('MODEL_UNKNOWN', 'there is no model: no worker has loaded one and none is here', {
-        hint: 'put one at models/<name>/1/model.onnx, or start a worker that has one',
-        exitCode: ExitCode.NoInput,
-      });
+      throw new InferError(
+        'MODEL_UNKNOWN',
+        'there is no model: no worker has loaded one, and the models directory holds none',
+        {
+          hint: 'put one at models/<name>/1/model.onnx, or start a worker that has one',
+        },
+      );
     }
     throw new InferError('MODEL_NEEDED', `there are several models: ${names.join(', ')}`, {
       hint: `name one: --model ${names[0]}`,
-      exitCode: ExitCode.Usage,
     });
   }
 
@@ -212,7 +212,6 @@ export class Signatures {
         near === undefined
           ? 'there is none at all: put one at models/<name>/1/model.onnx'
           : `did you mean ${near}? Models: ${names.sort().join(', ')} (infer models lists them)`,
-      exitCode: ExitCode.NoInput,
     });
   }
 
@@ -235,8 +234,8 @@ export class Signatures {
       if (performance.now() > until) {
         throw new InferError(
           'MODEL_LOADING',
-          `worker ${printable(loading.name)} still loads model ${printable(name)}: what it takes is not known yet`,
-          { hint: 'try again when the worker is ready (infer inspect)', exitCode: ExitCode.TryAgain },
+          `worker ${printable(loading.name)} is still loading model ${printable(name)}: its inputs are not known yet`,
+          { hint: 'try again when the worker is ready (infer inspect)' },
         );
       }
       await delay(LOOK_AGAIN_MS);

@@ -1,6 +1,5 @@
 import { BOUNDS, checkBound } from '../core/bounds.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { checkJobId, checkPriority, checkQueueName, checkTimeLimit, newId } from '../core/job.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { JobSpec } from '../queue/types.js';
@@ -82,7 +81,6 @@ function startOf({ delayMs, startAt }: SubmitOptions, now: number): number | und
   ) {
     throw new InferError('DELAY', 'a job starts at most a year from now, by a delay or at a time', {
       hint: 'give a delay such as 10m, or a time within a year, and not both',
-      exitCode: ExitCode.Usage,
     });
   }
   return delay <= 0 ? undefined : Math.round(now + delay);

@@ -1,7 +1,6 @@
 import { answerWithin } from '../core/bounded.js';
 import { TIMER_MAX_MS } from '../core/bounds.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import type { Heard } from '../queue/broker/waiter.js';
 import type { GroupRecord } from '../queue/types.js';
@@ -72,6 +71,5 @@ export async function waitFor(
 function timedOut(id: string): InferError {
   return new InferError('WAIT_TIMEOUT', `${printable(id)} has not ended in the time given; it goes on`, {
     hint: `infer result ${printable(id)} --wait`,
-    exitCode: ExitCode.TryAgain,
   });
 }

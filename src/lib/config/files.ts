@@ -1,7 +1,6 @@
 import { basename, join } from 'node:path';
 import { lilconfig } from 'lilconfig';
 import { InferError, messageOf } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { findDuplicateKey } from '../core/json-keys.js';
 import { withoutMark } from '../core/text.js';
@@ -85,7 +84,6 @@ function unreadable(path: string | undefined, cause: unknown): InferError {
     `the configuration file${named} cannot be read: ${printable(messageOf(cause))}`,
     {
       hint: 'correct the file, or run in another directory',
-      exitCode: ExitCode.BadConfig,
       cause,
     },
   );
@@ -124,7 +122,6 @@ function checkKeys(path: string, config: unknown): Partial<Record<SettingName, u
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
     throw new InferError('CONFIG', `${printable(path)} must hold an object of settings`, {
       hint: 'write { "prefix": "infer" }',
-      exitCode: ExitCode.BadConfig,
     });
   }
   for (const key of Object.keys(config)) {
@@ -134,7 +131,6 @@ function checkKeys(path: string, config: unknown): Partial<Record<SettingName, u
     if (setting.notInFile === true) {
       throw new InferError('CONFIG', `${printable(path)}: '${key}' cannot be set in a file`, {
         hint: `remove it and set ${setting.env} in the environment`,
-        exitCode: ExitCode.BadConfig,
       });
     }
   }
@@ -146,6 +142,5 @@ function unknownKey(path: string, key: string): InferError {
   const near = closestWord(key, allowed);
   return new InferError('CONFIG', `${printable(path)}: there is no setting '${printable(key)}'`, {
     hint: near === undefined ? `use one of ${allowed.join(', ')}` : `did you mean '${near}'?`,
-    exitCode: ExitCode.BadConfig,
   });
 }

@@ -195,7 +195,7 @@ function badValue(name: SettingName, raw: unknown, source: Source): InferError {
   return new InferError(
     source.kind === 'flag' ? 'USAGE' : 'CONFIG',
     `${where}: ${wrong?.message ?? `the value${shown} is not ${setting.rule.text}`}`,
-    { hint: fix, exitCode: source.kind === 'flag' ? ExitCode.Usage : ExitCode.BadConfig },
+    { hint: fix },
   );
 }
 

@@ -1,5 +1,5 @@
+import type { ErrorCode } from './error-table.js';
 import { InferError } from './errors.js';
-import { ExitCode } from './exit-codes.js';
 
 /** Whole numbers from `min` to `max`, both included. */
 export interface Bound {
@@ -60,10 +60,9 @@ export function within(value: unknown, { min, max }: Bound): number | undefined 
  * @param what its name and unit, for the message.
  * @throws InferError with `code` (exit 2) unless a number within the bounds.
  */
-export function checkBound(code: string, what: string, value: number, bound: Bound): number {
+export function checkBound(code: ErrorCode, what: string, value: number, bound: Bound): number {
   if (typeof value === 'number' && value >= bound.min && value <= bound.max) return Math.round(value);
   throw new InferError(code, `${what}: ${String(value)} is not a number of ${bound.min} to ${bound.max}`, {
     hint: `give a number from ${bound.min} to ${bound.max}, or leave it out`,
-    exitCode: ExitCode.Usage,
   });
 }

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { InferError } from './errors.js';
-import { ExitCode } from './exit-codes.js';
 
 /**
  * The directory that relative paths start from.
@@ -12,7 +11,6 @@ export function currentDir(): string {
   } catch (error) {
     throw new InferError('NO_CURRENT_DIR', 'the current directory no longer exists', {
       hint: 'change to a directory that exists: cd ~',
-      exitCode: ExitCode.NoInput,
       cause: error,
     });
   }

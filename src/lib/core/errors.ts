@@ -1,42 +1,56 @@
-import { ExitCode } from './exit-codes.js';
+import { type ErrorCode, type ErrorFacts, errorFacts, type InputCode } from './error-table.js';
+import type { ExitCode } from './exit-codes.js';
 
 export interface InferErrorInit {
   /** What the user types or changes to get past this; shown as `Try:`. */
   hint?: string | undefined;
-  exitCode?: ExitCode | undefined;
   /** The underlying error; kept for `INFER_DEBUG=1`, never printed otherwise. */
   cause?: unknown;
 }
 
 /**
  * An expected failure: a stable code (`REDIS_UNREACHABLE`), what happened in plain words, and the
- * fix. Messages must hold no payload, password or driver internals: they reach terminals and logs.
+ * fix. All else that is known of it is in the row of its code: see error-table.ts and docs/errors.md.
+ * Messages must hold no payload, password or driver internals: they reach terminals and logs.
  */
 export class InferError extends Error {
   override readonly name = 'InferError';
-  readonly code: string;
+  /** One of the table; of a record from Redis, whatever its release wrote. */
+  readonly code: ErrorCode;
   readonly hint: string | undefined;
   readonly exitCode: ExitCode;
 
-  constructor(code: string, message: string, init: InferErrorInit = {}) {
+  constructor(code: ErrorCode, message: string, init: InferErrorInit = {}) {
     super(message, init.cause === undefined ? undefined : { cause: init.cause });
     this.code = code;
     this.hint = init.hint;
-    this.exitCode = init.exitCode ?? ExitCode.Negative;
+    this.exitCode = errorFacts(code).exitCode;
+  }
+
+  /** A stored failure as an error. A code that this release does not know is kept as it is: exit 1, not retryable. */
+  static of({ code, message, hint }: FailureRecord): InferError {
+    return new InferError(code as ErrorCode, message, { hint });
+  }
+
+  /** Exit code, HTTP status, fault and page of its code. */
+  get facts(): ErrorFacts {
+    return errorFacts(this.code);
+  }
+
+  /** The same error in other words, for a caller that knows more; without a hint, with its own. */
+  reworded(message: string, hint = this.hint): InferError {
+    return new InferError(this.code, message, { hint, cause: this });
   }
 }
 
-/** Code of what ended because its job's soft time limit was reached. */
-export const SOFT_TIME_LIMIT = 'SOFT_TIME_LIMIT';
-
 /** Bad input data: exit 65. `where` is a place such as `line 12`, put before the message. */
 export function badInput(
-  code: string,
+  code: InputCode,
   message: string,
   options: { hint?: string | undefined; where?: string | undefined } = {},
 ): InferError {
   const text = options.where === undefined ? message : `${options.where}: ${message}`;
-  return new InferError(code, text, { hint: options.hint, exitCode: ExitCode.BadInput });
+  return new InferError(code, text, { hint: options.hint });
 }
 
 /** The text of anything thrown, without stack, command arguments or payload. */
@@ -44,16 +58,22 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What is stored and shown of a failure that ended a job; no stack, at most 500 characters. */
-export interface FailureRecord {
-  code: string;
+/**
+ * What is stored and shown of a failure that ended a job; no stack, at most 500 characters. Records that are
+ * read may have a code of another release; those that are made have one of the table (`OwnFailure`).
+ */
+export interface FailureRecord<Code extends string = string> {
+  code: Code;
   message: string;
   hint?: string | undefined;
 }
 
+/** A failure that this release makes. */
+export type OwnFailure = FailureRecord<ErrorCode>;
+
 const FAILURE_TEXT_MAX = 500;
 
-export function toFailureRecord(error: unknown, fallbackCode = 'RUN_FAILED'): FailureRecord {
+export function toFailureRecord(error: unknown, fallbackCode: ErrorCode = 'RUN_FAILED'): OwnFailure {
   const message = messageOf(error).slice(0, FAILURE_TEXT_MAX);
   if (error instanceof InferError) {
     return error.hint === undefined

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { BOUNDS } from './bounds.js';
 import { InferError } from './errors.js';
-import { ExitCode } from './exit-codes.js';
 import { QUEUE_KEY, QUEUE_KEY_OF } from './key-parts.js';
 import { badName, isName, nameLike } from './names.js';
 import { printable } from './printable.js';
@@ -34,7 +33,6 @@ export function checkPriority(priority: number): Priority {
   if (!Number.isInteger(priority) || priority < MIN_PRIORITY || priority > MAX_PRIORITY) {
     throw new InferError('PRIORITY_RANGE', `priority ${priority} is not a whole number of 0..9`, {
       hint: 'use --priority 9 for the most urgent work and 0 for the least',
-      exitCode: ExitCode.Usage,
     });
   }
   return priority;
@@ -49,7 +47,6 @@ export function checkTimeLimit(ms: number): number {
       `a time limit of ${ms} ms is not a whole number of ${min}..${max}`,
       {
         hint: '--time-limit 30s, or timeLimitMs: 30_000',
-        exitCode: ExitCode.Usage,
       },
     );
   }
@@ -70,14 +67,12 @@ export function checkQueueName(name: string): string {
       `'${name}' cannot be the name of a queue: infer uses it for its own keys`,
       {
         hint: `take another, such as ${name}-jobs`,
-        exitCode: ExitCode.Usage,
       },
     );
   }
   if (!isName('queue', name)) {
     throw new InferError('QUEUE_NAME', badName('queue', name), {
       hint: 'infer inspect queues lists the queues that there are',
-      exitCode: ExitCode.Usage,
     });
   }
   return name;
@@ -104,13 +99,11 @@ export function checkJobId(id: string): string {
   if (QUEUE_KEYS.has(id)) {
     throw new InferError('JOB_ID', `'${id}' cannot be a job id: every queue has a key of that name`, {
       hint: `take another, such as ${id}-1`,
-      exitCode: ExitCode.Usage,
     });
   }
   if (!isName('job', id)) {
     throw new InferError('JOB_ID', badName('job', id), {
       hint: `--id ${nameLike('job', id)}, or leave it out for an id of infer's own`,
-      exitCode: ExitCode.Usage,
     });
   }
   return id;

@@ -1,7 +1,6 @@
 import { chmodSync, lstatSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InferError } from './errors.js';
-import { ExitCode } from './exit-codes.js';
 
 /** Makes the error for a directory that is not safe: what is wrong with it, and a command that fixes it. */
 export type Refusal = (dir: string, reason: string, fix?: string) => Error;
@@ -45,15 +44,18 @@ function close(dir: string, refused: Refusal): void {
   }
 }
 
-/** That a file of the state directory cannot be written: not permitted (exit 77), a full disk (69). */
+/** Why a file of the state directory cannot be written: STATE_DIR (77), not permitted; STATE_DIR_FAILED (69), such as a full disk. */
 export function stateFileError(file: string, error: unknown): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (typeof code !== 'string' || error instanceof InferError) return error;
   const forbidden = ['EACCES', 'EPERM', 'EROFS'].includes(code);
   const full = ['ENOSPC', 'EDQUOT'].includes(code);
-  return new InferError('STATE_DIR', `${file} cannot be read or written (${code})`, {
-    hint: `${full ? 'free some space, or ' : ''}choose another state directory with INFER_STATE_DIR`,
-    exitCode: forbidden ? ExitCode.NotPermitted : ExitCode.Unavailable,
-    cause: error,
-  });
+  return new InferError(
+    forbidden ? 'STATE_DIR' : 'STATE_DIR_FAILED',
+    `${file} cannot be read or written (${code})`,
+    {
+      hint: `${full ? 'free some space, or ' : ''}choose another state directory with INFER_STATE_DIR`,
+      cause: error,
+    },
+  );
 }

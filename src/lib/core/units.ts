@@ -1,6 +1,5 @@
 import { BYTES_MAX, DURATION_MAX_MS } from './bounds.js';
 import { InferError } from './errors.js';
-import { ExitCode } from './exit-codes.js';
 import { printable } from './job.js';
 
 const DURATION = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/;
@@ -16,7 +15,6 @@ export function parseDuration(text: string, maxMs: number = DURATION_MAX_MS): nu
   if (match === null) {
     throw new InferError('DURATION', `'${printable(text)}' is not a duration`, {
       hint: 'write a number with a unit: 500ms, 2s, 1.5m, 1h or 7d (a bare number is seconds)',
-      exitCode: ExitCode.Usage,
     });
   }
   const unit = (match[2] ?? 's') as keyof typeof DURATION_MS;
@@ -32,7 +30,6 @@ function tooLong(text: string, maxMs: number): InferError {
     `'${printable(text)}' is too long: the longest duration here is ${most}`,
     {
       hint: `write ${most} or less`,
-      exitCode: ExitCode.Usage,
     },
   );
 }
@@ -56,7 +53,6 @@ export function parseMoment(text: string): number {
   if (Number.isNaN(ms) || Number(day) > days) {
     throw new InferError('TIME', `'${printable(text)}' is not a time`, {
       hint: 'write date and time: 2027-01-31T22:00 (local time), 2027-01-31T22:00Z or 2027-01-31T22:00+01:00',
-      exitCode: ExitCode.Usage,
     });
   }
   return ms;
@@ -84,14 +80,12 @@ export function parseBytes(text: string): number {
   if (match === null) {
     throw new InferError('BYTES', `'${text}' is not a size`, {
       hint: 'write a number with a unit: 64kb, 512mb or 2gb',
-      exitCode: ExitCode.Usage,
     });
   }
   const bytes = Math.round(Number(match[1]) * 1024 ** BYTE_UNITS.indexOf((match[2] ?? 'b').toLowerCase()));
   if (bytes > BYTES_MAX) {
     throw new InferError('BYTES', `'${printable(text)}' is too large: the largest size is 1024tb`, {
       hint: 'write 1024tb or less',
-      exitCode: ExitCode.Usage,
     });
   }
   return bytes;

@@ -1,6 +1,5 @@
 import { closestWord } from '../config/suggest.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import type { AuditEntry } from '../queue/audit.js';
 
@@ -21,6 +20,5 @@ function refuse(kind: string, wanted: readonly string[] | undefined, known: read
   const meant = near === undefined ? '' : `did you mean ${near}? `;
   throw new InferError('FILTER', `the audit log has no ${kind} '${printable(unknown)}'`, {
     hint: `${meant}It has: ${[...known].sort().join(', ')}`,
-    exitCode: ExitCode.Usage,
   });
 }

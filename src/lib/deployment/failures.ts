@@ -1,3 +1,4 @@
+import { endedElsewhere } from '../queue/job-record.js';
 import type { JobRecord } from '../queue/types.js';
 
 /** Failed jobs of one error code, among those looked at. */
@@ -19,7 +20,7 @@ export interface FailureGroup {
 export function groupFailures(failed: readonly JobRecord[]): FailureGroup[] {
   const groups = new Map<string, FailureGroup>();
   for (const job of failed) {
-    const { code, message } = job.failure ?? { code: 'FAILED', message: '' };
+    const { code, message } = job.failure ?? endedElsewhere('');
     const at = job.finishedAt ?? job.submittedAt;
     const group = groups.get(code);
     if (group === undefined) {

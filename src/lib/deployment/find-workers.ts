@@ -1,6 +1,5 @@
 import { closestWord } from '../config/suggest.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import type { WorkerRecord } from '../queue/types.js';
 
@@ -13,7 +12,6 @@ export function findWorkers(workers: readonly WorkerRecord[], addresses: readonl
   if (workers.length === 0) {
     throw new InferError('NO_WORKERS', 'no worker is running', {
       hint: 'infer worker starts one; a worker that was killed is forgotten after 15 s',
-      exitCode: ExitCode.Unavailable,
     });
   }
   const found = new Set<WorkerRecord>();
@@ -46,6 +44,5 @@ function unknownWorker(workers: readonly WorkerRecord[], address: string): Infer
   const list = [...new Set(workers.map(({ name }) => name))].map(printable).slice(0, 10).join(', ');
   return new InferError('WORKER_UNKNOWN', `there is no live worker ${printable(address)}`, {
     hint: `${near === undefined ? '' : `did you mean ${printable(near)}? `}workers now: ${list}`,
-    exitCode: ExitCode.NoInput,
   });
 }

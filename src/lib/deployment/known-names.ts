@@ -1,6 +1,5 @@
 import { closestWord } from '../config/suggest.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import type { JobFilter } from '../queue/read/job-filter.js';
 import { listQueues } from '../queue/read/reader.js';
@@ -37,6 +36,8 @@ export async function refuseUnknownNames(
   );
 }
 
+const UNKNOWN = { queue: 'QUEUE_UNKNOWN', model: 'MODEL_UNKNOWN', worker: 'WORKER_UNKNOWN' } as const;
+
 /** @throws InferError (66) with the nearest name and where the names are listed. */
 export function refuseUnknown(
   kind: 'queue' | 'model' | 'worker',
@@ -49,11 +50,10 @@ export function refuseUnknown(
   if (unknown === undefined) return;
   const near = closestWord(unknown, names);
   const meant = near === undefined ? '' : `did you mean ${near}? `;
-  throw new InferError(`${kind.toUpperCase()}_UNKNOWN`, `no ${kind} is called '${printable(unknown)}'`, {
+  throw new InferError(UNKNOWN[kind], `no ${kind} is called '${printable(unknown)}'`, {
     hint:
       names.length === 0
         ? `there is no ${kind} at all yet`
         : `${meant}${kind}s: ${names.slice(0, 20).join(', ')} (${lists} lists them)`,
-    exitCode: ExitCode.NoInput,
   });
 }

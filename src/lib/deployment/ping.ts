@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { answerWithin } from '../core/bounded.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import type { WorkerRecord } from '../queue/types.js';
 import type { DeploymentReader } from './deployment-reader.js';
 import { pickWorkers } from './names.js';
@@ -31,7 +30,6 @@ export async function* ping(
   if (registered.length === 0) {
     throw new InferError('NO_WORKERS', 'no worker is running', {
       hint: 'start one: infer worker',
-      exitCode: ExitCode.Unavailable,
     });
   }
   const silent = new Map(pickWorkers(registered, destinations).map((worker) => [worker.id, worker]));

@@ -1,11 +1,12 @@
 import type { LoadedSettings } from '../config/load.js';
 import { BrokerResults, type ResultSource, ResultStore } from '../queue/broker/result-store.js';
+import { unknownId } from '../queue/broker/unknown-id.js';
 import { type JobDetail, readInput, readJobDetail } from '../queue/read/job-detail.js';
 import { closeClient, connect, resolveTarget } from '../redis/connect.js';
 import { resultSettings } from '../redis/from-settings.js';
 import type { RedisClient } from '../redis/types.js';
 import { withRedis } from '../redis/with-redis.js';
-import { findId, unknownId } from './find-id.js';
+import { findId } from './find-id.js';
 import { previewOf, type TensorPreview } from './payload-preview.js';
 
 interface InspectedJob {

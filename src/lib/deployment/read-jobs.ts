@@ -1,6 +1,5 @@
 import type { LoadedSettings } from '../config/load.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import type { JobFilter } from '../queue/read/job-filter.js';
 import { countJobs, type JobCount, type JobOrder, scanJobs, sortJobs } from '../queue/read/job-list.js';
 import type { JobRecord } from '../queue/types.js';
@@ -42,7 +41,6 @@ export async function jobsPage(
   if (sort !== undefined && cursor !== undefined) {
     throw new InferError('CURSOR', 'a sorted list has one page: --sort and --cursor do not go together', {
       hint: 'leave out --sort, or take more with --limit',
-      exitCode: ExitCode.Usage,
     });
   }
   const now = await serverNow(client);

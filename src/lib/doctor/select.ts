@@ -1,6 +1,5 @@
 import { closestWord } from '../config/suggest.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { type Check, TOPICS } from './check.js';
 
@@ -18,7 +17,6 @@ export function selectChecks(catalogue: readonly Check[], words: readonly string
         near === undefined
           ? `topics: ${TOPICS.join(', ')}; infer doctor --list shows all checks`
           : `did you mean ${near}? infer doctor --list shows all`,
-      exitCode: ExitCode.Usage,
     });
   }
   return catalogue.filter((check) => words.some((word) => matches(check, word)));

@@ -6,8 +6,8 @@ import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { distance } from 'fastest-levenshtein';
 import { answerWithin } from '../core/bounded.js';
+import type { ErrorCode } from '../core/error-table.js';
 import { badInput, InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { formatBytes } from '../core/units.js';
 
@@ -183,8 +183,8 @@ function toBuffer(chunk: unknown): Buffer {
   return Buffer.from(String(chunk), 'utf8');
 }
 
-function noInput(code: string, message: string, hint: string, cause?: unknown): InferError {
-  return new InferError(code, message, { hint, cause, exitCode: ExitCode.NoInput });
+function noInput(code: ErrorCode, message: string, hint: string, cause?: unknown): InferError {
+  return new InferError(code, message, { hint, cause });
 }
 
 function directory(path: string): InferError {

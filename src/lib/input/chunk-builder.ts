@@ -154,7 +154,7 @@ export function checkFields(
     if (inputs.some((input) => input.name === name)) continue;
     throw badInput(
       'INPUT_NAMES',
-      `'${shownName(name)}' is no input of model ${model}; it takes ${inputNames(signature)}`,
+      `'${shownName(name)}' is not an input of model ${model}; it takes ${inputNames(signature)}`,
       {
         where,
         hint: 'remove that field, or write one row a line (NDJSON), where other fields are left out',

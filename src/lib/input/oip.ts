@@ -106,7 +106,7 @@ function wantedOutputs(given: unknown, signature: ModelSignature): string[] | un
     const list = known.map((name) => `'${name}'`).join(', ');
     throw badInput(
       'INPUT_NAMES',
-      `'${shownName(entry.name)}' is no output of model ${signature.name}; it gives ${list}`,
+      `'${shownName(entry.name)}' is not an output of model ${signature.name}; it gives ${list}`,
       { where, hint: near === undefined ? 'remove that output' : `did you mean '${near}'?` },
     );
   });
@@ -136,7 +136,7 @@ function inputNamed(entry: unknown, signature: ModelSignature, where: string): T
   );
   throw badInput(
     'INPUT_NAMES',
-    `'${shownName(name)}' is no input of model ${signature.name}; it takes ${inputNames(signature)}`,
+    `'${shownName(name)}' is not an input of model ${signature.name}; it takes ${inputNames(signature)}`,
     {
       where,
       hint: near === undefined ? 'remove that input' : `did you mean '${near}'?`,

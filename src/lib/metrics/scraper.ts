@@ -1,6 +1,5 @@
 import { answerWithin } from '../core/bounded.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { MOST_QUEUES, MOST_WORKERS, readSnapshot } from '../deployment/metrics-snapshot.js';
 import { Shown } from '../deployment/shown.js';
 import { type ConnectionSettings, closeClient, connect, explain, resolveTarget } from '../redis/connect.js';
@@ -220,7 +219,6 @@ function within<T>(ms: number, work: Promise<T>): Promise<T> {
   return answerWithin(ms, work, () => {
     throw new InferError('REDIS_TIMEOUT', `Redis did not answer within ${ms} ms`, {
       hint: 'see what holds it up: redis-cli --latency, redis-cli slowlog get',
-      exitCode: ExitCode.Unavailable,
     });
   });
 }

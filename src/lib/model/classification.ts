@@ -237,7 +237,7 @@ function probability(value: number, output: string): number {
   if (value >= -PROBABILITY_SLACK && value <= 1 + PROBABILITY_SLACK) return Math.min(1, Math.max(0, value));
   throw new InferError(
     'RUN_FAILED',
-    `output ${output} holds ${Number(value.toPrecision(3))}, which is no probability`,
+    `output ${output} holds ${Number(value.toPrecision(3))}, which is not a probability`,
     {
       hint: 'write "scores": "logits" in model.json',
     },

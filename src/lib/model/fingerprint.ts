@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { type BigIntStats, createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 
 /** A file that a model's version is made of. */
 export interface ContentFile {
@@ -144,7 +143,6 @@ export function modelChanged(
   const own = `if the handler writes it: "handlerWrites": ${JSON.stringify(data)} in model.json, then `;
   return new InferError('MODEL_CHANGED', `model ${model}@${version} ${what}`, {
     hint: data.length === 0 ? serve : `${own}${serve}`,
-    exitCode: ExitCode.BadConfig,
   });
 }
 

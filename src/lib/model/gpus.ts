@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { runProgram } from '../core/program.js';
 import { formatDuration } from '../core/units.js';
@@ -68,7 +67,6 @@ export function gpusOf(report: GpuReport): Gpu[] {
   if (report.state === 'ok' || report.state === 'absent') return report.gpus;
   throw new InferError('GPU_DISCOVERY', `the GPUs of this host are not known: ${report.reason}`, {
     hint: 'see what `nvidia-smi` says, or go without GPUs: --gpus none',
-    exitCode: ExitCode.Unavailable,
   });
 }
 

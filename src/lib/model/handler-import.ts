@@ -3,7 +3,6 @@ import { createRequire, register } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { InferError, messageOf } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { quoteWord } from '../core/quote-word.js';
 import { packageRoot } from './package-root.js';
 
@@ -49,7 +48,7 @@ export function handlerLoadError(label: string, reason: string, hint = EXPORTS, 
   return new InferError(
     'HANDLER_LOAD',
     `handler ${label} cannot be loaded: ${reason.slice(0, MESSAGE_MAX)}`,
-    { hint, exitCode: ExitCode.BadConfig, cause },
+    { hint, cause },
   );
 }
 

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { InferError, messageOf, SOFT_TIME_LIMIT } from '../core/errors.js';
+import { InferError, messageOf } from '../core/errors.js';
 import { handlerLoadError, importHandler } from './handler-import.js';
 import { answerText, type HandlerOutput, inputsOf, outputsOf } from './handler-values.js';
 import type { RowFailure } from './row-failure.js';
@@ -204,5 +204,5 @@ function handlerFailed(reason: unknown): InferError {
 }
 
 function stoppedAtSoftLimit(cause: unknown): InferError {
-  return new InferError(SOFT_TIME_LIMIT, 'its handler ended at the soft time limit', { cause });
+  return new InferError('SOFT_TIME_LIMIT', 'its handler ended at the soft time limit', { cause });
 }

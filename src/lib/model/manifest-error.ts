@@ -1,7 +1,6 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 
 /** MODEL_MANIFEST: a model.json that is wrong by itself or does not fit its model. `file` as in `digits/model.json`. */
 export function manifestError(file: string, what: string, hint?: string): InferError {
-  return new InferError('MODEL_MANIFEST', `${file}: ${what}`, { hint, exitCode: ExitCode.BadConfig });
+  return new InferError('MODEL_MANIFEST', `${file}: ${what}`, { hint });
 }

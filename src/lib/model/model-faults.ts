@@ -1,30 +1,11 @@
+import { hasTrait } from '../core/error-table.js';
 import { InferError, messageOf } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { unreadable } from './unreadable.js';
-
-/** Codes of what is wrong with one model; the process that loads it, and other models, are not to blame. */
-const CODES: ReadonlySet<string> = new Set([
-  'MODEL_UNKNOWN',
-  'MODEL_PATH',
-  'MODEL_UNREADABLE',
-  'MODEL_MANIFEST',
-  'MODEL_LOAD',
-  'MODEL_CHANGED',
-  'HANDLER_LOAD',
-]);
 
 /** Whether an error is one model's own: others can be served all the same. */
 export function isModelFault(error: unknown): error is InferError {
-  return error instanceof InferError && CODES.has(error.code);
+  return error instanceof InferError && hasTrait(error.code, 'one-model');
 }
-
-/** Codes of what is wrong with the process or the device: no model would load. */
-const PROCESS_CODES: ReadonlySet<string> = new Set([
-  'RUNNER_DIED',
-  'ONNX_RUNTIME',
-  'GPU_UNAVAILABLE',
-  'MODELS_DIR',
-]);
 
 /**
  * What went wrong while a model was read or loaded, as that model's fault. A file may be replaced while it is read, a disk
@@ -32,12 +13,12 @@ const PROCESS_CODES: ReadonlySet<string> = new Set([
  * @param where the file or directory that was read, should the error name none.
  */
 export function asModelFault(error: unknown, model: string, where: string): InferError {
-  if (error instanceof InferError && (CODES.has(error.code) || PROCESS_CODES.has(error.code))) return error;
+  if (isModelFault(error)) return error;
+  if (error instanceof InferError && hasTrait(error.code, 'no-model')) return error;
   if (!(error instanceof InferError) && isSystemError(error))
     return unreadable(model, error.path ?? where, error);
   return new InferError('MODEL_LOAD', `model ${model} cannot be loaded: ${messageOf(error)}`, {
     hint: error instanceof InferError ? error.hint : undefined,
-    exitCode: ExitCode.BadConfig,
     cause: error,
   });
 }
@@ -51,6 +32,5 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
 export function modelUnserved(why: InferError): InferError {
   return new InferError('MODEL_UNSERVED', `this worker cannot load its model: ${why.message}`, {
     hint: why.hint,
-    exitCode: why.exitCode,
   });
 }

@@ -1,6 +1,5 @@
 import path from 'node:path';
 import { InferError, messageOf } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import type { HostTensor, TensorData } from './layout.js';
 import { CUDA_INSTALL, missingLibrary, onnxFiles } from './onnx-files.js';
 import { loadError, type OnnxSource } from './onnx-source.js';
@@ -244,7 +243,6 @@ function gpuUnavailable(reason: string, wanted: Backend): InferError {
       wanted === 'cuda' || wanted === 'tensorrt'
         ? CUDA_FIX
         : 'leave out --require-gpu, or use --provider cpu',
-    exitCode: ExitCode.Unavailable,
   });
 }
 

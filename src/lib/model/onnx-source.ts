@@ -10,7 +10,6 @@ import {
 import path from 'node:path';
 import { closestWord } from '../config/suggest.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { quoteWord } from '../core/quote-word.js';
 import { formatBytes } from '../core/units.js';
@@ -163,7 +162,6 @@ function commonFolder(files: readonly string[], otherwise: string): string {
 export function loadError(label: string, reason: string, hint: string, cause?: unknown): InferError {
   return new InferError('MODEL_LOAD', `model ${label} cannot be loaded: ${reason}`, {
     hint,
-    exitCode: ExitCode.BadConfig,
     cause,
   });
 }

@@ -2,7 +2,6 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 
 const PACKAGE_NAME = 'infer-queue';
 let found: string | undefined;
@@ -30,7 +29,6 @@ export function packageRoot(): string {
         `package.json of ${PACKAGE_NAME} was not found above ${fileURLToPath(import.meta.url)}`,
         {
           hint: `install it again: npm install ${PACKAGE_NAME}`,
-          exitCode: ExitCode.Internal,
         },
       );
     }
@@ -47,7 +45,6 @@ export function runnerScript(): string {
       'dist/lib/model/runner-main.js is missing: the package is not built',
       {
         hint: 'npm run build',
-        exitCode: ExitCode.Internal,
       },
     );
   }

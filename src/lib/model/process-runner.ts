@@ -5,8 +5,8 @@ import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { settledWithin } from '../core/bounded.js';
 import { dirForChild } from '../core/current-dir.js';
+import { hasTrait } from '../core/error-table.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { modelChanged } from './fingerprint.js';
 import { type Frame, FrameReader, writeFrame } from './frames.js';
 import { type HandlerLine, HandlerLines } from './handler-output.js';
@@ -23,14 +23,7 @@ import type {
   RunRequest,
   StartRunner,
 } from './runner.js';
-import {
-  fromWireError,
-  fromWireFailures,
-  packPayloads,
-  type Reply,
-  type Request,
-  unpackPayload,
-} from './wire.js';
+import { fromWireFailures, packPayloads, type Reply, type Request, unpackPayload } from './wire.js';
 
 const START_TIMEOUT_MS = 30_000;
 const STOP_GRACE_MS = 5_000;
@@ -167,7 +160,7 @@ class ProcessRunner implements Runner {
     } catch (error) {
       const fault = asModelFault(error, model, path.join(this.#options.modelsDir, model));
       // What cannot be read now may be the same when it can.
-      if (!again || version === undefined || fault.code === 'MODEL_UNREADABLE') throw fault;
+      if (!again || version === undefined || hasTrait(fault.code, 'not-read')) throw fault;
       throw modelChanged(model, version, `cannot be loaded again: ${fault.message}`);
     }
   }
@@ -224,7 +217,7 @@ class ProcessRunner implements Runner {
     const pending = this.#pending.get(reply.id);
     this.#pending.delete(reply.id);
     if (reply.error === undefined) pending?.resolve({ reply, body });
-    else pending?.reject(fromWireError(reply.error));
+    else pending?.reject(InferError.of(reply.error));
   }
 
   #onExit(code: number | null, signal: NodeJS.Signals | null, spawnError?: string): RunnerExit {
@@ -258,7 +251,6 @@ class ProcessRunner implements Runner {
           exit.signal === 'SIGKILL' && !exit.expected
             ? "SIGKILL is mostly the kernel's out-of-memory killer: see dmesg, give it more memory or lower --max-batch"
             : undefined,
-        exitCode: ExitCode.Unavailable,
       },
     );
   }

@@ -12,7 +12,6 @@ import {
 import path from 'node:path';
 import { closestWord } from '../config/suggest.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { isName } from '../core/names.js';
 import type { ContentFile } from './fingerprint.js';
@@ -68,7 +67,6 @@ export function findModel(dir: string, name: string, version?: number): ModelFil
   if (version !== undefined && !listing.versions.includes(version)) {
     throw new InferError('MODEL_UNKNOWN', `model '${name}' has no version ${version}`, {
       hint: `versions there: ${listing.versions.join(', ')}`,
-      exitCode: ExitCode.NoInput,
     });
   }
   return new ModelReader(dir, name).read(version ?? listing.version);
@@ -162,7 +160,6 @@ class ModelReader {
         if (isDenied(error)) throw error;
         throw new InferError('MODEL_PATH', `model '${this.name}': ${printable(label)} is a broken link`, {
           hint: 'replace the link by the file itself, or bring back what it leads to',
-          exitCode: ExitCode.BadConfig,
         });
       }
     });
@@ -215,7 +212,6 @@ function outside(name: string, label: string): InferError {
     `model '${name}': ${printable(label)} leads out of the model's own directory`,
     {
       hint: 'copy the file into the model directory: only links of weights are followed out of it',
-      exitCode: ExitCode.BadConfig,
     },
   );
 }
@@ -228,7 +224,6 @@ function unknownModel(dir: string, name: string, survey: Survey): InferError {
   const message = `no model '${shown}' in ${printable(dir)}`;
   return new InferError('MODEL_UNKNOWN', skipped === undefined ? message : `${message}: ${skipped.reason}`, {
     hint: skipped?.fix ?? unknownHint(name, survey),
-    exitCode: ExitCode.NoInput,
   });
 }
 

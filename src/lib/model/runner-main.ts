@@ -2,7 +2,6 @@ import { readSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { Worker as Thread } from 'node:worker_threads';
 import { InferError, messageOf } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { Turns } from '../core/turns.js';
 import { type Frame, FrameReader, writeFrame } from './frames.js';
 import { HandlerOutput } from './handler-output.js';
@@ -157,7 +156,6 @@ async function hostModule(): Promise<typeof import('./model-host.js')> {
       `ONNX Runtime cannot be loaded: ${messageOf(error).split('\n', 1)[0]}`,
       {
         hint: `ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node (skip: without the CUDA download; there is none for ${process.platform}/${process.arch} in some versions)`,
-        exitCode: ExitCode.Unavailable,
         cause: error,
       },
     );

@@ -1,7 +1,6 @@
 import { type Dirent, lstatSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { isName } from '../core/names.js';
 import { quoteWord } from '../core/quote-word.js';
@@ -68,15 +67,17 @@ function entriesOf(dir: string): Dirent[] {
   } catch (error) {
     if (isDenied(error)) {
       const { message, hint } = unreadable('', dir, error);
-      throw new InferError('MODELS_DIR', message.replace(/^model '': /, 'the models directory: '), {
-        hint,
-        exitCode: ExitCode.NotPermitted,
-        cause: error,
-      });
+      throw new InferError(
+        'MODELS_DIR_UNREADABLE',
+        message.replace(/^model '': /, 'the models directory: '),
+        {
+          hint,
+          cause: error,
+        },
+      );
     }
     throw new InferError('MODELS_DIR', `no models directory at ${printable(dir)}`, {
       hint: 'name one with --models, laid out as <dir>/<name>/1/model.onnx',
-      exitCode: ExitCode.NoInput,
       cause: error,
     });
   }

@@ -50,7 +50,7 @@ function scoresOutput(
   if (found === undefined || !isFloat(found.type)) {
     throw manifestError(
       label,
-      `field output: ${manifest.output ?? 'none'} is no output of floats; the model's outputs are ${names}`,
+      `field output: ${manifest.output ?? 'none'} is not an output of floats; the model's outputs are ${names}`,
     );
   }
   return found;

@@ -1,7 +1,6 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import path from 'node:path';
 import { InferError, messageOf } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { quoteWord } from '../core/quote-word.js';
 import { systemUser } from '../core/system-user.js';
@@ -14,18 +13,17 @@ export function isDenied(error: unknown): boolean {
 }
 
 /**
- * MODEL_UNREADABLE (exit 77 where access is denied, else 66): who may not read what, and the command
- * that changes it. `file` is the path that was read; a directory above it may be what is closed.
+ * MODEL_UNREADABLE (exit 77): who may not read what, and the command that changes it. MODEL_READ_FAILED (66)
+ * where it is not a matter of rights. `file` is the path that was read; a directory above it may be what is closed.
  */
 export function unreadable(model: string, file: string, error: unknown): InferError {
   const shown = printable(model);
   if (!isDenied(error)) {
     const reason = messageOf(error).replace(/, \w+ '.*$/, '');
     return new InferError(
-      'MODEL_UNREADABLE',
+      'MODEL_READ_FAILED',
       `model '${shown}': ${printable(file)} cannot be read: ${reason}`,
       {
-        exitCode: ExitCode.NoInput,
         cause: error,
       },
     );
@@ -34,7 +32,6 @@ export function unreadable(model: string, file: string, error: unknown): InferEr
   const message = `model '${shown}': user ${systemUser()} may not read ${printable(closed)}${modeOf(closed)}`;
   return new InferError('MODEL_UNREADABLE', message, {
     hint: `as its owner or root: chmod -R a+rX ${quoteWord(closed)}`,
-    exitCode: ExitCode.NotPermitted,
     cause: error,
   });
 }

@@ -128,7 +128,7 @@ function explainTextForNumber(value: string, type: DataType): Fault {
   if (type === 'int64' || type === 'uint64') {
     return {
       code: 'INPUT_VALUE',
-      found: 'text that is no whole number in range',
+      found: 'text that is not a whole number in range',
       hint: 'write digits only, such as "9007199254740993"',
     };
   }

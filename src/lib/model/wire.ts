@@ -1,5 +1,4 @@
-import { InferError, messageOf } from '../core/errors.js';
-import type { ExitCode } from '../core/exit-codes.js';
+import { type FailureRecord, InferError, messageOf } from '../core/errors.js';
 import type { Fingerprint } from './fingerprint.js';
 import type { ModelFiles } from './repository.js';
 import type { RowFailure } from './row-failure.js';
@@ -20,7 +19,7 @@ export type Request =
 
 export interface Reply {
   id: number;
-  error?: WireError;
+  error?: FailureRecord;
   loaded?: LoadedModel;
   bytes?: number;
   runMs?: number;
@@ -29,14 +28,7 @@ export interface Reply {
   failed?: WireRowFailure[];
 }
 
-type WireRowFailure = { row: number } & WireError;
-
-export interface WireError {
-  code: string;
-  message: string;
-  hint?: string;
-  exitCode?: ExitCode;
-}
+type WireRowFailure = { row: number } & FailureRecord;
 
 export interface WirePayload {
   rows: number;
@@ -122,14 +114,11 @@ export function unpackPayload(
   return { rows: payload.rows, tensors };
 }
 
-export function toWireError(error: unknown): WireError {
-  if (!(error instanceof InferError)) return { code: 'RUN_FAILED', message: messageOf(error) };
-  const { code, message, hint, exitCode } = error;
-  return { code, message, exitCode, ...(hint === undefined ? {} : { hint }) };
-}
-
-export function fromWireError({ code, message, hint, exitCode }: WireError): InferError {
-  return new InferError(code, message, { hint, exitCode });
+export function toWireError(error: unknown): FailureRecord {
+  const code = error instanceof InferError ? error.code : 'RUN_FAILED';
+  const hint = error instanceof InferError ? error.hint : undefined;
+  // Whole: texts are cut where they are stored.
+  return { code, message: messageOf(error), ...(hint === undefined ? {} : { hint }) };
 }
 
 export function toWireFailures(failed: readonly RowFailure[]): { failed?: WireRowFailure[] } {
@@ -139,5 +128,5 @@ export function toWireFailures(failed: readonly RowFailure[]): { failed?: WireRo
 }
 
 export function fromWireFailures(failed: readonly WireRowFailure[] = []): RowFailure[] {
-  return failed.map(({ row, ...error }) => ({ row, error: fromWireError(error) }));
+  return failed.map(({ row, ...error }) => ({ row, error: InferError.of(error) }));
 }

@@ -1,5 +1,5 @@
-import { missing } from '../client/unknown-id.js';
 import { Producer } from '../queue/broker/producer.js';
+import { missingId } from '../queue/broker/unknown-id.js';
 import { readGroup, readJob } from '../queue/read/reader.js';
 import type { GroupRecord } from '../queue/types.js';
 import { serverClock } from '../redis/server-clock.js';
@@ -49,7 +49,7 @@ async function planOf(id: string, { client, prefix }: Hands): Promise<CancelPlan
     return { kind: 'group', group, open: Math.max(0, group.jobs - group.jobsCompleted - group.jobsFailed) };
   }
   const [first] = found.named;
-  if (first?.kind !== 'job') throw await missing(client, prefix, id);
+  if (first?.kind !== 'job') throw await missingId(client, prefix, id);
   const record = await readJob(client, prefix, first.job.queue, id);
   const ended = record !== undefined && !['waiting', 'delayed', 'active'].includes(record.state);
   return { kind: 'job', job: first.job, open: ended ? 0 : 1 };
@@ -63,7 +63,7 @@ async function cancelJob(
 ): Promise<CancelledWork> {
   signal.throwIfAborted();
   const state = await producer.cancel(queue, id);
-  if (state === undefined) throw await missing(client, prefix, id, { queue });
+  if (state === undefined) throw await missingId(client, prefix, id, 'either', { queue });
   return { id, kind: 'job', queue, state, jobs: state === 'cancelled' || state === 'active' ? open : 0 };
 }
 
@@ -80,6 +80,6 @@ async function cancelGroup(
     report({ kind: 'jobs', done, changed: Math.min(open, changed), total: group.jobs });
   const { cancelled = 0, active = 0 } = await producer.cancelGroup(group, { signal, onPage });
   const after = await readGroup(client, prefix, queue, id);
-  if (after === undefined) throw await missing(client, prefix, id, { queue });
+  if (after === undefined) throw await missingId(client, prefix, id, 'either', { queue });
   return { id, kind: 'group', queue, state: after.state, jobs: Math.min(open, cancelled + active) };
 }

@@ -1,5 +1,5 @@
-import { missing } from '../client/unknown-id.js';
 import { chunkId } from '../core/job.js';
+import { missingId } from '../queue/broker/unknown-id.js';
 import { listQueues, locate, queueOfChunk, readGroup } from '../queue/read/reader.js';
 import type { GroupRecord } from '../queue/types.js';
 import type { RedisClient } from '../redis/types.js';
@@ -32,13 +32,13 @@ export async function findNamedJobs(
   const found: Named[] = [];
   for (const id of new Set(ids)) {
     const place = await locate(client, prefix, id, queues);
-    if (place === undefined) throw await missing(client, prefix, id);
+    if (place === undefined) throw await missingId(client, prefix, id);
     if (place.kind === 'job') {
       found.push({ kind: 'job', job: { id, queue: place.queue } });
       continue;
     }
     const group = await readGroup(client, prefix, place.queue, id);
-    if (group === undefined) throw await missing(client, prefix, id);
+    if (group === undefined) throw await missingId(client, prefix, id);
     found.push({ kind: 'group', group });
   }
   const groups = found.flatMap((one) => (one.kind === 'group' ? [one.group] : []));

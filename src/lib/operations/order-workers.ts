@@ -1,6 +1,5 @@
 import { plural } from '../core/counts.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { findWorkers } from '../deployment/find-workers.js';
 import { askWorkers, type ControlAnswer, type Order } from '../queue/broker/control.js';
 import { listWorkers } from '../queue/registry.js';
@@ -104,7 +103,6 @@ function noAnswer(workers: readonly WorkerRecord[]): InferError {
     `${plural(workers.length, 'worker')} addressed, and none answered: ${names}`,
     {
       hint: 'a worker that hangs is forgotten after 15 s and its jobs run elsewhere; -t 30s waits longer',
-      exitCode: ExitCode.Unavailable,
     },
   );
 }

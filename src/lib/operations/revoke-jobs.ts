@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import type { JobState } from '../core/job.js';
 import { refuseUnknownNames } from '../deployment/known-names.js';
 import { Producer } from '../queue/broker/producer.js';
@@ -98,7 +97,6 @@ function cancellable(filter: JobFilter): JobFilter {
     `jobs that are ${filter.states.join(' or ')} have ended: they cannot be cancelled`,
     {
       hint: 'infer control purge QUEUE --state failed forgets them',
-      exitCode: ExitCode.Usage,
     },
   );
 }

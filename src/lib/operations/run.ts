@@ -1,3 +1,4 @@
+import { hasTrait } from '../core/error-table.js';
 import { InferError, messageOf } from '../core/errors.js';
 import { type NewAuditEntry, writeAudit } from '../queue/audit.js';
 import type { RedisClient } from '../redis/types.js';
@@ -66,9 +67,6 @@ export async function preview<Plan, Outcome, Preview>(
 
 type Stage = 'planning' | 'asking' | 'acting';
 
-/** Redis does not answer: to write an entry would only keep the caller waiting once more. */
-const AWAY = ['REDIS_UNREACHABLE', 'REDIS_TIMEOUT'];
-
 async function noteFailure<Plan, Outcome, Preview>(
   operation: Operation<Plan, Outcome, Preview>,
   hands: Hands,
@@ -78,7 +76,8 @@ async function noteFailure<Plan, Outcome, Preview>(
   if (stage === 'asking') return;
   const { signal } = hands;
   const code = signal.aborted ? 'INTERRUPTED' : error instanceof InferError ? error.code : 'INTERNAL';
-  if (AWAY.includes(code)) {
+  // To write an entry would only keep the caller waiting once more.
+  if (hasTrait(code, 'no-answer')) {
     if (stage === 'acting') caller.onUnaudited(error);
     return;
   }

@@ -1,5 +1,4 @@
-import { type FailureRecord, InferError, messageOf } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
+import { InferError, messageOf, type OwnFailure } from '../core/errors.js';
 import { printable } from '../core/printable.js';
 import type { RedisClient } from '../redis/types.js';
 import { ifReadable, isWrongValue } from '../redis/wrong-type.js';
@@ -136,21 +135,19 @@ export async function damageOfJob(
 }
 
 /** Why a damaged job has failed. */
-export function damageFailure(what: string): FailureRecord & { hint: string } {
+export function damageFailure(what: string): OwnFailure & { hint: string } {
   return { code: JOB_DAMAGED, message: `the job is damaged in Redis: ${what}`, hint: DAMAGED_HINT };
 }
 
 /** The same as an error. */
 export function jobDamaged(what: string): InferError {
-  const { code, message, hint } = damageFailure(what);
-  return new InferError(code, message, { hint, exitCode: ExitCode.Negative });
+  return InferError.of(damageFailure(what));
 }
 
 /** JOB_DAMAGED of one that cannot run again as it is. */
 export function notRepairable(id: string, what: string): InferError {
   return new InferError(JOB_DAMAGED, `job ${printable(id)} cannot be repaired: ${what}`, {
     hint: `infer cancel ${printable(id)}, then submit it again`,
-    exitCode: ExitCode.Negative,
   });
 }
 
@@ -158,7 +155,6 @@ export function notRepairable(id: string, what: string): InferError {
 export function resultDamaged(what: string): InferError {
   return new InferError(JOB_DAMAGED, damageFailure(what).message, {
     hint: 'another program wrote to this key; submit the job again',
-    exitCode: ExitCode.Negative,
   });
 }
 
@@ -185,7 +181,7 @@ export async function nameDamage(
   return new InferError(
     'QUEUE_DAMAGED',
     `queue ${queue} is damaged in Redis: ${damagedKeyText(first)}${others}`,
-    { hint: repairCommand(queue), exitCode: ExitCode.Unavailable, cause: error },
+    { hint: repairCommand(queue), cause: error },
   );
 }
 
@@ -205,7 +201,6 @@ export async function findDamage(
 export function groupDamaged(id: string, what: string): InferError {
   return new InferError('GROUP_DAMAGED', `group ${printable(id)} is damaged in Redis: ${what}`, {
     hint: `its chunks are jobs ${printable(id)}-0, ${printable(id)}-1 and so on: infer result ${printable(id)}-0`,
-    exitCode: ExitCode.Negative,
   });
 }
 

@@ -1,4 +1,4 @@
-import type { FailureRecord } from '../core/errors.js';
+import type { FailureRecord, OwnFailure } from '../core/errors.js';
 import { fromBullPriority, idTime, type JobState, toBullPriority } from '../core/job.js';
 import { numberOr, parsedObject } from '../redis/wrong-type.js';
 import { damageFailure } from './damage.js';
@@ -96,7 +96,12 @@ function failureOf({ [JOB.failure]: f, failedReason }: JobFields): FailureRecord
   if (typeof failure?.code === 'string' && typeof failure.message === 'string') {
     return failure as FailureRecord;
   }
-  return failedReason ? { code: 'FAILED', message: failedReason } : undefined;
+  return failedReason ? endedElsewhere(failedReason) : undefined;
+}
+
+/** FAILED: another program ended it, such as a stock BullMQ worker, and left no record of ours. */
+export function endedElsewhere(reason: string): OwnFailure {
+  return { code: 'FAILED', message: reason };
 }
 
 /** A job whose record cannot be read: all that is known is what is wrong with it. */

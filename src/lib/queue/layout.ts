@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 
 /**
  * The version of what lies in Redis. A job and a group carry the layout that they were submitted in, so processes of
@@ -69,7 +68,7 @@ export function layoutNewer(what: string, layout: DataLayout): InferError {
   return new InferError(
     'LAYOUT_NEWER',
     `${what} was submitted by infer ${layout.since} or newer, and this release cannot read it`,
-    { hint: upgradeFix(layout), exitCode: ExitCode.Unavailable },
+    { hint: upgradeFix(layout) },
   );
 }
 

@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 
 export interface Endpoint {
@@ -223,6 +222,5 @@ function decode(text: string): string {
 function badUrl(url: string, reason: string): InferError {
   return new InferError('REDIS_URL', `'${maskBroken(url)}' is not a Redis URL: ${reason}`, {
     hint: EXAMPLES,
-    exitCode: ExitCode.BadConfig,
   });
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
 import { bounded, settledWithin } from '../core/bounded.js';
+import { hasTrait } from '../core/error-table.js';
 import { InferError, messageOf } from '../core/errors.js';
 import { parseRedisUrl } from './address.js';
 import { explainRedisError, schemeError } from './errors.js';
@@ -41,16 +42,10 @@ const sessions = new WeakMap<RedisClient, Session>();
 
 const CLUSTER_PROBE_MS = 500;
 
-/** Failures that waiting will not fix. */
-const PERMANENT = new Set([
-  'REDIS_AUTH',
-  'REDIS_PERMISSION',
-  'REDIS_PROTOCOL',
-  'REDIS_TLS',
-  'REDIS_SENTINEL',
-  'REDIS_CLUSTER',
-  'REDIS_DB',
-]);
+/** Whether waiting does not get past it; what infer does not know may pass. */
+function isPermanent({ facts: { retryable, fault } }: InferError): boolean {
+  return !retryable && fault !== 'bug';
+}
 
 /**
  * Opens a connection that has answered PING. The first connection fails within
@@ -154,8 +149,6 @@ function createClient({ target, role, settings, retry }: Session): RedisClient {
 
 const BARE = /^(Connection is closed|All sentinels are unreachable|Failed to refresh slots cache)/;
 
-/** A plain server waits for more of a TLS greeting, and of a connection that was reset no one says why. */
-const VAGUE = new Set(['REDIS_UNREACHABLE', 'REDIS_TIMEOUT', 'REDIS_PROTOCOL', 'REDIS_TLS']);
 const NOBODY_THERE = /connection refused|not known|name service|cannot be reached/;
 
 /**
@@ -167,7 +160,7 @@ async function wireReason({ target, settings }: Session, error?: unknown): Promi
   const [node] = endpoints;
   if (node === undefined) return undefined;
   if (error !== undefined) {
-    if (!(error instanceof InferError) || !VAGUE.has(error.code)) return undefined;
+    if (!(error instanceof InferError) || !hasTrait(error.code, 'unclear-peer')) return undefined;
     if (NOBODY_THERE.test(error.message)) return undefined;
   }
   if (!tls) return (await speaksTls(node)) ? schemeError(target, true) : undefined;
@@ -236,7 +229,7 @@ async function firstConnection(
   const fail = (error: unknown): void => failed.abort(error);
   const onError = (error: unknown): void => {
     const explained = explain(client, error);
-    if (PERMANENT.has(explained.code)) fail(explained);
+    if (isPermanent(explained)) fail(explained);
   };
   const onEnd = (): void => fail(explain(client, retry.lastError ?? new Error('Connection is closed.')));
   const onAbort = (): void => fail(signal?.reason);
@@ -294,8 +287,7 @@ async function establish(client: RedisClient, deadline: number, patient: boolean
       // cannot write its disk refuses PING too, and still answers reads.
       if (explained.code === 'REDIS_PERMISSION' || explained.code === 'REDIS_MISCONF') break;
       const replaced = explained.code === 'REDIS_READONLY';
-      const passing =
-        explained.code === 'REDIS_LOADING' || replaced || (patient && !PERMANENT.has(explained.code));
+      const passing = explained.code === 'REDIS_LOADING' || replaced || (patient && !isPermanent(explained));
       const over = client.status === 'end' || performance.now() + 100 > deadline;
       if (!passing || over) throw explained;
       // Should the deadline come first, this is the reason and not a peer that is silent.

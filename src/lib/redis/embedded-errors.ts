@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { lastLogLines } from '../core/log-file.js';
 import type { EmbeddedPaths } from './embedded-files.js';
 import type { Answer } from './probe.js';
@@ -10,7 +9,6 @@ export function serverMissing(): InferError {
     'infer needs a Redis, and neither redis-server nor valkey-server is installed',
     {
       hint: 'install one (apt-get install redis-server, dnf install valkey, brew install redis), or name a running one with --redis redis://host:6379',
-      exitCode: ExitCode.Unavailable,
     },
   );
 }
@@ -21,7 +19,6 @@ export function startBusy(paths: EmbeddedPaths): InferError {
     "another command has been starting or stopping infer's Redis for too long",
     {
       hint: `look at \`infer redis status\`; if nothing of infer runs, remove ${paths.lockFile}`,
-      exitCode: ExitCode.TryAgain,
     },
   );
 }
@@ -36,7 +33,6 @@ export function startFailed(paths: EmbeddedPaths, reason: string): InferError {
     hint: corrupt
       ? `its append-only file is damaged: copy ${paths.dir}/appendonlydir away, then repair it with redis-check-aof --fix`
       : `the whole log is ${paths.logFile}`,
-    exitCode: ExitCode.Unavailable,
   });
 }
 
@@ -44,18 +40,15 @@ export function notAnswering(paths: EmbeddedPaths, pid: number, answer: Answer |
   if (answer?.kind === 'error' && answer.text.startsWith('LOADING')) {
     return new InferError('REDIS_LOADING', "infer's own Redis is still reading its data from disk", {
       hint: 'try again in a few seconds; `infer redis status` shows when it is ready',
-      exitCode: ExitCode.TryAgain,
     });
   }
   return new InferError('REDIS_TIMEOUT', `infer's own Redis runs (pid ${pid}) and does not answer`, {
     hint: `\`infer redis stop\` ends it, and the next command starts it again; its log is ${paths.logFile}`,
-    exitCode: ExitCode.Unavailable,
   });
 }
 
 export function stopFailed(paths: EmbeddedPaths, pid: number, reason: string): InferError {
   return new InferError('REDIS_STOP_FAILED', `infer's own Redis (pid ${pid}) did not stop: ${reason}`, {
     hint: `its log is ${paths.logFile}; \`kill ${pid}\` asks it once more`,
-    exitCode: ExitCode.Unavailable,
   });
 }

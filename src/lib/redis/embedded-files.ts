@@ -4,7 +4,6 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { makePrivateDir } from '../core/private-dir.js';
 
 /** Where infer's own server keeps its things, all below `<stateDir>/redis`. */
@@ -79,6 +78,5 @@ export function preparePrivateDirs(paths: EmbeddedPaths): void {
 function refused(dir: string, reason: string, fix?: string): InferError {
   return new InferError('REDIS_STATE_DIR', `${dir} ${reason}, so infer's own Redis is not safe there`, {
     hint: fix ?? 'choose another state directory with INFER_STATE_DIR, or name a Redis with --redis',
-    exitCode: ExitCode.NotPermitted,
   });
 }

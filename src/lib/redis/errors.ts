@@ -1,8 +1,7 @@
-import { InferError, messageOf } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
+import { InferError, messageOf, type OwnFailure } from '../core/errors.js';
 import { printable } from '../core/job.js';
 import { containerKind } from './container.js';
-import { type Described, REPLIES } from './reply-rules.js';
+import { REPLIES } from './reply-rules.js';
 import { describeTls, isTlsCode, wrongScheme } from './tls-errors.js';
 import type { RedisTarget } from './types.js';
 
@@ -72,8 +71,8 @@ export function explainRedisError(error: unknown, target: Where, context: Explai
   if (error instanceof InferError) return error;
   const reason = underlying(error, context.lastError);
   if (reason instanceof InferError) return reason;
-  const { code, message, hint, exitCode } = describe(reason, target, context);
-  return new InferError(code, message, { hint, exitCode, cause: cleanCause(reason) });
+  const { code, message, hint } = describe(reason, target, context);
+  return new InferError(code, message, { hint, cause: cleanCause(reason) });
 }
 
 /** What is shown of a driver's message: one line, no arguments, no control characters, 200 characters. */
@@ -89,11 +88,10 @@ function placeOf({ label }: Where): string {
 /** An address with the wrong one of `redis://` and `rediss://`; `isTls` says what the server speaks. */
 export function schemeError(target: Where, isTls: boolean): InferError {
   const instead = target.label.replace(/^rediss?/, isTls ? 'rediss' : 'redis');
-  const { code, message, hint, exitCode } = wrongScheme(placeOf(target), isTls, instead);
-  return new InferError(code, message, { hint, exitCode });
+  return InferError.of(wrongScheme(placeOf(target), isTls, instead));
 }
 
-function describe(error: unknown, target: Where, context: ExplainContext): Described {
+function describe(error: unknown, target: Where, context: ExplainContext): OwnFailure {
   const at = placeOf(target);
   const text = messageOf(error);
   const code = codeOf(error);
@@ -106,7 +104,6 @@ function describe(error: unknown, target: Where, context: ExplainContext): Descr
       code: 'REDIS_PERMISSION',
       message: `this user may not open the Redis socket ${at}`,
       hint: 'run as the user who started that server, or give another address with --redis',
-      exitCode: ExitCode.NotPermitted,
     };
   }
   if (SILENT.test(text)) return silentPeer(at);
@@ -115,7 +112,6 @@ function describe(error: unknown, target: Where, context: ExplainContext): Descr
       code: 'REDIS_PROTOCOL',
       message: `what listens at ${at} is not Redis`,
       hint: 'check host and port; for a TLS port write rediss:// instead of redis://',
-      exitCode: ExitCode.Unavailable,
     };
   }
   if (/invalid reply: (null|undefined)?$|No such master with that name/.test(text)) {
@@ -123,7 +119,6 @@ function describe(error: unknown, target: Where, context: ExplainContext): Descr
       code: 'REDIS_SENTINEL',
       message: `the sentinels at ${at} know no master of that name`,
       hint: '`redis-cli -p 26379 sentinel masters` lists the names; write redis-sentinel://host:26379/name',
-      exitCode: ExitCode.BadConfig,
     };
   }
   const known = REPLIES.find(({ match }) => match.test(text));
@@ -135,9 +130,8 @@ function describe(error: unknown, target: Where, context: ExplainContext): Descr
     ? {
         code: 'REDIS_ERROR',
         message: `Redis at ${at} answered: ${cleanMessage(error)}`,
-        exitCode: ExitCode.Unavailable,
       }
-    : { code: 'INTERNAL', message: cleanMessage(error), exitCode: ExitCode.Internal };
+    : { code: 'INTERNAL', message: cleanMessage(error) };
 }
 
 /** The error behind the one that was thrown, for those that only say that the connection is gone. */
@@ -176,12 +170,11 @@ function unreachable(
   code: string,
   target: Where,
   context: ExplainContext,
-): Described {
+): OwnFailure {
   return {
     code: 'REDIS_UNREACHABLE',
     message: `no Redis answers at ${at}: ${reason}`,
     hint: unreachableHint(code, target, context),
-    exitCode: ExitCode.Unavailable,
   };
 }
 
@@ -206,12 +199,11 @@ function unreachableHint(code: string, target: Where, context: ExplainContext): 
   return 'check that Redis runs there, its `bind` setting and the firewall; for a local one: `infer redis start`';
 }
 
-function silentPeer(at: string): Described {
+function silentPeer(at: string): OwnFailure {
   return {
     code: 'REDIS_TIMEOUT',
     message: `${at} accepts connections and does not answer`,
     hint: 'check that the port is a Redis port (TLS needs rediss://), and that the server is neither stopped nor busy',
-    exitCode: ExitCode.Unavailable,
   };
 }
 

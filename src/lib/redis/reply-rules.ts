@@ -1,29 +1,21 @@
-import { ExitCode } from '../core/exit-codes.js';
-
-/** The parts of the InferError that a failure becomes. */
-export interface Described {
-  code: string;
-  message: string;
-  hint?: string;
-  exitCode: ExitCode;
-}
+import type { ErrorCode } from '../core/error-table.js';
+import type { OwnFailure } from '../core/errors.js';
 
 export interface ReplyRule {
   match: RegExp;
-  make(at: string, text: string): Described;
+  make(at: string, text: string): OwnFailure;
 }
 
-function rule(match: RegExp, code: string, exitCode: ExitCode, message: string, hint: string): ReplyRule {
+function rule(match: RegExp, code: ErrorCode, message: string, hint: string): ReplyRule {
   return {
     match,
-    make: (at) => ({ code, exitCode, message: message.replace('{at}', at), hint }),
+    make: (at) => ({ code, message: message.replace('{at}', at), hint }),
   };
 }
 
 /** Scripts of servers before 7.0 put `-` before the error's word: `… -READONLY You can't write …`. */
 const word = (name: string): RegExp => new RegExp(`(?:^|[ -])${name}\\b`);
 
-const { NotPermitted, TryAgain, BadConfig, Internal } = ExitCode;
 const PASSWORD_HINT =
   'put the password in a file and name that in INFER_REDIS_PASSWORD_FILE, or in the address: redis://:<password>@host:6379, with a user redis://<user>:<password>@host:6379';
 
@@ -32,21 +24,18 @@ export const REPLIES: readonly ReplyRule[] = [
   rule(
     /^NOAUTH\b|^ERR operation not permitted/i,
     'REDIS_AUTH',
-    NotPermitted,
-    'Redis at {at} wants a password',
+    'Redis at {at} requires a password',
     PASSWORD_HINT,
   ),
   rule(
     /^WRONGPASS\b|^ERR invalid password/i,
     'REDIS_AUTH',
-    NotPermitted,
     'Redis at {at} refused the user or password',
     PASSWORD_HINT,
   ),
   rule(
     /no password is set|without any password configured/,
     'REDIS_AUTH',
-    NotPermitted,
     'Redis at {at} has no password, but one was given',
     'take the password out of the address',
   ),
@@ -55,111 +44,96 @@ export const REPLIES: readonly ReplyRule[] = [
   rule(
     word('OOM'),
     'REDIS_FULL',
-    TryAgain,
     'Redis at {at} is out of memory and takes no new work',
     'wait for workers to catch up (infer inspect), or raise maxmemory',
   ),
   rule(
     word('LOADING'),
     'REDIS_LOADING',
-    TryAgain,
     'Redis at {at} is still reading its data from disk',
     'try again in a few seconds',
   ),
   rule(
     word('READONLY'),
     'REDIS_READONLY',
-    TryAgain,
     'Redis at {at} is a read-only replica',
     'give the address of the primary, or redis-sentinel://… to follow a failover',
   ),
   rule(
     word('MASTERDOWN'),
     'REDIS_READONLY',
-    TryAgain,
     'Redis at {at} is a replica that has lost its primary',
     'give the address of the primary, or try again after the failover',
   ),
   rule(
     word('MISCONF'),
     'REDIS_MISCONF',
-    TryAgain,
     'Redis at {at} cannot write to its disk and refuses changes',
     "free space on the server's disk and look at its log",
   ),
   rule(
     word('NOREPLICAS'),
     'REDIS_NOREPLICAS',
-    TryAgain,
     'Redis at {at} has too few replicas to accept changes',
     'bring the replicas back, or lower min-replicas-to-write',
   ),
   rule(
     word('CLUSTERDOWN'),
     'REDIS_CLUSTER_DOWN',
-    TryAgain,
     'the Redis Cluster at {at} is down or incomplete',
     '`redis-cli cluster info` shows the missing slots',
   ),
   rule(
     word('CROSSSLOT'),
     'REDIS_CROSSSLOT',
-    Internal,
     'keys of two cluster slots were used at once at {at}',
     'this is a bug in infer: please report the command you ran',
   ),
   rule(
     /^(MOVED|ASK) \d/,
     'REDIS_CLUSTER',
-    BadConfig,
     'Redis at {at} is a node of a Redis Cluster',
     'write redis-cluster:// instead of redis://',
   ),
   rule(
     word('BUSY'),
     'REDIS_BUSY',
-    TryAgain,
     'Redis at {at} is busy with a long script',
     'try again; `redis-cli script kill` ends a stuck one',
   ),
   rule(
     /^ERR max number of clients/,
     'REDIS_BUSY',
-    TryAgain,
-    'Redis at {at} takes no more connections',
+    'Redis at {at} accepts no more connections',
     'raise maxclients on the server, or stop idle clients',
   ),
   rule(
     /^DENIED\b/,
     'REDIS_PERMISSION',
-    NotPermitted,
     'Redis at {at} is in protected mode and takes local connections only',
     'set a password (requirepass) and a bind address on the server',
   ),
   rule(
     /^ERR (DB index|invalid DB|SELECT is not allowed)/,
     'REDIS_DB',
-    BadConfig,
     'Redis at {at} has no such database',
     'use database 0, or raise `databases` on the server',
   ),
   rule(
     /^WRONGTYPE\b/,
     'REDIS_WRONGTYPE',
-    Internal,
     'a key of another program is in the way at {at}',
     'give infer a database of its own, such as redis://host:6379/1',
   ),
   rule(
     /unknown command/i,
     'REDIS_UNSUPPORTED',
-    BadConfig,
     'the server at {at} lacks a command that infer needs',
     'use Redis 6.2 or newer, or Valkey',
   ),
 ];
 
-function noPermission(at: string, text: string): Described {
+function noPermission(at: string, text: string): OwnFailure {
   const command = /run the '([a-z|_-]{1,40})' command/i.exec(text)?.[1];
   const keys =
     /access (?:one of )?the (keys|channels)|No permissions to access a (key|channel)|can't access at least one of the keys/i.test(
@@ -178,6 +152,5 @@ function noPermission(at: string, text: string): Described {
       command !== undefined
         ? `allow it on the server: ACL SETUSER <user> +${command.toLowerCase()}`
         : "allow infer's keys on the server: ACL SETUSER <user> ~{infer:*",
-    exitCode: ExitCode.NotPermitted,
   };
 }

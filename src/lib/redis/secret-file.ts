@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
+import type { ErrorCode } from '../core/error-table.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { withoutMark } from '../core/text.js';
 
 const REASONS: Record<string, string> = {
@@ -14,14 +14,13 @@ const REASONS: Record<string, string> = {
  * @param what the file in words: `password file`.
  * @throws InferError `code` (exit 78).
  */
-export function readSecretFile(file: string, code: string, what: string): string {
+export function readSecretFile(file: string, code: ErrorCode, what: string): string {
   try {
     return withoutMark(readFileSync(file, 'utf8'));
   } catch (error) {
     const errno = (error as NodeJS.ErrnoException).code ?? 'unreadable';
     throw new InferError(code, `the ${what} ${file} cannot be read: ${REASONS[errno] ?? errno}`, {
       hint: 'check the path and its permissions',
-      exitCode: ExitCode.BadConfig,
     });
   }
 }

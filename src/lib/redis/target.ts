@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { formatRedisUrl, labelOf, parseRedisUrl, socketUrl } from './address.js';
 import { embeddedPaths, startEmbedded, statusEmbedded } from './embedded.js';
 import { explainRedisError } from './errors.js';
@@ -75,7 +74,6 @@ export async function resolveTarget(settings: ConnectionSettings): Promise<Redis
     `no Redis: none was named, nothing answers at ${DEFAULT_HOST}:${DEFAULT_PORT} and infer's own is not running`,
     {
       hint: 'run `infer redis start`, or name one with --redis or INFER_REDIS_URL',
-      exitCode: ExitCode.Unavailable,
     },
   );
 }
@@ -112,7 +110,6 @@ function makeTarget(
   if (unused !== undefined) {
     throw new InferError('REDIS_URL', `${unused} is given, but ${labelOf(address)} is not a TLS address`, {
       hint: `write ${labelOf({ ...address, tls: true })}`,
-      exitCode: ExitCode.BadConfig,
     });
   }
   return { url: formatRedisUrl(address), label: labelOf(address), source };
@@ -136,7 +133,6 @@ function socketPath(decoded: string, url: string): string {
     `the socket path has ${Buffer.byteLength(path)} bytes, and a socket can have ${SOCKET_BYTES_MAX} at most: ${socketUrl(path)}`,
     {
       hint: 'have the server make its socket in a shorter directory, or link to it',
-      exitCode: ExitCode.BadConfig,
     },
   );
 }
@@ -147,6 +143,5 @@ function readPassword(file: string | undefined): string | undefined {
   if (text !== '') return text;
   throw new InferError('REDIS_PASSWORD_FILE', `the password file ${file} is empty`, {
     hint: 'its first line is the password',
-    exitCode: ExitCode.BadConfig,
   });
 }

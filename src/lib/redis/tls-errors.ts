@@ -1,7 +1,5 @@
-import { messageOf } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
+import { messageOf, type OwnFailure } from '../core/errors.js';
 import { printable } from '../core/job.js';
-import type { Described } from './reply-rules.js';
 
 const TLS_CODE =
   /^(EPROTO|ERR_SSL_|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(VERIFY|GET|DECRYPT|DECODE)|HOSTNAME_MISMATCH)/;
@@ -103,7 +101,7 @@ const ANY: readonly TlsRule[] = [
  * @param plain how the address is written without TLS: `redis://host:6379`.
  * @param withCertificate whether we had a client certificate to show.
  */
-export function describeTls(error: unknown, at: string, plain: string, withCertificate: boolean): Described {
+export function describeTls(error: unknown, at: string, plain: string, withCertificate: boolean): OwnFailure {
   const code = error instanceof Error ? String((error as NodeJS.ErrnoException).code ?? '') : '';
   const text = messageOf(error);
   const rules = withCertificate ? ANY : [...WITHOUT_CERTIFICATE, ...ANY];
@@ -116,19 +114,17 @@ export function describeTls(error: unknown, at: string, plain: string, withCerti
     code: 'REDIS_TLS',
     message: message.replace('{at}', at).replace('{names}', namesOf(error)),
     hint: hint.replace('{plain}', `write ${plain}`),
-    exitCode: ExitCode.Unavailable,
   };
 }
 
 /** A plain port was spoken to in TLS, or a TLS port without: what to write instead. */
-export function wrongScheme(at: string, isTls: boolean, instead: string): Described {
+export function wrongScheme(at: string, isTls: boolean, instead: string): OwnFailure {
   return {
     code: 'REDIS_TLS',
     message: isTls
       ? `${at} is a TLS port, and the address asks for a connection without TLS`
       : `${at} does not speak TLS`,
     hint: `write ${instead}`,
-    exitCode: ExitCode.Unavailable,
   };
 }
 

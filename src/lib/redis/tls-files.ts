@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import type { ErrorCode } from '../core/error-table.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { readSecretFile } from './secret-file.js';
 import type { ConnectionSettings } from './target.js';
 
@@ -78,8 +78,8 @@ export function liveTlsFiles(settings: ConnectionSettings): TlsMaterial {
   return Object.defineProperties({}, Object.fromEntries(live));
 }
 
-function bad(code: string, message: string, hint: string): InferError {
-  return new InferError(code, message, { hint, exitCode: ExitCode.BadConfig });
+function bad(code: ErrorCode, message: string, hint: string): InferError {
+  return new InferError(code, message, { hint });
 }
 
 function readAuthority(file: string): string {

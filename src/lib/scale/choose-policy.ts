@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { formatDuration } from '../core/units.js';
 import type { Policy, PolicyConfig } from './policy.js';
@@ -21,7 +20,6 @@ export function choosePolicy(name: string, config: PolicyConfig): Policy {
   if (fixed === null) {
     throw new InferError('POLICY', `there is no policy '${printable(name)}'`, {
       hint: 'predictive, step, or fixed:4 for always four',
-      exitCode: ExitCode.Usage,
     });
   }
   const count = Number(fixed[1]);
@@ -52,5 +50,5 @@ export function checkPolicyConfig(config: PolicyConfig): PolicyConfig {
 }
 
 function bad(message: string, hint: string): InferError {
-  return new InferError('AUTOSCALE_BOUNDS', message, { hint, exitCode: ExitCode.Usage });
+  return new InferError('AUTOSCALE_BOUNDS', message, { hint });
 }

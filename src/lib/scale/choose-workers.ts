@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { isWorkerName, type WorkerFile, type WorkerFiles } from './worker-files.js';
 
@@ -41,7 +40,6 @@ export function unknownWorker(name: string, all: readonly WorkerFile[]): InferEr
       known.length === 0
         ? 'infer workers list shows them; none was started'
         : `use one of ${known.join(', ')}`,
-    exitCode: ExitCode.NoInput,
   });
 }
 

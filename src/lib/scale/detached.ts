@@ -1,7 +1,6 @@
 import { statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { boundOpenLog } from '../core/log-file.js';
 import { printable } from '../core/printable.js';
 import { markOf } from '../core/process-alive.js';
@@ -88,9 +87,8 @@ async function claim(path: string): Promise<WorkerFile> {
   for (;;) {
     const file = readWorkerFile(path);
     if (file === undefined || (file.process !== undefined && file.process.pid !== process.pid)) {
-      throw new InferError('START_WITHDRAWN', 'the start of this worker was given up', {
+      throw new InferError('START_WITHDRAWN', 'this worker was stopped before it had started', {
         hint: 'infer workers list shows what runs',
-        exitCode: ExitCode.Unavailable,
       });
     }
     if (file.process !== undefined) return file;

@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { plural } from '../core/counts.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import type { GpuReport } from '../model/gpus.js';
 import { gpusOf } from '../model/gpus.js';
@@ -78,7 +77,7 @@ export function planOf(flags: LiveFlags, report: GpuReport, cores = availablePar
 }
 
 function usage(message: string, hint: string): InferError {
-  return new InferError('USAGE', message, { hint, exitCode: ExitCode.Usage });
+  return new InferError('USAGE', message, { hint });
 }
 
 /** The command's flags, with defaults in place. */

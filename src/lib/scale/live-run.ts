@@ -4,7 +4,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { LoadedSettings } from '../config/load.js';
 import { settledWithin } from '../core/bounded.js';
 import { InferError, messageOf } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { type HeldLock, takeLock } from '../core/file-lock.js';
 import { processPlace, stillRuns } from '../core/process-alive.js';
 import { part, Services } from '../core/service.js';
@@ -168,10 +167,9 @@ function poolLock(files: WorkerFiles, pool: string, queues: string): Promise<Hel
     busy: ({ pid, since }) =>
       new InferError(
         'AUTOSCALER_RUNNING',
-        `an autoscaler of ${queues} runs on ${hostname()} already: pid ${pid}, for ${formatDuration(Date.now() - since)}`,
+        `an autoscaler of ${queues} already runs on ${hostname()}: pid ${pid}, for ${formatDuration(Date.now() - since)}`,
         {
           hint: `stop it first: kill ${pid}; its workers stay and this one takes them over. To look only: --dry-run`,
-          exitCode: ExitCode.Unavailable,
         },
       ),
   });
@@ -180,7 +178,6 @@ function poolLock(files: WorkerFiles, pool: string, queues: string): Promise<Hel
 function poolLost(file: string): InferError {
   return new InferError('POOL_LOST', `${file} was removed or belongs to another autoscaler now`, {
     hint: 'its workers run on; infer autoscale again takes them over',
-    exitCode: ExitCode.Unavailable,
   });
 }
 

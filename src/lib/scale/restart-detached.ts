@@ -1,6 +1,5 @@
 import type { LoadedSettings } from '../config/load.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { chooseKnownWorkers, chooseWorkers } from './choose-workers.js';
 import { startDetached } from './start-detached.js';
@@ -27,9 +26,8 @@ export interface RestartOptions {
  */
 export function toRestart(files: WorkerFiles, names: readonly string[], all: boolean): WorkerFile[] {
   if (all === names.length > 0) {
-    throw new InferError('USAGE', all ? 'names and --all say different things' : 'which workers?', {
+    throw new InferError('USAGE', all ? 'give names or --all, not both' : 'which workers?', {
       hint: 'infer workers restart NAME, or --all for every one of this host',
-      exitCode: ExitCode.Usage,
     });
   }
   const chosen = chooseKnownWorkers(files, names);
@@ -37,14 +35,12 @@ export function toRestart(files: WorkerFiles, names: readonly string[], all: boo
   if (pooled !== undefined) {
     throw new InferError('AUTOSCALED', `${printable(pooled.name)} belongs to an autoscaler`, {
       hint: `infer workers stop ${pooled.name}: its autoscaler starts another where one is needed`,
-      exitCode: ExitCode.Usage,
     });
   }
   const stopped = names.find((name) => chooseWorkers(chosen, [name], files.host).length === 0);
   if (stopped !== undefined) {
     throw new InferError('WORKER_UNKNOWN', `${printable(stopped)} was stopped, and its flags with it`, {
       hint: `infer workers start --name ${stopped} starts it`,
-      exitCode: ExitCode.NoInput,
     });
   }
   return chosen;

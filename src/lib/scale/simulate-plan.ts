@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { checkPolicyConfig } from './choose-policy.js';
 import type { PolicyConfig } from './policy.js';
 
@@ -83,5 +82,5 @@ export function simulatePlan(flags: SimulateFlags): SimulatePlan {
 }
 
 function usage(message: string, hint: string): InferError {
-  return new InferError('USAGE', message, { hint, exitCode: ExitCode.Usage });
+  return new InferError('USAGE', message, { hint });
 }

@@ -2,7 +2,6 @@ import { basename } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { closestWord } from '../config/suggest.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { openBytes } from '../input/bytes.js';
 import { choosePolicy } from './choose-policy.js';
@@ -154,9 +153,8 @@ function unknownTrace(source: string, error: unknown): unknown {
   if (!(error instanceof InferError) || error.code !== 'INPUT_MISSING' || /[./\\]/.test(source)) return error;
   const near = closestWord(source, [...TRACE_NAMES, 'all']);
   const names = `traces: ${TRACE_NAMES.join(', ')}, all (of an hour), or a CSV file of arrival times`;
-  return new InferError('TRACE_UNKNOWN', `'${printable(source)}' is no trace and no file`, {
+  return new InferError('TRACE_UNKNOWN', `'${printable(source)}' is neither a trace nor a file`, {
     hint: near === undefined ? names : `did you mean ${near}? ${names}`,
-    exitCode: ExitCode.NoInput,
     cause: error,
   });
 }

@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { devicesOf, findDevice, type Gpu, type GpuDevice } from '../model/gpu-parse.js';
 
 /** A place for one worker. */
@@ -27,7 +26,6 @@ export function chosenDevices(gpus: readonly Gpu[], choice: GpuChoice): GpuDevic
     throw new InferError('GPU_UNKNOWN', `this host has no GPU ${name}`, {
       hint:
         known === '' ? 'nvidia-smi shows none; without GPUs: --gpus none' : `use some of ${known}, or all`,
-      exitCode: ExitCode.Unavailable,
     });
   });
   return found.filter((one, at) => found.findIndex((other) => other.uuid === one.uuid) === at);

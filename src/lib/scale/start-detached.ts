@@ -2,7 +2,6 @@ import { availableParallelism } from 'node:os';
 import type { LoadedSettings } from '../config/load.js';
 import type { WorkerGroup } from '../config/worker-groups.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { takeLock } from '../core/file-lock.js';
 import { discoverGpus, gpusOf } from '../model/gpus.js';
 import { closeClient, connect, resolveTarget } from '../redis/connect.js';
@@ -97,12 +96,11 @@ function find(name: string, known: readonly WorkerGroup[]): WorkerGroup {
   const names = known.map((one) => one.name).join(', ');
   throw new InferError('WORKERS_UNKNOWN', `the configuration has no workers named '${name}'`, {
     hint: names === '' ? `infer workers start --name ${name}` : `use one of ${names}`,
-    exitCode: ExitCode.Usage,
   });
 }
 
 function usage(message: string, hint: string): InferError {
-  return new InferError('USAGE', message, { hint, exitCode: ExitCode.Usage });
+  return new InferError('USAGE', message, { hint });
 }
 
 /**
@@ -137,7 +135,6 @@ export async function startDetached(
     busy: (holder) =>
       new InferError('WORKERS_BUSY', `another command (pid ${holder.pid}) is starting workers on this host`, {
         hint: 'try again when it is done; infer workers list shows how far it is',
-        exitCode: ExitCode.TryAgain,
       }),
   });
   try {

@@ -1,3 +1,4 @@
+import type { InputCode } from '../core/error-table.js';
 import { badInput, type InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
 import { withoutMark } from '../core/text.js';
@@ -153,6 +154,6 @@ function badTime(field: string, line: number): InferError {
   return bad('TRACE_TIME', `'${printable(field.slice(0, 60))}' is not a time of arrival`, line);
 }
 
-function bad(code: string, message: string, line?: number): InferError {
+function bad(code: InputCode, message: string, line?: number): InferError {
   return badInput(code, message, { hint: EXAMPLE, where: line === undefined ? undefined : `line ${line}` });
 }

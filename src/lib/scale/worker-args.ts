@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 
 /** What each started worker is given, and the flag that sets it. */
 const OWN: Readonly<Record<string, string>> = {
@@ -39,12 +38,11 @@ export function checkWorkerArgs(
     const flag = arg.startsWith('--') ? (arg.split('=', 1)[0] as string) : arg.slice(0, 2);
     const instead = own[flag];
     if (instead === undefined) continue;
-    throw new InferError('WORKER_FLAG', `${flag} after -- is not yours to give: ${command} sets it`, {
+    throw new InferError('WORKER_FLAG', `${flag} cannot be given after --: ${command} sets it`, {
       hint:
         instead === ''
           ? `leave ${flag} out`
           : `say it before the --, or leave it out: ${command} ${instead}${instead.includes(' ') ? '' : ' …'}`,
-      exitCode: ExitCode.Usage,
     });
   }
 }

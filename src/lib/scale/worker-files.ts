@@ -3,7 +3,6 @@ import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'no
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { type LockHolder, lockHolder } from '../core/file-lock.js';
 import { makePrivateDir, stateFileError } from '../core/private-dir.js';
 import type { ProcessMark } from '../core/process-alive.js';
@@ -56,7 +55,6 @@ export function checkWorkerName(name: string): string {
   if (!isWorkerName(name) || name.length > NAME_MAX) {
     throw new InferError('WORKER_NAME', `'${name}' cannot be the name of a worker`, {
       hint: 'use letters, digits, dot, dash and underscore, at most 100: gpu, realtime-1',
-      exitCode: ExitCode.Usage,
     });
   }
   return name;
@@ -190,6 +188,5 @@ export function readJson<T extends object>(file: string): T | undefined {
 function refused(dir: string, reason: string, fix?: string): InferError {
   return new InferError('STATE_DIR', `${dir} ${reason}, so pid files of workers are not safe there`, {
     hint: fix ?? 'choose another state directory with INFER_STATE_DIR',
-    exitCode: ExitCode.NotPermitted,
   });
 }

@@ -1,6 +1,5 @@
 import { MOST_WORKERS, type WorkerGroup } from '../config/worker-groups.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { devicesOf, type Gpu } from '../model/gpu-parse.js';
 import { threadShare } from './thread-share.js';
 import { checkWorkerArgs } from './worker-args.js';
@@ -97,7 +96,6 @@ function placesOf(group: WorkerGroup, facts: WishFacts): Place[] {
   if (devices.length === 0) {
     throw new InferError('NO_GPU', 'this host has no GPU that nvidia-smi shows', {
       hint: 'start workers on the CPU: infer workers start --count 2',
-      exitCode: ExitCode.Unavailable,
     });
   }
   return devices.flatMap(({ uuid, gpu: { index, mig } }) => {
@@ -112,5 +110,5 @@ function has(args: readonly string[], flag: string): boolean {
 }
 
 function usage(message: string, hint: string): InferError {
-  return new InferError('USAGE', message, { hint, exitCode: ExitCode.Usage });
+  return new InferError('USAGE', message, { hint });
 }

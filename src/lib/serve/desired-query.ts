@@ -1,6 +1,5 @@
 import { closestWord } from '../config/suggest.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { checkQueueName, printable } from '../core/job.js';
 import { parseDuration } from '../core/units.js';
 import { checkPolicyConfig, choosePolicy } from '../scale/choose-policy.js';
@@ -66,7 +65,7 @@ function parametersOf(query: URLSearchParams): Partial<Record<Parameter, string>
 
 function whole(name: Parameter, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  if (!/^\d{1,6}$/.test(text)) throw wrong(`${name} '${printable(text)}' is no whole number`, `${name}=4`);
+  if (!/^\d{1,6}$/.test(text)) throw wrong(`${name} '${printable(text)}' is not a whole number`, `${name}=4`);
   return Number(text);
 }
 
@@ -86,13 +85,10 @@ function inParameters(error: unknown): unknown {
       .replaceAll('--target-wait', 'targetWait')
       .replaceAll(/--(\w+) (?=\d)/g, '$1=')
       .replaceAll('--', '');
-  const { code, message, hint, exitCode } = error;
-  return new InferError(code, worded(message), {
-    hint: hint === undefined ? undefined : worded(hint).replaceAll(' ', '&'),
-    exitCode,
-  });
+  const { message, hint } = error;
+  return error.reworded(worded(message), hint && worded(hint).replaceAll(' ', '&'));
 }
 
 function wrong(message: string, hint: string): InferError {
-  return new InferError('PARAMETER', message, { hint, exitCode: ExitCode.Usage });
+  return new InferError('PARAMETER', message, { hint });
 }

@@ -1,5 +1,4 @@
 import { InferError, messageOf } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { refuseUnknown } from '../deployment/known-names.js';
 import { listQueues } from '../queue/read/reader.js';
 import { samplePool } from '../queue/read/sample.js';
@@ -149,11 +148,9 @@ function adviceJson({ queues, config, policy }: DesiredQuery, advice: Advice) {
   };
 }
 
-const STATUS: Readonly<Record<number, number>> = { [ExitCode.Usage]: 400, [ExitCode.NoInput]: 404 };
-
-/** Whatever is wrong with Redis, a password included: the number stands until it can be read. */
-function statusOf({ exitCode }: InferError): number {
-  return STATUS[exitCode] ?? 503;
+/** Whatever is wrong at this end: the number stands until Redis can be read. */
+function statusOf({ facts: { httpStatus } }: InferError): number {
+  return httpStatus < 500 ? httpStatus : 503;
 }
 
 function errorJson(error: InferError) {

@@ -3,7 +3,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { answerWithin, settledWithin } from '../core/bounded.js';
 import { InferError, messageOf } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { bearerMatches, findRoute, type Reply, type RouteTable, textReply } from './routes.js';
 
 export interface ListenOptions {
@@ -118,22 +117,19 @@ function explainListen(error: unknown, { host, port }: ListenOptions): InferErro
   const { code } = error as NodeJS.ErrnoException;
   const at = `${urlHost(host)}:${port}`;
   if (code === 'EADDRINUSE') {
-    return new InferError('PORT_IN_USE', `something else listens on ${at} already`, {
+    return new InferError('PORT_IN_USE', `another program already listens on ${at}`, {
       hint: `give another port, such as --port ${port < 65_535 ? port + 1 : port - 1}`,
-      exitCode: ExitCode.Unavailable,
       cause: error,
     });
   }
   if (code === 'EACCES' || code === 'EPERM') {
-    return new InferError('PORT', `this user may not listen on ${at}`, {
+    return new InferError('PORT_PERMISSION', `this user may not listen on ${at}`, {
       hint: 'give a port above 1023, such as --port 9464',
-      exitCode: ExitCode.NotPermitted,
       cause: error,
     });
   }
   return new InferError('PORT', `cannot listen on ${at}: ${code ?? messageOf(error)}`, {
     hint: 'give an address of this machine, such as --host 127.0.0.1 or --host 0.0.0.0',
-    exitCode: ExitCode.Usage,
     cause: error,
   });
 }

@@ -1,6 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { type AclRole, aclRules, aclRules62 } from '../redis/acl.js';
 import { refusalOf, type ServerNode, shortReply } from '../redis/server-config.js';
@@ -37,7 +36,6 @@ export function aclUser({ role, name, prefix, password, db, readOnlyKeys }: AclU
         : 'that is no user name';
     throw new InferError('ACL_USER', `'${printable(name)}': ${why}`, {
       hint: `--user infer-${role}, of letters, digits, dot, dash and underscore`,
-      exitCode: ExitCode.Usage,
     });
   }
   const rules = readOnlyKeys ? aclRules(role, prefix) : aclRules62(role, prefix);
@@ -75,9 +73,8 @@ export async function createUser(
     servers.map(({ node }) => asked(node.call('ACL', 'GETUSER', user.name), user)),
   );
   if (known.some((one) => one !== null) && !replace) {
-    throw new InferError('ACL_USER_EXISTS', `there is a user ${user.name} already`, {
+    throw new InferError('ACL_USER_EXISTS', `user ${user.name} already exists`, {
       hint: '--replace gives it these rights and the new password; clients that use the old password are then rejected',
-      exitCode: ExitCode.Negative,
     });
   }
   for (const { node } of servers) await asked(node.call('ACL', 'SETUSER', user.name, ...user.rules), user);
@@ -110,9 +107,8 @@ async function asked(command: Promise<unknown>, user: AclUser): Promise<unknown>
   } catch (error) {
     const refusal = refusalOf(error);
     if (refusal?.kind !== 'absent') throw error;
-    throw new InferError('ACL_ABSENT', 'this server has no ACL command: its users are made at its provider', {
+    throw new InferError('ACL_ABSENT', 'this server has no ACL command: its provider manages its users', {
       hint: `give it there: ${user.rules.slice(3).join(' ')}`.slice(0, 500),
-      exitCode: ExitCode.NotPermitted,
     });
   }
 }

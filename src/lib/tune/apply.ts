@@ -1,5 +1,4 @@
 import { InferError, messageOf } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import {
   readConfig,
   refusalOf,
@@ -135,9 +134,8 @@ async function currentValues(
   const names = changes.map(({ name }) => name);
   const values = await readConfig(node, names);
   if (values instanceof Map) return values;
-  throw new InferError('TUNE_REFUSED', `the server refuses CONFIG: ${values.text}`, {
+  throw new InferError('TUNE_PERMISSION', `the server refuses CONFIG: ${values.text}`, {
     hint: '`infer redis-tune apply --dry-run` shows what to set, and with which command of its provider',
-    exitCode: ExitCode.NotPermitted,
   });
 }
 
@@ -145,9 +143,8 @@ async function checkUnchanged(server: ServerNode, { label, changes }: NodeChange
   const values = await currentValues(server, changes);
   const moved = changes.find(({ name, from }) => values.get(name) !== from);
   if (moved === undefined) return;
-  throw new InferError('TUNE_CHANGED', `${moved.name} of ${label} was changed while you looked`, {
+  throw new InferError('TUNE_CHANGED', `${moved.name} of ${label} was changed while you decided`, {
     hint: 'nothing was set; run the command again',
-    exitCode: ExitCode.TryAgain,
   });
 }
 
@@ -162,7 +159,6 @@ function refused(error: unknown, label: string): unknown {
   if (refusalOf(error) === undefined) return error;
   return new InferError('TUNE_REFUSED', `${label} refuses it: ${shortReply(error)}`, {
     hint: 'nothing was changed; leave that setting out with --only, or correct its value',
-    exitCode: ExitCode.BadConfig,
   });
 }
 
@@ -171,6 +167,6 @@ function halfDone(left: readonly SettingChange[], cause: unknown): InferError {
   return new InferError(
     'TUNE_HALF_DONE',
     `stopped half-way (${messageOf(cause instanceof UndoFailed ? cause.cause : cause).slice(0, 120)}), and not put back: ${names}`,
-    { hint: 'infer redis-tune rollback, as soon as the server answers', exitCode: ExitCode.Partial },
+    { hint: 'infer redis-tune rollback, as soon as the server answers' },
   );
 }

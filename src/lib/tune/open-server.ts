@@ -1,6 +1,5 @@
 import type { LoadedSettings } from '../config/load.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { closeClient, connect, explain, resolveTarget } from '../redis/connect.js';
 import { connectionSettings, resultSettings } from '../redis/from-settings.js';
 import { masterNodes, type ServerNode } from '../redis/server-config.js';
@@ -56,7 +55,6 @@ function holdsQueues({ label, queues }: ServerFacts): InferError {
     `${label} holds queues (${(queues ?? []).slice(0, 3).join(', ')}): it is a broker, and must drop nothing`,
     {
       hint: 'leave out --role results, or name the Redis of INFER_RESULT_URL with --redis',
-      exitCode: ExitCode.BadConfig,
     },
   );
 }

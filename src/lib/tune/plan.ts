@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { THRESHOLDS } from '../core/thresholds.js';
 import { formatBytes } from '../core/units.js';
@@ -56,7 +55,6 @@ export function parseMaxmemory(text: string): AskedMemory {
   if (match !== null && match[2] !== '%' && Number.isSafeInteger(bytes)) return { bytes };
   throw new InferError('TUNE_MAXMEMORY', `'${printable(text)}' is neither a size nor a share`, {
     hint: 'write it as in redis.conf, 2gb or 512mb, or as a share of the memory there: 60%',
-    exitCode: ExitCode.Usage,
   });
 }
 
@@ -109,7 +107,6 @@ function refuseReplica({ info, label }: NodeFacts, { force }: Asked): void {
         master === undefined
           ? 'give the address of its master; --force changes the replica all the same'
           : `infer redis-tune apply --redis redis://${printable(master)}:${info.raw.get('master_port') ?? '6379'}; --force changes the replica all the same`,
-      exitCode: ExitCode.BadConfig,
     },
   );
 }
@@ -117,14 +114,13 @@ function refuseReplica({ info, label }: NodeFacts, { force }: Asked): void {
 function askedBytes(asked: AskedMemory, { memory, label }: NodeFacts): number {
   if ('bytes' in asked) return asked.bytes;
   if (memory !== undefined) return Math.floor(memory.bytes * asked.share);
-  throw new InferError('TUNE_MAXMEMORY', `${label} does not tell how much memory its machine has`, {
+  throw new InferError('TUNE_MAXMEMORY', `${label} does not report how much memory its machine has`, {
     hint: 'give a size instead of a share: --maxmemory 2gb',
-    exitCode: ExitCode.Usage,
   });
 }
 
 const refuse = (message: string, hint: string): InferError =>
-  new InferError('TUNE_MAXMEMORY', message, { hint, exitCode: ExitCode.Usage });
+  new InferError('TUNE_MAXMEMORY', message, { hint });
 
 /**
  * Refuses what would stop the queue at once; answers what is merely unwise. Below what is in use
@@ -179,6 +175,5 @@ function checkPolicy(policy: string, { role, force }: Asked): string[] {
   if (force) return [message];
   throw new InferError('TUNE_POLICY', message, {
     hint: 'keep noeviction: new work is then refused while memory is short (exit 75). For a Redis that holds results alone: --role results. To do it all the same: --force',
-    exitCode: ExitCode.Usage,
   });
 }

@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { formatBytes } from '../core/units.js';
 import type { ServerNode, SettingChange } from '../redis/server-config.js';
 import { type NodeChanges, readBack, sameValue, setAll, type Verified } from './apply.js';
@@ -61,14 +60,14 @@ export function checkRollback(plan: RollbackPlan, nodes: readonly NodeFacts[]): 
     throw new InferError(
       'TUNE_CHANGED_SINCE',
       `${name} of ${label} was set to ${left} then and is ${now} now: someone has changed it since${more}`,
-      { hint: `ask who did; --force puts it back to ${before} all the same`, exitCode: ExitCode.Negative },
+      { hint: `ask who did; --force puts it back to ${before} all the same` },
     );
   }
   if (plan.gone.length > 0) {
     throw new InferError(
       'TUNE_CHANGED_SINCE',
-      `${plan.gone.join(', ')} is not a master of this Redis any more`,
-      { hint: '--force puts back the others', exitCode: ExitCode.Negative },
+      `${plan.gone.join(', ')} is no longer a master of this Redis`,
+      { hint: '--force puts back the others' },
     );
   }
   for (const [at, { changes, label }] of plan.nodes.entries()) {
@@ -78,7 +77,7 @@ export function checkRollback(plan: RollbackPlan, nodes: readonly NodeFacts[]): 
     throw new InferError(
       'TUNE_MAXMEMORY',
       `the old limit of ${label}, ${formatBytes(limit)}, is below the ${formatBytes(used)} in use now`,
-      { hint: 'let the queues run empty first, or --force', exitCode: ExitCode.Usage },
+      { hint: 'let the queues run empty first, or --force' },
     );
   }
 }

@@ -11,7 +11,6 @@ import {
 import { join } from 'node:path';
 import { z } from 'zod';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { withoutMark } from '../core/text.js';
 
 const change = z.object({ name: z.string(), from: z.string(), to: z.string() });
@@ -74,11 +73,10 @@ export class SnapshotStore {
     } catch (error) {
       const reason = (error as NodeJS.ErrnoException).code ?? 'unknown reason';
       throw new InferError(
-        'TUNE_SNAPSHOT',
-        `the settings as they are cannot be noted in ${this.dir}: ${reason}`,
+        'TUNE_SNAPSHOT_WRITE',
+        `the current settings cannot be saved in ${this.dir}: ${reason}`,
         {
           hint: 'nothing was changed; choose another state directory with INFER_STATE_DIR',
-          exitCode: ExitCode.NotPermitted,
         },
       );
     }
@@ -104,9 +102,8 @@ export class SnapshotStore {
   open(file: string): StoredSnapshot {
     const found = readSnapshot(file);
     if (found !== undefined) return found;
-    throw new InferError('TUNE_SNAPSHOT', `${file} is no snapshot of infer redis-tune`, {
+    throw new InferError('TUNE_SNAPSHOT', `${file} is not a snapshot of infer redis-tune`, {
       hint: `they are in ${this.dir}; without a file the newest of this server is used`,
-      exitCode: ExitCode.NoInput,
     });
   }
 }

@@ -61,7 +61,7 @@ export function admit(
   if (payload.tensors.length !== signature.inputs.length)
     throw mismatch('it has inputs the model does not take');
   const unknown = payload.wanted?.find((name) => signature.outputs.every((output) => output.name !== name));
-  if (unknown !== undefined) throw mismatch(`it asks for ${unknown}, which is no output of it`);
+  if (unknown !== undefined) throw mismatch(`it asks for ${unknown}, which is not an output of it`);
   const bytes = spec.resultTtl === 0 ? 0 : leastResultBytes(signature, payload);
   const limit = resultLimit?.(bytes);
   if (limit !== undefined) checkResultSize(bytes, limit);

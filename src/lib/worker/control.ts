@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { boundsText } from '../config/runner-bounds.js';
 import { InferError, messageOf } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { OrderInbox } from '../queue/broker/consumer-port.js';
 import type { ControlAnswer, ControlRequest, Order } from '../queue/broker/control.js';
@@ -95,7 +94,8 @@ export class ControlLoop {
       ({ afterwards } = outcome);
       words = { ok: true, text: outcome.text };
     } catch (error) {
-      const { code, hint } = error instanceof InferError ? error : { code: 'CONTROL', hint: undefined };
+      const unknown = { code: 'CONTROL', hint: undefined } as const;
+      const { code, hint }: Pick<InferError, 'code' | 'hint'> = error instanceof InferError ? error : unknown;
       words = { ok: false, text: messageOf(error), code, ...(hint === undefined ? {} : { hint }) };
     } finally {
       clearInterval(working);
@@ -186,13 +186,11 @@ function checkSettable(order: SetOrder, scaler: RunnerScaler | undefined): void 
   if (order.what === 'concurrency' && scaler !== undefined) {
     throw new InferError('AUTOSCALED', `its backlog sets that, within ${boundsText(scaler.bounds)}`, {
       hint: `infer control set WORKER autoscale ${order.value},${order.value} holds it there`,
-      exitCode: ExitCode.Usage,
     });
   }
   if (order.what === 'autoscale' && scaler === undefined) {
     throw new InferError('NOT_AUTOSCALED', 'it was started without --autoscale', {
       hint: 'infer control set WORKER concurrency N',
-      exitCode: ExitCode.Usage,
     });
   }
 }

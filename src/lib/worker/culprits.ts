@@ -1,5 +1,6 @@
 import type { Batcher } from '../batch/batcher.js';
 import { bisect, type MicroBatch, type Part, singleRows } from '../batch/planner.js';
+import { type ErrorCode, hasTrait } from '../core/error-table.js';
 import { InferError, toFailureRecord } from '../core/errors.js';
 import type { HeldJob } from './held.js';
 import type { JobEndings } from './job-endings.js';
@@ -17,9 +18,6 @@ export interface FailedRun {
   /** Milliseconds it was given; infinite without a limit. */
   limitMs: number;
 }
-
-/** A runner lacks a model that its worker serves. */
-const UNSERVED = new Set(['MODEL_CHANGED', 'MODEL_UNSERVED']);
 
 /**
  * Finds who is to blame for a failed run. One row alone is: it fails. Else the run is cut and its pieces
@@ -50,9 +48,10 @@ export class Culprits {
     const [only] = batch.parts;
     if (only === undefined) return;
     const code = error instanceof InferError ? error.code : 'RUN_FAILED';
+    const notHeld = hasTrait(code, 'not-held');
     if (code === 'RUN_ABORTED') this.batcher.retry(batch);
-    else if (UNSERVED.has(code) && this.isHeld(only.unit.session)) this.batcher.retry(batch);
-    else if (code === 'MODEL_REPLACED' || UNSERVED.has(code))
+    else if (notHeld && this.isHeld(only.unit.session)) this.batcher.retry(batch);
+    else if (code === 'MODEL_REPLACED' || notHeld)
       for (const { unit } of batch.parts) this.endings.failed(unit, error);
     else if (code === 'TIME_LIMIT') this.onTimeLimit(batch, error, ms, limitMs);
     else if (isCurable(code) && batch.parts.length === 1 && only.unit.rows > 1 && only.unit.crashed())
@@ -87,7 +86,7 @@ export class Culprits {
     this.batcher.retry({ parts: innocent, rows: 0, reason: 'retry' });
   }
 
-  private onRowFailed(part: Part<HeldJob>, error: unknown, code: string): void {
+  private onRowFailed(part: Part<HeldJob>, error: unknown, code: ErrorCode): void {
     const { unit, from } = part;
     if (unit.rows === 1) {
       this.endings.failed(unit, error);
@@ -102,7 +101,7 @@ export class Culprits {
   }
 
   /** Rows that crashed the runner so often that the rest of the job is not tried: no one else could work. */
-  private giveUp(unit: HeldJob, error: unknown, code: string): void {
+  private giveUp(unit: HeldJob, error: unknown, code: ErrorCode): void {
     if (unit.doneCount === 0) {
       this.endings.failed(unit, error);
       return;

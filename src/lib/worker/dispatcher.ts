@@ -2,7 +2,7 @@ import { Batcher } from '../batch/batcher.js';
 import { type CloseReason, type MicroBatch, singleRows } from '../batch/planner.js';
 import { settledWithin } from '../core/bounded.js';
 import { type Clock, monotonicClock } from '../core/clock.js';
-import { InferError, SOFT_TIME_LIMIT, toFailureRecord } from '../core/errors.js';
+import { InferError, toFailureRecord } from '../core/errors.js';
 import { Gate } from '../core/gate.js';
 import type { RunReply } from '../model/runner.js';
 import { splitRows } from '../model/tensor.js';
@@ -299,7 +299,7 @@ export class Dispatcher {
       if (unit.over) continue;
       const reached = left(unit, 'softMs') <= softMs;
       unit.runMs += runMs;
-      const stopped = rowsWith(errors, SOFT_TIME_LIMIT, start, rows);
+      const stopped = rowsWith(errors, 'SOFT_TIME_LIMIT', start, rows);
       try {
         const only = unit.rows === 1 ? errors.get(start) : undefined;
         if (only !== undefined && stopped.length === 0 && !unit.cancelled) {

@@ -1,6 +1,5 @@
 import { hostname } from 'node:os';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { markOf, processPlace, stillRuns } from '../core/process-alive.js';
 import { findDevice } from '../model/gpu-parse.js';
 import { discoverGpus } from '../model/gpus.js';
@@ -61,10 +60,13 @@ export class GpuHold {
     if (report.state === 'hung' || report.state === 'failed') {
       log.warn({ gpu: claim.gpu, reason: report.reason }, 'the GPU is leased under the name given');
     } else if (report.gpus.length > 0 && device === undefined) {
-      throw new InferError('GPU_UNKNOWN', `this host has no GPU ${claim.gpu}, or more than one begins so`, {
-        hint: `use one of ${report.gpus.map((gpu) => gpu.index).join(', ')}; \`nvidia-smi -L\` lists them`,
-        exitCode: ExitCode.Unavailable,
-      });
+      throw new InferError(
+        'GPU_UNKNOWN',
+        `this host has no GPU ${claim.gpu}, or several whose names begin with that`,
+        {
+          hint: `use one of ${report.gpus.map((gpu) => gpu.index).join(', ')}; \`nvidia-smi -L\` lists them`,
+        },
+      );
     }
     const host = hostname();
     const lease: GpuLease = {
@@ -115,7 +117,6 @@ export class GpuHold {
         `GPU ${this.claim.gpu} is in use by worker ${holder.worker} (${there})`,
         {
           hint: 'give this worker another --gpu, stop that one, or share it on purpose with --share-gpu',
-          exitCode: ExitCode.Unavailable,
         },
       );
     }
@@ -137,7 +138,6 @@ export class GpuHold {
       `GPU ${this.claim.gpu} went to worker ${holder.worker}: this worker was silent for too long`,
       {
         hint: 'see in the log what kept it: a Redis that lost its data, or a host that was frozen',
-        exitCode: ExitCode.Unavailable,
       },
     );
     this.log.error(

@@ -1,5 +1,5 @@
 import type { MutableUnit } from '../batch/batcher.js';
-import type { FailureRecord } from '../core/errors.js';
+import type { OwnFailure } from '../core/errors.js';
 import { encodeEnvelope } from '../model/envelope.js';
 import { concatRows, onlyOutputs, type Payload, sliceRows } from '../model/tensor.js';
 import type { PartialMeta, TakenJob } from '../queue/types.js';
@@ -37,7 +37,7 @@ export class HeldJob implements MutableUnit {
   /** It was in a run that ended, or has one for itself: until then its deadline can still end it. */
   ran = false;
   device = '';
-  private readonly errors = new Map<number, FailureRecord>();
+  private readonly errors = new Map<number, OwnFailure>();
   /** Rows that failed in runs of their own. */
   private isolated = 0;
   private readonly deaths = new Set<number>();
@@ -96,13 +96,13 @@ export class HeldJob implements MutableUnit {
   }
 
   /** Notes why one row has no output; `isolated` when finding that out took a run of its own. */
-  failRow(row: number, failure: FailureRecord, isolated = false): void {
+  failRow(row: number, failure: OwnFailure, isolated = false): void {
     this.errors.set(row, failure);
     if (isolated) this.isolated += 1;
   }
 
   /** Notes one failure for all rows that have neither output nor error. */
-  failRest(failure: FailureRecord): void {
+  failRest(failure: OwnFailure): void {
     const done = new Set(this.done.flatMap(({ from, outputs: { rows } }) => range(from, from + rows)));
     for (const row of range(0, this.rows)) {
       if (!done.has(row) && !this.errors.has(row)) this.errors.set(row, failure);
@@ -139,7 +139,7 @@ export class HeldJob implements MutableUnit {
 
   /** The first row without an output, why, how many there are, and their codes; undefined when all rows have one. */
   get firstError():
-    | { row: number; failure: FailureRecord; count: number; codes: ReadonlySet<string> }
+    | { row: number; failure: OwnFailure; count: number; codes: ReadonlySet<string> }
     | undefined {
     const [first] = [...this.errors].sort(([a], [b]) => a - b);
     if (first === undefined) return undefined;
@@ -164,7 +164,7 @@ export class HeldJob implements MutableUnit {
       // Rows that cannot be kept together; the failure says so.
       return undefined;
     }
-    const causes: FailureRecord[] = [];
+    const causes: OwnFailure[] = [];
     const places = new Map<string, number>();
     const errors: PartialMeta['errors'] = {};
     for (const [row, failure] of this.errors) {

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.js';
-import { type FailureRecord, InferError, SOFT_TIME_LIMIT, toFailureRecord } from '../core/errors.js';
+import type { OwnFailure } from '../core/errors.js';
+import { InferError, toFailureRecord } from '../core/errors.js';
 import { formatDuration } from '../core/units.js';
 import type { Arena } from '../model/arena.js';
 import { encodeEnvelope } from '../model/envelope.js';
@@ -133,7 +134,7 @@ export class JobEndings {
   softLimit(job: HeldJob): void {
     const limit = formatDuration(job.limits.softMs ?? 0);
     this.failPartly(job, {
-      code: SOFT_TIME_LIMIT,
+      code: 'SOFT_TIME_LIMIT',
       message: `it was stopped at its soft time limit of ${limit} with ${job.doneCount} of ${job.rows} rows done`,
       hint: 'raise --soft-time-limit, or submit fewer rows at once',
     });
@@ -148,12 +149,12 @@ export class JobEndings {
   }
 
   private expired(job: HeldJob): void {
-    const failure = { code: 'EXPIRED', message: 'it was not started before its deadline' };
+    const failure: OwnFailure = { code: 'EXPIRED', message: 'it was not started before its deadline' };
     this.end(job, (meta) => ({ kind: 'expired', job: job.job, failure, meta }));
   }
 
   cancelled(job: HeldJob): void {
-    const failure = { code: 'CANCELLED', message: 'cancelled on request' };
+    const failure: OwnFailure = { code: 'CANCELLED', message: 'cancelled on request' };
     this.end(job, (meta) => ({ kind: 'cancelled', job: job.job, failure, meta }));
   }
 
@@ -212,7 +213,7 @@ export class JobEndings {
   }
 
   /** Failed, with the rows that are done kept. */
-  private failPartly(job: HeldJob, failure: FailureRecord): void {
+  private failPartly(job: HeldJob, failure: OwnFailure): void {
     const partial = job.partial();
     const rowsDone = job.doneCount;
     this.end(job, (meta) => ({ kind: 'failed', job: job.job, failure, meta, partial, rowsDone }));

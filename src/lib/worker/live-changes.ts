@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { Turns } from '../core/turns.js';
 import type { LoadedModel } from '../model/runner.js';
 import type { ModelSignature } from '../model/signature.js';
@@ -98,15 +97,11 @@ export class LiveChanges {
       throw new InferError(
         'MODEL_UNKNOWN',
         `it does not serve model ${model} (it serves: ${names.join(', ')})`,
-        {
-          exitCode: ExitCode.NoInput,
-        },
       );
     }
     if (names.length === 1 && !force) {
       throw new InferError('LAST_MODEL', `${model} is the last model it serves: every job would fail`, {
         hint: 'infer control drain ends the worker; --force unloads the model all the same',
-        exitCode: ExitCode.Usage,
       });
     }
   }

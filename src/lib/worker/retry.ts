@@ -1,3 +1,4 @@
+import { errorFacts } from '../core/error-table.js';
 import type { JobSpec } from '../queue/types.js';
 
 /** Tries a job gets in all unless it says otherwise, and the first delay between two. */
@@ -5,22 +6,12 @@ const DEFAULT_ATTEMPTS = 3;
 const DEFAULT_RETRY_DELAY_MS = 5000;
 const MAX_RETRY_DELAY_MS = 3_600_000;
 
-/** Failures that another try may cure. A bad input or a model's own error fails the same way again. */
-const CURABLE = new Set([
-  'RUNNER_DIED',
-  'DEVICE_ERROR',
-  'RUNNER_START',
-  'MODEL_REPLACED',
-  // Another worker may still have it, or this one has it again once someone has seen to it.
-  'MODEL_CHANGED',
-  'MODEL_UNSERVED',
-]);
-
 /** Longest wait for a submitter to store an input again that Redis lost while its job was being added. */
 const INPUT_DELAY_MS = 1000;
 
+/** Whether another try may succeed. Bad input, or a model's own error, fails the same way again. */
 export function isCurable(code: string): boolean {
-  return CURABLE.has(code);
+  return errorFacts(code).retryable;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { MicroBatch, Part } from '../batch/planner.js';
-import { InferError, SOFT_TIME_LIMIT } from '../core/errors.js';
+import { hasTrait } from '../core/error-table.js';
+import { InferError } from '../core/errors.js';
 import type { RunReply } from '../model/runner.js';
 import type { HeldJob } from './held.js';
 import { isCurable } from './retry.js';
@@ -41,10 +42,8 @@ export function checkRows(reply: RunReply, batch: MicroBatch<HeldJob>): void {
   });
 }
 
-/** Failures that say nothing of the runner, beside those that may go away: it was ended for the job's sake, or the job's time was up. */
-const NOT_ITS_OWN = new Set(['TIME_LIMIT', SOFT_TIME_LIMIT, 'RUN_ABORTED', 'ROWS_MIXED']);
-
 /** Whether a row failed by what the model or its handler made of it. */
 export function isOwnFailure(error: unknown): boolean {
-  return !(error instanceof InferError && (NOT_ITS_OWN.has(error.code) || isCurable(error.code)));
+  if (!(error instanceof InferError)) return true;
+  return !hasTrait(error.code, 'not-the-rows') && !isCurable(error.code);
 }

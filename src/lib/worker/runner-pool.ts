@@ -1,5 +1,4 @@
 import { InferError, messageOf } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import type { LoadedModel } from '../model/runner.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { RunnerSlot } from './runner-slot.js';
@@ -196,11 +195,10 @@ function noneLeft(broken: ReadonlyMap<string, InferError>): InferError {
   const shown = errors.slice(0, MAX_NAMED).map((error) => error.message);
   const more = errors.length > MAX_NAMED ? [`and ${errors.length - MAX_NAMED} more`] : [];
   return new InferError(
-    'NO_MODELS',
+    'NONE_LOADED',
     `none of ${errors.length} models can be loaded: ${[...shown, ...more].join('; ')}`,
     {
       hint: first?.hint ?? 'infer models shows what is wrong with each',
-      exitCode: ExitCode.BadConfig,
     },
   );
 }

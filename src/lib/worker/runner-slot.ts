@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { type ErrorCode, hasTrait } from '../core/error-table.js';
 import { InferError, messageOf } from '../core/errors.js';
 import { Turns } from '../core/turns.js';
 import { isModelFault } from '../model/model-faults.js';
@@ -25,11 +26,8 @@ const RESTART_MAX_MS = 30_000;
  */
 const FREE_DEATHS = 12;
 
-/** Failures that leave no runner, or one that cannot be trusted: a CUDA context is lost after an error. */
-const REPLACED_AFTER = new Set(['RUNNER_DIED', 'TIME_LIMIT', 'RUN_ABORTED', 'DEVICE_ERROR']);
-
 /** Runs that we ended for a user's sake: nothing is wrong with the runner. */
-const REPLACED: Readonly<Record<string, readonly ['info' | 'warn', string]>> = {
+const REPLACED: Readonly<Partial<Record<ErrorCode, readonly ['info' | 'warn', string]>>> = {
   RUN_ABORTED: ['info', 'runner replaced: a job in its run was cancelled'],
   TIME_LIMIT: ['warn', 'runner replaced: a job in its run reached its time limit'],
   RUNNER_BROKEN: [
@@ -232,7 +230,7 @@ export class RunnerSlot {
       return reply;
     } catch (error) {
       const cause = this.endedBy ?? deviceError(error) ?? error;
-      if (cause instanceof InferError && REPLACED_AFTER.has(cause.code)) this.replace(runner, cause);
+      if (cause instanceof InferError && hasTrait(cause.code, 'ends-runner')) this.replace(runner, cause);
       throw cause;
     } finally {
       this.lastRunMs = performance.now() - started;
@@ -279,7 +277,7 @@ export class RunnerSlot {
     void this.succeed(runner, cause.code).catch(() => undefined);
   }
 
-  private async succeed(runner: Runner, code: string): Promise<void> {
+  private async succeed(runner: Runner, code: ErrorCode): Promise<void> {
     const [{ reason }] = await Promise.all([runner.exited, runner.kill()]);
     // The process's own last words stay with the job: they may quote its input.
     const [level, what] = REPLACED[code] ?? ['error', 'runner replaced'];

@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import { modelUnserved } from '../model/model-faults.js';
 import type { LoadedModel, Runner } from '../model/runner.js';
@@ -32,7 +31,6 @@ export function loadInto(
 export function endedProcess(model: string, { message, hint }: InferError): InferError {
   return new InferError('MODEL_LOAD', `model ${model} cannot be loaded: ${message}`, {
     hint: hint ?? 'infer models loads each alone; start the worker without it (--model) if it stays so',
-    exitCode: ExitCode.BadConfig,
   });
 }
 

@@ -2,7 +2,6 @@ import { availableParallelism, hostname } from 'node:os';
 import type { RunnerBounds } from '../config/runner-bounds.js';
 import type { Settings } from '../config/settings.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { badName, isName, nameLike } from '../core/names.js';
 import { findModel } from '../model/repository.js';
 import { modelNames, surveyModels } from '../model/survey.js';
@@ -36,7 +35,6 @@ export function workerConfig(settings: Settings, flags: WorkerFlags, version: st
       hint:
         firstFix(modelsDir) ??
         'put one at models/<name>/1/model.onnx, or name another directory with --models',
-      exitCode: ExitCode.NoInput,
     });
   }
   // One core is left to the worker itself and to Redis; beside a GPU, threads would only spin.
@@ -109,7 +107,7 @@ function boundsOf(settings: Settings, flags: WorkerFlags): RunnerBounds | undefi
 }
 
 function usage(message: string, hint: string): InferError {
-  return new InferError('USAGE', message, { hint, exitCode: ExitCode.Usage });
+  return new InferError('USAGE', message, { hint });
 }
 
 /** @throws InferError WORKER_NAME (exit 2): `-d` and `infer control` could not address it. */
@@ -117,6 +115,5 @@ function checkWorkerName(name: string): string {
   if (isName('worker', name)) return name;
   throw new InferError('WORKER_NAME', badName('worker', name), {
     hint: `--name ${nameLike('worker', name)}`,
-    exitCode: ExitCode.Usage,
   });
 }

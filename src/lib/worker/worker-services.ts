@@ -1,5 +1,4 @@
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { newId } from '../core/job.js';
 import { type Part, part, Services } from '../core/service.js';
 import { Arena } from '../model/arena.js';
@@ -251,8 +250,5 @@ async function reloaded(redis: WorkerRedis): Promise<WorkerConfig> {
   throw new InferError(
     'NO_RESTART',
     'this worker cannot restart itself: the program it is part of does that',
-    {
-      exitCode: ExitCode.Usage,
-    },
   );
 }

@@ -45,7 +45,7 @@ describe('what preprocess returns', () => {
     ['bool', [2, 0], 'a number other than 0 and 1'],
     ['float32', [[1], [2]], "input 'x' takes 2 numbers, not a list of shape 2 x 1"],
     ['float32', [1, null], "element 2 of input 'x' is null"],
-    ['int64', ['12x', 0], 'no whole number'],
+    ['int64', ['12x', 0], 'not a whole number'],
     ['string', [1, 'a'], 'is a number'],
   ])('is checked: %s %j', async (type, x, words) => {
     await expect(answers(onnx.identity(type), PASS, [{ x }])).rejects.toMatchObject({

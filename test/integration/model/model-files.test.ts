@@ -144,7 +144,7 @@ describe('a model is loaded again only as it was', () => {
 it('a file that cannot be read is the fault of its model, whatever the system says', async () => {
   mkdirSync(path.join(models, 'folder', '1', 'model.onnx'), { recursive: true });
   expect(await refused('folder')).toMatchObject({
-    code: 'MODEL_UNREADABLE',
+    code: 'MODEL_READ_FAILED',
     message: expect.stringMatching(/^model 'folder': .* cannot be read: EISDIR/),
   });
 });

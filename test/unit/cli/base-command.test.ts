@@ -214,8 +214,7 @@ describe('flags', () => {
 });
 
 describe('failures', () => {
-  const full = () =>
-    new InferError('QUEUE_FULL', 'the queue\u001b[2J is full', { hint: 'wait', exitCode: ExitCode.TryAgain });
+  const full = () => new InferError('REDIS_FULL', 'the queue\u001b[2J is full', { hint: 'wait' });
 
   it('are two lines on stderr with the exit code of the error', async () => {
     expect(await failWith(full())).toEqual({
@@ -229,7 +228,7 @@ describe('failures', () => {
     const { stdout, stderr, exitCode } = await failWith(full(), '--json');
     expect(JSON.parse(stdout)).toMatchObject({
       ok: false,
-      error: { code: 'QUEUE_FULL', hint: 'wait', exitCode: 75 },
+      error: { code: 'REDIS_FULL', hint: 'wait', exitCode: 75 },
     });
     expect([stderr, exitCode]).toEqual(['', 75]);
   });

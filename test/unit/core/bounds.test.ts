@@ -28,10 +28,14 @@ describe('bounds of numbers', () => {
   });
 
   it('an option outside its bounds is named with them', () => {
-    expect(checkBound('X_RANGE', 'x', 10, BOUNDS.retries)).toBe(10);
+    expect(checkBound('RETRIES_RANGE', 'x', 10, BOUNDS.retries)).toBe(10);
     for (const bad of [-1, 101, Number.NaN, '5' as unknown as number]) {
-      expect(() => checkBound('X_RANGE', 'x', bad, BOUNDS.retries)).toThrow(
-        expect.objectContaining({ code: 'X_RANGE', exitCode: 2, hint: expect.stringContaining('0 to 100') }),
+      expect(() => checkBound('RETRIES_RANGE', 'x', bad, BOUNDS.retries)).toThrow(
+        expect.objectContaining({
+          code: 'RETRIES_RANGE',
+          exitCode: 2,
+          hint: expect.stringContaining('0 to 100'),
+        }),
       );
     }
   });

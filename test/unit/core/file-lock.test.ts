@@ -21,7 +21,7 @@ const endedPid = () => spawnSync('true').pid as number;
 describe('a lock file', () => {
   it('that is there and cannot be read is an error, not a wait without an end', async () => {
     mkdirSync(file);
-    await expect(takeLock(file, { waitMs: 5000, busy })).rejects.toMatchObject({ code: 'STATE_DIR' });
+    await expect(takeLock(file, { waitMs: 5000, busy })).rejects.toMatchObject({ code: 'STATE_DIR_FAILED' });
   });
 
   it('is one holder’s: others are told who, or wait', async () => {

@@ -83,13 +83,13 @@ describe('sizes', () => {
 
 describe('errors', () => {
   it('keep code, hint and place, and a record of them is short and without a stack', () => {
-    const error = badInput('X', 'is bad', { where: 'line 3', hint: 'fix it' });
+    const error = badInput('INPUT_JSON', 'is bad', { where: 'line 3', hint: 'fix it' });
     expect(error).toMatchObject({ message: 'line 3: is bad', exitCode: ExitCode.BadInput });
-    expect(toFailureRecord(error)).toEqual({ code: 'X', message: 'line 3: is bad', hint: 'fix it' });
-    expect(toFailureRecord(new InferError('Y', 'm'))).toEqual({ code: 'Y', message: 'm' });
+    expect(toFailureRecord(error)).toEqual({ code: 'INPUT_JSON', message: 'line 3: is bad', hint: 'fix it' });
+    expect(toFailureRecord(new InferError('PORT', 'm'))).toEqual({ code: 'PORT', message: 'm' });
     const long = toFailureRecord(new Error('z'.repeat(2000)));
     expect(long).toEqual({ code: 'RUN_FAILED', message: 'z'.repeat(500) });
-    expect(toFailureRecord('thrown text', 'OWN')).toEqual({ code: 'OWN', message: 'thrown text' });
+    expect(toFailureRecord('thrown text', 'CONTROL')).toEqual({ code: 'CONTROL', message: 'thrown text' });
   });
 });
 

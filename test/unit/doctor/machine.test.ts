@@ -121,7 +121,7 @@ describe('models', () => {
   it.each([
     ['one', [digits], [], 'ok'],
     ['none', [], [], 'fail'],
-    ['a bad one', [digits], [new InferError('X', 'bad', { hint: 'mend it' })], 'fail'],
+    ['a bad one', [digits], [new InferError('CONFIG', 'bad', { hint: 'mend it' })], 'fail'],
   ])('%s', (_, found, bad, status) => {
     expect(judgeModels('/m', found, bad).status).toBe(status);
   });

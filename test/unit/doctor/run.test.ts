@@ -28,7 +28,7 @@ describe('running checks', () => {
           throw new Unmet('no ground');
         }),
         check('known', () => {
-          throw new InferError('X', 'it is wrong', { hint: 'mend it' });
+          throw new InferError('REDIS_TLS', 'it is wrong', { hint: 'mend it' });
         }),
         check('bug', async () => JSON.parse('{')),
       ],

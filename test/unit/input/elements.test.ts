@@ -99,7 +99,7 @@ describe('element errors', () => {
     ['int32', 0.5, 'not a whole number'],
     ['int64', 2 ** 53, 'beyond 2^53'],
     ['uint64', -4, '0..2^64-1'],
-    ['int64', '12x', 'no whole number'],
+    ['int64', '12x', 'not a whole number'],
     ['bool', 7, 'other than 0 and 1'],
     ['string', 5, 'a number'],
     ['string', 'a\0b', 'NUL'],

@@ -200,7 +200,7 @@ describe('bad data (exit 65)', () => {
     ],
     ['rows on a line', '[1,2]\n[[1,2],[3,4]]', 'INPUT_SHAPE', 'line 2: a list of shape 2 x 2'],
     ['missing field', '{"x":[1,2]}\n{"y":[1,2]}', 'INPUT_NAMES', "line 2: no 'x' found"],
-    ['extra field in a document', '{"x":[1,2],\n"y":1}', 'INPUT_NAMES', "'y' is no input"],
+    ['extra field in a document', '{"x":[1,2],\n"y":1}', 'INPUT_NAMES', "'y' is not an input"],
     ['prototype', '[1,2]\n{"__proto__":[1],"x":[1,2]}', 'INPUT_KEY', 'line 2'],
     ['too deep', '['.repeat(100), 'INPUT_TOO_DEEP', '64 deep'],
     ['too deep line', `[1,2]\n${'['.repeat(9000)}`, 'INPUT_TOO_DEEP', 'line 2'],

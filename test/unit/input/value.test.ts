@@ -156,7 +156,7 @@ describe('Open Inference Protocol', () => {
     ['INPUT_SHAPE', [{ ...good, data: row64.slice(1) }], '63 numbers'],
     ['INPUT_RAGGED', [{ ...good, shape: [2, 64], data: [row64, [1]] }], 'ragged'],
     ['INPUT_EMPTY', [{ ...good, shape: [0, 64], data: [] }], 'no elements'],
-    ['INPUT_NAMES', [{ ...good, name: 'pixel' }], "'pixel' is no input"],
+    ['INPUT_NAMES', [{ ...good, name: 'pixel' }], "'pixel' is not an input"],
     ['INPUT_NAMES', [good, good], 'inputs[1]: '],
     ['INPUT_NAMES', [], "no 'pixels'"],
     ['INPUT_VALUE', [{ ...good, data: [...row64.slice(1), null] }], 'element 64 is null'],
@@ -190,7 +190,7 @@ describe('Open Inference Protocol', () => {
     [
       'INPUT_NAMES',
       [{ name: 'clas' }],
-      "outputs[0]: 'clas' is no output of model digits; it gives 'class', 'confidence'",
+      "outputs[0]: 'clas' is not an output of model digits; it gives 'class', 'confidence'",
     ],
     ['INPUT_OIP', 'class', 'outputs: text found'],
     ['INPUT_OIP', [{ name: 'class' }, 'confidence'], 'outputs[1]: text found'],
@@ -240,7 +240,7 @@ describe('refusals', () => {
       'element 1 is NaN',
     ],
     ['missing input', table, { age: 3, nane: 'x' }, 'INPUT_NAMES', "no 'name' found"],
-    ['extra input', digits, { pixels: row64, label: 2 }, 'INPUT_NAMES', "'label' is no input"],
+    ['extra input', digits, { pixels: row64, label: 2 }, 'INPUT_NAMES', "'label' is not an input"],
     ['list for named inputs', table, [1, 2], 'INPUT_NAMES', '2 named inputs'],
     [
       'columns of other lengths',

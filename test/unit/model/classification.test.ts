@@ -59,7 +59,7 @@ describe('one axis', () => {
       { class: 0, confidence: 1, label: 'a' },
     ]);
     expect(failed).toEqual([
-      [2, 'output s holds 3.2, which is no probability'],
+      [2, 'output s holds 3.2, which is not a probability'],
       [3, 'output s holds NaN'],
     ]);
   });

@@ -15,14 +15,14 @@ it.each([
   [
     'a file that is gone',
     () => readFileSync('/nowhere/model.onnx'),
-    'MODEL_UNREADABLE',
+    'MODEL_READ_FAILED',
     '/nowhere/model.onnx',
   ],
   ['a descriptor that fails', () => readSync(-1, Buffer.alloc(1)), 'MODEL_LOAD', 'fd'],
   [
     'a disk that fails',
     () => fail('EIO: i/o error, read'),
-    'MODEL_UNREADABLE',
+    'MODEL_READ_FAILED',
     '/models/m cannot be read: EIO',
   ],
   ['code of ours that fails', () => (undefined as unknown as string).length, 'MODEL_LOAD', 'undefined'],
@@ -35,13 +35,18 @@ it.each([
   expect(isModelFault(fault)).toBe(true);
 });
 
-it.each(['RUNNER_DIED', 'ONNX_RUNTIME', 'GPU_UNAVAILABLE', 'MODELS_DIR', 'MODEL_CHANGED', 'HANDLER_LOAD'])(
-  '%s stays what it is',
-  (code) => {
-    const error = new InferError(code, 'x');
-    expect(asModelFault(error, 'm', '/models/m')).toBe(error);
-  },
-);
+it.each([
+  'RUNNER_DIED',
+  'ONNX_RUNTIME',
+  'GPU_UNAVAILABLE',
+  'MODELS_DIR',
+  'MODELS_DIR_UNREADABLE',
+  'MODEL_CHANGED',
+  'HANDLER_LOAD',
+] as const)('%s stays what it is', (code) => {
+  const error = new InferError(code, 'x');
+  expect(asModelFault(error, 'm', '/models/m')).toBe(error);
+});
 
 function fail(message: string): never {
   throw Object.assign(new Error(message), { code: 'EIO', syscall: 'read' });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { FailureRecord } from '../../../src/lib/core/errors.js';
+import type { ErrorCode } from '../../../src/lib/core/error-table.js';
+import type { OwnFailure } from '../../../src/lib/core/errors.js';
 import { decodeEnvelope } from '../../../src/lib/model/envelope.js';
 import type { Payload } from '../../../src/lib/model/tensor.js';
 import type { PartialMeta, TakenJob } from '../../../src/lib/queue/types.js';
@@ -23,7 +24,7 @@ function held(rows: number, more: Partial<Payload> = {}): HeldJob {
   return new HeldJob(taken, payload, 1, 5, 'key', 'm', () => 64);
 }
 
-const failure = (code: string): FailureRecord => ({ code, message: `${code} it is` });
+const failure = (code: ErrorCode): OwnFailure => ({ code, message: `${code} it is` });
 /** Fails rows `from` up to `to` in runs of their own. */
 const isolate = (job: HeldJob, from: number, to: number) => {
   for (let row = from; row < to; row++) job.failRow(row, failure('RUN_FAILED'), true);
@@ -51,7 +52,7 @@ describe('a job in a worker’s hands', () => {
     const job = held(3);
     job.finish(1, floats('y', 10));
     expect([job.isOver, job.doneCount]).toEqual([false, 1]);
-    job.failRow(0, failure('A'));
+    job.failRow(0, failure('RUN_FAILED'));
     expect(job.isOver).toBe(false);
     job.finish(2, floats('y', 20));
     expect([job.isOver, job.doneCount]).toEqual([true, 2]);
@@ -78,23 +79,23 @@ describe('a job in a worker’s hands', () => {
   it('knows the first row without an output, how many there are and their codes', () => {
     const job = held(6);
     expect(job.firstError).toBeUndefined();
-    job.failRow(4, failure('B'));
-    job.failRow(2, failure('A'));
+    job.failRow(4, failure('HANDLER_FAILED'));
+    job.failRow(2, failure('RUN_FAILED'));
     expect(job.firstError).toEqual({
       row: 2,
-      failure: failure('A'),
+      failure: failure('RUN_FAILED'),
       count: 2,
-      codes: new Set(['A', 'B']),
+      codes: new Set(['RUN_FAILED', 'HANDLER_FAILED']),
     });
   });
 
   it('notes one failure for the rows that were not judged', () => {
     const job = held(5);
     job.finish(1, floats('y', 10, 20));
-    job.failRow(4, failure('OWN'));
-    job.failRest(failure('REST'));
+    job.failRow(4, failure('RUN_FAILED'));
+    job.failRest(failure('RUNNER_DIED'));
     expect(job.isOver).toBe(true);
-    expect(job.firstError).toMatchObject({ row: 0, count: 3, codes: new Set(['REST', 'OWN']) });
+    expect(job.firstError).toMatchObject({ row: 0, count: 3, codes: new Set(['RUNNER_DIED', 'RUN_FAILED']) });
   });
 });
 
@@ -107,8 +108,8 @@ describe('what is stored of a job that failed half way', () => {
     const job = held(6);
     job.finish(4, floats('y', 40));
     job.finish(1, floats('y', 10, 20));
-    for (const row of [0, 3]) job.failRow(row, failure('A'));
-    job.failRow(5, failure('B'));
+    for (const row of [0, 3]) job.failRow(row, failure('RUN_FAILED'));
+    job.failRow(5, failure('HANDLER_FAILED'));
     const { payload, meta } = decodeEnvelope(job.partial() as Uint8Array);
     expect(valuesOf(payload)).toEqual([10, 20, 40]);
     expect(meta as unknown as PartialMeta).toEqual({
@@ -118,13 +119,13 @@ describe('what is stored of a job that failed half way', () => {
         [4, 5],
       ],
       errors: { 0: 0, 3: 0, 5: 1 },
-      causes: [failure('A'), failure('B')],
+      causes: [failure('RUN_FAILED'), failure('HANDLER_FAILED')],
     });
   });
 
   it('is its errors alone where no row is done, and nothing where outputs do not fit together', () => {
     const failed = held(2);
-    failed.failRow(0, failure('A'));
+    failed.failRow(0, failure('RUN_FAILED'));
     const { payload, meta } = decodeEnvelope(failed.partial() as Uint8Array);
     expect([payload.rows, payload.tensors, (meta as unknown as PartialMeta).done]).toEqual([0, [], []]);
     const mixed = held(2);

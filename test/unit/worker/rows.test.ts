@@ -9,7 +9,7 @@ import { checkRows, goodRows, isOwnFailure, rowsWith } from '../../../src/lib/wo
 import type { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
 
 const job = (name: string) => name as unknown as HeldJob;
-const error = (code: string) => new InferError(code, code);
+const error = (code: string) => InferError.of({ code, message: code });
 
 describe('rows of a run', () => {
   it('that failed with a code are found within a job’s part', () => {
@@ -73,7 +73,7 @@ describe('rows of a run', () => {
     // Another runner may have the model, and the job has not run.
     ['MODEL_CHANGED', false],
     ['MODEL_UNSERVED', false],
-    ['RUNNER_START', false],
+    ['A_CODE_OF_ANOTHER_RELEASE', true],
     ['ROWS_MIXED', false],
     ['RUN_FAILED', true],
     ['HANDLER_FAILED', true],

@@ -3,7 +3,6 @@ import type { ScenarioName } from '../../bench/figures.js';
 import { parseRange, parseWholeNumbers } from '../../bench/range.js';
 import type { Plan } from '../../bench/scenarios.js';
 import { InferError } from '../../core/errors.js';
-import { ExitCode } from '../../core/exit-codes.js';
 
 const DURATION_MS = 5000;
 const SEED = 1;
@@ -82,5 +81,5 @@ function idleFlag(flag: string, scenarios: string): InferError {
 }
 
 function usage(message: string, hint: string): InferError {
-  return new InferError('USAGE', message, { hint, exitCode: ExitCode.Usage });
+  return new InferError('USAGE', message, { hint });
 }

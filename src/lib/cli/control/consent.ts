@@ -1,5 +1,4 @@
 import { InferError } from '../../core/errors.js';
-import { ExitCode } from '../../core/exit-codes.js';
 import { printable } from '../../core/job.js';
 import { type Asked, askYes } from '../ask.js';
 
@@ -29,16 +28,15 @@ export async function consent(asking: Asking): Promise<void> {
     throw new InferError(
       'CONFIRM_NAME',
       `--confirm names ${printable(asking.confirm)}, and this is about ${printable(target)}: nothing was done`,
-      { hint: `${command} --confirm ${target}`, exitCode: ExitCode.Usage },
+      { hint: `${command} --confirm ${target}` },
     );
   }
   if (asking.yes || asking.confirm === target) return;
   if (asking.terminal === undefined) {
     throw new InferError('CONFIRM', `this ${danger}, and it was not confirmed: nothing was done`, {
       hint: `${command} --yes, or first ${command} --dry-run`,
-      exitCode: ExitCode.Usage,
     });
   }
   if (await askYes(`This ${danger}. Go on?`, asking.terminal, asking.signal)) return;
-  throw new InferError('NOT_CONFIRMED', 'nothing was done', { exitCode: ExitCode.Negative });
+  throw new InferError('NOT_CONFIRMED', 'nothing was done');
 }

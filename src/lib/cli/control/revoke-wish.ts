@@ -1,5 +1,4 @@
 import { InferError } from '../../core/errors.js';
-import { ExitCode } from '../../core/exit-codes.js';
 import { printable } from '../../core/job.js';
 import type { RevokeWish } from '../../operations/revoke-jobs.js';
 import { type JobFilterInput, parseJobFilter } from '../../queue/read/job-filter.js';
@@ -11,9 +10,8 @@ import { type JobFilterInput, parseJobFilter } from '../../queue/read/job-filter
 export function revokeWish(ids: readonly string[] | undefined, typed: JobFilterInput): RevokeWish {
   const words = Object.entries(typed).filter(([, value]) => value !== undefined);
   if (ids === undefined && words.length === 0) {
-    throw new InferError('REVOKE_WHAT', 'say which jobs are meant', {
+    throw new InferError('REVOKE_WHAT', 'name the jobs to cancel, or filter them', {
       hint: 'infer control revoke --model digits --older-than 1h --dry-run; purge empties a whole queue',
-      exitCode: ExitCode.Usage,
     });
   }
   const filter = parseJobFilter(typed);
@@ -21,8 +19,7 @@ export function revokeWish(ids: readonly string[] | undefined, typed: JobFilterI
     return { filter, detail: words.map(([name, value]) => `${name} ${String(value)}`).join(', ') };
   }
   if (words.length === 0) return { ids };
-  throw new InferError('REVOKE_WHAT', 'jobs are either named with --id or meant by a filter', {
+  throw new InferError('REVOKE_WHAT', 'give either --id or a filter, not both', {
     hint: `infer control revoke --id ${ids.map(printable).join(' --id ')}`,
-    exitCode: ExitCode.Usage,
   });
 }

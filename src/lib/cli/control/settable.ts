@@ -1,7 +1,6 @@
 import type { RunnerBounds } from '../../config/runner-bounds.js';
 import { settingOf } from '../../config/settings.js';
 import { InferError } from '../../core/errors.js';
-import { ExitCode } from '../../core/exit-codes.js';
 import { printable } from '../../core/job.js';
 import type { Order } from '../../queue/broker/control.js';
 
@@ -31,6 +30,5 @@ function read(
   const auto = name === 'maxBatch' ? ', or auto' : '';
   throw new InferError('USAGE', `${what}: '${printable(value)}' is not ${rule.text}${auto}`, {
     hint: `infer control set WORKER ${what} ${rule.example}`,
-    exitCode: ExitCode.Usage,
   });
 }

@@ -1,7 +1,6 @@
 import { Args, type Command } from '@oclif/core';
 import { plural } from '../../core/counts.js';
 import { InferError } from '../../core/errors.js';
-import { ExitCode } from '../../core/exit-codes.js';
 import { printable } from '../../core/job.js';
 import { orderWorkers } from '../../operations/order-workers.js';
 import type { Order } from '../../queue/broker/control.js';
@@ -48,8 +47,7 @@ export function modelArg(word: string): { model: string; version?: number } {
   if (at < 0) return { model: word };
   const version = Number(word.slice(at + 1));
   if (Number.isInteger(version) && version > 0 && at > 0) return { model: word.slice(0, at), version };
-  throw new InferError('USAGE', `'${printable(word)}' names no version of a model`, {
+  throw new InferError('USAGE', `'${printable(word)}' is not a version of a model`, {
     hint: 'infer control load WORKER digits@2',
-    exitCode: ExitCode.Usage,
   });
 }

@@ -1,6 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { closestWord } from '../../config/suggest.js';
 import { withoutCredentials } from '../../core/credentials.js';
+import { type ErrorCode, errorFacts } from '../../core/error-table.js';
 import { InferError, messageOf } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { printable } from '../../core/job.js';
@@ -58,7 +59,7 @@ export function describeError(error: unknown, context: ErrorContext): ShownError
 
 function classify(error: unknown, context: ErrorContext): ShownError {
   if (error instanceof Interrupted) {
-    return { code: 'INTERRUPTED', message: error.message, exitCode: error.exitCode, silent: true };
+    return { code: error.code, message: error.message, exitCode: error.exitCode, silent: true };
   }
   if (error instanceof InferError) {
     const wrapped = FLAG_WRAPPER.exec(error.message);
@@ -130,13 +131,15 @@ function nearestFlag(
   return near === undefined ? undefined : `--${near}`;
 }
 
+const BUG = 'INTERNAL' satisfies ErrorCode;
+
 function bug(error: unknown): ShownError {
   const name = error instanceof Error ? `${error.name}: ` : '';
   return {
-    code: 'INTERNAL',
+    code: BUG,
     message: `unexpected failure, this is a bug in infer: ${name}${messageOf(error)}`,
     hint: 'set INFER_DEBUG=1 to see where, and report it with the output of infer doctor',
-    exitCode: ExitCode.Internal,
+    exitCode: errorFacts(BUG).exitCode,
   };
 }
 

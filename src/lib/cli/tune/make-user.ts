@@ -1,6 +1,5 @@
 import type { LoadedSettings } from '../../config/load.js';
 import { InferError } from '../../core/errors.js';
-import { ExitCode } from '../../core/exit-codes.js';
 import { changeServer } from '../../operations/change-server.js';
 import type { Operation } from '../../operations/operation.js';
 import type { AclRole } from '../../redis/acl.js';
@@ -98,7 +97,6 @@ export async function readPassword(input: AsyncIterable<Buffer | string>): Promi
     `the password must have ${PASSWORD_MIN} to ${PASSWORD_MAX} characters`,
     {
       hint: 'leave out --password-stdin, and a strong one is made',
-      exitCode: ExitCode.Usage,
     },
   );
 }

@@ -1,6 +1,5 @@
 import type { Clock } from '../../core/clock.js';
 import { InferError } from '../../core/errors.js';
-import { ExitCode } from '../../core/exit-codes.js';
 import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatBytes } from '../../core/units.js';
 import { memoryHeadroom, readMemory } from '../../redis/info.js';
@@ -53,7 +52,6 @@ export class Admission {
       `Redis is full: ${used} used (${Math.round((1 - headroom) * 100)} %), and new work is taken up to ${HIGH_WATER * 100} %`,
       {
         hint: 'try again when workers have caught up (infer inspect), keep results shorter with --result-ttl, or raise maxmemory',
-        exitCode: ExitCode.TryAgain,
       },
     );
   }

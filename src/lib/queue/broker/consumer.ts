@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.js';
+import type { OwnFailure } from '../../core/errors.js';
 import { type Priority, toBullPriority } from '../../core/job.js';
 import { BulkWrites } from '../../redis/bulk-writes.js';
 import { closeClient } from '../../redis/connect.js';
@@ -238,7 +239,7 @@ export class BullConsumer implements QueueConsumer {
       code: 'POISON',
       message,
       hint: 'look at the worker log for how it died; infer retry ID runs it again',
-    });
+    } satisfies OwnFailure);
     const reply = (await this.scripts.run(
       'inferRecover',
       maxStalls,

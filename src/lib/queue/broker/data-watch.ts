@@ -1,5 +1,4 @@
 import { InferError } from '../../core/errors.js';
-import { ExitCode } from '../../core/exit-codes.js';
 import { idTime, printable } from '../../core/job.js';
 import { serverTime } from '../../redis/server-clock.js';
 import type { RedisClient } from '../../redis/types.js';
@@ -99,6 +98,5 @@ export async function jobLost(
   if (loss === undefined) return undefined;
   return new InferError('JOB_LOST', `${printable(id)} is gone: ${lossText(loss, serverTime())}`, {
     hint: 'submit it again',
-    exitCode: ExitCode.NoInput,
   });
 }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { OwnFailure } from '../../core/errors.js';
 import type { QueueScripts } from '../lua/script-client.js';
 
 /** Due jobs ended in one script: about 5 ms of Redis time. */
@@ -38,7 +39,7 @@ async function once(
   paceMs: number | '',
 ): Promise<{ more: boolean; ids: string[] }> {
   const message = 'it was not started before its deadline';
-  const failure = JSON.stringify({ code: 'EXPIRED', message });
+  const failure = JSON.stringify({ code: 'EXPIRED', message } satisfies OwnFailure);
   const args = [EXPIRE_AT_ONCE, failure, message, EXPIRED_TTL, id, paceMs];
   const [more, ...ids] = (await scripts.run('inferExpireDue', ...args)) as [number, ...string[]];
   return { more: more === 1, ids };

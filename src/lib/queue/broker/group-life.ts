@@ -1,5 +1,4 @@
 import { InferError } from '../../core/errors.js';
-import { ExitCode } from '../../core/exit-codes.js';
 import { idTime, printable } from '../../core/job.js';
 import type { RedisClient } from '../../redis/types.js';
 import { worded } from '../../redis/worded.js';
@@ -133,17 +132,15 @@ function refuse(id: string, answer: unknown): unknown {
   if (answer === 'gone') {
     throw new InferError(
       'GROUP_GONE',
-      `group ${name} was taken back by another submit of it, or has expired`,
+      `group ${name} was cancelled by another submit of it, or has expired`,
       {
         hint: 'send the rows again',
-        exitCode: ExitCode.TryAgain,
       },
     );
   }
   if (answer === 'other') {
     throw new InferError('ID_TAKEN', `group ${name} was closed with other rows`, {
       hint: 'send these rows under another --id',
-      exitCode: ExitCode.Usage,
     });
   }
   return answer;

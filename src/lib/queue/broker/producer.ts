@@ -1,6 +1,6 @@
 import type { JobsOptions, Queue } from 'bullmq';
 import type { Clock } from '../../core/clock.js';
-import type { InferError } from '../../core/errors.js';
+import { InferError } from '../../core/errors.js';
 import { toBullPriority } from '../../core/job.js';
 import { BulkWrites } from '../../redis/bulk-writes.js';
 import { SizeRefused } from '../../redis/size-limits.js';
@@ -21,7 +21,7 @@ import { expireDue } from './deadlines.js';
 import { GroupLife } from './group-life.js';
 import { openQueue } from './open-queue.js';
 import { JobSteering, type Paging } from './steer-jobs.js';
-import { asInferError, inputTooLarge, resultTooLarge } from './too-large.js';
+import { inputTooLarge, resultTooLarge } from './too-large.js';
 import { untilLoaded } from './unloaded.js';
 
 /** Seconds an input outlives a submitter that dies between storing it and adding its job. */
@@ -141,7 +141,7 @@ export class Producer {
     await refuse(Math.max(0, ...jobs.map(({ input }) => input.byteLength)), inputTooLarge);
     await refuse(
       Math.max(0, ...jobs.map(({ spec, resultBytes = 0 }) => (spec.resultTtl === 0 ? 0 : resultBytes))),
-      (refused) => asInferError(resultTooLarge(refused)),
+      (refused) => InferError.of(resultTooLarge(refused)),
     );
   }
 

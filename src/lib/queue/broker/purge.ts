@@ -1,3 +1,4 @@
+import type { OwnFailure } from '../../core/errors.js';
 import type { JobState } from '../../core/job.js';
 import type { RedisClient } from '../../redis/types.js';
 import { QueueScripts } from '../lua/script-client.js';
@@ -59,7 +60,7 @@ async function cancelAll(
   count: (jobs: number) => void,
 ): Promise<void> {
   const message = 'cancelled: its queue was purged';
-  const failure = JSON.stringify({ code: 'CANCELLED', message });
+  const failure = JSON.stringify({ code: 'CANCELLED', message } satisfies OwnFailure);
   let from = 0;
   for (;;) {
     signal?.throwIfAborted();

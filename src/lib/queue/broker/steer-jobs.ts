@@ -1,4 +1,4 @@
-import type { InferError } from '../../core/errors.js';
+import type { InferError, OwnFailure } from '../../core/errors.js';
 import { checkTimeLimit, chunkId, printable } from '../../core/job.js';
 import { serverNow } from '../../redis/server-clock.js';
 import type { RedisClient } from '../../redis/types.js';
@@ -39,7 +39,7 @@ export class JobSteering {
 
   async cancel(queue: string, id: string): Promise<string | undefined> {
     const message = 'cancelled on request';
-    const failure = { code: 'CANCELLED', message };
+    const failure: OwnFailure = { code: 'CANCELLED', message };
     const scripts = this.scriptsOf(queue);
     const state = await worded(
       this.client,

@@ -1,5 +1,4 @@
-import { type FailureRecord, InferError } from '../../core/errors.js';
-import { ExitCode } from '../../core/exit-codes.js';
+import { InferError, type OwnFailure } from '../../core/errors.js';
 import { formatBytes } from '../../core/units.js';
 import { checkSize, type SizeLimit, SizeRefused } from '../../redis/size-limits.js';
 import type { Settlement } from '../types.js';
@@ -14,18 +13,12 @@ export function inputTooLarge({ bytes, limitText }: SizeRefused): InferError {
     `the input of one job has ${formatBytes(bytes)}, more than Redis takes in one value (${limitText})`,
     {
       hint: 'submit fewer rows in one job, or raise proto-max-bulk-len and client-query-buffer-limit on the server',
-      exitCode: ExitCode.BadInput,
     },
   );
 }
 
-/** A failure as the error of a call that it stops. */
-export function asInferError({ code, message, hint }: FailureRecord): InferError {
-  return new InferError(code, message, { hint, exitCode: ExitCode.BadInput });
-}
-
 /** Why a job whose result Redis will never take has failed. */
-export function resultTooLarge({ bytes, limitText }: SizeRefused): FailureRecord {
+export function resultTooLarge({ bytes, limitText }: SizeRefused): OwnFailure {
   return {
     code: 'RESULT_TOO_LARGE',
     message: `its result has ${formatBytes(bytes)}, more than Redis takes in one value (${limitText})`,
@@ -53,6 +46,6 @@ export function checkResultSize(bytes: number, limit: SizeLimit): void {
   try {
     checkSize(bytes, limit);
   } catch (error) {
-    throw error instanceof SizeRefused ? asInferError(resultTooLarge(error)) : error;
+    throw error instanceof SizeRefused ? InferError.of(resultTooLarge(error)) : error;
   }
 }

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../core/error-table.js';
 import { EVENTS_KEPT, JOB, KEY } from '../wire.js';
 
 /**
@@ -11,7 +12,7 @@ import { EVENTS_KEPT, JOB, KEY } from '../wire.js';
  */
 
 /** Failure code of a job whose record or input in Redis is damaged. */
-export const JOB_DAMAGED = 'JOB_DAMAGED';
+export const JOB_DAMAGED = 'JOB_DAMAGED' satisfies ErrorCode;
 /** Seconds that a damaged job and its entry in the register are kept. */
 const DAMAGED_TTL = 7 * 86_400;
 /** Entries of the register; beyond that the oldest go. */

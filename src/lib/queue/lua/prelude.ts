@@ -1,4 +1,5 @@
 import { BOUNDS } from '../../core/bounds.js';
+import type { ErrorCode } from '../../core/error-table.js';
 import {
   DATA,
   DEFAULT_TTL,
@@ -13,6 +14,8 @@ import {
 } from '../wire.js';
 import { SET_ASIDE, TOLERANCE } from './damage.js';
 import { FILING } from './filing.js';
+
+const CANCELLED = 'CANCELLED' satisfies ErrorCode;
 
 /** KEYS of every script, in this order. */
 export const SCRIPT_KEYS = [
@@ -268,7 +271,7 @@ local function endIfUnwanted(id)
   local key = base .. id
   if call('HEXISTS', key, '${JOB.cancel}') == 0 or isNewer(call('HGET', key, 'name')) then return false end
   local message = 'cancelled on request'
-  finishUnheld(id, call('HGET', key, 'data'), 'cancelled', '{"code":"CANCELLED","message":"' .. message .. '"}', message, ${DEFAULT_TTL})
+  finishUnheld(id, call('HGET', key, 'data'), 'cancelled', '{"code":"${CANCELLED}","message":"' .. message .. '"}', message, ${DEFAULT_TTL})
   return true
 end
 ${SET_ASIDE}`;

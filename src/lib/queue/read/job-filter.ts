@@ -1,6 +1,5 @@
 import { closestWord } from '../../config/suggest.js';
 import { InferError } from '../../core/errors.js';
-import { ExitCode } from '../../core/exit-codes.js';
 import { checkQueueName, type JobState, MAX_PRIORITY, type Priority, printable } from '../../core/job.js';
 import { parseDuration } from '../../core/units.js';
 import type { JobRecord } from '../types.js';
@@ -108,7 +107,7 @@ function parseOlderThan(text: string): number {
 }
 
 function wrong(message: string, hint: string): InferError {
-  return new InferError('FILTER', message, { hint, exitCode: ExitCode.Usage });
+  return new InferError('FILTER', message, { hint });
 }
 
 /** What `ageOf` and `matches` look at. */

@@ -1,5 +1,4 @@
 import { InferError } from '../../core/errors.js';
-import { ExitCode } from '../../core/exit-codes.js';
 import { serverNow } from '../../redis/server-clock.js';
 import type { RedisClient } from '../../redis/types.js';
 import { ifReadable } from '../../redis/wrong-type.js';
@@ -213,7 +212,6 @@ function decodeCursor(text: string): Cursor | undefined {
 function wrongCursor(message: string): InferError {
   return new InferError('CURSOR', message, {
     hint: 'repeat the command that printed it with nothing changed but --cursor, or leave it out to start over',
-    exitCode: ExitCode.Usage,
   });
 }
 

@@ -1,0 +1,75 @@
+/** docs/errors.md, from the table of errors. */
+
+const INTRO = `# Errors
+
+<!-- Written by \`npm run docs\` from src/lib/core/error-codes. Edit those files, not this one. -->
+
+Every expected failure has a code that stays the same from release to release: in \`error.code\` of \`--json\`, in \`code\` of what the
+[library](library.md#errors-and-ids) throws, in the \`error\` of a job that failed, in logs and metrics. Its message says what happened and its hint what to do; both may be
+reworded, so programs go by the code. All of this page is true of every error with a code, wherever it comes up:
+
+- **exit** is what a command ends with ([exit codes](exit-codes.md)). A job that failed does not end a command with the code of its failure: \`infer submit --wait\` and
+  \`infer result\` then exit 1, or 3 where some rows have results.
+- **HTTP** is the status of an answer that carries the error.
+- **retry** says that the same request may succeed later though the caller changes nothing. A job that fails with such a code is [tried again](reliability.md#retries).
+- **fault** says who has to act. \`caller\`: whoever called or configured infer. \`model\`: the owner of the model or its handler. \`device\`: the machine, such as its GPU, disk or
+  ports. \`broker\`: the Redis server, or the way to it. \`bug\`: infer; please report it.
+
+A job's \`error\` may have a code that is not here if another release wrote it: it counts as exit 1, 500, no retry. What a handler throws is \`HANDLER_FAILED\`, whatever code its own
+error has. Findings of \`infer inspect\` have [codes of their own](inspect.md#one-screen).
+
+In a program:
+
+\`\`\`js
+import { InferError } from 'infer-queue';
+
+try {
+  await infer.run(pixels, { model: 'digits' });
+} catch (error) {
+  if (!(error instanceof InferError)) throw error;
+  const { httpStatus, retryable, fault } = error.facts;
+}
+\`\`\`
+`;
+
+/**
+ * The whole page.
+ * @param topics rows by code, by heading
+ */
+export function errorPage(topics) {
+  const parts = Object.entries(topics).map(([heading, rows]) => `## ${heading}\n\n${table(rows)}\n`);
+  return `${[INTRO, ...parts].join('\n')}`;
+}
+
+/** Columns are padded as the formatter of the repository pads them. */
+function table(rows) {
+  const lines = Object.entries(rows)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([code, facts]) => cells(code, facts));
+  const all = [HEAD, ...lines];
+  const widths = HEAD.map((_, column) => Math.max(...all.map((line) => line[column].length)));
+  const isNumber = (column) => HEAD[column] === 'exit' || HEAD[column] === 'HTTP';
+  const pad = (text, column) =>
+    isNumber(column) ? text.padStart(widths[column]) : text.padEnd(widths[column]);
+  const rule = widths.map((width, column) =>
+    isNumber(column) ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width),
+  );
+  return [HEAD.map(pad), rule, ...lines.map((line) => line.map(pad))]
+    .map((line) => `| ${line.join(' | ')} |`)
+    .join('\n');
+}
+
+const HEAD = ['code', 'meaning', 'exit', 'HTTP', 'retry', 'fault', 'see'];
+
+/** The anchor is the code itself, so that `errors.md#INPUT_SHAPE` leads there. */
+function cells(code, { meaning, exitCode, httpStatus, retryable, fault, doc }) {
+  return [
+    `<a id="${code}"></a>\`${code}\``,
+    meaning,
+    String(exitCode),
+    String(httpStatus),
+    retryable ? 'yes' : 'no',
+    fault,
+    `[${doc.replace(/\.md.*/, '')}](${doc})`,
+  ];
+}

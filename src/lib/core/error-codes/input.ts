@@ -1,0 +1,88 @@
+import { ExitCode } from '../exit-codes.js';
+import { errors } from './facts.js';
+
+/** Input data that is not taken; nothing of it stays queued. */
+const BAD = { exitCode: ExitCode.BadInput, retryable: false, fault: 'caller' } as const;
+
+/** Something named that is not there or cannot be opened. */
+const MISSING = { exitCode: ExitCode.NoInput, retryable: false, fault: 'caller' } as const;
+
+export const INPUT_ERRORS = {
+  ...errors(
+    { ...BAD, httpStatus: 400, doc: 'input.md#errors' },
+    {
+      INPUT_JSON: 'The input is not valid JSON.',
+      INPUT_ENCODING: 'The text is not valid UTF-8.',
+      INPUT_KEY: 'An object has a field twice, or a field whose name is refused.',
+      INPUT_TOO_DEEP: 'Lists or objects are nested too deep.',
+      INPUT_NPY: 'The `.npy` file is damaged or of a kind that is not read.',
+      INPUT_OIP: 'The Open Inference Protocol document is malformed.',
+    },
+  ),
+  ...errors(
+    { ...BAD, httpStatus: 415, doc: 'input.md' },
+    { INPUT_FORMAT: 'The input is in a format that infer does not read.' },
+  ),
+  ...errors(
+    { ...BAD, httpStatus: 413, doc: 'reliability.md#size-limits' },
+    { INPUT_TOO_LARGE: 'The document, the line or the input of one job is too large.' },
+  ),
+  ...errors(
+    { ...BAD, httpStatus: 422, doc: 'input.md#errors' },
+    {
+      INPUT_EMPTY: 'The input holds no rows.',
+      INPUT_NAMES: 'An input of the model is missing, unknown or given twice.',
+      INPUT_SHAPE: 'The shape of the input is not one that the model takes.',
+      INPUT_RAGGED: 'Inner lists have different lengths.',
+      INPUT_MIXED: 'Rows of one job differ in shape or in an input that they share.',
+    },
+  ),
+  ...errors(
+    { ...BAD, httpStatus: 422, doc: 'input.md#values' },
+    {
+      INPUT_TYPE: 'A value has another type than the model takes.',
+      INPUT_VALUE: 'A value is not one that its type can hold: NaN, null, out of range.',
+    },
+  ),
+  ...errors(
+    { ...BAD, httpStatus: 422, doc: 'reliability.md#changed-models' },
+    {
+      INPUT_MISMATCH:
+        'The input was checked against another version of the model than the one that is to run it.',
+    },
+  ),
+  ...errors(
+    { ...BAD, httpStatus: 422, doc: 'models.md#what-is-found-by-itself' },
+    { TENSOR_BYTES: 'The bytes of a tensor do not fit its shape and type.' },
+  ),
+  ...errors(
+    { ...BAD, httpStatus: 500, fault: 'broker', doc: 'reliability.md#damaged-data' },
+    { ENVELOPE: 'Stored tensors are damaged.' },
+  ),
+  ...errors(
+    { ...MISSING, httpStatus: 404, doc: 'input.md#errors' },
+    { INPUT_MISSING: 'There is no such file.' },
+  ),
+  ...errors(
+    { ...MISSING, httpStatus: 400, doc: 'input.md#errors' },
+    {
+      INPUT_DIRECTORY: 'A directory was named where a file of input is needed.',
+      INPUT_UNREADABLE: 'The file or stream of input cannot be read.',
+    },
+  ),
+  ...errors(
+    { ...BAD, httpStatus: 400, doc: 'autoscaling.md#simulate-your-own-traffic' },
+    {
+      TRACE_COLUMNS:
+        'A line of the trace has another number of columns than the first, or no column is named.',
+      TRACE_EMPTY: 'The trace holds no arrivals.',
+      TRACE_HEADER: 'No column of the trace is named as the time of arrival.',
+      TRACE_SERVICE: 'A service time in the trace cannot be read.',
+      TRACE_TIME: 'A time of arrival in the trace cannot be read, or is of another kind than the others.',
+    },
+  ),
+  ...errors(
+    { ...MISSING, httpStatus: 404, doc: 'autoscaling.md#simulate-your-own-traffic' },
+    { TRACE_UNKNOWN: 'No trace or file has this name.' },
+  ),
+} as const;

@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { errorFacts, hasTrait, isErrorCode } from '../../../src/lib/core/error-table.js';
+import { badInput, InferError } from '../../../src/lib/core/errors.js';
+
+describe('an error', () => {
+  it('has what the table says of its code', () => {
+    const error = new InferError('REDIS_FULL', 'it is full', { hint: 'wait' });
+    expect(error.exitCode).toBe(75);
+    expect(error.facts).toMatchObject({
+      exitCode: 75,
+      httpStatus: 503,
+      retryable: true,
+      fault: 'broker',
+      doc: expect.stringMatching(/^reliability\.md#/),
+    });
+  });
+
+  it('has a code of the table, or does not compile', () => {
+    // @ts-expect-error: no such code
+    expect(new InferError('REDIS_FULLL', 'it is full').exitCode).toBe(1);
+    // @ts-expect-error: a code that does not stand for bad input
+    expect(badInput('REDIS_FULL', 'it is full').exitCode).toBe(75);
+    // @ts-expect-error: the exit code belongs to the code
+    expect(new InferError('PORT', 'bad', { exitCode: 77 }).exitCode).toBe(2);
+  });
+
+  it('in other words keeps its code, its hint unless given one, and what caused it', () => {
+    const first = new InferError('WAIT_TIMEOUT', 'late', { hint: 'wait longer' });
+    expect(first.reworded('too late')).toMatchObject({
+      code: 'WAIT_TIMEOUT',
+      message: 'too late',
+      hint: 'wait longer',
+      exitCode: 75,
+      cause: first,
+    });
+    expect(first.reworded('too late', 'give up').hint).toBe('give up');
+  });
+});
+
+describe('a stored failure', () => {
+  it('as an error has its code, message and hint', () => {
+    expect(InferError.of({ code: 'TIME_LIMIT', message: 'too long', hint: 'raise it' })).toMatchObject({
+      code: 'TIME_LIMIT',
+      message: 'too long',
+      hint: 'raise it',
+      exitCode: 1,
+    });
+  });
+
+  it.each(['A_CODE_OF_TOMORROW', '', 'toString', '__proto__', 'constructor'])(
+    'of another release keeps its code (%j) and is neither retried nor taken for a mistake of the caller',
+    (code) => {
+      expect(isErrorCode(code)).toBe(false);
+      const error = InferError.of({ code, message: 'it failed' });
+      expect(error).toMatchObject({ code, message: 'it failed', hint: undefined, exitCode: 1 });
+      expect(errorFacts(code)).toMatchObject({ exitCode: 1, httpStatus: 500, retryable: false });
+      expect(hasTrait(code, 'ends-runner')).toBe(false);
+    },
+  );
+});
