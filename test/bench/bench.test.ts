@@ -46,7 +46,7 @@ it('celery measures, or says what is missing', async () => {
   const { lines, skipped } = await bench('celery');
   if (skipped === undefined) expect(lines[0]?.ratio).toBeGreaterThan(0);
   else expect(skipped).toContain('bench/README.md');
-}, 60_000);
+});
 
 it('an unknown name is an error', async () => {
   const { exitCode, stderr } = await execa(process.execPath, [RUN, 'nothing'], { reject: false });

@@ -170,7 +170,7 @@ describe('a fleet on GPUs', () => {
       autoscalers: [],
       lapsed: [],
     });
-  }, 90_000);
+  });
 
   it('one autoscaler a pool: the second is told who has it; other queues are another pool', async () => {
     const first = autoscale(['-Q', 'solo', '--min', '0']);
@@ -265,7 +265,7 @@ describe('when something goes away', () => {
     const after = () => fleet.decisions().slice(fleet.decisions().indexOf(held) + 1);
     await until(async () => (after().some((one) => one.hold === null) ? true : undefined), 20_000);
     expect((await running()).map((row) => row.pid)).toEqual([before.pid]);
-  }, 60_000);
+  });
 
   it('a driver that hangs or fails at the start: said, and nothing is started', async () => {
     posing.hang();

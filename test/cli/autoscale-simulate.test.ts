@@ -70,7 +70,7 @@ describe('infer autoscale --simulate', () => {
     expect(run.json<SimulationJson>().traces[0]?.policies[0]?.figures.jobs).toBe(3);
   });
 
-  it('is done with all traces, three policies and three seeds in seconds', { timeout: 60_000 }, async () => {
+  it('is done with all traces, three policies and three seeds in seconds', { timeout: 120_000 }, async () => {
     const args = ['autoscale', '--simulate', 'all', '--compare', 'step,predictive,fixed:4', '--json'];
     const started = performance.now();
     const simulation = (await infer.run(args, alone)).json<SimulationJson>();

@@ -8,7 +8,7 @@ import { DIGITS_FILE } from '../support/digits.js';
 import { blocks, withState, writeModel } from '../support/onnx-builder.js';
 import { useRedis } from '../support/redis.js';
 
-const SLOW = { timeout: 90_000 };
+const SLOW = { timeout: 120_000 };
 
 describe('infer bench, private', () => {
   const infer = useInfer();

@@ -105,7 +105,7 @@ describe('infer complete', () => {
       expect(run, JSON.stringify(env)).toMatchObject({ exitCode: 0, stderr: '' });
       expect(run.stdout).toMatch(/^(:none\n(realtime\n)?)?$/);
       // Starting Node takes most of it on a busy machine.
-      expect(performance.now() - began).toBeLessThan(2500);
+      expect(performance.now() - began).toBeLessThan(8000);
     }
   });
 });

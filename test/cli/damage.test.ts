@@ -52,7 +52,7 @@ describe('a damaged job', () => {
     expect((await infer.run(['result', record])).exitCode).toBe(66);
     expect((await infer.run(['doctor', 'queue-damage'])).exitCode).toBe(0);
     expect(await worker.stop()).toBe(0);
-  }, 90_000);
+  });
 });
 
 describe('a damaged key of a queue', () => {
@@ -98,5 +98,5 @@ describe('a damaged key of a queue', () => {
     expect((await infer.run(['control', 'repair', 'torn'])).stdout).toBe('nothing to repair in torn\n');
     expect((await client.keys(`${queueTag('infer', 'torn')}:away:*`)).length).toBe(1);
     expect(await worker.stop()).toBe(0);
-  }, 90_000);
+  });
 });

@@ -80,7 +80,7 @@ function processesOf(dir: string): string[] {
 
 describe('infer demo', () => {
   it('measures the accuracy that the model is known for, and leaves nothing', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const { ended } = start(['demo', '--json', '--rows', '2000']);
     const { code, stdout, stderr } = await ended;
@@ -97,7 +97,7 @@ describe('infer demo', () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it('tells the story on stderr and the figures on stdout', { timeout: 60_000 }, async () => {
+  it('tells the story on stderr and the figures on stdout', { timeout: 120_000 }, async () => {
     const { code, stdout, stderr } = await start(['demo', '--rows', '5000']).ended;
     expect(code).toBe(0);
     expect(stdout).toContain('looks like a 2');
@@ -114,7 +114,7 @@ describe('infer demo', () => {
     ['SIGTERM', 143],
     ['SIGHUP', 129],
   ] as const) {
-    it(`leaves nothing after ${signal} in the middle of the batch`, { timeout: 60_000 }, async () => {
+    it(`leaves nothing after ${signal} in the middle of the batch`, { timeout: 120_000 }, async () => {
       const { child, seen, ended } = start(['demo', '--rows', '500000']);
       await until(() => seen.stderr.includes('Meanwhile'));
       expect(leftovers()).not.toEqual([]);
@@ -124,7 +124,7 @@ describe('infer demo', () => {
     });
   }
 
-  it('leaves nothing after two Ctrl-C', { timeout: 60_000 }, async () => {
+  it('leaves nothing after two Ctrl-C', { timeout: 120_000 }, async () => {
     const { child, seen, ended } = start(['demo', '--rows', '500000']);
     await until(() => seen.stderr.includes('Batch:'));
     child.kill('SIGINT');
@@ -134,7 +134,7 @@ describe('infer demo', () => {
     await until(() => leftovers().length === 0);
   });
 
-  it('says what happened when its worker dies, and leaves nothing', { timeout: 60_000 }, async () => {
+  it('says what happened when its worker dies, and leaves nothing', { timeout: 120_000 }, async () => {
     const { seen, ended } = start(['demo', '--rows', '500000']);
     await until(() => seen.stderr.includes('Meanwhile'));
     const pid = Number(/^demo\t[^\t]+\t(\d+)\t/m.exec(seen.stdout)?.[1]);
@@ -145,7 +145,7 @@ describe('infer demo', () => {
     await until(() => leftovers().length === 0);
   });
 
-  it('--keep leaves Redis and the worker, and its commands end them', { timeout: 60_000 }, async () => {
+  it('--keep leaves Redis and the worker, and its commands end them', { timeout: 120_000 }, async () => {
     const { code, stdout } = await start(['demo', '--rows', '397', '--keep', '--json']).ended;
     expect(code).toBe(0);
     const { kept } = JSON.parse(stdout) as DemoJson;
@@ -164,7 +164,7 @@ describe('infer demo', () => {
   describe('with a Redis that was given', () => {
     const redis = useRedis({ password: 'not-to-be-shown' });
 
-    it('uses a prefix of its own there and removes its keys', { timeout: 60_000 }, async () => {
+    it('uses a prefix of its own there and removes its keys', { timeout: 120_000 }, async () => {
       const client = await redis.client();
       await client.set('{infer}:queues', 'somebody else');
       const run = start(['demo', '--rows', '20000'], { INFER_REDIS_URL: redis.url });

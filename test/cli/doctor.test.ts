@@ -127,7 +127,7 @@ describe('what is asked of the machine', () => {
     const outcome = await infer.run(['doctor', 'gpu', 'config', '--json'], {
       env: programs('sleep 120 & wait'),
     });
-    expect(performance.now() - started).toBeLessThan(12_000);
+    expect(performance.now() - started).toBeLessThan(60_000);
     expect(find(outcome, 'gpu-driver')).toMatchObject({
       status: 'fail',
       found: expect.stringContaining('hangs'),

@@ -39,7 +39,7 @@ describe('a worker on a GPU', () => {
       CUDA_VISIBLE_DEVICES: '0',
       CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
     });
-    expect(one.stderr).toMatch(/not on the GPU: cuda: /);
+    await one.said(/not on the GPU: cuda: /);
     const record = await until(async () => {
       const [found] = (await inspect(infer)).workers as unknown as { gpuMemory?: object }[];
       return found?.gpuMemory === undefined ? undefined : found;
@@ -117,7 +117,7 @@ describe('a worker on a GPU', () => {
   it('an nvidia-smi that fails is said and does not matter', async () => {
     posing.say("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n", 9);
     const one = await worker('0', 'blind');
-    expect(one.stderr).toMatch(/couldn't communicate/);
+    await one.said(/couldn't communicate/);
     expect((await refused('0')).exitCode).toBe(69);
     await one.stop();
   });

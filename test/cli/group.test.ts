@@ -184,7 +184,7 @@ it('--partial: a group whose submit died: the rows that are done; it is sent on,
       expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining('was cancelled')]);
     }
   }
-}, 90_000);
+});
 
 it('a chunk that fails costs its own rows only: exit 3, the others in their places', async () => {
   const lines = Array.from({ length: 600 }, (_, at) => JSON.stringify({ index: [at === 10 ? 99 : at % 4] }));

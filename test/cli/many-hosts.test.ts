@@ -136,7 +136,7 @@ describe('autoscalers on two hosts, one Redis', () => {
     expect(hostsOf((await results(alpha, held)).slice(-1))).toEqual(['alpha']);
     // What died there is told there, and nothing was done about it from here.
     expect((await beta.rows()).map((row) => [row.name, row.state])).toEqual([['autoscaled-1', 'dead']]);
-  }, 90_000);
+  });
 
   it('names and stops workers of its own host only', async () => {
     alpha.autoscale('-Q', 'rt', '--max', '1');
@@ -178,7 +178,7 @@ describe('Redis Cluster, two hosts, queues on different shards', () => {
     // Of alpha one or two: beta's worker counts there, and one of its own may have been let go for it.
     expect(new Set(workers.map((one) => one.host))).toEqual(new Set(['alpha', 'beta']));
     expect((await cluster.errors()).get('CROSSSLOT')).toBeUndefined();
-  }, 90_000);
+  });
 
   it('holds while a shard is away, and goes on', async () => {
     const fleet = alpha.autoscale('-Q', 'realtime,batch', '--policy', 'fixed:1', '--max', '1', '--json');
@@ -197,5 +197,5 @@ describe('Redis Cluster, two hosts, queues on different shards', () => {
     text = '';
     await said(/"hold":null/);
     expect((await alpha.running(1)).map((row) => row.pid)).toEqual([before?.pid]);
-  }, 90_000);
+  });
 });

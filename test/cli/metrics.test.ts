@@ -176,7 +176,7 @@ describe('infer metrics', () => {
       served.get('/metrics'),
       served.get('/metrics'),
     ]);
-    expect(performance.now() - began).toBeLessThan(3000);
+    expect(performance.now() - began).toBeLessThan(20_000);
     expect(scrapes.map(({ text }) => exposedValue(parseExposition(text), 'infer_up'))).toEqual([0, 0, 0]);
     await ended(served);
     silent.close();

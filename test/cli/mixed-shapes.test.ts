@@ -95,7 +95,7 @@ describe('a group of rows of mixed length', () => {
       const ids = (ROWS[at % ROWS.length] as number[]).map((id) => id % 9);
       expect(answer.y[0]).toBeCloseTo(mean(ids), 4);
     }
-  }, 90_000);
+  });
 
   it('is not gone on with when another version of infer began it', async () => {
     const client = await redis.client();

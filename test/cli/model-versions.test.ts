@@ -81,7 +81,7 @@ describe('the version that answers is the version shown', () => {
     await infer.run(['control', 'load', 'v', 'm@1']);
     expect((await waiting).result?.y).toEqual([99, 198, 297, 396]);
     expect(await problems('MODEL_UNSERVED')).toEqual([]);
-  }, 90_000);
+  });
 
   it('weights that are overwritten while they are mapped are not served', async () => {
     const file = path.join(writeModel(models, 'mapped', externalWeights('w.bin')), '1', 'w.bin');
@@ -99,7 +99,7 @@ describe('the version that answers is the version shown', () => {
     writeFileSync(file, Buffer.from(Float32Array.of(10, 20).buffer), { flag: 'r+' });
     await until(async () => ((await problems('MODEL_UNSERVED')).length === 0 ? true : undefined), 40_000);
     expect((await waiting).result?.y).toEqual([11, 22]);
-  }, 90_000);
+  });
 });
 
 describe('one broken model', () => {

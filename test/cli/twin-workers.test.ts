@@ -51,7 +51,7 @@ const starting = async (queue: string, count: number, prefix = 'infer'): Promise
       (json) => JSON.parse(json) as { queues: string[] },
     );
     return all.filter(({ queues }) => queues.includes(queue)).length === count || undefined;
-  }, 60_000);
+  });
 };
 
 describe('two workers that start in the same second', () => {

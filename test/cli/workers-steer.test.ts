@@ -168,7 +168,7 @@ describe('infer workers restart', () => {
   });
 
   it('of a worker that runs and one that was stopped says so, and restarts none', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const { rows } = await start('--name', 'runs', '-Q', 'r');
     await start('--name', 'old', '-Q', 'r');

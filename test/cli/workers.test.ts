@@ -166,7 +166,7 @@ describe('infer workers', () => {
   });
 
   it('stop lets a job finish; --timeout and --force hand it back uncounted', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const submit = async (queue: string, turns: number) => {
       const args = ['submit', '-', '--quiet', '-Q', queue, '--models', models, '--model', 'slow'];

@@ -21,7 +21,7 @@ export interface TestWorker {
 }
 
 const READY = /^ready\b/m;
-const START_MS = 60_000;
+const START_MS = 100_000;
 const STOP_MS = 30_000;
 
 /** Waits for the ready line of a worker process; ends it when that does not come. */

@@ -79,7 +79,7 @@ it('submits leave the old master before its replica leads, and go on at the new 
   const times = lost.map(([, at]) => at);
   expect(Math.max(0, ...times) - Math.min(Math.max(0, ...times), ...times)).toBeLessThan(500);
   if (lost.length === 0) expect(losses.filter(({ kind }) => kind === 'all')).toEqual([]);
-}, 90_000);
+});
 
 it('a server that sentinels name and that leads no more is not taken for the master', async () => {
   const old = await master.client();

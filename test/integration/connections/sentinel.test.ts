@@ -57,4 +57,4 @@ it('works a group off through a failover, and loses or fails no row', async () =
   expect(await worker.stop()).toBe(0);
   expect(await promoted.zcard('{infer}:workers')).toBe(0);
   expect(await promoted.zcard('{infer:batch}:batch:failed')).toBe(0);
-}, 90_000);
+});

@@ -46,7 +46,7 @@ describe.skipIf(!openssl)('TLS', () => {
     expect(worker.stderr).toContain(`rediss://127.0.0.1:${tlsPort}`);
     await walkTheRoad(infer, { producer: trusted() });
     expect(await worker.stop()).toBe(0);
-  }, 90_000);
+  });
 
   it.each<[string, () => Record<string, string>, number, string, RegExp]>([
     ['no authority', () => url('rediss'), 69, 'REDIS_TLS', /INFER_REDIS_CA_FILE/],
@@ -109,7 +109,7 @@ describe.skipIf(!openssl)('TLS with client certificates', () => {
     const worker = await infer.worker(['-Q', 'realtime,batch'], { env });
     await walkTheRoad(infer, { producer: env });
     expect(await worker.stop()).toBe(0);
-  }, 90_000);
+  });
 
   it('a worker that waits for its Redis is told of the wrong scheme at once', async () => {
     const env = { INFER_REDIS_URL: `redis://127.0.0.1:${tlsPort}` };

@@ -11,7 +11,7 @@ beforeAll(async () => {
   cluster = await startCluster();
   const settings = { url: cluster.url, connectTimeoutMs: 5000, stateDir: '/nowhere', autostart: false };
   client = await connect({ url: cluster.url, label: cluster.url, source: 'flag' }, 'worker', settings);
-}, 30_000);
+});
 afterAll(async () => {
   await closeClient(client);
   await cluster.stop();

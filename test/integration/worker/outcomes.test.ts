@@ -140,7 +140,7 @@ describe('a failing run', () => {
       message: expect.stringContaining('9 of 40 rows failed, the first is row 1 (RUNNER_DIED)'),
     });
     expect(await kit.result(0, job.id)).toEqual(job.xs.slice(9).map((x) => x + 0.5));
-  }, 60_000);
+  });
 
   it('that crashes the runner with every row is given up after some, and its job tried again later', async () => {
     const job = await kit.submit(0, 0, 256, { retryDelayMs: 60_000 });

@@ -122,7 +122,7 @@ describe('prefetch', () => {
       worker.changes.setMaxBatch(4);
       await expect.poll(() => active(0)).toBe(4);
       expect(await waiting(0)).toBe(left);
-      expect(worker.heartbeat().notStarted).toEqual({});
+      await expect.poll(() => worker.heartbeat().notStarted).toEqual({});
       run.finish(60_000);
     }
   });

@@ -15,7 +15,7 @@ const mixed = () => new InferError('ROWS_MIXED', 'output y of a row changes by 1
 /** The results of jobs once all are there. */
 async function answers(...jobs: { id: string; xs: number[] }[]): Promise<void> {
   for (const { id, xs } of jobs) {
-    await expect.poll(() => kit.result(0, id), { timeout: 10_000 }).toEqual(xs.map((value) => value + 0.5));
+    await expect.poll(() => kit.result(0, id)).toEqual(xs.map((value) => value + 0.5));
   }
 }
 
