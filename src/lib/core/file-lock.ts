@@ -44,7 +44,7 @@ export interface LockOptions {
 /**
  * Takes an exclusive lock file that names its holder's process, and waits for another to let go. A
  * lock whose holder is dead is taken over: pids are used again, so its start time is compared too.
- * @throws what `busy` makes; InferError STATE_DIR where the file cannot be written.
+ * @throws what `busy` makes; InferError STATE_DIR or STATE_DIR_FAILED where the file cannot be written.
  */
 export async function takeLock(file: string, options: LockOptions): Promise<HeldLock> {
   const holder = { ...markOf(process.pid), since: Date.now(), purpose: options.purpose };

@@ -38,7 +38,7 @@ export const MODEL_FILE = 'model.onnx';
 /**
  * Looks through a directory laid out as `<dir>/<name>/<version>/model.onnx`; manifests are not read, so
  * one bad model hides no other.
- * @throws InferError MODELS_DIR (exit 66, 77 where access is denied) when the directory cannot be read.
+ * @throws InferError MODELS_DIR (exit 66) when there is no such directory, MODELS_DIR_UNREADABLE (77) where access is denied.
  */
 export function surveyModels(dir: string): Survey {
   const survey: Survey = { models: [], denied: [], skipped: [] };

@@ -31,7 +31,7 @@ const MOST_CONNECTIONS = 256;
 
 /**
  * A small server for routes that only read: GET and HEAD, no bodies, every wait bounded.
- * @throws InferError PORT_IN_USE, PORT (69, 77, 2) naming the flag that fixes it.
+ * @throws InferError PORT_IN_USE (69), PORT_PERMISSION (77), PORT (2), naming the flag that fixes it.
  */
 export async function listen(options: ListenOptions): Promise<HttpServer> {
   const server = createServer((request, response) => void answer(options, request, response));

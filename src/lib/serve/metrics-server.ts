@@ -17,7 +17,7 @@ export interface MetricsServerOptions {
 /**
  * `/metrics` for Prometheus; `/healthz` (this process runs) and `/readyz` (Redis answers) for whoever
  * restarts things. Health does not hang on Redis: restarting the exporter does not fix Redis.
- * @throws InferError PORT_IN_USE, PORT when it cannot listen.
+ * @throws InferError PORT_IN_USE, PORT_PERMISSION or PORT when it cannot listen.
  */
 export async function startMetricsServer(
   scraper: Scraper,

@@ -58,7 +58,7 @@ export function openExporter(loaded: LoadedSettings, flags: ScrapeFlags): Export
 
 /**
  * Serves until it is told to end; answers the URL it had.
- * @throws InferError PORT_IN_USE, PORT; REDIS_… when the settings of Redis cannot be right.
+ * @throws InferError PORT_IN_USE, PORT_PERMISSION, PORT; REDIS_… when the settings of Redis cannot be right.
  */
 export async function serveMetrics(
   { scraper, desired }: Exporter,

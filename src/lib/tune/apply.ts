@@ -41,7 +41,7 @@ export interface ApplyOptions {
  * middle, the snapshot stays `applying`, and a rollback puts back what was changed.
  * @param servers in the order of `plans`.
  * @throws InferError TUNE_CHANGED (exit 75) when a setting is no longer what the plan was made from,
- * TUNE_REFUSED (78) when a server does not take it, TUNE_HALF_DONE (3) when undoing failed too.
+ * TUNE_PERMISSION (77) when a server refuses CONFIG, TUNE_REFUSED (78) when it refuses a value, TUNE_HALF_DONE (3) when undoing failed too.
  */
 export async function applyPlans(
   servers: readonly ServerNode[],

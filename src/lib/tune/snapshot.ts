@@ -46,7 +46,7 @@ export class SnapshotStore {
     this.dir = join(stateDir, 'redis-tune');
   }
 
-  /** On disk when this returns. @throws InferError TUNE_SNAPSHOT (exit 77). */
+  /** On disk when this returns. @throws InferError TUNE_SNAPSHOT_WRITE (exit 77). */
   create(snapshot: Snapshot): StoredSnapshot {
     const place = snapshot.target
       .replace(/^[\w-]+:\/\//, '')
