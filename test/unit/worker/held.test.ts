@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ErrorCode } from '../../../src/lib/core/error-table.js';
 import type { OwnFailure } from '../../../src/lib/core/errors.js';
 import { decodeEnvelope } from '../../../src/lib/model/envelope.js';
@@ -41,6 +41,10 @@ describe('a job in a worker’s hands', () => {
       key: 'key',
       session: 'm',
       cap: 64,
+      ran: false,
+      device: '',
+      over: false,
+      cancelled: false,
     });
     expect([job.id, job.priority, job.enqueuedAt, job.started]).toEqual(['j1', 7, 123, false]);
     job.startedAt = 0;
@@ -123,6 +127,14 @@ describe('what is stored of a job that failed half way', () => {
     });
   });
 
+  it('is the rows that are done where none has failed: a job may be cancelled half way', () => {
+    const job = held(3);
+    job.finish(1, floats('y', 10));
+    const { payload, meta } = decodeEnvelope(job.partial() as Uint8Array);
+    expect(valuesOf(payload)).toEqual([10]);
+    expect(meta as unknown as PartialMeta).toEqual({ of: 3, done: [[1, 2]], errors: {}, causes: [] });
+  });
+
   it('is its errors alone where no row is done, and nothing where outputs do not fit together', () => {
     const failed = held(2);
     failed.failRow(0, failure('RUN_FAILED'));
@@ -183,25 +195,31 @@ describe('a job whose rows end the runner', () => {
 });
 
 describe('the jobs that are held', () => {
-  it('know for how long there were any', async () => {
+  afterEach(() => vi.useRealTimers());
+
+  it('know for how long there were any', () => {
+    vi.useFakeTimers({ toFake: ['performance'], now: 1000 });
+    vi.advanceTimersByTime(500);
     const jobs = new HeldJobs();
-    expect(jobs.busyMs).toBe(0);
     const [a, b] = [{ ...taken }, { ...taken }];
+    const busyAfter = (ms: number) => {
+      vi.advanceTimersByTime(ms);
+      return jobs.busyMs;
+    };
+    expect(jobs.delete(a)).toBe(false);
+    expect(busyAfter(20)).toBe(0);
     jobs.set(a, held(1));
+    expect(busyAfter(20)).toBe(20);
     jobs.set(b, held(1));
-    await new Promise((resolve) => setTimeout(resolve, 20));
     expect(jobs.delete(a)).toBe(true);
     expect(jobs.delete(a)).toBe(false);
-    const during = jobs.busyMs;
-    expect(during).toBeGreaterThanOrEqual(19);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(jobs.busyMs).toBeGreaterThanOrEqual(during + 19);
+    expect(busyAfter(20)).toBe(40);
     jobs.delete(b);
-    const after = jobs.busyMs;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(jobs.busyMs).toBe(after);
+    expect(busyAfter(50)).toBe(40);
+    expect(jobs.delete(b)).toBe(false);
     jobs.set(b, held(1));
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(jobs.busyMs).toBeGreaterThanOrEqual(after + 19);
+    expect(busyAfter(20)).toBe(60);
+    jobs.delete(b);
+    expect(busyAfter(20)).toBe(60);
   });
 });

@@ -25,6 +25,10 @@ describe('retryDelay', () => {
     expect(retryDelay(spec, failures, code, 1)).toBe(expected);
   });
 
+  it('waits for a lost input half a second to one', () => {
+    expect([0, 0.5, 1].map((random) => retryDelay({}, 0, 'INPUT_LOST', random))).toEqual([500, 750, 1000]);
+  });
+
   it('spreads over the upper half and ends after the attempts', () => {
     fc.assert(
       fc.property(

@@ -131,7 +131,7 @@ describe('rows that run together', () => {
     expect(sizes.largest).toBe(100);
     sizes.limitTo(16);
     expect(['plain', 'bounded'].map((one) => sizes.of(one))).toEqual([16, 16]);
-    grow(sizes, 'plain', 30);
+    for (let run = 0; run < 30; run++) sizes.record('plain', 8, 0.01, 1);
     sizes.limitTo(null);
     // Nothing was learned while it was told.
     expect(sizes.of('plain')).toBe(8);
@@ -163,6 +163,20 @@ describe('rows that run together', () => {
     sizes.remove('m');
     sizes.add('m', { batchable: true });
     expect([sizes.mixedBy('m'), sizes.of('m')]).toEqual([undefined, 8]);
+  });
+
+  it('have a recent mean time of a run, of models that are loaded', () => {
+    const sizes = new BatchSizes(null, 20);
+    sizes.add('m', { batchable: false });
+    expect(sizes.runMs('m')).toBeUndefined();
+    sizes.record('m', 1, 100, undefined);
+    expect(sizes.runMs('m')).toBe(100);
+    sizes.record('m', 1, 50, undefined);
+    expect(sizes.runMs('m')).toBeCloseTo(85);
+    sizes.remove('m');
+    // The last run of a model may end after it was given up.
+    sizes.record('m', 1, 100, undefined);
+    expect(sizes.runMs('m')).toBeUndefined();
   });
 
   it('hold 16 MB of input together at most, and one row always', () => {

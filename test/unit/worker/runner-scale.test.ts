@@ -85,6 +85,21 @@ describe('more', () => {
     expect(decide({ busy: 2, waitingRuns: 1, runMs: 5 }, waited).reason).toBe(
       '1 run waits, no runner is free: for 1.5 s',
     );
+    // As long as a start takes is not longer.
+    expect(decide({ busy: 2, waitingRuns: 8, runMs: 100 }, waited).reason).toBe(
+      '8 runs wait, no runner is free: for 1.5 s',
+    );
+  });
+
+  it('not for runners that are all at work while nothing waits, and says nothing about it', () => {
+    const waited = { neededAt: [], pressedSince: 900_000 };
+    const { want, reason, memory } = decide({ busy: 2, waitingRuns: 0 }, waited);
+    expect([want, reason, memory.pressedSince]).toEqual([2, undefined, undefined]);
+  });
+
+  it('not where there are as many as may be, and says nothing about it', () => {
+    const { want, reason } = decide({ runners: 8, busy: 8, waitingRuns: 50, runMs: 500 });
+    expect([want, reason]).toEqual([8, undefined]);
   });
 
   it('not without memory for another: a half more than one has must be free', () => {
