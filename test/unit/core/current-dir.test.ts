@@ -2,8 +2,35 @@ import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { currentDir, dirForChild } from '../../../src/lib/core/current-dir.js';
+
+describe('what Node.js says of the current directory', () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  it('is believed, and a child is sent elsewhere where that is no longer there', () => {
+    const cwd = vi.spyOn(process, 'cwd').mockReturnValue(tmpdir());
+    expect([currentDir(), dirForChild()]).toEqual([tmpdir(), tmpdir()]);
+    cwd.mockReturnValue(join(tmpdir(), 'infer-never-made'));
+    expect(dirForChild()).toBe('/');
+  });
+
+  it('may be that there is none: an error that says what to do', () => {
+    const cause = Object.assign(new Error('ENOENT: uv_cwd'), { code: 'ENOENT' });
+    vi.spyOn(process, 'cwd').mockImplementation(() => {
+      throw cause;
+    });
+    expect(() => currentDir()).toThrow(
+      expect.objectContaining({
+        code: 'NO_CURRENT_DIR',
+        exitCode: 66,
+        message: 'the current directory no longer exists',
+        hint: expect.stringContaining('cd ~'),
+        cause,
+      }),
+    );
+  });
+});
 
 // A thread, as in a mutation run, has no current directory of its own.
 describe.runIf(isMainThread)('the current directory', () => {

@@ -1,10 +1,12 @@
 import { QueueKeys } from 'bullmq';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { BOUNDS } from '../../../src/lib/core/bounds.js';
 import { ExitCode } from '../../../src/lib/core/exit-codes.js';
 import {
   checkJobId,
   checkQueueName,
+  checkTimeLimit,
   chunkId,
   fromBullPriority,
   idTime,
@@ -45,6 +47,26 @@ describe('priority', () => {
     expect(fromBullPriority(11)).toBe(0);
     expect(fromBullPriority(2 ** 21 - 1)).toBe(0);
   });
+});
+
+describe('a time limit', () => {
+  it.each([1, 30_000, BOUNDS.timeLimitMs.max])('may be %i ms', (ms) => {
+    expect(checkTimeLimit(ms)).toBe(ms);
+  });
+
+  it.each([0, -1, 0.5, 1.5, BOUNDS.timeLimitMs.max + 1, Number.NaN, '5' as unknown as number])(
+    'of %s is refused',
+    (ms) => {
+      expect(() => checkTimeLimit(ms)).toThrow(
+        expect.objectContaining({
+          code: 'TIME_LIMIT_RANGE',
+          message: `a time limit of ${ms} ms is not a whole number of 1..${24 * 86_400_000}`,
+          hint: expect.stringContaining('--time-limit 30s'),
+          exitCode: ExitCode.Usage,
+        }),
+      );
+    },
+  );
 });
 
 describe('ids', () => {

@@ -36,6 +36,16 @@ describe('a field that an object has twice', () => {
     expect(find(text)).toBeUndefined();
   });
 
+  it('is looked for in one section alone where that is asked, and the section itself must be there once', () => {
+    const inside = (text: string) => findDuplicateKey(text, JSON.parse(text), 'inputs');
+    expect(inside('{"inputs":{"x":1,"x":2}}')).toEqual({ key: 'x', at: 17 });
+    expect(inside('{"inputs":{"x":{"y":1,"y":2}}}')).toEqual({ key: 'y', at: 22 });
+    expect(inside('{"inputs":{"x":1},"inputs":{"x":2}}')).toEqual({ key: 'inputs', at: 18 });
+    expect(inside('{"other":{"x":1,"x":2},"inputs":{"x":1}}')).toBeUndefined();
+    expect(inside('{"inputs":{"x":1},"other":{"x":1,"x":2}}')).toBeUndefined();
+    expect(inside('{"other":1,"other":2,"inputs":{"x":1}}')).toBeUndefined();
+  });
+
   it('is found in any text, and none in what was written from a value', () => {
     const key = fc.string({ unit: fc.constantFrom('a', '"', '\\', ':', '{', '}', 'é', ' '), maxLength: 4 });
     const value = fc.letrec((tie) => ({

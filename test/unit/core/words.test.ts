@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import { describe, expect, it, vi } from 'vitest';
 import { EXIT_CODES, ExitCode } from '../../../src/lib/core/exit-codes.js';
-import { isName, nameLike } from '../../../src/lib/core/names.js';
+import { badName, isName, nameLike, parseModel } from '../../../src/lib/core/names.js';
 import { quoteWord } from '../../../src/lib/core/quote-word.js';
 import { systemUser } from '../../../src/lib/core/system-user.js';
 import { withoutMark } from '../../../src/lib/core/text.js';
@@ -69,6 +69,29 @@ describe('names', () => {
     ['worker', '*', 'gpu-1'],
   ] as const)('a %s like %j is %s', (kind, name, like) => {
     expect(nameLike(kind, name)).toBe(like);
+  });
+});
+
+describe('a refused name that is long', () => {
+  it('is cut in the message', () => {
+    expect(badName('queue', 'q'.repeat(80))).toMatch(new RegExp(`^'${'q'.repeat(80)}' is not`));
+    expect(badName('queue', 'q'.repeat(81))).toMatch(new RegExp(`^'${'q'.repeat(79)}…' is not`));
+  });
+});
+
+describe('a model as users name it', () => {
+  it.each([
+    ['digits', { model: 'digits' }],
+    ['digits@2', { model: 'digits', version: 2 }],
+    ['digits@123456789', { model: 'digits', version: 123_456_789 }],
+    ['digits@1234567890', { model: 'digits@1234567890' }],
+    ['digits@latest', { model: 'digits@latest' }],
+    ['a@b@3', { model: 'a@b', version: 3 }],
+    ['@3', { model: '@3' }],
+    ['digits@', { model: 'digits@' }],
+    ['digits@2x', { model: 'digits@2x' }],
+  ])('%s', (text, model) => {
+    expect(parseModel(text)).toEqual(model);
   });
 });
 

@@ -8,7 +8,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Input, readInput } from '../../../src/lib/input/read.js';
 import { payloadFromValue } from '../../../src/lib/input/value.js';
 import { decodeStrings, type Payload } from '../../../src/lib/model/tensor.js';
-import { retainedBytes } from '../../support/heap.js';
 import { withoutRoot } from '../../support/ordinary-user.js';
 import {
   digits,
@@ -139,28 +138,6 @@ describe('properties', () => {
 });
 
 describe('a long stream', () => {
-  it('of 200,000 rows is never held', async () => {
-    const line = Buffer.from(`{"pixels":[${Array.from({ length: 64 }, (_, i) => i / 16)}],"label":2}\n`);
-    const block = Buffer.concat(Array.from({ length: 200 }, () => line));
-    const source = Readable.from(
-      (function* () {
-        for (let i = 0; i < 1000; i++) yield block;
-      })(),
-    );
-    const result = await readInput({ stdin: source }, digits);
-    if (result.kind === 'one') throw new Error('one row');
-    let rows = 0;
-    let most = 0;
-    const before = await retainedBytes();
-    for await (const chunk of result.chunks) {
-      rows += chunk.rows;
-      if (rows % 25_600 === 0) most = Math.max(most, (await retainedBytes()) - before);
-    }
-    expect(rows).toBe(200_000);
-    // A tenth of the rows: 51 MB of tensors and 60 MB of text went by.
-    expect(most).toBeLessThan(5e6);
-  });
-
   it('stops its source when the reader leaves early', async () => {
     let pulled = 0;
     const source = Readable.from(

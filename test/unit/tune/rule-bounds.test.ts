@@ -147,6 +147,11 @@ describe('where a setting begins to be wrong', () => {
   it('replicas matter to queues alone', () => {
     const node = server({ info: { connected_slaves: 2 } });
     expect(setting('min-replicas-to-write', node, 'results').level).toBe('ok');
+    const slow = server({ config: { 'min-replicas-max-lag': '60' }, info: { connected_slaves: 2 } });
+    expect([
+      setting('min-replicas-max-lag', slow).level,
+      setting('min-replicas-max-lag', slow, 'results').level,
+    ]).toEqual(['advice', 'ok']);
     const kept = server({ config: { 'min-replicas-to-write': '2' }, info: { connected_slaves: 2 } });
     expect(setting('min-replicas-to-write', kept)).toMatchObject({ level: 'ok', wanted: '1 or more' });
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { auditServers, worstOf } from '../../../src/lib/tune/audit.js';
 import { judgeHealth } from '../../../src/lib/tune/health.js';
-import { judgeSettings, type Level } from '../../../src/lib/tune/rules.js';
+import { AUDITED, judgeSettings, type Level } from '../../../src/lib/tune/rules.js';
 import type { NodeFacts } from '../../../src/lib/tune/server-facts.js';
 import { GB, type Server, server, setting } from './servers.js';
 
@@ -85,6 +85,11 @@ describe('settings', () => {
       setting('min-replicas-max-lag', server({ config: { 'min-replicas-max-lag': seconds }, ...more }));
     expect(['1', '10'].map((seconds) => lag(seconds).level)).toEqual(['ok', 'ok']);
     expect(['0', '11', '60'].map((seconds) => lag(seconds).set?.value)).toEqual(['10', '10', '10']);
+    expect(lag('60')).toMatchObject({
+      level: 'advice',
+      wanted: '1 to 10',
+      set: { name: 'min-replicas-max-lag', value: '10' },
+    });
     expect(lag('60', { info: { connected_slaves: 0 } }).level).toBe('ok');
   });
 
@@ -115,7 +120,22 @@ describe('settings', () => {
     const config = new Map(old.config);
     config.delete('maxmemory-clients');
     const names = judgeSettings({ ...old, config }, 'broker', 0).map((one) => one.setting);
-    expect(names).not.toContain('maxmemory-clients');
+    expect(names).toEqual(AUDITED.filter((name) => name !== 'maxmemory-clients'));
+  });
+
+  it('a results server that does not say is told what it should have', () => {
+    const { level, wanted, why } = setting('maxmemory-policy', server({ refused: true }), 'results');
+    expect([level, wanted]).toEqual(['unknown', 'volatile-ttl or allkeys-lru']);
+    expect(why).toMatch(/^cannot be seen here\. a full results server refuses results/);
+  });
+
+  it('a limit of memory is good where nobody knows how much there is', () => {
+    const node = server({ config: { maxmemory: String(GB) }, memory: undefined });
+    expect(setting('maxmemory', node)).toMatchObject({
+      level: 'ok',
+      now: '1 GB',
+      why: 'new work is refused above 80 % of this',
+    });
   });
 });
 

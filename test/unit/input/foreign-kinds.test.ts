@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import { foreignData, foreignTable, MAGIC_BYTES } from '../../../src/lib/input/foreign.js';
+
+const start = (text: string) =>
+  Buffer.from(text.padEnd(MAGIC_BYTES, '\x01'), 'latin1').subarray(0, MAGIC_BYTES);
+
+describe('data of another kind is told by its first bytes, with what to do', () => {
+  it.each([
+    ['PK\x03\x04', 'a zip or .npz archive', 'numpy.save'],
+    ['\x1f\x8b\x08', 'gzip data', 'gunzip -c FILE | infer submit -'],
+    ['\x28\xb5\x2f\xfd', 'zstd data', 'zstd -dc FILE | infer submit -'],
+    ['\xfd7zXZ\x00', 'xz data', 'xz -dc FILE | infer submit -'],
+    ['BZh9', 'bzip2 data', 'bzip2 -dc FILE | infer submit -'],
+    ['\xff\xfe[\0', 'UTF-16 text', 'iconv -f UTF-16 -t UTF-8'],
+    ['\xfe\xff\0[', 'UTF-16 text', 'iconv -f UTF-16 -t UTF-8'],
+    ['\0\0\xfe\xff', 'UTF-32 text', 'iconv -f UTF-32 -t UTF-8'],
+    ['\x89PNG\r\n', 'a PNG image', 'numpy.save("rows.npy", array)'],
+    ['\xff\xd8\xff\xe1', 'a JPEG image', 'numpy.save("rows.npy", array)'],
+    ['GIF87a', 'a GIF image', 'decode it to numbers first'],
+    ['GIF89a', 'a GIF image', 'decode it to numbers first'],
+    ['II*\0', 'a TIFF image', 'decode it to numbers first'],
+    ['MM\0*', 'a TIFF image', 'decode it to numbers first'],
+    ['RIFF\x24\x0a\0\0WEBPVP8 ', 'a WebP image', 'decode it to numbers first'],
+    ['RIFF\x24\x0a\0\0WAVEfmt ', 'WAV audio', 'decode it to numbers first'],
+    ['\0\0\0\x20ftypheic', 'an MP4 or HEIF file', 'decode it to numbers first'],
+    ['ID3\x04', 'MP3 audio', 'decode it to numbers first'],
+    ['OggS\0', 'Ogg audio or video', 'decode it to numbers first'],
+    ['fLaC\0', 'FLAC audio', 'decode it to numbers first'],
+    ['%PDF-1.7', 'a PDF document', 'extract its text or images first'],
+    ['PAR1\x15', 'a Parquet file', 'convert it to one row a line (NDJSON)'],
+    ['ARROW1\0\0', 'an Arrow file', 'convert it to one row a line (NDJSON)'],
+    ['Obj\x01', 'an Avro file', 'convert it to one row a line (NDJSON)'],
+    ['\x89HDF\r\n', 'an HDF5 file', 'convert it to one row a line (NDJSON)'],
+    ['SQLite format 3\0', 'an SQLite database', 'convert it to one row a line (NDJSON)'],
+    ['\x80\x02}', 'a Python pickle', 'convert it to one row a line (NDJSON)'],
+    ['\x80\x03}', 'a Python pickle', 'convert it to one row a line (NDJSON)'],
+    ['\x80\x04\x95', 'a Python pickle', 'convert it to one row a line (NDJSON)'],
+    ['\x80\x05\x95', 'a Python pickle', 'convert it to one row a line (NDJSON)'],
+  ])('%j', (bytes, what, hint) => {
+    const error = foreignData('rows.bin', start(bytes));
+    expect(error).toMatchObject({
+      code: 'INPUT_FORMAT',
+      message: `rows.bin is ${what}, not JSON, NDJSON or .npy`,
+      exitCode: 65,
+    });
+    expect(error?.hint).toContain(hint);
+  });
+
+  it.each([
+    '{"a": [1]}',
+    '[1, 2]',
+    '"GIF89a"',
+    'x',
+    '\ufeff[1]',
+    '\x93NUMPY\x01\0',
+    'xPK\x03\x04',
+    'x\0\0\0ftyp',
+  ])('%j says nothing', (text) => {
+    expect(foreignData('rows.bin', Buffer.from(text, 'latin1'))).toBeUndefined();
+  });
+});
+
+describe('a table of separated values', () => {
+  const table = (first: string, second?: string, label = 'rows.csv') => foreignTable(label, first, second);
+
+  it.each([
+    ['1,2', '3,4', 'CSV', `jq -cR '. / "," | map(tonumber? // .)' rows.csv`],
+    ['1,2', undefined, 'CSV', `jq -cR '. / "," | map(tonumber? // .)' rows.csv`],
+    ['"-1.5", .5', '3,4', 'CSV', `jq -cR '. / "," | map(tonumber? // .)' rows.csv`],
+    ['a,b', '1,2', 'CSV', `tail -n +2 rows.csv | jq -cR '. / "," | map(tonumber? // .)'`],
+    ['1,b', '1,2', 'CSV', `tail -n +2 rows.csv | jq -cR '. / "," | map(tonumber? // .)'`],
+    ['x1,2', '1,2', 'CSV', `tail -n +2 rows.csv | jq -cR '. / "," | map(tonumber? // .)'`],
+    ['1\t2', '3\t4', 'TSV', `jq -cR '. / "\\t" | map(tonumber? // .)' rows.csv`],
+    ['1;2', '3;4', 'CSV', `jq -cR '. / ";" | map(tonumber? // .)' rows.csv`],
+    // Decimal commas: as many commas in both lines is chance, as many semicolons is not.
+    ['1,5;2', '3;4', 'CSV', `jq -cR '. / ";" | map(tonumber? // .)' rows.csv`],
+    ['1,2\r', '3,4\r', 'CSV', `jq -cR '. | rtrimstr("\\r") / "," | map(tonumber? // .)' rows.csv`],
+  ])('%j, %j is %s, and the command that converts it is shown', (first, second, what, command) => {
+    expect(table(first, second)).toMatchObject({
+      code: 'INPUT_FORMAT',
+      message: `rows.csv is ${what}, which is not read: not JSON, NDJSON or .npy`,
+      hint: `send a line as one row of numbers: ${command} | infer submit -`,
+    });
+  });
+
+  it('is named in the command as a shell must see it; standard input has no name', () => {
+    expect(table('1,2', '3,4', 'my rows.csv')?.hint).toContain(`map(tonumber? // .)' 'my rows.csv' |`);
+    expect(table('1,2', '3,4', 'standard input')?.hint).toContain(`map(tonumber? // .)' FILE |`);
+  });
+
+  it.each([
+    ['[1, 2', '[3, 4'],
+    [' {"a": 1, "b"', '1, 2'],
+    ['one line of words', undefined],
+    ['1,2', '3,4,5'],
+    ['a,b', 'no table'],
+    ['1', '2'],
+  ])('%j, %j is none', (first, second) => {
+    expect(table(first, second)).toBeUndefined();
+  });
+});
