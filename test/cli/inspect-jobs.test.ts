@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { writeAudit } from '../../src/lib/queue/audit.js';
+import { auditKey, jobAuditKey } from '../../src/lib/queue/keys.js';
 import { aclRules } from '../../src/lib/redis/acl.js';
 import { denials, setUser } from '../support/acl.js';
 import { type Outcome, until, useInfer } from '../support/cli.js';
@@ -209,8 +210,10 @@ it('a group: its progress, its chunks and what failed', async () => {
 });
 
 it('the audit log, newest first, by who, what and when', async () => {
-  expect((await inspect('audit')).stdout).toBe('WHEN\tWHO\tACTION\tTARGET\tDETAIL\tRESULT\n');
   const client = await redis.client();
+  // Retries of earlier tests.
+  await client.del(auditKey('infer'), jobAuditKey('infer'));
+  expect((await inspect('audit')).stdout).toBe('WHEN\tWHO\tACTION\tTARGET\tDETAIL\tRESULT\n');
   const what = { target: 'batch', detail: '', count: 1, outcome: 'ok', code: null, result: 'done' } as const;
   const entry = { host: 'h', channel: 'cli', ...what } as const;
   await writeAudit(client, 'infer', { ...entry, who: 'alice', action: 'pause' });

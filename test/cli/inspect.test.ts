@@ -229,7 +229,7 @@ describe('with workers', () => {
       const seen = (await run('--json')).json<{ problems: { code: string; message: string }[] }>();
       return seen.problems.some(({ code }) => code === 'WORKER_SILENT') ? seen : undefined;
     });
-    expect(problems.map(({ message }) => message).join()).toContain('worker two has not been heard of');
+    expect(problems.map(({ message }) => message).join()).toContain('worker two has been silent for');
     two.signal('SIGCONT');
     await Promise.all([one.stop(), two.stop()]);
     const gone = await run('ping');

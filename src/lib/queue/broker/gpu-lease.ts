@@ -80,7 +80,7 @@ export async function releaseGpu(client: RedisClient, prefix: string, lease: Gpu
   await client.eval(RELEASE, 1, leaseKey(prefix, lease.device), lease.id);
 }
 
-/** Who holds a GPU, dead or alive, and for how long it has not been heard of, ms; undefined when no one does. */
+/** Who holds a GPU, dead or alive, and for how long ago it was heard of, ms; undefined when no one does. */
 export async function readLease(
   client: RedisClient,
   prefix: string,

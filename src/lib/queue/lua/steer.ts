@@ -23,7 +23,7 @@ return 1
 export const RESTORE_INPUT = `
 local key, input = ARGV[1] .. ARGV[3], ARGV[2] .. ':${KEY.input}:' .. ARGV[3]
 if redis.call('EXISTS', key) == 0 or redis.call('HEXISTS', key, '${JOB.state}') == 1 then return 0 end
-return redis.call('SETNX', input, ARGV[4])
+return redis.call('SET', input, ARGV[4], 'NX') and 1 or 0
 `;
 
 /**
