@@ -162,7 +162,7 @@ describe('data that an older infer left in Redis, before its layout had a number
     ];
     done.push('retried-by-hand', 'tried-again', 'handed-back', 'failed-in-part', 'waiting-wide', 'held');
     const groups = ['group-waiting', 'group-open', 'group-moved'];
-    const limits = { timeoutMs: 25_000 };
+    const limits = { timeoutMs: 100_000 };
     await Promise.all([
       ...done.map((id) => client.wait(id, limits)),
       ...groups.map((id) => client.waitGroup(id, limits)),
