@@ -1,3 +1,4 @@
+import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type AuditEntry, readAudit } from '../../src/lib/queue/audit.js';
@@ -19,7 +20,8 @@ interface Answers {
 }
 
 const control = (...args: string[]) => infer.run(['control', ...args]);
-const answers = async (...args: string[]) => (await control(...args, '--json')).json<Answers>().workers;
+const answers = async (...args: string[]) =>
+  (await infer.ask(['control', ...args, '--json'])).json<Answers>().workers;
 type Running = WorkerRow & { id: string; host: string; concurrency: number; maxBatch: number };
 const workerNamed = async (name: string) =>
   (await inspect(infer)).workers.find((worker) => worker.name === name) as Running | undefined;
@@ -131,6 +133,8 @@ describe('set', () => {
     expect(await answers('set', 'tuned', 'log-level', 'silent')).toMatchObject([
       { text: 'log-level silent, was info' },
     ]);
+    // What it said before that has arrived once it answers again.
+    await control('set', 'tuned', 'max-batch', '4');
     const length = running.stderr.length;
     await control('set', 'tuned', 'max-batch', '5');
     expect(running.stderr.length).toBe(length);
@@ -276,7 +280,6 @@ describe('drain, stop, restart', () => {
       '--model',
       'only',
     ]);
-    const { rmSync } = await import('node:fs');
     rmSync(path.join(dir, 'only'), { recursive: true });
     expect(await answers('restart', 'stuck', '--yes')).toMatchObject([
       { state: 'refused', code: 'MODEL_UNKNOWN' },
@@ -286,11 +289,21 @@ describe('drain, stop, restart', () => {
   });
 
   it('drain finishes what runs, hands back what waits, and ends with 0', async () => {
-    const running = await worker('last', '--model', 'slow', '--max-batch', '1');
+    // Its runs end when the test lets them.
+    const gate = path.join(infer.dir, 'gate');
+    const waits = `import { existsSync } from 'node:fs';
+      import { setTimeout as delay } from 'node:timers/promises';
+      export async function preprocess(row) {
+        while (!existsSync(${JSON.stringify(gate)})) await delay(20);
+        return { x: row.x };
+      }`;
+    const handler = { handler: './h.mjs', batchable: false };
+    writeModel(models, 'held', times(2), handler, { files: { 'h.mjs': waits } });
+    const running = await worker('last', '--model', 'held', '--max-batch', '1');
     const submit = async () =>
       (
-        await infer.run(['submit', '-', '-Q', 'last', '--model', 'slow', '--models', models, '--quiet'], {
-          stdin: '{"x":[1,2],"turns":[4000]}',
+        await infer.ask(['submit', '-', '-Q', 'last', '--model', 'held', '--models', models, '--quiet'], {
+          stdin: '{"x":[1,1,1,1]}',
         })
       ).stdout.trim();
     const [first, second] = [await submit(), await submit()];
@@ -298,11 +311,12 @@ describe('drain, stop, restart', () => {
     expect(await answers('drain', 'last', '--dry-run')).toMatchObject([
       { text: 'would finish 1 job and end' },
     ]);
-    expect(await answers('drain', 'last', '--wait')).toMatchObject([
-      { state: 'ok', text: expect.stringMatching(/^ended after/) },
-    ]);
+    const drained = answers('drain', 'last', '--wait');
+    await until(async () => ((await workerNamed('last'))?.state === 'draining' ? true : undefined));
+    writeFileSync(gate, '');
+    expect(await drained).toMatchObject([{ state: 'ok', text: expect.stringMatching(/^ended after/) }]);
     expect(await running.exited).toBe(0);
-    const state = async (id: string) => (await infer.run(['result', id, '--json'])).json().state;
+    const state = async (id: string) => (await infer.ask(['result', id, '--json'])).json().state;
     expect([await state(first), await state(second)]).toEqual(['completed', 'waiting']);
   });
 
@@ -310,12 +324,12 @@ describe('drain, stop, restart', () => {
     const running = await worker('rude', '--model', 'slow');
     const run = await infer.run(
       ['submit', '-', '-Q', 'rude', '--model', 'slow', '--models', models, '--quiet'],
-      { stdin: '{"x":[1,2],"turns":[4000]}' },
+      { stdin: '{"x":[1,2],"turns":[100000]}' },
     );
     await until(async () => ((await workerNamed('rude'))?.active.length === 1 ? true : undefined));
     expect(await answers('stop', 'rude', '--confirm', 'rude', '--wait')).toMatchObject([{ state: 'ok' }]);
     expect(await running.exited).toBe(0);
-    const job = await infer.run(['result', run.stdout.trim(), '--json']);
+    const job = await infer.ask(['result', run.stdout.trim(), '--json']);
     expect(job.json()).toMatchObject({ state: 'waiting', attempts: 0 });
   });
 });
