@@ -1,3 +1,4 @@
+import { count } from '../core/counts.js';
 import type { Figures, ScenarioName } from './figures.js';
 import { backlog, besideBatch, closedLoop } from './load.js';
 import { bestRate, sweep } from './sweep.js';
@@ -55,15 +56,15 @@ export async function runScenarios(
       }
     } else if (name === 'drain') {
       const rows = rowsFor('singles');
-      step(`drain: ${rows.toLocaleString('en-US')} single rows queued, then worked off ...`);
+      step(`drain: ${count(rows)} single rows queued, then worked off ...`);
       report.results.push(await backlog(target, { scenario: name, kind: 'singles', rows, signal }));
     } else if (name === 'bulk') {
       const rows = rowsFor('group');
-      step(`bulk: a group of ${rows.toLocaleString('en-US')} rows ...`);
+      step(`bulk: a group of ${count(rows)} rows ...`);
       report.results.push(await backlog(target, { scenario: name, kind: 'group', rows, signal }));
     } else if (name === 'mixed') {
       const rows = rowsFor('mixed');
-      step(`mixed: priority-9 rows during a batch of ${rows.toLocaleString('en-US')} ...`);
+      step(`mixed: priority-9 rows during a batch of ${count(rows)} ...`);
       report.results.push(...(await besideBatch(target, { rows, signal })));
     } else {
       const onStep = (rate: number) => step(`sweep: ${rate.toLocaleString('en-US')} requests a second ...`);

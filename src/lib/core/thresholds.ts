@@ -66,6 +66,12 @@ export const THRESHOLDS = {
     judges: 'new jobs are refused (REDIS_FULL)',
     why: 'results of the work that is there must still fit, and a fork for persistence',
   },
+  memoryBrim: {
+    value: 0.95,
+    unit: 'share',
+    judges: 'Redis itself soon refuses writes',
+    why: 'running jobs still need memory for locks and results',
+  },
   resultsFull: {
     value: 0.9,
     unit: 'share',

@@ -1,12 +1,10 @@
+import { percent } from '../core/counts.js';
 import { THRESHOLDS } from '../core/thresholds.js';
 import { formatBytes, formatDuration } from '../core/units.js';
 import { memoryHeadroom, type RedisFacts } from '../redis/info.js';
 import type { Finding, TuneRole } from './rules.js';
 import type { LatencyEvent, NodeFacts } from './server-facts.js';
 import type { HostSettings } from './server-host.js';
-
-/** Here Redis itself soon refuses what running jobs need. */
-const BRIM = 0.95;
 
 /** A fork or halt that lasts longer than this is reported: every client waits for it. */
 const LONG_HALT_MS = 100;
@@ -59,11 +57,11 @@ function fullness(info: RedisFacts, role: TuneRole): Finding[] {
     const used = 1 - headroom;
     found.push({
       setting: 'used_memory',
-      level: used >= BRIM ? 'critical' : 'warning',
-      now: `${Math.round(used * 100)} %`,
+      level: used >= THRESHOLDS.memoryBrim.value ? 'critical' : 'warning',
+      now: percent(used),
       wanted: 'under 80 %',
       why:
-        used >= BRIM
+        used >= THRESHOLDS.memoryBrim.value
           ? 'at the limit locks cannot be renewed nor results stored: running jobs run twice'
           : 'new jobs are refused until workers have caught up',
       fix: 'more workers, shorter --result-ttl, or infer redis-tune apply --maxmemory with more',

@@ -1,3 +1,4 @@
+import { percent } from '../../core/counts.js';
 import { formatBytes, formatDuration } from '../../core/units.js';
 import { isLate, isSilent } from '../../deployment/judgements.js';
 import type { WorkerRow } from '../../deployment/rows.js';
@@ -82,7 +83,7 @@ function gpuMemory({ gpuMemory: memory }: WorkerRow): Cell {
 }
 
 function gpuUse({ gpuMemory: memory }: WorkerRow): Cell {
-  return memory === null || memory.utilisation === null ? '-' : `${Math.round(memory.utilisation * 100)} %`;
+  return memory === null || memory.utilisation === null ? '-' : percent(memory.utilisation);
 }
 
 /** `3 of 2..8`: as many as there are, and the bounds where it chooses them by itself. */

@@ -1,9 +1,9 @@
-import { formatDuration } from '../../core/units.js';
 import { type Moment, mayMove, standsStill } from '../../deployment/judgements.js';
 import type { QueueSnapshot } from '../../queue/read/inspector.js';
 import { servingWorkers } from '../../queue/serving.js';
 import type { WorkerRecord } from '../../queue/types.js';
 import { type Check, type Finding, fail, ok, several, skip } from '../check.js';
+import { backlog } from './queues.js';
 
 export const queueMoving: Check = {
   id: 'queue-moving',
@@ -30,7 +30,6 @@ export function judgeMoving(first: Moment, second: Moment): Finding {
 
 function describe(queue: QueueSnapshot, workers: readonly WorkerRecord[]): string {
   const names = servingWorkers(workers, queue.name).map((worker) => worker.name);
-  const jobs = queue.waiting === 1 ? '1 job waits' : `${queue.waiting} jobs wait`;
-  const age = queue.oldestMs === undefined ? '' : ` (the oldest for ${formatDuration(queue.oldestMs)})`;
-  return `queue ${queue.name}: ${jobs}${age} and ${names.join(', ')} ${names.length === 1 ? 'takes' : 'take'} none`;
+  const { name, waiting, oldestMs } = queue;
+  return `queue ${name}: ${backlog({ waiting, oldestMs })} and ${names.join(', ')} ${names.length === 1 ? 'takes' : 'take'} none`;
 }

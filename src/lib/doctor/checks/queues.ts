@@ -78,7 +78,12 @@ export function judgeFailed(queues: readonly QueueSnapshot[]): Finding {
   );
 }
 
-function backlog({ waiting, delayed, oldestMs }: QueueSnapshot): string {
+/** `2 jobs wait (the oldest for 5 s)`; delayed jobs count where they are given. */
+export function backlog({
+  waiting,
+  delayed = 0,
+  oldestMs,
+}: Pick<QueueSnapshot, 'waiting' | 'oldestMs'> & { delayed?: number }): string {
   const jobs = waiting + delayed;
   const age = oldestMs === undefined ? '' : ` (the oldest for ${formatDuration(oldestMs)})`;
   return `${jobs === 1 ? '1 job waits' : `${jobs} jobs wait`}${age}`;

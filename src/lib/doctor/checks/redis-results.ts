@@ -1,3 +1,4 @@
+import { percent } from '../../core/counts.js';
 import { QUEUE_KEY_OF } from '../../core/key-parts.js';
 import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatBytes } from '../../core/units.js';
@@ -41,7 +42,7 @@ export function judgeResults(
   const bytes = (sum(results) / keys.length) * total;
   const about = keys.length < total ? 'about ' : '';
   const part = maxMemory > 0 ? `, ${Math.round((bytes / maxMemory) * 100)} % of the limit` : '';
-  const found = `results take ${about}${formatBytes(bytes)}, ${Math.round(share * 100)} % of what is stored${part}`;
+  const found = `results take ${about}${formatBytes(bytes)}, ${percent(share)} of what is stored${part}`;
   const heavy = maxMemory > 0 ? bytes >= SHARE_OF_LIMIT * maxMemory : bytes >= MANY_BYTES;
   if (share < MOST || !heavy) return ok(found);
   return warn(
