@@ -1,8 +1,9 @@
 import { Flags } from '@oclif/core';
+import type { DemoJson } from '../lib/bench/demo-figures.js';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { wholeFlag } from '../lib/cli/flags.js';
 import { EVERY_STOP_SIGNAL, interruptible } from '../lib/cli/signals.js';
-import { type DemoJson, demoView, keptView, tryNext } from '../lib/cli/views/demo-view.js';
+import { demoView, keptView, tryNext } from '../lib/cli/views/demo-view.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 
 const DEFAULT_ROWS = 50_000;

@@ -111,7 +111,8 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
       const none = over ? ExitCode.Negative : ExitCode.TryAgain;
       this.endWith(group.rowsDone > 0 ? ExitCode.Partial : none);
     }
-    const { failedRowsText, notingFailed, rowsOf } = await import('../lib/cli/group-rows.js');
+    const { failedRowsText } = await import('../lib/cli/views/failed-rows.js');
+    const { notingFailed, rowsOf } = await import('../lib/client/group-rows.js');
     const failedRows: number[] = [];
     const chunks = notingFailed(client.groupChunks(group, { signal }), failedRows);
     const failed = () => (failedRows.length === 0 ? {} : { failedRows });

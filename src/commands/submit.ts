@@ -113,7 +113,8 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     input: Input & { kind: 'many' },
     signal: AbortSignal,
   ): Promise<SubmitJson> {
-    const { failedRowsText, submitGroup, waitForGroup } = await import('../lib/cli/group-progress.js');
+    const { submitGroup, waitForGroup } = await import('../lib/cli/group-progress.js');
+    const { failedRowsText } = await import('../lib/cli/views/failed-rows.js');
     const { progress: target, options: submit } = this;
     const note = (text: string) => this.note(text);
     const group = await submitGroup(client, signature, input, { submit, target, signal, note });

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { settingFlags, wholeFlag } from '../lib/cli/flags.js';
+import { onShutdown } from '../lib/cli/signals.js';
 import { drainingLine, workerBanner } from '../lib/cli/views/worker-banner.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 import type { LoadedModel } from '../lib/model/runner.js';
@@ -65,15 +66,20 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
   };
 
   async run(): Promise<{ worker: string } | undefined> {
-    const { liveAsWorker } = await import('../lib/cli/worker-life.js');
+    const { startSpinner } = await import('../lib/cli/output/progress.js');
     const { surveyModels } = await import('../lib/model/survey.js');
     const { keepRecord } = await import('../lib/scale/detached.js');
+    const { liveAsWorker } = await import('../lib/worker/life.js');
     const ready = this.flags.record === undefined ? undefined : await keepRecord(this.flags.record);
     const worker = await liveAsWorker({
       loaded: this.loaded,
       flags: this.flags,
       version: this.config.version,
-      progress: this.progress,
+      listen: (steps) => onShutdown(steps),
+      onOpening: async () => {
+        const spinner = await startSpinner('connecting and loading models', this.progress);
+        return () => spinner.stop();
+      },
       fresh: () => this.freshSettings(),
       onReady: (config, running, target) => {
         ready?.(devicesOf(running.models));

@@ -29,8 +29,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/lib/worker/': 'its retries are of runs',
   'src/lib/bench/client-target.ts': 'jobs and queues of its own, which it measures',
   'src/lib/tune/': 'the functions themselves',
-  'src/lib/cli/tune/change.ts': 'hands them to operations, as changes of the server',
-  'src/lib/cli/tune/make-user.ts': 'the same',
+  'src/lib/operations/change-settings.ts': 'hands them to operations, as changes of the server',
+  'src/lib/operations/create-user.ts': 'the same',
 };
 
 /** Every change of a deployment that goes past `operations/`, "path: what is wrong". */

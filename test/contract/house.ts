@@ -13,6 +13,7 @@ export const FLOORS: Readonly<Record<string, number>> = {
   core: 0,
   config: 1,
   telemetry: 1,
+  output: 1,
   redis: 2,
   model: 2,
   queue: 3,
@@ -20,9 +21,9 @@ export const FLOORS: Readonly<Record<string, number>> = {
   input: 3,
   client: 4,
   deployment: 4,
+  tune: 4,
   worker: 5,
   scale: 5,
-  tune: 5,
   doctor: 5,
   bench: 5,
   metrics: 5,
@@ -55,7 +56,12 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
 };
 
 /** Where the process may be ended and signals be heard. */
-const PROCESS_OWNERS = ['src/lib/cli/', 'src/commands/', 'src/lib/model/runner-main.ts'];
+const PROCESS_OWNERS = [
+  'src/lib/cli/',
+  'src/commands/',
+  'src/lib/model/runner-main.ts',
+  'src/lib/output/replacement.ts',
+];
 
 /** Who may ask for its own address: in a bundle that is a chunk's. (createRequire is fine anywhere.) */
 const SELF_AWARE = ['src/lib/model/package-root.ts', 'src/run.ts'];

@@ -1,9 +1,10 @@
 import { Flags } from '@oclif/core';
 import { SCENARIOS, type ScenarioName } from '../../lib/bench/figures.js';
+import { benchPlan } from '../../lib/bench/plan.js';
 import type { BenchJson } from '../../lib/bench/reports.js';
 import { BaseCommand } from '../../lib/cli/base-command.js';
-import { benchPlan, rangeFlag } from '../../lib/cli/bench/plan.js';
 import { durationFlag, settingFlags, wholeFlag } from '../../lib/cli/flags.js';
+import { rangeFlag } from '../../lib/cli/range-flag.js';
 import { interruptible } from '../../lib/cli/signals.js';
 import { benchView, bestRateText, errorText, missedText } from '../../lib/cli/views/bench-view.js';
 import { ExitCode } from '../../lib/core/exit-codes.js';

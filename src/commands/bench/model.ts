@@ -1,8 +1,8 @@
 import { Args, Flags } from '@oclif/core';
 import type { BenchModelJson } from '../../lib/bench/reports.js';
 import { BaseCommand } from '../../lib/cli/base-command.js';
-import { rangeFlag } from '../../lib/cli/bench/plan.js';
 import { durationFlag, settingFlags, wholeFlag } from '../../lib/cli/flags.js';
+import { rangeFlag } from '../../lib/cli/range-flag.js';
 import { interruptible } from '../../lib/cli/signals.js';
 import { adviceText, benchModelView } from '../../lib/cli/views/bench-view.js';
 

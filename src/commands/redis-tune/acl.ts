@@ -1,11 +1,11 @@
 import { Flags } from '@oclif/core';
 import { operatorFlags } from '../../lib/cli/operator-command.js';
 import { facts } from '../../lib/cli/output/text.js';
-import type { AclJson, UserWish } from '../../lib/cli/tune/make-user.js';
 import { TuneCommand } from '../../lib/cli/tune/tune-command.js';
 import { InferError } from '../../lib/core/errors.js';
 import { ExitCode } from '../../lib/core/exit-codes.js';
 import { printable } from '../../lib/core/job.js';
+import type { AclJson, UserWish } from '../../lib/operations/create-user.js';
 import { ACL_ROLES } from '../../lib/redis/acl.js';
 
 /** Redis users with exactly the rights of one role. */
@@ -48,7 +48,8 @@ export default class RedisTuneAcl extends TuneCommand<typeof RedisTuneAcl> {
         hint: 'add --show, or give one with --password-stdin',
       });
     }
-    const { describeUser, readPassword } = await import('../../lib/cli/tune/make-user.js');
+    const { readPassword } = await import('../../lib/cli/tune/password.js');
+    const { describeUser } = await import('../../lib/operations/create-user.js');
     const { newPassword } = await import('../../lib/tune/acl-user.js');
     const password = given ? await readPassword(process.stdin) : shown ? newPassword() : undefined;
     const wish = { role, name: this.flags.user ?? `infer-${role}`, password, replace, persist };
@@ -62,7 +63,7 @@ export default class RedisTuneAcl extends TuneCommand<typeof RedisTuneAcl> {
   }
 
   private async make(wish: UserWish): Promise<AclJson> {
-    const { userChange } = await import('../../lib/cli/tune/make-user.js');
+    const { userChange } = await import('../../lib/operations/create-user.js');
     const { withServer } = await import('../../lib/tune/open-server.js');
     return withServer(this.loaded, 'broker', undefined, async (open) => {
       const made = await this.change(open, userChange(open, this.loaded, wish), 'broker', '');

@@ -1,10 +1,10 @@
 import { Flags } from '@oclif/core';
 import { operatorFlags } from '../../lib/cli/operator-command.js';
-import type { ChangeJson } from '../../lib/cli/tune/change.js';
 import { changeFlags, serviceFlag, tuneRoleFlag } from '../../lib/cli/tune/flags.js';
 import { TuneCommand } from '../../lib/cli/tune/tune-command.js';
 import { diffView, doneView, persistedLines } from '../../lib/cli/views/tune-change-view.js';
 import { ExitCode } from '../../lib/core/exit-codes.js';
+import type { ChangeJson } from '../../lib/operations/change-settings.js';
 import type { OpenServer } from '../../lib/tune/open-server.js';
 import { isOwnServer, REWRITE_WARNING } from '../../lib/tune/persist.js';
 import { type NodePlan, parseMaxmemory } from '../../lib/tune/plan.js';
@@ -61,12 +61,14 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
       maxmemory: maxmemory === undefined ? undefined : parseMaxmemory(maxmemory),
     };
     const { withServer } = await import('../../lib/tune/open-server.js');
-    const { planApply } = await import('../../lib/cli/tune/change.js');
+    const { planApply } = await import('../../lib/operations/change-settings.js');
     return withServer(this.loaded, role, service, (open) => this.apply(open, planApply(open, asked)));
   }
 
   private async apply(open: OpenServer, plans: NodePlan[]): Promise<ChangeJson> {
-    const { applyChange, insteadOf, persistChange, untouched } = await import('../../lib/cli/tune/change.js');
+    const { applyChange, insteadOf, persistChange, untouched } = await import(
+      '../../lib/operations/change-settings.js'
+    );
     const dryRun = this.flags['dry-run'];
     for (const text of new Set(plans.flatMap((plan) => plan.warnings))) this.warn(text);
     if (plans.every((plan) => plan.changes.length === 0)) {

@@ -1,11 +1,11 @@
 import { Args, Flags } from '@oclif/core';
 import { operatorFlags } from '../../lib/cli/operator-command.js';
-import type { ChangeJson } from '../../lib/cli/tune/change.js';
 import { changeFlags, tuneRoleFlag } from '../../lib/cli/tune/flags.js';
 import { TuneCommand } from '../../lib/cli/tune/tune-command.js';
 import { diffView, doneView, persistedLines } from '../../lib/cli/views/tune-change-view.js';
 import { InferError } from '../../lib/core/errors.js';
 import { ExitCode } from '../../lib/core/exit-codes.js';
+import type { ChangeJson } from '../../lib/operations/change-settings.js';
 
 /** Puts back what `apply` changed. */
 export default class RedisTuneRollback extends TuneCommand<typeof RedisTuneRollback> {
@@ -29,7 +29,7 @@ Refuses when someone has changed a setting since (exit 1), unless --force. Exits
 
   async run(): Promise<ChangeJson> {
     const { withServer } = await import('../../lib/tune/open-server.js');
-    const { planBack, rollbackChange, untouched } = await import('../../lib/cli/tune/change.js');
+    const { planBack, rollbackChange, untouched } = await import('../../lib/operations/change-settings.js');
     const { SnapshotStore } = await import('../../lib/tune/snapshot.js');
     const { role, force } = this.flags;
     const store = new SnapshotStore(this.settings.stateDir);

@@ -1,4 +1,5 @@
 import type { GroupChunk, JobResult } from '../client/types.js';
+import type { Kept } from './stage.js';
 
 /** Milliseconds that half, nine tenths and 99 of 100 samples stayed within. */
 export interface Percentiles {
@@ -28,6 +29,18 @@ export interface Accuracy {
   share: number;
   /** Rows of later rounds that were answered otherwise than in the first; 0 unless something is broken. */
   differing: number;
+}
+
+/** The documented JSON of `demo`. */
+export interface DemoJson {
+  model: string;
+  device: string;
+  redis: { label: string; private: boolean };
+  batch: { group: string; rows: number; jobs: number; seconds: number; rowsPerSecond: number };
+  accuracy: Accuracy;
+  /** Priority 9, one row at a time. */
+  latency: { alone: Latency; besideBatch: Latency };
+  kept: Kept | null;
 }
 
 /** Nearest rank: always a value that was measured. */

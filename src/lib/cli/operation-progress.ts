@@ -1,7 +1,9 @@
 import { plural } from '../core/counts.js';
 import type { Progress } from '../operations/operation.js';
-import { type ProgressBar, type ProgressTarget, type Spinner, startSpinner } from './output/progress.js';
-import { workBar } from './work-bar.js';
+import { ProgressBar, type ProgressTarget, type Spinner, startSpinner } from './output/progress.js';
+
+/** Jobs below which a bar would be gone before it is read. */
+const WORTH_SHOWING = 200;
 
 /** Shows how far an operation has come: a bar for many jobs, a spinner while workers are asked. */
 export class OperationProgress {
@@ -17,7 +19,7 @@ export class OperationProgress {
   readonly report = (progress: Progress): void => {
     switch (progress.kind) {
       case 'jobs':
-        this.bar ??= workBar(this.target, this.label, progress.total, progress.done);
+        this.bar ??= this.barFor(progress.total, progress.done);
         this.bar.set(progress.done);
         return;
       case 'asking':
@@ -37,6 +39,12 @@ export class OperationProgress {
   async stop(): Promise<void> {
     this.bar?.finish();
     (await this.spinner)?.stop();
+  }
+
+  /** @param first jobs of the first page, by which work of unknown size is judged */
+  private barFor(total: number | undefined, first: number): ProgressBar {
+    const shown = this.target.shown && (total ?? first) >= WORTH_SHOWING;
+    return new ProgressBar({ ...this.target, shown }, { label: this.label, unit: 'jobs', total });
   }
 
   private update(text: string): void {

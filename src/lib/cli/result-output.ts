@@ -1,10 +1,10 @@
+import { rowsOf } from '../client/group-rows.js';
 import type { GroupChunk } from '../client/types.js';
 import { InferError } from '../core/errors.js';
 import { printable, terminalJson } from '../core/printable.js';
-import { rowsOf } from './group-rows.js';
+import { openSink } from '../output/open-sink.js';
+import type { Sink } from '../output/sink.js';
 import { writeText } from './output/json.js';
-import { openSink } from './output/open-sink.js';
-import type { Sink } from './output/sink.js';
 
 /**
  * Writes one line of JSON per row, in order, a piece at a time: memory stays flat. `-` is standard
@@ -19,7 +19,7 @@ export async function writeRows(
   if (output === '-') return writeLines(chunks, (text) => writeText(process.stdout, text), signal);
   let sink: Sink | undefined;
   try {
-    sink = await openSink(output, signal);
+    sink = await openSink(output, { signal, standard: writeText });
     const { write, commit } = sink;
     const rows = await writeLines(chunks, write, signal);
     await commit();

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Figures } from '../../../src/lib/bench/figures.js';
+import { benchPlan } from '../../../src/lib/bench/plan.js';
 import type { BenchJson } from '../../../src/lib/bench/reports.js';
 import { missed } from '../../../src/lib/bench/scenarios.js';
-import { benchPlan } from '../../../src/lib/cli/bench/plan.js';
 import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
 import { benchView } from '../../../src/lib/cli/views/bench-view.js';
 import { latencyChart } from '../../../src/lib/cli/views/latency-chart.js';

@@ -1,13 +1,14 @@
 import { type Digits, readDigits } from '../../bench/demo-digits.js';
-import { accuracyOf, latencyOf } from '../../bench/demo-figures.js';
+import { accuracyOf, type DemoJson, latencyOf } from '../../bench/demo-figures.js';
+import { ask, askAlone, askBeside, look, MODEL, submitBatch } from '../../bench/demo-play.js';
 import type { Stage } from '../../bench/stage.js';
 import { count } from '../../core/counts.js';
 import { formatDuration } from '../../core/units.js';
-import type { ProgressTarget } from '../output/progress.js';
+import { withRowsBar } from '../group-progress.js';
+import { ProgressBar, type ProgressTarget } from '../output/progress.js';
 import type { Layout } from '../output/text.js';
-import { type DemoJson, digitView } from '../views/demo-view.js';
+import { digitView } from '../views/demo-view.js';
 import { queueTable, workerTable } from '../views/inspect-view.js';
-import { ask, askAlone, askBeside, look, MODEL, submitBatch } from './play.js';
 
 /** Where the story is told. */
 export interface Teller {
@@ -48,7 +49,6 @@ async function work(
 ): Promise<Omit<DemoJson, 'kept'>> {
   const { client, isPrivate } = stage;
   const { layout, signal } = teller;
-  const how = { target: teller.progress, signal };
   const signature = await client.signatures.find(MODEL);
 
   const [pixels, label] = [digits.pixels[0] as number[], digits.labels[0] as number];
@@ -58,7 +58,10 @@ async function work(
   const alone = await askAlone(client, digits, ASKED_ALONE, signal);
 
   const rounds = Math.ceil(teller.rows / digits.labels.length);
-  const submitted = await submitBatch(client, digits, rounds, signature, how);
+  const total = rounds * digits.labels.length;
+  const bar = new ProgressBar(teller.progress, { label: 'submitting', unit: 'rows', total });
+  const sending = submitBatch(client, digits, rounds, signature, { signal, onRows: (more) => bar.add(more) });
+  const submitted = await sending.finally(() => bar.finish());
   const { rows, jobs, group } = submitted;
   const moment = await look(client, stage.prefix);
   teller.step(
@@ -67,7 +70,9 @@ async function work(
   const tables = [...queueTable(moment.queues, layout), ...workerTable(moment.workers, layout, moment.at)];
   await teller.show(['', ...tables, '']);
   teller.step('Meanwhile single digits of priority 9 go in, one after the other ...');
-  const { ended, samples } = await askBeside(client, digits, group, how);
+  const { ended, samples } = await withRowsBar(teller.progress, (onProgress) =>
+    askBeside(client, digits, group, { signal, onProgress }),
+  );
   const seconds = ((ended.finishedAt ?? Date.now()) - ended.submittedAt) / 1000;
   teller.step(`Batch: done. Holding every result against its label ...`);
   return {

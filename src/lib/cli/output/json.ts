@@ -1,4 +1,5 @@
 import { terminalJson } from '../../core/printable.js';
+import { type WritableTo, writeTo } from '../../output/write-to.js';
 import { outputFailed } from '../standard-streams.js';
 import type { OutputStream } from './text.js';
 
@@ -20,18 +21,16 @@ export function jsonText(value: unknown): string {
 }
 
 /**
- * Resolves when the reader has taken the text: a slow pipe slows the writer. Standard output that
- * cannot be written ends the process, unless it is a command that runs on without.
+ * `writeTo`, but standard output that cannot be written ends the process, unless it is a command that
+ * runs on without.
  */
-export function writeText(stream: OutputStream, text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stream.write(text, (error) => {
-      if (error === undefined || error === null) return resolve();
-      if (stream !== process.stdout) return reject(error);
-      outputFailed(error);
-      resolve();
-    });
-  });
+export async function writeText(stream: WritableTo, text: string): Promise<void> {
+  try {
+    await writeTo(stream, text);
+  } catch (error) {
+    if (stream !== process.stdout) throw error;
+    outputFailed(error as NodeJS.ErrnoException);
+  }
 }
 
 /** Newline-delimited JSON: one event a line, for streams such as `inspect --watch --json`. */

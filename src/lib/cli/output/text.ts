@@ -2,6 +2,7 @@ import { Stream } from 'node:stream';
 import { styleText } from 'node:util';
 import { count } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
+import type { WritableTo } from '../../output/write-to.js';
 
 export type Format = Parameters<typeof styleText>[0];
 
@@ -11,10 +12,9 @@ export type Paint = (format: Format, text: string) => string;
 export const plain: Paint = (_format, text) => text;
 
 /** What the terminal code needs of a stream; `process.stdout` and `process.stderr` fit. */
-export interface OutputStream {
+export interface OutputStream extends WritableTo {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
-  write(text: string, done?: (error?: Error | null) => void): boolean;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Accuracy, Latency, Percentiles } from '../../bench/demo-figures.js';
+import type { DemoJson, Percentiles } from '../../bench/demo-figures.js';
 import type { Kept } from '../../bench/stage.js';
 import type { JobResult } from '../../client/types.js';
 import { count } from '../../core/counts.js';
@@ -6,18 +6,6 @@ import { formatDuration } from '../../core/units.js';
 import type { Invocation } from '../invocation.js';
 import { renderTable } from '../output/table.js';
 import { facts, heading, type Layout, type Paint } from '../output/text.js';
-
-/** The documented JSON of `demo`. */
-export interface DemoJson {
-  model: string;
-  device: string;
-  redis: { label: string; private: boolean };
-  batch: { group: string; rows: number; jobs: number; seconds: number; rowsPerSecond: number };
-  accuracy: Accuracy;
-  /** Priority 9, one row at a time. */
-  latency: { alone: Latency; besideBatch: Latency };
-  kept: Kept | null;
-}
 
 const SHADES = ['  ', '░░', '▒▒', '▓▓', '██'];
 const SIDE = 8;

@@ -1,9 +1,9 @@
 import { printable } from '../../core/job.js';
 import { formatBytes } from '../../core/units.js';
+import type { ChangeJson } from '../../operations/change-settings.js';
 import type { NodePlan } from '../../tune/plan.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
 import type { Layout } from '../output/text.js';
-import type { ChangeJson } from '../tune/change.js';
 
 const DIFF_COLUMNS: Column[] = [{ title: 'SETTING' }, { title: 'NOW' }, { title: 'NEW' }];
 const DONE_COLUMNS: Column[] = [{ title: 'SETTING' }, { title: 'WAS' }, { title: 'IS NOW' }];

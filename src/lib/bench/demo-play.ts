@@ -1,16 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Digits, repeated } from '../../bench/demo-digits.js';
-import { type Sample, sampleOf } from '../../bench/demo-figures.js';
-import type { InferClient } from '../../client/client.js';
-import type { JobResult, SubmittedGroup } from '../../client/types.js';
-import { InferError } from '../../core/errors.js';
-import type { ModelSignature } from '../../model/signature.js';
-import { type QueueSnapshot, snapshotQueues } from '../../queue/read/inspector.js';
-import { listWorkers } from '../../queue/registry.js';
-import type { GroupRecord, WorkerRecord } from '../../queue/types.js';
-import { serverNow } from '../../redis/server-clock.js';
-import { waitForGroup } from '../group-progress.js';
-import { ProgressBar, type ProgressTarget } from '../output/progress.js';
+import type { InferClient } from '../client/client.js';
+import type { JobResult, SubmittedGroup } from '../client/types.js';
+import { InferError } from '../core/errors.js';
+import type { ModelSignature } from '../model/signature.js';
+import { type QueueSnapshot, snapshotQueues } from '../queue/read/inspector.js';
+import { listWorkers } from '../queue/registry.js';
+import type { GroupRecord, WorkerRecord } from '../queue/types.js';
+import { serverNow } from '../redis/server-clock.js';
+import { type Digits, repeated } from './demo-digits.js';
+import { type Sample, sampleOf } from './demo-figures.js';
 
 export const MODEL = 'digits';
 const URGENT = 9;
@@ -71,23 +69,19 @@ export async function submitBatch(
   digits: Digits,
   rounds: number,
   signature: ModelSignature,
-  how: { target: ProgressTarget; signal: AbortSignal },
+  how: { onRows(rows: number): void; signal: AbortSignal },
 ): Promise<SubmittedGroup> {
-  const total = rounds * digits.labels.length;
-  const bar = new ProgressBar(how.target, { label: 'submitting', unit: 'rows', total });
   const writer = await client.openGroup(signature, { model: MODEL, queue: 'batch', priority: 0 });
   try {
     for await (const chunk of repeated(digits, rounds, signature)) {
       how.signal.throwIfAborted();
       await writer.write(chunk);
-      bar.add(chunk.rows);
+      how.onRows(chunk.rows);
     }
     return await writer.close();
   } catch (error) {
     await writer.abandon().catch(() => undefined);
     throw error;
-  } finally {
-    bar.finish();
   }
 }
 
@@ -96,11 +90,11 @@ export async function askBeside(
   client: InferClient,
   digits: Digits,
   group: string,
-  how: { target: ProgressTarget; signal: AbortSignal },
+  how: { onProgress(group: GroupRecord): void; signal: AbortSignal },
 ): Promise<{ ended: GroupRecord; samples: Sample[] }> {
   const samples: Sample[] = [];
   let over = false;
-  const batch = waitForGroup(client, group, { ...how, timeoutMs: undefined }).finally(() => {
+  const batch = client.waitGroup(group, { ...how, timeoutMs: undefined }).finally(() => {
     over = true;
   });
   const urgent = async () => {

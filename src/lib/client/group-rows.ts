@@ -1,7 +1,6 @@
-import type { GroupChunk } from '../client/types.js';
-import { count } from '../core/counts.js';
+import type { GroupChunk } from './types.js';
 
-/** The rows of a chunk as they are shown: `{error}` for each row of one that failed as a whole. */
+/** One value for each row of a chunk: `{error}` for each row of one that failed as a whole. */
 export function rowsOf(chunk: GroupChunk): unknown[] {
   return chunk.values ?? Array.from({ length: chunk.rows }, () => ({ error: chunk.error }));
 }
@@ -19,11 +18,4 @@ export async function* notingFailed(
     first += rows;
     yield chunk;
   }
-}
-
-/** `9 of 40 rows have no result, the first is row 1`; row numbers from 0, `undefined` where they are not known. */
-export function failedRowsText(failed: number, rows: number, first?: number): string {
-  const which =
-    first === undefined ? '' : failed === 1 ? `: row ${first + 1}` : `, the first is row ${first + 1}`;
-  return `${count(failed)} of ${count(rows)} row${rows === 1 ? '' : 's'} ${failed === 1 ? 'has' : 'have'} no result${which}`;
 }

@@ -1,14 +1,14 @@
-import type { LoadedSettings } from '../../config/load.js';
-import { changeServer } from '../../operations/change-server.js';
-import type { Operation } from '../../operations/operation.js';
-import type { ServerChanged } from '../../operations/outcomes.js';
-import { applyPlans, type NodeChanges, type Verified } from '../../tune/apply.js';
-import { auditServers } from '../../tune/audit.js';
-import type { OpenServer } from '../../tune/open-server.js';
-import { confLines, type Persisted, persist } from '../../tune/persist.js';
-import { type Asked, type NodePlan, planNode } from '../../tune/plan.js';
-import { checkRollback, planRollback, rollBack } from '../../tune/rollback.js';
-import { SnapshotStore, type StoredSnapshot } from '../../tune/snapshot.js';
+import type { LoadedSettings } from '../config/load.js';
+import { applyPlans, type NodeChanges, type Verified } from '../tune/apply.js';
+import { auditServers } from '../tune/audit.js';
+import type { OpenServer } from '../tune/open-server.js';
+import { confLines, type Persisted, persist } from '../tune/persist.js';
+import { type Asked, type NodePlan, planNode } from '../tune/plan.js';
+import { checkRollback, planRollback, rollBack } from '../tune/rollback.js';
+import { SnapshotStore, type StoredSnapshot } from '../tune/snapshot.js';
+import { changeServer } from './change-server.js';
+import type { Operation } from './operation.js';
+import type { ServerChanged } from './outcomes.js';
 
 /** What came of changing servers, in the JSON of `apply` and `rollback`. */
 export interface ChangeJson {

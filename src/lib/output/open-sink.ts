@@ -3,10 +3,9 @@ import { access, type FileHandle, open, readlink, realpath, stat } from 'node:fs
 import { Socket } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { writeText } from './json.js';
 import { openReplacement } from './replacement.js';
 import type { Sink } from './sink.js';
-import type { OutputStream } from './text.js';
+import { type WritableTo, writeTo } from './write-to.js';
 
 const { O_WRONLY, O_TRUNC, O_NONBLOCK, O_NOCTTY } = constants;
 /** How often a named pipe without a reader is tried again. */
@@ -19,13 +18,16 @@ const MOST_LINKS = 40;
  * it is complete or as it was, with the mode and owner it had. Through a symbolic link its target is
  * written. Anything else (a device, a named pipe, `/dev/fd/63` of a shell's process substitution) is
  * written through: renaming would replace it. So is a file whose owner, or second name, a rename
- * would take away.
+ * would take away. `standard` writes to standard output and standard error.
  * @throws NodeJS.ErrnoException of the system; the signal's reason while a pipe has no reader.
  */
-export async function openSink(path: string, signal?: AbortSignal): Promise<Sink> {
+export async function openSink(
+  path: string,
+  { signal, standard = writeTo }: { signal?: AbortSignal | undefined; standard?: typeof writeTo } = {},
+): Promise<Sink> {
   const fd = descriptorOf(path);
-  if (fd === 1) return streamSink(process.stdout);
-  if (fd === 2) return streamSink(process.stderr);
+  if (fd === 1) return streamSink(process.stdout, standard);
+  if (fd === 2) return streamSink(process.stderr, standard);
   const found = await statOf(path);
   if (found === undefined) return openReplacement(await targetOf(path), undefined);
   if (found.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' });
@@ -108,7 +110,7 @@ function pipeSink(fd: number): Sink {
   });
   const closed = new Promise<void>((done) => socket.once('close', () => done()));
   return {
-    write: (text) => writeText(socket, text),
+    write: (text) => writeTo(socket, text),
     commit: async () => {
       socket.end();
       await closed;
@@ -134,12 +136,12 @@ async function descriptorSink(fd: number): Promise<Sink> {
   const { createWriteStream } = await import('node:fs');
   const stream = createWriteStream('', { fd, autoClose: false });
   stream.on('error', () => undefined);
-  return streamSink(stream);
+  return streamSink(stream, writeTo);
 }
 
-function streamSink(stream: OutputStream): Sink {
+function streamSink(stream: WritableTo, write: typeof writeTo): Sink {
   return {
-    write: (text) => writeText(stream, text),
+    write: (text) => write(stream, text),
     commit: async () => undefined,
     discard: async () => undefined,
   };

@@ -1,8 +1,6 @@
-import { Flags, type Interfaces } from '@oclif/core';
-import type { ScenarioName } from '../../bench/figures.js';
-import { parseRange, parseWholeNumbers } from '../../bench/range.js';
-import type { Plan } from '../../bench/scenarios.js';
-import { InferError } from '../../core/errors.js';
+import { InferError } from '../core/errors.js';
+import type { ScenarioName } from './figures.js';
+import type { Plan } from './scenarios.js';
 
 const DURATION_MS = 5000;
 const SEED = 1;
@@ -18,23 +16,6 @@ export interface BenchFlags {
   rate?: number[] | undefined;
   'latency-threshold'?: number | undefined;
   seed?: number | undefined;
-}
-
-/** Numbers of `4`, `1:8` or `50:500:50`; whole ones also as `1,2,4`. */
-export function rangeFlag(options: {
-  helpValue: string;
-  description: string;
-  /** How to write it, for those who wrote it otherwise. */
-  example: string;
-  whole: boolean;
-}): Interfaces.OptionFlag<number[] | undefined> {
-  const { helpValue, description, example, whole } = options;
-  const flag = Flags.custom<number[]>({
-    helpValue,
-    description,
-    parse: async (input) => (whole ? parseWholeNumbers(input, example) : parseRange(input, example)),
-  });
-  return flag() as Interfaces.OptionFlag<number[] | undefined>;
 }
 
 /**

@@ -3,19 +3,28 @@ import { type ConnectionEvent, resolveTarget } from '../redis/connect.js';
 import { connectionSettings, resultSettings } from '../redis/from-settings.js';
 import type { RedisTarget } from '../redis/types.js';
 import { createLogger, type Logger } from '../telemetry/logger.js';
-import { openWorker, type RunningWorker } from '../worker/host.js';
-import type { WorkerConfig } from '../worker/host-config.js';
-import { type WorkerFlags, workerConfig } from '../worker/worker-config.js';
-import { type ProgressTarget, startSpinner } from './output/progress.js';
-import { onShutdown } from './signals.js';
+import { openWorker, type RunningWorker } from './host.js';
+import type { WorkerConfig } from './host-config.js';
+import { type WorkerFlags, workerConfig } from './worker-config.js';
+
+/** The signals that end a worker: the first drains it, the second makes it leave. */
+export interface StopOrders {
+  /** The first that came. */
+  readonly signal: string | undefined;
+  /** Listens no longer. */
+  dispose(): void;
+}
 
 export interface WorkerLife {
   loaded: LoadedSettings;
   flags: WorkerFlags;
   version: string;
-  progress: ProgressTarget;
   /** Settings for the next life, after a restart was ordered. */
   fresh(): Promise<LoadedSettings>;
+  /** Listens for the signals that end it. */
+  listen(steps: { drain(): void; leave(): void }): StopOrders;
+  /** It connects and loads its models; what is answered is called when that is over, well or not. */
+  onOpening(): Promise<() => void>;
   /** It is ready; once for each opening. */
   onReady(config: WorkerConfig, worker: RunningWorker, target: RedisTarget): void;
   /** A first signal came, and it has so many jobs to finish. */
@@ -38,7 +47,7 @@ export async function liveAsWorker(life: WorkerLife): Promise<string> {
     life.onDraining(running.activeJobs, config.drainTimeoutMs);
     running.drain(config.drainTimeoutMs);
   };
-  const shutdown = onShutdown({
+  const orders = life.listen({
     drain: () => worker !== undefined && drain(worker),
     leave: () => (worker === undefined ? life.exit() : worker.leave()),
   });
@@ -47,23 +56,23 @@ export async function liveAsWorker(life: WorkerLife): Promise<string> {
       life.onReady(config, opened.worker, opened.target);
       await opened.worker.run();
       const next = opened.worker.restartWith;
-      if (next === undefined || shutdown.signal !== undefined) return config.name;
+      if (next === undefined || orders.signal !== undefined) return config.name;
       worker = undefined;
       config = next;
       loaded = opened.reloaded() ?? loaded;
       log.level = loaded.values.logLevel;
       opened = await open(life, loaded, config, log);
       worker = opened.worker;
-      if (shutdown.signal !== undefined) drain(worker);
+      if (orders.signal !== undefined) drain(worker);
     }
   } finally {
-    shutdown.dispose();
+    orders.dispose();
   }
 }
 
 async function open(life: WorkerLife, loaded: LoadedSettings, config: WorkerConfig, log: Logger) {
   const settings = connectionSettings(loaded, true);
-  const spinner = await startSpinner('connecting and loading models', life.progress);
+  const opened = await life.onOpening();
   let fresh: LoadedSettings | undefined;
   try {
     const target = await resolveTarget(settings);
@@ -83,7 +92,7 @@ async function open(life: WorkerLife, loaded: LoadedSettings, config: WorkerConf
     );
     return { worker, target, reloaded: () => fresh };
   } finally {
-    spinner.stop();
+    opened();
   }
 }
 

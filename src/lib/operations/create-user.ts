@@ -1,12 +1,11 @@
-import type { LoadedSettings } from '../../config/load.js';
-import { InferError } from '../../core/errors.js';
-import { changeServer } from '../../operations/change-server.js';
-import type { Operation } from '../../operations/operation.js';
-import type { AclRole } from '../../redis/acl.js';
-import { parseRedisUrl } from '../../redis/address.js';
-import { allNodes } from '../../redis/server-config.js';
-import { aclFileLine, aclUser, createUser, saveUsers, setUserLine } from '../../tune/acl-user.js';
-import type { OpenServer } from '../../tune/open-server.js';
+import type { LoadedSettings } from '../config/load.js';
+import type { AclRole } from '../redis/acl.js';
+import { parseRedisUrl } from '../redis/address.js';
+import { allNodes } from '../redis/server-config.js';
+import { aclFileLine, aclUser, createUser, saveUsers, setUserLine } from '../tune/acl-user.js';
+import type { OpenServer } from '../tune/open-server.js';
+import { changeServer } from './change-server.js';
+import type { Operation } from './operation.js';
 
 /** The JSON of `infer redis-tune acl`. */
 export interface AclJson {
@@ -78,25 +77,4 @@ export function userChange(
       };
     },
   });
-}
-
-const PASSWORD_MAX = 512;
-const PASSWORD_MIN = 12;
-
-/** The first line of standard input. @throws InferError ACL_PASSWORD (exit 2). */
-export async function readPassword(input: AsyncIterable<Buffer | string>): Promise<string> {
-  let text = '';
-  for await (const piece of input) {
-    text += piece.toString();
-    if (text.includes('\n') || text.length > PASSWORD_MAX) break;
-  }
-  const password = text.split(/\r?\n/)[0] ?? '';
-  if (password.length >= PASSWORD_MIN && password.length <= PASSWORD_MAX) return password;
-  throw new InferError(
-    'ACL_PASSWORD',
-    `the password must have ${PASSWORD_MIN} to ${PASSWORD_MAX} characters`,
-    {
-      hint: 'leave out --password-stdin, and a strong one is made',
-    },
-  );
 }

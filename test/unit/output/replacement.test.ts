@@ -11,8 +11,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { openSink } from '../../../src/lib/cli/output/open-sink.js';
-import { openReplacement } from '../../../src/lib/cli/output/replacement.js';
+import { openSink } from '../../../src/lib/output/open-sink.js';
+import { openReplacement } from '../../../src/lib/output/replacement.js';
 
 const listeners = () => ['exit', 'SIGHUP', 'SIGQUIT'].map((event) => process.listenerCount(event));
 let dir = '';
