@@ -7,10 +7,15 @@ import { serverNow, serverTime } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 import { type Advice, Advisor } from '../scale/advisor.js';
 import { type DesiredQuery, readQuery } from './desired-query.js';
-import { jsonReply, type Reply, type RouteRequest } from './routes.js';
 
 /** Reads Redis for the endpoint, in bounded time. */
 export type Ask = <T>(work: (client: RedisClient) => Promise<T>) => Promise<T>;
+
+/** A JSON answer of the endpoint. */
+export interface Reply {
+  status: number;
+  body: unknown;
+}
 
 /** One queue under one set of bounds, and what was decided for it so far. */
 interface Pool {
@@ -43,9 +48,9 @@ export class DesiredWorkers {
   ) {}
 
   /** Answers 200 with the number, 400 and 404 for what cannot be asked, 503 while Redis is away. */
-  async handle({ rest, query }: RouteRequest): Promise<Reply> {
+  async handle(queues: string, query: URLSearchParams): Promise<Reply> {
     try {
-      const pool = this.poolOf(readQuery(rest, query));
+      const pool = this.poolOf(readQuery(queues, query));
       const { last } = pool;
       if (last !== undefined && performance.now() - last.at < SAME_MS) return last.reply;
       pool.looking ??= this.look(pool).finally(() => {
@@ -54,7 +59,7 @@ export class DesiredWorkers {
       return await pool.looking;
     } catch (error) {
       if (!(error instanceof InferError)) throw error;
-      return jsonReply(statusOf(error), { error: errorJson(error) });
+      return { status: statusOf(error), body: { error: errorJson(error) } };
     }
   }
 
@@ -105,7 +110,7 @@ export class DesiredWorkers {
       });
       refuseUnknown('queue', queues, known, 'infer inspect queues');
       const advice = advisor.look(sample, at);
-      const reply = jsonReply(200, adviceJson(query, advice));
+      const reply = { status: 200, body: adviceJson(query, advice) };
       pool.last = { reply, at: performance.now(), desired: advice.desired };
       return reply;
     } catch (error) {
@@ -114,7 +119,8 @@ export class DesiredWorkers {
       if (!(error instanceof InferError) || statusOf(error) !== 503) throw error;
       advisor.blind(serverTime());
       // No `desiredWorkers`: a client that ignores the status must not take it for a decision.
-      return jsonReply(503, { queue: queues.join(','), held: advisor.held ?? null, error: errorJson(error) });
+      const held = advisor.held ?? null;
+      return { status: 503, body: { queue: queues.join(','), held, error: errorJson(error) } };
     }
   }
 }

@@ -1,49 +1,82 @@
 import type { InferError } from '../core/errors.js';
 import type { Scraper } from '../metrics/scraper.js';
-import { type HttpServer, listen } from './listen.js';
-import { type RouteTable, textReply } from './routes.js';
+import { askOneToken } from './auth/one-token.js';
+import type { DesiredWorkers } from './desired-workers.js';
+import { type App, createApp } from './http/app.js';
+import { type Listening, listen } from './http/listen.js';
 
 export interface MetricsServerOptions {
   host: string;
   /** 0 takes any free port. */
   port: number;
-  /** Asked of `/metrics` and of `more`, never of the probes. */
+  /** Asked of all but the probes. */
   token?: string | undefined;
-  /** Further routes besides `/metrics`, `/healthz` and `/readyz`. */
-  more?: RouteTable | undefined;
-  onFailure?: ((error: unknown) => void) | undefined;
+  onFailure: (error: unknown) => void;
 }
 
+/** Longest that any answer may take; Prometheus gives up after 10 s by default. */
+const ANSWER_MS = 9000;
+const MOST_CONNECTIONS = 256;
+/** Its routes take no bodies. */
+const MOST_BODY = 1024;
+
 /**
- * `/metrics` for Prometheus; `/healthz` (this process runs) and `/readyz` (Redis answers) for whoever
- * restarts things. Health does not hang on Redis: restarting the exporter does not fix Redis.
+ * `/metrics` for Prometheus, `/autoscale/<queue>` for KEDA; `/healthz` (this process runs) and `/readyz` (Redis
+ * answers) for what restarts processes. Health does not hang on Redis: restarting the exporter does not fix Redis.
  * @throws InferError PORT_IN_USE, PORT_PERMISSION or PORT when it cannot listen.
  */
 export async function startMetricsServer(
   scraper: Scraper,
-  options: MetricsServerOptions,
-): Promise<HttpServer> {
-  const routes: RouteTable = {
-    '/': { handle: async () => textReply(200, `infer metrics: ${Object.keys(routes).slice(1).join(' ')}`) },
-    '/metrics': {
-      handle: async () => {
-        const { contentType, text } = await scraper.text();
-        return { status: 200, contentType, body: text };
-      },
-    },
-    '/healthz': { open: true, handle: async () => textReply(200, 'ok') },
-    '/readyz': { open: true, handle: () => readiness(scraper) },
-    ...options.more,
-  };
-  return listen({ ...options, routes });
+  desired: DesiredWorkers,
+  { host, port, token, onFailure }: MetricsServerOptions,
+): Promise<Listening> {
+  const app = createApp({
+    maxBody: MOST_BODY,
+    answerMs: ANSWER_MS,
+    connections: MOST_CONNECTIONS,
+    onFailure,
+  });
+  askOneToken(app, token, 'INFER_METRICS_TOKEN');
+  addMetricsRoutes(app, scraper, desired);
+  return listen(app, { host, port });
 }
 
-async function readiness(scraper: Scraper) {
+/** The routes alone, for a server that has others too. */
+export function addMetricsRoutes(app: App, scraper: Scraper, desired: DesiredWorkers): void {
+  app.get('/', async (_request, reply) =>
+    reply
+      .type('text/plain; charset=utf-8')
+      .send('infer metrics: /metrics /autoscale/<queue> /healthz /readyz\n'),
+  );
+  app.get('/metrics', async (_request, reply) => {
+    const { contentType, text } = await scraper.text();
+    return reply.type(contentType).send(text);
+  });
+  app.get('/autoscale/*', async (request, reply) => {
+    const { '*': queues } = request.params as { '*': string };
+    const { searchParams } = new URL(request.url, 'http://host');
+    const { status, body } = await desired.handle(queues, searchParams);
+    return reply.code(status).send(body);
+  });
+  app.get('/healthz', { config: { access: 'open' } }, async (_request, reply) =>
+    reply.type('text/plain; charset=utf-8').send('ok\n'),
+  );
+  app.get('/readyz', { config: { access: 'open' } }, async (_request, reply) => {
+    const problem = await unready(scraper);
+    return reply
+      .code(problem === undefined ? 200 : 503)
+      .type('text/plain; charset=utf-8')
+      .send(`${problem ?? 'ok'}\n`);
+  });
+}
+
+/** Why Redis cannot be read. */
+async function unready(scraper: Scraper): Promise<string | undefined> {
   try {
     await scraper.ping();
-    return textReply(200, 'ok');
+    return undefined;
   } catch (error) {
     // Only the code: the message names the server, and probes need no token.
-    return textReply(503, `Redis cannot be read: ${(error as InferError).code}`);
+    return `Redis cannot be read: ${(error as InferError).code}`;
   }
 }

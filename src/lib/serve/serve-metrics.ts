@@ -4,8 +4,8 @@ import { ExitCode } from '../core/exit-codes.js';
 import { Scraper } from '../metrics/scraper.js';
 import { connectionSettings } from '../redis/from-settings.js';
 import { DesiredWorkers } from './desired-workers.js';
+import { isLoopback } from './http/listen.js';
 import { startMetricsServer } from './metrics-server.js';
-import type { RouteRequest } from './routes.js';
 
 export interface ScrapeFlags {
   queues: readonly string[] | undefined;
@@ -73,8 +73,7 @@ export async function serveMetrics(
     warn(`${message}; /metrics says infer_up 0 until it answers`);
   }
   const onFailure = (error: unknown) => warn(`a request failed: ${messageOf(error)}`);
-  const more = { '/autoscale/': { handle: (request: RouteRequest) => desired.handle(request) } };
-  const server = await startMetricsServer(scraper, { host, port, token, more, onFailure });
+  const server = await startMetricsServer(scraper, desired, { host, port, token, onFailure });
   if (token === undefined && !isLoopback(host)) {
     warn(`anyone who can reach ${server.url} can read it; INFER_METRICS_TOKEN=… requires a token`);
   }
@@ -85,8 +84,4 @@ export async function serveMetrics(
     await server.close();
   }
   return { url: server.url };
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }

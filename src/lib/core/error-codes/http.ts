@@ -1,0 +1,47 @@
+import { ExitCode } from '../exit-codes.js';
+import { errors } from './facts.js';
+
+/** A request that no repeat makes right. */
+const WRONG = {
+  exitCode: ExitCode.Usage,
+  retryable: false,
+  fault: 'caller',
+  doc: 'serve.md#errors',
+} as const;
+
+/** Requests to the HTTP servers, apart from what they carry. */
+export const HTTP_ERRORS = {
+  ...errors(
+    { ...WRONG, httpStatus: 400 },
+    { HTTP_REQUEST: 'The request is malformed: its headers, address or body are not what HTTP allows.' },
+  ),
+  ...errors({ ...WRONG, httpStatus: 404 }, { HTTP_ROUTE: 'The server has no such address.' }),
+  ...errors({ ...WRONG, httpStatus: 405 }, { HTTP_METHOD: 'The address does not take this method.' }),
+  ...errors(
+    { ...WRONG, httpStatus: 421 },
+    { HTTP_HOST: 'The request names a host that is not a name of this server.' },
+  ),
+  ...errors(
+    { ...WRONG, httpStatus: 403 },
+    { HTTP_ORIGIN: 'A web page of another origin sent the request, and `--cors` does not allow it.' },
+  ),
+  ...errors(
+    { ...WRONG, exitCode: ExitCode.NotPermitted, httpStatus: 401 },
+    { TOKEN: 'The request has no token that the server knows.' },
+  ),
+  ...errors(
+    { ...WRONG, exitCode: ExitCode.NotPermitted, httpStatus: 403 },
+    { TOKEN_SCOPE: 'The token does not allow this.' },
+  ),
+  ...errors(
+    { ...WRONG, exitCode: ExitCode.TryAgain, retryable: true, httpStatus: 408 },
+    { HTTP_SLOW: 'The request did not arrive in time.' },
+  ),
+  ...errors(
+    { ...WRONG, exitCode: ExitCode.TryAgain, retryable: true, httpStatus: 503 },
+    {
+      HTTP_LATE: 'The server could not answer in time.',
+      DRAINING: 'The server is shutting down and takes no new work.',
+    },
+  ),
+} as const;

@@ -1,0 +1,179 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type RawServerDefault,
+} from 'fastify';
+import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { InferError } from '../../core/errors.js';
+import type { Caller, RouteAccess } from '../auth/caller.js';
+import { KnownRoutes } from './known-routes.js';
+import { answerable, problemOf } from './problem.js';
+
+/** Fastify with zod schemas. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+/** Writes an error in the form that the clients of a route read; the default is `problemOf`. */
+export type ErrorForm = (error: InferError, path: string) => { contentType: string; body: unknown };
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What a caller must be allowed to do; `open` asks nothing of anyone, for probes. */
+    access?: RouteAccess;
+    errorForm?: ErrorForm;
+  }
+  interface FastifyRequest {
+    /** Who asks; set before any handler of a route that is not `open`. */
+    caller: Caller;
+  }
+}
+
+export interface AppOptions {
+  /** Largest body in bytes. */
+  maxBody: number;
+  /** Milliseconds after which an answer is given up, and the request's signal fires. */
+  answerMs: number;
+  /** Open connections at most; more are refused. */
+  connections: number;
+  /** Files of the certificate (with its chain) and its key, PEM: HTTPS. */
+  tls?: { cert: string; key: string } | undefined;
+  /** Told of what was not expected; the caller gets a 500 without details. */
+  onFailure: (error: unknown, request: { id: string; route: string }) => void;
+}
+
+/** Longest time for the headers of a request to come. */
+const HEADERS_MS = 10_000;
+/** A connection on which nothing moves for so long is closed; longer than any wait for an answer. */
+const SILENT_MS = 120_000;
+const KEEP_ALIVE_MS = 72_000;
+const HEADER_BYTES = 16_384;
+/** Ids are 512 bytes at most, and three times that when they are percent-encoded. */
+const PARAM_LENGTH = 1600;
+const REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
+
+/**
+ * A server without routes: errors, unknown addresses and methods, request ids and headers that every answer has.
+ * Bodies are not read; see `body.ts`.
+ */
+export function createApp(options: AppOptions): App {
+  const { tls } = options;
+  const app = Fastify({
+    logger: false,
+    bodyLimit: options.maxBody,
+    handlerTimeout: options.answerMs,
+    connectionTimeout: SILENT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    genReqId: requestId,
+    routerOptions: { maxParamLength: PARAM_LENGTH },
+    http: { maxHeaderSize: HEADER_BYTES, headersTimeout: HEADERS_MS },
+    ...(tls === undefined ? {} : { https: readTls(tls) }),
+    clientErrorHandler: refuseMalformed,
+    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
+      void answerError(options, error, request, reply),
+  } as object) as unknown as App;
+  app.server.maxConnections = options.connections;
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  app.decorateRequest('caller');
+  const known = new KnownRoutes();
+  app.addHook('onRoute', ({ url, method }) => known.add(url, method));
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    reply.header('x-content-type-options', 'nosniff');
+    reply.header('cache-control', 'no-store');
+  });
+  app.setNotFoundHandler((request, reply) =>
+    answerError(options, unknownRoute(known, request, reply), request, reply),
+  );
+  app.setErrorHandler((error, request, reply) => answerError(options, error, request, reply));
+  return app;
+}
+
+/** The caller's own id for its request, where it is one; it is in the answer and the log. */
+function requestId({ headers }: { headers: IncomingMessage['headers'] }): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+}
+
+function readTls({ cert, key }: { cert: string; key: string }) {
+  return {
+    cert: readFileSync(cert),
+    key: readFileSync(key),
+    minVersion: 'TLSv1.2',
+    maxHeaderSize: HEADER_BYTES,
+  };
+}
+
+/** The path of a request as it was asked, without its query. */
+export function pathOf(request: FastifyRequest): string {
+  const [path = '/'] = request.url.split('?', 1);
+  return path;
+}
+
+function answerError(
+  options: AppOptions,
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const error = answerable(thrown);
+  const { httpStatus, fault } = error.facts;
+  if (fault === 'bug') {
+    const route = `${request.method} ${request.routeOptions?.url ?? '(none)'}`;
+    options.onFailure(error.cause ?? error, { id: request.id, route });
+  }
+  const form = request.routeOptions?.config?.errorForm ?? problemForm;
+  const { contentType, body } = form(error, pathOf(request));
+  if (httpStatus === 401) reply.header('www-authenticate', 'Bearer');
+  return reply.code(httpStatus).header('content-type', contentType).send(JSON.stringify(body));
+}
+
+const problemForm: ErrorForm = (error, path) => ({
+  contentType: 'application/problem+json',
+  body: problemOf(error, path),
+});
+
+function unknownRoute(known: KnownRoutes, request: FastifyRequest, reply: FastifyReply): InferError {
+  const methods = known.methodsOf(pathOf(request));
+  if (methods.length === 0) {
+    return new InferError('HTTP_ROUTE', 'there is nothing at this address', {
+      hint: 'GET / lists what there is',
+    });
+  }
+  reply.header('allow', methods.join(', '));
+  return new InferError('HTTP_METHOD', `this address takes ${methods.join(', ')}`);
+}
+
+/** Answers on the bare connection: what came is no request. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? '431 Request Header Fields Too Large'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? '408 Request Timeout'
+        : '400 Bad Request';
+  if (!socket.writable) return void socket.destroy();
+  const code = status.startsWith('408') ? 'HTTP_SLOW' : 'HTTP_REQUEST';
+  const text = status.startsWith('431') ? 'the headers are too large' : 'what was sent is no HTTP request';
+  const problem = problemOf(new InferError(code, text), '/');
+  const body = JSON.stringify({ ...problem, status: Number.parseInt(status, 10) });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,112 @@
+import { Readable } from 'node:stream';
+import { createGunzip, createInflate } from 'node:zlib';
+import type { FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import { InferError } from '../../core/errors.js';
+import { parseDocument } from '../../input/json-document.js';
+
+export interface BodyLimits {
+  /** Bytes at most, after decompression. */
+  maxBytes: number;
+  /** Milliseconds that a body which is held whole may take to arrive [60000]. */
+  withinMs?: number | undefined;
+}
+
+const WITHIN_MS = 60_000;
+/** As deep as the files of `infer submit` may be. */
+const MOST_DEEP = 64;
+
+/** Media type of the body, lower case and without parameters; '' when the request names none. */
+export function mediaType({ headers }: FastifyRequest): string {
+  return (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+}
+
+/**
+ * The body as it comes, decompressed, to be read once. Leaving it early leaves the connection to be closed.
+ * @throws InferError INPUT_FORMAT (415) for an encoding that is not read; INPUT_TOO_LARGE from the stream.
+ */
+export function streamBody(request: FastifyRequest, { maxBytes }: Pick<BodyLimits, 'maxBytes'>): Readable {
+  const { raw } = request;
+  const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
+  const declared = Number(request.headers['content-length'] ?? 0);
+  if (encoding === 'identity') {
+    if (declared > maxBytes) throw tooLarge(maxBytes);
+    return Readable.from(counted(raw, maxBytes), { objectMode: false });
+  }
+  if (encoding !== 'gzip' && encoding !== 'deflate') {
+    throw new InferError('INPUT_FORMAT', 'a body of this Content-Encoding is not read', {
+      hint: 'send it as it is, or with Content-Encoding: gzip or deflate',
+    });
+  }
+  return Readable.from(counted(inflated(raw, encoding), maxBytes), { objectMode: false });
+}
+
+/**
+ * The whole body, decompressed.
+ * @throws InferError INPUT_TOO_LARGE (413), INPUT_FORMAT (415), HTTP_SLOW (408), HTTP_REQUEST (400) for a damaged encoding.
+ */
+export async function readBody(request: FastifyRequest, limits: BodyLimits): Promise<Buffer> {
+  const stream = streamBody(request, limits);
+  const pieces: Buffer[] = [];
+  const late = setTimeout(
+    () => stream.destroy(new InferError('HTTP_SLOW', 'the body did not arrive in time')),
+    limits.withinMs ?? WITHIN_MS,
+  );
+  try {
+    for await (const piece of stream) pieces.push(piece as Buffer);
+  } finally {
+    clearTimeout(late);
+  }
+  return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces);
+}
+
+/**
+ * The body as a JSON document that fits a schema. An empty body is `{}`.
+ * @throws InferError INPUT_JSON, INPUT_KEY and others of `parseDocument` (400), PARAMETER (400) naming the field, and as `readBody`.
+ */
+export async function readJson<Schema extends z.ZodType>(
+  request: FastifyRequest,
+  schema: Schema,
+  limits: BodyLimits,
+): Promise<z.output<Schema>> {
+  const bytes = await readBody(request, limits);
+  return fitting(schema, bytes.length === 0 ? {} : parseDocument(bytes, MOST_DEEP));
+}
+
+/** @throws InferError PARAMETER (400) naming the field that does not fit. */
+export function fitting<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const { success, data, error } = schema.safeParse(value);
+  if (success) return data as z.output<Schema>;
+  const [issue] = error.issues;
+  const where = issue?.path.join('.') ?? '';
+  const text = issue?.message ?? 'it does not fit';
+  throw new InferError('PARAMETER', where === '' ? text : `${where}: ${text}`);
+}
+
+async function* counted(source: AsyncIterable<Buffer>, maxBytes: number): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  try {
+    for await (const piece of source) {
+      bytes += piece.length;
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
+      yield piece;
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code?.startsWith('Z_')) throw new InferError('HTTP_REQUEST', 'the body cannot be decompressed');
+    if (code === 'ECONNRESET') throw new InferError('HTTP_REQUEST', 'the body ended early');
+    throw error;
+  }
+}
+
+function inflated(raw: Readable, encoding: 'gzip' | 'deflate'): AsyncIterable<Buffer> {
+  const inflate = encoding === 'gzip' ? createGunzip() : createInflate();
+  raw.once('error', (error) => inflate.destroy(error));
+  return raw.pipe(inflate);
+}
+
+function tooLarge(maxBytes: number): InferError {
+  return new InferError('INPUT_TOO_LARGE', `the body has more than ${maxBytes} bytes`, {
+    hint: 'send many rows as NDJSON, which is read as it comes, or raise --max-body',
+  });
+}

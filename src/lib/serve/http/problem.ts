@@ -1,0 +1,83 @@
+import type { ErrorCode } from '../../core/error-table.js';
+import { InferError } from '../../core/errors.js';
+
+/** Body of every answer that is an error: RFC 9457, with `error` as Open Inference Protocol clients read it. */
+export interface Problem {
+  /** Where this server explains the code, relative to its root. */
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  code: string;
+  /** What to change to get past it. */
+  hint?: string;
+  /** The address that was asked, without its query. */
+  instance: string;
+  /** The same text as `detail`. */
+  error: string;
+}
+
+/** What Fastify throws, by its code; the texts of its own errors name functions and options. */
+const OF_FASTIFY: Readonly<Record<string, readonly [ErrorCode, string, string?]>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: ['INPUT_TOO_LARGE', 'the body is larger than this server takes'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['HTTP_REQUEST', 'the body is not as long as its Content-Length says'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['INPUT_FORMAT', 'a body of this Content-Type is not read'],
+  FST_ERR_HANDLER_TIMEOUT: ['HTTP_LATE', 'the server could not answer in time', 'ask again'],
+  FST_ERR_BAD_URL: ['HTTP_REQUEST', 'the address is not well encoded'],
+  FST_ERR_MAX_PARAM_LENGTH: ['HTTP_REQUEST', 'a part of the address is too long'],
+};
+
+/**
+ * What an answer says of anything thrown. What is wrong with Redis or with infer is told by its code alone: messages
+ * name servers, and not every caller may know them.
+ * @returns an `InferError`, made of `error` where it is none; INTERNAL where it was not expected.
+ */
+export function answerable(error: unknown): InferError {
+  if (error instanceof InferError) return error;
+  const { code, statusCode, validation, message } = error as {
+    code?: string;
+    statusCode?: number;
+    validation?: { instancePath?: string; message?: string }[];
+    message?: string;
+  };
+  if (validation !== undefined)
+    return new InferError('PARAMETER', validationText(validation, message), { cause: error });
+  const known = code === undefined ? undefined : OF_FASTIFY[code];
+  if (known !== undefined) {
+    const [ours, text, hint] = known;
+    return new InferError(ours, text, { hint, cause: error });
+  }
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return new InferError('HTTP_REQUEST', 'the request is malformed', { cause: error });
+  return new InferError('INTERNAL', 'this failed; the log of the server says why', { cause: error });
+}
+
+function validationText(
+  validation: readonly { instancePath?: string; message?: string }[],
+  message: string | undefined,
+): string {
+  const [first] = validation;
+  const name = first?.instancePath?.replace(/^\//, '').replaceAll('/', '.') ?? '';
+  const text = first?.message ?? message ?? 'it is not valid';
+  return name === '' ? text : `${name}: ${text}`;
+}
+
+/** @param path of the request, without its query */
+export function problemOf(error: InferError, path: string): Problem {
+  const { code, facts, hint } = error;
+  const detail = facts.fault === 'broker' || facts.fault === 'bug' ? publicText(error) : error.message;
+  return {
+    type: `/errors/${code}`,
+    title: facts.meaning.replace(/\.$/, ''),
+    status: facts.httpStatus,
+    detail,
+    code,
+    ...(hint === undefined || facts.fault === 'broker' ? {} : { hint }),
+    instance: path,
+    error: detail,
+  };
+}
+
+function publicText({ facts, code, message }: InferError): string {
+  return code === 'INTERNAL' ? message : facts.meaning.replace(/\.$/, '');
+}

@@ -1,0 +1,241 @@
+import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { afterEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { InferError } from '../../../src/lib/core/errors.js';
+import { askOneToken } from '../../../src/lib/serve/auth/one-token.js';
+import { type App, createApp } from '../../../src/lib/serve/http/app.js';
+import { readBody, readJson } from '../../../src/lib/serve/http/body.js';
+import { type Listening, listen } from '../../../src/lib/serve/http/listen.js';
+
+const failures: unknown[] = [];
+const open: Listening[] = [];
+
+afterEach(async () => {
+  failures.length = 0;
+  await Promise.all(open.splice(0).map((server) => server.close(0)));
+});
+
+const newApp = (options: { maxBody?: number; answerMs?: number } = {}): App => {
+  const app = createApp({
+    maxBody: 1000,
+    answerMs: 30_000,
+    connections: 100,
+    onFailure: (error) => failures.push(error),
+    ...options,
+  });
+  askOneToken(app, undefined, 'NONE');
+  return app;
+};
+
+const start = async (app: App): Promise<Listening> => {
+  const server = await listen(app, { host: '127.0.0.1', port: 0 });
+  open.push(server);
+  return server;
+};
+
+const json = async (answer: Response) => ({ status: answer.status, body: (await answer.json()) as object });
+
+/** What a server answers to bytes on a bare connection, until it closes it. */
+const answerTo = (port: number, text: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    let answer = '';
+    const socket = connect(port, '127.0.0.1', () => socket.write(text));
+    socket.on('data', (data) => {
+      answer += data.toString();
+    });
+    socket.on('end', () => resolve(answer));
+    socket.on('error', reject);
+  });
+
+describe('an HTTP server', () => {
+  it('answers an unknown address with 404, and a wrong method with 405 and the methods that there are', async () => {
+    const app = newApp();
+    app.get('/v1/jobs/:id', async () => ({ ok: true }));
+    app.delete('/v1/jobs/:id', async () => ({ ok: true }));
+    const { url } = await start(app);
+    expect(await json(await fetch(`${url}/v1/none?secret=1`))).toEqual({
+      status: 404,
+      body: {
+        type: '/errors/HTTP_ROUTE',
+        title: 'The server has no such address',
+        status: 404,
+        detail: 'there is nothing at this address',
+        code: 'HTTP_ROUTE',
+        hint: 'GET / lists what there is',
+        instance: '/v1/none',
+        error: 'there is nothing at this address',
+      },
+    });
+    const wrong = await fetch(`${url}/v1/jobs/a%20b`, { method: 'POST', body: 'x' });
+    expect(wrong.headers.get('allow')).toBe('DELETE, GET, HEAD');
+    expect(wrong.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+    expect(await json(wrong)).toMatchObject({ status: 405, body: { code: 'HTTP_METHOD' } });
+    expect((await fetch(`${url}/v1/jobs/${'i'.repeat(1500)}`)).status).toBe(200);
+    expect((await fetch(`${url}/v1/jobs/${'i'.repeat(1700)}`)).status).toBe(400);
+    expect((await fetch(`${url}/v1/jobs/%`)).status).toBe(400);
+    expect(failures).toEqual([]);
+  });
+
+  it('answers an expected error by its code, and any other with 500 and without its text', async () => {
+    const app = newApp();
+    app.get('/expected', async () => {
+      throw new InferError('JOB_UNKNOWN', 'there is no job x', { hint: 'infer inspect jobs' });
+    });
+    app.get('/broker', async () => {
+      throw new InferError('REDIS_UNREACHABLE', 'redis://10.1.2.3:6379 refused', { hint: 'start 10.1.2.3' });
+    });
+    app.get('/bug', async () => {
+      throw new TypeError('password hunter2');
+    });
+    const { url } = await start(app);
+    expect(await json(await fetch(`${url}/expected`))).toMatchObject({
+      status: 404,
+      body: { code: 'JOB_UNKNOWN', detail: 'there is no job x', hint: 'infer inspect jobs' },
+    });
+    const away = await (await fetch(`${url}/broker`)).text();
+    expect(JSON.parse(away)).toMatchObject({ status: 503, code: 'REDIS_UNREACHABLE' });
+    expect(away).not.toContain('10.1.2.3');
+    const bug = await fetch(`${url}/bug`);
+    const text = await bug.text();
+    expect(JSON.parse(text)).toMatchObject({ status: 500, code: 'INTERNAL' });
+    expect(text).not.toContain('hunter2');
+    expect(failures).toEqual([new TypeError('password hunter2')]);
+  });
+
+  it('gives each answer the id of its request: the caller’s own where it is one', async () => {
+    const app = newApp();
+    app.get('/', async () => 'ok');
+    const { url } = await start(app);
+    const idOf = async (given?: string) =>
+      (await fetch(url, given === undefined ? {} : { headers: { 'X-Request-Id': given } })).headers.get(
+        'x-request-id',
+      );
+    expect(await idOf('trace-1:a/b')).toBe('trace-1:a/b');
+    const made = await idOf();
+    expect(made).toMatch(/^[0-9a-f-]{36}$/);
+    for (const odd of ['a b', 'x'.repeat(200), '<script>'])
+      expect(await idOf(odd)).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it('answers what is no request with a JSON error, and lives on', async () => {
+    const app = newApp();
+    app.get('/', async () => 'ok');
+    const { port, url } = await start(app);
+    const garbage = await answerTo(port, 'hello\r\n\r\n');
+    expect(garbage).toMatch(/^HTTP\/1\.1 400 /);
+    expect(garbage).toContain('"code":"HTTP_REQUEST"');
+    const bomb = await answerTo(port, `GET / HTTP/1.1\r\nHost: x\r\nX-Big: ${'a'.repeat(20_000)}\r\n\r\n`);
+    expect(bomb).toMatch(/^HTTP\/1\.1 431 /);
+    expect((await fetch(url)).status).toBe(200);
+  });
+
+  it('ends the signal of a request that takes too long, and answers 503', async () => {
+    const app = newApp({ answerMs: 50 });
+    let reason: unknown;
+    app.get('/', async (request) => {
+      await new Promise<void>((resolve) => request.signal.addEventListener('abort', () => resolve()));
+      reason = request.signal.reason;
+      return 'late';
+    });
+    const { url } = await start(app);
+    expect(await json(await fetch(url))).toMatchObject({ status: 503, body: { code: 'HTTP_LATE' } });
+    expect(reason).toBeDefined();
+  });
+
+  it('lets a request end that is under way when it closes', async () => {
+    const app = newApp();
+    let asked: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    let answer: (text: string) => void = () => undefined;
+    app.get('/late', () => {
+      asked();
+      return new Promise<string>((resolve) => {
+        answer = resolve;
+      });
+    });
+    const server = await start(app);
+    const got = fetch(`${server.url}/late`).then((response) => response.text());
+    await begun;
+    const closed = server.close(60_000);
+    answer('in time');
+    expect(await got).toContain('in time');
+    await closed;
+  });
+
+  it('hangs up on a request that does not end when it closes', async () => {
+    const app = newApp();
+    let asked: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    app.get('/never', () => {
+      asked();
+      return new Promise<string>(() => undefined);
+    });
+    const server = await start(app);
+    const got = fetch(`${server.url}/never`).then(
+      ({ status }) => status,
+      () => 'hung up',
+    );
+    await begun;
+    await server.close(20);
+    expect(await got).toBe('hung up');
+    await server.close();
+  });
+});
+
+describe('a request body', () => {
+  const echo = (): App => {
+    const app = newApp();
+    const limits = { maxBytes: 1000 };
+    app.post('/bytes', async (request) => ({ bytes: (await readBody(request, limits)).length }));
+    app.post('/json', async (request) => readJson(request, z.object({ rows: z.int() }), limits));
+    return app;
+  };
+
+  it('is decompressed', async () => {
+    const { url } = await start(echo());
+    const body = gzipSync(Buffer.alloc(900));
+    const answer = await fetch(`${url}/bytes`, {
+      method: 'POST',
+      body,
+      headers: { 'Content-Encoding': 'gzip' },
+    });
+    expect(await answer.json()).toEqual({ bytes: 900 });
+  });
+
+  it.each([
+    ['too large', Buffer.alloc(1001), {}, 413, 'INPUT_TOO_LARGE'],
+    ['a bomb', gzipSync(Buffer.alloc(100_000)), { 'Content-Encoding': 'gzip' }, 413, 'INPUT_TOO_LARGE'],
+    ['of an unknown encoding', Buffer.alloc(1), { 'Content-Encoding': 'br' }, 415, 'INPUT_FORMAT'],
+    ['not what its encoding says', Buffer.from('abc'), { 'Content-Encoding': 'gzip' }, 400, 'HTTP_REQUEST'],
+  ] as const)('is refused when it is %s', async (_, body, headers, status, code) => {
+    const { url } = await start(echo());
+    const answer = await fetch(`${url}/bytes`, { method: 'POST', body, headers });
+    expect(await json(answer)).toMatchObject({ status, body: { code } });
+    expect((await fetch(`${url}/bytes`, { method: 'POST', body: 'x' })).status).toBe(200);
+  });
+
+  it.each([
+    ['{"rows": 1', 'INPUT_JSON', /JSON/],
+    ['{"rows": "many"}', 'PARAMETER', /^rows: /],
+    ['[1]', 'PARAMETER', /./],
+    ['', 'PARAMETER', /^rows: /],
+  ])('of JSON is refused where it does not fit: %s', async (body, code, detail) => {
+    const { url } = await start(echo());
+    const answer = await json(await fetch(`${url}/json`, { method: 'POST', body }));
+    expect(answer).toMatchObject({ status: 400, body: { code, detail: expect.stringMatching(detail) } });
+  });
+
+  it('that ends early is refused, and the server lives on', async () => {
+    const { url, port } = await start(echo());
+    const socket = connect(port, '127.0.0.1');
+    socket.write('POST /bytes HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc', () => socket.destroy());
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect((await fetch(`${url}/bytes`, { method: 'POST', body: 'x' })).status).toBe(200);
+    expect(failures).toEqual([]);
+  });
+});
