@@ -22,7 +22,7 @@ export default class Serve extends BaseCommand<typeof Serve> {
     const { startGateway } = await import('../lib/serve/serve-gateway.js');
     const { firstSignal } = await import('../lib/cli/signals.js');
     const { createLogger } = await import('../lib/telemetry/logger.js');
-    const { host, port } = this.flags;
+    const { host, port = 8000 } = this.flags;
     const running = await startGateway({
       loaded: this.loaded,
       host,
