@@ -1,4 +1,4 @@
-import type { InferError } from '../core/errors.js';
+import { InferError } from '../core/errors.js';
 import { printable } from '../core/printable.js';
 import type { ValueForm } from '../model/rows.js';
 import { noteUse } from '../queue/broker/data-watch.js';
@@ -12,14 +12,13 @@ import { readGroup, readJob } from '../queue/read/reader.js';
 import type { GroupRecord, JobRecord } from '../queue/types.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
+import { isEnded } from './ended.js';
 import type { Call } from './limited.js';
 import type { Places } from './places.js';
 import { toJobResult } from './render.js';
 import type { Signatures } from './signatures.js';
-import type { JobResult } from './types.js';
+import type { Found, JobResult } from './types.js';
 import { type GroupProgress, PROGRESS_MS, waitFor } from './waiting.js';
-
-const ENDED = new Set(['completed', 'failed', 'expired', 'cancelled']);
 
 /** What answers are read with. */
 export interface AnswerParts {
@@ -39,13 +38,36 @@ export class Answers {
 
   /** How a job stands, with its result when it has one. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
   async read(id: string): Promise<JobResult> {
-    const record = this.parts.signatures.heed(await this.record(id));
-    const stored = ENDED.has(record.state)
-      ? await this.guard(this.parts.results.read(record.queue, id, record.endedBy ?? ''))
-      : undefined;
+    const { record, stored } = await this.job(id);
     // The record outlives a short-lived result: without it there is nothing to answer with.
     if (record.state === 'completed' && stored === undefined && record.resultTtl !== 0) throw unknownId(id);
     return toJobResult(record, stored, this.parts.form);
+  }
+
+  /** What an id names, as it stands. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
+  async look(id: string): Promise<Found> {
+    const { places } = this.parts;
+    const look = async (kind: 'job' | 'group'): Promise<Found> =>
+      kind === 'job'
+        ? { kind, ...(await this.job(id)) }
+        : { kind, group: await this.group(id) };
+    const remembered = places.knows(id);
+    try {
+      return await look((await places.named(id)).kind);
+    } catch (error) {
+      // What was remembered may be gone, and the id in use for something else.
+      if (!remembered || !(error instanceof InferError) || error.facts.httpStatus !== 404) throw error;
+      return look((await places.find(id)).kind);
+    }
+  }
+
+  /** A job's record, and what is stored of its result if it has ended. */
+  private async job(id: string): Promise<{ record: JobRecord; stored: Buffer | undefined }> {
+    const record = this.parts.signatures.heed(await this.record(id));
+    const stored = isEnded(record.state)
+      ? await this.guard(this.parts.results.read(record.queue, id, record.endedBy ?? ''))
+      : undefined;
+    return { record, stored };
   }
 
   /** Waits until a job ends; `deadline` is in ms since the epoch. @throws InferError WAIT_TIMEOUT, JOB_UNKNOWN, JOB_LOST. */
@@ -86,7 +108,7 @@ export class Answers {
       noteUse(this.parts.redis, queue);
       call.isThere(id);
       onProgress?.(group);
-      if (ENDED.has(group.state)) {
+      if (isEnded(group.state)) {
         this.parts.waiter.forget(id);
         return group;
       }

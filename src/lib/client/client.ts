@@ -19,7 +19,7 @@ import { type ClientConfig, type Connections, openConnections } from './connecti
 import { groupChunks } from './group-reader.js';
 import { GroupSender } from './group-sender.js';
 import type { GroupWriter } from './group-writer.js';
-import { refuseTaken } from './id-taken.js';
+import { refuseOthers, refuseTaken, type WantedId } from './id-taken.js';
 import { type Call, limited } from './limited.js';
 import { Places } from './places.js';
 import { Signatures } from './signatures.js';
@@ -28,6 +28,7 @@ import { cancelWork, type Hands, retryQueue, retryWork } from './steering.js';
 import { submitRows } from './submit-rows.js';
 import type {
   ConnectOptions,
+  Found,
   GroupChunk,
   JobResult,
   RetryOptions,
@@ -44,6 +45,7 @@ import {
   waitFor,
   withLastLook,
 } from './waiting.js';
+import { Watcher } from './watcher.js';
 
 /**
  * Submits work and fetches results: what the commands use, and an API server instead of the shell.
@@ -57,7 +59,10 @@ export class InferClient {
   private readonly answers: Answers;
   private readonly hands: Hands;
   private readonly groups: GroupSender;
-  private readonly form: ValueForm;
+  /** How values that JSON has no number for come back. */
+  readonly form: ValueForm;
+  /** Tells how jobs and groups stand, to any number of listeners. */
+  readonly watcher: Watcher;
   /** The last call was given up. */
   private silent = false;
 
@@ -93,6 +98,7 @@ export class InferClient {
     this.groups = new GroupSender({ ...parts, places: this.places, answers: this.answers, defaults });
     const { places, answers } = this;
     this.hands = { ...parts, places, answers, operator: config.operator };
+    this.watcher = new Watcher({ ...parts, places, waiter: this.waiter });
   }
 
   /**
@@ -144,7 +150,8 @@ export class InferClient {
     const spec = specOf(payload.rows, signature, { ...options, id }, defaults);
     const input = encodeEnvelope(payload);
     const resultBytes = this.config.resultRedis ? 0 : leastResultBytes(signature, payload);
-    if (checkId) await this.refuse(spec.id, { queue: spec.queue, kind: 'job' });
+    const wanted: WantedId = { queue: spec.queue, kind: 'job', owner: spec.owner, digest: spec.digest };
+    if (checkId) await this.guard(refuseTaken(this.redis, this.config.prefix, spec.id, wanted));
     call.sends(spec.id);
     const [[added]] = await this.guard(
       Promise.all([
@@ -152,7 +159,8 @@ export class InferClient {
         this.producer.registerQueue(spec.queue),
       ]),
     );
-    this.places.set(spec.id, spec.queue);
+    if (checkId) await this.guard(refuseOthers(this.redis, this.config.prefix, spec.id, wanted));
+    this.places.set(spec.id, spec.queue, 'job');
     const { queue, priority, model, rows } = spec;
     return { id: spec.id, queue, priority, model, rows, ...(added?.duplicate ? { duplicate: true } : {}) };
   }
@@ -185,7 +193,7 @@ export class InferClient {
   private async runWithin(
     payload: Payload,
     signature: ModelSignature,
-    options: SubmitOptions,
+    options: SubmitOptions & WaitOptions,
     call: Call,
     deadline: number | undefined,
     onSubmitted?: (job: SubmittedJob) => void,
@@ -203,11 +211,22 @@ export class InferClient {
       throw error;
     }
     call.waitsFor(id);
-    // At its own deadline the job's state is looked at: it may have expired with no worker about.
-    const limits = { id, deadline, signal: call.signal, tickMs: tickOf(options) };
-    const told = await waitFor(heard, limits);
-    if (told !== undefined) return this.answers.fromNotice(queue, told);
-    return this.answers.wait(id, call, deadline);
+    try {
+      // At its own deadline the job's state is looked at: it may have expired with no worker about.
+      const limits = { id, deadline, signal: call.signal, tickMs: tickOf(options) };
+      const told = await waitFor(heard, limits);
+      if (told !== undefined) return await this.answers.fromNotice(queue, told);
+      return await this.answers.wait(id, call, deadline);
+    } catch (error) {
+      if (options.cancelOnAbort === true && options.signal?.aborted === true) this.leave(queue, id);
+      throw error;
+    }
+  }
+
+  /** No one waits for the job any more, and no one else knows its id. */
+  private leave(queue: string, id: string): void {
+    this.waiter.forget(id);
+    void this.producer.cancel(queue, id).catch(() => undefined);
   }
 
   /** A group to write chunks to: rows in any number, streamed. */
@@ -256,6 +275,11 @@ export class InferClient {
     );
   }
 
+  /** What an id names, as it stands, with what is stored of its result. @throws InferError JOB_UNKNOWN (66). */
+  look(id: string, limits: WaitOptions = {}): Promise<Found> {
+    return this.limited(limits, () => this.answers.look(id));
+  }
+
   group(id: string, limits: WaitOptions = {}): Promise<GroupRecord> {
     return this.limited(limits, () => this.answers.group(id));
   }
@@ -299,6 +323,7 @@ export class InferClient {
   async close(): Promise<void> {
     // Farewells to a server that says nothing would only cost the caller more time.
     const patienceMs = this.silent ? 0 : undefined;
+    this.watcher.close();
     await this.groups.settled(this.silent);
     await this.waiter.close();
     await this.producer.close(patienceMs);
@@ -312,10 +337,6 @@ export class InferClient {
     });
     this.silent = false;
     return done;
-  }
-
-  private refuse(id: string, wanted: { queue: string; kind: 'job' | 'group' }): Promise<void> {
-    return this.guard(refuseTaken(this.redis, this.config.prefix, id, wanted));
   }
 
   private guard<T>(work: Promise<T>): Promise<T> {

@@ -86,9 +86,11 @@ export class GroupSender {
     const queue = options.queue ?? 'batch';
     const defaults = await this.guard(this.parts.defaults());
     const template: JobSpec = specOf(0, signature, { ...options, id, queue }, defaults);
-    if (options.id !== undefined) await this.guard(refuseTaken(redis, prefix, id, { queue, kind: 'group' }));
+    const { owner, digest } = template;
+    const wanted = { queue, kind: 'group', owner, digest } as const;
+    if (options.id !== undefined) await this.guard(refuseTaken(redis, prefix, id, wanted));
     call.sends(id);
-    places.set(id, template.queue);
+    places.set(id, template.queue, 'group');
     const opening = GroupWriter.open(producer, template);
     try {
       const [writer] = await this.guard(Promise.all([opening, producer.registerQueue(template.queue)]));

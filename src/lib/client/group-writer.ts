@@ -5,6 +5,7 @@ import { encodeEnvelope } from '../model/envelope.js';
 import { type GroupOpening, SENDER_LEASE_MS } from '../queue/broker/group-life.js';
 import type { Producer } from '../queue/broker/producer.js';
 import type { JobSpec, NewJob } from '../queue/types.js';
+import { takenByAnother, takenByOther } from './id-taken.js';
 import type { SubmittedGroup } from './types.js';
 
 /** Chunk jobs added in one round trip, and round trips under way: enough to hide the network, little to hold. */
@@ -42,11 +43,13 @@ export class GroupWriter {
 
   /**
    * @throws InferError ID_TAKEN (2) when a group of this id was cancelled or taken back: its chunks cannot run
-   * again; or was begun by a version of infer that cuts rows into other chunks.
+   * again; or was begun by a version of infer that cuts rows into other chunks, by someone else, or by another request.
    */
   static async open(producer: Producer, template: JobSpec): Promise<GroupWriter> {
     const sender = newId('j');
     const found = await producer.groups.open(template, sender);
+    if (found === 'theirs') throw takenByOther(template.id);
+    if (found === 'differs') throw takenByAnother(template.id);
     const why = REFUSALS[found];
     if (why !== undefined) {
       const id = printable(template.id);

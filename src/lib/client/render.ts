@@ -11,6 +11,7 @@ export type Ending = Pick<JobRecord, 'id' | 'queue' | 'model' | 'state' | 'rows'
   failure?: FailureRecord | undefined;
   runAt?: number | undefined;
   meta?: ResultMeta | undefined;
+  owner?: string | undefined;
 };
 
 /** A job and its stored result as the documented `JobResult`. */
@@ -33,6 +34,7 @@ export function toJobResult(ending: Ending, stored: Buffer | undefined, form: Va
     worker: meta?.worker ?? null,
     device: meta?.device ?? null,
     timing: meta === undefined ? null : { queueMs: meta.queueMs, runMs: meta.runMs, totalMs: meta.totalMs },
+    ...(ending.owner === undefined ? {} : { owner: ending.owner }),
   };
 }
 

@@ -51,6 +51,8 @@ export function specOf(
     ...(retryDelayMs === undefined ? {} : { retryDelayMs }),
     ...(timeLimitMs === undefined ? {} : { timeLimitMs }),
     ...(softTimeLimitMs === undefined ? {} : { softTimeLimitMs }),
+    ...(options.owner === undefined ? {} : { owner: options.owner }),
+    ...(options.id === undefined || options.digest === undefined ? {} : { digest: options.digest }),
   };
 }
 

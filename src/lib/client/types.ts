@@ -3,6 +3,7 @@ import type { JobState, Priority } from '../core/job.js';
 import type { ValueForm } from '../model/rows.js';
 import type { Task } from '../model/signature.js';
 import type { DataLoss } from '../queue/data-mark.js';
+import type { GroupRecord, JobRecord } from '../queue/types.js';
 
 /** How to submit; what is left out falls to the defaults in brackets. */
 export interface SubmitOptions {
@@ -30,6 +31,13 @@ export interface SubmitOptions {
   timeLimitMs?: number | undefined;
   /** Milliseconds of run time after which a job stops between two runs, its rows so far kept [the worker's]. */
   softTimeLimitMs?: number | undefined;
+  /** Name of who submits it, for a program that submits for others. An id means another job for each of them [no one]. */
+  owner?: string | undefined;
+  /**
+   * With an `id`: a digest of the request. The id sent again with another one is refused, and is not the same job
+   * [whatever is sent is the same job].
+   */
+  digest?: string | undefined;
 }
 
 /** Who steers, for the audit log. */
@@ -94,7 +102,14 @@ export interface JobResult {
   worker: string | null;
   device: string | null;
   timing: { queueMs: number; runMs: number | null; totalMs: number } | null;
+  /** Who submitted it, where its submitter said that. */
+  owner?: string;
 }
+
+/** What an id names, as it stands. `stored` is the envelope of the result of an ended job, if one is kept. */
+export type Found =
+  | { kind: 'job'; record: JobRecord; stored: Buffer | undefined }
+  | { kind: 'group'; group: GroupRecord };
 
 /** Rows of a group that follow one another, in input order: their values, or why they have none. */
 export interface GroupChunk {

@@ -13,6 +13,8 @@ export interface WaitOptions {
   timeoutMs?: number | undefined;
   /** Ends the call; it then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
+  /** `run` alone: the job is cancelled when `signal` fires, since no one else knows of it [it goes on]. */
+  cancelOnAbort?: boolean | undefined;
 }
 
 /**

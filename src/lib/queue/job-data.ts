@@ -115,6 +115,8 @@ function bounded(spec: JobSpec): JobSpec {
   if (spec.deadline !== undefined && !Number.isFinite(spec.deadline)) delete spec.deadline;
   if (spec.reply !== undefined && typeof spec.reply !== 'string') delete spec.reply;
   if (spec.layout !== undefined && typeof spec.layout !== 'string') delete spec.layout;
+  if (spec.owner !== undefined && typeof spec.owner !== 'string') delete spec.owner;
+  if (spec.digest !== undefined && typeof spec.digest !== 'string') delete spec.digest;
   if (spec.group !== undefined && !isChunkOf(spec.group)) delete spec.group;
   return spec;
 }

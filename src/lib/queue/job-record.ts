@@ -48,7 +48,7 @@ const LEAST = toBullPriority(0);
 /**
  * A job by its hash. `placed` is the state that BullMQ's lists say, which holds until the job has
  * ended by our scripts; `delayedScore` its score in the delayed set. Without `data` the record has
- * no group and no result time. What is damaged in a field counts as not there.
+ * no group, no owner and no result time. What is damaged in a field counts as not there.
  */
 export function recordOf(
   id: string,
@@ -88,6 +88,7 @@ export function recordOf(
     ...(delayedScore === undefined ? {} : { runAt: Math.floor(delayedScore / DELAYED_UNIT) }),
     ...(worker === undefined ? {} : { worker }),
     ...(newer === undefined ? {} : { newer }),
+    ...(spec?.owner === undefined ? {} : { owner: spec.owner }),
   };
 }
 

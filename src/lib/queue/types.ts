@@ -40,6 +40,10 @@ export interface JobSpec {
   softTimeLimitMs?: number | undefined;
   /** Mark of the layout it was submitted in (`layout.ts`); absent for the first. */
   layout?: string | undefined;
+  /** Name of the token that submitted it; absent where none was asked for. */
+  owner?: string | undefined;
+  /** Digest of input and options as they came, where its submitter chose the id: tells the same request from another. */
+  digest?: string | undefined;
 }
 
 /** A job and its input, an encoded envelope. */
@@ -165,6 +169,8 @@ export interface JobRecord {
   worker?: string;
   /** The layout that it was submitted in, where this release does not know it: of what its data says, nothing is read. */
   newer?: DataLayout;
+  /** Name of the token that submitted it. */
+  owner?: string;
 }
 
 /** A bulk submission as its chunks stand now. */
@@ -192,6 +198,8 @@ export interface GroupRecord {
   finishedAt?: number;
   /** Queues of the chunks that were moved out of the group's, by their number. */
   moved?: Readonly<Record<number, string>>;
+  /** Name of the token that submitted it. */
+  owner?: string;
 }
 
 export interface QueueCounts {

@@ -38,6 +38,22 @@ export const HTTP_ERRORS = {
     { HTTP_SLOW: 'The request did not arrive in time.' },
   ),
   ...errors(
+    { ...WRONG, exitCode: ExitCode.TryAgain, httpStatus: 499 },
+    { HTTP_LEFT: 'The caller closed the connection before the answer; only the log says so.' },
+  ),
+  ...errors({ ...WRONG, httpStatus: 406 }, { HTTP_ACCEPT: 'What is asked for has none of the forms that `Accept` names.' }),
+  ...errors(
+    { ...WRONG, httpStatus: 422 },
+    { IDEMPOTENCY_KEY: 'The `Idempotency-Key` was used for another request.' },
+  ),
+  ...errors(
+    { ...WRONG, httpStatus: 409 },
+    {
+      JOB_ENDED: 'The job had ended otherwise before it could be cancelled.',
+      NOT_FAILED: 'Only what has failed can be run again.',
+    },
+  ),
+  ...errors(
     { ...WRONG, exitCode: ExitCode.TryAgain, retryable: true, httpStatus: 503 },
     {
       HTTP_LATE: 'The server could not answer in time.',

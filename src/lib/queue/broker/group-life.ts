@@ -23,7 +23,15 @@ export const SENDER_LEASE_MS = 15_000;
 const CUTTING = '2';
 
 /** How a group stood when a sender opened it, see `OPEN_GROUP`. */
-export type GroupOpening = 'new' | 'open' | 'closed' | 'cancelled' | 'abandoned' | 'other';
+export type GroupOpening =
+  | 'new'
+  | 'open'
+  | 'closed'
+  | 'cancelled'
+  | 'abandoned'
+  | 'other'
+  | 'theirs'
+  | 'differs';
 
 /** What is left to do for a sender that gives up, see `LEAVE_GROUP`. */
 export type GroupLeaving = 'ours' | 'shared' | 'closed' | 'gone';
@@ -49,15 +57,17 @@ export class GroupLife {
 
   /** Begins a group, or joins those who send it. */
   async open(
-    group: Pick<JobSpec, 'id' | 'queue' | 'model' | 'priority' | 'resultTtl' | 'notBefore'>,
+    group: Pick<JobSpec, 'id' | 'queue' | 'model' | 'priority' | 'resultTtl' | 'notBefore' | 'owner' | 'digest'>,
     sender: string,
   ): Promise<GroupOpening> {
-    const { queue, id, model, priority, resultTtl: ttl, notBefore: start } = group;
+    const { queue, id, model, priority, resultTtl: ttl, notBefore: start, owner, digest } = group;
     const layout = markOf(newestOf(this.layouts));
     const fields = {
       ...{ model, priority, ttl },
       ...(start === undefined ? {} : { start }),
       ...(layout === undefined ? {} : { layout }),
+      ...(owner === undefined ? {} : { owner }),
+      ...(digest === undefined ? {} : { digest }),
     };
     // Nor may a sender of another layout go on with it.
     const cutting = markedRoute(CUTTING, layout);

@@ -16,6 +16,8 @@ export interface Notice {
   moved?: string;
   model?: string;
   rows?: number;
+  /** Name of the token that submitted it. */
+  owner?: string;
   /** Bytes of the stored result, 0 for none; tells a notice that carries it from one that could not. */
   size?: number;
 }

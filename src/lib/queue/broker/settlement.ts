@@ -98,6 +98,7 @@ export function settleFields(
       rows: spec.rows,
       meta: settlement.meta,
       ...(failure === undefined ? {} : { failure }),
+      ...(spec.owner === undefined ? {} : { owner: spec.owner }),
       size: result.byteLength,
     });
   }

@@ -7,7 +7,7 @@ import { PRELUDE } from './prelude.js';
  * a token of its own: field `s:<token>` holds the ms, by Redis' own clock, at which it was last heard of.
  * Each script is one step, and sent again after a lost connection it answers the same and changes nothing more.
  *
- * Other fields: timestamp, model, priority, ttl, cutting, start; own token of the sender that began it; added
+ * Other fields: timestamp, model, priority, ttl, cutting, start, owner, digest; own token of the sender that began it; added
  * chunks sent so far; rows, jobs, closed when it is complete; leaving token of the sender that takes it back;
  * abandoned it was closed without all its rows; cr it was cancelled; rd, jc, jf what has ended; early chunks ended
  * before it was begun, since Redis had lost its record. A record that has `early` alone is no group yet.
@@ -28,7 +28,8 @@ end
 /**
  * Begins a group, or joins those who send it. ARGV 3 id, 4 sender, 5 seconds it is kept while open, 6 cutting,
  * then fields and values. Output: 'new'; 'open' when it was begun and is not complete; 'closed' when it is;
- * 'cancelled'; 'abandoned' when it was, or is being, taken back; 'other' when it is cut in another way.
+ * 'cancelled'; 'abandoned' when it was, or is being, taken back; 'other' when it is cut in another way; 'theirs' when
+ * another token submitted it; 'differs' when it was submitted with other options.
  */
 export const OPEN_GROUP = `${OF_GROUP}
 local sender = ARGV[4]
@@ -39,8 +40,14 @@ if call('HEXISTS', key, 'model') == 0 then
   call('EXPIRE', key, ARGV[5])
   return 'new'
 end
-local g = call('HMGET', key, 'own', 'closed', 'abandoned', '${GROUP.cancel}', 'leaving', 'cutting')
+local g = call('HMGET', key, 'own', 'closed', 'abandoned', '${GROUP.cancel}', 'leaving', 'cutting', 'owner', 'digest')
 if g[1] == sender then return 'new' end
+local function given(name)
+  for i = 7, #ARGV, 2 do if ARGV[i] == name then return ARGV[i + 1] end end
+  return false
+end
+if g[7] ~= given('owner') then return 'theirs' end
+if given('digest') and g[8] ~= given('digest') then return 'differs' end
 if g[3] == '1' then return g[4] and 'cancelled' or 'abandoned' end
 if g[2] == '1' then return 'closed' end
 if g[4] then return 'cancelled' end

@@ -164,6 +164,7 @@ export async function readGroup(
     ...(submitterGoneMs === undefined ? {} : { submitterGoneMs }),
     ...(fields.finishedOn === undefined ? {} : { finishedAt: Number(fields.finishedOn) }),
     ...(fields.moved === undefined ? {} : { moved: movedChunks(fields) }),
+    ...(fields.owner === undefined ? {} : { owner: fields.owner }),
   };
 }
 

@@ -10,8 +10,10 @@ import Fastify, {
   type RawServerDefault,
 } from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { z } from 'zod';
 import { InferError } from '../../core/errors.js';
 import type { Caller, RouteAccess } from '../auth/caller.js';
+import { limitAnswer } from './answer-limit.js';
 import { KnownRoutes } from './known-routes.js';
 import { answerable, problemOf } from './problem.js';
 
@@ -32,6 +34,10 @@ declare module 'fastify' {
     /** What a caller must be allowed to do; `open` asks nothing of anyone, for probes. */
     access?: RouteAccess;
     errorForm?: ErrorForm;
+    /** What the body holds, for the OpenAPI document; the route reads it with `readJson`. */
+    body?: z.ZodType;
+    /** Its answer, or its body, comes in pieces and may take as long as it likes. */
+    endless?: boolean;
   }
   interface FastifyRequest {
     /** Who asks; set before any handler of a route that is not `open`. */
@@ -71,7 +77,6 @@ export function createApp(options: AppOptions): App {
   const app = Fastify({
     logger: false,
     bodyLimit: options.maxBody,
-    handlerTimeout: options.answerMs,
     connectionTimeout: SILENT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     return503OnClosing: false,
@@ -93,6 +98,7 @@ export function createApp(options: AppOptions): App {
   const known = new KnownRoutes();
   app.addHook('onRoute', ({ url, method }) => known.add(url, method));
   app.addHook('onRequest', async (request, reply) => {
+    limitAnswer(request, reply, options.answerMs);
     reply.header('x-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');
     reply.header('cache-control', 'no-store');

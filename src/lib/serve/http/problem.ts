@@ -22,7 +22,6 @@ const OF_FASTIFY: Readonly<Record<string, readonly [ErrorCode, string, string?]>
   FST_ERR_CTP_BODY_TOO_LARGE: ['INPUT_TOO_LARGE', 'the body is larger than this server takes'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['HTTP_REQUEST', 'the body is not as long as its Content-Length says'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['INPUT_FORMAT', 'a body of this Content-Type is not read'],
-  FST_ERR_HANDLER_TIMEOUT: ['HTTP_LATE', 'the server could not answer in time', 'ask again'],
   FST_ERR_BAD_URL: ['HTTP_REQUEST', 'the address is not well encoded'],
   FST_ERR_MAX_PARAM_LENGTH: ['HTTP_REQUEST', 'a part of the address is too long'],
 };

@@ -1,0 +1,101 @@
+import type { JobState } from '../../core/job.js';
+import type { RedisClient } from '../../redis/types.js';
+import { numberOr } from '../../redis/wrong-type.js';
+import { bullBase } from '../keys.js';
+import { JOB } from '../wire.js';
+import { JOB_STATES } from './job-filter.js';
+
+/** What changes of a job while one waits for it. */
+export interface Glance {
+  state: JobState;
+  /** Times it was taken. */
+  attempts: number;
+  /** Of a waiting job: how many of its queue are before it, those of models that no worker serves included. */
+  ahead?: number;
+}
+
+/** Jobs looked at in one round trip. */
+const AT_ONCE = 500;
+
+/**
+ * How jobs of one queue stand, in their order; undefined for those that are not there. Costs one command for each that still
+ * waits, two more for others, all in one or two round trips for 500 jobs.
+ * @param jobs with what is known of each: `waits` when it did at the last look
+ */
+export async function glanceAt(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  jobs: readonly { id: string; waits: boolean }[],
+): Promise<(Glance | undefined)[]> {
+  const found: (Glance | undefined)[] = [];
+  for (let from = 0; from < jobs.length; from += AT_ONCE) {
+    found.push(...(await glanceAtSome(client, bullBase(prefix, queue), jobs.slice(from, from + AT_ONCE))));
+  }
+  return found;
+}
+
+async function glanceAtSome(
+  client: RedisClient,
+  base: string,
+  jobs: readonly { id: string; waits: boolean }[],
+): Promise<(Glance | undefined)[]> {
+  const ranks = await answers(
+    client,
+    jobs.map(({ id }) => ['zrank', `${base}prioritized`, id]),
+  );
+  const fields = await answers(
+    client,
+    jobs.map(({ id, waits }, i) =>
+      waits && ranks[i] !== null
+        ? undefined
+        : ['hmget', base + id, JOB.state, 'processedOn', JOB.attemptsStarted, 'timestamp', 'finishedOn'],
+    ),
+  );
+  const delayed = await answers(
+    client,
+    jobs.map(({ id }, i) => (isOpen(fields[i], ranks[i]) ? ['zscore', `${base}delayed`, id] : undefined)),
+  );
+  return jobs.map((_, i) => glanceOf(ranks[i], fields[i], delayed[i]));
+}
+
+type Fields = readonly (string | null)[];
+
+/** Not ended, as far as its fields say, and not waiting for its turn either. */
+function isOpen(fields: unknown, rank: unknown): boolean {
+  const [state, , , timestamp] = (fields ?? []) as Fields;
+  return rank === null && (state ?? null) === null && (timestamp ?? null) !== null;
+}
+
+function glanceOf(rank: unknown, fields: unknown, delayed: unknown): Glance | undefined {
+  const ahead = typeof rank === 'number' ? { ahead: rank } : {};
+  if (fields === undefined) return { state: 'waiting', attempts: 0, ...ahead };
+  const [ended, startedAt, taken, timestamp, finishedAt] = fields as Fields;
+  if ((ended ?? null) === null && (timestamp ?? null) === null) return undefined;
+  const attempts = numberOr(taken ?? undefined, 0);
+  const state = JOB_STATES.find((one) => one === ended);
+  if (state !== undefined) return { state, attempts };
+  if (typeof rank === 'number') return { state: 'waiting', attempts, ...ahead };
+  if (typeof delayed === 'string') return { state: 'delayed', attempts };
+  // A stock BullMQ worker ended it: which of the two its lists say, and who reads the job is told.
+  if (finishedAt) return { state: 'completed', attempts };
+  return { state: startedAt ? 'active' : 'waiting', attempts };
+}
+
+/** Answers of commands of one slot, sent together; undefined where there was none to send, null for one that was refused. */
+async function answers(
+  client: RedisClient,
+  commands: readonly (string[] | undefined)[],
+): Promise<unknown[]> {
+  const sent = commands.filter((command) => command !== undefined);
+  if (sent.length === 0) return commands.map(() => undefined);
+  const replies = (await client.pipeline(sent).exec()) ?? [];
+  let next = 0;
+  return commands.map((command) => {
+    if (command === undefined) return undefined;
+    const [error, reply] = replies[next++] ?? [new Error('no reply'), null];
+    // A key of another type says nothing; a connection that is gone says it of all of them.
+    if (error !== null && replies.every(([other]) => other !== null)) throw error;
+    return error === null ? reply : null;
+  });
+}
