@@ -45,7 +45,9 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     { prefix, modelsDir, resultTtl, redis, resultRedis, values: 'json' },
     'worker',
   );
-  const gateway: Gateway = { client, loaded, prefix, limits, log, version, basePath, control };
+  const drain = new AbortController();
+  const draining = drain.signal;
+  const gateway: Gateway = { client, loaded, prefix, limits, log, version, basePath, control, draining };
   let listening: Listening;
   try {
     const app = createGatewayApp(gateway);
@@ -58,6 +60,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     url: listening.url + basePath,
     gateway,
     close: async (graceMs) => {
+      drain.abort();
       await listening.close(graceMs);
       await client.close();
     },

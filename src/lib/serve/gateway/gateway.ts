@@ -16,6 +16,8 @@ export interface Gateway {
   readonly basePath: string;
   /** Whether routes that steer queues and workers exist (`--allow-control`). */
   readonly control: boolean;
+  /** Fires when the server begins to shut down: event streams end then, and `admit` refuses new work. */
+  readonly draining: AbortSignal;
 }
 
 export interface GatewayLimits {
