@@ -48,9 +48,7 @@ export class Answers {
   async look(id: string): Promise<Found> {
     const { places } = this.parts;
     const look = async (kind: 'job' | 'group'): Promise<Found> =>
-      kind === 'job'
-        ? { kind, ...(await this.job(id)) }
-        : { kind, group: await this.group(id) };
+      kind === 'job' ? { kind, ...(await this.job(id)) } : { kind, group: await this.group(id) };
     const remembered = places.knows(id);
     try {
       return await look((await places.named(id)).kind);

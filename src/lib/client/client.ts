@@ -7,6 +7,7 @@ import type { ValueForm } from '../model/rows.js';
 import { leastResultBytes, type ModelSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
 import { Producer } from '../queue/broker/producer.js';
+import type { ResultSource } from '../queue/broker/result-store.js';
 import { Waiter } from '../queue/broker/waiter.js';
 import { isServed } from '../queue/routes.js';
 import type { GroupRecord } from '../queue/types.js';
@@ -55,7 +56,7 @@ export class InferClient {
   readonly signatures: Signatures;
   private readonly producer: Producer;
   private readonly waiter: Waiter;
-  private readonly places: Places;
+  readonly places: Places;
   private readonly answers: Answers;
   private readonly hands: Hands;
   private readonly groups: GroupSender;
@@ -69,6 +70,7 @@ export class InferClient {
   /** For tools that look closer than this class does. */
   readonly redis: RedisClient;
   readonly target: RedisTarget;
+  readonly results: ResultSource;
 
   private constructor(
     private readonly connections: Connections,
@@ -77,6 +79,7 @@ export class InferClient {
     const { redis, target, clock } = connections;
     this.redis = redis;
     this.target = target;
+    this.results = connections.results;
     this.producer = new Producer(redis, config.prefix, clock);
     this.places = new Places(redis, config.prefix);
     this.form = config.values ?? 'exact';

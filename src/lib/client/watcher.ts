@@ -174,8 +174,7 @@ export class Watcher {
     }
     const seen = sight ?? { kind: 'gone' };
     one.last = seen;
-    const over =
-      seen.kind === 'gone' || isEnded(seen.kind === 'job' ? seen.state : seen.group.state);
+    const over = seen.kind === 'gone' || isEnded(seen.kind === 'job' ? seen.state : seen.group.state);
     if (over) this.drop(one);
     for (const listener of [...one.listeners]) listener(seen);
   }

@@ -43,6 +43,11 @@ export class DeploymentReader {
     return new DeploymentReader(await connect(target, 'command', settings), target, loaded.values.prefix);
   }
 
+  /** Reads over a connection that is there and stays its owner's: `close` is not for it. */
+  static over(client: RedisClient, target: RedisTarget, prefix: string): DeploymentReader {
+    return new DeploymentReader(client, target, prefix);
+  }
+
   /** Queues, workers and Redis: what `infer inspect` shows. */
   overview(wanted: Wanted): Promise<Overview> {
     return this.worded(async () => {

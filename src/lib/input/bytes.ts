@@ -11,7 +11,8 @@ import { badInput, InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
 import { formatBytes } from '../core/units.js';
 
-export type InputSource = { path: string } | { stdin: Readable };
+/** `label` is what messages call a stream [standard input]. */
+export type InputSource = { path: string } | { stdin: Readable; label?: string | undefined };
 
 /** 256 KiB a read: four times the default of a stream, and still small compared with a chunk. */
 const BLOCK_BYTES = 256 * 1024;
@@ -94,7 +95,7 @@ export async function checkSource(source: InputSource): Promise<void> {
  * @throws InferError INPUT_MISSING, INPUT_DIRECTORY, INPUT_UNREADABLE (exit 66); the signal's reason.
  */
 export async function openBytes(source: InputSource, signal?: AbortSignal): Promise<ByteReader> {
-  if ('stdin' in source) return openStream('standard input', source.stdin, signal);
+  if ('stdin' in source) return openStream(source.label ?? 'standard input', source.stdin, signal);
   const pipe = await isPipe(source.path);
   return untilFired(pipe ? openPipe(source.path, signal) : openFile(source.path, signal), signal);
 }
@@ -159,6 +160,8 @@ function openStream(label: string, stream: Readable, signal?: AbortSignal): Byte
     label,
     async () => {
       const next = await iterator.next().catch((error: unknown) => {
+        // A stream of ours says by itself what is wrong.
+        if (error instanceof InferError) throw error;
         throw noInput(
           'INPUT_UNREADABLE',
           `${label} cannot be read`,

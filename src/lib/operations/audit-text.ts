@@ -2,6 +2,7 @@ import { count, plural } from '../core/counts.js';
 import { formatDuration } from '../core/units.js';
 import {
   type CancelledWork,
+  type ForgottenWork,
   isCancelled,
   isMoved,
   isPrioritised,
@@ -86,6 +87,10 @@ export function cancelledText(outcome: CancelledWork): string {
 
 export function retriedText({ jobs }: RetriedJobs): string {
   return `${plural(jobs, 'job')} waiting again`;
+}
+
+export function forgottenText({ jobs }: ForgottenWork): string {
+  return `${plural(jobs, 'job')} deleted`;
 }
 
 export function orderedText({ workers }: OrderedWorkers): string {

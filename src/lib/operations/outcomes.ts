@@ -111,6 +111,12 @@ export function isCancelled({ kind, state }: Pick<CancelledWork, 'kind' | 'state
   return state === 'cancelled' || (kind === 'group' && state === 'failed');
 }
 
+/** What was deleted of a job or group. */
+export interface ForgottenWork {
+  id: string;
+  jobs: number;
+}
+
 export interface RetriedJobs {
   /** Jobs that wait again, by queue. */
   retried: Record<string, number>;

@@ -89,6 +89,7 @@ export function recordOf(
     ...(worker === undefined ? {} : { worker }),
     ...(newer === undefined ? {} : { newer }),
     ...(spec?.owner === undefined ? {} : { owner: spec.owner }),
+    ...(spec?.digest === undefined ? {} : { digest: spec.digest }),
   };
 }
 

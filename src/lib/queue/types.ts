@@ -171,6 +171,8 @@ export interface JobRecord {
   newer?: DataLayout;
   /** Name of the token that submitted it. */
   owner?: string;
+  /** Digest of the request that submitted it, where its submitter chose the id. */
+  digest?: string;
 }
 
 /** A bulk submission as its chunks stand now. */
@@ -200,6 +202,8 @@ export interface GroupRecord {
   moved?: Readonly<Record<number, string>>;
   /** Name of the token that submitted it. */
   owner?: string;
+  /** Digest of the request that submitted it, where its submitter chose the id. */
+  digest?: string;
 }
 
 export interface QueueCounts {

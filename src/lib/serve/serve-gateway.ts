@@ -5,6 +5,7 @@ import { connectionSettings, resultSettings } from '../redis/from-settings.js';
 import type { Logger } from '../telemetry/logger.js';
 import { askOneToken } from './auth/one-token.js';
 import type { Gateway, GatewayLimits } from './gateway/gateway.js';
+import { addJobRoutes } from './gateway/job-routes.js';
 import { type App, createApp } from './http/app.js';
 import { type Listening, listen } from './http/listen.js';
 
@@ -78,6 +79,7 @@ export function createGatewayApp(gateway: Gateway): App {
       log.error({ requestId: id, route, err: messageOf(error) }, 'a request failed'),
   });
   askOneToken(app, undefined, '');
+  addJobRoutes(app, gateway);
   app.get('/healthz', { config: { access: 'open' } }, async () => ({ live: true }));
   return app;
 }

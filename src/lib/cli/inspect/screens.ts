@@ -12,11 +12,12 @@ import {
 import type { Overview } from '../../deployment/overview.js';
 import { overviewJson } from '../../deployment/overview-json.js';
 import type { QueueRow, WorkerRow } from '../../deployment/rows.js';
+import { type StatLine, type StatShare, statLines } from '../../deployment/stat-lines.js';
 import { type ListView, listJson, renderList } from '../output/list-format.js';
 import { type Layout, perSecond } from '../output/text.js';
 import { inspectView, liveInspectView } from '../views/inspect-view.js';
 import { queueList } from '../views/queue-list.js';
-import { type StatLine, type StatShare, statLines, statList } from '../views/stat-list.js';
+import { statList } from '../views/stat-list.js';
 import { workerList } from '../views/worker-list.js';
 import type { Point } from '../watch.js';
 import type { Screen } from './inspect-command.js';

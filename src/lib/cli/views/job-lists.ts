@@ -1,6 +1,7 @@
 import type { FailureRecord } from '../../core/errors.js';
 import type { JobState } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
+import { jobJson } from '../../deployment/job-json.js';
 import type { ActiveJob } from '../../queue/read/job-active.js';
 import { ageOf } from '../../queue/read/job-filter.js';
 import type { JobRecord } from '../../queue/types.js';
@@ -20,49 +21,6 @@ const STATE_FORMATS: Record<JobState, Format> = {
 
 export function stateFormat(state: JobState): Format {
   return STATE_FORMATS[state];
-}
-
-/** A job of a list as `--json` shows it; times are milliseconds, `…At` since the epoch. */
-export interface JobJson {
-  id: string;
-  state: JobState;
-  queue: string;
-  model: string;
-  rows: number;
-  priority: number;
-  submittedAt: number;
-  startedAt: number | null;
-  finishedAt: number | null;
-  /** Of a delayed job: when it may run. */
-  runAt: number | null;
-  /** How long it has been in its state. */
-  ageMs: number;
-  /** Of an ended job that ran: how long its micro-batches took. */
-  runMs: number | null;
-  attempts: number;
-  worker: string | null;
-  error: FailureRecord | null;
-}
-
-function jobJson(job: JobRecord, now: number): JobJson {
-  return {
-    id: job.id,
-    state: job.state,
-    queue: job.queue,
-    model: job.model,
-    rows: job.rows,
-    priority: job.priority,
-    submittedAt: job.submittedAt,
-    startedAt: job.startedAt ?? null,
-    finishedAt: job.finishedAt ?? null,
-    runAt: job.runAt ?? null,
-    ageMs: ageOf(job, now),
-    runMs: job.meta?.runMs ?? null,
-    attempts: job.attempts,
-    worker: job.worker ?? null,
-    // A job that completed on a later try has none.
-    error: job.state === 'completed' ? null : (job.failure ?? null),
-  };
 }
 
 type Columns = readonly ListColumn<JobRecord>[];

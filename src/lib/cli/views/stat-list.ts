@@ -1,22 +1,12 @@
-import type { FiguresJson } from '../../deployment/figures.js';
-import type { StatRow } from '../../deployment/rows.js';
+import { type StatLine, type StatShare, statJson } from '../../deployment/stat-lines.js';
 import type { ListView } from '../output/list-format.js';
 import { batchCell, closedCell, failuresCell, latencyCell, rateCell } from './figure-cells.js';
-
-/** A row of the table: the figures of one queue, or one worker's or model's share, over one time. */
-export interface StatLine extends Pick<StatRow, 'queue' | 'worker' | 'model'> {
-  over: 'minute' | 'start';
-  figures: FiguresJson;
-}
 
 const ALL = { text: 'all', format: 'bold' } as const;
 const SHARE: Record<StatShare, ListView<StatLine>['columns'][number]> = {
   worker: { title: 'WORKER', key: true, cell: ({ worker }) => worker ?? ALL },
   model: { title: 'MODEL', key: true, cell: ({ model }) => model ?? ALL },
 };
-
-/** What the lines under that of a queue are about. */
-export type StatShare = 'worker' | 'model';
 
 /** `infer inspect stats`. */
 export const statList = (by: StatShare): ListView<StatLine> => ({
@@ -48,17 +38,6 @@ export const statList = (by: StatShare): ListView<StatLine> => ({
     { title: 'CLOSED', wide: true, cell: ({ figures }) => closedCell(figures) },
   ],
   name: ({ queue, worker, model }) => [queue, worker ?? model ?? []].flat().join('/'),
-  json: ({ queue, worker, model, over, figures }) => ({ queue, worker, model, over, ...figures }),
+  json: statJson,
   empty: 'no queue yet: infer submit makes one',
 });
-
-/** The lines of the table: of every row the last minute and, where it is known, the time since start. */
-export function statLines(rows: readonly StatRow[]): StatLine[] {
-  return rows.flatMap(({ queue, worker, model, lastMinute, sinceStart }) => {
-    const line = { queue, worker, model };
-    return [
-      { ...line, over: 'minute' as const, figures: lastMinute },
-      ...(sinceStart === null ? [] : [{ ...line, over: 'start' as const, figures: sinceStart }]),
-    ];
-  });
-}

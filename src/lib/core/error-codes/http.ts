@@ -41,10 +41,17 @@ export const HTTP_ERRORS = {
     { ...WRONG, exitCode: ExitCode.TryAgain, httpStatus: 499 },
     { HTTP_LEFT: 'The caller closed the connection before the answer; only the log says so.' },
   ),
-  ...errors({ ...WRONG, httpStatus: 406 }, { HTTP_ACCEPT: 'What is asked for has none of the forms that `Accept` names.' }),
+  ...errors(
+    { ...WRONG, httpStatus: 406 },
+    { OUTPUT_FORM: 'The result cannot be written in the form that was asked for.' },
+  ),
   ...errors(
     { ...WRONG, httpStatus: 422 },
     { IDEMPOTENCY_KEY: 'The `Idempotency-Key` was used for another request.' },
+  ),
+  ...errors(
+    { ...WRONG, httpStatus: 410 },
+    { INPUT_GONE: 'The input of the job is not kept any more, so it cannot run again.' },
   ),
   ...errors(
     { ...WRONG, httpStatus: 409 },

@@ -57,7 +57,10 @@ export class GroupLife {
 
   /** Begins a group, or joins those who send it. */
   async open(
-    group: Pick<JobSpec, 'id' | 'queue' | 'model' | 'priority' | 'resultTtl' | 'notBefore' | 'owner' | 'digest'>,
+    group: Pick<
+      JobSpec,
+      'id' | 'queue' | 'model' | 'priority' | 'resultTtl' | 'notBefore' | 'owner' | 'digest'
+    >,
     sender: string,
   ): Promise<GroupOpening> {
     const { queue, id, model, priority, resultTtl: ttl, notBefore: start, owner, digest } = group;

@@ -14,6 +14,8 @@ export interface ResultSource {
     id: string,
     token: string,
   ): Promise<{ bytes: number; expiresInMs: number | null } | undefined>;
+  /** Deletes it, where it is not deleted with its job. */
+  remove(queue: string, id: string, token: string): Promise<void>;
 }
 
 /** @throws InferError JOB_DAMAGED where the key is of another type. */
@@ -44,6 +46,10 @@ export class BrokerResults implements ResultSource {
 
   measure(queue: string, id: string) {
     return measureKey(this.client, resultKey(queueTag(this.prefix, queue), id));
+  }
+
+  async remove(): Promise<void> {
+    // The script that deletes a job deletes its result too.
   }
 }
 
@@ -82,5 +88,9 @@ export class ResultStore implements ResultSource {
 
   measure(queue: string, id: string, token: string) {
     return measureKey(this.client, this.key(queue, id, token));
+  }
+
+  async remove(queue: string, id: string, token: string): Promise<void> {
+    await this.client.del(this.key(queue, id, token));
   }
 }

@@ -5,6 +5,7 @@ import { nameDamage } from '../damage.js';
 import { bullBase, queueTag } from '../keys.js';
 import { type DataLayout, isNewerLua, LAYOUTS } from '../layout.js';
 import { PURGE_ENDED, PURGE_WAITING, SET_PRIORITY } from './control.js';
+import { FORGET, FORGET_RECORD } from './forget.js';
 import {
   CANCEL_GROUP,
   CLOSE_GROUP,
@@ -44,6 +45,8 @@ const SCRIPTS = {
   inferPurgeWaiting: once(PURGE_WAITING),
   inferPurgeEnded: once(PURGE_ENDED),
   inferSetPriority: once(SET_PRIORITY),
+  inferForget: FORGET,
+  inferForgetRecord: FORGET_RECORD,
   inferPutAway: PUT_AWAY,
   inferReindex: REINDEX,
   inferMovePark: MOVE_PARK,

@@ -83,10 +83,7 @@ function glanceOf(rank: unknown, fields: unknown, delayed: unknown): Glance | un
 }
 
 /** Answers of commands of one slot, sent together; undefined where there was none to send, null for one that was refused. */
-async function answers(
-  client: RedisClient,
-  commands: readonly (string[] | undefined)[],
-): Promise<unknown[]> {
+async function answers(client: RedisClient, commands: readonly (string[] | undefined)[]): Promise<unknown[]> {
   const sent = commands.filter((command) => command !== undefined);
   if (sent.length === 0) return commands.map(() => undefined);
   const replies = (await client.pipeline(sent).exec()) ?? [];

@@ -155,6 +155,20 @@ async function placeOf(
   };
 }
 
+/** Whether a job's input is still kept, without reading one that has a key of its own. */
+export async function isInputKept(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  id: string,
+): Promise<boolean> {
+  const [own, data] = await Promise.all([
+    client.exists(inputKey(queueTag(prefix, queue), id)),
+    ifReadable(client.hget(bullBase(prefix, queue) + id, 'data'), null),
+  ]);
+  return own === 1 || (data !== null && fromJobData(data, id, queue)?.input !== undefined);
+}
+
 /** A job's input envelope; undefined when it is not kept any more. Read only where it was asked for. */
 export async function readInput(
   client: RedisClient,

@@ -41,6 +41,8 @@ export interface JobFilter {
   /** Milliseconds in its state; see `ageOf`. */
   readonly olderThanMs: number | undefined;
   readonly error: string | undefined;
+  /** Only jobs that this one submitted. */
+  readonly owner?: string | undefined;
 }
 
 /**
@@ -134,6 +136,7 @@ export function matches(filter: JobFilter, job: JobRecord, now: number): boolean
     (filter.priorities?.includes(job.priority) ?? true) &&
     (filter.workers === undefined || (job.worker !== undefined && filter.workers.includes(job.worker))) &&
     (filter.olderThanMs === undefined || ageOf(job, now) > filter.olderThanMs) &&
+    (filter.owner === undefined || job.owner === filter.owner) &&
     (filter.error === undefined || hasError(job, filter.error))
   );
 }

@@ -2,7 +2,7 @@ import { InferError } from '../../core/errors.js';
 import { serverNow } from '../../redis/server-clock.js';
 import type { RedisClient } from '../../redis/types.js';
 import { ifReadable } from '../../redis/wrong-type.js';
-import { damagedRecord, LIST_FIELDS, namedFields, recordOf } from '../job-record.js';
+import { damagedRecord, JOB_FIELDS, LIST_FIELDS, namedFields, recordOf } from '../job-record.js';
 import { bullBase } from '../keys.js';
 import type { JobRecord } from '../types.js';
 import { JOB } from '../wire.js';
@@ -32,6 +32,8 @@ export interface JobPage {
 }
 
 const MOST_LOOKED = 10_000;
+/** And where their submitters are asked for: those stand beside the inputs, which are up to 5 KB each. */
+const MOST_LOOKED_WITH_DATA = 2000;
 /** Records read together; each is about 300 bytes. */
 const BATCH = 500;
 
@@ -40,7 +42,8 @@ const BATCH = 500;
  * will run, then what has ended, last first. Its cost is bounded by `limit` and `look`, however many
  * jobs there are; a page of a choosy filter may hold less than `limit`, even nothing, and still have
  * a next one. Jobs that stay where they are come exactly once, whatever comes and goes around them
- * (in `active`, whose order changes, almost). Records have neither group nor result time.
+ * (in `active`, whose order changes, almost). Records have neither group nor result time, and a submitter where the filter
+ * names one.
  * @throws InferError CURSOR (exit 2).
  */
 export async function scanJobs(
@@ -49,7 +52,7 @@ export async function scanJobs(
   filter: JobFilter,
   options: JobPageOptions,
 ): Promise<JobPage> {
-  const { limit, reverse = false, look = MOST_LOOKED, now = await serverNow(client) } = options;
+  const { limit, reverse = false, look = mostLooked(filter), now = await serverNow(client) } = options;
   const stretches = stretchesOf(prefix, filter, await listQueues(client, prefix), now);
   if (reverse) stretches.reverse();
   let { at, position } = startOf(stretches, options.cursor, reverse);
@@ -68,6 +71,7 @@ export async function scanJobs(
       prefix,
       stretch,
       entries.map((entry) => entry.id),
+      filter,
     );
     let taken = 0;
     for (; taken < entries.length && jobs.length < limit; taken++) {
@@ -90,6 +94,10 @@ export async function scanJobs(
   return { jobs, looked, next: here === undefined ? undefined : encodeCursor(here, position, reverse) };
 }
 
+function mostLooked({ owner }: JobFilter): number {
+  return owner === undefined ? MOST_LOOKED : MOST_LOOKED_WITH_DATA;
+}
+
 /** Whether jobs of a stretch must be looked at one by one for the filter. */
 function isResidual(filter: JobFilter, { state }: Stretch): boolean {
   const waits = state === 'waiting';
@@ -98,6 +106,7 @@ function isResidual(filter: JobFilter, { state }: Stretch): boolean {
     filter.models !== undefined ||
     filter.workers !== undefined ||
     filter.error !== undefined ||
+    filter.owner !== undefined ||
     (filter.priorities !== undefined && !waits) ||
     (filter.olderThanMs !== undefined && !ended)
   );
@@ -136,15 +145,17 @@ async function readRecords(
   prefix: string,
   { queue, state, part }: Stretch,
   ids: readonly string[],
+  { owner }: JobFilter,
 ): Promise<(JobRecord | undefined)[]> {
   const base = bullBase(prefix, queue);
+  const names = owner === undefined ? LIST_FIELDS : JOB_FIELDS;
   const read = async (id: string): Promise<JobRecord | undefined> => {
     const [values, score] = await Promise.all([
-      ifReadable(client.hmget(base + id, ...LIST_FIELDS), undefined),
+      ifReadable(client.hmget(base + id, ...names), undefined),
       part === 'delayed' ? client.zscore(base + part, id) : null,
     ]);
     if (values === undefined) return damagedRecord(id, queue, `its record ${base}${id} is not a hash`);
-    const fields = namedFields(LIST_FIELDS, values);
+    const fields = namedFields<(typeof JOB_FIELDS)[number]>(names, values);
     // One that was set aside for a missing field has ended.
     if (fields.timestamp === undefined && fields[JOB.state] === undefined) return undefined;
     return recordOf(id, queue, fields, state, score === null ? undefined : Number(score));
@@ -242,7 +253,7 @@ export async function sortJobs(
   const all = stretchesOf(prefix, filter, await listQueues(client, prefix), now, true);
   const sizes = await Promise.all(all.map((stretch) => sizeOf(client, stretch)));
   const stretches = all.filter((_, i) => (sizes[i] as number) > 0);
-  const share = Math.max(limit, Math.floor(MOST_LOOKED / Math.max(1, stretches.length)));
+  const share = Math.max(limit, Math.floor(mostLooked(filter) / Math.max(1, stretches.length)));
   const found: JobRecord[] = [];
   let looked = 0;
   let partial = false;
@@ -262,7 +273,7 @@ export async function sortJobs(
       const { entries } = page;
       position = entries.at(-1)?.position ?? position;
       const ids = entries.map((entry) => entry.id);
-      const records = await readRecords(client, prefix, stretch, ids);
+      const records = await readRecords(client, prefix, stretch, ids, filter);
       const meant = records.filter((job) => job !== undefined && matches(filter, job, now)) as JobRecord[];
       found.push(...meant);
       seen += entries.length;

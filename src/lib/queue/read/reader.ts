@@ -165,6 +165,7 @@ export async function readGroup(
     ...(fields.finishedOn === undefined ? {} : { finishedAt: Number(fields.finishedOn) }),
     ...(fields.moved === undefined ? {} : { moved: movedChunks(fields) }),
     ...(fields.owner === undefined ? {} : { owner: fields.owner }),
+    ...(fields.digest === undefined ? {} : { digest: fields.digest }),
   };
 }
 

@@ -1,0 +1,36 @@
+import { JOB, KEY } from '../wire.js';
+import { PRELUDE } from './prelude.js';
+
+/**
+ * Deletes ended jobs with all that is kept of them. ARGV 3.. ids. Output per id: 1 deleted, 0 it has not ended, -1 there is none.
+ * Lists of ended jobs drop such ids by themselves, and a producer may not write all of them.
+ */
+export const FORGET = `${PRELUDE}
+local out = {}
+for i = 3, #ARGV do
+  local id = ARGV[i]
+  local key = base .. id
+  local done = -1
+  if call('EXISTS', key) == 1 then
+    local ended = try('HMGET', key, '${JOB.state}', 'finishedOn') or {'1'}
+    done = (ended[1] or ended[2]) and 1 or 0
+  end
+  if done ~= 0 then
+    for _, set in ipairs({completed, failed, tag .. ':${KEY.expired}', tag .. ':${KEY.cancelled}'}) do redis.pcall('ZREM', set, id) end
+    unregister(id)
+    call('DEL', key, key .. ':logs', tag .. ':${KEY.input}:' .. id, tag .. ':${KEY.result}:' .. id)
+  end
+  out[#out + 1] = done
+end
+return out
+`;
+
+/** Deletes the record of a group that has ended. ARGV 3 id. Output: 1 deleted, 0 it has not ended, -1 there is none. */
+export const FORGET_RECORD = `${PRELUDE}
+local key = tag .. ':${KEY.group}:' .. ARGV[3]
+if call('EXISTS', key) == 0 then return -1 end
+local g = try('HMGET', key, 'finishedOn', 'abandoned') or {'1'}
+if not g[1] and g[2] ~= '1' then return 0 end
+call('DEL', key)
+return 1
+`;

@@ -1,0 +1,32 @@
+import { hostname } from 'node:os';
+import type { FastifyRequest } from 'fastify';
+import { messageOf } from '../../../core/errors.js';
+import { systemUser } from '../../../core/system-user.js';
+import type { Hands, Operation } from '../../../operations/operation.js';
+import { perform } from '../../../operations/run.js';
+import type { Gateway } from '../gateway.js';
+import { patiently } from './patience.js';
+
+/** Milliseconds that an operation may take: it may go through many jobs, or wait for workers to answer. */
+const OPERATION_MS = 60_000;
+
+/**
+ * Carries out an operation for a caller, with its entry in the audit log under the name of its token. Whoever may ask has
+ * agreed by asking, so consent is given.
+ */
+export async function performFor<Plan, Outcome, Preview>(
+  gateway: Gateway,
+  request: FastifyRequest,
+  operation: Operation<Plan, Outcome, Preview>,
+): Promise<Outcome> {
+  const { client, prefix, loaded, log } = gateway;
+  const who = request.caller.name ?? loaded.values.operator ?? systemUser();
+  const actor = { who, host: hostname(), channel: 'http' as const };
+  const hands: Hands = { client: client.redis, prefix, signal: request.signal, actor };
+  const work = perform(operation, hands, {
+    consent: async () => undefined,
+    onUnaudited: (error) =>
+      log.warn({ action: operation.action, err: messageOf(error) }, 'the audit log has no entry of this'),
+  });
+  return patiently(gateway, request.signal, work, OPERATION_MS);
+}

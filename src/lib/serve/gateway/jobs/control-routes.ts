@@ -1,0 +1,164 @@
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { InferError } from '../../../core/errors.js';
+import { checkQueueName, printable } from '../../../core/job.js';
+import { parseModel } from '../../../core/names.js';
+import type { Operation } from '../../../operations/operation.js';
+import { orderWorkers } from '../../../operations/order-workers.js';
+import type { OrderedWorkers } from '../../../operations/outcomes.js';
+import { pauseQueue } from '../../../operations/pause-queue.js';
+import { PURGE_STATES, purgeQueue } from '../../../operations/purge-queue.js';
+import { settableOrder } from '../../../operations/settable-order.js';
+import type { Order } from '../../../queue/broker/control.js';
+import type { App } from '../../http/app.js';
+import { readJson } from '../../http/body.js';
+import type { Gateway } from '../gateway.js';
+import { performFor } from './actor.js';
+
+/** Milliseconds of silence after which a worker does not answer. */
+const ANSWER_MS = 5000;
+const MOST_BODY = 4096;
+
+const QUEUE_PARAMS = z.strictObject({ queue: z.string().describe('name of the queue') });
+const WORKER_PARAMS = z.strictObject({
+  worker: z
+    .string()
+    .min(1)
+    .describe('name, id or host of a worker, or a pattern of names; several with commas'),
+});
+const PURGE_QUERY = z.strictObject({
+  confirm: z.string().optional().describe('the name of the queue, as a sign that it is meant'),
+  state: z
+    .union([z.string(), z.array(z.string())])
+    .optional()
+    .describe('which jobs [waiting, delayed]'),
+});
+const SET_BODY = z.strictObject({
+  what: z.enum(['concurrency', 'autoscale', 'max-batch', 'log-level']),
+  value: z.union([z.string(), z.number()]).describe('its new value, as infer control set takes it'),
+});
+const LOAD_BODY = z.strictObject({ model: z.string().min(1).describe('model, or model@version') });
+const UNLOAD_BODY = z.strictObject({
+  model: z.string().min(1),
+  force: z.boolean().default(false).describe('also the last model of a worker'),
+});
+const OUTCOME = z.record(z.string(), z.unknown());
+const ORDERED = z.object({ workers: z.array(OUTCOME) });
+
+/** Routes that steer queues and workers; they exist only with `--allow-control`. */
+export function addControlRoutes(app: App, gateway: Gateway): void {
+  if (!gateway.control) return;
+  for (const [verb, paused] of [
+    ['pause', true],
+    ['resume', false],
+  ] as const) {
+    app.post(
+      `/v1/queues/:queue/${verb}`,
+      { config: { access: 'control' }, schema: { params: QUEUE_PARAMS, response: { 200: OUTCOME } } },
+      async (request) => {
+        const queue = checkQueueName(request.params.queue);
+        return { ...(await performFor(gateway, request, pauseQueue(queue, paused))) };
+      },
+    );
+  }
+  app.post(
+    '/v1/queues/:queue/purge',
+    {
+      config: { access: 'control' },
+      schema: { params: QUEUE_PARAMS, querystring: PURGE_QUERY, response: { 200: OUTCOME } },
+    },
+    async (request) => {
+      const queue = checkQueueName(request.params.queue);
+      requireConfirmed(queue, request.query.confirm);
+      return { ...(await performFor(gateway, request, purgeQueue(queue, statesOf(request.query.state)))) };
+    },
+  );
+  addOrders(app, gateway);
+}
+
+function addOrders(app: App, gateway: Gateway): void {
+  const order = (request: FastifyRequest, workers: string, what: Order, detail?: string) =>
+    give(gateway, request, orderWorkers(what, workers, { timeoutMs: ANSWER_MS, detail }));
+  for (const verb of ['drain', 'stop'] as const) {
+    app.post(
+      `/v1/workers/:worker/${verb}`,
+      { config: { access: 'control' }, schema: { params: WORKER_PARAMS, response: { 200: ORDERED } } },
+      async (request) => order(request, request.params.worker, { verb }),
+    );
+  }
+  app.post(
+    '/v1/workers/:worker/set',
+    {
+      config: { access: 'control', body: SET_BODY },
+      schema: { params: WORKER_PARAMS, response: { 200: ORDERED } },
+    },
+    async (request) => {
+      const { what, value } = await readJson(request, SET_BODY, { maxBytes: MOST_BODY });
+      const text = String(value);
+      return order(request, request.params.worker, settableOrder(what, text), `${what} ${text}`);
+    },
+  );
+  app.post(
+    '/v1/workers/:worker/load',
+    {
+      config: { access: 'control', body: LOAD_BODY },
+      schema: { params: WORKER_PARAMS, response: { 200: ORDERED } },
+    },
+    async (request) => {
+      const { model } = await readJson(request, LOAD_BODY, { maxBytes: MOST_BODY });
+      return order(request, request.params.worker, { verb: 'load', ...parseModel(model) }, model);
+    },
+  );
+  app.post(
+    '/v1/workers/:worker/unload',
+    {
+      config: { access: 'control', body: UNLOAD_BODY },
+      schema: { params: WORKER_PARAMS, response: { 200: ORDERED } },
+    },
+    async (request) => {
+      const { model, force } = await readJson(request, UNLOAD_BODY, { maxBytes: MOST_BODY });
+      return order(request, request.params.worker, { verb: 'unload', model, force }, model);
+    },
+  );
+}
+
+/** Gives an order, and answers what each worker said. */
+async function give<Plan>(
+  gateway: Gateway,
+  request: FastifyRequest,
+  operation: Operation<Plan, OrderedWorkers, OrderedWorkers>,
+) {
+  const { workers } = await performFor(gateway, request, operation);
+  return { workers: workers.map((one) => ({ ...one })) };
+}
+
+/** @throws InferError CONFIRM, CONFIRM_NAME (400) unless the query names the queue. */
+function requireConfirmed(queue: string, confirm: string | undefined): void {
+  if (confirm === queue) return;
+  const hint = `add ?confirm=${queue}`;
+  if (confirm === undefined) {
+    throw new InferError(
+      'CONFIRM',
+      'this cancels or deletes jobs, and it was not confirmed: nothing was done',
+      {
+        hint,
+      },
+    );
+  }
+  throw new InferError(
+    'CONFIRM_NAME',
+    `confirm names ${printable(confirm)}, and this is about ${queue}: nothing was done`,
+    { hint },
+  );
+}
+
+/** @throws InferError PARAMETER (400) for what is no state that can be purged. */
+function statesOf(given: string | readonly string[] | undefined): string[] | undefined {
+  if (given === undefined) return undefined;
+  const words = [given].flat().flatMap((text) => text.split(','));
+  const wrong = words.find((word) => !(PURGE_STATES as readonly string[]).includes(word));
+  if (wrong === undefined) return words;
+  throw new InferError('PARAMETER', `state: ${printable(wrong)} cannot be purged`, {
+    hint: `one of ${PURGE_STATES.join(', ')}`,
+  });
+}

@@ -1,0 +1,97 @@
+import { Readable } from 'node:stream';
+
+/** Milliseconds after which a client connects again. */
+const RETRY_MS = 3000;
+/** A comment so often keeps proxies from closing a silent connection. */
+const BEAT_MS = 15_000;
+/** Beats after which a client is given up that has not read what it was sent. */
+const SLOW_BEATS = 4;
+
+/**
+ * One client's stream of server-sent events. Of each kind of event only the newest is kept for a client that reads slowly, so it
+ * holds a few events at most.
+ */
+export class EventStream extends Readable {
+  private readonly waiting = new Map<string, string>();
+  private reads = true;
+  private slow = 0;
+  private over = false;
+
+  constructor() {
+    super({ highWaterMark: 65_536 });
+    this.reads = this.push(`retry: ${RETRY_MS}\n\n`);
+  }
+
+  /** Sends an event when the client reads, in place of an older one of its kind that waits. */
+  tell(event: string, data: unknown): void {
+    if (this.over) return;
+    this.waiting.delete(event);
+    this.waiting.set(event, `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+    this.flush();
+  }
+
+  /** Nothing more comes. */
+  finish(comment?: string): void {
+    if (this.over) return;
+    this.over = true;
+    if (comment !== undefined) this.waiting.set('', `: ${comment}\n\n`);
+    this.flush();
+  }
+
+  /** Called every 15 s. */
+  beat(): void {
+    if (this.over || this.destroyed) return;
+    if (this.reads) this.reads = this.push(':\n\n');
+    else if (++this.slow >= SLOW_BEATS) this.destroy();
+  }
+
+  override _read(): void {
+    this.reads = true;
+    this.slow = 0;
+    this.flush();
+  }
+
+  private flush(): void {
+    for (const [event, text] of this.waiting) {
+      if (!this.reads) return;
+      this.waiting.delete(event);
+      this.reads = this.push(text);
+    }
+    if (this.over && this.waiting.size === 0 && !this.readableEnded) this.push(null);
+  }
+}
+
+/** The open streams of a server: one timer for all of them, and an end to all when it shuts down. */
+export class EventStreams {
+  private readonly open = new Set<EventStream>();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly draining: AbortSignal) {
+    draining.addEventListener('abort', () => {
+      for (const stream of this.open) stream.finish('the server shuts down');
+    });
+  }
+
+  get size(): number {
+    return this.open.size;
+  }
+
+  /** @param onClosed called once, however it ends */
+  add(onClosed: () => void): EventStream {
+    const stream = new EventStream();
+    this.open.add(stream);
+    this.timer ??= setInterval(() => {
+      for (const one of this.open) one.beat();
+    }, BEAT_MS).unref();
+    stream.once('close', () => {
+      this.open.delete(stream);
+      if (this.open.size === 0) {
+        clearInterval(this.timer);
+        this.timer = undefined;
+      }
+      onClosed();
+    });
+    if (this.draining.aborted) stream.finish('the server shuts down');
+    return stream;
+  }
+}

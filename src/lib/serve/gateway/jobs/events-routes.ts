@@ -1,0 +1,118 @@
+import { z } from 'zod';
+import { isEnded } from '../../../client/ended.js';
+import type { Found } from '../../../client/types.js';
+import type { Sight } from '../../../client/watcher.js';
+import type { Caller } from '../../auth/caller.js';
+import type { App } from '../../http/app.js';
+import type { Gateway } from '../gateway.js';
+import { type EventStream, EventStreams } from './event-stream.js';
+import { ID_PARAMS } from './fields.js';
+import { foundJson } from './job-json.js';
+import { lookAt } from './visible.js';
+
+/** A larger result is not in the last event; its address is. */
+const RESULT_BYTES = 65_536;
+
+/** `GET /v1/jobs/:id/events`: server-sent events until the job or group has ended. */
+export function addEventRoutes(app: App, gateway: Gateway): void {
+  const streams = new EventStreams(gateway.draining);
+  app.get(
+    '/v1/jobs/:id/events',
+    {
+      config: { access: 'read', endless: true },
+      exposeHeadRoute: false,
+      schema: {
+        params: ID_PARAMS,
+        response: {
+          200: z
+            .unknown()
+            .describe('text/event-stream: state, position, progress, and end, which is the last'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { caller } = request;
+      const found = await lookAt(gateway, caller, request.params.id, request.signal);
+      let stop = (): void => undefined;
+      const stream = streams.add(() => stop());
+      if (isEnded(stateOf(found))) {
+        end(gateway, stream, found);
+      } else {
+        stream.tell('state', foundJson(gateway, found, { result: false }));
+        stop = follow(gateway, caller, found, stream);
+        if (stream.destroyed) stop();
+      }
+      reply.header('x-accel-buffering', 'no').type('text/event-stream');
+      return reply.send(stream);
+    },
+  );
+}
+
+function stateOf(found: Found): string {
+  return found.kind === 'job' ? found.record.state : found.group.state;
+}
+
+function end(gateway: Gateway, stream: EventStream, found: Found): void {
+  const result = found.kind === 'job' && (found.stored?.byteLength ?? 0) <= RESULT_BYTES;
+  stream.tell('end', foundJson(gateway, found, { result }));
+  stream.finish();
+}
+
+/** Tells a stream what changes, as the one reader of all streams sees it. @returns stops it */
+function follow(gateway: Gateway, caller: Caller, found: Found, stream: EventStream): () => void {
+  const { id, queue } = found.kind === 'job' ? found.record : found.group;
+  const told = {
+    state: stateOf(found),
+    attempts: found.kind === 'job' ? found.record.attempts : 0,
+    place: '',
+    rows: '',
+  };
+  /** What was seen is told in its order, although the whole job has to be read first. */
+  let turn: Promise<void> = Promise.resolve();
+  const read = (state: string) => {
+    turn = turn.then(async () => {
+      try {
+        const now = await lookAt(gateway, caller, id);
+        if (isEnded(stateOf(now))) end(gateway, stream, now);
+        else stream.tell('state', foundJson(gateway, now, { result: false }));
+      } catch {
+        // Of what was deleted, or what Redis cannot tell now, only the state is known.
+        if (!isEnded(state) && state !== 'gone') return;
+        stream.tell('end', { id, state });
+        stream.finish();
+      }
+    });
+  };
+  return gateway.client.watcher.watch({ id, queue, kind: found.kind }, (sight) => {
+    const state = stateIn(sight);
+    const attempts = sight.kind === 'job' && sight.state !== 'waiting' ? sight.attempts : told.attempts;
+    if (state !== told.state || attempts !== told.attempts) read(state);
+    told.state = state;
+    told.attempts = attempts;
+    if (sight.kind === 'job' && sight.ahead !== undefined)
+      tellPlace(stream, told, { id, jobsAhead: sight.ahead });
+    if (sight.kind === 'group') tellProgress(stream, told, sight);
+  });
+}
+
+function stateIn(sight: Sight): string {
+  return sight.kind === 'job' ? sight.state : sight.kind === 'group' ? sight.group.state : 'gone';
+}
+
+function tellPlace(stream: EventStream, told: { place: string }, place: object): void {
+  const text = JSON.stringify(place);
+  if (text !== told.place) stream.tell('position', place);
+  told.place = text;
+}
+
+function tellProgress(
+  stream: EventStream,
+  told: { rows: string },
+  { group }: Sight & { kind: 'group' },
+): void {
+  const { id, rows, rowsDone, jobs, jobsCompleted, jobsFailed } = group;
+  const progress = { id, rows, rowsDone, jobs, jobsCompleted, jobsFailed };
+  const text = JSON.stringify(progress);
+  if (text !== told.rows) stream.tell('progress', progress);
+  told.rows = text;
+}

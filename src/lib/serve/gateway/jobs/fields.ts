@@ -1,0 +1,115 @@
+import { z } from 'zod';
+import type { SubmitOptions } from '../../../client/types.js';
+import { MAX_PRIORITY } from '../../../core/job.js';
+import { parseDuration, parseMoment } from '../../../core/units.js';
+import { serverTime } from '../../../redis/server-clock.js';
+
+/**
+ * Milliseconds of a duration: text as on the command line, or a number of milliseconds. A number that is text, as in a query, is
+ * seconds, as on the command line.
+ */
+const duration = z.union([z.string(), z.number().nonnegative()]).transform((given, context) => {
+  if (typeof given === 'number') return given;
+  try {
+    return parseDuration(given);
+  } catch {
+    context.addIssue({ code: 'custom', message: 'it is not a duration: write 500ms, 30s, 5m, 1h or 7d' });
+    return z.NEVER;
+  }
+});
+
+const moment = z.union([z.string(), z.number().nonnegative()]).transform((given, context) => {
+  if (typeof given === 'number') return given;
+  try {
+    return parseMoment(given);
+  } catch {
+    context.addIssue({ code: 'custom', message: 'it is not a time: write 2027-01-31T22:00:00Z' });
+    return z.NEVER;
+  }
+});
+
+/** A whole number, which a query writes as text. */
+const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+
+const PRIORITY = whole(0, MAX_PRIORITY).describe('0 to 9; 9 is the most urgent [0]');
+const MODEL = z.string().min(1).describe('model, or model@version [the only one there is]');
+const QUEUE = z.string().min(1).describe('queue [realtime for one row, batch for many]');
+
+/** What a submit may say besides its input; the names and units of the flags of `infer submit`. */
+export const SUBMIT_FIELDS = {
+  model: MODEL.optional(),
+  queue: QUEUE.optional(),
+  priority: PRIORITY.optional(),
+  delay: duration.optional().describe('time before it may start, such as 10m or milliseconds'),
+  at: moment
+    .optional()
+    .describe('when it may start, ISO 8601 or milliseconds since the epoch; not with delay'),
+  expires: duration.optional().describe('it expires if it has not started so long after it may start'),
+  resultTtl: duration.optional().describe('how long its result is kept, such as 1h; 0 keeps none'),
+  retries: whole(0, 100).optional().describe('tries after the first, for failures that may go away [2]'),
+  retryDelay: duration.optional().describe('time before the first retry; doubles each time [5s]'),
+  timeLimit: duration.optional().describe('run time after which it is killed and fails'),
+  softTimeLimit: duration
+    .optional()
+    .describe('run time after which it stops between two runs, its rows so far kept'),
+};
+
+const ID = z.string().min(1).describe('your own id: sent again with the same input, it is the same job');
+
+/** The query of a submit whose body is rows: `POST /v1/jobs?model=digits`. */
+export const SUBMIT_QUERY = z.strictObject({ ...SUBMIT_FIELDS, id: ID.optional() });
+
+/** The query of `PUT /v1/jobs/:id`, whose path has the id. */
+export const PUT_QUERY = z.strictObject(SUBMIT_FIELDS);
+
+/** The JSON document that submits a job. */
+export const ENVELOPE = z
+  .strictObject({
+    ...SUBMIT_FIELDS,
+    id: ID.optional(),
+    input: z
+      .unknown()
+      .refine((input) => input !== undefined, 'it is missing')
+      .describe('one row or a list of rows: numbers, named inputs, or an Open Inference Protocol request'),
+  })
+  .describe('a job');
+
+/** The query of `POST /predict`. */
+export const PREDICT_QUERY = z.strictObject({
+  model: MODEL.optional(),
+  queue: QUEUE.optional(),
+  priority: PRIORITY.optional(),
+});
+
+export const ID_PARAMS = z.strictObject({ id: z.string().describe('id of a job or a group') });
+
+/** `?wait=10s`, for reads. */
+export const WAIT_QUERY = z.strictObject({
+  wait: duration
+    .optional()
+    .describe('answer when its state has changed or it has ended, after so long at the latest'),
+});
+
+export type SubmitFields = z.output<z.ZodObject<typeof SUBMIT_FIELDS>> & { id?: string | undefined };
+
+/** The options of a submit as the client takes them. */
+export function submitOptions(fields: SubmitFields, owner: string | undefined): SubmitOptions {
+  const { model, queue, priority, id, delay, at, expires, resultTtl, retries } = fields;
+  const { retryDelay, timeLimit, softTimeLimit } = fields;
+  return {
+    model,
+    queue,
+    priority,
+    id,
+    owner,
+    delayMs: delay,
+    // A time that has passed is now.
+    startAt: at === undefined ? undefined : Math.max(at, serverTime()),
+    expiresMs: expires,
+    resultTtl: resultTtl === undefined ? undefined : Math.ceil(resultTtl / 1000),
+    retries,
+    retryDelayMs: retryDelay,
+    timeLimitMs: timeLimit,
+    softTimeLimitMs: softTimeLimit,
+  };
+}

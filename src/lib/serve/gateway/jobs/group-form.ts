@@ -1,0 +1,59 @@
+import type { InferClient } from '../../../client/client.js';
+import { rowsOf } from '../../../client/group-rows.js';
+import type { GroupChunk } from '../../../client/types.js';
+import { InferError } from '../../../core/errors.js';
+import type { GroupRecord } from '../../../queue/types.js';
+import { LOOK_MS } from './visible.js';
+
+/** Rows of a group in input order, on their way to one reader. */
+export interface GroupRows {
+  chunks: AsyncGenerator<GroupChunk>;
+  first: GroupChunk | undefined;
+}
+
+/**
+ * Begins to read a group.
+ * @throws InferError of its first row when no row of it has a result: by its cause; RESULT_EXPIRED (410).
+ */
+export async function beginGroup(
+  client: InferClient,
+  group: GroupRecord,
+  signal: AbortSignal,
+): Promise<GroupRows> {
+  const chunks = client.groupChunks(group, { signal, timeoutMs: LOOK_MS });
+  const step = await chunks.next();
+  const first = step.done ? undefined : step.value;
+  const expired = first?.error?.code === 'RESULT_EXPIRED' && group.state === 'completed';
+  if (first?.error !== undefined && (group.rowsDone === 0 || expired)) {
+    await chunks.return(undefined);
+    throw InferError.of(first.error);
+  }
+  return { chunks, first };
+}
+
+/** A line of JSON for each row; `{"error": …}` for one without a result. */
+export async function* ndjsonOf(rows: GroupRows): AsyncGenerator<string> {
+  for await (const values of valuesOf(rows)) {
+    if (values.length > 0) yield `${values.map((value) => JSON.stringify(value)).join('\n')}\n`;
+  }
+}
+
+/** The rows as one JSON list, between `before` and `after`. */
+export async function* jsonListOf(rows: GroupRows, before = '', after = ''): AsyncGenerator<string> {
+  let separator = `${before}[`;
+  for await (const values of valuesOf(rows)) {
+    if (values.length === 0) continue;
+    yield separator + values.map((value) => JSON.stringify(value)).join(',');
+    separator = ',';
+  }
+  yield `${separator === ',' ? '' : separator}]${after}`;
+}
+
+async function* valuesOf({ first, chunks }: GroupRows): AsyncGenerator<unknown[]> {
+  try {
+    if (first !== undefined) yield rowsOf(first);
+    for await (const chunk of chunks) yield rowsOf(chunk);
+  } finally {
+    await chunks.return(undefined);
+  }
+}

@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto';
+import { InferError } from '../../../core/errors.js';
+
+const KEY = /^"((?:[^"\\]|\\["\\])*)"$/;
+const LONGEST_KEY = 255;
+
+/**
+ * The value of `Idempotency-Key`, quoted (as the draft has it) or bare; undefined where there is none.
+ * @throws InferError PARAMETER (400) for an empty or overlong one.
+ */
+export function idempotencyKey(header: string | readonly string[] | undefined): string | undefined {
+  if (header === undefined) return undefined;
+  const text = [header].flat().join(',').trim();
+  const key = KEY.exec(text)?.[1] ?? text;
+  if (key !== '' && key.length <= LONGEST_KEY) return key;
+  throw new InferError('PARAMETER', `Idempotency-Key: it has 1 to ${LONGEST_KEY} characters`, {
+    hint: 'send a new UUID for each request, and the same one when you repeat it',
+  });
+}
+
+/**
+ * The id of the job that a key of a submitter means. Made of them alone, so that every gateway finds the same job, and nothing
+ * else has to be kept: a key holds as long as the record of its job.
+ */
+export function idOfKey(owner: string | undefined, key: string): string {
+  const digest = createHash('sha256')
+    .update(JSON.stringify([owner ?? null, key]))
+    .digest('hex');
+  return `key-${digest.slice(0, 32)}`;
+}
+
+/**
+ * Digest of a request: the same input with the same options, whatever order and spaces their JSON has. 128 bits, kept with the
+ * job, since the input itself is not kept after its end.
+ */
+export function digestOf(request: Readonly<Record<string, unknown>>): string {
+  const hash = createHash('sha256');
+  hash.update(canonical(request));
+  return hash.digest('base64url').slice(0, 22);
+}
+
+/** JSON with the fields of objects in order. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) {
+    // Rows of numbers, which are most of a request, need no look at each.
+    if (value.every((one) => typeof one === 'number')) return JSON.stringify(value);
+    return `[${value.map(canonical).join(',')}]`;
+  }
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  const fields = Object.entries(value)
+    .filter(([, field]) => field !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return `{${fields.map(([name, field]) => `${JSON.stringify(name)}:${canonical(field)}`).join(',')}}`;
+}

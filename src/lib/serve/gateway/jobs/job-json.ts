@@ -1,0 +1,134 @@
+import { z } from 'zod';
+import { isEnded } from '../../../client/ended.js';
+import { toJobResult } from '../../../client/render.js';
+import type { Found, JobResult, SubmittedGroup, SubmittedJob } from '../../../client/types.js';
+import type { GroupRecord, JobRecord } from '../../../queue/types.js';
+import type { Gateway } from '../gateway.js';
+
+const FAILURE = z.object({ code: z.string(), message: z.string(), hint: z.string().optional() });
+const URLS = z
+  .object({ self: z.string(), result: z.string(), events: z.string(), cancel: z.string() })
+  .describe('where to go on; do not build these addresses yourself');
+
+/** A job as every route of `/v1` shows it. What is not known is left out; times are milliseconds since the epoch. */
+export const JOB = z
+  .object({
+    id: z.string(),
+    kind: z.enum(['job', 'group']),
+    queue: z.string(),
+    model: z.string(),
+    state: z.enum(['waiting', 'delayed', 'active', 'completed', 'failed', 'expired', 'cancelled']),
+    rows: z.number(),
+    priority: z.number().optional(),
+    result: z.unknown().optional().describe('of one row its value, of more a list in input order'),
+    failedRows: z.array(z.number()).optional().describe('places in result of the rows that have none'),
+    rowsDone: z.number().optional(),
+    error: FAILURE.optional(),
+    attempts: z.number().optional(),
+    worker: z.string().nullable().optional(),
+    device: z.string().nullable().optional(),
+    timing: z
+      .object({ queueMs: z.number(), runMs: z.number().nullable(), totalMs: z.number() })
+      .nullable()
+      .optional(),
+    submittedAt: z.number().optional(),
+    startedAt: z.number().optional(),
+    finishedAt: z.number().optional(),
+    expiresAt: z.number().optional().describe('when its result is forgotten'),
+    nextRunAt: z.number().optional().describe('when a delayed job may start, or is tried again'),
+    jobs: z.number().optional().describe('of a group: its chunk jobs'),
+    jobsCompleted: z.number().optional(),
+    jobsFailed: z.number().optional(),
+    closed: z.boolean().optional().describe('of a group: all its rows have been sent'),
+    owner: z.string().optional().describe('name of the token that submitted it'),
+    urls: URLS,
+  })
+  .loose();
+
+/** Addresses of a job, below the base path. */
+export function urlsOf({ basePath }: Pick<Gateway, 'basePath'>, id: string) {
+  const self = `${basePath}/v1/jobs/${encodeURIComponent(id)}`;
+  return { self, result: `${self}/result`, events: `${self}/events`, cancel: `${self}/cancel` };
+}
+
+/**
+ * What an id names, as `JOB`.
+ * @param options.result leaves out the result of an ended job unless it is true
+ */
+export function foundJson(gateway: Gateway, found: Found, { result }: { result: boolean }) {
+  if (found.kind === 'group') return groupJson(gateway, found.group);
+  const { record, stored } = found;
+  const shown = toJobResult(record, result ? stored : undefined, gateway.client.form);
+  return { ...resultJson(shown), ...recordJson(record), urls: urlsOf(gateway, record.id) };
+}
+
+/** A job that has just ended, as its worker told it. */
+export function endedJson(gateway: Gateway, result: JobResult, submitted: Partial<SubmittedJob> = {}) {
+  const { priority } = submitted;
+  const urls = urlsOf(gateway, result.id);
+  return { ...resultJson(result), ...(priority === undefined ? {} : { priority }), urls };
+}
+
+/** A job that was just queued. */
+export function submittedJson(
+  gateway: Gateway,
+  { id, queue, model, rows, priority }: SubmittedJob,
+  delayed: boolean,
+) {
+  const state = delayed ? ('delayed' as const) : ('waiting' as const);
+  return { id, kind: 'job' as const, queue, model, state, rows, priority, urls: urlsOf(gateway, id) };
+}
+
+/** A group that was just queued. */
+export function submittedGroupJson(gateway: Gateway, sent: SubmittedGroup, delayed: boolean) {
+  const { group: id, queue, model, rows, priority, jobs } = sent;
+  const state = delayed ? ('delayed' as const) : ('waiting' as const);
+  return { id, kind: 'group' as const, queue, model, state, rows, priority, jobs, urls: urlsOf(gateway, id) };
+}
+
+function resultJson(job: JobResult) {
+  const { id, queue, model, state, rows, attempts, worker, device, timing } = job;
+  return {
+    id,
+    kind: 'job' as const,
+    queue,
+    model,
+    state,
+    rows,
+    ...(job.result === undefined ? {} : { result: job.result }),
+    ...(job.failedRows === undefined ? {} : { failedRows: job.failedRows }),
+    ...(job.rowsDone === undefined ? {} : { rowsDone: job.rowsDone }),
+    ...(job.error === undefined ? {} : { error: job.error }),
+    ...(job.nextRunAt === undefined ? {} : { nextRunAt: job.nextRunAt }),
+    attempts,
+    worker,
+    device,
+    timing,
+    ...(job.owner === undefined ? {} : { owner: job.owner }),
+  };
+}
+
+function recordJson(record: JobRecord) {
+  const { priority, submittedAt, startedAt, finishedAt, state, resultTtl } = record;
+  const expiresAt =
+    state === 'completed' && finishedAt !== undefined && resultTtl !== undefined
+      ? finishedAt + resultTtl * 1000
+      : undefined;
+  return {
+    priority,
+    submittedAt,
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(finishedAt === undefined || !isEnded(state) ? {} : { finishedAt }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+  };
+}
+
+function groupJson(gateway: Gateway, group: GroupRecord) {
+  const { moved: _moved, startAt, submitterGoneMs: _gone, ...shown } = group;
+  return {
+    ...shown,
+    kind: 'group' as const,
+    ...(startAt === undefined ? {} : { nextRunAt: startAt }),
+    urls: urlsOf(gateway, group.id),
+  };
+}

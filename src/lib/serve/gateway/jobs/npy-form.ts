@@ -1,0 +1,54 @@
+import { InferError } from '../../../core/errors.js';
+import { NPY_MAGIC } from '../../../input/npy-header.js';
+import type { DataType, Payload } from '../../../model/tensor.js';
+
+/** NumPy's names of types, little endian. */
+const DESCR: Readonly<Record<Exclude<DataType, 'string'>, string>> = {
+  bool: '|b1',
+  int8: '|i1',
+  uint8: '|u1',
+  int16: '<i2',
+  uint16: '<u2',
+  int32: '<i4',
+  uint32: '<u4',
+  int64: '<i8',
+  uint64: '<u8',
+  float16: '<f2',
+  float32: '<f4',
+  float64: '<f8',
+};
+
+const ALIGNED = 64;
+/** Magic, version and length of the header. */
+const BEFORE_HEADER = 10;
+
+/**
+ * The one dense output of a result as an `.npy` file, rows first.
+ * @returns the header and the values, uncopied
+ * @throws InferError OUTPUT_FORM (406) for several outputs, texts, and rows that differ in shape.
+ */
+export function npyParts({ tensors, rows }: Payload): Uint8Array[] {
+  const [tensor, another] = tensors;
+  if (tensor === undefined || another !== undefined) {
+    const names = tensors.map(({ name }) => name).join(', ');
+    throw noNpy(`the result has ${tensors.length} outputs (${names}), and an .npy file holds one`);
+  }
+  const { name, type, shape, shapes, shared, data } = tensor;
+  if (type === 'string') throw noNpy(`output ${name} is text`);
+  if (shapes !== undefined) throw noNpy(`rows of output ${name} differ in shape`);
+  const dims = shared ? shape : [rows, ...shape];
+  const tuple = dims.length === 1 ? `(${dims[0]},)` : `(${dims.join(', ')})`;
+  const text = `{'descr': '${DESCR[type]}', 'fortran_order': False, 'shape': ${tuple}, }`;
+  const whole = Math.ceil((BEFORE_HEADER + text.length + 1) / ALIGNED) * ALIGNED;
+  const header = Buffer.alloc(whole, ' ');
+  NPY_MAGIC.copy(header);
+  header.set([1, 0], NPY_MAGIC.length);
+  header.writeUInt16LE(whole - BEFORE_HEADER, NPY_MAGIC.length + 2);
+  header.write(text, BEFORE_HEADER, 'latin1');
+  header.write('\n', whole - 1, 'latin1');
+  return [header, data];
+}
+
+function noNpy(why: string): InferError {
+  return new InferError('OUTPUT_FORM', `${why}`, { hint: 'accept application/json' });
+}

@@ -1,0 +1,32 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+/** How long a caller wants to wait for an answer (RFC 7240), bounded by the server. */
+export interface Preference {
+  /** Milliseconds to wait for the end of the job; undefined: answer at once. */
+  waitMs: number | undefined;
+  /** For the header `Preference-Applied`; undefined when there is none to apply. */
+  applied: string | undefined;
+}
+
+/**
+ * The `Prefer` header: `wait=10` and `wait` (as long as the server allows), `respond-async`. Other preferences, and what
+ * cannot be read, are ignored, as the RFC wants it.
+ */
+export function preferenceOf(header: string | readonly string[] | undefined, mostMs: number): Preference {
+  const words = [header ?? []].flat().join(',').toLowerCase().split(/[,;]/);
+  const prefers = words.map((word) => /^\s*([a-z-]+)\s*(?:=\s*"?(\d+)"?\s*)?$/.exec(word) ?? []);
+  const wait = prefers.find(([, name]) => name === 'wait');
+  if (wait !== undefined) {
+    const seconds = wait[2] === undefined ? mostMs / 1000 : Math.min(Number(wait[2]), mostMs / 1000);
+    return { waitMs: seconds * 1000, applied: `wait=${seconds}` };
+  }
+  const isAsync = prefers.some(([, name]) => name === 'respond-async');
+  return { waitMs: undefined, applied: isAsync ? 'respond-async' : undefined };
+}
+
+/** Reads what the caller prefers, and says in the answer what is done of it. */
+export function applyPreference(request: FastifyRequest, reply: FastifyReply, mostMs: number): Preference {
+  const preference = preferenceOf(request.headers.prefer, mostMs);
+  if (preference.applied !== undefined) reply.header('preference-applied', preference.applied);
+  return preference;
+}

@@ -1,0 +1,166 @@
+import { Readable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { isEnded } from '../../../client/ended.js';
+import { toJobResult } from '../../../client/render.js';
+import type { Found } from '../../../client/types.js';
+import { answerWithin } from '../../../core/bounded.js';
+import { InferError } from '../../../core/errors.js';
+import { decodeEnvelope } from '../../../model/envelope.js';
+import type { GroupRecord, JobRecord } from '../../../queue/types.js';
+import type { App } from '../../http/app.js';
+import type { Gateway } from '../gateway.js';
+import { acceptedForm } from './accept.js';
+import { ID_PARAMS, WAIT_QUERY } from './fields.js';
+import { beginGroup, jsonListOf, ndjsonOf } from './group-form.js';
+import { foundJson, JOB } from './job-json.js';
+import { npyParts } from './npy-form.js';
+import { lookAt } from './visible.js';
+
+const ASK_AGAIN_S = '1';
+const JSON_FORM = 'application/json';
+const NDJSON = 'application/x-ndjson';
+const NPY = 'application/x-npy';
+const JOB_FORMS = [JSON_FORM, NDJSON, NPY] as const;
+const GROUP_FORMS = [JSON_FORM, NDJSON] as const;
+
+const RESULT_QUERY = WAIT_QUERY.extend({
+  partial: z
+    .enum(['true', 'false', ''])
+    .optional()
+    .describe(
+      'the rows that have a result, of what has not ended or has failed; the others are {"error": …}',
+    ),
+});
+
+/** Routes that read one job or group: `GET /v1/jobs/:id` and `…/result`. */
+export function addReadRoutes(app: App, gateway: Gateway): void {
+  app.get(
+    '/v1/jobs/:id',
+    {
+      config: { access: 'read' },
+      schema: { params: ID_PARAMS, querystring: WAIT_QUERY, response: { 200: JOB } },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const { wait = 0 } = request.query;
+      let found = await lookAt(gateway, request.caller, id, request.signal);
+      if (wait > 0 && !isEnded(stateOf(found))) {
+        await untilChanged(gateway, request, found, wait);
+        found = await lookAt(gateway, request.caller, id, request.signal);
+      }
+      if (!isEnded(stateOf(found))) reply.header('retry-after', ASK_AGAIN_S);
+      return foundJson(gateway, found, { result: true });
+    },
+  );
+  app.get(
+    '/v1/jobs/:id/result',
+    {
+      config: { access: 'read', endless: true },
+      exposeHeadRoute: false,
+      schema: { params: ID_PARAMS, querystring: RESULT_QUERY, response: { 200: z.unknown(), 202: JOB } },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const { wait = 0, partial = 'false' } = request.query;
+      let found = await lookAt(gateway, request.caller, id, request.signal);
+      for (const until = performance.now() + wait; !isEnded(stateOf(found)); ) {
+        const left = until - performance.now();
+        if (left <= 0 || gateway.draining.aborted) break;
+        await untilChanged(gateway, request, found, left);
+        found = await lookAt(gateway, request.caller, id, request.signal);
+      }
+      const wantsPart = partial !== 'false';
+      if (!isEnded(stateOf(found)) && !(wantsPart && found.kind === 'group')) {
+        reply.code(202).header('retry-after', ASK_AGAIN_S);
+        return foundJson(gateway, found, { result: false });
+      }
+      if (found.kind === 'group') return sendGroup(gateway, request, reply, found.group);
+      return sendJob(gateway, request, reply, found, wantsPart);
+    },
+  );
+}
+
+function stateOf(found: Found): string {
+  return found.kind === 'job' ? found.record.state : found.group.state;
+}
+
+/** Waits until the state has changed, the time is up or the server shuts down; a caller who leaves ends it too. */
+async function untilChanged(
+  gateway: Gateway,
+  { signal }: FastifyRequest,
+  found: Found,
+  waitMs: number,
+): Promise<void> {
+  const { id, queue } = found.kind === 'job' ? found.record : found.group;
+  const before = stateOf(found);
+  let [stop, wake] = [(): void => undefined, (): void => undefined];
+  const changed = new Promise<void>((resolve) => {
+    wake = resolve;
+    stop = gateway.client.watcher.watch({ id, queue, kind: found.kind }, (sight) => {
+      const state = sight.kind === 'job' ? sight.state : sight.kind === 'group' ? sight.group.state : '';
+      if (state !== before) resolve();
+    });
+  });
+  gateway.draining.addEventListener('abort', wake, { once: true });
+  try {
+    if (gateway.draining.aborted) return;
+    await answerWithin(Math.min(waitMs, gateway.limits.maxWaitMs), changed, () => undefined, signal);
+  } finally {
+    stop();
+    gateway.draining.removeEventListener('abort', wake);
+  }
+  signal.throwIfAborted();
+}
+
+/** The error of a job that ended without a result: its status tells the cause. */
+function causeOf({ state, failure }: JobRecord): InferError {
+  if (failure !== undefined && state !== 'completed') return InferError.of(failure);
+  if (state === 'cancelled') return new InferError('CANCELLED', 'it was cancelled');
+  if (state === 'expired') return new InferError('EXPIRED', 'it was not started before its deadline');
+  if (state === 'failed') return new InferError('FAILED', 'it failed');
+  return new InferError('RESULT_EXPIRED', 'its result was not kept, or has expired', {
+    hint: 'resultTtl says how long results are kept: an hour, unless a submit says otherwise',
+  });
+}
+
+function sendJob(
+  gateway: Gateway,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { record, stored }: Found & { kind: 'job' },
+  wantsPart: boolean,
+): FastifyReply {
+  const whole = record.state === 'completed';
+  if (stored === undefined || (!whole && !(wantsPart && record.state === 'failed'))) {
+    const cause = causeOf(record);
+    if (stored === undefined || whole) throw cause;
+    throw cause.reworded(cause.message, '?partial=true answers the rows that have a result');
+  }
+  const form = acceptedForm(request.headers.accept, JOB_FORMS);
+  reply.header('vary', 'accept').type(form);
+  if (form === NPY) {
+    if (!whole) throw causeOf(record);
+    return reply.send(Buffer.concat(npyParts(decodeEnvelope(stored).payload)));
+  }
+  const { result, rows, failedRows = [] } = toJobResult(record, stored, gateway.client.form);
+  if (failedRows.length > 0) reply.header('infer-failed-rows', String(failedRows.length));
+  if (form === JSON_FORM) return reply.send(JSON.stringify(result));
+  const values = rows === 1 ? [result] : (result as unknown[]);
+  return reply.send(`${values.map((value) => JSON.stringify(value)).join('\n')}\n`);
+}
+
+async function sendGroup(
+  gateway: Gateway,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  group: GroupRecord,
+): Promise<FastifyReply> {
+  const form = acceptedForm(request.headers.accept, GROUP_FORMS);
+  const rows = await beginGroup(gateway.client, group, request.signal);
+  const failed = group.rows - group.rowsDone;
+  if (failed > 0 && isEnded(group.state)) reply.header('infer-failed-rows', String(failed));
+  reply.header('vary', 'accept').type(form);
+  const text = form === NDJSON ? ndjsonOf(rows) : jsonListOf(rows);
+  return reply.send(Readable.from(text, { objectMode: false, encoding: 'utf8' }));
+}

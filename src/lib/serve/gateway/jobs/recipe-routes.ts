@@ -1,0 +1,78 @@
+import { Readable } from 'node:stream';
+import { z } from 'zod';
+import { toJobResult } from '../../../client/render.js';
+import { InferError } from '../../../core/errors.js';
+import type { GroupRecord, JobRecord } from '../../../queue/types.js';
+import type { App, ErrorForm } from '../../http/app.js';
+import { problemOf } from '../../http/problem.js';
+import type { Gateway } from '../gateway.js';
+import { ID_PARAMS } from './fields.js';
+import { beginGroup, jsonListOf } from './group-form.js';
+import { lookAt } from './visible.js';
+
+/** What `GET /result/:id` answers: `completed`, or Celery's word. */
+const ANSWER = z.object({
+  status: z.enum(['completed', 'PENDING', 'STARTED', 'RETRY', 'FAILURE', 'REVOKED', 'UNKNOWN']),
+  result: z.unknown().optional(),
+  error: z.string().optional(),
+});
+
+/** An unknown id has a status, too: Celery says PENDING of it. */
+const recipeForm: ErrorForm = (error, path) => {
+  if (error.facts.httpStatus !== 404)
+    return { contentType: 'application/problem+json', body: problemOf(error, path) };
+  const { message, code } = error;
+  return { contentType: 'application/json', body: { status: 'UNKNOWN', error: message, code } };
+};
+
+/** `GET /result/:id` as the recipe of Celery and FastAPI has it. */
+export function addRecipeRoutes(app: App, gateway: Gateway): void {
+  app.get(
+    '/result/:id',
+    {
+      config: { access: 'read', errorForm: recipeForm, endless: true },
+      exposeHeadRoute: false,
+      schema: { params: ID_PARAMS, response: { 200: ANSWER, 404: ANSWER } },
+    },
+    async (request, reply) => {
+      const found = await lookAt(gateway, request.caller, request.params.id, request.signal);
+      if (found.kind === 'job') {
+        const { record, stored } = found;
+        const status = wordOf(record);
+        if (status === 'FAILURE') return { status, error: record.failure?.message ?? 'it failed' };
+        if (status !== 'completed') return { status };
+        if (stored === undefined && record.resultTtl !== 0) throw expired();
+        return { status, result: toJobResult(record, stored, gateway.client.form).result ?? null };
+      }
+      const { group } = found;
+      const status = groupWordOf(group);
+      if (status === 'FAILURE')
+        return { status, error: `${group.rows - group.rowsDone} of ${group.rows} rows failed` };
+      if (status !== 'completed') return { status };
+      const rows = await beginGroup(gateway.client, group, request.signal);
+      const text = jsonListOf(rows, '{"status":"completed","result":', '}');
+      return reply
+        .type('application/json')
+        .send(Readable.from(text, { objectMode: false, encoding: 'utf8' }) as never);
+    },
+  );
+}
+
+function wordOf({ state, failure, attempts }: JobRecord): z.output<typeof ANSWER>['status'] {
+  if (state === 'completed') return 'completed';
+  if (state === 'active') return 'STARTED';
+  if (state === 'failed') return 'FAILURE';
+  if (state === 'delayed' && (failure !== undefined || attempts > 0)) return 'RETRY';
+  return state === 'expired' || state === 'cancelled' ? 'REVOKED' : 'PENDING';
+}
+
+function groupWordOf({ state }: GroupRecord): z.output<typeof ANSWER>['status'] {
+  if (state === 'completed') return 'completed';
+  if (state === 'active') return 'STARTED';
+  if (state === 'failed') return 'FAILURE';
+  return state === 'cancelled' || state === 'expired' ? 'REVOKED' : 'PENDING';
+}
+
+function expired(): InferError {
+  return new InferError('RESULT_EXPIRED', 'its result was not kept, or has expired');
+}

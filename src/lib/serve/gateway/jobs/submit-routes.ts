@@ -1,0 +1,150 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { InferError } from '../../../core/errors.js';
+import { parseDocument } from '../../../input/json-document.js';
+import type { App } from '../../http/app.js';
+import { mediaType, readBody, readJson } from '../../http/body.js';
+import type { Gateway } from '../gateway.js';
+import { ENVELOPE, ID_PARAMS, PREDICT_QUERY, PUT_QUERY, SUBMIT_QUERY, type SubmitFields } from './fields.js';
+import { idempotencyKey, idOfKey } from './idempotency.js';
+import { JOB, urlsOf } from './job-json.js';
+import { applyPreference } from './prefer.js';
+import { type Outcome, type Submitting, submitStream, submitValue } from './submit.js';
+
+/** Bodies that are read as they come, by media type. */
+const STREAMED: Readonly<Record<string, 'ndjson' | 'npy'>> = {
+  'application/x-ndjson': 'ndjson',
+  'application/ndjson': 'ndjson',
+  'application/jsonl': 'ndjson',
+  'application/x-jsonlines': 'ndjson',
+  'application/x-npy': 'npy',
+  'application/npy': 'npy',
+  'application/octet-stream': 'npy',
+};
+
+/** What curl and others send without being told otherwise. */
+const AS_JSON: ReadonlySet<string> = new Set([
+  '',
+  'application/json',
+  'text/json',
+  'text/plain',
+  'application/x-www-form-urlencoded',
+]);
+
+/** Seconds after which to ask again for a job that was just queued. */
+const ASK_AGAIN_S = '1';
+const MOST_DEEP = 64;
+
+/** Routes that submit work: `POST /v1/jobs`, `PUT /v1/jobs/:id`, `POST /predict`. */
+export function addSubmitRoutes(app: App, gateway: Gateway): void {
+  app.post(
+    '/v1/jobs',
+    {
+      config: { access: 'submit', body: ENVELOPE, endless: true },
+      schema: { querystring: SUBMIT_QUERY, response: { 200: JOB, 202: JOB } },
+    },
+    async (request, reply) => {
+      const outcome = await submit(gateway, request, reply, request.query);
+      return answer(gateway, reply, outcome, outcome.ended ? 200 : 202);
+    },
+  );
+  app.put(
+    '/v1/jobs/:id',
+    {
+      config: { access: 'submit', body: ENVELOPE, endless: true },
+      schema: { params: ID_PARAMS, querystring: PUT_QUERY, response: { 200: JOB, 201: JOB } },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const outcome = await submit(gateway, request, reply, { ...request.query, id });
+      return answer(gateway, reply, outcome, outcome.created ? 201 : 200);
+    },
+  );
+  app.post(
+    '/predict',
+    {
+      config: { access: 'submit', body: z.unknown().describe('one row or a list of rows') },
+      schema: { querystring: PREDICT_QUERY, response: { 200: z.object({ task_id: z.string() }) } },
+    },
+    async (request, reply) => {
+      requireJson(request);
+      const bytes = await readBody(request, { maxBytes: gateway.limits.maxBody });
+      const input = parseDocument(bytes, MOST_DEEP);
+      const fields = request.query;
+      const submitting = { gateway, request, reply, fields, id: undefined, waitMs: undefined };
+      const { job } = await submitValue(submitting, input);
+      return { task_id: job.id };
+    },
+  );
+}
+
+/** Reads what is to be submitted, in whichever form it comes, and submits it. */
+async function submit(
+  gateway: Gateway,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  query: SubmitFields,
+): Promise<Outcome> {
+  const { waitMs } = applyPreference(request, reply, gateway.limits.maxWaitMs);
+  const key = idempotencyKey(request.headers['idempotency-key']);
+  const byKey = key === undefined ? undefined : idOfKey(request.caller.name, key);
+  const begun = { gateway, request, reply, waitMs };
+  const streamed = STREAMED[mediaType(request)];
+  const submitted = async (): Promise<Outcome> => {
+    if (streamed !== undefined) {
+      const submitting = withId({ ...begun, fields: query }, byKey);
+      return submitStream(submitting, streamed);
+    }
+    requireJson(request);
+    const maxBytes = gateway.limits.maxBody;
+    const { input, ...fields } = await readJson(request, ENVELOPE, { maxBytes });
+    const submitting = withId({ ...begun, fields: joined(query, fields) }, byKey);
+    return submitValue(submitting, input);
+  };
+  return submitted().catch((error: unknown) => {
+    if (byKey === undefined || !(error instanceof InferError) || error.code !== 'ID_TAKEN') throw error;
+    throw new InferError('IDEMPOTENCY_KEY', 'this Idempotency-Key was used for another request', {
+      hint: 'send another key with another request',
+    });
+  });
+}
+
+function withId(begun: Omit<Submitting, 'id'>, byKey: string | undefined): Submitting {
+  const { id } = begun.fields;
+  if (id !== undefined && byKey !== undefined) {
+    throw new InferError('PARAMETER', 'there is both an id and an Idempotency-Key', {
+      hint: 'send one of them: each makes the request safe to repeat',
+    });
+  }
+  return { ...begun, id: id ?? byKey };
+}
+
+/** What the query and the document say together. @throws InferError PARAMETER (400) where both say the same field. */
+function joined(query: SubmitFields, fields: SubmitFields): SubmitFields {
+  const said = Object.entries(query).filter(([, value]) => value !== undefined);
+  const twice = said.find(([name, value]) => {
+    const other = fields[name as keyof SubmitFields];
+    return other !== undefined && other !== value;
+  });
+  if (twice !== undefined) {
+    throw new InferError('PARAMETER', `${twice[0]} is given in the address and in the body`, {
+      hint: 'give it once',
+    });
+  }
+  return { ...fields, ...Object.fromEntries(said) };
+}
+
+/** @throws InferError INPUT_FORMAT (415) for a body of another kind. */
+function requireJson(request: FastifyRequest): void {
+  const type = mediaType(request);
+  if (AS_JSON.has(type) || type.endsWith('+json')) return;
+  throw new InferError('INPUT_FORMAT', 'a body of this Content-Type is not read', {
+    hint: 'send application/json, or rows as application/x-ndjson or application/x-npy',
+  });
+}
+
+function answer(gateway: Gateway, reply: FastifyReply, { job, ended }: Outcome, status: number) {
+  reply.code(status).header('location', urlsOf(gateway, job.id).self);
+  if (!ended) reply.header('retry-after', ASK_AGAIN_S);
+  return reply.send(job);
+}

@@ -1,0 +1,220 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isEnded } from '../../../client/ended.js';
+import { takenByAnother, takenByOther } from '../../../client/id-taken.js';
+import { sendInput } from '../../../client/send-input.js';
+import { queueFor } from '../../../client/spec.js';
+import type { Found, SubmitOptions, SubmittedGroup, SubmittedJob } from '../../../client/types.js';
+import { InferError } from '../../../core/errors.js';
+import { type Input, readInput } from '../../../input/read.js';
+import type { ModelSignature } from '../../../model/signature.js';
+import type { Payload } from '../../../model/tensor.js';
+import { serverTime } from '../../../redis/server-clock.js';
+import { streamBody } from '../../http/body.js';
+import { type Admission, admit } from '../admit.js';
+import type { Gateway } from '../gateway.js';
+import { type SubmitFields, submitOptions } from './fields.js';
+import { digestOf } from './idempotency.js';
+import { endedJson, foundJson, submittedGroupJson, submittedJson } from './job-json.js';
+import { patiently } from './patience.js';
+import { requireWorker } from './served.js';
+import { LOOK_MS, lookAt, ownerOf } from './visible.js';
+
+/** Milliseconds that writing a job to Redis may take; inputs may be large. */
+const SUBMIT_MS = 15_000;
+
+/** A request that submits, as far as all of them are alike. */
+export interface Submitting {
+  gateway: Gateway;
+  request: FastifyRequest;
+  reply: FastifyReply;
+  fields: SubmitFields;
+  /** The caller's own id, or that of its `Idempotency-Key`; it can come back for the job. */
+  id: string | undefined;
+  /** Milliseconds to wait for the end; undefined: not at all. */
+  waitMs: number | undefined;
+}
+
+/** What became of a submit: a job or group as `JOB`, whether it is new, and whether it has ended. */
+export interface Outcome {
+  job: { id: string; state: string };
+  created: boolean;
+  ended: boolean;
+}
+
+/**
+ * Submits one input that was read already, as one job, and waits for it if that was asked for.
+ * @throws InferError what is wrong with the input (422), MODEL_… (404, 400), ID_TAKEN (409), NO_WORKERS (503), and as `admit`.
+ */
+export async function submitValue(submitting: Submitting, input: unknown): Promise<Outcome> {
+  const { gateway, request, fields } = submitting;
+  const { id: _id, ...asked } = fields;
+  const digest = submitting.id === undefined ? undefined : digestOf({ ...asked, input });
+  const there = await alreadyThere(submitting, digest);
+  if (there !== undefined) return there;
+  const { signatures } = gateway.client;
+  const fit = signatures.fit(input, fields.model);
+  const [payload, signature] = await patiently(gateway, request.signal, fit);
+  return submitOne(submitting, payload, signature, digest);
+}
+
+/**
+ * Submits rows as they come, in flat memory: one row as a job, more as a group. What came before a bad row is cancelled.
+ * @throws as `submitValue`, for the first row that is wrong.
+ */
+export async function submitStream(submitting: Submitting, format: 'ndjson' | 'npy'): Promise<Outcome> {
+  const { gateway, request, fields } = submitting;
+  const { id: _id, ...asked } = fields;
+  const digest = submitting.id === undefined ? undefined : digestOf({ ...asked, format });
+  const body = streamBody(request, { maxBytes: Number.POSITIVE_INFINITY });
+  const signature = await patiently(gateway, request.signal, gateway.client.signatures.find(fields.model));
+  const limits = { format, maxBytes: gateway.limits.maxBody, signal: request.signal };
+  const input = await readInput({ stdin: body, label: 'the body' }, signature, limits);
+  if (input.kind === 'one') {
+    const there = await alreadyThere(submitting, digest);
+    return there ?? submitOne(submitting, input.payload, signature, digest);
+  }
+  return submitMany(submitting, input, signature, digest);
+}
+
+async function submitOne(
+  submitting: Submitting,
+  payload: Payload,
+  signature: ModelSignature,
+  digest: string | undefined,
+): Promise<Outcome> {
+  const { gateway, request, id, waitMs } = submitting;
+  const { client } = gateway;
+  const options = optionsOf(submitting, digest);
+  const admission = await letIn(submitting, options, signature, payload.rows);
+  try {
+    if (waitMs === undefined) {
+      const job = await client.submitPayload(payload, signature, { ...options, timeoutMs: SUBMIT_MS });
+      admission.submitted(job);
+      if (job.duplicate) return found(submitting, await lookAt(gateway, request.caller, job.id));
+      return { job: submittedJson(gateway, job, isDelayed(options)), created: true, ended: false };
+    }
+    await requireWorker(gateway, queueFor(payload.rows, options), signature);
+  } catch (error) {
+    admission.over();
+    throw error;
+  }
+  let submitted: SubmittedJob | undefined;
+  const limits = { timeoutMs: waitMs, signal: request.signal, cancelOnAbort: id === undefined };
+  try {
+    const result = await client.runPayload(payload, signature, { ...options, ...limits }, (job) => {
+      submitted = job;
+      admission.submitted(job);
+    });
+    admission.over();
+    const job = endedJson(gateway, result, submitted);
+    return { job, created: submitted?.duplicate !== true, ended: isEnded(job.state) };
+  } catch (error) {
+    if (submitted === undefined) admission.over();
+    if (submitted === undefined || !isLate(error)) throw error;
+    // It goes on without the caller, who is told where; a Redis that is away is told instead.
+    const stands = await lookAt(gateway, request.caller, submitted.id);
+    return { ...found(submitting, stands), created: submitted.duplicate !== true };
+  }
+}
+
+async function submitMany(
+  submitting: Submitting,
+  input: Input & { kind: 'many' },
+  signature: ModelSignature,
+  digest: string | undefined,
+): Promise<Outcome> {
+  const { gateway, request, waitMs } = submitting;
+  const { client } = gateway;
+  const asked = optionsOf(submitting, digest);
+  const queue = asked.queue ?? 'batch';
+  const options = { ...asked, queue };
+  const { signal } = request;
+  let group: SubmittedGroup;
+  try {
+    const admission = await letIn(submitting, options, signature, input.rows ?? 1);
+    if (waitMs !== undefined) await requireWorker(gateway, queue, signature);
+    const sending = { submit: options, signal, onRows: () => undefined, onTakenBack: () => undefined };
+    try {
+      group = await sendInput(client, signature, input, sending);
+    } catch (error) {
+      admission.over();
+      throw error;
+    }
+    admission.submitted({ id: group.group, queue: group.queue });
+  } catch (error) {
+    await input.close();
+    throw error;
+  }
+  const created = group.duplicate !== true;
+  if (waitMs === undefined) {
+    if (!created) return found(submitting, await lookAt(gateway, request.caller, group.group));
+    return { job: submittedGroupJson(gateway, group, isDelayed(options)), created, ended: false };
+  }
+  try {
+    await client.waitGroup(group.group, { timeoutMs: waitMs, signal });
+  } catch (error) {
+    if (!isLate(error)) throw error;
+  }
+  return { ...found(submitting, await lookAt(gateway, request.caller, group.group)), created };
+}
+
+/** The same request came before, and what it made is still known. @throws InferError ID_TAKEN (409) for another request. */
+async function alreadyThere(
+  submitting: Submitting,
+  digest: string | undefined,
+): Promise<Outcome | undefined> {
+  const { gateway, request, id, waitMs } = submitting;
+  if (id === undefined) return undefined;
+  const { client } = gateway;
+  const limits = { timeoutMs: LOOK_MS, signal: request.signal };
+  let there: Found | undefined = await client.look(id, limits).catch((error: unknown) => {
+    if (error instanceof InferError && error.facts.httpStatus === 404) return undefined;
+    throw error;
+  });
+  if (there === undefined) return undefined;
+  if (ownerOf(there) !== request.caller.name) throw takenByOther(id);
+  const { digest: before } = there.kind === 'job' ? there.record : there.group;
+  if (before !== digest) throw takenByAnother(id);
+  const stands = there.kind === 'job' ? there.record.state : there.group.state;
+  if (waitMs !== undefined && !isEnded(stands)) {
+    const waiting = { timeoutMs: waitMs, signal: request.signal };
+    const wait = there.kind === 'job' ? client.wait(id, waiting) : client.waitGroup(id, waiting);
+    await wait.catch((error: unknown) => {
+      if (!isLate(error)) throw error;
+    });
+    there = await lookAt(gateway, request.caller, id);
+  }
+  return found(submitting, there);
+}
+
+function found({ gateway }: Submitting, there: Found): Outcome {
+  const job = foundJson(gateway, there, { result: true });
+  return { job, created: false, ended: isEnded(job.state) };
+}
+
+/** The wait was over before the job. */
+function isLate(error: unknown): boolean {
+  return error instanceof InferError && error.code === 'WAIT_TIMEOUT';
+}
+
+async function letIn(
+  { gateway, request, reply }: Submitting,
+  options: SubmitOptions,
+  signature: ModelSignature,
+  rows: number,
+): Promise<Admission> {
+  const { priority, expiresMs } = options;
+  const queue = queueFor(rows, options);
+  const wanted = { queue, model: signature.name, rows, priority, expiresMs };
+  const admission = await admit(gateway, request.caller, wanted);
+  reply.headers(admission.headers);
+  return admission;
+}
+
+function optionsOf({ request, fields, id }: Submitting, digest: string | undefined): SubmitOptions {
+  return { ...submitOptions({ ...fields, id }, request.caller.name), digest };
+}
+
+function isDelayed({ delayMs, startAt }: SubmitOptions): boolean {
+  return (delayMs ?? (startAt ?? 0) - serverTime()) > 0;
+}

@@ -1,0 +1,55 @@
+import type { Found } from '../../../client/types.js';
+import { InferError } from '../../../core/errors.js';
+import { unknownId } from '../../../queue/broker/unknown-id.js';
+import type { Caller } from '../../auth/caller.js';
+import type { Gateway } from '../gateway.js';
+
+/** Milliseconds that a look at Redis may take, beside any wait. */
+export const LOOK_MS = 5000;
+
+/** Whether a caller may know of what someone submitted: its own, or everyone's with `read:all`. */
+export function sees({ name, allows }: Caller, owner: string | undefined): boolean {
+  return name === undefined || owner === name || allows('read:all');
+}
+
+/** The submitter whose work alone a caller sees; undefined: it sees all. */
+export function onlyOwner(caller: Caller): string | undefined {
+  return caller.name === undefined || caller.allows('read:all') ? undefined : caller.name;
+}
+
+/** Who submitted something. */
+export function ownerOf(found: Found): string | undefined {
+  return found.kind === 'job' ? found.record.owner : found.group.owner;
+}
+
+/**
+ * What an id names, as it stands, if the caller may know of it: what belongs to someone else is as unknown as what is not there.
+ * @throws InferError JOB_UNKNOWN (404); REDIS_… (503) within 5 s.
+ */
+export async function lookAt(
+  { client }: Gateway,
+  caller: Caller,
+  id: string,
+  signal?: AbortSignal,
+): Promise<Found> {
+  const found = await client.look(id, { timeoutMs: LOOK_MS, signal });
+  if (!sees(caller, ownerOf(found))) throw unknownId(id);
+  return found;
+}
+
+/**
+ * The same for a caller who wants to change it: what is not its own needs `control`.
+ * @throws InferError JOB_UNKNOWN (404), TOKEN_SCOPE (403).
+ */
+export async function lookToSteer(
+  gateway: Gateway,
+  caller: Caller,
+  id: string,
+  signal?: AbortSignal,
+): Promise<Found> {
+  const found = await lookAt(gateway, caller, id, signal);
+  if (caller.name === undefined || ownerOf(found) === caller.name || caller.allows('control')) return found;
+  throw new InferError('TOKEN_SCOPE', 'this is not yours, and to change it needs the scope control', {
+    hint: 'use a token with the scope control',
+  });
+}

@@ -1,0 +1,184 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { InferClient } from '../../../src/lib/client/client.js';
+import { loadSettings } from '../../../src/lib/config/load.js';
+import { InferError } from '../../../src/lib/core/errors.js';
+import { ANYONE, type Caller, type Scope } from '../../../src/lib/serve/auth/caller.js';
+import type { Gateway, GatewayLimits } from '../../../src/lib/serve/gateway/gateway.js';
+import { addJobRoutes } from '../../../src/lib/serve/gateway/job-routes.js';
+import { createApp } from '../../../src/lib/serve/http/app.js';
+import { type Listening, listen } from '../../../src/lib/serve/http/listen.js';
+import { silentLogger } from '../../../src/lib/telemetry/logger.js';
+import { doubler, poison, slow, writeModel } from '../../support/onnx-builder.js';
+import type { TestRedis } from '../../support/redis.js';
+
+/** Callers by the token that they send; without one everything is allowed, as on a server without tokens. */
+const SCOPES: Readonly<Record<string, readonly Scope[]>> = {
+  alice: ['submit', 'read'],
+  bob: ['submit', 'read'],
+  auditor: ['read', 'read:all', 'submit'],
+  operator: ['submit', 'read', 'read:all', 'control'],
+};
+
+/** What a server answered. */
+export interface Answer {
+  status: number;
+  headers: Headers;
+  text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: answers have any form
+  body: any;
+}
+
+/** A gateway in this process, and requests to it. */
+export class GatewayKit {
+  private constructor(
+    readonly gateway: Gateway,
+    private readonly listening: Listening,
+    private readonly drain: AbortController,
+  ) {}
+
+  static async open(
+    redis: TestRedis,
+    options: { modelsDir?: string; limits?: Partial<GatewayLimits>; control?: boolean } = {},
+  ): Promise<GatewayKit> {
+    const loaded = await loadSettings({ flags: { redisUrl: redis.url }, env: {} });
+    const { prefix } = loaded.values;
+    const config = { prefix, modelsDir: options.modelsDir, resultTtl: 3600, values: 'json' as const };
+    const client = await InferClient.open({ ...config, redis: redis.settings() }, 'worker');
+    const drain = new AbortController();
+    const limits = { maxBody: 1024 ** 2, maxWaitMs: 20_000, maxWaiting: undefined, ...options.limits };
+    const control = options.control ?? false;
+    const shared = { client, loaded, prefix, limits, log: silentLogger(), version: '0.0.0', basePath: '' };
+    const gateway: Gateway = { ...shared, control, draining: drain.signal };
+    const failures: unknown[] = [];
+    const app = createApp({
+      maxBody: limits.maxBody,
+      answerMs: limits.maxWaitMs + 30_000,
+      connections: 5000,
+      onFailure: (error) => void failures.push(error),
+    });
+    app.addHook('onRequest', async (request) => {
+      request.caller = callerOf(request.headers.authorization);
+      const access = request.routeOptions.config.access ?? 'known';
+      if (access === 'open' || access === 'known' || request.caller.allows(access)) return;
+      throw new InferError('TOKEN_SCOPE', `this needs the scope ${access}`);
+    });
+    addJobRoutes(app, gateway);
+    const kit = new GatewayKit(gateway, await listen(app, { host: '127.0.0.1', port: 0 }), drain);
+    kit.failures = failures;
+    return kit;
+  }
+
+  /** What no answer may come of: errors that were not expected. */
+  failures: unknown[] = [];
+
+  get url(): string {
+    return this.listening.url;
+  }
+
+  /** @param as token */
+  async ask(
+    method: string,
+    address: string,
+    options: {
+      as?: string;
+      headers?: Record<string, string>;
+      json?: unknown;
+      body?: BodyInit;
+      signal?: AbortSignal;
+    } = {},
+  ): Promise<Answer> {
+    const answer = await this.fetch(method, address, options);
+    const text = await answer.text();
+    const isJson =
+      /json/.test(answer.headers.get('content-type') ?? '') &&
+      !/ndjson/.test(answer.headers.get('content-type') ?? '');
+    return {
+      status: answer.status,
+      headers: answer.headers,
+      text,
+      body: isJson && text !== '' ? JSON.parse(text) : undefined,
+    };
+  }
+
+  fetch(
+    method: string,
+    address: string,
+    {
+      as,
+      headers = {},
+      json,
+      body,
+      signal,
+    }: {
+      as?: string;
+      headers?: Record<string, string>;
+      json?: unknown;
+      body?: BodyInit;
+      signal?: AbortSignal;
+    } = {},
+  ): Promise<Response> {
+    const sent = json === undefined ? body : JSON.stringify(json);
+    const type = json === undefined ? {} : { 'content-type': 'application/json' };
+    const token = as === undefined ? {} : { authorization: `Bearer ${as}` };
+    return fetch(this.url + address, {
+      method,
+      headers: { ...type, ...token, ...headers },
+      ...(sent === undefined ? {} : { body: sent, duplex: 'half' }),
+      ...(signal === undefined ? {} : { signal }),
+    } as RequestInit);
+  }
+
+  async close(graceMs = 2000): Promise<void> {
+    this.drain.abort();
+    await this.listening.close(graceMs);
+    await this.gateway.client.close();
+  }
+}
+
+function callerOf(authorization: string | undefined): Caller {
+  if (authorization === undefined) return ANYONE;
+  const name = authorization.replace('Bearer ', '');
+  return { name, allows: (scope) => SCOPES[name]?.includes(scope) ?? false };
+}
+
+/** A gateway for all tests of a file. At its end no error may have come that was not expected. */
+export function useGateway(
+  redis: TestRedis,
+  options: Parameters<typeof GatewayKit.open>[1] & { models?: { dir: string } } = {},
+): GatewayKit {
+  let kit: GatewayKit | undefined;
+  beforeAll(async () => {
+    kit = await GatewayKit.open(redis, { ...options, modelsDir: options.models?.dir });
+  });
+  afterAll(async () => {
+    await kit?.close();
+    expect(kit?.failures).toEqual([]);
+  });
+  return new Proxy({} as GatewayKit, {
+    get: (_, name) => {
+      if (kit === undefined) throw new Error('the gateway runs inside tests and hooks only');
+      const value = Reflect.get(kit, name, kit) as unknown;
+      return typeof value === 'function' ? value.bind(kit) : value;
+    },
+  });
+}
+
+/** Models of this file: `doubler` (4 numbers), `slow` (x and turns), `poison` (an index of 0..3). */
+export function useModels(): { readonly dir: string } {
+  let dir = '';
+  beforeAll(() => {
+    dir = mkdtempSync(path.join(tmpdir(), 'infer-models-'));
+    writeModel(dir, 'doubler', doubler());
+    writeModel(dir, 'slow', slow());
+    writeModel(dir, 'poison', poison());
+  });
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+  return {
+    get dir() {
+      return dir;
+    },
+  };
+}
