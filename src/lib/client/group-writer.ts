@@ -85,13 +85,13 @@ export class GroupWriter {
     if (this.pending.length >= CHUNKS_PER_ADD) await this.flush();
   }
 
-  /** Everything is written; the group is final. */
-  async close(): Promise<SubmittedGroup> {
+  /** Everything is written; the group is final. @param content digest of the rows as they came */
+  async close(content?: string): Promise<SubmittedGroup> {
     await this.flush();
     await Promise.all(this.underWay);
     this.throwFailure();
     const { id, queue, model, priority } = this.template;
-    await this.producer.groups.close(queue, id, this.sender, this.sent);
+    await this.producer.groups.close(queue, id, this.sender, this.sent, content);
     clearInterval(this.saying);
     return { group: id, queue, priority, model, rows: this.rows, jobs: this.index };
   }

@@ -12,6 +12,8 @@ export interface SendOptions {
   onRows(rows: number): void;
   /** What was sent before a failure that has no sentence of its own was taken back. */
   onTakenBack(rows: number): void;
+  /** Digest of the rows as they came, asked for when all have come; kept with the group. */
+  content?: (() => string) | undefined;
 }
 
 /**
@@ -40,7 +42,7 @@ export async function sendInput(
       await writer.write(chunk);
       options.onRows(chunk.rows);
     }
-    return await writer.close();
+    return await writer.close(options.content?.());
   } catch (error) {
     // Whatever stops this too is less telling than what stopped the submit.
     const takenBack = await writer.abandon().catch(() => false);

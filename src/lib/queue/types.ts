@@ -204,6 +204,8 @@ export interface GroupRecord {
   owner?: string;
   /** Digest of the request that submitted it, where its submitter chose the id. */
   digest?: string;
+  /** Digest of its rows as they came, where its submitter chose the id. */
+  content?: string;
 }
 
 export interface QueueCounts {

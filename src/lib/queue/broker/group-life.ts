@@ -89,10 +89,17 @@ export class GroupLife {
 
   /**
    * Rows and chunk jobs are final; answers true when all of them have ended already.
+   * @param content digest of the rows as they came, to tell other ones from them
    * @throws InferError CANCELLED, GROUP_GONE, JOB_LOST; ID_TAKEN when another sender has closed it with other rows.
    */
-  async close(queue: string, id: string, sender: string, { rows, jobs }: GroupEnd): Promise<boolean> {
-    const answer = await this.run(queue, 'inferCloseGroup', id, sender, rows, jobs, '', 0);
+  async close(
+    queue: string,
+    id: string,
+    sender: string,
+    { rows, jobs }: GroupEnd,
+    content = '',
+  ): Promise<boolean> {
+    const answer = await this.run(queue, 'inferCloseGroup', id, sender, rows, jobs, '', 0, content);
     return (await this.accepted(queue, id, sender, answer)) === 1;
   }
 

@@ -7,7 +7,7 @@ import { PRELUDE } from './prelude.js';
  * a token of its own: field `s:<token>` holds the ms, by Redis' own clock, at which it was last heard of.
  * Each script is one step, and sent again after a lost connection it answers the same and changes nothing more.
  *
- * Other fields: timestamp, model, priority, ttl, cutting, start, owner, digest; own token of the sender that began it; added
+ * Other fields: timestamp, model, priority, ttl, cutting, start, owner, digest, content; own token of the sender that began it; added
  * chunks sent so far; rows, jobs, closed when it is complete; leaving token of the sender that takes it back;
  * abandoned it was closed without all its rows; cr it was cancelled; rd, jc, jf what has ended; early chunks ended
  * before it was begun, since Redis had lost its record. A record that has `early` alone is no group yet.
@@ -76,7 +76,8 @@ return 'open'
 
 /**
  * Closes a group: its rows and jobs are final. ARGV 3 id, 4 sender, 5 rows, 6 jobs, 7 '1' when it ends without
- * all its rows, as only who takes it back or cancels it may say, 8 jobs that are not there and so cannot end.
+ * all its rows, as only who takes it back or cancels it may say, 8 jobs that are not there and so cannot end, 9 digest of
+ * its rows or ''.
  * Output: 1 when every chunk had ended already, 0 when not; 'gone' when there is none, or it was taken back;
  * 'cancelled'; 'other' when it was closed with other rows.
  */
@@ -116,6 +117,7 @@ end
 -- HDEL first: a full Redis refuses a script whose first write needs memory.
 call('HDEL', key, '${GROUP.sender}' .. sender)
 call('HSET', key, 'rows', rows, 'jobs', jobs, 'closed', '1', 'abandoned', part)
+if ARGV[9] and ARGV[9] ~= '' then call('HSET', key, 'content', ARGV[9]) end
 if g[9] then recount(tonumber(jobs)) end
 if tonumber(ARGV[8]) > 0 then call('HINCRBY', key, '${GROUP.failed}', ARGV[8]) end
 -- Until its last chunk has ended it is kept, however late they may start.

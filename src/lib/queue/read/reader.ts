@@ -166,6 +166,7 @@ export async function readGroup(
     ...(fields.moved === undefined ? {} : { moved: movedChunks(fields) }),
     ...(fields.owner === undefined ? {} : { owner: fields.owner }),
     ...(fields.digest === undefined ? {} : { digest: fields.digest }),
+    ...(fields.content === undefined ? {} : { content: fields.content }),
   };
 }
 

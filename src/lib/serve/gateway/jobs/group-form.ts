@@ -1,7 +1,7 @@
 import type { InferClient } from '../../../client/client.js';
 import { rowsOf } from '../../../client/group-rows.js';
 import type { GroupChunk } from '../../../client/types.js';
-import { InferError } from '../../../core/errors.js';
+import { type FailureRecord, InferError } from '../../../core/errors.js';
 import type { GroupRecord } from '../../../queue/types.js';
 import { LOOK_MS } from './visible.js';
 
@@ -23,12 +23,19 @@ export async function beginGroup(
   const chunks = client.groupChunks(group, { signal, timeoutMs: LOOK_MS });
   const step = await chunks.next();
   const first = step.done ? undefined : step.value;
-  const expired = first?.error?.code === 'RESULT_EXPIRED' && group.state === 'completed';
-  if (first?.error !== undefined && (group.rowsDone === 0 || expired)) {
+  const cause = first === undefined ? undefined : causeIn(first);
+  const expired = cause?.code === 'RESULT_EXPIRED' && group.state === 'completed';
+  if (cause !== undefined && (group.rowsDone === 0 || expired)) {
     await chunks.return(undefined);
-    throw InferError.of(first.error);
+    throw InferError.of(cause);
   }
   return { chunks, first };
+}
+
+/** Why the first row of a chunk has no result. */
+function causeIn({ error, values, failedRows }: GroupChunk): FailureRecord | undefined {
+  if (error !== undefined || failedRows?.[0] !== 0) return error;
+  return (values?.[0] as { error?: FailureRecord } | undefined)?.error;
 }
 
 /** A line of JSON for each row; `{"error": …}` for one without a result. */

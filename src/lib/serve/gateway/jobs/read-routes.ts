@@ -71,7 +71,8 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
         found = await lookAt(gateway, request.caller, id, request.signal);
       }
       const wantsPart = partial !== 'false';
-      if (!isEnded(stateOf(found)) && !(wantsPart && found.kind === 'group')) {
+      const hasPart = wantsPart && found.kind === 'group' && found.group.rowsDone > 0;
+      if (!isEnded(stateOf(found)) && !hasPart) {
         reply.code(202).header('retry-after', ASK_AGAIN_S);
         return foundJson(gateway, found, { result: false });
       }

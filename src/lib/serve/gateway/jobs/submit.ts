@@ -13,6 +13,7 @@ import { streamBody } from '../../http/body.js';
 import { type Admission, admit } from '../admit.js';
 import type { Gateway } from '../gateway.js';
 import { type SubmitFields, submitOptions } from './fields.js';
+import { HashedBody } from './hashed-body.js';
 import { digestOf } from './idempotency.js';
 import { endedJson, foundJson, submittedGroupJson, submittedJson } from './job-json.js';
 import { patiently } from './patience.js';
@@ -64,16 +65,16 @@ export async function submitValue(submitting: Submitting, input: unknown): Promi
 export async function submitStream(submitting: Submitting, format: 'ndjson' | 'npy'): Promise<Outcome> {
   const { gateway, request, fields } = submitting;
   const { id: _id, ...asked } = fields;
-  const digest = submitting.id === undefined ? undefined : digestOf({ ...asked, format });
-  const body = streamBody(request, { maxBytes: Number.POSITIVE_INFINITY });
+  const { id } = submitting;
+  const digest = id === undefined ? undefined : digestOf({ ...asked, format });
+  const rows = new HashedBody(streamBody(request, { maxBytes: Number.POSITIVE_INFINITY }));
+  const there = await alreadyThere(submitting, digest, rows);
+  if (there !== undefined) return there;
   const signature = await patiently(gateway, request.signal, gateway.client.signatures.find(fields.model));
   const limits = { format, maxBytes: gateway.limits.maxBody, signal: request.signal };
-  const input = await readInput({ stdin: body, label: 'the body' }, signature, limits);
-  if (input.kind === 'one') {
-    const there = await alreadyThere(submitting, digest);
-    return there ?? submitOne(submitting, input.payload, signature, digest);
-  }
-  return submitMany(submitting, input, signature, digest);
+  const input = await readInput({ stdin: rows.stream, label: 'the body' }, signature, limits);
+  if (input.kind === 'many') return submitMany(submitting, input, signature, { digest, rows });
+  return submitOne(submitting, input.payload, signature, digest && digestOf({ digest, rows: rows.digest }));
 }
 
 async function submitOne(
@@ -121,7 +122,7 @@ async function submitMany(
   submitting: Submitting,
   input: Input & { kind: 'many' },
   signature: ModelSignature,
-  digest: string | undefined,
+  { digest, rows }: { digest: string | undefined; rows: HashedBody },
 ): Promise<Outcome> {
   const { gateway, request, waitMs } = submitting;
   const { client } = gateway;
@@ -133,7 +134,9 @@ async function submitMany(
   try {
     const admission = await letIn(submitting, options, signature, input.rows ?? 1);
     if (waitMs !== undefined) await requireWorker(gateway, queue, signature);
-    const sending = { submit: options, signal, onRows: () => undefined, onTakenBack: () => undefined };
+    const content = digest === undefined ? undefined : () => rows.digest;
+    const ignored = { onRows: () => undefined, onTakenBack: () => undefined };
+    const sending = { submit: options, signal, content, ...ignored };
     try {
       group = await sendInput(client, signature, input, sending);
     } catch (error) {
@@ -162,6 +165,7 @@ async function submitMany(
 async function alreadyThere(
   submitting: Submitting,
   digest: string | undefined,
+  rows?: HashedBody,
 ): Promise<Outcome | undefined> {
   const { gateway, request, id, waitMs } = submitting;
   if (id === undefined) return undefined;
@@ -173,8 +177,16 @@ async function alreadyThere(
   });
   if (there === undefined) return undefined;
   if (ownerOf(there) !== request.caller.name) throw takenByOther(id);
-  const { digest: before } = there.kind === 'job' ? there.record : there.group;
-  if (before !== digest) throw takenByAnother(id);
+  if (there.kind === 'group' && rows !== undefined) {
+    // One that is not complete is sent on, and its rows are counted at its end.
+    if (!there.group.closed) return undefined;
+    if (there.group.digest !== digest || there.group.content !== (await rows.rest()))
+      throw takenByAnother(id);
+  } else {
+    const { digest: before } = there.kind === 'job' ? there.record : there.group;
+    const now = rows === undefined ? digest : digestOf({ digest, rows: await rows.rest() });
+    if (before !== now) throw takenByAnother(id);
+  }
   const stands = there.kind === 'job' ? there.record.state : there.group.state;
   if (waitMs !== undefined && !isEnded(stands)) {
     const waiting = { timeoutMs: waitMs, signal: request.signal };

@@ -8,7 +8,7 @@ import type { Gateway } from '../gateway.js';
 export const LOOK_MS = 5000;
 
 /** Whether a caller may know of what someone submitted: its own, or everyone's with `read:all`. */
-export function sees({ name, allows }: Caller, owner: string | undefined): boolean {
+function sees({ name, allows }: Caller, owner: string | undefined): boolean {
   return name === undefined || owner === name || allows('read:all');
 }
 

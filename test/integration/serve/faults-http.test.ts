@@ -1,0 +1,204 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { says, until, useInfer } from '../../support/cli.js';
+import { startRedis, useRedis } from '../../support/redis.js';
+import { GatewayKit, useGateway, useModels } from './gateway-kit.js';
+import { eventsOf } from './sse.js';
+
+const redis = useRedis();
+const infer = useInfer(redis);
+const models = useModels();
+const gateway = useGateway(redis, { models });
+
+const json = { model: 'doubler', input: [1, 2, 3, 4] };
+const LONG = { model: 'slow', input: { x: [0, 0], turns: [1_000_000] } };
+
+beforeAll(async () => {
+  await infer.worker(['--models', models.dir, '-Q', 'realtime']);
+});
+
+describe('a caller who leaves', () => {
+  const running = async () =>
+    until(async () => {
+      const { items } = (await gateway.ask('GET', '/v1/jobs?state=active')).body;
+      return items?.[0]?.id as string | undefined;
+    });
+  const state = async (id: string) => (await gateway.ask('GET', `/v1/jobs/${id}`)).body.state;
+
+  it('cancels the job that only it waits for', async () => {
+    const leaves = new AbortController();
+    const waits = gateway.ask('POST', '/v1/jobs', {
+      json: LONG,
+      headers: { prefer: 'wait=20' },
+      signal: leaves.signal,
+    });
+    waits.catch(() => undefined);
+    const id = await running();
+    leaves.abort();
+    await until(async () => ((await state(id)) === 'cancelled' ? true : undefined));
+  });
+
+  it('never cancels one that it can come back for, nor one that it does not wait for', async () => {
+    const leaves = new AbortController();
+    const signal = leaves.signal;
+    const waits = gateway.ask('PUT', '/v1/jobs/mine-1', {
+      json: LONG,
+      headers: { prefer: 'wait=20' },
+      signal,
+    });
+    waits.catch(() => undefined);
+    const id = await running();
+    expect(id).toBe('mine-1');
+    const polls = gateway.ask('GET', `/v1/jobs/${id}?wait=20s`, { signal });
+    polls.catch(() => undefined);
+    const events = eventsOf(gateway, id, { signal });
+    await events.next();
+    leaves.abort();
+    await Promise.allSettled([waits, polls, events.next()]);
+    await until(async () => (gateway.gateway.client.watcher.size === 0 ? true : undefined));
+    expect(await state(id)).toBe('active');
+    expect((await gateway.ask('POST', `/v1/jobs/${id}/cancel`)).status).toBe(202);
+    await until(async () => ((await state(id)) === 'cancelled' ? true : undefined));
+  });
+});
+
+describe('Redis that is away', () => {
+  it('503 for what comes and what waits; streams stay open and go on when it is back', async () => {
+    const own = await startRedis({ args: ['--appendonly', 'yes'] });
+    const other = await GatewayKit.open(own, { modelsDir: models.dir });
+    try {
+      const { id } = (await other.ask('POST', '/v1/jobs', { json: { ...json, queue: 'nobody' } })).body;
+      const seen: string[] = [];
+      let told = (): void => undefined;
+      const first = new Promise<void>((resolve) => {
+        told = resolve;
+      });
+      const following = (async () => {
+        for await (const { event, data } of eventsOf(other, id)) {
+          seen.push(event === 'end' ? `end ${data.state}` : event);
+          told();
+        }
+      })();
+      await first;
+      const polls = other.ask('GET', `/v1/jobs/${id}?wait=3s`);
+      await own.kill();
+      for (const [method, address, body] of [
+        ['POST', '/v1/jobs', json],
+        ['PUT', '/v1/jobs/away-1', json],
+        ['GET', `/v1/jobs/${id}`, undefined],
+        ['GET', `/v1/jobs/${id}/result`, undefined],
+        ['GET', '/v1/jobs', undefined],
+        ['GET', '/v1/queues', undefined],
+        ['POST', `/v1/jobs/${id}/cancel`, undefined],
+        ['GET', `/result/${id}`, undefined],
+      ] as const) {
+        const away = await other.ask(method, address, body === undefined ? {} : { json: body });
+        expect([method, address, away.status]).toEqual([method, address, 503]);
+        expect(away.text).not.toContain(own.dir);
+      }
+      expect((await polls).status).toBe(503);
+      await own.restart();
+      const back = await until(async () => {
+        const answer = await other.ask('GET', `/v1/jobs/${id}`);
+        return answer.status === 200 ? answer : undefined;
+      });
+      expect(back.body.state).toBe('waiting');
+      expect((await other.ask('POST', `/v1/jobs/${id}/cancel`)).status).toBe(200);
+      await following;
+      expect(seen.at(-1)).toBe('end cancelled');
+      expect(other.failures).toEqual([]);
+    } finally {
+      await other.close();
+      await own.stop();
+    }
+  });
+
+  it('in the middle of a wait: the wait goes on when it comes back in time, and the job ends once', async () => {
+    const own = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] });
+    const other = await GatewayKit.open(own, { modelsDir: models.dir });
+    try {
+      const worker = await infer.worker(['--models', models.dir, '-Q', 'realtime'], { redis: own.url });
+      const work = { model: 'slow', input: { x: [0, 0], turns: [2000] } };
+      const waits = other.ask('PUT', '/v1/jobs/across', { json: work, headers: { prefer: 'wait=20' } });
+      await until(async () => {
+        const { body } = await other.ask('GET', '/v1/jobs/across');
+        return body.state === 'active' ? true : undefined;
+      });
+      await own.kill();
+      await own.restart();
+      const { status, body } = await waits;
+      // The answer, the job as it stands, or that Redis could not be asked; never an error of ours.
+      expect([201, 503]).toContain(status);
+      if (status === 201 && body.state !== 'completed') expect(body.id).toBe('across');
+      const ended = await until(async () => {
+        const found = await other.ask('GET', '/v1/jobs/across?wait=5s');
+        return found.body.state === 'completed' ? found.body : undefined;
+      });
+      expect(ended.result).toEqual({ y: [expect.any(Number), expect.any(Number)] });
+      expect(other.failures).toEqual([]);
+      await worker.stop();
+    } finally {
+      await other.close();
+      await own.stop();
+    }
+  });
+});
+
+describe('two gateways', () => {
+  it('behave as one: what one accepts the other reads, waits for, repeats and cancels', async () => {
+    const other = await GatewayKit.open(redis, { modelsDir: models.dir });
+    const headers = { 'idempotency-key': 'over-two' };
+    const sent = await gateway.ask('POST', '/v1/jobs', { json, headers });
+    const again = await other.ask('POST', '/v1/jobs', { json, headers });
+    expect(again.body.id).toBe(sent.body.id);
+    const result = await other.ask('GET', `/v1/jobs/${sent.body.id}/result?wait=20s`);
+    expect(result.body).toEqual({ y: [3, 5, 7, 9] });
+    const { id } = (await other.ask('POST', '/v1/jobs', { json: { ...json, queue: 'nobody' } })).body;
+    const events = eventsOf(gateway, id);
+    await events.next();
+    expect((await other.ask('DELETE', `/v1/jobs/${id}`)).status).toBe(204);
+    let last: string | undefined;
+    for await (const { event } of events) last = event;
+    expect(last).toBe('end');
+    expect((await gateway.ask('GET', `/v1/jobs/${id}`)).status).toBe(404);
+    await other.close();
+  });
+});
+
+describe('kill -9 of the gateway under load', () => {
+  it('loses no job that was accepted', async () => {
+    const run = infer.start(['serve', '--port', '0', '--models', models.dir]);
+    let url = '';
+    run.stderr?.on('data', (chunk: Buffer) => {
+      url ||= /http:\/\/127\.0\.0\.1:\d+/.exec(chunk.toString())?.[0] ?? '';
+    });
+    await says(run, 'ready');
+    await until(async () => (url === '' ? undefined : url));
+    const accepted: string[] = [];
+    let sent = 0;
+    const submit = async (): Promise<void> => {
+      for (;;) {
+        sent += 1;
+        const answer = await fetch(`${url}/v1/jobs`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ ...json, queue: 'killed' }),
+        });
+        const { id } = (await answer.json()) as { id: string };
+        expect(answer.status).toBe(202);
+        accepted.push(id);
+        if (accepted.length === 300) run.kill('SIGKILL');
+      }
+    };
+    await Promise.allSettled(Array.from({ length: 16 }, submit));
+    await run;
+    expect(accepted.length).toBeGreaterThanOrEqual(300);
+    const states = await Promise.all(
+      accepted.map(async (id) => (await gateway.ask('GET', `/v1/jobs/${id}`)).body.state as string),
+    );
+    expect(states.filter((one) => one !== 'waiting')).toEqual([]);
+    const client = await redis.client();
+    const kept = await client.zcard('{infer:killed}:killed:prioritized');
+    expect(kept).toBeGreaterThanOrEqual(accepted.length);
+    expect(kept).toBeLessThanOrEqual(sent);
+  });
+});
