@@ -14,6 +14,9 @@ import { silentLogger } from '../../../src/lib/telemetry/logger.js';
 import { doubler, poison, slow, writeModel } from '../../support/onnx-builder.js';
 import type { TestRedis } from '../../support/redis.js';
 
+/** What `fetch` takes as a body. */
+export type Body = NonNullable<RequestInit['body']>;
+
 /** Callers by the token that they send; without one everything is allowed, as on a server without tokens. */
 const SCOPES: Readonly<Record<string, readonly Scope[]>> = {
   alice: ['submit', 'read'],
@@ -41,7 +44,7 @@ export class GatewayKit {
 
   static async open(
     redis: TestRedis,
-    options: { modelsDir?: string; limits?: Partial<GatewayLimits>; control?: boolean } = {},
+    options: { modelsDir?: string | undefined; limits?: Partial<GatewayLimits>; control?: boolean } = {},
   ): Promise<GatewayKit> {
     const loaded = await loadSettings({ flags: { redisUrl: redis.url }, env: {} });
     const { prefix } = loaded.values;
@@ -86,7 +89,7 @@ export class GatewayKit {
       as?: string;
       headers?: Record<string, string>;
       json?: unknown;
-      body?: BodyInit;
+      body?: Body;
       signal?: AbortSignal;
     } = {},
   ): Promise<Answer> {
@@ -116,7 +119,7 @@ export class GatewayKit {
       as?: string;
       headers?: Record<string, string>;
       json?: unknown;
-      body?: BodyInit;
+      body?: Body;
       signal?: AbortSignal;
     } = {},
   ): Promise<Response> {

@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { until, useInfer } from '../../support/cli.js';
 import { useRedis } from '../../support/redis.js';
-import { useGateway, useModels } from './gateway-kit.js';
+import { type Body, useGateway, useModels } from './gateway-kit.js';
 
 const redis = useRedis();
 const infer = useInfer(redis);
@@ -72,7 +72,7 @@ describe('rows that are streamed', () => {
       Readable.from([`[1,0`, `,0,0]\n[2`, `,0,0,0]\n`].map((text) => Buffer.from(text))),
     );
     const cut = await gateway.ask('POST', '/v1/jobs?model=doubler', {
-      body: pieces as BodyInit,
+      body: pieces as Body,
       headers: { ...NDJSON, prefer: 'wait' },
     });
     expect([cut.status, cut.body.rows]).toEqual([200, 2]);
@@ -123,7 +123,7 @@ describe('rows that are streamed', () => {
     );
     const request = gateway
       .ask('PUT', '/v1/jobs/left-1?model=doubler&queue=left', {
-        body: Readable.toWeb(body) as BodyInit,
+        body: Readable.toWeb(body) as Body,
         headers: NDJSON,
         signal: leaves.signal,
       })
@@ -150,7 +150,7 @@ describe('rows that are streamed', () => {
       most = Math.max(most, process.memoryUsage().rss);
     }, 20);
     const sent = await gateway.ask('POST', '/v1/jobs?model=doubler&queue=large', {
-      body: Readable.toWeb(body) as BodyInit,
+      body: Readable.toWeb(body) as Body,
       headers: NDJSON,
     });
     clearInterval(watch);
