@@ -8,7 +8,7 @@ import { forgetWork } from '../../../operations/forget-work.js';
 import { isCancelled } from '../../../operations/outcomes.js';
 import { retryJobs } from '../../../operations/retry-jobs.js';
 import { isInputKept } from '../../../queue/read/job-detail.js';
-import type { App } from '../../http/app.js';
+import { type App, pathOf } from '../../http/app.js';
 import { problemOf } from '../../http/problem.js';
 import type { Gateway } from '../gateway.js';
 import { performFor } from './actor.js';
@@ -88,11 +88,10 @@ function answerEnded(
   const state = stateOf(found);
   if (isCancelled({ kind: found.kind, state })) return reply.send(job);
   const error = new InferError('JOB_ENDED', `it had ended before it could be cancelled: ${state}`);
-  const [path = ''] = request.url.split('?', 1);
   return reply
     .code(error.facts.httpStatus)
     .type('application/problem+json')
-    .send({ ...problemOf(error, path), job });
+    .send({ ...problemOf(error, pathOf(request)), job });
 }
 
 /** Cancels it and waits until it has stopped; false: it still runs. */
