@@ -11,6 +11,7 @@ export type {
   DataLoss,
   GroupChunk,
   JobResult,
+  JobTensors,
   RetryOptions,
   SteerOptions,
   SubmitOptions,

@@ -1,6 +1,5 @@
 import { InferError } from '../core/errors.js';
 import { printable } from '../core/printable.js';
-import type { ValueForm } from '../model/rows.js';
 import { noteUse } from '../queue/broker/data-watch.js';
 import type { Producer } from '../queue/broker/producer.js';
 import type { ResultSource } from '../queue/broker/result-store.js';
@@ -15,9 +14,9 @@ import { worded } from '../redis/worded.js';
 import { isEnded } from './ended.js';
 import type { Call } from './limited.js';
 import type { Places } from './places.js';
-import { toJobResult } from './render.js';
+import type { Render } from './render.js';
 import type { Signatures } from './signatures.js';
-import type { Found, JobResult } from './types.js';
+import type { Found } from './types.js';
 import { type GroupProgress, PROGRESS_MS, waitFor } from './waiting.js';
 
 /** What answers are read with. */
@@ -29,7 +28,6 @@ export interface AnswerParts {
   places: Places;
   signatures: Signatures;
   results: ResultSource;
-  form: ValueForm;
 }
 
 /** How jobs and groups stand and end: one look, or a wait. Limits of time are the caller's (`limited`). */
@@ -37,11 +35,11 @@ export class Answers {
   constructor(private readonly parts: AnswerParts) {}
 
   /** How a job stands, with its result when it has one. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
-  async read(id: string): Promise<JobResult> {
+  async read<T>(id: string, render: Render<T>): Promise<T> {
     const { record, stored } = await this.job(id);
     // The record outlives a short-lived result: without it there is nothing to answer with.
     if (record.state === 'completed' && stored === undefined && record.resultTtl !== 0) throw unknownId(id);
-    return toJobResult(record, stored, this.parts.form);
+    return render(record, stored);
   }
 
   /** What an id names, as it stands. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
@@ -69,7 +67,7 @@ export class Answers {
   }
 
   /** Waits until a job ends; `deadline` is in ms since the epoch. @throws InferError WAIT_TIMEOUT, JOB_UNKNOWN, JOB_LOST. */
-  async wait(id: string, call: Call, deadline: number | undefined): Promise<JobResult> {
+  async wait<T>(id: string, call: Call, deadline: number | undefined, render: Render<T>): Promise<T> {
     call.waitsFor(id);
     const { signal } = call;
     for (;;) {
@@ -80,11 +78,11 @@ export class Answers {
       if (standing !== 'pending') this.parts.waiter.forget(id);
       if (standing === 'unknown' && (await this.parts.places.moved(id, queue))) continue;
       if (standing === 'unknown') throw await this.missing(id, queue, call);
-      if (standing !== 'pending') return this.read(id);
+      if (standing !== 'pending') return this.read(id, render);
       noteUse(this.parts.redis, queue);
       call.isThere(id);
       const told = await waitFor(heard, { id, deadline, signal });
-      if (told !== undefined) return this.fromNotice(queue, told);
+      if (told !== undefined) return this.fromNotice(queue, told, render);
     }
   }
 
@@ -128,18 +126,14 @@ export class Answers {
   }
 
   /** The result that a notice brings along, or names. */
-  async fromNotice(queue: string, heard: Heard): Promise<JobResult> {
+  async fromNotice<T>(queue: string, heard: Heard, render: Render<T>): Promise<T> {
     const { notice, result } = heard;
     // Too large to ride along, or none: the record and the stored result say it.
     if (notice.meta === undefined || (notice.size ?? 0) !== (result?.length ?? 0))
-      return this.read(notice.id);
+      return this.read(notice.id, render);
     this.parts.signatures.heed(notice);
     const ending = { ...notice, queue, state: notice.state ?? 'completed', attempts: notice.meta.attempts };
-    return toJobResult(
-      { ...ending, model: notice.model ?? '', rows: notice.rows ?? 1 },
-      result,
-      this.parts.form,
-    );
+    return render({ ...ending, model: notice.model ?? '', rows: notice.rows ?? 1 }, result);
   }
 
   private watch(queue: string, id: string, kind: 'job' | 'group') {

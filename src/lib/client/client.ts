@@ -23,6 +23,7 @@ import type { GroupWriter } from './group-writer.js';
 import { refuseOthers, refuseTaken, type WantedId } from './id-taken.js';
 import { type Call, limited } from './limited.js';
 import { Places } from './places.js';
+import { type Render, toJobResult, toJobTensors } from './render.js';
 import { Signatures } from './signatures.js';
 import { nextId, queueFor, specOf } from './spec.js';
 import { cancelWork, type Hands, retryQueue, retryWork } from './steering.js';
@@ -32,6 +33,7 @@ import type {
   Found,
   GroupChunk,
   JobResult,
+  JobTensors,
   RetryOptions,
   SteerOptions,
   SubmitOptions,
@@ -62,6 +64,7 @@ export class InferClient {
   private readonly groups: GroupSender;
   /** How values that JSON has no number for come back. */
   readonly form: ValueForm;
+  private readonly asValues: Render<JobResult> = (ending, stored) => toJobResult(ending, stored, this.form);
   /** Tells how jobs and groups stand, to any number of listeners. */
   readonly watcher: Watcher;
   /** The last call was given up. */
@@ -94,7 +97,6 @@ export class InferClient {
       places: this.places,
       signatures: this.signatures,
       results: connections.results,
-      form: this.form,
     });
     const parts = { redis, prefix: config.prefix, producer: this.producer };
     const defaults = () => this.defaults();
@@ -177,7 +179,7 @@ export class InferClient {
     const deadline = deadlineOf(options.timeoutMs);
     return this.limited(withLastLook(options), async (call) => {
       const [payload, signature] = await this.signatures.fit(input, options.model, call.looksAt);
-      return this.runWithin(payload, signature, options, call, deadline);
+      return this.runWithin(this.asValues, payload, signature, options, call, deadline);
     });
   }
 
@@ -187,20 +189,41 @@ export class InferClient {
     options: SubmitOptions & WaitOptions,
     onSubmitted?: (job: SubmittedJob) => void,
   ): Promise<JobResult> {
+    return this.runAs(this.asValues, payload, signature, options, onSubmitted);
+  }
+
+  /** The same with the result as tensors, for a program that passes them on. */
+  async runTensors(
+    payload: Payload,
+    signature: ModelSignature,
+    options: SubmitOptions & WaitOptions,
+    onSubmitted?: (job: SubmittedJob) => void,
+  ): Promise<JobTensors> {
+    return this.runAs(toJobTensors, payload, signature, options, onSubmitted);
+  }
+
+  private runAs<T>(
+    render: Render<T>,
+    payload: Payload,
+    signature: ModelSignature,
+    options: SubmitOptions & WaitOptions,
+    onSubmitted: ((job: SubmittedJob) => void) | undefined,
+  ): Promise<T> {
     const deadline = deadlineOf(options.timeoutMs);
     return this.limited(withLastLook(options), (call) =>
-      this.runWithin(payload, signature, options, call, deadline, onSubmitted),
+      this.runWithin(render, payload, signature, options, call, deadline, onSubmitted),
     );
   }
 
-  private async runWithin(
+  private async runWithin<T>(
+    render: Render<T>,
     payload: Payload,
     signature: ModelSignature,
     options: SubmitOptions & WaitOptions,
     call: Call,
     deadline: number | undefined,
     onSubmitted?: (job: SubmittedJob) => void,
-  ): Promise<JobResult> {
+  ): Promise<T> {
     const queue = queueFor(payload.rows, options);
     const id = options.id ?? nextId('j');
     // Listening starts before the job exists, so that its notice cannot come too early.
@@ -218,8 +241,8 @@ export class InferClient {
       // At its own deadline the job's state is looked at: it may have expired with no worker about.
       const limits = { id, deadline, signal: call.signal, tickMs: tickOf(options) };
       const told = await waitFor(heard, limits);
-      if (told !== undefined) return await this.answers.fromNotice(queue, told);
-      return await this.answers.wait(id, call, deadline);
+      if (told !== undefined) return await this.answers.fromNotice(queue, told, render);
+      return await this.answers.wait(id, call, deadline, render);
     } catch (error) {
       if (options.cancelOnAbort === true && options.signal?.aborted === true) this.leave(queue, id);
       throw error;
@@ -258,7 +281,7 @@ export class InferClient {
 
   /** How a job stands, with its result when it has one. @throws InferError JOB_UNKNOWN (66). */
   result(id: string, limits: WaitOptions = {}): Promise<JobResult> {
-    return this.limited(limits, () => this.answers.read(id));
+    return this.limited(limits, () => this.answers.read(id, this.asValues));
   }
 
   /**
@@ -267,7 +290,9 @@ export class InferClient {
    */
   wait(id: string, options: WaitOptions = {}): Promise<JobResult> {
     const deadline = deadlineOf(options.timeoutMs);
-    return this.limited(withLastLook(options), (call) => this.answers.wait(id, call, deadline));
+    return this.limited(withLastLook(options), (call) =>
+      this.answers.wait(id, call, deadline, this.asValues),
+    );
   }
 
   /** Waits until a whole group has ended; `onProgress` is called about twice a second. */

@@ -3,7 +3,7 @@ import { decodeEnvelope } from '../model/envelope.js';
 import { rowValues, type ValueForm } from '../model/rows.js';
 import type { Task } from '../model/signature.js';
 import type { JobRecord, PartialMeta, ResultMeta } from '../queue/types.js';
-import type { JobResult } from './types.js';
+import type { JobResult, JobTensors } from './types.js';
 
 /** What is known of an ended job, from its record or from the notice of its end. */
 export type Ending = Pick<JobRecord, 'id' | 'queue' | 'model' | 'state' | 'rows'> & {
@@ -14,19 +14,34 @@ export type Ending = Pick<JobRecord, 'id' | 'queue' | 'model' | 'state' | 'rows'
   owner?: string | undefined;
 };
 
+/** Makes an answer of a job and its stored result. */
+export type Render<T> = (ending: Ending, stored: Buffer | undefined) => T;
+
 /** A job and its stored result as the documented `JobResult`. */
 export function toJobResult(ending: Ending, stored: Buffer | undefined, form: ValueForm): JobResult {
   const { meta, failure } = ending;
   const rowsDone =
     ending.state === 'failed' && stored !== undefined ? decodeEnvelope(stored).payload.rows : 0;
   const result = stored === undefined ? undefined : resultValues(stored, meta?.device, failure, form);
+  return jobFields(ending, rowsDone, result === undefined ? {} : valueFields(result, ending.rows));
+}
+
+/** The same with the result as tensors, which share memory with `stored`. */
+export function toJobTensors(ending: Ending, stored: Buffer | undefined): JobTensors {
+  const outputs = stored === undefined ? undefined : decodeEnvelope(stored).payload;
+  const rowsDone = ending.state === 'failed' ? (outputs?.rows ?? 0) : 0;
+  return jobFields(ending, rowsDone, outputs === undefined ? {} : { outputs });
+}
+
+function jobFields<Outcome extends object>(ending: Ending, rowsDone: number, outcome: Outcome) {
+  const { meta, failure } = ending;
   return {
     id: ending.id,
     queue: ending.queue,
     model: ending.model,
     state: ending.state,
     rows: ending.rows,
-    ...(result === undefined ? {} : valueFields(result, ending.rows)),
+    ...outcome,
     ...(rowsDone === 0 ? {} : { rowsDone }),
     ...(failure === undefined || ending.state === 'completed' ? {} : { error: failure }),
     ...(ending.runAt === undefined ? {} : { nextRunAt: ending.runAt }),

@@ -74,18 +74,30 @@ export class Signatures {
   }
 
   /**
-   * An input for a model as tensors. Where it is refused, it is tried once more with the signature of now: the
+   * An input for a model as tensors.
+   * @throws InferError as `fitBy`.
+   */
+  fit(input: unknown, name: string | undefined, onLook?: OnLookup): Promise<[Payload, ModelSignature]> {
+    return this.fitBy((signature) => payloadFromValue(input, signature), name, onLook);
+  }
+
+  /**
+   * What `read` makes of an input for a model. Where it is refused, it is tried once more with the signature of now: the
    * refusal may be that of a version that is no longer served.
    * @throws InferError as `find`, and what is wrong with the input for the newest signature.
    */
-  async fit(input: unknown, name: string | undefined, onLook?: OnLookup): Promise<[Payload, ModelSignature]> {
+  async fitBy<T>(
+    read: (signature: ModelSignature) => T,
+    name: string | undefined,
+    onLook?: OnLookup,
+  ): Promise<[T, ModelSignature]> {
     const signature = await this.find(name, onLook);
     try {
-      return [payloadFromValue(input, signature), signature];
+      return [read(signature), signature];
     } catch (refusal) {
       const now = await this.refresh(routeTo(signature), onLook).catch(() => signature);
       if (now.digest === signature.digest && now.version === signature.version) throw refusal;
-      return [payloadFromValue(input, now), now];
+      return [read(now), now];
     }
   }
 

@@ -2,6 +2,7 @@ import type { FailureRecord } from '../core/errors.js';
 import type { JobState, Priority } from '../core/job.js';
 import type { ValueForm } from '../model/rows.js';
 import type { Task } from '../model/signature.js';
+import type { Payload } from '../model/tensor.js';
 import type { DataLoss } from '../queue/data-mark.js';
 import type { GroupRecord, JobRecord } from '../queue/types.js';
 
@@ -110,6 +111,12 @@ export interface JobResult {
 export type Found =
   | { kind: 'job'; record: JobRecord; stored: Buffer | undefined }
   | { kind: 'group'; group: GroupRecord };
+
+/** How a job stands or ended, with its result as the tensors that its worker stored. */
+export interface JobTensors extends Omit<JobResult, 'result' | 'task' | 'failedRows'> {
+  /** Of a job that failed: the outputs of the rows that have some. */
+  outputs?: Payload;
+}
 
 /** Rows of a group that follow one another, in input order: their values, or why they have none. */
 export interface GroupChunk {

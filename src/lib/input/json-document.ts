@@ -3,6 +3,7 @@ import { badInput, type InferError } from '../core/errors.js';
 import { findDuplicateKey } from '../core/json-keys.js';
 import { findJsonFault, lineAndColumn, MORE_TEXT } from './json-fault.js';
 import { shownName, tooDeep } from './wanted.js';
+import { quoteWideIntegers } from './wide-integers.js';
 
 const OPEN_LIST = 0x5b;
 const CLOSE_LIST = 0x5d;
@@ -13,15 +14,16 @@ const BACKSLASH = 0x5c;
 
 /**
  * The value of a JSON document without byte order mark.
+ * @param wide integers of 16 digits and more come as text, in all their digits
  * @throws InferError INPUT_ENCODING, INPUT_TOO_DEEP, INPUT_JSON, INPUT_KEY with line and column (exit 65).
  */
-export function parseDocument(bytes: Buffer, maxDepth: number): unknown {
+export function parseDocument(bytes: Buffer, maxDepth: number, wide = false): unknown {
   const text = decodeText(bytes, undefined);
   // Before parsing: 64 MiB of '[' would become 64 Mi nested arrays, some gigabytes.
   if (deeperThan(bytes, maxDepth)) throw tooDeep(maxDepth, undefined);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(wide ? quoteWideIntegers(text) : text);
   } catch {
     throw malformed(text, undefined);
   }

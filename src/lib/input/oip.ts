@@ -4,6 +4,7 @@ import { CODECS, firstBadText, type NumericArray, writeElements } from '../model
 import { arrange, asRow, flatElements, isList, measure } from '../model/row-shape.js';
 import type { ModelSignature, TensorSignature } from '../model/signature.js';
 import {
+  type DataType,
   elementCount,
   encodeStrings,
   fromOipName,
@@ -13,12 +14,24 @@ import {
 } from '../model/tensor.js';
 import { describe } from '../model/value-words.js';
 import { elementError } from './element-error.js';
+import { type BinaryTensors, rowBytes } from './oip-binary.js';
 import { inputNames, inputOf, isFields, nearest, shownName, shownShape } from './wanted.js';
+import { unquoteWideIntegers } from './wide-integers.js';
 
 /** As far as it is looked at. */
-interface OipRequest {
+export interface OipRequest {
   inputs: unknown[];
   outputs?: unknown;
+}
+
+/** How a request came. */
+interface OipOptions {
+  /** Lists may hold NaN and infinities as numbers: they come from a program, not from JSON text. */
+  exact?: boolean;
+  /** What follows the JSON; without it an input has its elements in `data`. */
+  binary?: BinaryTensors;
+  /** Its text went through `quoteWideIntegers`. */
+  wide?: boolean;
 }
 
 /** True for `{inputs: [{name, ...}]}`, unless `inputs` is an input of the model that holds numbers. */
@@ -34,7 +47,11 @@ export function isOipRequest(value: unknown, signature: ModelSignature): value i
  * `parameters` are the caller's business.
  * @throws InferError INPUT_OIP, INPUT_SHAPE, INPUT_NAMES, ... (exit 65) naming `inputs[i]` or `outputs[i]`.
  */
-export function payloadFromOip(request: OipRequest, signature: ModelSignature, exact = false): Payload {
+export function payloadFromOip(
+  request: OipRequest,
+  signature: ModelSignature,
+  options: OipOptions = {},
+): Payload {
   const given = new Map<string, { tensor: RowTensor; rows: number | undefined; where: string }>();
   request.inputs.forEach((entry, index) => {
     const where = `inputs[${index}]`;
@@ -45,8 +62,9 @@ export function payloadFromOip(request: OipRequest, signature: ModelSignature, e
         hint: 'give every input once',
       });
     }
-    given.set(input.name, { ...readTensor(entry as Entry, input, signature, exact, where), where });
+    given.set(input.name, { ...readTensor(entry as Entry, input, signature, options, where), where });
   });
+  options.binary?.end();
   let rows: number | undefined;
   const read = signature.inputs.map((input) => {
     const found = given.get(input.name);
@@ -92,31 +110,36 @@ function wantedOutputs(given: unknown, signature: ModelSignature): string[] | un
       hint: 'write "outputs": [{"name": ...}], or leave it out for all outputs',
     });
   }
-  const known = signature.outputs.map((output) => output.name);
-  const names = given.map((entry: unknown, index) => {
-    const where = `outputs[${index}]`;
-    if (!isFields(entry) || typeof entry.name !== 'string') {
-      throw badInput('INPUT_OIP', `${isFields(entry) ? 'an object without a name' : describe(entry)} found`, {
-        where,
-        hint: 'write {"name": ...}',
-      });
-    }
-    if (known.includes(entry.name)) return entry.name;
-    const near = nearest(entry.name, known);
-    const list = known.map((name) => `'${name}'`).join(', ');
-    throw badInput(
-      'INPUT_NAMES',
-      `'${shownName(entry.name)}' is not an output of model ${signature.name}; it gives ${list}`,
-      { where, hint: near === undefined ? 'remove that output' : `did you mean '${near}'?` },
-    );
-  });
+  const names = given.map((entry: unknown, index) => outputNamed(entry, signature, `outputs[${index}]`).name);
   return names.length === 0 ? undefined : [...new Set(names)];
+}
+
+/** The output that an entry of `outputs` names. @throws InferError INPUT_OIP, INPUT_NAMES. */
+export function outputNamed(entry: unknown, signature: ModelSignature, where: string): TensorSignature {
+  if (!isFields(entry) || typeof entry.name !== 'string') {
+    throw badInput('INPUT_OIP', `${isFields(entry) ? 'an object without a name' : describe(entry)} found`, {
+      where,
+      hint: 'write {"name": ...}',
+    });
+  }
+  const { name } = entry;
+  const output = signature.outputs.find((one) => one.name === name);
+  if (output !== undefined) return output;
+  const known = signature.outputs.map((one) => one.name);
+  const near = nearest(name, known);
+  const list = known.map((one) => `'${one}'`).join(', ');
+  throw badInput(
+    'INPUT_NAMES',
+    `'${shownName(name)}' is not an output of model ${signature.name}; it gives ${list}`,
+    { where, hint: near === undefined ? 'remove that output' : `did you mean '${near}'?` },
+  );
 }
 
 interface Entry {
   name: string;
   shape?: unknown;
   datatype?: unknown;
+  parameters?: unknown;
   data?: unknown;
 }
 
@@ -148,7 +171,7 @@ function readTensor(
   entry: Entry,
   input: TensorSignature,
   signature: ModelSignature,
-  exact: boolean,
+  { exact, binary, wide }: OipOptions,
   where: string,
 ): { tensor: RowTensor; rows: number | undefined } {
   const { type } = input;
@@ -169,10 +192,16 @@ function readTensor(
   const whole = axis === null && !input.shared;
   const natural = whole ? naturalRows(entry.shape, input) : undefined;
   const shape = natural?.shape ?? readShape(entry.shape, input, axis, signature.name, where);
-  const elements = readData(entry.data, shape, input, signature.name, where);
   const rowShape = natural?.rowShape ?? (axis === null ? shape : shape.filter((_, index) => index !== axis));
   const rows = natural?.rows ?? (whole ? 1 : axis === null ? undefined : (shape[axis] as number));
   const base = { name: input.name, type, shape: rowShape, ...(input.shared ? { shared: true } : {}) };
+  const raw = binary?.of(entry, input.name, where);
+  if (raw !== undefined) {
+    const given = { input, model: signature.name, shape, axis, rows: rows ?? 1, where };
+    return { tensor: { ...base, data: rowBytes(raw, given) }, rows };
+  }
+  const listed = readData(entry.data, shape, input, signature.name, where);
+  const elements = wide && type !== 'string' && !isWide(type) ? unquoteWideIntegers(listed) : listed;
   if (type === 'string') {
     const refused = firstBadText(elements);
     if (refused >= 0) throw elementError(elements[refused], refused, input, signature.name, where);
@@ -197,6 +226,11 @@ function readTensor(
       codec.allocate(values.length) as Float32Array,
     ) as NumericArray;
   return { tensor: { ...base, data: new Uint8Array(values.buffer, 0, values.byteLength) }, rows };
+}
+
+/** Whether a type has integers that a number does not hold exactly. */
+export function isWide(type: DataType): boolean {
+  return type === 'int64' || type === 'uint64';
 }
 
 /** Elements of a tensor batched along `axis`, moved so that row 0's come first. */

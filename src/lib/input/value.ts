@@ -48,7 +48,8 @@ export function payloadsFromValue(
     ...options,
   };
   if (takesJson(signature)) return jsonRows(value, signature, full);
-  if (isOipRequest(value, signature)) return chunkRows(payloadFromOip(value, signature, full.exact), full);
+  if (isOipRequest(value, signature))
+    return chunkRows(payloadFromOip(value, signature, { exact: full.exact }), full);
   if (isFields(value)) return fieldRows(value, signature, full);
   if (isList(value)) return listRows(value, signature, full);
   return build(signature, full, 1, (builder) => builder.addRow(value, 1, full.extras));

@@ -24,7 +24,10 @@ export function checkNames(manifest: ModelManifest, model: Tensors, label: strin
     if (!model.skipped.includes(name)) check(`outputs.${name}`, name, 'output', outputs, label);
   }
   if (manifest.output !== undefined) check('output', manifest.output, 'output', outputs, label);
-  const idle = (['labels', 'output', 'scores'] as const).filter((field) => manifest[field] !== undefined);
+  const embeds = manifest.task === 'embedding';
+  const idle = (['labels', 'output', 'scores'] as const).filter(
+    (field) => manifest[field] !== undefined && !(embeds && field === 'output'),
+  );
   const warnings: string[] = [];
   if (manifest.handlerWrites !== undefined && manifest.handler === undefined)
     warnings.push('model.json: handlerWrites has no effect without "handler"');

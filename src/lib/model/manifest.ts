@@ -30,9 +30,9 @@ const inputSchema = tensorSchema.extend({
 
 const manifestSchema = z.strictObject({
   description: z.string().optional(),
-  task: z.enum(['classification', 'tensor']).optional(),
+  task: z.enum(['classification', 'embedding', 'tensor']).optional(),
   labels: z.array(z.string()).min(1).optional(),
-  /** Name of the output that holds the class scores. */
+  /** Name of the output that holds the class scores, or the vector. */
   output: z.string().min(1).optional(),
   /** What that output holds; logits get a softmax, one alone a sigmoid. */
   scores: z.enum(['logits', 'probabilities']).optional(),

@@ -3,7 +3,7 @@ import type { DefaultValue } from './default-value.js';
 import { type DataType, ELEMENT_BYTES, elementCount, type Payload, type TensorRole } from './tensor.js';
 
 /** How a model's outputs become a result. */
-export type Task = 'classification' | 'tensor' | 'handler';
+export type Task = 'classification' | 'embedding' | 'tensor' | 'handler';
 
 /** One input or output as a job sees it: shape of one row, whatever axis the model batches along. */
 export interface TensorSignature {
@@ -71,7 +71,7 @@ export function leastResultBytes(
   signature: ModelSignature,
   { rows, wanted }: Pick<Payload, 'rows' | 'wanted'>,
 ): number {
-  if (signature.task !== 'tensor') return 0;
+  if (signature.task !== 'tensor' && signature.task !== 'embedding') return 0;
   return signature.outputs
     .filter(({ name }) => wanted === undefined || wanted.includes(name))
     .reduce((sum, { type, shape, shared }) => {

@@ -3,7 +3,7 @@ import type { ModelManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
 import type { RowFailure } from './row-failure.js';
 import type { TensorSignature } from './signature.js';
-import { isFloat, type Payload } from './tensor.js';
+import { isFloat, type Payload, type RowTensor } from './tensor.js';
 
 /** How a model's raw outputs become those of its task; `signature` is what then is published. */
 export interface TaskPlan {
@@ -19,7 +19,8 @@ export interface RunOutputs {
 
 /**
  * `classification`: `class` int32, `confidence` float32 and, with labels, `label` per row, from the scores
- * output that the manifest names, else the first output of floats. `tensor` (the default): outputs as they are.
+ * output that the manifest names, else the first output of floats. `embedding`: of all outputs the one that is a vector of
+ * floats a row. `tensor` (the default): outputs as they are.
  * @param sample the outputs of a row that ran at load: scores that the manifest does not tell are probabilities where those are.
  * @throws InferError MODEL_MANIFEST when the manifest names an output or labels that do not fit.
  */
@@ -29,6 +30,7 @@ export function planTask(
   label: string,
   sample?: Payload,
 ): TaskPlan {
+  if (manifest.task === 'embedding') return planEmbedding(manifest, outputs, label);
   if (manifest.task !== 'classification') return { outputs, apply: (raw) => ({ outputs: raw, failed: [] }) };
   const scores = scoresOutput(manifest, outputs, label);
   const plan = planScores(manifest, scores, label);
@@ -54,4 +56,47 @@ function scoresOutput(
     );
   }
   return found;
+}
+
+/** A row's vector: the output that the manifest names, else the first that is one. */
+function planEmbedding(
+  manifest: ModelManifest,
+  outputs: readonly TensorSignature[],
+  label: string,
+): TaskPlan {
+  const found =
+    manifest.output === undefined
+      ? outputs.find(isVector)
+      : outputs.find((output) => output.name === manifest.output);
+  if (found === undefined || !isVector(found)) {
+    const shown = (found === undefined ? outputs : [found]).map(
+      ({ name, type, shape }) => `${name} ${type} [${shape.map((dim) => dim ?? '?').join(',')}]`,
+    );
+    throw manifestError(
+      label,
+      `field task: an embedding is one vector of floats a row, and ${found === undefined ? 'no output of the model is one' : 'this output is none'}: a row has ${shown.join(', ')}`,
+      'pool the vectors of its parts in the model, or name another output',
+    );
+  }
+  const { name } = found;
+  const shape = found.shape.slice(-1);
+  return {
+    outputs: [{ ...found, shape }],
+    apply: ({ rows, tensors }) => {
+      const vectors = tensors.filter((tensor) => tensor.name === name);
+      return { outputs: { rows, tensors: vectors.map(vectorOf) }, failed: [] };
+    },
+  };
+}
+
+/** Floats of one axis; a model of one row a run may have its batch of 1 in front. */
+function isVector({ type, shape, shared }: TensorSignature): boolean {
+  return isFloat(type) && !shared && (shape.length === 1 || (shape.length === 2 && shape[0] === 1));
+}
+
+/** Rows of one length are one matrix; where they differ (an open length), each keeps its own. */
+function vectorOf(tensor: RowTensor): RowTensor {
+  const { shape, shapes } = tensor;
+  if (shapes === undefined) return { ...tensor, shape: shape.slice(-1) };
+  return { ...tensor, shapes: shapes.map((one) => one.slice(-1)) };
 }

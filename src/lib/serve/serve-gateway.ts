@@ -8,6 +8,8 @@ import type { Gateway, GatewayLimits } from './gateway/gateway.js';
 import { addJobRoutes } from './gateway/job-routes.js';
 import { type App, createApp } from './http/app.js';
 import { type Listening, listen } from './http/listen.js';
+import { addOipRoutes } from './oip/routes.js';
+import { addOpenaiRoutes } from './openai/routes.js';
 
 export interface GatewayOptions {
   loaded: LoadedSettings;
@@ -81,5 +83,7 @@ export function createGatewayApp(gateway: Gateway): App {
   askOneToken(app, undefined, '');
   addJobRoutes(app, gateway);
   app.get('/healthz', { config: { access: 'open' } }, async () => ({ live: true }));
+  addOipRoutes(app, gateway);
+  addOpenaiRoutes(app, gateway);
   return app;
 }

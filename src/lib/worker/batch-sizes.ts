@@ -3,7 +3,7 @@ import type { ModelSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
 
 /** Rows that a learned size never exceeds: by then the overhead of a batch is spread thin. */
-const MOST_ROWS = 1024;
+export const MOST_ROWS = 1024;
 /** Bytes of input in one run: bounds memory in worker and runner, and the time the pipe is busy. */
 const MOST_BYTES = 16 * 1024 * 1024;
 

@@ -10,6 +10,8 @@ import type { Gateway, GatewayLimits } from '../../../src/lib/serve/gateway/gate
 import { addJobRoutes } from '../../../src/lib/serve/gateway/job-routes.js';
 import { createApp } from '../../../src/lib/serve/http/app.js';
 import { type Listening, listen } from '../../../src/lib/serve/http/listen.js';
+import { addOipRoutes } from '../../../src/lib/serve/oip/routes.js';
+import { addOpenaiRoutes } from '../../../src/lib/serve/openai/routes.js';
 import { silentLogger } from '../../../src/lib/telemetry/logger.js';
 import { doubler, poison, slow, writeModel } from '../../support/onnx-builder.js';
 import type { TestRedis } from '../../support/redis.js';
@@ -69,6 +71,8 @@ export class GatewayKit {
       throw new InferError('TOKEN_SCOPE', `this needs the scope ${access}`);
     });
     addJobRoutes(app, gateway);
+    addOipRoutes(app, gateway);
+    addOpenaiRoutes(app, gateway);
     const kit = new GatewayKit(gateway, await listen(app, { host: '127.0.0.1', port: 0 }), drain);
     kit.failures = failures;
     return kit;

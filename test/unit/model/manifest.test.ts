@@ -34,10 +34,10 @@ it.each([
   ['{"inputs": {"x": {"default": {"a": 1}}}}', 'field inputs.x.default', undefined],
   ['{"outputs": {"y": {"default": 0}}}', 'unknown field outputs.y.default', 'fields are batchAxis, shape'],
   ['{"maxBatch": 0}', 'field maxBatch', undefined],
-  ['{"task": "magic"}', 'field task: must be one of classification, tensor', undefined],
+  ['{"task": "magic"}', 'field task: must be one of classification, embedding, tensor', undefined],
   [
     '{"task": "clasification"}',
-    'field task: must be one of classification, tensor',
+    'field task: must be one of classification, embedding, tensor',
     "did you mean 'classification'?",
   ],
   ['{"output": {}}', 'field output: expected string, received object', "did you mean 'outputs'?"],

@@ -18,6 +18,10 @@ export const HTTP_ERRORS = {
   ...errors({ ...WRONG, httpStatus: 404 }, { HTTP_ROUTE: 'The server has no such address.' }),
   ...errors({ ...WRONG, httpStatus: 405 }, { HTTP_METHOD: 'The address does not take this method.' }),
   ...errors(
+    { ...WRONG, httpStatus: 422 },
+    { MODEL_TASK: 'The model gives no embeddings, or cannot be given one text or list of tokens.' },
+  ),
+  ...errors(
     { ...WRONG, httpStatus: 421 },
     { HTTP_HOST: 'The request names a host that is not a name of this server.' },
   ),

@@ -26,8 +26,14 @@ export type App = FastifyInstance<
   ZodTypeProvider
 >;
 
-/** Writes an error in the form that the clients of a route read; the default is `problemOf`. */
-export type ErrorForm = (error: InferError, path: string) => { contentType: string; body: unknown };
+/**
+ * Writes an error in the form that the clients of a route read; the default is `problemOf`. Without a status it is that of
+ * the error's code.
+ */
+export type ErrorForm = (
+  error: InferError,
+  path: string,
+) => { contentType: string; status?: number; body: unknown };
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -144,9 +150,9 @@ function answerError(
     options.onFailure(error.cause ?? error, { id: request.id, route });
   }
   const form = request.routeOptions?.config?.errorForm ?? problemForm;
-  const { contentType, body } = form(error, pathOf(request));
+  const { contentType, status = httpStatus, body } = form(error, pathOf(request));
   if (httpStatus === 401) reply.header('www-authenticate', 'Bearer');
-  return reply.code(httpStatus).header('content-type', contentType).send(JSON.stringify(body));
+  return reply.code(status).header('content-type', contentType).send(JSON.stringify(body));
 }
 
 const problemForm: ErrorForm = (error, path) => ({

@@ -13,18 +13,20 @@ const looks = new WeakMap<Gateway, Map<string, { at: number; served: Promise<boo
 
 /**
  * Refuses to wait for a job that no one runs: a caller who waits would only be kept waiting.
+ * @param instead what else the caller can do
  * @throws InferError NO_WORKERS (503) with the command that starts one; REDIS_… (503).
  */
 export async function requireWorker(
   gateway: Gateway,
   queue: string,
   signature: ModelSignature,
+  instead = 'without Prefer: wait the job is queued and waits for one',
 ): Promise<void> {
   const model = routeTo(signature);
   if (await isServedNow(gateway, queue, model)) return;
   const version = signature.pinned === true ? `, then infer control load WORKER ${model}` : '';
   throw new InferError('NO_WORKERS', `no worker of queue ${queue} serves model ${model}`, {
-    hint: `infer worker -Q ${queue} --model ${signature.name}${version}; without Prefer: wait the job is queued and waits for one`,
+    hint: `infer worker -Q ${queue} --model ${signature.name}${version}; ${instead}`,
   });
 }
 

@@ -1,0 +1,84 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { JobTensors, SubmitOptions } from '../../client/types.js';
+import { InferError, messageOf } from '../../core/errors.js';
+import { formatDuration } from '../../core/units.js';
+import type { ModelSignature } from '../../model/signature.js';
+import type { Payload } from '../../model/tensor.js';
+import { admit } from './admit.js';
+import type { Gateway } from './gateway.js';
+import { requireWorker } from './jobs/served.js';
+
+/** Where jobs go whose caller waits: one row or many, before any bulk work. */
+const QUEUE = 'realtime';
+/**
+ * Seconds that a result is kept which only this caller waits for: large ones do not come with the notice of the end, but are
+ * read after it.
+ */
+const RESULT_TTL_S = 60;
+const CANCEL_MS = 5000;
+const ASYNC = 'with Prefer: respond-async on /v2, or POST /v1/jobs, the job is queued and waits for one';
+
+/** Work that one caller waits for. */
+interface CallersWork {
+  payload: Payload;
+  signature: ModelSignature;
+  options?: Pick<SubmitOptions, 'queue' | 'priority' | 'expiresMs'>;
+}
+
+/**
+ * Runs a job for a caller that waits for it: let in by its limits, refused where no worker would take it, and cancelled when
+ * the caller leaves or has waited as long as the server allows.
+ * @returns the job, completed
+ * @throws InferError what `admit` throws; NO_WORKERS (503), WAIT_TIMEOUT (504), EXPIRED (504); the job's own failure; REDIS_… (503).
+ */
+export async function runForCaller(
+  gateway: Gateway,
+  { signal, caller }: FastifyRequest,
+  reply: FastifyReply,
+  { payload, signature, options = {} }: CallersWork,
+): Promise<JobTensors> {
+  const { client, limits } = gateway;
+  const { queue = QUEUE, priority, expiresMs } = options;
+  await requireWorker(gateway, queue, signature, ASYNC);
+  const wanted = { queue, model: signature.name, rows: payload.rows, priority, expiresMs };
+  const admission = await admit(gateway, caller, wanted);
+  reply.headers(admission.headers);
+  let id: string | undefined;
+  try {
+    const submit = { queue, priority, expiresMs, owner: caller.name, resultTtl: RESULT_TTL_S };
+    const wait = { timeoutMs: limits.maxWaitMs, signal, cancelOnAbort: true };
+    const job = await client.runTensors(payload, signature, { ...submit, ...wait }, (submitted) => {
+      id = submitted.id;
+      admission.submitted(submitted);
+    });
+    return completed(job);
+  } catch (error) {
+    if (!(error instanceof InferError) || error.code !== 'WAIT_TIMEOUT') throw error;
+    if (id !== undefined) cancel(gateway, id);
+    throw tooLong(limits.maxWaitMs);
+  } finally {
+    admission.over();
+  }
+}
+
+/** No one waits for it any more, and no one else knows its id. */
+function cancel({ client, log }: Gateway, id: string): void {
+  client.cancel(id, { timeoutMs: CANCEL_MS }).catch((error: unknown) => {
+    log.warn({ job: id, err: messageOf(error) }, 'a job that no one waits for was not cancelled');
+  });
+}
+
+/** A job that has ended well; else why it has not. */
+function completed(job: JobTensors): JobTensors {
+  if (job.state === 'completed') return job;
+  throw job.error === undefined
+    ? new InferError('FAILED', 'the job failed without a reason')
+    : InferError.of(job.error);
+}
+
+function tooLong(maxWaitMs: number): InferError {
+  const text = `it had not ended after ${formatDuration(maxWaitMs)}, and was cancelled`;
+  return new InferError('WAIT_TIMEOUT', text, {
+    hint: 'send Prefer: respond-async to /v2, or use POST /v1/jobs, and fetch the result when it is there',
+  });
+}

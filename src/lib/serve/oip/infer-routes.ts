@@ -1,0 +1,117 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { queueFor } from '../../client/spec.js';
+import type { JobTensors } from '../../client/types.js';
+import { InferError } from '../../core/errors.js';
+import type { ModelSignature } from '../../model/signature.js';
+import { admit } from '../gateway/admit.js';
+import type { Gateway } from '../gateway/gateway.js';
+import { submittedJson } from '../gateway/jobs/job-json.js';
+import { patiently } from '../gateway/jobs/patience.js';
+import { preferenceOf } from '../gateway/jobs/prefer.js';
+import { runForCaller } from '../gateway/run-for-caller.js';
+import type { App } from '../http/app.js';
+import { readBody } from '../http/body.js';
+import { acceptedEncoding, compress } from './compress.js';
+import { encodeAnswer } from './encode.js';
+import { oipErrorForm } from './error-form.js';
+import { modelName, ofModel } from './find-model.js';
+import { MODEL_PATHS } from './model-routes.js';
+import { answerTensors } from './outputs.js';
+import { type InferRequest, jsonLength, readInferRequest } from './request.js';
+
+/** Header with the bytes of JSON before binary tensors. */
+const HEADER = 'inference-header-content-length';
+/** Milliseconds that writing a job to Redis may take; inputs may be large. */
+const SUBMIT_MS = 15_000;
+
+/** `POST …/infer`: waits for the answer, or (`Prefer: respond-async`) answers with the job. */
+export function addInferRoutes(app: App, gateway: Gateway): void {
+  for (const [path, params] of MODEL_PATHS) {
+    app.post(
+      `${path}/infer`,
+      {
+        config: { access: 'submit', errorForm: oipErrorForm },
+        schema: { summary: 'run a model', params },
+      },
+      async (request, reply) => {
+        const { params, signal } = request;
+        const body = await readBody(request, { maxBytes: gateway.limits.maxBody });
+        const length = jsonLength(request.headers[HEADER], body.length);
+        const read = (known: ModelSignature) => readInferRequest(body, length, known);
+        const [infer, signature] = await ofModel(params, () =>
+          patiently(gateway, signal, gateway.client.signatures.fitBy(read, modelName(params))),
+        );
+        const { applied } = preferenceOf(request.headers.prefer, gateway.limits.maxWaitMs);
+        if (applied === 'respond-async') return submitAsync(gateway, request, reply, infer, signature);
+        const job = await run(gateway, request, reply, infer, signature);
+        return answer(request, reply, infer, signature, job);
+      },
+    );
+  }
+}
+
+async function run(
+  gateway: Gateway,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { payload, queue, priority, expiresMs }: InferRequest,
+  signature: ModelSignature,
+): Promise<JobTensors> {
+  const options = { queue, priority, expiresMs };
+  try {
+    return await runForCaller(gateway, request, reply, { payload, signature, options });
+  } catch (error) {
+    if (!(error instanceof InferError) || error.code !== 'EXPIRED') throw error;
+    throw error.reworded(`Request timeout expired: ${error.message}`);
+  }
+}
+
+async function answer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { id, wishes }: InferRequest,
+  signature: ModelSignature,
+  job: JobTensors,
+): Promise<FastifyReply> {
+  const { outputs, timing } = job;
+  if (outputs === undefined) throw new InferError('RESULT_EXPIRED', 'the result was not kept');
+  const tensors = answerTensors(outputs, wishes, signature);
+  const head = { model_name: signature.name, model_version: String(signature.version), id };
+  const { contentType, headerLength, parts, length } = await encodeAnswer(head, tensors);
+  reply.header('content-type', contentType);
+  if (headerLength !== undefined) reply.header(HEADER, headerLength);
+  if (timing !== null) {
+    const { queueMs, runMs } = timing;
+    reply.header('server-timing', `queue;dur=${queueMs}${runMs === null ? '' : `, run;dur=${runMs}`}`);
+  }
+  reply.header('vary', 'accept-encoding');
+  const encoding = acceptedEncoding(request.headers['accept-encoding']);
+  const compressed = await compress(parts, length, encoding);
+  if (compressed !== undefined) return reply.header('content-encoding', encoding).send(compressed);
+  return reply.send(parts.length === 1 ? parts[0] : Buffer.concat(parts, length));
+}
+
+async function submitAsync(
+  gateway: Gateway,
+  { caller, signal }: FastifyRequest,
+  reply: FastifyReply,
+  { payload, queue, priority, expiresMs }: InferRequest,
+  signature: ModelSignature,
+): Promise<FastifyReply> {
+  const { rows } = payload;
+  const options = { queue: queueFor(rows, { queue }), priority, expiresMs };
+  const admission = await admit(gateway, caller, { ...options, model: signature.name, rows });
+  reply.headers(admission.headers);
+  try {
+    const limits = { signal, timeoutMs: SUBMIT_MS };
+    const sent = { ...options, owner: caller.name, ...limits };
+    const job = await gateway.client.submitPayload(payload, signature, sent);
+    admission.submitted(job);
+    const body = submittedJson(gateway, job, false);
+    reply.headers({ location: body.urls.self, 'preference-applied': 'respond-async', 'retry-after': 1 });
+    return reply.code(202).send(body);
+  } catch (error) {
+    admission.over();
+    throw error;
+  }
+}

@@ -1,0 +1,109 @@
+import { z } from 'zod';
+import type { ModelSignature, TensorSignature } from '../../model/signature.js';
+import { type DataType, OIP_NAMES } from '../../model/tensor.js';
+import { MOST_ROWS } from '../../worker/batch-sizes.js';
+import type { KnownModel } from '../gateway/known-models.js';
+
+const TENSOR = z.object({
+  name: z.string(),
+  datatype: z.string().describe('BOOL, INT64, FP32, BYTES, …'),
+  shape: z.array(z.number()).describe('with the axis of rows; -1 is any length'),
+});
+
+/** `GET /v2/models/:model`. */
+export const METADATA = z
+  .object({
+    name: z.string(),
+    versions: z.array(z.string()).describe('those that workers serve; where none does, those that are known'),
+    platform: z.string(),
+    inputs: z.array(TENSOR),
+    outputs: z.array(TENSOR),
+    properties: z.record(z.string(), z.string()).optional(),
+  })
+  .describe('a model');
+
+/** What Triton calls ONNX Runtime; clients compare it. */
+const PLATFORM = 'onnxruntime_onnx';
+
+/** A model as the protocol describes it. */
+export function metadataOf(
+  signature: ModelSignature,
+  versions: readonly number[],
+): z.output<typeof METADATA> {
+  const { name, inputs, outputs, task, batchable } = signature;
+  const tensor = (one: TensorSignature) => ({
+    name: one.name,
+    datatype: OIP_NAMES[one.type],
+    shape: wireShape(one, batchable),
+  });
+  return {
+    name,
+    versions: versions.map(String),
+    platform: PLATFORM,
+    inputs: inputs.map(tensor),
+    outputs: outputs.map(tensor),
+    properties: { task, batchable: String(batchable) },
+  };
+}
+
+/** The axis that rows run along; null for a tensor without one. */
+function rowAxis({ shared, batchAxis, shape }: TensorSignature, batchable: boolean): number | null {
+  if (shared) return null;
+  const axis = batchAxis ?? (batchable ? 0 : null);
+  return axis === null ? null : Math.min(axis, shape.length);
+}
+
+/** The shape of a tensor with its rows; what may vary is -1. */
+function wireShape(tensor: TensorSignature, batchable: boolean): number[] {
+  const shape = tensor.shape.map((dim) => dim ?? -1);
+  const axis = rowAxis(tensor, batchable);
+  if (axis !== null) shape.splice(axis, 0, -1);
+  return shape;
+}
+
+/** Triton's name of a type in a model configuration. */
+function configType(type: DataType): string {
+  return type === 'string' ? 'TYPE_STRING' : `TYPE_${OIP_NAMES[type]}`;
+}
+
+/**
+ * A model as Triton's model configuration has it. With a `max_batch_size` above 0 the shapes leave out the rows, which then
+ * have to come first in every tensor; where they do not, the shapes are whole and it is 0, as for a model of one row a run.
+ */
+export function configOf(signature: ModelSignature, { served, versions }: KnownModel) {
+  const { name, inputs, outputs, batchable, maxBatch, labels } = signature;
+  const first = [...inputs, ...outputs].every((one) => rowAxis(one, batchable) === 0);
+  const whole = !first || !batchable;
+  const tensor = (one: TensorSignature) => ({
+    name: one.name,
+    data_type: configType(one.type),
+    dims: whole ? wireShape(one, batchable) : one.shape.map((dim) => dim ?? -1),
+  });
+  return {
+    name,
+    platform: PLATFORM,
+    backend: 'onnxruntime',
+    version_policy: { specific: { versions: [...versions] } },
+    max_batch_size: whole ? 0 : (maxBatch ?? MOST_ROWS),
+    input: inputs.map((one) => ({ ...tensor(one), optional: one.default !== undefined })),
+    output: outputs.map((one) => ({
+      ...tensor(one),
+      ...(labels === undefined || one.type === 'string' ? {} : { label_filename: 'model.json' }),
+    })),
+    instance_group: served.map(({ worker }) => ({
+      name: worker.name,
+      kind: worker.gpu === null ? 'KIND_CPU' : 'KIND_GPU',
+      count: worker.concurrency,
+      ...(worker.gpu === null ? {} : { gpus: [worker.gpu] }),
+    })),
+    default_model_filename: 'model.onnx',
+    ...(whole ? {} : { dynamic_batching: { max_queue_delay_microseconds: windowOf(served) } }),
+    // Our own ten, upside down: see docs.
+    parameters: { priority_levels: { string_value: '10' } },
+  };
+}
+
+/** The longest time that a worker holds rows back for more of them, µs. */
+function windowOf(served: KnownModel['served']): number {
+  return Math.round(1000 * Math.max(0, ...served.map(({ worker }) => worker.batchWindowMs)));
+}

@@ -1,0 +1,140 @@
+import { z } from 'zod';
+import { InferError } from '../../core/errors.js';
+import { readWorkerTotals, WorkFigures } from '../../queue/work-stats.js';
+import { worded } from '../../redis/worded.js';
+import type { Gateway } from '../gateway/gateway.js';
+import { patiently } from '../gateway/jobs/patience.js';
+import { type KnownModel, knownModels } from '../gateway/known-models.js';
+import type { App } from '../http/app.js';
+import { oipErrorForm } from './error-form.js';
+import { type ModelParams, modelName, ofModel, unknownModel } from './find-model.js';
+import { configOf, METADATA, metadataOf } from './metadata.js';
+import { statisticsOf } from './statistics.js';
+
+const VERSION = z
+  .string()
+  .regex(/^\d{1,9}$/, 'it is a number')
+  .describe('version of the model');
+const MODEL = z.string().describe('name of the model');
+
+/** Addresses of a model: the one that is served, and one version. */
+export const MODEL_PATHS = [
+  ['/v2/models/:model', z.object({ model: MODEL })],
+  ['/v2/models/:model/versions/:version', z.object({ model: MODEL, version: VERSION })],
+] as const;
+
+const CONFIG = { access: 'known', errorForm: oipErrorForm } as const;
+
+/** Metadata, readiness, configuration and statistics of models. */
+export function addModelRoutes(app: App, gateway: Gateway): void {
+  for (const [path, params] of MODEL_PATHS) {
+    app.get(
+      path,
+      {
+        config: CONFIG,
+        schema: { summary: 'what a model takes and gives', params, response: { 200: METADATA } },
+      },
+      async (request) => {
+        const { model, signature } = await described(gateway, request);
+        return metadataOf(signature, model.versions);
+      },
+    );
+    app.get(
+      `${path}/ready`,
+      { config: CONFIG, schema: { summary: 'whether a worker serves a model', params } },
+      async (request) => {
+        const model = await find(gateway, request);
+        const { params } = request;
+        if (isServed(model, params)) return { name: model.name, ready: true };
+        throw notReady(model, params);
+      },
+    );
+    app.get(
+      `${path}/config`,
+      { config: CONFIG, schema: { summary: "a model as Triton's model configuration", params } },
+      async (request) => {
+        const { model, signature } = await described(gateway, request);
+        return configOf(signature, model);
+      },
+    );
+    app.get(
+      `${path}/stats`,
+      { config: CONFIG, schema: { summary: 'what was done of a model', params } },
+      async (request) => statistics(gateway, request.signal, [await find(gateway, request)]),
+    );
+  }
+  app.get(
+    '/v2/models/stats',
+    { config: CONFIG, schema: { summary: 'what was done of all models' } },
+    async ({ signal }) => statistics(gateway, signal, await knownModels(gateway, signal)),
+  );
+}
+
+/** A request as far as it names a model. */
+interface Asked {
+  params: ModelParams;
+  signal: AbortSignal;
+}
+
+/** A model that is known, in the version that the address names. */
+async function find(gateway: Gateway, { params, signal }: Asked): Promise<KnownModel> {
+  const { model, version } = params;
+  modelName(params);
+  const found = (await knownModels(gateway, signal)).find(({ name }) => name === model);
+  if (found === undefined) throw unknownModel(params);
+  if (version !== undefined && !found.versions.includes(Number(version))) throw unknownModel(params);
+  return found;
+}
+
+/** A model with what it takes, which may have to be read from the models directory. */
+async function described(gateway: Gateway, { params, signal }: Asked) {
+  const { signatures } = gateway.client;
+  const [signature, known] = await Promise.all([
+    ofModel(params, () => patiently(gateway, signal, signatures.find(modelName(params)))),
+    knownModels(gateway, signal),
+  ]);
+  const model = known.find(({ name }) => name === signature.name);
+  return { signature, model: model ?? lonely(signature.name, signature.version) };
+}
+
+/** One that has gone in the same moment. */
+function lonely(name: string, version: number): KnownModel {
+  return { name, signature: undefined, served: [], versions: [version], loading: false, problem: undefined };
+}
+
+function isServed({ served }: KnownModel, { version }: ModelParams): boolean {
+  return served.some(({ model }) => version === undefined || model.version === Number(version));
+}
+
+function notReady({ name, loading, problem }: KnownModel, { version }: ModelParams): InferError {
+  const what = version === undefined ? `model '${name}'` : `model '${name}' version ${version}`;
+  if (loading) {
+    return new InferError('MODEL_LOADING', `${what} is not ready: a worker is loading it`, {
+      hint: 'ask again when it is ready',
+    });
+  }
+  const why = problem === undefined ? 'no worker serves it' : problem;
+  return new InferError('NO_WORKERS', `${what} is not ready: ${why}`, {
+    hint:
+      version === undefined ? `infer worker --model ${name}` : `infer control load WORKER ${name}@${version}`,
+  });
+}
+
+async function statistics(gateway: Gateway, signal: AbortSignal, models: readonly KnownModel[]) {
+  const { client, prefix } = gateway;
+  const ids = [...new Set(models.flatMap(({ served }) => served.map(({ worker }) => worker.id)))];
+  const read = worded(client.redis, readWorkerTotals(client.redis, prefix, ids));
+  const totals = await patiently(gateway, signal, read);
+  return {
+    model_stats: models.map((model) => {
+      const sum = new WorkFigures();
+      for (const { worker } of model.served) {
+        for (const figures of totals.get(worker.id)?.values() ?? []) {
+          const own = figures.models.get(model.name);
+          if (own !== undefined) sum.merge(own);
+        }
+      }
+      return statisticsOf(model, sum);
+    }),
+  };
+}

@@ -1,0 +1,137 @@
+import { badInput, InferError } from '../../core/errors.js';
+import { outputNamed } from '../../input/oip.js';
+import type { ModelSignature, TensorSignature } from '../../model/signature.js';
+import { OIP_NAMES, type Payload } from '../../model/tensor.js';
+import { describe } from '../../model/value-words.js';
+import { topClasses } from './classes.js';
+import type { AnswerTensor } from './encode.js';
+import { wireTensors } from './output-tensors.js';
+import { flag, parametersOf } from './parameters.js';
+
+/** An output that the answer shall have, and in which form. */
+export interface OutputWish {
+  name: string;
+  binary: boolean;
+  /** So many classes in place of the scores (the classification extension). */
+  classes: number | undefined;
+}
+
+/** Outputs of one request at most; a model has a handful. */
+const MOST = 1024;
+
+/**
+ * The outputs that a request asks for; all of the model where it names none.
+ * @param binary how those come that do not say it
+ * @throws InferError INPUT_OIP, INPUT_NAMES, PARAMETER; OUTPUT_FORM for float16 as JSON, before anything runs.
+ */
+export function readWishes(given: unknown, binary: boolean, signature: ModelSignature): OutputWish[] {
+  const wishes = named(given, binary, signature);
+  const refused = wishes.find(
+    (wish) =>
+      !wish.binary && wish.classes === undefined && outputOf(signature, wish.name)?.type === 'float16',
+  );
+  if (refused !== undefined) {
+    throw new InferError(
+      'OUTPUT_FORM',
+      `sending FP16 data via JSON is not supported. Please use the binary data format for output '${refused.name}'`,
+      { hint: 'write "parameters": {"binary_data_output": true} for all outputs' },
+    );
+  }
+  return wishes;
+}
+
+function named(given: unknown, binary: boolean, signature: ModelSignature): OutputWish[] {
+  const all = () => signature.outputs.map(({ name }) => ({ name, binary, classes: undefined }));
+  if (given === undefined) return all();
+  if (!Array.isArray(given) || given.length > MOST) {
+    throw badInput('INPUT_OIP', `outputs: ${describe(given)} found where a list of outputs is expected`, {
+      hint: 'write "outputs": [{"name": ...}], or leave it out for all outputs',
+    });
+  }
+  if (given.length === 0) return all();
+  const seen = new Set<string>();
+  return given.map((entry: unknown, index): OutputWish => {
+    const where = `outputs[${index}]`;
+    const output = outputNamed(entry, signature, where);
+    if (seen.has(output.name)) {
+      throw badInput('INPUT_NAMES', `'${output.name}' appears twice`, {
+        where,
+        hint: 'ask for each output once',
+      });
+    }
+    seen.add(output.name);
+    const parameters = parametersOf((entry as Record<string, unknown>).parameters, `${where}.parameters`);
+    const classes = readClasses(parameters.classification, output, signature, `${where}.parameters`);
+    const own = flag(parameters, 'binary_data', `${where}.parameters`);
+    return { name: output.name, binary: own ?? binary, classes };
+  });
+}
+
+function outputOf({ outputs }: ModelSignature, name: string): TensorSignature | undefined {
+  return outputs.find((output) => output.name === name);
+}
+
+function readClasses(
+  given: unknown,
+  { name, type, role }: TensorSignature,
+  { name: model }: ModelSignature,
+  where: string,
+): number | undefined {
+  if (given === undefined || given === 0) return undefined;
+  if (!Number.isSafeInteger(given) || (given as number) < 0)
+    throw new InferError(
+      'PARAMETER',
+      `${where}.classification: ${describe(given)} found, not a number of classes`,
+    );
+  if (role === 'class' ? given !== 1 || name === 'label' : type === 'string' || type === 'bool') {
+    throw new InferError(
+      'PARAMETER',
+      role === 'class'
+        ? `${where}.classification: model '${model}' answers the best class of each row`
+        : `${where}.classification: output '${name}' of model '${model}' is ${OIP_NAMES[type]}, and no scores`,
+      {
+        hint:
+          role === 'class' ? 'ask for 1 class of output confidence' : 'ask for it of an output of numbers',
+      },
+    );
+  }
+  return given as number;
+}
+
+/** Names of the outputs that the result has to hold; undefined for all. */
+export function storedOutputs(
+  wishes: readonly OutputWish[],
+  { outputs }: ModelSignature,
+): string[] | undefined {
+  const names = new Set(wishes.map(({ name }) => name));
+  for (const { name, classes } of wishes) {
+    // A class is told by all that a classification gives.
+    if (classes === undefined || outputs.find((output) => output.name === name)?.role !== 'class') continue;
+    for (const output of outputs) if (output.role === 'class') names.add(output.name);
+  }
+  return outputs.every(({ name }) => names.has(name)) ? undefined : [...names];
+}
+
+/**
+ * The tensors of an answer, in the order in which they were asked for.
+ * @throws InferError OUTPUT_FORM when rows differ in shape; OUTPUT_MIXED when one is not there: the model was changed meanwhile.
+ */
+export function answerTensors(
+  result: Payload,
+  wishes: readonly OutputWish[],
+  signature: ModelSignature,
+): AnswerTensor[] {
+  return wishes.map(({ name, binary, classes }) => {
+    const tensor = result.tensors.find((one) => one.name === name);
+    if (tensor === undefined) {
+      throw new InferError('OUTPUT_MIXED', `the result has no output '${name}': the model was changed`, {
+        hint: 'send the request again',
+      });
+    }
+    const shown = classes === undefined ? tensor : topClasses(tensor, classes, result, signature);
+    // Classes have their rows first, wherever the model has those of its scores.
+    const layout = classes !== undefined && signature.batchable ? undefined : signature;
+    const [wire] = wireTensors({ rows: result.rows, tensors: [shown] }, layout);
+    return { ...(wire as NonNullable<typeof wire>), binary };
+  });
+}

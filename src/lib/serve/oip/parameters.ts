@@ -1,0 +1,82 @@
+import { InferError } from '../../core/errors.js';
+import type { Priority } from '../../core/job.js';
+import { describe } from '../../model/value-words.js';
+
+/** Parameters of a request that mean something here; others are the caller's own and ignored. */
+export interface RequestParameters {
+  /** Ours, 9 is most urgent; undefined for the default. */
+  priority: Priority | undefined;
+  /** Milliseconds after which the request is not begun any more. */
+  expiresMs: number | undefined;
+  queue: string | undefined;
+  /** Outputs come as bytes unless one says otherwise. */
+  binaryOutput: boolean;
+}
+
+type Fields = Record<string, unknown>;
+
+const MICROSECONDS_PER_MS = 1000;
+const SEQUENCE = ['sequence_id', 'sequence_start', 'sequence_end'] as const;
+
+/**
+ * The parameters of an inference request.
+ * @throws InferError PARAMETER for one of the wrong type, one of Triton's own (`triton_…`), or a sequence.
+ */
+export function readParameters(given: unknown): RequestParameters {
+  const fields = parametersOf(given, 'parameters');
+  const reserved = Object.keys(fields).find((name) => name.startsWith('triton_'));
+  if (reserved !== undefined) {
+    throw new InferError('PARAMETER', `parameters: names that start with triton_ are reserved`, {
+      hint: 'give your own parameters other names',
+    });
+  }
+  // A model here has no state that one request leaves for the next: to ignore this would answer something else.
+  const sequence = SEQUENCE.find((name) => ![undefined, 0, '', false].includes(fields[name] as undefined));
+  if (sequence !== undefined) {
+    throw new InferError('PARAMETER', `parameters.${sequence}: sequences of requests are not supported`, {
+      hint: 'pass state as an input of the model and take it from an output',
+    });
+  }
+  const { queue } = fields;
+  if (queue !== undefined && typeof queue !== 'string') throw wrong('queue', queue, 'the name of a queue');
+  const timeout = count(fields, 'timeout') ?? 0;
+  return {
+    priority: priorityOf(count(fields, 'priority') ?? 0),
+    expiresMs: timeout === 0 ? undefined : Math.ceil(timeout / MICROSECONDS_PER_MS),
+    queue,
+    binaryOutput: flag(fields, 'binary_data_output', 'parameters') ?? false,
+  };
+}
+
+/**
+ * The protocol's priority as ours: there 1 is the most urgent and 0 the default, here 9 is and the default is 0. So 1 is 9,
+ * 2 is 8, and 10 or more is 0.
+ */
+function priorityOf(priority: number): Priority | undefined {
+  return priority === 0 ? undefined : (Math.max(0, 10 - priority) as Priority);
+}
+
+/** An object of parameters; empty where there is none. @throws InferError PARAMETER for anything else. */
+export function parametersOf(given: unknown, where: string): Fields {
+  if (given === undefined) return {};
+  if (typeof given === 'object' && given !== null && !Array.isArray(given)) return given as Fields;
+  throw new InferError('PARAMETER', `${where}: ${describe(given)} found where an object is expected`);
+}
+
+/** A parameter that is true or false. @throws InferError PARAMETER. */
+export function flag(fields: Fields, name: string, where: string): boolean | undefined {
+  const value = fields[name];
+  if (value === undefined || typeof value === 'boolean') return value;
+  throw new InferError('PARAMETER', `${where}.${name}: ${describe(value)} found, not true or false`);
+}
+
+/** A parameter that is a whole number of at least 0. */
+function count(fields: Fields, name: string): number | undefined {
+  const value = fields[name];
+  if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)) return value as number;
+  throw wrong(name, value, 'a whole number of 0 or more');
+}
+
+function wrong(name: string, value: unknown, wanted: string): InferError {
+  return new InferError('PARAMETER', `parameters.${name}: ${describe(value)} found, not ${wanted}`);
+}

@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import { InferError } from '../../core/errors.js';
+import type { Gateway } from '../gateway/gateway.js';
+import { knownModels } from '../gateway/known-models.js';
+import type { App } from '../http/app.js';
+import { oipErrorForm } from './error-form.js';
+
+/** What of Triton's extensions is there, and ours: requests that are answered with a job. */
+const EXTENSIONS = [
+  'binary_tensor_data',
+  'classification',
+  'model_configuration',
+  'model_repository',
+  'parameters',
+  'schedule_policy',
+  'statistics',
+  'infer_async_jobs',
+] as const;
+
+const NAME = 'infer';
+
+const OPEN = { access: 'open', errorForm: oipErrorForm } as const;
+
+/** The server itself: what it is, whether it runs, and whether it can answer. */
+export function addServerRoutes(app: App, gateway: Gateway): void {
+  const { version } = gateway;
+  for (const path of ['/v2', '/v2/']) {
+    app.get(
+      path,
+      {
+        config: { access: 'known', errorForm: oipErrorForm },
+        schema: {
+          summary: 'the server and its extensions',
+          response: {
+            200: z.object({ name: z.string(), version: z.string(), extensions: z.array(z.string()) }),
+          },
+        },
+      },
+      async () => ({ name: NAME, version, extensions: [...EXTENSIONS] }),
+    );
+  }
+  app.get(
+    '/v2/health/live',
+    {
+      config: OPEN,
+      schema: { summary: 'whether the server runs', response: { 200: z.object({ live: z.boolean() }) } },
+    },
+    async () => ({ live: true }),
+  );
+  app.get(
+    '/v2/health/ready',
+    {
+      config: OPEN,
+      schema: {
+        summary: 'whether Redis answers and some worker serves a model',
+        response: { 200: z.object({ ready: z.boolean() }) },
+      },
+    },
+    async ({ signal }) => {
+      if (gateway.draining.aborted) throw new InferError('DRAINING', 'the server is shutting down');
+      if ((await knownModels(gateway, signal)).some(({ served }) => served.length > 0))
+        return { ready: true };
+      throw new InferError('NO_WORKERS', 'no worker serves a model', { hint: 'start one: infer worker' });
+    },
+  );
+}

@@ -1,0 +1,206 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { InferError } from '../../core/errors.js';
+import { rowNumbers } from '../../core/row-place.js';
+import type { Chunk } from '../../input/chunk.js';
+import { toNumbers } from '../../model/elements.js';
+import { shortFloat } from '../../model/rows.js';
+import type { ModelSignature } from '../../model/signature.js';
+import { type DataType, ELEMENT_BYTES, type Payload, rowStarts } from '../../model/tensor.js';
+import type { Gateway } from '../gateway/gateway.js';
+import { patiently } from '../gateway/jobs/patience.js';
+import { runForCaller } from '../gateway/run-for-caller.js';
+import type { App } from '../http/app.js';
+import { readJson } from '../http/body.js';
+import { embeddingRows } from './embedding-input.js';
+import { openaiErrorForm } from './error-form.js';
+
+/** As many as OpenAI takes. */
+const MOST_ROWS = 2048;
+/** Rows of one length are one job; of lists of tokens that differ, so many jobs are under way at once. */
+const MOST_JOBS = 32;
+/** Numbers that are written as text before others get their turn. */
+const NUMBERS_A_TURN = 65_536;
+
+const TOKENS = z.array(z.number().int().nonnegative()).min(1).max(1_000_000);
+
+const REQUEST = z
+  .looseObject({
+    model: z.string().min(1).describe('model whose task is embedding, or model@version'),
+    input: z
+      .union(
+        [
+          z.string(),
+          z.array(z.string()).min(1).max(MOST_ROWS),
+          TOKENS,
+          z.array(TOKENS).min(1).max(MOST_ROWS),
+        ],
+        {
+          error: `it is a text, a list of tokens, or a list of 1 to ${MOST_ROWS} of one of these`,
+        },
+      )
+      .describe('a text, texts, a list of tokens or lists of tokens: what of them the model takes'),
+    encoding_format: z
+      .enum(['float', 'base64'], { error: 'it is float or base64' })
+      .default('float')
+      .describe('base64: float32, little endian'),
+    dimensions: z
+      .number()
+      .int()
+      .positive()
+      .optional()
+      .describe('how long the vectors are; another length is refused'),
+    user: z.string().optional().describe('taken and ignored'),
+  })
+  .describe('what to embed');
+
+const ANSWER = z.object({
+  object: z.literal('list'),
+  data: z.array(
+    z.object({
+      object: z.literal('embedding'),
+      index: z.number(),
+      embedding: z.union([z.array(z.number()), z.string()]),
+    }),
+  ),
+  model: z.string(),
+  usage: z.object({
+    prompt_tokens: z.number().describe('0 for texts: only the model knows their tokens'),
+    total_tokens: z.number(),
+  }),
+});
+
+/** One vector of a row, as elements of a tensor. */
+interface Vector {
+  type: DataType;
+  data: Uint8Array;
+}
+
+/** `POST /v1/embeddings` for models whose task is `embedding`. */
+export function addEmbeddingRoutes(app: App, gateway: Gateway): void {
+  app.post(
+    '/v1/embeddings',
+    {
+      config: { access: 'submit', errorForm: openaiErrorForm, body: REQUEST },
+      schema: { summary: 'vectors of texts or tokens', response: { 200: ANSWER } },
+    },
+    async (request, reply) => {
+      const body = await readJson(request, REQUEST, { maxBytes: gateway.limits.maxBody });
+      const { input, dimensions, encoding_format: format } = body;
+      const read = (known: ModelSignature) => {
+        const rows = embeddingRows(input, known);
+        checkLength(dimensions, known);
+        return rows;
+      };
+      const fit = gateway.client.signatures.fitBy(read, body.model);
+      const [wanted, signature] = await patiently(gateway, request.signal, fit);
+      const run = (chunk: Chunk) => runChunk(gateway, request, reply, chunk, signature);
+      const vectors = await inOrder(wanted.chunks, wanted.rows, run);
+      const data = await rowTexts(vectors, format);
+      return answer(reply, data, signature.name, wanted.tokens ?? 0);
+    },
+  );
+}
+
+/** The text of an `ANSWER`, whose vectors are text already. */
+function answer(reply: FastifyReply, data: readonly string[], model: string, tokens: number): FastifyReply {
+  const rest = JSON.stringify({ model, usage: { prompt_tokens: tokens, total_tokens: tokens } }).slice(1);
+  return reply.type('application/json').send(`{"object":"list","data":[${data.join(',')}],${rest}`);
+}
+
+/** @throws InferError PARAMETER where vectors of another length are asked for than the model gives. */
+function checkLength(dimensions: number | undefined, { name, outputs }: ModelSignature): void {
+  const length = outputs[0]?.shape.at(-1);
+  if (dimensions === undefined || length === dimensions) return;
+  throw new InferError(
+    'PARAMETER',
+    `dimensions: model ${name} gives vectors of ${length ?? 'their own length'}`,
+    {
+      hint: 'leave dimensions out',
+    },
+  );
+}
+
+async function runChunk(
+  gateway: Gateway,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { place: _, ...payload }: Chunk,
+  signature: ModelSignature,
+): Promise<Vector[]> {
+  const { outputs } = await runForCaller(gateway, request, reply, { payload, signature });
+  if (outputs === undefined) throw new InferError('RESULT_EXPIRED', 'the result was not kept');
+  return vectorsOf(outputs);
+}
+
+/** Runs chunks some at a time, and puts what comes of their rows in the order of the input. */
+async function inOrder(
+  chunks: readonly Chunk[],
+  rows: number,
+  run: (chunk: Chunk) => Promise<Vector[]>,
+): Promise<Vector[]> {
+  const vectors = new Array<Vector>(rows);
+  let next = 0;
+  for (let from = 0; from < chunks.length; from += MOST_JOBS) {
+    const some = chunks.slice(from, from + MOST_JOBS);
+    const found = await Promise.all(some.map(run));
+    for (const [at, chunk] of some.entries()) {
+      const numbers = rowNumbers(chunk.place ?? { firstRow: next }, chunk.rows);
+      next += chunk.rows;
+      for (const [row, number] of numbers.entries()) vectors[number] = found[at]?.[row] as Vector;
+    }
+  }
+  return vectors;
+}
+
+/** The rows of a result that is one output of floats. */
+function vectorsOf({ rows, tensors }: Payload): Vector[] {
+  const [tensor] = tensors;
+  const bytes = tensor === undefined ? 0 : ELEMENT_BYTES[tensor.type];
+  if (tensor === undefined || bytes === 0)
+    throw new InferError('OUTPUT_MIXED', 'the result is no embedding: the model was changed', {
+      hint: 'send the request again',
+    });
+  const starts = rowStarts(tensor, rows);
+  return Array.from({ length: rows }, (_, row) => ({
+    type: tensor.type,
+    data: tensor.data.subarray((starts[row] as number) * bytes, (starts[row + 1] as number) * bytes),
+  }));
+}
+
+async function rowTexts(vectors: readonly Vector[], format: 'float' | 'base64'): Promise<string[]> {
+  const texts: string[] = [];
+  let numbers = 0;
+  for (const [index, vector] of vectors.entries()) {
+    numbers += vector.data.length / ELEMENT_BYTES[vector.type];
+    if (numbers > NUMBERS_A_TURN) {
+      numbers = 0;
+      await nextTurn();
+    }
+    const embedding = format === 'float' ? floatText(vector, index) : JSON.stringify(base64Of(vector));
+    texts.push(`{"object":"embedding","index":${index},"embedding":${embedding}}`);
+  }
+  return texts;
+}
+
+function floatText({ type, data }: Vector, index: number): string {
+  const values = toNumbers(type, data) as ArrayLike<number>;
+  const texts = Array.from(values, (value) => {
+    if (!Number.isFinite(value)) {
+      throw new InferError('RUN_FAILED', `the vector of input ${index + 1} holds ${value}`, {
+        hint: 'ask for base64, which can hold it',
+      });
+    }
+    return type === 'float32' ? shortFloat(value) : value;
+  });
+  return `[${texts.join(',')}]`;
+}
+
+function base64Of({ type, data }: Vector): string {
+  const bytes =
+    type === 'float32'
+      ? data
+      : new Uint8Array(Float32Array.from(toNumbers(type, data) as ArrayLike<number>).buffer);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+}

@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { InferError } from '../../core/errors.js';
+import { printable } from '../../core/printable.js';
+import type { Gateway } from '../gateway/gateway.js';
+import { type KnownModel, knownModels } from '../gateway/known-models.js';
+import type { App } from '../http/app.js';
+import { openaiErrorForm } from './error-form.js';
+
+const MODEL = z
+  .object({
+    id: z.string(),
+    object: z.literal('model'),
+    created: z
+      .number()
+      .describe('when the first of its workers started, seconds since the epoch; 0 without one'),
+    owned_by: z.string(),
+    task: z
+      .string()
+      .nullable()
+      .describe('embedding, classification, tensor or handler; null while no worker has loaded it'),
+    versions: z.array(z.number()),
+    ready: z.boolean().describe('some worker serves it'),
+  })
+  .describe('a model');
+
+const CONFIG = { access: 'known', errorForm: openaiErrorForm } as const;
+
+/** The models as OpenAI's clients list them, with what ours want to know beside it. */
+export function addModelListRoutes(app: App, gateway: Gateway): void {
+  app.get(
+    '/v1/models',
+    {
+      config: CONFIG,
+      schema: {
+        summary: 'all models',
+        response: { 200: z.object({ object: z.literal('list'), data: z.array(MODEL) }) },
+      },
+    },
+    async ({ signal }) => ({
+      object: 'list' as const,
+      data: (await knownModels(gateway, signal)).map(modelJson),
+    }),
+  );
+  app.get(
+    '/v1/models/:model',
+    {
+      config: CONFIG,
+      schema: {
+        summary: 'one model',
+        params: z.object({ model: z.string().describe('name of the model') }),
+        response: { 200: MODEL },
+      },
+    },
+    async ({ params: { model }, signal }) => {
+      const found = (await knownModels(gateway, signal)).find(({ name }) => name === model);
+      if (found !== undefined) return modelJson(found);
+      throw new InferError('MODEL_UNKNOWN', `model: no model is called '${printable(model)}'`, {
+        hint: 'GET /v1/models lists them',
+      });
+    },
+  );
+}
+
+function modelJson({ name, signature, served, versions }: KnownModel): z.output<typeof MODEL> {
+  const starts = served.map(({ worker }) => worker.startedAt);
+  return {
+    id: name,
+    object: 'model',
+    created: starts.length === 0 ? 0 : Math.floor(Math.min(...starts) / 1000),
+    owned_by: 'infer',
+    task: signature?.task ?? null,
+    versions,
+    ready: served.length > 0,
+  };
+}
