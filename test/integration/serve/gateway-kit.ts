@@ -48,7 +48,10 @@ export class GatewayKit {
     redis: TestRedis,
     options: { modelsDir?: string | undefined; limits?: Partial<GatewayLimits>; control?: boolean } = {},
   ): Promise<GatewayKit> {
-    const loaded = await loadSettings({ flags: { redisUrl: redis.url }, env: {} });
+    const loaded = await loadSettings({
+      flags: { redisUrl: redis.url, modelsDir: options.modelsDir },
+      env: {},
+    });
     const { prefix } = loaded.values;
     const config = { prefix, modelsDir: options.modelsDir, resultTtl: 3600, values: 'json' as const };
     const client = await InferClient.open({ ...config, redis: redis.settings() }, 'worker');

@@ -248,7 +248,9 @@ describe('infer', () => {
       json: { error: expect.stringContaining('sending FP16 data via JSON is not supported') },
     });
     const other = [{ ...inputs[0], datatype: 'BF16' }];
-    expect(await binary('half', { inputs: other }, [halves])).toMatchObject({
+    expect(
+      await binary('half', { parameters: { binary_data_output: true }, inputs: other }, [halves]),
+    ).toMatchObject({
       status: 400,
       json: { error: expect.stringContaining('datatype BF16 found') },
     });
@@ -335,11 +337,15 @@ describe('infer', () => {
     });
     const raw = await new Promise<{ headers: Record<string, unknown>; body: Buffer }>((resolve, reject) => {
       const headers = { 'accept-encoding': 'gzip', 'content-length': Buffer.byteLength(json) };
-      const sent = httpRequest(`${gateway.url}/v2/models/double/infer`, { method: 'POST', headers }, (answer) => {
-        const pieces: Buffer[] = [];
-        answer.on('data', (piece: Buffer) => pieces.push(piece));
-        answer.on('end', () => resolve({ headers: answer.headers, body: Buffer.concat(pieces) }));
-      });
+      const sent = httpRequest(
+        `${gateway.url}/v2/models/double/infer`,
+        { method: 'POST', headers },
+        (answer) => {
+          const pieces: Buffer[] = [];
+          answer.on('data', (piece: Buffer) => pieces.push(piece));
+          answer.on('end', () => resolve({ headers: answer.headers, body: Buffer.concat(pieces) }));
+        },
+      );
       sent.on('error', reject);
       sent.end(json);
     });

@@ -30,7 +30,7 @@ beforeAll(async () => {
   await infer.worker(['--models', models.dir]);
 });
 
-const client = () => new OpenAI({ apiKey: 'none', baseURL: `${gateway.url}/v1`, maxRetries: 0 });
+const client = () => new OpenAI({ apiKey: 'alice', baseURL: `${gateway.url}/v1`, maxRetries: 0 });
 
 /** Row `id` of the table of `embedding()`, and the mean of several. */
 const wordVector = (id: number): number[] =>

@@ -1,5 +1,5 @@
 import { InferError } from '../../core/errors.js';
-import type { Priority } from '../../core/job.js';
+import { checkQueueName, type Priority } from '../../core/job.js';
 import { describe } from '../../model/value-words.js';
 
 /** Parameters of a request that mean something here; others are the caller's own and ignored. */
@@ -20,7 +20,7 @@ const SEQUENCE = ['sequence_id', 'sequence_start', 'sequence_end'] as const;
 
 /**
  * The parameters of an inference request.
- * @throws InferError PARAMETER for one of the wrong type, one of Triton's own (`triton_…`), or a sequence.
+ * @throws InferError QUEUE_NAME; PARAMETER for one of the wrong type, one of Triton's own (`triton_…`), or a sequence.
  */
 export function readParameters(given: unknown): RequestParameters {
   const fields = parametersOf(given, 'parameters');
@@ -39,6 +39,7 @@ export function readParameters(given: unknown): RequestParameters {
   }
   const { queue } = fields;
   if (queue !== undefined && typeof queue !== 'string') throw wrong('queue', queue, 'the name of a queue');
+  if (queue !== undefined) checkQueueName(queue);
   const timeout = count(fields, 'timeout') ?? 0;
   return {
     priority: priorityOf(count(fields, 'priority') ?? 0),

@@ -35,7 +35,7 @@ const ORDER_BODY = z
           .min(1)
           .optional()
           .describe('names or patterns of workers, with commas between them [all]'),
-        config: z.undefined({ error: 'a model is configured by its model.json' }),
+        config: z.never({ error: 'a model is configured by its model.json' }).optional(),
         unload_dependents: z.boolean().optional().describe('there are none; taken and ignored'),
       })
       .optional(),
