@@ -25,8 +25,9 @@ import { type Call, limited } from './limited.js';
 import { Places } from './places.js';
 import { type Render, toJobResult, toJobTensors } from './render.js';
 import { Signatures } from './signatures.js';
-import { nextId, queueFor, specOf } from './spec.js';
+import { nextId, specOf } from './spec.js';
 import { cancelWork, type Hands, retryQueue, retryWork } from './steering.js';
+import { type Awaited, submitAndWait } from './submit-and-wait.js';
 import { submitRows } from './submit-rows.js';
 import type {
   ConnectOptions,
@@ -40,14 +41,7 @@ import type {
   SubmittedGroup,
   SubmittedJob,
 } from './types.js';
-import {
-  deadlineOf,
-  type GroupProgress,
-  tickOf,
-  type WaitOptions,
-  waitFor,
-  withLastLook,
-} from './waiting.js';
+import { deadlineOf, type GroupProgress, type WaitOptions, withLastLook } from './waiting.js';
 import { Watcher } from './watcher.js';
 
 /**
@@ -179,7 +173,8 @@ export class InferClient {
     const deadline = deadlineOf(options.timeoutMs);
     return this.limited(withLastLook(options), async (call) => {
       const [payload, signature] = await this.signatures.fit(input, options.model, call.looksAt);
-      return this.runWithin(this.asValues, payload, signature, options, call, deadline);
+      const job = { payload, signature, options, deadline, render: this.asValues };
+      return this.submitAndWait(job, call);
     });
   }
 
@@ -189,7 +184,7 @@ export class InferClient {
     options: SubmitOptions & WaitOptions,
     onSubmitted?: (job: SubmittedJob) => void,
   ): Promise<JobResult> {
-    return this.runAs(this.asValues, payload, signature, options, onSubmitted);
+    return this.runJob({ payload, signature, options, render: this.asValues, onSubmitted });
   }
 
   /** The same with the result as tensors, for a program that passes them on. */
@@ -199,60 +194,19 @@ export class InferClient {
     options: SubmitOptions & WaitOptions,
     onSubmitted?: (job: SubmittedJob) => void,
   ): Promise<JobTensors> {
-    return this.runAs(toJobTensors, payload, signature, options, onSubmitted);
+    return this.runJob({ payload, signature, options, render: toJobTensors, onSubmitted });
   }
 
-  private runAs<T>(
-    render: Render<T>,
-    payload: Payload,
-    signature: ModelSignature,
-    options: SubmitOptions & WaitOptions,
-    onSubmitted: ((job: SubmittedJob) => void) | undefined,
-  ): Promise<T> {
-    const deadline = deadlineOf(options.timeoutMs);
-    return this.limited(withLastLook(options), (call) =>
-      this.runWithin(render, payload, signature, options, call, deadline, onSubmitted),
-    );
+  private runJob<T>(job: Omit<Awaited<T>, 'deadline'>): Promise<T> {
+    const deadline = deadlineOf(job.options.timeoutMs);
+    return this.limited(withLastLook(job.options), (call) => this.submitAndWait({ ...job, deadline }, call));
   }
 
-  private async runWithin<T>(
-    render: Render<T>,
-    payload: Payload,
-    signature: ModelSignature,
-    options: SubmitOptions & WaitOptions,
-    call: Call,
-    deadline: number | undefined,
-    onSubmitted?: (job: SubmittedJob) => void,
-  ): Promise<T> {
-    const queue = queueFor(payload.rows, options);
-    const id = options.id ?? nextId('j');
-    // Listening starts before the job exists, so that its notice cannot come too early.
-    const heard = this.waiter.next(queue, id);
-    try {
-      const waited = { id, reply: this.waiter.listFor(queue) };
-      const submitted = await this.add(payload, signature, options, call, waited);
-      onSubmitted?.(submitted);
-    } catch (error) {
-      this.waiter.forget(id);
-      throw error;
-    }
-    call.waitsFor(id);
-    try {
-      // At its own deadline the job's state is looked at: it may have expired with no worker about.
-      const limits = { id, deadline, signal: call.signal, tickMs: tickOf(options) };
-      const told = await waitFor(heard, limits);
-      if (told !== undefined) return await this.answers.fromNotice(queue, told, render);
-      return await this.answers.wait(id, call, deadline, render);
-    } catch (error) {
-      if (options.cancelOnAbort === true && options.signal?.aborted === true) this.leave(queue, id);
-      throw error;
-    }
-  }
-
-  /** No one waits for the job any more, and no one else knows its id. */
-  private leave(queue: string, id: string): void {
-    this.waiter.forget(id);
-    void this.producer.cancel(queue, id).catch(() => undefined);
+  private submitAndWait<T>(job: Awaited<T>, call: Call): Promise<T> {
+    const { waiter, answers, producer } = this;
+    const add = ({ payload, signature, options }: Awaited<unknown>, by: Call, waited: { id: string }) =>
+      this.add(payload, signature, options, by, waited);
+    return submitAndWait({ waiter, answers, producer, add }, job, call);
   }
 
   /** A group to write chunks to: rows in any number, streamed. */

@@ -1,0 +1,64 @@
+import type { ModelSignature } from '../model/signature.js';
+import type { Payload } from '../model/tensor.js';
+import type { Producer } from '../queue/broker/producer.js';
+import type { Waiter } from '../queue/broker/waiter.js';
+import type { Answers } from './answers.js';
+import type { Call } from './limited.js';
+import type { Render } from './render.js';
+import { nextId, queueFor } from './spec.js';
+import type { SubmitOptions, SubmittedJob } from './types.js';
+import { tickOf, type WaitOptions, waitFor } from './waiting.js';
+
+/** A job that its submitter waits for. */
+export interface Awaited<T> {
+  payload: Payload;
+  signature: ModelSignature;
+  options: SubmitOptions & WaitOptions;
+  /** When to give up, ms since the epoch. */
+  deadline: number | undefined;
+  render: Render<T>;
+  onSubmitted?: ((job: SubmittedJob) => void) | undefined;
+}
+
+/** What of a client is needed to submit and wait. */
+interface Parts {
+  waiter: Waiter;
+  answers: Answers;
+  producer: Producer;
+  /** @param reply the list that hears of its end */
+  add(job: Awaited<unknown>, call: Call, waited: { id: string; reply: string }): Promise<SubmittedJob>;
+}
+
+/** Submits one job and waits for its end, which its worker tells: the quickest way to an answer. */
+export async function submitAndWait<T>(parts: Parts, job: Awaited<T>, call: Call): Promise<T> {
+  const { waiter, answers } = parts;
+  const { payload, options, deadline, render } = job;
+  const queue = queueFor(payload.rows, options);
+  const id = options.id ?? nextId('j');
+  // Listening starts before the job exists, so that its notice cannot come too early.
+  const heard = waiter.next(queue, id);
+  try {
+    const submitted = await parts.add(job, call, { id, reply: waiter.listFor(queue) });
+    job.onSubmitted?.(submitted);
+  } catch (error) {
+    waiter.forget(id);
+    throw error;
+  }
+  call.waitsFor(id);
+  try {
+    // At its own deadline the job's state is looked at: it may have expired with no worker about.
+    const limits = { id, deadline, signal: call.signal, tickMs: tickOf(options) };
+    const told = await waitFor(heard, limits);
+    if (told !== undefined) return await answers.fromNotice(queue, told, render);
+    return await answers.wait(id, call, deadline, render);
+  } catch (error) {
+    if (options.cancelOnAbort === true && options.signal?.aborted === true) leave(parts, queue, id);
+    throw error;
+  }
+}
+
+/** No one waits for the job any more, and no one else knows its id. */
+function leave({ waiter, producer }: Parts, queue: string, id: string): void {
+  waiter.forget(id);
+  void producer.cancel(queue, id).catch(() => undefined);
+}
