@@ -37,6 +37,21 @@ describe('a caller who leaves', () => {
     await until(async () => ((await state(id)) === 'cancelled' ? true : undefined));
   });
 
+  it('cancels the group that only it waits for', async () => {
+    const leaves = new AbortController();
+    const row = JSON.stringify(LONG.input);
+    const request = gateway.ask('POST', '/v1/jobs?model=slow&queue=realtime', {
+      body: `${row}\n${row}\n`,
+      headers: { 'content-type': 'application/x-ndjson', prefer: 'wait=20' },
+      signal: leaves.signal,
+    });
+    request.catch(() => undefined);
+    const [group] = (await running()).split('-') as [string];
+    leaves.abort();
+    await until(async () => (['active', 'waiting'].includes(await state(group)) ? undefined : true));
+    expect((await gateway.ask('GET', `/v1/jobs/${group}/result`)).body.code).toBe('CANCELLED');
+  });
+
   it('never cancels one that it can come back for, nor one that it does not wait for', async () => {
     const leaves = new AbortController();
     const signal = leaves.signal;

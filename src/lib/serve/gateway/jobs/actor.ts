@@ -2,8 +2,10 @@ import { hostname } from 'node:os';
 import type { FastifyRequest } from 'fastify';
 import { messageOf } from '../../../core/errors.js';
 import { systemUser } from '../../../core/system-user.js';
+import { cancelWork } from '../../../operations/cancel-work.js';
 import type { Hands, Operation } from '../../../operations/operation.js';
 import { perform } from '../../../operations/run.js';
+import type { Caller } from '../../auth/caller.js';
 import type { Gateway } from '../gateway.js';
 import { patiently } from './patience.js';
 
@@ -19,14 +21,30 @@ export async function performFor<Plan, Outcome, Preview>(
   request: FastifyRequest,
   operation: Operation<Plan, Outcome, Preview>,
 ): Promise<Outcome> {
-  const { client, prefix, loaded, log } = gateway;
-  const who = request.caller.name ?? loaded.values.operator ?? systemUser();
+  const { caller, signal } = request;
+  return patiently(gateway, signal, performAs(gateway, caller, signal, operation), OPERATION_MS);
+}
+
+/** Cancels what only one caller waited for, who has left. */
+export function cancelLeft(gateway: Gateway, caller: Caller, id: string): void {
+  const work = performAs(gateway, caller, new AbortController().signal, cancelWork(id));
+  work.catch((error: unknown) => {
+    gateway.log.warn({ job: id, err: messageOf(error) }, 'what no one waits for was not cancelled');
+  });
+}
+
+function performAs<Plan, Outcome, Preview>(
+  { client, prefix, loaded, log }: Gateway,
+  caller: Caller,
+  signal: AbortSignal,
+  operation: Operation<Plan, Outcome, Preview>,
+): Promise<Outcome> {
+  const who = caller.name ?? loaded.values.operator ?? systemUser();
   const actor = { who, host: hostname(), channel: 'http' as const };
-  const hands: Hands = { client: client.redis, prefix, signal: request.signal, actor };
-  const work = perform(operation, hands, {
+  const hands: Hands = { client: client.redis, prefix, signal, actor };
+  return perform(operation, hands, {
     consent: async () => undefined,
     onUnaudited: (error) =>
       log.warn({ action: operation.action, err: messageOf(error) }, 'the audit log has no entry of this'),
   });
-  return patiently(gateway, request.signal, work, OPERATION_MS);
 }

@@ -42,7 +42,8 @@ export function addEventRoutes(app: App, gateway: Gateway): void {
         stop = follow(gateway, caller, found, stream);
         if (stream.destroyed) stop();
       }
-      reply.header('x-accel-buffering', 'no').type('text/event-stream');
+      // Behind a stream nothing else comes on its connection, which would keep a server open that shuts down.
+      reply.header('x-accel-buffering', 'no').header('connection', 'close').type('text/event-stream');
       return reply.send(stream);
     },
   );

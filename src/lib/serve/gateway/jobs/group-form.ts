@@ -3,7 +3,9 @@ import { rowsOf } from '../../../client/group-rows.js';
 import type { GroupChunk } from '../../../client/types.js';
 import { type FailureRecord, InferError } from '../../../core/errors.js';
 import type { GroupRecord } from '../../../queue/types.js';
-import { LOOK_MS } from './visible.js';
+
+/** Milliseconds that each chunk may take to be read. */
+const CHUNK_MS = 10_000;
 
 /** Rows of a group in input order, on their way to one reader. */
 export interface GroupRows {
@@ -20,7 +22,7 @@ export async function beginGroup(
   group: GroupRecord,
   signal: AbortSignal,
 ): Promise<GroupRows> {
-  const chunks = client.groupChunks(group, { signal, timeoutMs: LOOK_MS });
+  const chunks = client.groupChunks(group, { signal, timeoutMs: CHUNK_MS });
   const step = await chunks.next();
   const first = step.done ? undefined : step.value;
   const cause = first === undefined ? undefined : causeIn(first);

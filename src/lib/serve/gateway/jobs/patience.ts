@@ -2,7 +2,7 @@ import { bounded } from '../../../core/bounded.js';
 import { InferError } from '../../../core/errors.js';
 import { explain } from '../../../redis/connect.js';
 import type { Gateway } from '../gateway.js';
-import { LOOK_MS } from './visible.js';
+import { patienceMs } from './visible.js';
 
 /** What may take long although Redis is there: a worker that starts may still load the model. */
 const LONG_MS = 35_000;
@@ -12,16 +12,18 @@ const LONG_MS = 35_000;
  * @throws InferError REDIS_UNREACHABLE (503), HTTP_LATE (503); the signal's reason.
  */
 export async function patiently<T>(
-  { client: { redis } }: Pick<Gateway, 'client'>,
+  gateway: Pick<Gateway, 'client'>,
   signal: AbortSignal,
   work: Promise<T>,
   mostMs = LONG_MS,
 ): Promise<T> {
+  const { redis } = gateway.client;
+  const firstMs = patienceMs(gateway);
   const still = new Error('it takes longer');
   try {
     return await bounded(
       () => work,
-      { timeoutMs: LOOK_MS, signal },
+      { timeoutMs: firstMs, signal },
       () => still,
     );
   } catch (error) {
@@ -31,5 +33,5 @@ export async function patiently<T>(
   if (redis.status !== 'ready') throw away();
   const late = () =>
     redis.status === 'ready' ? new InferError('HTTP_LATE', 'the server could not answer in time') : away();
-  return bounded(() => work, { timeoutMs: Math.max(0, mostMs - LOOK_MS), signal }, late);
+  return bounded(() => work, { timeoutMs: Math.max(0, mostMs - firstMs), signal }, late);
 }

@@ -50,6 +50,7 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
         found = await lookAt(gateway, request.caller, id, request.signal);
       }
       if (!isEnded(stateOf(found))) reply.header('retry-after', ASK_AGAIN_S);
+      if (gateway.draining.aborted) reply.header('connection', 'close');
       return foundJson(gateway, found, { result: true });
     },
   );

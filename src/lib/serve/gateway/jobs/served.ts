@@ -2,7 +2,7 @@ import { InferError } from '../../../core/errors.js';
 import type { ModelSignature } from '../../../model/signature.js';
 import { routeTo } from '../../../queue/routes.js';
 import type { Gateway } from '../gateway.js';
-import { LOOK_MS } from './visible.js';
+import { patienceMs } from './visible.js';
 
 /** How long an answer holds, ms: one look a second, however many requests. */
 const FRESH_MS = 1000;
@@ -37,7 +37,7 @@ function isServedNow(gateway: Gateway, queue: string, model: string): Promise<bo
   const now = performance.now();
   const last = known.get(key);
   if (last !== undefined && now - last.at < FRESH_MS) return last.served;
-  const served = gateway.client.hasWorker(queue, { model, timeoutMs: LOOK_MS });
+  const served = gateway.client.hasWorker(queue, { model, timeoutMs: patienceMs(gateway) });
   served.catch(() => known.delete(key));
   known.delete(key);
   known.set(key, { at: now, served });

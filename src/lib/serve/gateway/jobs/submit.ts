@@ -12,13 +12,14 @@ import { serverTime } from '../../../redis/server-clock.js';
 import { streamBody } from '../../http/body.js';
 import { type Admission, admit } from '../admit.js';
 import type { Gateway } from '../gateway.js';
+import { cancelLeft } from './actor.js';
 import { type SubmitFields, submitOptions } from './fields.js';
 import { HashedBody } from './hashed-body.js';
 import { digestOf } from './idempotency.js';
 import { endedJson, foundJson, submittedGroupJson, submittedJson } from './job-json.js';
 import { patiently } from './patience.js';
 import { requireWorker } from './served.js';
-import { LOOK_MS, lookAt, ownerOf } from './visible.js';
+import { lookAt, ownerOf, patienceMs } from './visible.js';
 
 /** Milliseconds that writing a job to Redis may take; inputs may be large. */
 const SUBMIT_MS = 15_000;
@@ -89,7 +90,10 @@ async function submitOne(
   const admission = await letIn(submitting, options, signature, payload.rows);
   try {
     if (waitMs === undefined) {
-      const job = await client.submitPayload(payload, signature, { ...options, timeoutMs: SUBMIT_MS });
+      const job = await client.submitPayload(payload, signature, {
+        ...options,
+        timeoutMs: patienceMs(gateway, SUBMIT_MS),
+      });
       admission.submitted(job);
       if (job.duplicate) return found(submitting, await lookAt(gateway, request.caller, job.id));
       return { job: submittedJson(gateway, job, isDelayed(options)), created: true, ended: false };
@@ -156,6 +160,7 @@ async function submitMany(
   try {
     await client.waitGroup(group.group, { timeoutMs: waitMs, signal });
   } catch (error) {
+    if (signal.aborted && submitting.id === undefined) cancelLeft(gateway, request.caller, group.group);
     if (!isLate(error)) throw error;
   }
   return { ...found(submitting, await lookAt(gateway, request.caller, group.group)), created };
@@ -170,7 +175,7 @@ async function alreadyThere(
   const { gateway, request, id, waitMs } = submitting;
   if (id === undefined) return undefined;
   const { client } = gateway;
-  const limits = { timeoutMs: LOOK_MS, signal: request.signal };
+  const limits = { timeoutMs: patienceMs(gateway), signal: request.signal };
   let there: Found | undefined = await client.look(id, limits).catch((error: unknown) => {
     if (error instanceof InferError && error.facts.httpStatus === 404) return undefined;
     throw error;

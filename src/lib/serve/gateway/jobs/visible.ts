@@ -4,8 +4,14 @@ import { unknownId } from '../../../queue/broker/unknown-id.js';
 import type { Caller } from '../../auth/caller.js';
 import type { Gateway } from '../gateway.js';
 
-/** Milliseconds that a look at Redis may take, beside any wait. */
-export const LOOK_MS = 5000;
+/** Milliseconds that a look at Redis may take, beside any wait; and where it is known to be away. */
+const LOOK_MS = 5000;
+const AWAY_MS = 1000;
+
+/** How long to wait for Redis: less where it has been found away, since the caller can come again. @param ms [5000] */
+export function patienceMs({ client }: Pick<Gateway, 'client'>, ms = LOOK_MS): number {
+  return client.redis.status === 'ready' ? ms : Math.min(ms, AWAY_MS);
+}
 
 /** Whether a caller may know of what someone submitted: its own, or everyone's with `read:all`. */
 function sees({ name, allows }: Caller, owner: string | undefined): boolean {
@@ -27,12 +33,12 @@ export function ownerOf(found: Found): string | undefined {
  * @throws InferError JOB_UNKNOWN (404); REDIS_… (503) within 5 s.
  */
 export async function lookAt(
-  { client }: Gateway,
+  gateway: Gateway,
   caller: Caller,
   id: string,
   signal?: AbortSignal,
 ): Promise<Found> {
-  const found = await client.look(id, { timeoutMs: LOOK_MS, signal });
+  const found = await gateway.client.look(id, { timeoutMs: patienceMs(gateway), signal });
   if (!sees(caller, ownerOf(found))) throw unknownId(id);
   return found;
 }
