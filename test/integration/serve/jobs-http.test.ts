@@ -264,7 +264,7 @@ describe('GET /v1/jobs/:id/result', () => {
     expect([result.status, result.body]).toEqual([200, DOUBLED]);
   });
 
-  it('writes NDJSON and .npy, and 406 for what it cannot', async () => {
+  it('writes NDJSON, .npy and binary tensors of the Open Inference Protocol, and 406 for what it cannot', async () => {
     const sent = await gateway.ask('POST', '/v1/jobs', {
       json: doubler({ input: [ROW, ROW] }),
       headers: { prefer: 'wait' },
@@ -284,6 +284,16 @@ describe('GET /v1/jobs/:id/result', () => {
         bytes.buffer.slice(bytes.byteOffset + 10 + bytes.readUInt16LE(8), bytes.byteOffset + bytes.length),
       ),
     ]).toEqual([3, 5, 7, 9, 3, 5, 7, 9]);
+    const oip = await gateway.fetch('GET', address, { headers: { accept: 'application/octet-stream' } });
+    const binary = Buffer.from(await oip.arrayBuffer());
+    const json = Number(oip.headers.get('inference-header-content-length'));
+    expect(JSON.parse(binary.toString('utf8', 0, json))).toEqual({
+      model_name: 'doubler',
+      id: sent.body.id,
+      outputs: [{ name: 'y', datatype: 'FP32', shape: [2, 4], parameters: { binary_data_size: 32 } }],
+    });
+    expect(binary.length).toBe(json + 32);
+    expect(binary.readFloatLE(json + 4)).toBe(5);
     const xml = await gateway.ask('GET', address, { headers: { accept: 'application/xml' } });
     expect([xml.status, xml.body.code]).toEqual([406, 'OUTPUT_FORM']);
   });

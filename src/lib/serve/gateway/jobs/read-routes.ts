@@ -7,21 +7,26 @@ import type { Found } from '../../../client/types.js';
 import { answerWithin } from '../../../core/bounded.js';
 import { InferError } from '../../../core/errors.js';
 import { decodeEnvelope } from '../../../model/envelope.js';
+import type { Payload } from '../../../model/tensor.js';
 import type { GroupRecord, JobRecord } from '../../../queue/types.js';
 import type { App } from '../../http/app.js';
+import { encodeAnswer } from '../../oip/encode.js';
+import { wireTensors } from '../../oip/output-tensors.js';
 import type { Gateway } from '../gateway.js';
 import { acceptedForm } from './accept.js';
 import { ID_PARAMS, WAIT_QUERY } from './fields.js';
 import { beginGroup, jsonListOf, ndjsonOf } from './group-form.js';
 import { foundJson, JOB } from './job-json.js';
 import { npyParts } from './npy-form.js';
+import { patiently } from './patience.js';
 import { lookAt } from './visible.js';
 
 const ASK_AGAIN_S = '1';
 const JSON_FORM = 'application/json';
 const NDJSON = 'application/x-ndjson';
 const NPY = 'application/x-npy';
-const JOB_FORMS = [JSON_FORM, NDJSON, NPY] as const;
+const TENSORS = 'application/octet-stream';
+const JOB_FORMS = [JSON_FORM, NDJSON, NPY, TENSORS] as const;
 const GROUP_FORMS = [JSON_FORM, NDJSON] as const;
 
 const RESULT_QUERY = WAIT_QUERY.extend({
@@ -126,13 +131,13 @@ function causeOf({ state, failure }: JobRecord): InferError {
   });
 }
 
-function sendJob(
+async function sendJob(
   gateway: Gateway,
   request: FastifyRequest,
   reply: FastifyReply,
   { record, stored }: Found & { kind: 'job' },
   wantsPart: boolean,
-): FastifyReply {
+): Promise<FastifyReply> {
   const whole = record.state === 'completed';
   if (stored === undefined || (!whole && !(wantsPart && record.state === 'failed'))) {
     const cause = causeOf(record);
@@ -141,15 +146,35 @@ function sendJob(
   }
   const form = acceptedForm(request.headers.accept, JOB_FORMS);
   reply.header('vary', 'accept').type(form);
-  if (form === NPY) {
+  if (form === NPY || form === TENSORS) {
+    // Neither has a place for rows without an output.
     if (!whole) throw causeOf(record);
-    return reply.send(Buffer.concat(npyParts(decodeEnvelope(stored).payload)));
+    const { payload } = decodeEnvelope(stored);
+    if (form === NPY) return reply.send(Buffer.concat(npyParts(payload)));
+    return sendTensors(gateway, request, reply, record, payload);
   }
   const { result, rows, failedRows = [] } = toJobResult(record, stored, gateway.client.form);
   if (failedRows.length > 0) reply.header('infer-failed-rows', String(failedRows.length));
   if (form === JSON_FORM) return reply.send(JSON.stringify(result));
   const values = rows === 1 ? [result] : (result as unknown[]);
   return reply.send(`${values.map((value) => JSON.stringify(value)).join('\n')}\n`);
+}
+
+/** As an answer of the Open Inference Protocol with its binary tensors. */
+async function sendTensors(
+  gateway: Gateway,
+  { signal }: FastifyRequest,
+  reply: FastifyReply,
+  { id, model }: JobRecord,
+  payload: Payload,
+): Promise<FastifyReply> {
+  // Of a model that is not known any more, rows come first.
+  const finding = patiently(gateway, signal, gateway.client.signatures.find(model));
+  const signature = await finding.catch(() => undefined);
+  const tensors = wireTensors(payload, signature).map((tensor) => ({ ...tensor, binary: true }));
+  const { headerLength, parts, length } = await encodeAnswer({ model_name: model, id }, tensors);
+  if (headerLength !== undefined) reply.header('inference-header-content-length', headerLength);
+  return reply.send(Buffer.concat(parts, length));
 }
 
 async function sendGroup(
