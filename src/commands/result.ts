@@ -1,15 +1,15 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { settingFlags, waitFlag } from '../lib/cli/flags.js';
+import { type PlacedResult, placedResult } from '../lib/cli/job-place.js';
 import { interruptible } from '../lib/cli/signals.js';
 import { groupView, resumeHint } from '../lib/cli/views/group-view.js';
 import { resultView } from '../lib/cli/views/result-view.js';
 import type { InferClient } from '../lib/client/client.js';
-import type { JobResult } from '../lib/client/types.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 import type { GroupRecord } from '../lib/queue/types.js';
 
-type ResultJson = JobResult | (GroupRecord & { results: unknown[] | string; failedRows?: number[] });
+type ResultJson = PlacedResult | (GroupRecord & { results: unknown[] | string; failedRows?: number[] });
 
 /** Shows how a job or a group ended. */
 export default class Result extends BaseCommand<typeof Result> {
@@ -59,9 +59,9 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
   private async job(client: InferClient, signal: AbortSignal): Promise<ResultJson | undefined> {
     const { id } = this.args;
     const { wait, output } = this.flags;
-    const result =
+    const result: PlacedResult =
       wait === undefined
-        ? await client.result(id, { signal })
+        ? await placedResult(client, id, signal)
         : await this.whileWaiting(client.wait(id, { timeoutMs: wait, signal }), () => id, signal);
     const partly = result.state === 'failed' && result.rowsDone !== undefined;
     // Where the rows go to a pipe or file; a terminal is shown both.

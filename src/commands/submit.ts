@@ -1,14 +1,15 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { priorityFlag, settingFlags, startFlags, startOptions, waitFlag } from '../lib/cli/flags.js';
+import { sayWait } from '../lib/cli/job-place.js';
 import { interruptible } from '../lib/cli/signals.js';
 import { groupView } from '../lib/cli/views/group-view.js';
 import { resultView } from '../lib/cli/views/result-view.js';
 import { afterSubmit, submitView } from '../lib/cli/views/submit-view.js';
-import { withoutWorker } from '../lib/cli/without-worker.js';
 import type { InferClient } from '../lib/client/client.js';
 import type { JobResult, SubmitOptions, SubmittedGroup, SubmittedJob } from '../lib/client/types.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
+import { chunkId } from '../lib/core/job.js';
 import type { Input } from '../lib/input/read.js';
 import type { ModelSignature } from '../lib/model/signature.js';
 import { serverTime } from '../lib/redis/server-clock.js';
@@ -89,7 +90,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     if (wait === undefined) {
       const job = await client.submitPayload(input.payload, signature, { ...this.options, signal });
       await this.print(submitView(job, this.layout, this.quiet));
-      await this.warnWithoutWorker(client, job.queue, signature);
+      await this.sayWait(client, job.id);
       this.next(afterSubmit(job));
       return job;
     }
@@ -98,7 +99,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     const running = client.runPayload(input.payload, signature, limits, (job) => {
       ({ id } = job);
       if (!this.jsonEnabled()) this.note(job.id);
-      void this.warnWithoutWorker(client, job.queue, signature).catch(() => undefined);
+      void this.sayWait(client, job.id);
     });
     const result = await this.whileWaiting(running, () => id, signal);
     // The result is what was asked for: --quiet leaves out all but that, as a pipe does.
@@ -119,7 +120,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     const note = (text: string) => this.note(text);
     const group = await submitGroup(client, signature, input, { submit, target, signal, note });
     await this.print(submitView(group, this.layout, this.quiet));
-    await this.warnWithoutWorker(client, group.queue, signature);
+    await this.sayWait(client, chunkId(group.group, 0));
     if (this.flags.wait === undefined) {
       this.next(afterSubmit(group));
       return group;
@@ -133,8 +134,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     return { ...group, ...ended };
   }
 
-  private async warnWithoutWorker(client: InferClient, queue: string, model: ModelSignature): Promise<void> {
-    const text = await withoutWorker(client, queue, model);
-    if (text !== undefined) this.warn(text);
+  private sayWait(client: InferClient, id: string): Promise<void> {
+    return sayWait(client, id, { note: (text) => this.note(text), warn: (text) => this.warn(text) });
   }
 }

@@ -23,6 +23,7 @@ export { type ErrorCode, type ErrorFacts, errorFacts, type Fault } from './core/
 export { type FailureRecord, InferError } from './core/errors.js';
 export { ExitCode } from './core/exit-codes.js';
 export type { JobState, Priority, TerminalState } from './core/job.js';
+export type { Eta, EtaSpread, JobPlace, NoEta, Why } from './deployment/place/job-place.js';
 export type { ModelSignature, TensorSignature } from './model/signature.js';
 export type { DataType, Payload, RowTensor } from './model/tensor.js';
 export type { GroupRecord } from './queue/types.js';

@@ -230,7 +230,7 @@ describe('load and unload', () => {
       ['submit', '-', '-Q', 'narrow', '--model', 'extra', '--models', models, '--json'],
       { stdin: '{"x":[1,1,1,1]}' },
     );
-    expect(later.stderr).toContain('no worker of queue narrow serves model extra now; the job waits for one');
+    expect(later.stderr).toContain('no worker of queue narrow serves model extra now; the job waits.');
     expect(await answers('unload', 'narrow', 'times', '--yes')).toMatchObject([{ code: 'LAST_MODEL' }]);
     expect(await answers('unload', 'narrow', 'nope', '--yes')).toMatchObject([{ code: 'MODEL_UNKNOWN' }]);
     expect(await answers('unload', 'narrow', 'times', '--yes', '--force')).toMatchObject([{ state: 'ok' }]);

@@ -62,7 +62,13 @@ describe('the rules catch', () => {
     ['neighbours on floor 2', 'model/a.ts', "import { x } from '../redis/a.js';", /down only/],
     ['queue that knows batch', 'queue/a.ts', "import { x } from '../batch/planner.js';", /down only/],
     ['batch that knows queue', 'batch/a.ts', "import type { X } from '../queue/types.js';", /down only/],
-    ['neighbours on floor 4', 'client/a.ts', "import { x } from '../deployment/a.js';", /down only/],
+    ['neighbours on floor 4', 'tune/a.ts', "import { x } from '../deployment/a.js';", /down only/],
+    [
+      'a reading that knows the client',
+      'deployment/a.ts',
+      "import { x } from '../client/a.js';",
+      /down only/,
+    ],
     ['neighbours on floor 5', 'tune/a.ts', "import { x } from '../doctor/a.js';", /down only/],
     [
       'a diagnosis that knows the terminal',

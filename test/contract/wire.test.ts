@@ -58,6 +58,7 @@ describe('the wire format in docs/architecture.md', () => {
     const prefixes = [
       wire.GROUP.sender,
       wire.GROUP.movedTo,
+      wire.STATS.addedOf,
       wire.FILED.route,
       wire.FILED.reached,
     ] as string[];

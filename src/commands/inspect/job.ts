@@ -2,10 +2,10 @@ import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { jobView } from '../../lib/cli/views/job-view.js';
 import type { TensorPreview } from '../../lib/deployment/payload-preview.js';
-import type { JobDetail } from '../../lib/queue/read/job-detail.js';
+import type { PlacedJob } from '../../lib/deployment/read-job.js';
 import { serverTime } from '../../lib/redis/server-clock.js';
 
-type JobDetailJson = Omit<JobDetail, 'endedBy'> & {
+type JobDetailJson = Omit<PlacedJob, 'endedBy'> & {
   /** With --payload: the input's tensors, the first values of each; null when it is not kept any more. */
   payload?: TensorPreview[] | null;
 };
@@ -16,7 +16,7 @@ const VALUES_SHOWN = 16;
 export default class InspectJob extends BaseCommand<typeof InspectJob> {
   static override summary = 'show one job: its state and everything that happened to it';
   static override description =
-    `Its timeline has every start, retry and lost worker; its position while it waits; what is kept of it and how long. The input is not shown unless --payload asks for it, and then cut to ${VALUES_SHOWN} values of each tensor. Exits 66 when the id is unknown or its record has expired.`;
+    `Its timeline has every start, retry and lost worker; its position, ETA and the reason while it waits; what is kept of it and how long. The input is not shown unless --payload asks for it, and then cut to ${VALUES_SHOWN} values of each tensor. Exits 66 when the id is unknown or its record has expired.`;
   static override examples = [
     '<%= config.bin %> inspect job ID',
     '<%= config.bin %> inspect job ID --payload',

@@ -1,5 +1,8 @@
 import { InferError } from '../core/errors.js';
 import { printable } from '../core/printable.js';
+import { EtaErrors } from '../deployment/place/eta-errors.js';
+import type { JobPlace } from '../deployment/place/job-place.js';
+import { PlaceReader } from '../deployment/place/place-reader.js';
 import { noteUse } from '../queue/broker/data-watch.js';
 import type { Producer } from '../queue/broker/producer.js';
 import type { ResultSource } from '../queue/broker/result-store.js';
@@ -32,7 +35,12 @@ export interface AnswerParts {
 
 /** How jobs and groups stand and end: one look, or a wait. Limits of time are the caller's (`limited`). */
 export class Answers {
-  constructor(private readonly parts: AnswerParts) {}
+  readonly etaErrors = new EtaErrors();
+  private readonly standings: PlaceReader;
+
+  constructor(private readonly parts: AnswerParts) {
+    this.standings = new PlaceReader(parts.redis, parts.prefix);
+  }
 
   /** How a job stands, with its result when it has one. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
   async read<T>(id: string, render: Render<T>): Promise<T> {
@@ -40,6 +48,21 @@ export class Answers {
     // The record outlives a short-lived result: without it there is nothing to answer with.
     if (record.state === 'completed' && stored === undefined && record.resultTtl !== 0) throw unknownId(id);
     return render(record, stored);
+  }
+
+  /** Where a job stands that has not started; undefined when it has. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
+  async place(id: string, call: Call): Promise<JobPlace | undefined> {
+    for (;;) {
+      const { queue } = await this.parts.places.of(id, 'job');
+      const read = await this.guard(this.standings.read(queue, id));
+      if (read === null) return undefined;
+      if (read !== undefined) {
+        const { place, at, submittedAt } = read;
+        if (place.eta !== null) this.etaErrors.told(id, { queue, eta: place.eta, at, submittedAt });
+        return place;
+      }
+      if (!(await this.parts.places.moved(id, queue))) throw await this.missing(id, queue, call);
+    }
   }
 
   /** What an id names, as it stands. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
@@ -63,6 +86,10 @@ export class Answers {
     const stored = isEnded(record.state)
       ? await this.guard(this.parts.results.read(record.queue, id, record.endedBy ?? ''))
       : undefined;
+    if (isEnded(record.state)) {
+      const { meta = null, attempts } = record;
+      this.etaErrors.ended({ id, attempts: meta?.attempts ?? attempts, timing: meta });
+    }
     return { record, stored };
   }
 
@@ -133,6 +160,8 @@ export class Answers {
       return this.read(notice.id, render);
     this.parts.signatures.heed(notice);
     const ending = { ...notice, queue, state: notice.state ?? 'completed', attempts: notice.meta.attempts };
+    const { meta } = notice;
+    this.etaErrors.ended({ id: notice.id, attempts: meta.attempts, timing: meta });
     return render({ ...ending, model: notice.model ?? '', rows: notice.rows ?? 1 }, result);
   }
 

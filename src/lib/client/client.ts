@@ -1,8 +1,8 @@
-import { loadSettings } from '../config/load.js';
 import { checkQueueName } from '../core/job.js';
+import type { EtaErrors } from '../deployment/place/eta-errors.js';
+import type { JobPlace } from '../deployment/place/job-place.js';
 import type { Chunk } from '../input/chunk.js';
 import { encodeEnvelope } from '../model/envelope.js';
-import { packageRoot } from '../model/package-root.js';
 import type { ValueForm } from '../model/rows.js';
 import { leastResultBytes, type ModelSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
@@ -12,11 +12,10 @@ import { Waiter } from '../queue/broker/waiter.js';
 import { isServed } from '../queue/routes.js';
 import type { GroupRecord } from '../queue/types.js';
 import { connectLike } from '../redis/connect.js';
-import { connectionSettings, resultSettings } from '../redis/from-settings.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import { Answers } from './answers.js';
-import { type ClientConfig, type Connections, openConnections } from './connections.js';
+import { type ClientConfig, type Connections, configOf, openConnections } from './connections.js';
 import { groupChunks } from './group-reader.js';
 import { GroupSender } from './group-sender.js';
 import type { GroupWriter } from './group-writer.js';
@@ -50,6 +49,8 @@ import { Watcher } from './watcher.js';
  */
 export class InferClient {
   readonly signatures: Signatures;
+  /** How good the ETAs were that `place` told, of jobs whose end this client has heard of since. */
+  readonly etaErrors: EtaErrors;
   private readonly producer: Producer;
   private readonly waiter: Waiter;
   readonly places: Places;
@@ -92,6 +93,7 @@ export class InferClient {
       signatures: this.signatures,
       results: connections.results,
     });
+    this.etaErrors = this.answers.etaErrors;
     const parts = { redis, prefix: config.prefix, producer: this.producer };
     const defaults = () => this.defaults();
     this.groups = new GroupSender({ ...parts, places: this.places, answers: this.answers, defaults });
@@ -105,13 +107,7 @@ export class InferClient {
    * with no Redis named and none on the default address, infer's own private server is started.
    */
   static async connect(options: ConnectOptions = {}): Promise<InferClient> {
-    const flags = { redisUrl: options.redis, prefix: options.prefix, resultTtl: options.resultTtl };
-    const loaded = await loadSettings({ flags, packageRoot: packageRoot() });
-    const { prefix, modelsDir, resultTtl, operator } = loaded.values;
-    const redis = connectionSettings(loaded, true);
-    const resultRedis = resultSettings(loaded);
-    const config = { ...options, prefix, modelsDir, resultTtl, operator, redis, resultRedis };
-    return InferClient.open(config, 'worker');
+    return InferClient.open(await configOf(options), 'worker');
   }
 
   /** @throws InferError REDIS_… (69, 77) naming the server and the fix. */
@@ -236,6 +232,11 @@ export class InferClient {
   /** How a job stands, with its result when it has one. @throws InferError JOB_UNKNOWN (66). */
   result(id: string, limits: WaitOptions = {}): Promise<JobResult> {
     return this.limited(limits, () => this.answers.read(id, this.asValues));
+  }
+
+  /** Position, ETA and reason of a job that has not started; undefined when it has. @throws InferError JOB_UNKNOWN (66). */
+  place(id: string, limits: WaitOptions = {}): Promise<JobPlace | undefined> {
+    return this.limited(limits, (call) => this.answers.place(id, call));
   }
 
   /**

@@ -1,12 +1,16 @@
+import { loadSettings } from '../config/load.js';
 import { settledWithin } from '../core/bounded.js';
+import { packageRoot } from '../model/package-root.js';
 import type { ValueForm } from '../model/rows.js';
 import { DataWatch } from '../queue/broker/data-watch.js';
 import { BrokerResults, type ResultSource, ResultStore } from '../queue/broker/result-store.js';
 import type { DataLoss } from '../queue/data-mark.js';
 import { type ConnectionSettings, closeClient, connect, resolveTarget } from '../redis/connect.js';
+import { connectionSettings, resultSettings } from '../redis/from-settings.js';
 import { type ServerClock, serverClock } from '../redis/server-clock.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
 import { warnOfLoss } from './loss-warning.js';
+import type { ConnectOptions } from './types.js';
 
 export interface ClientConfig {
   prefix: string;
@@ -23,6 +27,15 @@ export interface ClientConfig {
   resultRedis?: ConnectionSettings | undefined;
   /** Told of each loss of Redis's data that shows while a client lives [a warning of the process]. */
   onDataLost?: ((loss: DataLoss) => void) | undefined;
+}
+
+/** By the settings of the environment and configuration file, which `options` overrule. */
+export async function configOf(options: ConnectOptions): Promise<ClientConfig> {
+  const flags = { redisUrl: options.redis, prefix: options.prefix, resultTtl: options.resultTtl };
+  const loaded = await loadSettings({ flags, packageRoot: packageRoot() });
+  const { prefix, modelsDir, resultTtl, operator } = loaded.values;
+  const redis = connectionSettings(loaded, true);
+  return { ...options, prefix, modelsDir, resultTtl, operator, redis, resultRedis: resultSettings(loaded) };
 }
 
 /** What a client talks to. */

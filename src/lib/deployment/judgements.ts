@@ -47,6 +47,14 @@ export function memoryState(
   return 1 - headroom >= THRESHOLDS.memoryFilling.value ? 'filling' : 'fine';
 }
 
+/** Whether Redis is at its limit: whatever needs memory is refused, also of workers. */
+export function refusesWrites({
+  usedMemory,
+  maxMemory,
+}: Pick<RedisFacts, 'usedMemory' | 'maxMemory'>): boolean {
+  return maxMemory > 0 && usedMemory >= maxMemory;
+}
+
 /** Whether no worker serves a queue, nor one that loads its models. */
 export function isUnserved(
   queue: string,

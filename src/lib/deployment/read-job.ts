@@ -8,9 +8,14 @@ import type { RedisClient } from '../redis/types.js';
 import { withRedis } from '../redis/with-redis.js';
 import { findId } from './find-id.js';
 import { previewOf, type TensorPreview } from './payload-preview.js';
+import type { JobPlace } from './place/job-place.js';
+import { PlaceReader } from './place/place-reader.js';
+
+/** A job, and of one that has not started where it stands. */
+export type PlacedJob = JobDetail & Partial<JobPlace>;
 
 interface InspectedJob {
-  job: JobDetail;
+  job: PlacedJob;
   /** The input if it was asked for; null when it is not kept any more. */
   payload?: TensorPreview[] | null;
 }
@@ -23,10 +28,13 @@ export function readInspectedJob(
 ): Promise<InspectedJob> {
   return withRedis(loaded, async (client, prefix) => {
     const queue = await findId(client, prefix, id, 'job');
-    const job = await withResults(loaded, client, prefix, (results) =>
+    const detail = await withResults(loaded, client, prefix, (results) =>
       readJobDetail(client, prefix, queue, id, results),
     );
-    if (job === undefined) throw unknownId(id, 'job');
+    if (detail === undefined) throw unknownId(id, 'job');
+    const waits = detail.state === 'waiting' || detail.state === 'delayed';
+    const read = waits ? await new PlaceReader(client, prefix).read(queue, id) : undefined;
+    const job = read ? { ...detail, ...read.place } : detail;
     if (values === undefined) return { job };
     const input = await readInput(client, prefix, queue, id);
     return { job, payload: input === undefined ? null : previewOf(input, values) };

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Metric, Registry } from 'prom-client';
+import { ETA_FAMILIES } from './eta-families.js';
 import { EXPORTER_FAMILIES } from './exporter-families.js';
 import type { Family, HistogramFamily, MetricsView } from './family.js';
 import { MODEL_FAMILIES } from './model-families.js';
@@ -9,6 +10,7 @@ import { WORKER_FAMILIES } from './worker-families.js';
 /** Every metric there is, in the order they are written. */
 export const FAMILIES: readonly Family[] = [
   ...EXPORTER_FAMILIES,
+  ...ETA_FAMILIES,
   ...QUEUE_FAMILIES,
   ...MODEL_FAMILIES,
   ...WORKER_FAMILIES,

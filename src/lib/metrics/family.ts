@@ -1,4 +1,5 @@
 import type { MetricsSnapshot } from '../deployment/metrics-snapshot.js';
+import type { EtaErrorFigures } from '../deployment/place/eta-errors.js';
 import type { Counted, ModelWork, QueueWork } from './work-sums.js';
 
 /** What this process itself counts. */
@@ -14,6 +15,8 @@ export interface ExporterFigures {
   errors: ReadonlyMap<string, number>;
   /** Workers wanted, by queue, as `/autoscale/<queue>` answered lately. */
   desired: ReadonlyMap<string, number>;
+  /** What became of the ETAs that this process told; a gateway tells some. */
+  etaErrors: readonly EtaErrorFigures[];
 }
 
 /** What Redis said, as far as the metrics of queues, workers and Redis are concerned. */

@@ -1,6 +1,7 @@
 import { answerWithin } from '../core/bounded.js';
 import { InferError } from '../core/errors.js';
 import { MOST_QUEUES, MOST_WORKERS, readSnapshot } from '../deployment/metrics-snapshot.js';
+import type { EtaErrorFigures } from '../deployment/place/eta-errors.js';
 import { Shown } from '../deployment/shown.js';
 import { type ConnectionSettings, closeClient, connect, explain, resolveTarget } from '../redis/connect.js';
 import { serverNow } from '../redis/server-clock.js';
@@ -21,6 +22,8 @@ export interface ScraperOptions {
   fromZero: boolean;
   /** Workers wanted by queue, for a gauge; nothing knows of any where this is not given. */
   desired?: (() => ReadonlyMap<string, number>) | undefined;
+  /** What became of the ETAs that this process told; none where it tells none. */
+  etaErrors?: (() => readonly EtaErrorFigures[]) | undefined;
   /** Told when Redis goes, with the reason, and when it is back. */
   onState?: ((error: InferError | undefined) => void) | undefined;
 }
@@ -117,6 +120,7 @@ export class Scraper {
         scrapes: this.scrapes,
         errors: this.errors,
         desired: this.options.desired?.() ?? new Map(),
+        etaErrors: this.options.etaErrors?.() ?? [],
       },
       reading,
     };

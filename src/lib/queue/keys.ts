@@ -30,7 +30,7 @@ export const resultKey = (tag: string, id: string): string => `${tag}:${KEY.resu
 export const groupKey = (tag: string, id: string): string => `${tag}:${KEY.group}:${id}`;
 /** LIST, EX: notices for one waiting client. */
 export const replyKey = (tag: string, client: string): string => `${tag}:${KEY.reply}:${client}`;
-/** HASH, EX: jobs of one ten-second bucket: c completed, f ended otherwise, r rows completed, a added. */
+/** HASH, EX: jobs of one ten-second bucket: c completed, f ended otherwise, r rows completed, a added, `a:<priority>` of these. */
 export const statsKey = (tag: string, bucket: number): string => `${tag}:${KEY.stats}:${bucket}`;
 /** HASH worker id -> JSON WorkFigures, EX: what each worker did in one ten-second bucket. */
 export const workKey = (tag: string, bucket: number): string => `${tag}:${KEY.work}:${bucket}`;

@@ -192,13 +192,16 @@ export interface QueueStats {
   byWorker: ReadonlyMap<string, WorkFigures>;
 }
 
-/** Reads the last minute of one queue, with read-only commands. Figures that make no sense are left out. */
-export async function readQueueStats(
+/**
+ * What each worker did of a queue in each ten seconds of the last minute, by worker id, the newest first; read-only commands.
+ * Figures that make no sense are left out.
+ */
+export async function readWorkBuckets(
   client: RedisClient,
   prefix: string,
   queue: string,
   now: number,
-): Promise<QueueStats> {
+): Promise<Map<string, WorkFigures>[]> {
   const tag = queueTag(prefix, queue);
   const newest = bucketAt(now);
   const hashes = await Promise.all(
@@ -206,13 +209,25 @@ export async function readQueueStats(
       ifReadable(client.hgetall(workKey(tag, newest - back)), {}),
     ),
   );
+  return hashes.map((hash) => {
+    const figures = Object.entries(hash).map(([id, json]) => [id, parsed(json, WorkFigures.from)] as const);
+    return new Map(figures.filter((entry): entry is [string, WorkFigures] => entry[1] !== undefined));
+  });
+}
+
+/** Reads the last minute of one queue, with read-only commands. Figures that make no sense are left out. */
+export async function readQueueStats(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  now: number,
+): Promise<QueueStats> {
+  const buckets = await readWorkBuckets(client, prefix, queue, now);
   const total = new WorkFigures();
   const byWorker = new Map<string, WorkFigures>();
   let oldest = STATS_BUCKETS - 1;
-  for (const [back, hash] of hashes.entries()) {
-    for (const [id, json] of Object.entries(hash)) {
-      const figures = parsed(json, WorkFigures.from);
-      if (figures === undefined) continue;
+  for (const [back, bucket] of buckets.entries()) {
+    for (const [id, figures] of bucket) {
       if (total.isEmpty || back > oldest) oldest = back;
       total.merge(figures);
       const own = byWorker.get(id) ?? new WorkFigures();

@@ -64,7 +64,8 @@ const TUNE = [
 const REPAIR = ['rename'];
 
 const COMMANDS: Record<AclRole, readonly string[]> = {
-  producer: [...READ, 'zcard', 'zscore', ...SUBMIT],
+  // Counts and ranks name no job: with them it learns where a job of its own stands.
+  producer: [...READ, 'zcard', 'zcount', 'zrank', 'zscore', ...SUBMIT],
   worker: [...LOOK, ...SERVE],
   inspector: LOOK,
   admin: [...LOOK, ...SUBMIT, ...DELAY, ...SERVE, ...TUNE, ...REPAIR],

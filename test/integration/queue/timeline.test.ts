@@ -134,24 +134,17 @@ it('keeps the last twenty, and says how many it has forgotten', async () => {
   const retried = job.timeline.events.filter(({ event }) => event === 'retried');
   expect(retried).toHaveLength(20);
   expect(retried[0]?.message).toMatch(/^7 "quoted"\né+/);
-  expect(job.place).toMatchObject({ position: 1, served: false, paused: false });
   expect(job.input).toEqual({ bytes: 5000, expiresInMs: null });
 });
 
-it('place, lock and deadline of what has not ended', async () => {
+it('lock and deadline of what has not ended', async () => {
   const consumer = await kit.consumer();
   const deadline = Date.now() + 60_000;
-  const [a, b, c] = (await kit.submit({ priority: 9 }, { priority: 1 }, { priority: 5, deadline })) as [
-    string,
-    string,
-    string,
-  ];
+  const [a, c] = (await kit.submit({ priority: 9 }, { priority: 5, deadline })) as [string, string];
   await takeOne(consumer);
   const active = await detail(a);
   expect(active.lockMs).toBeGreaterThan(50_000);
-  expect(active.place).toBeUndefined();
   await kit.loseLock(a);
   expect((await detail(a)).lockMs).toBeNull();
-  expect(await detail(b)).toMatchObject({ place: { position: 2 } });
-  expect(await detail(c)).toMatchObject({ place: { position: 1 }, deadline, recordExpiresInMs: null });
+  expect(await detail(c)).toMatchObject({ deadline, recordExpiresInMs: null });
 });

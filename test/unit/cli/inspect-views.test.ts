@@ -8,8 +8,8 @@ import { inspectedGroupView } from '../../../src/lib/cli/views/inspected-group.j
 import { activeList, failedList, jobsList } from '../../../src/lib/cli/views/job-lists.js';
 import { jobView } from '../../../src/lib/cli/views/job-view.js';
 import { groupFailures } from '../../../src/lib/deployment/failures.js';
+import type { PlacedJob } from '../../../src/lib/deployment/read-job.js';
 import type { GroupDetail } from '../../../src/lib/queue/read/group-detail.js';
-import type { JobDetail } from '../../../src/lib/queue/read/job-detail.js';
 import type { JobRecord } from '../../../src/lib/queue/types.js';
 
 const NOW = 1_700_000_000_000;
@@ -112,17 +112,21 @@ it('the command of the next page is what was typed, quoted, without a password',
   );
 });
 
-const DETAIL: JobDetail = {
+const DETAIL: PlacedJob = {
   ...job(),
   failures: 0,
   losses: 1,
   cancelAsked: true,
   deadline: NOW + 60_000,
   attemptsAllowed: 3,
-  place: {
-    ...{ position: 1200, ratePerSecond: 100, startsInMs: 12_000, paused: false },
-    ...{ served: true, modelServed: true },
+  position: { jobsAhead: 1199, rowsAheadEstimate: 300_000 },
+  eta: {
+    startMs: { p50: 12_000, p90: 20_000 },
+    endMs: { p50: 12_500, p90: 21_000 },
+    basis: '100 jobs/s over 60 s, 2 workers',
   },
+  noEta: null,
+  why: { code: 'AHEAD_SAME', text: '1,199 jobs of its own priority are first', fix: null },
   input: { bytes: 2048, expiresInMs: null },
   recordExpiresInMs: null,
   timeline: {
@@ -138,7 +142,13 @@ const DETAIL: JobDetail = {
 describe('one job', () => {
   it('has its place, its deadline and its timeline', () => {
     const text = jobView(DETAIL, undefined, tty(80), NOW).join('\n');
-    expect(text).toContain('1,200 in its queue; starts in about 12 s unless more urgent work comes');
+    expect(text).toMatch(/^position +1,199 jobs ahead in its queue, about 300,000 rows$/m);
+    expect(text).toMatch(/^why +1,199 jobs of its own priority are first$/m);
+    expect(text).toMatch(
+      /^starts +in about 12 s, 9 of 10 within 20 s \(100 jobs\/s over 60 s, 2 workers\)$/m,
+    );
+    expect(text).toMatch(/^ends +in about 12.5 s, 9 of 10 within 21 s$/m);
+    expect(text).not.toMatch(/^(no ETA|try)/m);
     expect(text).toContain('0 of 3, 1 worker lost');
     expect(text).toContain('2.0 KB, kept until it ends'.replace('2.0', '2'));
     expect(text).toContain('2 earlier holds on it, of which nothing is kept');
@@ -147,15 +157,18 @@ describe('one job', () => {
     expect(text).not.toContain('Input');
   });
 
-  it.each([
-    [{ paused: true }, 'which is paused'],
-    [{ served: false, modelServed: false }, 'which no worker serves'],
-    [{ modelServed: false }, 'it waits for a worker that serves its model'],
-    [{ ratePerSecond: null, startsInMs: null }, 'nothing ended in the last minute'],
-  ])('tells why it waits: %j', (more, text) => {
-    const ready = { paused: false, served: true, modelServed: true };
-    const place = { position: 1, ratePerSecond: 1, startsInMs: 1000, ...ready, ...more };
-    expect(jobView({ ...DETAIL, place }, undefined, PIPED, NOW).join('\n')).toContain(text);
+  it('tells why it waits, and the command that helps, once', () => {
+    const text = 'queue scans is paused';
+    const why = { code: 'PAUSED', text, fix: 'infer control resume scans' } as const;
+    const paused = { ...DETAIL, eta: null, noEta: why, why } as const;
+    const shown = jobView(paused, undefined, PIPED, NOW).join('\n');
+    expect(shown.split(text)).toHaveLength(2);
+    expect(shown).toMatch(/^try\W+infer control resume scans$/m);
+    const noEta = { code: 'LEARNING', text: 'nothing is measured', fix: null } as const;
+    const learning = jobView({ ...DETAIL, eta: null, noEta }, undefined, PIPED, NOW).join('\n');
+    expect(learning).toMatch(/^no ETA\W+nothing is measured$/m);
+    const { position: _, eta: __, noEta: ___, why: ____, ...begun } = DETAIL;
+    expect(jobView(begun, undefined, PIPED, NOW).join('\n')).not.toMatch(/^(position|why|starts|no ETA)/m);
   });
 
   it('shows a payload that was asked for, printable', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { EtaErrors } from '../../../src/lib/deployment/place/eta-errors.js';
 import { exposition, FAMILIES, metricValues } from '../../../src/lib/metrics/exposition.js';
 import type { MetricsView } from '../../../src/lib/metrics/family.js';
 import { WorkSums } from '../../../src/lib/metrics/work-sums.js';
@@ -16,7 +17,17 @@ const exporter = {
   scrapes: 3,
   errors: new Map([['REDIS_UNREACHABLE', 2]]),
   desired: new Map([['realtime', 3]]),
+  etaErrors: etaErrors(),
 };
+
+/** Of a start that was told for 1 s after its submit and came 250 ms later. */
+function etaErrors(): EtaErrors['figures'] {
+  const errors = new EtaErrors();
+  const eta = { startMs: { p50: 1000, p90: 2000 }, endMs: { p50: 1500, p90: 2500 }, basis: '' };
+  errors.told('j', { queue: 'realtime', eta, at: 0, submittedAt: 0 });
+  errors.ended({ id: 'j', attempts: 1, timing: { queueMs: 1250, runMs: 10, totalMs: 1260 } });
+  return errors.figures;
+}
 
 const worker = {
   id: 'w1',
@@ -100,6 +111,16 @@ describe('the text of /metrics', () => {
         expect(Object.keys(own).sort(), family.name).toEqual([...family.labels].sort());
       }
     }
+  });
+
+  it('says how far ETAs were off, late and early apart', async () => {
+    const metrics = await parsed(view());
+    const start = { queue: 'realtime', moment: 'start' };
+    const value = (name: string, labels: object) => exposedValue(metrics, name, labels as never);
+    expect(value('infer_eta_error_seconds_sum', { ...start, side: 'late' })).toBe(0.25);
+    expect(value('infer_eta_error_seconds_count', { ...start, side: 'early' })).toBe(0);
+    expect(value('infer_eta_error_seconds_sum', { moment: 'end', side: 'early' })).toBeCloseTo(0.24, 6);
+    expect(value('infer_eta_jobs_total', { within: 'p90' })).toBe(1);
   });
 
   it('says what was read, in base units', async () => {

@@ -2,17 +2,19 @@ import { count, plural } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
 import { formatBytes, formatDuration } from '../../core/units.js';
 import type { TensorPreview } from '../../deployment/payload-preview.js';
+import type { PlacedJob } from '../../deployment/read-job.js';
 import { upgradeFix } from '../../queue/layout.js';
-import type { JobDetail, Kept, QueuePlace } from '../../queue/read/job-detail.js';
+import type { Kept } from '../../queue/read/job-detail.js';
 import type { TimelineEvent } from '../../queue/read/timeline.js';
 import { routeOf } from '../../queue/routes.js';
 import { hintLines, sentence, widthIn } from '../output/sentence.js';
 import { facts, heading, type Layout, type Paint } from '../output/text.js';
 import { isoTime, stateFormat } from './job-lists.js';
+import { placeFacts } from './place-view.js';
 
 /** One job for a person: what it is, where it stands, and all that happened to it. */
 export function jobView(
-  job: JobDetail,
+  job: PlacedJob,
   payload: readonly TensorPreview[] | null | undefined,
   layout: Layout,
   now: number,
@@ -37,7 +39,7 @@ export function jobView(
   ];
 }
 
-function aboutJob(job: JobDetail, now: number): [string, string][] {
+function aboutJob(job: PlacedJob, now: number): [string, string][] {
   const rows: [string, string | undefined][] = [
     ['queue', printable(job.queue)],
     ['model', printable(routeOf(job))],
@@ -48,7 +50,7 @@ function aboutJob(job: JobDetail, now: number): [string, string][] {
     ['rows', count(job.rows)],
     ['priority', String(job.priority)],
     ['group', job.group && `${printable(job.group.id)}, chunk ${count(job.group.index)}`],
-    ['position', job.place && placeText(job.place)],
+    ...placeFacts(job),
     ['next try', job.runAt === undefined ? undefined : nextTryText(job.runAt - now)],
     ['worker', job.worker && printable(job.worker)],
     ['device', job.meta && printable(job.meta.device)],
@@ -73,7 +75,7 @@ function aboutJob(job: JobDetail, now: number): [string, string][] {
   return rows.filter((row): row is [string, string] => row[1] !== undefined);
 }
 
-function inputText({ input, newer }: JobDetail): string | undefined {
+function inputText({ input, newer }: PlacedJob): string | undefined {
   if (input !== undefined) return keptText(input);
   return newer === undefined ? 'not kept any more' : undefined;
 }
@@ -82,37 +84,28 @@ function nextTryText(leftMs: number): string {
   return leftMs > 0 ? `in ${formatDuration(leftMs)}` : 'now, as soon as a worker is free';
 }
 
-function placeText({ position, ratePerSecond, startsInMs, paused, ...live }: QueuePlace): string {
-  const place = `${count(position)} in its queue`;
-  if (paused) return `${place}, which is paused`;
-  if (!live.served) return `${place}, which no worker serves`;
-  if (!live.modelServed) return `${place}; it waits for a worker that serves its model`;
-  if (startsInMs === null || ratePerSecond === null) return `${place}; nothing ended in the last minute`;
-  return `${place}; starts in about ${formatDuration(startsInMs)} unless more urgent work comes`;
-}
-
-function lockText({ lockMs }: JobDetail): string | undefined {
+function lockText({ lockMs }: PlacedJob): string | undefined {
   if (lockMs === undefined) return undefined;
   return lockMs === null
     ? 'lapsed: its worker is lost, another will take it over'
     : `${formatDuration(lockMs)} left unless renewed`;
 }
 
-function attemptsText({ attempts, attemptsAllowed, failures, losses }: JobDetail): string {
+function attemptsText({ attempts, attemptsAllowed, failures, losses }: PlacedJob): string {
   const of = attemptsAllowed === undefined ? '' : ` of ${attemptsAllowed}`;
   const failed = failures > 0 ? `, ${count(failures)} failed` : '';
   const lost = losses > 0 ? `, ${plural(losses, 'worker')} lost` : '';
   return `${attempts}${of}${failed}${lost}`;
 }
 
-function deadlineText({ deadline, startedAt }: JobDetail, now: number): string | undefined {
+function deadlineText({ deadline, startedAt }: PlacedJob, now: number): string | undefined {
   if (deadline === undefined) return undefined;
   const left = deadline - now;
   const when = left > 0 ? `in ${formatDuration(left)}` : `${formatDuration(-left)} ago`;
   return `${isoTime(deadline)}, ${when}${startedAt === undefined ? '' : ', met: it has started'}`;
 }
 
-function ranText({ meta }: JobDetail): string | undefined {
+function ranText({ meta }: PlacedJob): string | undefined {
   return meta === undefined || meta.runMs === null ? undefined : formatDuration(meta.runMs);
 }
 
@@ -120,7 +113,7 @@ function keptText({ bytes, expiresInMs }: Kept): string {
   return `${formatBytes(bytes)}, kept ${expiresInMs === null ? 'until it ends' : `${formatDuration(expiresInMs)} more`}`;
 }
 
-function resultText(job: JobDetail): string | undefined {
+function resultText(job: PlacedJob): string | undefined {
   if (job.result !== undefined) return keptText(job.result);
   if (job.state !== 'completed') return undefined;
   return job.resultTtl === 0 ? 'none was to be kept' : 'not kept any more';
@@ -139,7 +132,7 @@ const WORDS: Record<TimelineEvent['event'], string> = {
   cancelled: 'cancelled',
 };
 
-function timelineLines({ timeline }: JobDetail, paint: Paint): string[] {
+function timelineLines({ timeline }: PlacedJob, paint: Paint): string[] {
   const { events, forgotten } = timeline;
   const start = events[0]?.at ?? 0;
   const offsets = events.map(({ at }, i) => (i === 0 ? '' : `+${formatDuration(Math.max(0, at - start))}`));

@@ -3,14 +3,16 @@ import { count, plural } from '../../core/counts.js';
 import type { FailureRecord } from '../../core/errors.js';
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
+import type { JobPlace } from '../../deployment/place/job-place.js';
 import { serverTime } from '../../redis/server-clock.js';
 import { jsonText } from '../output/json.js';
 import { hintLines, sentence, widthIn } from '../output/sentence.js';
 import { type Column, renderTable } from '../output/table.js';
 import { facts, type Layout } from '../output/text.js';
+import { placeFacts } from './place-view.js';
 
 /** What the view needs of a result. */
-export type JobResultJson = Omit<JobResult, 'queue' | 'model'>;
+export type JobResultJson = Omit<JobResult, 'queue' | 'model'> & Partial<JobPlace>;
 
 interface ClassRow {
   class: number;
@@ -37,13 +39,19 @@ export function resultView(job: JobResultJson, layout: Layout, now = serverTime(
   if (!layout.tty && (job.state === 'completed' || partly)) return [jsonText(job.result ?? null)];
   if (job.state === 'delayed') return delayedView(job, layout, now);
   if (job.error !== undefined) return failureView(job, job.error, layout);
-  if (job.state !== 'completed') return [stateLine(job, layout)];
+  if (job.state !== 'completed') return [stateLine(job, layout), ...placeLines(job, layout)];
   return [...payloadView(job, layout), '', ...timingView(job, layout)];
 }
 
 function stateLine(job: JobResultJson, { paint }: Layout): string {
   const format = job.state === 'completed' ? 'green' : job.state === 'failed' ? 'red' : 'yellow';
   return `${printable(job.id)} ${paint(format, job.state)}`;
+}
+
+/** Where it stands; in a pipe its state alone is what counts, and --json has the rest. */
+function placeLines(job: JobResultJson, layout: Layout): string[] {
+  const rows = layout.tty ? placeFacts(job) : [];
+  return rows.length === 0 ? [] : ['', ...facts(rows, layout.paint)];
 }
 
 /** Waiting for its next try: when that is, and why the last one failed. */
@@ -58,7 +66,7 @@ function delayedView(job: JobResultJson, layout: Layout, now: number): string[] 
       : [
           `${paint('red', printable(job.error.code))} ${printable(job.error.message)} ${paint('dim', '(last attempt)')}`,
         ];
-  return [`${stateLine(job, layout)}${wait}${tries}`, ...last];
+  return [`${stateLine(job, layout)}${wait}${tries}`, ...last, ...placeLines(job, layout)];
 }
 
 function payloadView({ result, task }: JobResultJson, layout: Layout): string[] {

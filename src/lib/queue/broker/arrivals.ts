@@ -1,5 +1,6 @@
 import { settledWithin } from '../../core/bounded.js';
 import type { Clock } from '../../core/clock.js';
+import type { Priority } from '../../core/job.js';
 import type { RedisClient } from '../../redis/types.js';
 import { queueTag, requestKey, statsKey } from '../keys.js';
 import { STATS, STATS_TTL } from '../wire.js';
@@ -13,14 +14,14 @@ const REMEMBERED_SECONDS = 60;
 
 /**
  * Counts the jobs this client adds to each queue, in the queue's ten-second buckets: the arrival
- * rate that `inspect` sets against the rate of completions. The first count goes out at once and
+ * rate that `inspect` sets against the rate of completions, and by priority, for what goes before a job that waits. The first count goes out at once and
  * beside the caller's work, so a client that lives for one job loses nothing; later ones gather for
  * a second. No one ever waits for it but `close`, and a Redis that refuses it (full, say) only
  * makes the figure too low.
  */
 export class Arrivals {
-  /** Jobs by key of their bucket. */
-  private readonly counts = new Map<string, { tag: string; jobs: number }>();
+  /** Jobs by key of their bucket: all, and those of each priority that is known. */
+  private readonly counts = new Map<string, { tag: string; jobs: number; of: Map<Priority, number> }>();
   private timer: NodeJS.Timeout | undefined;
   private sending: Promise<void> = Promise.resolve();
   private flushedAt = Number.NEGATIVE_INFINITY;
@@ -31,12 +32,16 @@ export class Arrivals {
     private readonly clock: Clock,
   ) {}
 
-  add(queue: string, jobs: number): void {
+  /** @param priorities of the jobs, where they are known. */
+  add(queue: string, jobs: number, priorities: readonly Priority[] = []): void {
     if (jobs <= 0) return;
     const now = this.clock.now();
     const tag = queueTag(this.prefix, queue);
     const key = statsKey(tag, bucketAt(now));
-    this.counts.set(key, { tag, jobs: (this.counts.get(key)?.jobs ?? 0) + jobs });
+    const counts = this.counts.get(key) ?? { tag, jobs: 0, of: new Map<Priority, number>() };
+    counts.jobs += jobs;
+    for (const priority of priorities) counts.of.set(priority, (counts.of.get(priority) ?? 0) + 1);
+    this.counts.set(key, counts);
     if (this.timer !== undefined) return;
     const waitMs = this.flushedAt + FLUSH_MS - now;
     // A clock that went back must not hold the figures for longer than a second either.
@@ -55,15 +60,18 @@ export class Arrivals {
     this.timer = undefined;
     if (this.counts.size === 0) return;
     this.flushedAt = this.clock.now();
-    const writes = [...this.counts].map(([key, { tag, jobs }]) =>
-      writeOnce(
-        this.client,
-        requestKey(tag, requestToken()),
-        ['HINCRBY', key, STATS.added, jobs],
-        STATS_TTL,
-        REMEMBERED_SECONDS,
-      ),
-    );
+    const writes = [...this.counts].flatMap(([key, { tag, jobs, of }]) => {
+      const fields = [...of].map(([priority, some]) => [STATS.addedOf + String(priority), some] as const);
+      return [[STATS.added, jobs] as const, ...fields].map(([field, some]) =>
+        writeOnce(
+          this.client,
+          requestKey(tag, requestToken()),
+          ['HINCRBY', key, field, some],
+          STATS_TTL,
+          REMEMBERED_SECONDS,
+        ),
+      );
+    });
     this.counts.clear();
     this.sending = Promise.all([this.sending, Promise.allSettled(writes)]).then(() => undefined);
   }

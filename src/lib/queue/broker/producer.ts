@@ -102,7 +102,11 @@ export class Producer {
       // It has ended already, or Redis lost its data in between.
       if ((await stored[i]) === 0) await this.store(scripts, 'inferRestoreInput', job);
     }
-    this.arrivals.add(queue, fresh.length);
+    this.arrivals.add(
+      queue,
+      fresh.length,
+      fresh.map(({ spec }) => spec.priority),
+    );
     return jobs.map((job, i) => ({ id: job.spec.id, duplicate: known[i] === 1 }));
   }
 

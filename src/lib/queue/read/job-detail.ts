@@ -1,32 +1,12 @@
-import { serverNow } from '../../redis/server-clock.js';
 import type { RedisClient } from '../../redis/types.js';
 import { ifReadable, numberOr } from '../../redis/wrong-type.js';
 import type { ResultSource } from '../broker/result-store.js';
 import { fromJobData } from '../job-data.js';
-import { bullBase, byModelKey, inputKey, queueTag } from '../keys.js';
-import { markOf } from '../layout.js';
-import { listWorkers } from '../registry.js';
-import { routeOf, servedRoutes, unservedJobs } from '../routes.js';
-import type { JobRecord, JobSpec } from '../types.js';
+import { bullBase, inputKey, queueTag } from '../keys.js';
+import type { JobRecord } from '../types.js';
 import { JOB } from '../wire.js';
-import { snapshotQueue } from './inspector.js';
 import { readJob } from './reader.js';
 import { type Timeline, timelineOf } from './timeline.js';
-
-/** Where a waiting job stands. */
-export interface QueuePlace {
-  /** 1 = the next to be taken; jobs whose model no worker serves are not counted. */
-  position: number;
-  /** Jobs the queue ends a second; null when none ended in the last minute. */
-  ratePerSecond: number | null;
-  /** Milliseconds until its start at that rate, if nothing more urgent comes; null when it cannot be told. */
-  startsInMs: number | null;
-  paused: boolean;
-  /** Whether a live worker serves the queue. */
-  served: boolean;
-  /** Whether one of them serves the job's model, and its version if one was asked for. */
-  modelServed: boolean;
-}
 
 /** Something kept in Redis: its size, and how long it will be there; null = until the job ends. */
 export interface Kept {
@@ -49,8 +29,6 @@ export interface JobDetail extends JobRecord {
   version?: number;
   /** Of an active job: milliseconds its lock still lives unless it is renewed; null when it has lapsed. */
   lockMs?: number | null;
-  /** Of a waiting job. */
-  place?: QueuePlace;
   /** Undefined when it is not kept any more. */
   input?: Kept;
   result?: Kept;
@@ -103,9 +81,6 @@ export async function readJobDetail(
     ...(spec?.timeLimitMs === undefined ? {} : { timeLimitMs: spec.timeLimitMs }),
     ...(spec?.version === undefined ? {} : { version: spec.version }),
     ...(job.state === 'active' ? { lockMs: expires(lock) } : {}),
-    ...(job.state === 'waiting'
-      ? await placeOf(client, prefix, queue, id, spec ?? { ...job, layout: job.newer && markOf(job.newer) })
-      : {}),
     ...(input === undefined ? {} : { input }),
     ...(result === undefined ? {} : { result }),
     recordExpiresInMs: expires(ttl),
@@ -117,42 +92,6 @@ export async function readJobDetail(
 function failuresOf({ state, meta }: JobRecord, ends: number): number {
   const well = state !== 'failed' && meta !== undefined;
   return Math.max(0, ends - (well ? 1 : 0));
-}
-
-async function placeOf(
-  client: RedisClient,
-  prefix: string,
-  queue: string,
-  id: string,
-  spec: Pick<JobSpec, 'model' | 'version' | 'layout'>,
-): Promise<{ place?: QueuePlace }> {
-  const base = bullBase(prefix, queue);
-  const workers = await listWorkers(client, prefix);
-  const [rank, score, unprioritized, snapshot] = await Promise.all([
-    ifReadable(client.zrank(`${base}prioritized`, id), null),
-    ifReadable(client.zscore(`${base}prioritized`, id), null),
-    ifReadable(client.llen(`${base}wait`), 0),
-    serverNow(client).then((now) => snapshotQueue(client, prefix, queue, now, workers)),
-  ]);
-  if (rank === null || score === null) return {};
-  const own = routeOf(spec);
-  const passed = await Promise.all(
-    unservedJobs(snapshot, workers)
-      .filter(({ route }) => route !== own)
-      .map(({ route }) => client.zcount(byModelKey(queueTag(prefix, queue), route), '-inf', `(${score}`)),
-  );
-  const position = Math.max(1, unprioritized + rank + 1 - passed.reduce((sum, jobs) => sum + jobs, 0));
-  const { ratePerSecond, paused } = snapshot;
-  return {
-    place: {
-      position,
-      ratePerSecond,
-      startsInMs: ratePerSecond === null || paused ? null : (position / ratePerSecond) * 1000,
-      paused,
-      served: workers.some((worker) => worker.queues.includes(queue)),
-      modelServed: servedRoutes(workers, queue).has(own),
-    },
-  };
 }
 
 /** Whether a job's input is still kept, without reading one that has a key of its own. */

@@ -7,7 +7,7 @@ import type { App } from '../../http/app.js';
 import type { Gateway } from '../gateway.js';
 import { type EventStream, EventStreams } from './event-stream.js';
 import { ID_PARAMS } from './fields.js';
-import { foundJson } from './job-json.js';
+import { foundJson, placedJson } from './job-json.js';
 import { lookAt } from './visible.js';
 
 /** A larger result is not in the last event; its address is. */
@@ -38,7 +38,7 @@ export function addEventRoutes(app: App, gateway: Gateway): void {
       if (isEnded(stateOf(found))) {
         end(gateway, stream, found);
       } else {
-        stream.tell('state', foundJson(gateway, found, { result: false }));
+        stream.tell('state', await placedJson(gateway, found, { result: false }));
         stop = follow(gateway, caller, found, stream);
         if (stream.destroyed) stop();
       }
@@ -75,7 +75,7 @@ function follow(gateway: Gateway, caller: Caller, found: Found, stream: EventStr
       try {
         const now = await lookAt(gateway, caller, id);
         if (isEnded(stateOf(now))) end(gateway, stream, now);
-        else stream.tell('state', foundJson(gateway, now, { result: false }));
+        else stream.tell('state', await placedJson(gateway, now, { result: false }));
       } catch {
         // Of what was deleted, or what Redis cannot tell now, only the state is known.
         if (!isEnded(state) && state !== 'gone') return;

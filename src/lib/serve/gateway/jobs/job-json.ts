@@ -6,6 +6,8 @@ import type { GroupRecord, JobRecord } from '../../../queue/types.js';
 import type { Gateway } from '../gateway.js';
 
 const FAILURE = z.object({ code: z.string(), message: z.string(), hint: z.string().optional() });
+const SPREAD = z.object({ p50: z.number(), p90: z.number() });
+const REASON = z.object({ code: z.string(), text: z.string(), fix: z.string().nullable() });
 const URLS = z
   .object({ self: z.string(), result: z.string(), events: z.string(), cancel: z.string() })
   .describe('where to go on; do not build these addresses yourself');
@@ -41,6 +43,20 @@ export const JOB = z
     jobsFailed: z.number().optional(),
     closed: z.boolean().optional().describe('of a group: all its rows have been sent'),
     owner: z.string().optional().describe('name of the token that submitted it'),
+    position: z
+      .object({ jobsAhead: z.number(), rowsAheadEstimate: z.number() })
+      .nullable()
+      .optional()
+      .describe('of a job that has not started: what goes first in its queue; null while it is delayed'),
+    eta: z
+      .object({ startMs: SPREAD, endMs: SPREAD, basis: z.string() })
+      .nullable()
+      .optional()
+      .describe(
+        'when it should start and end, milliseconds from now; null where noEta says why it cannot be told',
+      ),
+    noEta: REASON.nullable().optional(),
+    why: REASON.optional().describe('why it has not started, and the command that helps'),
     urls: URLS,
   })
   .loose();
@@ -60,6 +76,15 @@ export function foundJson(gateway: Gateway, found: Found, { result }: { result: 
   const { record, stored } = found;
   const shown = toJobResult(record, result ? stored : undefined, gateway.client.form);
   return { ...resultJson(shown), ...recordJson(record), urls: urlsOf(gateway, record.id) };
+}
+
+/** The same, and of a job that has not started where it stands: one more round trip. */
+export async function placedJson(gateway: Gateway, found: Found, options: { result: boolean }) {
+  const json = foundJson(gateway, found, options);
+  if (found.kind !== 'job' || (json.state !== 'waiting' && json.state !== 'delayed')) return json;
+  // It may have gone in between; what is known of it is an answer.
+  const place = await gateway.client.place(found.record.id).catch(() => undefined);
+  return { ...json, ...place };
 }
 
 /** A job that has just ended, as its worker told it. */

@@ -16,7 +16,7 @@ import type { Gateway } from '../gateway.js';
 import { acceptedForm } from './accept.js';
 import { ID_PARAMS, WAIT_QUERY } from './fields.js';
 import { beginGroup, jsonListOf, ndjsonOf } from './group-form.js';
-import { foundJson, JOB } from './job-json.js';
+import { JOB, placedJson } from './job-json.js';
 import { npyParts } from './npy-form.js';
 import { patiently } from './patience.js';
 import { lookAt } from './visible.js';
@@ -56,7 +56,7 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
       }
       if (!isEnded(stateOf(found))) reply.header('retry-after', ASK_AGAIN_S);
       if (gateway.draining.aborted) reply.header('connection', 'close');
-      return foundJson(gateway, found, { result: true });
+      return placedJson(gateway, found, { result: true });
     },
   );
   app.get(
@@ -80,7 +80,7 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
       const hasPart = wantsPart && found.kind === 'group' && found.group.rowsDone > 0;
       if (!isEnded(stateOf(found)) && !hasPart) {
         reply.code(202).header('retry-after', ASK_AGAIN_S);
-        return foundJson(gateway, found, { result: false });
+        return placedJson(gateway, found, { result: false });
       }
       if (found.kind === 'group') return sendGroup(gateway, request, reply, found.group);
       return sendJob(gateway, request, reply, found, wantsPart);

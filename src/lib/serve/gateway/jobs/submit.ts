@@ -16,7 +16,7 @@ import { cancelLeft } from './actor.js';
 import { type SubmitFields, submitOptions } from './fields.js';
 import { HashedBody } from './hashed-body.js';
 import { digestOf } from './idempotency.js';
-import { endedJson, foundJson, submittedGroupJson, submittedJson } from './job-json.js';
+import { endedJson, placedJson, submittedGroupJson, submittedJson } from './job-json.js';
 import { patiently } from './patience.js';
 import { requireWorker } from './served.js';
 import { lookAt, ownerOf, patienceMs } from './visible.js';
@@ -204,8 +204,8 @@ async function alreadyThere(
   return found(submitting, there);
 }
 
-function found({ gateway }: Submitting, there: Found): Outcome {
-  const job = foundJson(gateway, there, { result: true });
+async function found({ gateway }: Submitting, there: Found): Promise<Outcome> {
+  const job = await placedJson(gateway, there, { result: true });
   return { job, created: false, ended: isEnded(job.state) };
 }
 

@@ -1,0 +1,89 @@
+import { Sketch } from '../../core/sketch.js';
+import type { Eta } from './job-place.js';
+
+/** ETAs that are remembered until their job ends; of more, the oldest are never compared. */
+const MOST_OPEN = 10_000;
+/** Queues that are told apart; of more, the rest counts as one. */
+const MOST_QUEUES = 200;
+const OTHER_QUEUES = '(other)';
+
+/** An ETA as it was told. Times in ms since the epoch, by Redis's clock. */
+export interface ToldEta {
+  queue: string;
+  eta: Eta;
+  at: number;
+  submittedAt: number;
+}
+
+/** How a job ended, as far as an ETA can be held against it. */
+export interface EndedJob {
+  id: string;
+  attempts: number;
+  /** Null where it never ran. */
+  timing: { queueMs: number; runMs: number | null; totalMs: number } | null;
+}
+
+/** Errors of one queue's ETAs, seconds: the middle figure (p50) against what came. */
+export interface EtaErrorFigures {
+  queue: string;
+  /** By what was predicted, and whether it came later or earlier than that; a hit counts as later by 0. */
+  seconds: Readonly<Record<'start' | 'end', Readonly<Record<'late' | 'early', Sketch>>>>;
+  /** Jobs by how their start came: within the first figure, within the second, or after it. */
+  within: Readonly<Record<'p50' | 'p90' | 'later', number>>;
+}
+
+type Figures = EtaErrorFigures & { within: Record<'p50' | 'p90' | 'later', number> };
+
+/**
+ * Holds ETAs against the truth. The first ETA that was told of a job is remembered, and compared when the end of the job is
+ * heard of: with the times in its result, so it does not matter when that is. A job that was tried again is left out,
+ * since its start is another's.
+ */
+export class EtaErrors {
+  private readonly open = new Map<string, ToldEta>();
+  private readonly queues = new Map<string, Figures>();
+
+  told(id: string, told: ToldEta): void {
+    if (this.open.has(id)) return;
+    this.open.set(id, told);
+    if (this.open.size > MOST_OPEN) this.open.delete(this.open.keys().next().value as string);
+  }
+
+  ended({ id, attempts, timing }: EndedJob): void {
+    const told = this.open.get(id);
+    if (told === undefined) return;
+    this.open.delete(id);
+    if (timing === null || timing.runMs === null || attempts !== 1) return;
+    const { eta, at, submittedAt, queue } = told;
+    const figures = this.figuresOf(queue);
+    const startMs = submittedAt + timing.queueMs - at;
+    const late = startMs - eta.startMs.p50;
+    note(figures.seconds.start, late);
+    note(figures.seconds.end, submittedAt + timing.totalMs - at - eta.endMs.p50);
+    figures.within[late <= 0 ? 'p50' : startMs <= eta.startMs.p90 ? 'p90' : 'later'] += 1;
+  }
+
+  /** What has been compared, by queue. */
+  get figures(): readonly EtaErrorFigures[] {
+    return [...this.queues.values()];
+  }
+
+  private figuresOf(queue: string): Figures {
+    const name = this.queues.has(queue) || this.queues.size < MOST_QUEUES ? queue : OTHER_QUEUES;
+    let figures = this.queues.get(name);
+    if (figures === undefined) {
+      const sides = () => ({ late: new Sketch(), early: new Sketch() });
+      figures = {
+        queue: name,
+        seconds: { start: sides(), end: sides() },
+        within: { p50: 0, p90: 0, later: 0 },
+      };
+      this.queues.set(name, figures);
+    }
+    return figures;
+  }
+}
+
+function note(sides: Record<'late' | 'early', Sketch>, lateMs: number): void {
+  sides[lateMs >= 0 ? 'late' : 'early'].add(Math.abs(lateMs) / 1000);
+}

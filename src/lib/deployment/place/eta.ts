@@ -1,0 +1,170 @@
+import { MAX_PRIORITY, type Priority } from '../../core/job.js';
+import type { Sketch } from '../../core/sketch.js';
+import type { QueuePulse } from '../../queue/read/queue-pulse.js';
+import type { WorkerRecord } from '../../queue/types.js';
+import type { Eta, NoEta } from './job-place.js';
+import { rateText, type Service } from './service.js';
+
+/** At most so much of the time of its workers is taken for work that goes first, in the pessimistic figure. */
+const MOST_TAKEN = 0.9;
+
+/** What an ETA is made of. Times in ms. */
+export interface EtaFacts {
+  /** Jobs ahead in its own queue; of a delayed one, those that would be if it were its time. */
+  ahead: number;
+  priority: Priority;
+  rows: number;
+  /** Of a delayed job, until it may start. */
+  delayMs: number;
+  /** Workers that serve it, and whose heartbeats live. */
+  workers: number;
+  /** Until the first of their runners is free; see `restOfRuns`. */
+  rest: { p50: number; p90: number };
+  service: Service | undefined;
+  queue: Pick<QueuePulse, 'minute'>;
+  /** Queues that go first with all of these workers: what waits there, and what the workers can do of it. */
+  lanes: readonly { queue: string; jobs: number; service: Service | undefined }[];
+}
+
+/**
+ * When a job starts and ends: the rest of the runs that are on, the jobs ahead at the rate of the workers, and what goes
+ * first although it comes later. Only work of at least its priority is ahead of it; of what arrives, only that of a higher
+ * one. Two figures, since rates are measured and not known. Pure.
+ */
+export function etaOf(facts: EtaFacts): { eta: Eta; noEta: null } | { eta: null; noEta: NoEta } {
+  const { ahead, workers, rest, service, delayMs, lanes } = facts;
+  if (service === undefined || lanes.some((lane) => lane.jobs > 0 && lane.service === undefined)) {
+    return {
+      eta: null,
+      noEta: { code: 'LEARNING', text: 'its workers have not ended a job yet', fix: null },
+    };
+  }
+  const urgent = urgentArrivals(facts.queue, facts.priority);
+  const isIdle = ahead === 0 && rest.p50 === 0 && lanes.every(({ jobs }) => jobs === 0);
+  if (!isIdle && urgent.usual >= service.rate) {
+    const text = `more urgent jobs arrive (${rateText(urgent.usual)}) as fast as jobs end (${rateText(service.rate)})`;
+    return { eta: null, noEta: { code: 'GROWING', text, fix: null } };
+  }
+  const lanesLoad = Math.min(
+    MOST_TAKEN,
+    lanes.reduce((sum, { service: one }) => sum + (one?.load ?? 0), 0),
+  );
+  const share = service.measured ? 1 : 1 - lanesLoad;
+  const likely = startOf(facts, {
+    rate: service.rate * share,
+    rest: rest.p50,
+    together: service.jobsPerRun,
+    urgent: urgent.usual,
+    lanes: lanesMs(lanes, 'rate'),
+  });
+  const late = startOf(facts, {
+    rate: service.slowRate * share,
+    rest: rest.p90,
+    together: 1,
+    urgent: urgent.most,
+    lanes: lanesMs(lanes, 'slowRate'),
+  });
+  // What is ahead is worked off while it is delayed, unless it goes badly.
+  const start = { p50: Math.max(delayMs, likely), p90: delayMs + Math.max(likely, late) };
+  const more = Math.max(1, facts.rows / Math.max(1, service.rowsPerJob ?? facts.rows, batchRows(service)));
+  return {
+    eta: {
+      startMs: rounded(start),
+      endMs: rounded({ p50: start.p50 + more * service.run.p50, p90: start.p90 + more * service.run.p90 }),
+      basis: basisOf(service, workers, urgent.usual, lanes),
+    },
+    noEta: null,
+  };
+}
+
+interface Course {
+  /** Jobs a second. */
+  rate: number;
+  rest: number;
+  /** Jobs that may go in one run with it. */
+  together: number;
+  /** More urgent jobs that arrive a second. */
+  urgent: number;
+  /** Until the queues that go first are empty. */
+  lanes: number;
+}
+
+/** The wait for `ahead` jobs and the runs that are on, stretched by what comes later and goes first. */
+function startOf({ ahead }: EtaFacts, { rate, rest, together, urgent, lanes }: Course): number {
+  const before = Math.max(0, ahead + 1 - Math.max(1, together));
+  const wait = rest + lanes + (before / rate) * 1000;
+  return wait / (1 - Math.min(MOST_TAKEN, urgent / rate));
+}
+
+function lanesMs(lanes: EtaFacts['lanes'], of: 'rate' | 'slowRate'): number {
+  return lanes.reduce(
+    (sum, { jobs, service }) => sum + (jobs === 0 ? 0 : (jobs * 1000) / (service?.[of] ?? 1)),
+    0,
+  );
+}
+
+function batchRows({ jobsPerRun, rowsPerJob = 1 }: Service): number {
+  return jobsPerRun * rowsPerJob;
+}
+
+/** More urgent jobs that arrive a second: the median of the ten seconds of the minute, which no burst moves, and the mean. */
+function urgentArrivals(
+  { minute }: Pick<QueuePulse, 'minute'>,
+  priority: Priority,
+): { usual: number; most: number } {
+  const of = (added: readonly number[]) =>
+    added.slice(priority + 1, MAX_PRIORITY + 1).reduce((sum, n) => sum + n, 0);
+  const ms = minute.reduce((sum, bucket) => sum + bucket.ms, 0);
+  const mean = (minute.reduce((sum, { added }) => sum + of(added), 0) * 1000) / Math.max(1, ms);
+  const whole = minute.slice(1).map(({ added, ms: length }) => (of(added) * 1000) / Math.max(1, length));
+  const median = whole.sort((a, b) => a - b)[Math.floor((whole.length - 1) / 2)] ?? 0;
+  return { usual: Math.min(mean, median), most: Math.max(mean, median) };
+}
+
+/** Until the first runner of some workers is free: 0 where one is. @param run how long runs take */
+export function restOfRuns(
+  able: readonly WorkerRecord[],
+  now: number,
+  run: Sketch | undefined,
+): { p50: number; p90: number } {
+  let [p50, p90] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (const worker of able) {
+    const rest = longestRun(worker, now);
+    if (rest === undefined) return { p50: 0, p90: 0 };
+    p50 = Math.min(p50, restOf(run, rest, 0.5));
+    p90 = Math.min(p90, restOf(run, rest, 0.9));
+  }
+  return { p50, p90 };
+}
+
+/** For how long a worker's run that began first has been on; undefined when it has a runner that is free. */
+export function longestRun({ active, concurrency, beatAt }: WorkerRecord, now: number): number | undefined {
+  if (active.length === 0 || active.length < concurrency) return undefined;
+  return Math.max(...active.map(({ sinceMs }) => sinceMs)) + Math.max(0, now - beatAt);
+}
+
+/** What is left of a run that has taken `ms`, of those that took as long: at a share `q` of them. */
+function restOf(run: Sketch | undefined, ms: number, q: number): number {
+  const over = run === undefined || run.count === 0 ? 1 : run.countUpTo(ms) / run.count;
+  // Longer than any: it may take as long again.
+  if (run === undefined || over >= 1) return ms * q;
+  return Math.max(0, (run.quantile(over + q * (1 - over)) ?? ms) - ms);
+}
+
+function basisOf(service: Service, workers: number, urgent: number, lanes: EtaFacts['lanes']): string {
+  const first = lanes.map(({ queue }) => queue);
+  return [
+    `${service.basis}, ${workers} ${workers === 1 ? 'worker' : 'workers'}`,
+    ...(urgent > 0 ? [`${rateText(urgent)} arrive that are more urgent`] : []),
+    ...(first.length === 0
+      ? []
+      : [
+          `${first.length === 1 ? 'queue' : 'queues'} ${first.join(', ')} ${first.length === 1 ? 'goes' : 'go'} first`,
+        ]),
+  ].join('; ');
+}
+
+function rounded({ p50, p90 }: { p50: number; p90: number }): { p50: number; p90: number } {
+  const least = Math.round(p50);
+  return { p50: least, p90: Math.max(least, Math.round(p90)) };
+}

@@ -1,0 +1,85 @@
+import type { Standing } from '../../queue/read/queue-pulse.js';
+import { refusesWrites } from '../judgements.js';
+import { etaOf } from './eta.js';
+import type { JobPlace } from './job-place.js';
+import { blockerOf, type Situation, whyOf } from './reasons.js';
+import { type Scene, sumAbove } from './scene.js';
+
+/** A job that has not started, and its place. */
+export interface Waiting {
+  job: Standing;
+  /** Jobs before it in `prioritized` whose model no worker serves; of these, the more urgent ones. */
+  passed: { all: number; moreUrgent: number };
+}
+
+/**
+ * Position, ETA and reason of a job that has not started: the only place where they are judged. Pure.
+ * @param at by Redis's clock; the scene is at most a second older
+ */
+export function judgePlace({ job, passed }: Waiting, scene: Scene, at: number): JobPlace {
+  const { queue, around, able, talking, lanes, busy } = scene;
+  const ahead = jobsAhead(job, passed, scene);
+  const waits = job.state === 'waiting';
+  const service = scene.service(waits && job.tries === 0 ? at - job.submittedAt : 0);
+  const passedMs = Math.max(0, at - around.at);
+  const now: Situation = {
+    job,
+    now: at,
+    paused: queue.paused,
+    full: around.memory !== undefined && refusesWrites(around.memory) ? around.memory : undefined,
+    serving: scene.serving,
+    able,
+    silent: scene.silent,
+    draining: scene.draining,
+    loading: scene.loading,
+    moreUrgent: ahead.moreUrgent,
+    same: ahead.same,
+    highest: scene.highest,
+    lanes: lanes.filter(({ jobs }) => jobs > 0),
+    busy: busy && { ...busy, sinceMs: busy.sinceMs + passedMs },
+  };
+  const jobs = ahead.moreUrgent + ahead.same;
+  const blocker = blockerOf(now);
+  return {
+    position: waits
+      ? { jobsAhead: jobs, rowsAheadEstimate: Math.round(jobs * (service?.rowsPerJob ?? job.rows)) }
+      : null,
+    ...(blocker === undefined
+      ? etaOf({
+          ahead: jobs,
+          priority: job.priority,
+          rows: job.rows,
+          delayMs: waits ? 0 : Math.max(0, (job.runAt ?? at) - at),
+          workers: talking.length,
+          rest: {
+            p50: Math.max(0, scene.rest.p50 - passedMs),
+            p90: Math.max(0, scene.rest.p90 - passedMs),
+          },
+          service,
+          queue,
+          lanes,
+        })
+      : { eta: null, noEta: blocker }),
+    why: whyOf(now),
+  };
+}
+
+/** What is ahead in the queue itself: what lies before it in Redis, and what workers hold and have not begun. */
+function jobsAhead(
+  job: Standing,
+  passed: Waiting['passed'],
+  { queue, held }: Scene,
+): { moreUrgent: number; same: number } {
+  const above = sumAbove(queue.byPriority, job.priority);
+  const inRedis =
+    job.rank === undefined
+      ? // It would go behind all of its priority.
+        above + (queue.byPriority[job.priority] ?? 0)
+      : Math.max(0, queue.unprioritized + job.rank - passed.all);
+  // The counts by priority are up to a second older than the rank.
+  const urgent = Math.min(inRedis, Math.max(0, above - passed.moreUrgent));
+  return {
+    moreUrgent: urgent + sumAbove(held, job.priority),
+    same: inRedis - urgent + (held[job.priority] ?? 0),
+  };
+}

@@ -1,0 +1,145 @@
+import { MAX_PRIORITY } from '../../core/job.js';
+import { heldAhead } from '../../queue/read/inspector.js';
+import type { QueuePulse } from '../../queue/read/queue-pulse.js';
+import { servedRoutes, unservedJobs } from '../../queue/routes.js';
+import { servingWorkers } from '../../queue/serving.js';
+import { type StartingWorker, startsFor } from '../../queue/starting.js';
+import type { WorkerRecord } from '../../queue/types.js';
+import { sumOf } from '../figures.js';
+import { isSilent } from '../judgements.js';
+import { longestRun, restOfRuns } from './eta.js';
+import type { Situation } from './reasons.js';
+import { type Service, serviceOf, tellingBuckets } from './service.js';
+
+/** What holds for every job of a deployment at one moment. */
+export interface Surroundings {
+  /** By Redis's clock, ms since the epoch. */
+  at: number;
+  workers: readonly WorkerRecord[];
+  starting: readonly StartingWorker[];
+  /** Of the fullest server, bytes; undefined where this user may not ask. */
+  memory: { usedMemory: number; maxMemory: number } | undefined;
+}
+
+/** A queue that goes first: the jobs that wait there, and what the workers can do of it. */
+export interface LaneAhead {
+  queue: string;
+  jobs: number;
+  service: Service | undefined;
+}
+
+/**
+ * All that is the same for the jobs of one route in one queue, worked out once for those who ask at the same time: sums over
+ * workers and sketches, which are dear.
+ */
+export interface Scene {
+  readonly queue: QueuePulse;
+  readonly around: Surroundings;
+  readonly serving: readonly WorkerRecord[];
+  /** Those that serve the route; of these, whose heartbeats are missing, and the others. */
+  readonly able: readonly WorkerRecord[];
+  readonly silent: readonly WorkerRecord[];
+  readonly talking: readonly WorkerRecord[];
+  readonly draining: readonly WorkerRecord[];
+  readonly loading: readonly StartingWorker[];
+  /** Other routes that no worker takes jobs of. */
+  readonly unserved: readonly string[];
+  /** Jobs by priority that workers hold and have not begun. */
+  readonly held: readonly number[];
+  readonly highest: number;
+  readonly lanes: readonly LaneAhead[];
+  readonly busy: Situation['busy'];
+  /** Until a runner is free, ms, from `around.at` on. */
+  readonly rest: { p50: number; p90: number };
+  /** What its workers can do, as a job sees it that has waited for so long. */
+  service(waitedMs: number): Service | undefined;
+}
+
+/** The queues that each of these workers serves before this one, most urgent first. */
+export function lanesBefore(queue: string, able: readonly WorkerRecord[]): string[] {
+  const before = able.map(({ queues }) => queues.slice(0, Math.max(0, queues.indexOf(queue))));
+  const [first = [], ...others] = before;
+  return first.filter((lane) => others.every((lanes) => lanes.includes(lane)));
+}
+
+/** Live workers of a queue that serve a route. */
+export function ableWorkers(workers: readonly WorkerRecord[], queue: string, route: string): WorkerRecord[] {
+  return servingWorkers(workers, queue).filter((worker) => servedRoutes([worker], queue).has(route));
+}
+
+/** @param lanes the pulses of `lanesBefore` */
+export function sceneOf(
+  route: string,
+  queue: QueuePulse,
+  around: Surroundings,
+  lanes: readonly QueuePulse[],
+): Scene {
+  const { name } = queue;
+  const { at, workers, starting } = around;
+  const able = ableWorkers(workers, name, route);
+  const silent = able.filter((worker) => isSilent(worker, at));
+  const talking = able.filter((worker) => !silent.includes(worker));
+  const model = route.split(/[@!]/)[0] as string;
+  const { byPriority: held } = heldAhead(name, queue.taken, workers);
+  const services = new Map<number, Service | undefined>();
+  const service = (waitedMs: number) => {
+    const buckets = tellingBuckets(queue.minute, waitedMs);
+    if (!services.has(buckets)) services.set(buckets, serviceOf(queue, talking, model, buckets, at));
+    return services.get(buckets);
+  };
+  return {
+    ...{ queue, around, able, silent, talking, held, service },
+    serving: servingWorkers(workers, name),
+    draining: drainingWorkers(workers, name, route),
+    loading: starting.filter((worker) => startsFor([worker], name, route)),
+    unserved: unservedJobs(queue, workers, starting)
+      .map((jobs) => jobs.route)
+      .filter((other) => other !== route),
+    highest: queue.byPriority.findLastIndex((jobs, priority) => jobs + (held[priority] ?? 0) > 0),
+    lanes: lanes.map((lane) => ({
+      queue: lane.name,
+      jobs: waitingIn(lane, workers),
+      service: serviceOf(lane, talking, model, 0, at),
+    })),
+    busy: busiest(talking, queue, at, service(0)),
+    rest: restOfRuns(talking, at, service(0)?.run.sketch),
+  };
+}
+
+/** Waiting jobs of a queue that its workers may take. */
+function waitingIn(lane: QueuePulse, workers: readonly WorkerRecord[]): number {
+  if (lane.paused) return 0;
+  const unserved = unservedJobs(lane, workers).reduce((sum, { jobs }) => sum + jobs, 0);
+  const inRedis = sumAbove(lane.byPriority, -1);
+  return Math.max(0, inRedis - unserved) + heldAhead(lane.name, lane.taken, workers).jobs;
+}
+
+/** Jobs of a higher priority. */
+export function sumAbove(byPriority: readonly number[], priority: number): number {
+  return byPriority.slice(priority + 1, MAX_PRIORITY + 1).reduce((sum, jobs) => sum + jobs, 0);
+}
+
+function drainingWorkers(workers: readonly WorkerRecord[], queue: string, route: string): WorkerRecord[] {
+  return workers
+    .filter(({ state, queues }) => state === 'draining' && queues.includes(queue))
+    .filter((worker) => servedRoutes([{ ...worker, state: 'ready' }], queue).has(route));
+}
+
+/** The worker whose run has been on for longest, where none has a runner that is free. */
+function busiest(
+  able: readonly WorkerRecord[],
+  { minute }: QueuePulse,
+  at: number,
+  service: Service | undefined,
+): Situation['busy'] {
+  const runs = able.map((worker) => ({ worker, sinceMs: longestRun(worker, at) }));
+  if (runs.some(({ sinceMs }) => sinceMs === undefined)) return undefined;
+  const [longest] = runs.sort((a, b) => (b.sinceMs as number) - (a.sinceMs as number));
+  if (longest?.sinceMs === undefined) return undefined;
+  const { worker, sinceMs } = longest;
+  const [run] = [...worker.active].sort((a, b) => b.sinceMs - a.sinceMs);
+  const model = run?.model ?? '';
+  const figures = sumOf(minute.flatMap(({ work }) => [...work.values()]));
+  const usualMs = figures.models.get(model)?.run.quantile(0.5) ?? service?.run.p50;
+  return { worker: worker.name, model, sinceMs, usualMs };
+}

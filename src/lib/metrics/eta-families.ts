@@ -1,0 +1,41 @@
+import type { Sketch } from '../core/sketch.js';
+import type { EtaErrorFigures } from '../deployment/place/eta-errors.js';
+import type { Family, Labels, Sample } from './family.js';
+import { type Counted, WAIT_BOUNDS } from './work-sums.js';
+
+const MOMENTS = ['start', 'end'] as const;
+const SIDES = ['late', 'early'] as const;
+const WITHIN = ['p50', 'p90', 'later'] as const;
+
+/** How good the ETAs are that a gateway tells. A gateway alone has them. */
+export const ETA_FAMILIES: readonly Family[] = [
+  {
+    name: 'infer_eta_error_seconds',
+    help: 'By how much a job started or ended later (late) or earlier (early) than the p50 of the first ETA that was told of it',
+    type: 'histogram',
+    labels: ['queue', 'moment', 'side'],
+    bounds: WAIT_BOUNDS,
+    series: ({ exporter }) => exporter.etaErrors.flatMap(errorsOf),
+  },
+  {
+    name: 'infer_eta_jobs_total',
+    help: 'Jobs by how their start came against the first ETA that was told: within its p50, within its p90, or later',
+    type: 'counter',
+    labels: ['queue', 'within'],
+    samples: ({ exporter }) =>
+      exporter.etaErrors.flatMap(({ queue, within }) =>
+        WITHIN.map((one): Sample => [{ queue, within: one }, within[one]]),
+      ),
+  },
+];
+
+function errorsOf({ queue, seconds }: EtaErrorFigures): (readonly [Labels, Counted])[] {
+  return MOMENTS.flatMap((moment) =>
+    SIDES.map((side) => [{ queue, moment, side }, counted(seconds[moment][side])] as const),
+  );
+}
+
+function counted(sketch: Sketch): Counted {
+  const upTo = WAIT_BOUNDS.map((bound) => sketch.countUpTo(bound));
+  return { upTo, count: sketch.count, sum: sketch.sum };
+}
