@@ -91,8 +91,9 @@ async function answers(client: RedisClient, commands: readonly (string[] | undef
   return commands.map((command) => {
     if (command === undefined) return undefined;
     const [error, reply] = replies[next++] ?? [new Error('no reply'), null];
-    // A key of another type says nothing; a connection that is gone says it of all of them.
-    if (error !== null && replies.every(([other]) => other !== null)) throw error;
-    return error === null ? reply : null;
+    if (error === null) return reply;
+    // A key of another type says nothing, nor what this user may not ask: a producer has no ZRANK.
+    if (/^(?:NOPERM|WRONGTYPE)/.test(error.message)) return null;
+    throw error;
   });
 }
