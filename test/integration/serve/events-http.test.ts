@@ -63,9 +63,10 @@ describe('GET /v1/jobs/:id/events', () => {
     const ahead: number[] = [];
     for await (const { event, data } of eventsOf(gateway, second)) {
       if (event !== 'position') continue;
-      ahead.push(data.jobsAhead);
+      ahead.push(data.position.jobsAhead);
+      expect(data).toMatchObject({ id: second, eta: null, why: { code: expect.any(String) } });
       if (ahead.length === 1) await gateway.ask('POST', `/v1/jobs/${first}/cancel`);
-      if (data.jobsAhead === 0) break;
+      if (data.position.jobsAhead === 0) break;
     }
     expect(ahead).toEqual([1, 0]);
   });

@@ -7,7 +7,7 @@ import type { App } from '../../http/app.js';
 import type { Gateway } from '../gateway.js';
 import { type EventStream, EventStreams } from './event-stream.js';
 import { ID_PARAMS } from './fields.js';
-import { foundJson, placedJson } from './job-json.js';
+import { foundJson, placedJson, placeOf } from './job-json.js';
 import { lookAt } from './visible.js';
 
 /** A larger result is not in the last event; its address is. */
@@ -65,9 +65,9 @@ function follow(gateway: Gateway, caller: Caller, found: Found, stream: EventStr
   const told = {
     state: stateOf(found),
     attempts: found.kind === 'job' ? found.record.attempts : 0,
-    place: '',
     rows: '',
   };
+  const tellPlace = placeTeller(gateway, stream, id);
   /** What was seen is told in its order, although the whole job has to be read first. */
   let turn: Promise<void> = Promise.resolve();
   const read = (state: string) => {
@@ -90,8 +90,7 @@ function follow(gateway: Gateway, caller: Caller, found: Found, stream: EventStr
     if (state !== told.state || attempts !== told.attempts) read(state);
     told.state = state;
     told.attempts = attempts;
-    if (sight.kind === 'job' && sight.ahead !== undefined)
-      tellPlace(stream, told, { id, jobsAhead: sight.ahead });
+    if (sight.kind === 'job' && sight.ahead !== undefined) tellPlace(sight.ahead);
     if (sight.kind === 'group') tellProgress(stream, told, sight);
   });
 }
@@ -100,10 +99,25 @@ function stateIn(sight: Sight): string {
   return sight.kind === 'job' ? sight.state : sight.kind === 'group' ? sight.group.state : 'gone';
 }
 
-function tellPlace(stream: EventStream, told: { place: string }, place: object): void {
-  const text = JSON.stringify(place);
-  if (text !== told.place) stream.tell('position', place);
-  told.place = text;
+/**
+ * Tells where a job stands when that has changed, with ETA and reason, which take a round trip: one at a time, and for the
+ * last change.
+ */
+function placeTeller(gateway: Gateway, stream: EventStream, id: string): (ahead: number) => void {
+  let [seen, told, asking] = [-1, -1, false];
+  const ask = async (): Promise<void> => {
+    asking = true;
+    while (told !== seen && !stream.destroyed) {
+      told = seen;
+      const place = await placeOf(gateway, id);
+      if (place !== undefined) stream.tell('position', { id, ...place });
+    }
+    asking = false;
+  };
+  return (ahead) => {
+    seen = ahead;
+    if (!asking) void ask();
+  };
 }
 
 function tellProgress(

@@ -2,8 +2,10 @@ import { z } from 'zod';
 import { isEnded } from '../../../client/ended.js';
 import { toJobResult } from '../../../client/render.js';
 import type { Found, JobResult, SubmittedGroup, SubmittedJob } from '../../../client/types.js';
+import type { JobPlace } from '../../../deployment/place/job-place.js';
 import type { GroupRecord, JobRecord } from '../../../queue/types.js';
 import type { Gateway } from '../gateway.js';
+import { patienceMs } from './visible.js';
 
 const FAILURE = z.object({ code: z.string(), message: z.string(), hint: z.string().optional() });
 const SPREAD = z.object({ p50: z.number(), p90: z.number() });
@@ -78,12 +80,17 @@ export function foundJson(gateway: Gateway, found: Found, { result }: { result: 
   return { ...resultJson(shown), ...recordJson(record), urls: urlsOf(gateway, record.id) };
 }
 
+/** Where a job stands; undefined when it has started, or that cannot be told now. */
+export async function placeOf(gateway: Gateway, id: string): Promise<JobPlace | undefined> {
+  return gateway.client.place(id, { timeoutMs: patienceMs(gateway) }).catch(() => undefined);
+}
+
 /** The same, and of a job that has not started where it stands: one more round trip. */
 export async function placedJson(gateway: Gateway, found: Found, options: { result: boolean }) {
   const json = foundJson(gateway, found, options);
   if (found.kind !== 'job' || (json.state !== 'waiting' && json.state !== 'delayed')) return json;
   // It may have gone in between; what is known of it is an answer.
-  const place = await gateway.client.place(found.record.id).catch(() => undefined);
+  const place = await placeOf(gateway, found.record.id);
   return { ...json, ...place };
 }
 
