@@ -136,8 +136,8 @@ async function submitMany(
   const { signal } = request;
   let group: SubmittedGroup;
   try {
-    const admission = await letIn(submitting, options, signature, input.rows ?? 1);
     if (waitMs !== undefined) await requireWorker(gateway, queue, signature);
+    const admission = await letIn(submitting, options, signature, input.rows ?? 1);
     const content = digest === undefined ? undefined : () => rows.digest;
     const ignored = { onRows: () => undefined, onTakenBack: () => undefined };
     const sending = { submit: options, signal, content, ...ignored };
