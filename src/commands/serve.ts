@@ -1,41 +1,172 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
-import { settingFlags, wholeFlag } from '../lib/cli/flags.js';
+import { bytesFlag, durationFlag, settingFlag, settingFlags, wholeFlag } from '../lib/cli/flags.js';
+import { onShutdown } from '../lib/cli/signals.js';
+import { drainingServer, serveBanner } from '../lib/cli/views/serve-banner.js';
+import { InferError } from '../lib/core/errors.js';
+import { ExitCode } from '../lib/core/exit-codes.js';
+import { printable } from '../lib/core/job.js';
+
+const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
+const MAX_BODY = 64 * 1024 ** 2;
+const MAX_WAIT_MS = 60_000;
+const HOST_NAME = /^(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
+const BASE_PATH = /^(?:\/[A-Za-z0-9._~-]+)+$/;
 
 /** The HTTP gateway. */
 export default class Serve extends BaseCommand<typeof Serve> {
   static override summary = 'serve models over HTTP';
-  static override description = 'Takes work over HTTP and answers with results. Ends on Ctrl-C or SIGTERM.';
-  static override examples = ['<%= config.bin %> serve', '<%= config.bin %> serve --port 8080'];
+  static override description =
+    `Takes work over HTTP, queues it, and answers with the result or with an id to ask with. Any number of gateways can serve one Redis.
+On 127.0.0.1 no token is asked for. Any other address needs a token file, which infer token create writes.
+The first Ctrl-C (or SIGTERM) refuses new work and answers those who wait, the second leaves at once.`;
+  static override examples = [
+    '<%= config.bin %> serve',
+    '<%= config.bin %> serve --port 8080 --max-waiting 10000 --max-body 16mb',
+    '<%= config.bin %> serve --host 0.0.0.0 --token-file tokens.json --server-name infer.example.com',
+    '<%= config.bin %> serve --cors https://app.example.com --base-path /infer',
+  ];
   static override flags = {
-    ...settingFlags('modelsDir'),
-    host: Flags.string({ helpValue: '<address>', default: '127.0.0.1', description: 'address to listen on' }),
+    ...settingFlags('modelsDir', 'tokenFile', 'logLevel'),
+    'drain-timeout': settingFlag('drainTimeout', {
+      description:
+        'how long requests under way may take when it stops [default: 30s; env: INFER_DRAIN_TIMEOUT]',
+    }),
+    host: Flags.string({
+      helpValue: '<address>',
+      default: '127.0.0.1',
+      description: 'address to listen on; 0.0.0.0 for all',
+    }),
     port: wholeFlag({
       min: 0,
       max: 65_535,
       default: 8000,
       description: 'port to listen on; 0 takes a free one',
     }),
+    'base-path': Flags.string({
+      helpValue: '<path>',
+      description: 'path below which everything is served, such as /infer',
+    }),
+    'max-body': bytesFlag({ description: 'largest body [default: 64mb]' }),
+    'max-wait': durationFlag({ description: 'longest wait for a result in one request [default: 60s]' }),
+    'max-waiting': wholeFlag({
+      min: 1,
+      description: 'jobs that may wait in a queue before more are refused [default: no limit]',
+    }),
+    cors: Flags.string({
+      ...SEVERAL,
+      helpValue: '<origin>',
+      description:
+        'origin whose web pages may call it, such as https://app.example.com; * for all; repeat for more',
+    }),
+    'server-name': Flags.string({
+      ...SEVERAL,
+      helpValue: '<name>',
+      description: 'host name that callers use, such as infer.example.com; repeat for more',
+    }),
+    'require-model': Flags.string({
+      ...SEVERAL,
+      helpValue: '<name>',
+      description: 'model that a worker must serve before /readyz says that it is ready; repeat for more',
+    }),
+    'allow-control': Flags.boolean({ description: 'let callers steer queues and workers' }),
+    'tls-cert': Flags.string({
+      helpValue: '<file>',
+      dependsOn: ['tls-key'],
+      description: 'PEM file of the certificate and its chain: HTTPS',
+    }),
+    'tls-key': Flags.string({
+      helpValue: '<file>',
+      dependsOn: ['tls-cert'],
+      description: 'PEM file of the private key of the certificate',
+    }),
   };
 
   async run(): Promise<{ url: string }> {
     const { startGateway } = await import('../lib/serve/serve-gateway.js');
-    const { firstSignal } = await import('../lib/cli/signals.js');
+    const { modelsToShow } = await import('../lib/serve/gateway/start-lines.js');
     const { createLogger } = await import('../lib/telemetry/logger.js');
     const { host, port = 8000 } = this.flags;
+    const { drainTimeout, tokenFile } = this.settings;
+    const limits = {
+      maxBody: this.flags['max-body'] ?? MAX_BODY,
+      maxWaitMs: this.flags['max-wait'] ?? MAX_WAIT_MS,
+      maxWaiting: this.flags['max-waiting'],
+    };
     const running = await startGateway({
       loaded: this.loaded,
       host,
       port,
-      basePath: '',
-      limits: { maxBody: 64 * 1024 ** 2, maxWaitMs: 60_000, maxWaiting: undefined },
-      control: false,
+      basePath: checkBasePath(this.flags['base-path']),
+      limits,
+      control: this.flags['allow-control'],
+      tokenFile,
+      origins: (this.flags.cors ?? []).map(checkOrigin),
+      serverNames: (this.flags['server-name'] ?? []).map(checkHostName),
+      tls: this.tls,
+      requiredModels: this.flags['require-model'] ?? [],
       version: this.config.version,
-      log: createLogger({ level: this.settings.logLevel }),
+      log: createLogger({ level: this.settings.logLevel, color: !this.settings.noColor }),
     });
-    this.note(`ready: ${running.url}`);
-    await firstSignal();
-    await running.close(30_000);
+    const ended = new Promise<void>((resolve, reject) => {
+      const close = () => running.close(drainTimeout).then(resolve, reject);
+      onShutdown({
+        drain: () => {
+          this.note(drainingServer(running.underWay, drainTimeout));
+          void close();
+        },
+        leave: () => {
+          this.endWith(ExitCode.Terminated);
+          void close();
+        },
+      });
+    });
+    const { target } = running.gateway.client;
+    const banner = {
+      version: this.config.version,
+      url: running.url,
+      redisLabel: target.label,
+      redisSource: target.source,
+      tokens: running.tokens,
+      tokenFile,
+      ...limits,
+      drainTimeoutMs: drainTimeout,
+      control: this.flags['allow-control'],
+      tls: this.tls !== undefined,
+      models: await modelsToShow(running.gateway),
+    };
+    for (const line of serveBanner(banner, { paint: this.paintError })) this.note(line);
+    await ended;
     return { url: running.url };
   }
+
+  private get tls(): { cert: string; key: string } | undefined {
+    const { 'tls-cert': cert, 'tls-key': key } = this.flags;
+    return cert === undefined || key === undefined ? undefined : { cert, key };
+  }
+}
+
+function checkBasePath(path: string | undefined): string {
+  const trimmed = (path ?? '').replace(/\/+$/, '');
+  if (trimmed === '' || BASE_PATH.test(trimmed)) return trimmed;
+  throw new InferError('USAGE', `--base-path: '${printable(trimmed)}' is not a path such as /infer`, {
+    hint: '--base-path /infer',
+  });
+}
+
+function checkHostName(name: string): string {
+  if (HOST_NAME.test(name)) return name;
+  throw new InferError('USAGE', `--server-name: '${printable(name)}' is not a host name`, {
+    hint: '--server-name infer.example.com, without a scheme or port',
+  });
+}
+
+/** An origin as browsers send it: no path, lower case. */
+function checkOrigin(text: string): string {
+  if (text === '*') return text;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && url.origin !== 'null' && `${url.origin}/` === url.href) return url.origin;
+  throw new InferError('USAGE', `--cors: '${printable(text)}' is not an origin`, {
+    hint: '--cors https://app.example.com, without a path',
+  });
 }

@@ -63,6 +63,7 @@ const INSTALLATION = kinds([
   ['GPU lease', /^lease:/, 'never'],
   ['order to a worker', /^ctl(req|re)?:/, 'never'],
   ['request', /^req:/, 'never'],
+  ['quota of a token', /^quota:/, 'never'],
 ]);
 
 const QUEUE = kinds([

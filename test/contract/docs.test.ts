@@ -29,6 +29,8 @@ const PAGES_OF: Readonly<Record<string, string[]>> = {
   inspect: ['inspect.md', 'inspect-jobs.md'],
   metrics: ['metrics.md'],
   'redis-tune': ['redis-tune.md'],
+  serve: ['serve.md'],
+  token: ['serve.md'],
   workers: ['workers.md'],
 };
 

@@ -55,7 +55,7 @@ describe('the table of errors', () => {
   });
 
   it('tells callers to try again only with a status that says so', () => {
-    const again = [408, 409, 502, 503, 504];
+    const again = [408, 409, 429, 502, 503, 504];
     const wrong = ROWS.filter(([, { retryable, httpStatus }]) => retryable && !again.includes(httpStatus));
     expect(wrong.map(([code]) => code)).toEqual([]);
   });

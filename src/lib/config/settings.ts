@@ -284,6 +284,15 @@ export const SETTINGS = {
     notInFile: true,
     rule: text('a token', '…'),
   } as Setting<string>,
+  tokenFile: {
+    env: 'INFER_TOKEN_FILE',
+    flag: 'token-file',
+    helpValue: '<file>',
+    doc: 'file of the tokens that infer serve asks for',
+    defaultText: 'none; infer token uses tokens.json in the state directory',
+    path: true,
+    rule: text('a path', '/etc/infer/tokens.json'),
+  } as Setting<string>,
   workers: {
     env: 'INFER_WORKERS',
     doc: 'workers that `infer workers start` starts: [{"name":"gpu","queues":["realtime"],"perGpu":true}]',

@@ -1,6 +1,6 @@
 import type { ErrorFacts, Trait } from './error-codes/facts.js';
 import { HOST_ERRORS } from './error-codes/host.js';
-import { HTTP_ERRORS } from './error-codes/http.js';
+import { HTTP_ERRORS, SERVE_ERRORS } from './error-codes/http.js';
 import { INPUT_ERRORS } from './error-codes/input.js';
 import { JOB_ERRORS } from './error-codes/jobs.js';
 import { MODEL_ERRORS } from './error-codes/models.js';
@@ -20,6 +20,7 @@ export const ERROR_TOPICS = {
   'Tuning Redis': TUNE_ERRORS,
   'Workers and the host': HOST_ERRORS,
   'HTTP requests': HTTP_ERRORS,
+  'Serving HTTP': SERVE_ERRORS,
 } as const;
 
 /** THE table of errors: what every code means for shells, HTTP, retries and people. */
@@ -32,6 +33,7 @@ export const ERRORS = {
   ...TUNE_ERRORS,
   ...HOST_ERRORS,
   ...HTTP_ERRORS,
+  ...SERVE_ERRORS,
 } as const satisfies Readonly<Record<string, ErrorFacts>>;
 
 /** The codes of this release. */

@@ -58,4 +58,5 @@ export const INSTALLATION_KEY_OF = {
   orderRequest: 'ctlreq',
   orderReply: 'ctlre',
   autoscaler: 'autoscaler',
+  quota: 'quota',
 } as const;

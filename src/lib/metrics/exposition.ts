@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, type Metric, Registry } from 'prom-client';
 import { ETA_FAMILIES } from './eta-families.js';
 import { EXPORTER_FAMILIES } from './exporter-families.js';
 import type { Family, HistogramFamily, MetricsView } from './family.js';
+import { HTTP_FAMILIES } from './http-families.js';
 import { MODEL_FAMILIES } from './model-families.js';
 import { QUEUE_FAMILIES } from './queue-families.js';
 import { REDIS_FAMILIES } from './redis-families.js';
@@ -15,6 +16,7 @@ export const FAMILIES: readonly Family[] = [
   ...MODEL_FAMILIES,
   ...WORKER_FAMILIES,
   ...REDIS_FAMILIES,
+  ...HTTP_FAMILIES,
 ];
 
 /** One value of a metric, for `--json`. */

@@ -17,6 +17,27 @@ export interface ExporterFigures {
   desired: ReadonlyMap<string, number>;
   /** What became of the ETAs that this process told; a gateway tells some. */
   etaErrors: readonly EtaErrorFigures[];
+  /** Requests, where this process is a gateway. */
+  http?: HttpFigures | undefined;
+}
+
+/** What a gateway counts of its requests. */
+export interface HttpFigures {
+  readonly routes: readonly {
+    method: string;
+    /** Its pattern, `/v1/jobs/:id`. */
+    route: string;
+    byStatus: ReadonlyMap<number, number>;
+    /** Seconds. */
+    duration: Counted;
+    /** Bytes. */
+    received: number;
+    sent: number;
+  }[];
+  /** Answers that were errors, by code. */
+  readonly errors: ReadonlyMap<string, number>;
+  readonly openRequests: number;
+  readonly openStreams: number;
 }
 
 /** What Redis said, as far as the metrics of queues, workers and Redis are concerned. */

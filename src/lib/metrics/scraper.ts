@@ -7,7 +7,7 @@ import { type ConnectionSettings, closeClient, connect, explain, resolveTarget }
 import { serverNow } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 import { exposition, type MetricJson, metricValues } from './exposition.js';
-import type { MetricsView, Reading } from './family.js';
+import type { HttpFigures, MetricsView, Reading } from './family.js';
 import { WorkSums } from './work-sums.js';
 
 export interface ScraperOptions {
@@ -24,6 +24,8 @@ export interface ScraperOptions {
   desired?: (() => ReadonlyMap<string, number>) | undefined;
   /** What became of the ETAs that this process told; none where it tells none. */
   etaErrors?: (() => readonly EtaErrorFigures[]) | undefined;
+  /** Requests, where this process is a gateway. */
+  http?: (() => HttpFigures) | undefined;
   /** Told when Redis goes, with the reason, and when it is back. */
   onState?: ((error: InferError | undefined) => void) | undefined;
 }
@@ -121,6 +123,7 @@ export class Scraper {
         errors: this.errors,
         desired: this.options.desired?.() ?? new Map(),
         etaErrors: this.options.etaErrors?.() ?? [],
+        http: this.options.http?.(),
       },
       reading,
     };

@@ -104,6 +104,12 @@ export const autoscalersKey = (prefix: string): string => `{${prefix}}:${INSTALL
 /** STRING, PX: what an autoscaler has and decides (JSON). */
 export const autoscalerKey = (prefix: string, id: string): string =>
   `{${prefix}}:${INSTALLATION_KEY_OF.autoscaler}:${id}`;
+/**
+ * HASH, PX: a token's bucket (`rate`: `t` requests left, `at` ms since the epoch); ZSET member -> ms at which it is
+ * looked at again, PX: its jobs that have not ended (`jobs`) or not started (`waiting`). See `quota.ts`.
+ */
+export const quotaKey = (prefix: string, kind: 'rate' | 'jobs' | 'waiting', owner: string): string =>
+  `{${prefix}}:${INSTALLATION_KEY_OF.quota}:${kind}:${owner}`;
 
 /** Length of a statistics bucket. Six make the minute that rates are taken over. */
 export const STATS_BUCKET_MS = 10_000;

@@ -37,27 +37,35 @@ export async function startMetricsServer(
     onFailure,
   });
   askOneToken(app, token, 'INFER_METRICS_TOKEN');
+  addIndex(app);
   addMetricsRoutes(app, scraper, desired);
+  addProbes(app, scraper);
   return listen(app, { host, port });
 }
 
-/** The routes alone, for a server that has others too. */
-export function addMetricsRoutes(app: App, scraper: Scraper, desired: DesiredWorkers): void {
+function addIndex(app: App): void {
   app.get('/', async (_request, reply) =>
     reply
       .type('text/plain; charset=utf-8')
       .send('infer metrics: /metrics /autoscale/<queue> /healthz /readyz\n'),
   );
-  app.get('/metrics', async (_request, reply) => {
+}
+
+/** `/metrics` and `/autoscale/<queue>`, also for a server that has other routes. */
+export function addMetricsRoutes(app: App, scraper: Scraper, desired: DesiredWorkers): void {
+  app.get('/metrics', { config: { access: 'known' } }, async (_request, reply) => {
     const { contentType, text } = await scraper.text();
     return reply.type(contentType).send(text);
   });
-  app.get('/autoscale/*', async (request, reply) => {
+  app.get('/autoscale/*', { config: { access: 'known' } }, async (request, reply) => {
     const { '*': queues } = request.params as { '*': string };
     const { searchParams } = new URL(request.url, 'http://host');
     const { status, body } = await desired.handle(queues, searchParams);
     return reply.code(status).send(body);
   });
+}
+
+function addProbes(app: App, scraper: Scraper): void {
   app.get('/healthz', { config: { access: 'open' } }, async (_request, reply) =>
     reply.type('text/plain; charset=utf-8').send('ok\n'),
   );

@@ -1,13 +1,21 @@
 import { InferClient } from '../client/client.js';
 import type { LoadedSettings } from '../config/load.js';
-import { messageOf } from '../core/errors.js';
+import { InferError, messageOf } from '../core/errors.js';
 import { connectionSettings, resultSettings } from '../redis/from-settings.js';
 import type { Logger } from '../telemetry/logger.js';
-import { askOneToken } from './auth/one-token.js';
+import { askToken, type KnownTokens } from './auth/ask-token.js';
+import { TokenStore } from './auth/token-store.js';
+import { addAboutRoutes, listRoutes } from './gateway/about-routes.js';
+import { openAdmissions } from './gateway/admit.js';
 import type { Gateway, GatewayLimits } from './gateway/gateway.js';
 import { addJobRoutes } from './gateway/job-routes.js';
 import { type App, createApp } from './http/app.js';
-import { type Listening, listen } from './http/listen.js';
+import { guard } from './http/guard.js';
+import { isLoopback, type Listening, listen } from './http/listen.js';
+import { readServerTls, type ServerTls } from './http/server-tls.js';
+import { Traffic } from './http/traffic.js';
+import { addMetricsRoutes } from './metrics-server.js';
+import { type Exporter, openExporter } from './serve-metrics.js';
 import { addOipRoutes } from './oip/routes.js';
 import { addOpenaiRoutes } from './openai/routes.js';
 
@@ -19,6 +27,16 @@ export interface GatewayOptions {
   basePath: string;
   limits: GatewayLimits;
   control: boolean;
+  /** Required where others than this machine can reach the address. */
+  tokenFile: string | undefined;
+  /** Origins whose pages may call it. */
+  origins: readonly string[];
+  /** Names that callers use for this server. */
+  serverNames: readonly string[];
+  /** Certificate and key, PEM files. */
+  tls: { cert: string; key: string } | undefined;
+  /** Models that some worker must serve before it says that it is ready. */
+  requiredModels: readonly string[];
   version: string;
   log: Logger;
 }
@@ -27,63 +45,164 @@ export interface GatewayOptions {
 export interface RunningGateway {
   readonly url: string;
   readonly gateway: Gateway;
-  /** Finishes what callers wait for, for so many milliseconds, and ends. */
+  /** Tokens that can be used now; undefined where none is asked for. */
+  readonly tokens: number | undefined;
+  /** Requests that are under way. */
+  readonly underWay: number;
+  /**
+   * Refuses new work, answers the requests that are under way, for so many milliseconds at most, and ends. Called
+   * again it ends at once.
+   */
   close(graceMs: number): Promise<void>;
+}
+
+/** What the routes of a gateway are made with. */
+interface GatewayParts {
+  traffic: Traffic;
+  tokens: KnownTokens | undefined;
+  exporter: Exporter;
+  origins: readonly string[];
+  serverNames: readonly string[];
+  tls: ServerTls | undefined;
 }
 
 /** Besides the longest wait, what an answer may take. */
 const ANSWER_MS = 30_000;
 const MOST_CONNECTIONS = 10_000;
+/** For what is left when the grace is over: connections without a request. */
+const HANG_UP_MS = 500;
 
 /**
  * Opens the client and the server.
- * @throws InferError REDIS_… (69, 77); PORT_IN_USE, PORT_PERMISSION, PORT when it cannot listen.
+ * @throws InferError TOKENS_NEEDED (2); TOKEN_FILE, SERVE_TLS (78); REDIS_… (69, 77); PORT_IN_USE, PORT_PERMISSION, PORT
+ *   when it cannot listen.
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { loaded, limits, log, version, basePath, control, host, port } = options;
+  const { loaded, limits, log, version, basePath, control, host, port, requiredModels } = options;
+  refuseOpenDoor(options);
+  const tls = options.tls && readServerTls(options.tls.cert, options.tls.key);
+  const { prefix } = loaded.values;
+  const drain = new AbortController();
+  const traffic = new Traffic(log);
+  const tokens = options.tokenFile === undefined ? undefined : new TokenStore(options.tokenFile, log);
+  let client: InferClient | undefined;
+  const exporter = openExporter(loaded, {
+    queues: undefined,
+    timeoutMs: undefined,
+    once: false,
+    version,
+    note: (line) => log.warn(line),
+    http: () => traffic.figures(),
+    etaErrors: () => client?.etaErrors.figures ?? [],
+  });
+  const closeParts = async () => {
+    tokens?.close();
+    await Promise.all([exporter.scraper.close(), client?.close()]);
+  };
+  try {
+    client = await openClient(loaded);
+    const gateway: Gateway = {
+      client,
+      loaded,
+      prefix,
+      limits,
+      log,
+      version,
+      basePath,
+      control,
+      draining: drain.signal,
+      admissions: openAdmissions({ client, prefix }),
+      requiredModels,
+    };
+    const { origins, serverNames } = options;
+    const app = createGatewayApp(gateway, { traffic, tokens, exporter, origins, serverNames, tls });
+    const listening = await listen(app, { host, port, secure: tls !== undefined });
+    return running(gateway, listening, { traffic, tokens, drain, closeParts });
+  } catch (error) {
+    await closeParts();
+    throw error;
+  }
+}
+
+function openClient(loaded: LoadedSettings): Promise<InferClient> {
   const { prefix, modelsDir, resultTtl } = loaded.values;
   const redis = connectionSettings(loaded, true);
   const resultRedis = resultSettings(loaded);
-  const client = await InferClient.open(
-    { prefix, modelsDir, resultTtl, redis, resultRedis, values: 'json' },
-    'worker',
-  );
-  const drain = new AbortController();
-  const draining = drain.signal;
-  const gateway: Gateway = { client, loaded, prefix, limits, log, version, basePath, control, draining };
-  let listening: Listening;
-  try {
-    const app = createGatewayApp(gateway);
-    listening = await listen(app, { host, port });
-  } catch (error) {
-    await client.close();
-    throw error;
-  }
+  return InferClient.open({ prefix, modelsDir, resultTtl, redis, resultRedis, values: 'json' }, 'worker');
+}
+
+function running(
+  gateway: Gateway,
+  listening: Listening,
+  parts: {
+    traffic: Traffic;
+    tokens: TokenStore | undefined;
+    drain: AbortController;
+    closeParts: () => Promise<void>;
+  },
+): RunningGateway {
+  const { traffic, tokens, drain, closeParts } = parts;
+  let leave: () => void = () => undefined;
+  const left = new Promise<void>((resolve) => {
+    leave = resolve;
+  });
+  let closing: Promise<void> | undefined;
+  const close = async (graceMs: number) => {
+    drain.abort();
+    // It still listens: who polls for a result gets it, and new work is refused with a time to come again.
+    await Promise.race([traffic.settled(graceMs), left]);
+    await listening.close(HANG_UP_MS);
+    await closeParts();
+  };
   return {
-    url: listening.url + basePath,
+    url: listening.url + gateway.basePath,
     gateway,
-    close: async (graceMs) => {
-      drain.abort();
-      await listening.close(graceMs);
-      await client.close();
+    get tokens() {
+      return tokens?.names.length;
+    },
+    get underWay() {
+      return traffic.underWay;
+    },
+    close: (graceMs) => {
+      if (closing === undefined) closing = close(graceMs);
+      else leave();
+      return closing;
     },
   };
 }
 
+/** @throws InferError TOKENS_NEEDED (2). */
+function refuseOpenDoor({ host, tokenFile }: Pick<GatewayOptions, 'host' | 'tokenFile'>): void {
+  if (tokenFile !== undefined || isLoopback(host)) return;
+  throw new InferError('TOKENS_NEEDED', `others can reach ${host}, so callers must have a token`, {
+    hint: 'infer token create web --token-file tokens.json, then add --token-file tokens.json; or listen on 127.0.0.1',
+  });
+}
+
 /** The server with all its routes, not listening yet. */
-export function createGatewayApp(gateway: Gateway): App {
-  const { limits, log } = gateway;
+function createGatewayApp(gateway: Gateway, parts: GatewayParts): App {
+  const { limits, log, basePath, draining } = gateway;
+  const { traffic, tokens, exporter, origins, serverNames, tls } = parts;
   const app = createApp({
     maxBody: limits.maxBody,
     answerMs: limits.maxWaitMs + ANSWER_MS,
     connections: MOST_CONNECTIONS,
+    basePath,
+    tls,
     onFailure: (error, { id, route }) =>
       log.error({ requestId: id, route, err: messageOf(error) }, 'a request failed'),
   });
-  askOneToken(app, undefined, '');
+  traffic.observe(app);
+  app.addHook('onRequest', async (_request, reply) => {
+    if (draining.aborted) reply.header('connection', 'close');
+  });
+  guard(app, { origins, serverNames, tokens: tokens !== undefined });
+  askToken(app, tokens);
+  const routes = listRoutes(app, basePath);
+  addAboutRoutes(app, gateway, routes);
   addJobRoutes(app, gateway);
-  app.get('/healthz', { config: { access: 'open' } }, async () => ({ live: true }));
   addOipRoutes(app, gateway);
   addOpenaiRoutes(app, gateway);
+  addMetricsRoutes(app, exporter.scraper, exporter.desired);
   return app;
 }

@@ -1,6 +1,8 @@
 import type { LoadedSettings } from '../config/load.js';
 import { type InferError, messageOf } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
+import type { EtaErrorFigures } from '../deployment/place/eta-errors.js';
+import type { HttpFigures } from '../metrics/family.js';
 import { Scraper } from '../metrics/scraper.js';
 import { connectionSettings } from '../redis/from-settings.js';
 import { DesiredWorkers } from './desired-workers.js';
@@ -13,6 +15,9 @@ export interface ScrapeFlags {
   once: boolean;
   version: string;
   note: (line: string) => void;
+  /** Requests, where the exporter is part of a gateway. */
+  http?: (() => HttpFigures) | undefined;
+  etaErrors?: (() => readonly EtaErrorFigures[]) | undefined;
 }
 
 export interface ServeOptions {
@@ -47,6 +52,8 @@ export function openExporter(loaded: LoadedSettings, flags: ScrapeFlags): Export
     prefix,
     desired: () => desired.latest(),
     version: flags.version,
+    http: flags.http,
+    etaErrors: flags.etaErrors,
     queues: flags.queues,
     timeoutMs,
     fromZero: flags.once,

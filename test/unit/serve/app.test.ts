@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { InferError } from '../../../src/lib/core/errors.js';
 import { askOneToken } from '../../../src/lib/serve/auth/one-token.js';
 import { type App, createApp } from '../../../src/lib/serve/http/app.js';
-import { readBody, readJson } from '../../../src/lib/serve/http/body.js';
+import { fitting, mediaType, readBody, readJson, streamBody } from '../../../src/lib/serve/http/body.js';
 import { type Listening, listen } from '../../../src/lib/serve/http/listen.js';
 
 const failures: unknown[] = [];
@@ -228,6 +228,39 @@ describe('a request body', () => {
     const { url } = await start(echo());
     const answer = await json(await fetch(`${url}/json`, { method: 'POST', body }));
     expect(answer).toMatchObject({ status: 400, body: { code, detail: expect.stringMatching(detail) } });
+  });
+
+  it('is read as it comes, with its media type', async () => {
+    const app = newApp();
+    app.post('/pieces', async (request) => {
+      let size = 0;
+      for await (const piece of streamBody(request, { maxBytes: 1000 })) size += (piece as Buffer).length;
+      return { type: mediaType(request), ...fitting(z.object({ size: z.int() }), { size }) };
+    });
+    const { url } = await start(app);
+    const headers = { 'Content-Type': 'Application/JSON; charset=utf-8' };
+    const answer = await fetch(`${url}/pieces`, { method: 'POST', body: 'x'.repeat(900), headers });
+    expect(await answer.json()).toEqual({ type: 'application/json', size: 900 });
+  });
+
+  it('that never ends is given up, at its size or at its time', async () => {
+    const app = newApp();
+    app.post('/short', async (request) => readBody(request, { maxBytes: 1000, withinMs: 100 }));
+    app.post('/small', async (request) => readBody(request, { maxBytes: 10 }));
+    const { port, url } = await start(app);
+    const head = 'Host: x\r\nTransfer-Encoding: chunked\r\n\r\n';
+    expect(await answerTo(port, `POST /short HTTP/1.1\r\n${head}1\r\na\r\n`)).toMatch(/^HTTP\/1\.1 408 /);
+    const large = await answerTo(port, `POST /small HTTP/1.1\r\n${head}14\r\n${'a'.repeat(20)}\r\n`);
+    expect(large).toMatch(/^HTTP\/1\.1 413 /);
+    expect((await fetch(`${url}/short`, { method: 'POST', body: 'x' })).status).toBe(200);
+    expect(failures).toEqual([]);
+  });
+
+  it('whose headers do not come is given up after ten seconds', { timeout: 30_000 }, async () => {
+    const { port } = await start(echo());
+    expect(await answerTo(port, 'POST /bytes HTTP/1.1\r\nHost: x\r\n')).toMatch(
+      /^HTTP\/1\.1 408 [\s\S]*"code":"HTTP_SLOW"/,
+    );
   });
 
   it('that ends early is refused, and the server lives on', async () => {

@@ -69,6 +69,56 @@ export const HTTP_ERRORS = {
     {
       HTTP_LATE: 'The server could not answer in time.',
       DRAINING: 'The server is shutting down and takes no new work.',
+      NOT_READY: 'No worker serves a model that the server requires.',
     },
+  ),
+  ...errors(
+    { ...WRONG, exitCode: ExitCode.NotPermitted, httpStatus: 403, doc: 'serve.md#tokens' },
+    { TOKEN_MODEL: 'The token does not allow this model.' },
+  ),
+  ...errors(
+    { ...WRONG, exitCode: ExitCode.TryAgain, retryable: true, httpStatus: 429, doc: 'serve.md#limits' },
+    {
+      RATE_LIMIT: 'The token has sent more requests than its rate allows.',
+      JOBS_LIMIT: 'The token has as many unfinished jobs as it may have.',
+      WAITING_LIMIT: 'The token has as many waiting jobs as it may have.',
+    },
+  ),
+  ...errors(
+    { ...WRONG, exitCode: ExitCode.TryAgain, retryable: true, httpStatus: 503, doc: 'serve.md#limits' },
+    {
+      QUEUE_FULL: 'More jobs wait in the queue than `--max-waiting` allows.',
+      WAIT_TOO_LONG: 'The job would expire: the predicted wait is longer than its `expires`.',
+    },
+  ),
+} as const;
+
+const SETUP = { retryable: false, fault: 'caller', httpStatus: 500, doc: 'serve.md#tokens' } as const;
+
+/** Starting the gateway, and its tokens. */
+export const SERVE_ERRORS = {
+  ...errors(
+    { ...SETUP, exitCode: ExitCode.Usage },
+    {
+      TOKENS_NEEDED: 'The address can be reached from other machines, and there is no token file.',
+      TOKEN_NAME: 'The text cannot be the name of a token.',
+      TOKEN_LIMIT: 'A limit of the token is not a number that it can be.',
+    },
+  ),
+  ...errors(
+    { ...SETUP, exitCode: ExitCode.BadConfig },
+    { TOKEN_FILE: 'The token file cannot be read or written, or is not a token file.' },
+  ),
+  ...errors(
+    { ...SETUP, exitCode: ExitCode.BadConfig, doc: 'serve.md#tls' },
+    { SERVE_TLS: 'The certificate of the server, or its private key, cannot be used.' },
+  ),
+  ...errors(
+    { ...SETUP, exitCode: ExitCode.Negative, httpStatus: 409 },
+    { TOKEN_EXISTS: 'A token of this name exists.' },
+  ),
+  ...errors(
+    { ...SETUP, exitCode: ExitCode.NoInput, httpStatus: 404 },
+    { TOKEN_UNKNOWN: 'No token has this name.' },
   ),
 } as const;

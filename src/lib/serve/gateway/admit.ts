@@ -1,6 +1,13 @@
-import type { Priority } from '../../core/job.js';
-import type { Caller } from '../auth/caller.js';
+import { answerWithin } from '../../core/bounded.js';
+import { InferError } from '../../core/errors.js';
+import { newId, type Priority } from '../../core/job.js';
+import { formatDuration } from '../../core/units.js';
+import { type CountedWork, type Quota, type QuotaState, Quotas } from '../../queue/quota.js';
+import { worded } from '../../redis/worded.js';
+import type { Caller, Limits } from '../auth/caller.js';
+import { Refusal, retryAfter } from '../http/refusal.js';
 import type { Gateway } from './gateway.js';
+import { drainTime, predictedWait, QueueLoads } from './queue-load.js';
 
 /** Work that a caller wants to submit. */
 export interface WantedWork {
@@ -16,21 +23,181 @@ export interface WantedWork {
 
 /** Work that was let in. It counts for the caller's limits until it has ended. */
 export interface Admission {
-  /** `RateLimit` and `RateLimit-Policy` for the answer; empty for a caller without a rate. */
+  /** `RateLimit` and `RateLimit-Policy` for the answer; empty for a caller without limits. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Says what was submitted. Without it the place is free again after a minute. */
-  submitted(work: { id: string; queue: string }): void;
-  /** Says that it has ended, or that nothing was submitted: the place is free. Never needed, but quicker than the look of the next caller. */
+  /** Says what was submitted; a minute after `admit` work that was not named no longer counts. */
+  submitted(work: { id: string; queue: string; kind?: 'job' | 'group' }): void;
+  /** Says that it has ended, or that nothing was submitted. Left out, the next caller that meets the limit finds out. */
   over(): void;
 }
 
+/** What the process of a gateway needs to let work in. */
+export interface Admissions {
+  readonly quotas: Quotas;
+  readonly loads: QueueLoads;
+}
+
+export function openAdmissions({ client, prefix }: Pick<Gateway, 'client' | 'prefix'>): Admissions {
+  return { quotas: new Quotas(client.redis, prefix), loads: new QueueLoads(client.redis, prefix) };
+}
+
+type NamedQuota = Quota & { readonly name: string; readonly what: string };
+
 const NOTHING: Admission = { headers: {}, submitted: () => undefined, over: () => undefined };
+const DRAINING_S = 5;
+/** The gateway's connection waits for a Redis that is away; a caller does not. */
+const REDIS_MS = 5000;
 
 /**
  * Lets work in, or refuses it before any of it is queued: call it once for each request that submits, before the submit.
- * @throws InferError DRAINING (503), TOKEN_MODEL (403), RATE_LIMIT, JOBS_LIMIT, WAITING_LIMIT (429), QUEUE_FULL, WAIT_TOO_LONG (503),
- *   with `Retry-After` in the answer; REDIS_… (503).
+ * The cheapest check comes first, and where nothing is limited Redis is not asked.
+ * @throws InferError DRAINING (503), TOKEN_MODEL (403), RATE_LIMIT, JOBS_LIMIT, WAITING_LIMIT (429), QUEUE_FULL,
+ *   WAIT_TOO_LONG (503), with `Retry-After` in the answer; REDIS_… (503).
  */
-export async function admit(_gateway: Gateway, _caller: Caller, _wanted: WantedWork): Promise<Admission> {
-  return NOTHING;
+export async function admit(gateway: Gateway, caller: Caller, wanted: WantedWork): Promise<Admission> {
+  if (gateway.draining.aborted) throw draining();
+  refuseModel(caller, wanted.model);
+  return answerWithin(REDIS_MS, admitWithin(gateway, caller, wanted), () => {
+    throw new InferError('REDIS_TIMEOUT', `Redis did not answer within ${REDIS_MS} ms`);
+  });
+}
+
+async function admitWithin(gateway: Gateway, caller: Caller, wanted: WantedWork): Promise<Admission> {
+  await refuseFull(gateway, wanted);
+  const quotas = quotasOf(caller, wanted.model);
+  if (quotas.length === 0) {
+    gateway.admissions.loads.added(wanted.queue);
+    return NOTHING;
+  }
+  return withinQuotas(gateway, quotas, wanted);
+}
+
+/** The refusal of a server that shuts down. */
+export function draining(): Refusal {
+  return new Refusal('DRAINING', 'the server is shutting down', {
+    hint: 'send the request again: another server takes it, or this one when it is back',
+    headers: { 'retry-after': String(DRAINING_S) },
+  });
+}
+
+function refuseModel({ models, name }: Caller, model: string): void {
+  if (models === undefined || models.includes(model)) return;
+  throw new Refusal('TOKEN_MODEL', `token ${name} may not use this model`, {
+    hint: `it may use: ${models.join(', ')}`,
+  });
+}
+
+async function refuseFull(gateway: Gateway, { queue, priority, expiresMs }: WantedWork): Promise<void> {
+  const { maxWaiting } = gateway.limits;
+  const { loads } = gateway.admissions;
+  if (maxWaiting !== undefined && (await loads.waiting(queue)) >= maxWaiting) {
+    const drain = drainTime(await loads.load(queue));
+    throw new Refusal('QUEUE_FULL', `${maxWaiting} jobs or more wait in queue ${queue}`, {
+      hint: 'send it again after the time in Retry-After, or use another queue',
+      headers: { 'retry-after': retryAfter(drain) },
+      members: { 'violated-policies': ['waiting'] },
+    });
+  }
+  if (expiresMs === undefined) return;
+  const wait = predictedWait(await loads.load(queue), priority);
+  if (wait === undefined || wait <= expiresMs) return;
+  throw new Refusal(
+    'WAIT_TOO_LONG',
+    `a job of this priority would wait about ${formatDuration(wait)} in queue ${queue}, and expire after ${formatDuration(expiresMs)}`,
+    {
+      hint: 'allow it more time with expires, give it a higher priority, or send it later',
+      headers: { 'retry-after': retryAfter(wait - expiresMs) },
+    },
+  );
+}
+
+async function withinQuotas(
+  gateway: Gateway,
+  quotas: readonly NamedQuota[],
+  { queue }: WantedWork,
+): Promise<Admission> {
+  const { admissions, client, log } = gateway;
+  const ticket = newId('j');
+  const { refusedBy, states } = await worded(client.redis, admissions.quotas.take(quotas, ticket));
+  const headers = rateHeaders(quotas, states);
+  if (refusedBy !== undefined) throw await refusal(gateway, queue, quotas, states, refusedBy, headers);
+  admissions.loads.added(queue);
+  const counted = quotas.some(({ kind }) => kind !== 'rate');
+  if (!counted) return { ...NOTHING, headers };
+  // A count that is not noted is found out by the look at the limit.
+  const note = (work: Promise<void>) =>
+    void work.catch((error: Error) => log.debug({ err: error }, 'a count of jobs was not noted'));
+  let held: string | CountedWork = ticket;
+  return {
+    headers,
+    submitted: ({ id, queue: place, kind = 'job' }) => {
+      held = { id, queue: place, kind };
+      note(admissions.quotas.named(quotas, ticket, held));
+    },
+    over: () => note(admissions.quotas.free(quotas, held)),
+  };
+}
+
+const REFUSALS = {
+  rate: ['RATE_LIMIT', 'requests a second'],
+  jobs: ['JOBS_LIMIT', 'unfinished jobs'],
+  waiting: ['WAITING_LIMIT', 'waiting jobs'],
+} as const;
+
+async function refusal(
+  gateway: Gateway,
+  queue: string,
+  quotas: readonly NamedQuota[],
+  states: readonly QuotaState[],
+  at: number,
+  headers: Readonly<Record<string, string>>,
+): Promise<Refusal> {
+  const quota = quotas[at] as NamedQuota;
+  const [code, unit] = REFUSALS[quota.kind];
+  const most = quota.kind === 'rate' ? quota.perSecond : quota.most;
+  const wait =
+    quota.kind === 'rate'
+      ? states[at]?.resetMs
+      : // A place is free when one of the jobs has ended, which takes as long as the queue takes for one at most.
+        drainTime(await gateway.admissions.loads.load(queue));
+  return new Refusal(code, `${quota.what} may have ${most} ${unit}`, {
+    hint: 'send it again after the time in Retry-After',
+    headers: { ...headers, 'retry-after': retryAfter(wait) },
+    members: { 'violated-policies': [quota.name] },
+  });
+}
+
+/** All bounds that hold for a caller and a model; those of the model are in addition to those of the token. */
+function quotasOf({ name, limits }: Caller, model: string): NamedQuota[] {
+  if (name === undefined || limits === undefined) return [];
+  const own = quotasFor(limits, name, '', `token ${name}`);
+  const ofModel = limits.models?.[model];
+  if (ofModel === undefined) return own;
+  return [...own, ...quotasFor(ofModel, `${name}:${model}`, 'model-', `token ${name} with model ${model}`)];
+}
+
+function quotasFor({ rate, burst, jobs, waiting }: Limits, owner: string, prefix: string, what: string) {
+  const found: NamedQuota[] = [];
+  if (rate !== undefined) {
+    const most = burst ?? Math.max(1, Math.ceil(rate));
+    found.push({ kind: 'rate', owner, perSecond: rate, burst: most, name: `${prefix}rate`, what });
+  }
+  if (jobs !== undefined) found.push({ kind: 'jobs', owner, most: jobs, name: `${prefix}jobs`, what });
+  if (waiting !== undefined)
+    found.push({ kind: 'waiting', owner, most: waiting, name: `${prefix}waiting`, what });
+  return found;
+}
+
+/** The fields of draft-ietf-httpapi-ratelimit-headers-11. */
+function rateHeaders(quotas: readonly NamedQuota[], states: readonly QuotaState[]) {
+  const policies = quotas.map((quota) =>
+    quota.kind === 'rate'
+      ? `"${quota.name}";q=${quota.burst};w=${Math.max(1, Math.ceil(quota.burst / quota.perSecond))}`
+      : `"${quota.name}";q=${quota.most};qu="concurrent-requests"`,
+  );
+  const now = quotas.map(({ name, kind }, i) => {
+    const { left, resetMs } = states[i] as QuotaState;
+    return kind === 'rate' ? `"${name}";r=${left};t=${Math.ceil(resetMs / 1000)}` : `"${name}";r=${left}`;
+  });
+  return { 'ratelimit-policy': policies.join(', '), ratelimit: now.join(', ') };
 }

@@ -1,6 +1,7 @@
 import type { InferClient } from '../../client/client.js';
 import type { LoadedSettings } from '../../config/load.js';
 import type { Logger } from '../../telemetry/logger.js';
+import type { Admissions } from './admit.js';
 
 /** What the routes of a gateway share. */
 export interface Gateway {
@@ -18,6 +19,10 @@ export interface Gateway {
   readonly control: boolean;
   /** Fires when the server begins to shut down: event streams end then, and `admit` refuses new work. */
   readonly draining: AbortSignal;
+  /** Models that some worker must serve before the gateway says that it is ready. */
+  readonly requiredModels: readonly string[];
+  /** What `admit` counts with. */
+  readonly admissions: Admissions;
 }
 
 export interface GatewayLimits {

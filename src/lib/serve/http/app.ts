@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, {
@@ -16,6 +15,8 @@ import type { Caller, RouteAccess } from '../auth/caller.js';
 import { limitAnswer } from './answer-limit.js';
 import { KnownRoutes } from './known-routes.js';
 import { answerable, problemOf } from './problem.js';
+import { Refusal } from './refusal.js';
+import type { ServerTls } from './server-tls.js';
 
 /** Fastify with zod schemas. */
 export type App = FastifyInstance<
@@ -48,6 +49,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks; set before any handler of a route that is not `open`. */
     caller: Caller;
+    /** Code of the error that it was answered with. */
+    errorCode: string | undefined;
   }
 }
 
@@ -58,8 +61,10 @@ export interface AppOptions {
   answerMs: number;
   /** Open connections at most; more are refused. */
   connections: number;
-  /** Files of the certificate (with its chain) and its key, PEM: HTTPS. */
-  tls?: { cert: string; key: string } | undefined;
+  /** Certificate and key: HTTPS. */
+  tls?: ServerTls | undefined;
+  /** Path before that of every route, such as `/infer` [none]. */
+  basePath?: string | undefined;
   /** Told of what was not expected; the caller gets a 500 without details. */
   onFailure: (error: unknown, request: { id: string; route: string }) => void;
 }
@@ -70,6 +75,12 @@ const HEADERS_MS = 10_000;
 const SILENT_MS = 120_000;
 const KEEP_ALIVE_MS = 72_000;
 const HEADER_BYTES = 16_384;
+/** How often Node looks for requests whose headers are late. */
+const LATE_LOOK_MS = 2000;
+/** Time for a caller to hear that its body is not wanted, and to stop sending. */
+const LINGER_MS = 3000;
+/** When to come again, in seconds, where no one knows more. */
+const AGAIN_S = '2';
 /** Ids are 512 bytes at most, and three times that when they are percent-encoded. */
 const PARAM_LENGTH = 1600;
 const REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
@@ -79,7 +90,7 @@ const REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
  * Bodies are not read; see `body.ts`.
  */
 export function createApp(options: AppOptions): App {
-  const { tls } = options;
+  const { tls, basePath = '' } = options;
   const app = Fastify({
     logger: false,
     bodyLimit: options.maxBody,
@@ -89,8 +100,11 @@ export function createApp(options: AppOptions): App {
     forceCloseConnections: 'idle',
     genReqId: requestId,
     routerOptions: { maxParamLength: PARAM_LENGTH },
-    http: { maxHeaderSize: HEADER_BYTES, headersTimeout: HEADERS_MS },
-    ...(tls === undefined ? {} : { https: readTls(tls) }),
+    http: HEADER_LIMITS,
+    ...(tls === undefined ? {} : { https: { ...HEADER_LIMITS, ...tls, minVersion: 'TLSv1.2' } }),
+    ...(basePath === ''
+      ? {}
+      : { rewriteUrl: ({ url = '/' }: IncomingMessage) => below(url, basePath) ?? url }),
     clientErrorHandler: refuseMalformed,
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
       void answerError(options, error, request, reply),
@@ -101,6 +115,7 @@ export function createApp(options: AppOptions): App {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   app.decorateRequest('caller');
+  app.decorateRequest('errorCode');
   const known = new KnownRoutes();
   app.addHook('onRoute', ({ url, method }) => known.add(url, method));
   app.addHook('onRequest', async (request, reply) => {
@@ -108,6 +123,7 @@ export function createApp(options: AppOptions): App {
     reply.header('x-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');
     reply.header('cache-control', 'no-store');
+    if (basePath !== '' && below(request.originalUrl, basePath) === undefined) throw noSuchAddress(basePath);
   });
   app.setNotFoundHandler((request, reply) =>
     answerError(options, unknownRoute(known, request, reply), request, reply),
@@ -122,18 +138,23 @@ function requestId({ headers }: { headers: IncomingMessage['headers'] }): string
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
 }
 
-function readTls({ cert, key }: { cert: string; key: string }) {
-  return {
-    cert: readFileSync(cert),
-    key: readFileSync(key),
-    minVersion: 'TLSv1.2',
-    maxHeaderSize: HEADER_BYTES,
-  };
+const HEADER_LIMITS = {
+  maxHeaderSize: HEADER_BYTES,
+  headersTimeout: HEADERS_MS,
+  connectionsCheckingInterval: LATE_LOOK_MS,
+};
+
+/** What follows the base path in an address; undefined when it is not below it. */
+function below(url: string, basePath: string): string | undefined {
+  if (!url.startsWith(basePath)) return undefined;
+  const rest = url.slice(basePath.length);
+  if (rest === '' || rest.startsWith('?')) return `/${rest}`;
+  return rest.startsWith('/') ? rest : undefined;
 }
 
 /** The path of a request as it was asked, without its query. */
-export function pathOf(request: FastifyRequest): string {
-  const [path = '/'] = request.url.split('?', 1);
+function pathOf(request: FastifyRequest): string {
+  const [path = '/'] = request.originalUrl.split('?', 1);
   return path;
 }
 
@@ -145,30 +166,52 @@ function answerError(
 ): FastifyReply {
   const error = answerable(thrown);
   const { httpStatus, fault } = error.facts;
+  request.errorCode = error.code;
   if (fault === 'bug') {
     const route = `${request.method} ${request.routeOptions?.url ?? '(none)'}`;
     options.onFailure(error.cause ?? error, { id: request.id, route });
   }
-  const form = request.routeOptions?.config?.errorForm ?? problemForm;
+  const form = request.routeOptions?.config?.errorForm ?? problemForm(options.basePath);
   const { contentType, status = httpStatus, body } = form(error, pathOf(request));
-  if (httpStatus === 401) reply.header('www-authenticate', 'Bearer');
+  if (error instanceof Refusal) reply.headers(error.headers);
+  lingerOver(request);
+  if (httpStatus === 401 && !reply.hasHeader('www-authenticate')) reply.header('www-authenticate', 'Bearer');
+  if (httpStatus === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', AGAIN_S);
   return reply.code(status).header('content-type', contentType).send(JSON.stringify(body));
 }
 
-const problemForm: ErrorForm = (error, path) => ({
-  contentType: 'application/problem+json',
-  body: problemOf(error, path),
-});
+/**
+ * Closes the connection of a request whose body is still on its way when it is refused. Not at once: the caller would
+ * be told of a broken connection and not of the error.
+ */
+function lingerOver({ raw }: FastifyRequest): void {
+  if (raw.complete) return;
+  raw.resume();
+  const hangUp = () => {
+    if (!raw.complete) raw.socket.destroy();
+  };
+  setTimeout(hangUp, LINGER_MS).unref();
+}
+
+function problemForm(basePath: string | undefined): ErrorForm {
+  return (error, path) => ({
+    contentType: 'application/problem+json',
+    body: problemOf(error, path, basePath),
+  });
+}
 
 function unknownRoute(known: KnownRoutes, request: FastifyRequest, reply: FastifyReply): InferError {
-  const methods = known.methodsOf(pathOf(request));
-  if (methods.length === 0) {
-    return new InferError('HTTP_ROUTE', 'there is nothing at this address', {
-      hint: 'GET / lists what there is',
-    });
-  }
+  const [path = '/'] = request.url.split('?', 1);
+  const methods = known.methodsOf(path);
+  if (methods.length === 0) return noSuchAddress('');
   reply.header('allow', methods.join(', '));
   return new InferError('HTTP_METHOD', `this address takes ${methods.join(', ')}`);
+}
+
+function noSuchAddress(basePath: string): InferError {
+  return new InferError('HTTP_ROUTE', 'there is nothing at this address', {
+    hint: `GET ${basePath}/ lists what there is`,
+  });
 }
 
 /** Answers on the bare connection: what came is no request. */

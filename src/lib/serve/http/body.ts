@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { createGunzip, createInflate } from 'node:zlib';
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
+import { answerWithin } from '../../core/bounded.js';
 import { InferError } from '../../core/errors.js';
 import { parseDocument } from '../../input/json-document.js';
 
@@ -31,7 +32,8 @@ export function streamBody(request: FastifyRequest, { maxBytes }: Pick<BodyLimit
   const declared = Number(request.headers['content-length'] ?? 0);
   if (encoding === 'identity') {
     if (declared > maxBytes) throw tooLarge(maxBytes);
-    return Readable.from(counted(raw, maxBytes), { objectMode: false });
+    // Destroying a request ends its connection, and with it the answer that says why.
+    return Readable.from(counted(raw.iterator({ destroyOnReturn: false }), maxBytes), { objectMode: false });
   }
   if (encoding !== 'gzip' && encoding !== 'deflate') {
     throw new InferError('INPUT_FORMAT', 'a body of this Content-Encoding is not read', {
@@ -48,15 +50,13 @@ export function streamBody(request: FastifyRequest, { maxBytes }: Pick<BodyLimit
 export async function readBody(request: FastifyRequest, limits: BodyLimits): Promise<Buffer> {
   const stream = streamBody(request, limits);
   const pieces: Buffer[] = [];
-  const late = setTimeout(
-    () => stream.destroy(new InferError('HTTP_SLOW', 'the body did not arrive in time')),
-    limits.withinMs ?? WITHIN_MS,
-  );
-  try {
+  const reading = (async () => {
     for await (const piece of stream) pieces.push(piece as Buffer);
-  } finally {
-    clearTimeout(late);
-  }
+  })();
+  // Not by ending the stream: it would first wait for the piece that does not come.
+  await answerWithin(limits.withinMs ?? WITHIN_MS, reading, () => {
+    throw new InferError('HTTP_SLOW', 'the body did not arrive in time');
+  });
   return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces);
 }
 

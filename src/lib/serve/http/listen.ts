@@ -33,7 +33,7 @@ export async function listen(
   const found = (app.server.address() as AddressInfo).port;
   let closing: Promise<void> | undefined;
   return {
-    url: `http${secure ? 's' : ''}://${urlHost(host)}:${found}`,
+    url: `http${secure ? 's' : ''}://${urlHost(reachable(host))}:${found}`,
     port: found,
     close: (graceMs = GRACE_MS) => {
       closing ??= close(app, graceMs);
@@ -46,6 +46,11 @@ async function close(app: App, graceMs: number): Promise<void> {
   const closed = app.close();
   if (!(await settledWithin(graceMs, closed))) app.server.closeAllConnections();
   await closed;
+}
+
+/** An address for this machine's own clients, where it listens on all. */
+function reachable(host: string): string {
+  return host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
 }
 
 function urlHost(host: string): string {

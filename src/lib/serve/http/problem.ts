@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../core/error-table.js';
 import { InferError } from '../../core/errors.js';
+import { Refusal } from './refusal.js';
 
 /** Body of every answer that is an error: RFC 9457, with `error` as Open Inference Protocol clients read it. */
 export interface Problem {
@@ -61,12 +62,15 @@ function validationText(
   return name === '' ? text : `${name}: ${text}`;
 }
 
-/** @param path of the request, without its query */
-export function problemOf(error: InferError, path: string): Problem {
+/**
+ * @param path of the request, without its query
+ * @param basePath of the server, for the address that explains the code
+ */
+export function problemOf(error: InferError, path: string, basePath = ''): Problem {
   const { code, facts, hint } = error;
   const detail = facts.fault === 'broker' || facts.fault === 'bug' ? publicText(error) : error.message;
   return {
-    type: `/errors/${code}`,
+    type: `${basePath}/errors/${code}`,
     title: facts.meaning.replace(/\.$/, ''),
     status: facts.httpStatus,
     detail,
@@ -74,6 +78,7 @@ export function problemOf(error: InferError, path: string): Problem {
     ...(hint === undefined || facts.fault === 'broker' ? {} : { hint }),
     instance: path,
     error: detail,
+    ...(error instanceof Refusal ? error.members : {}),
   };
 }
 

@@ -147,7 +147,7 @@ async function submitMany(
       admission.over();
       throw error;
     }
-    admission.submitted({ id: group.group, queue: group.queue });
+    admission.submitted({ id: group.group, queue: group.queue, kind: 'group' });
   } catch (error) {
     await input.close();
     throw error;

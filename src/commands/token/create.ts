@@ -1,0 +1,122 @@
+import { Args, Flags } from '@oclif/core';
+import { BaseCommand } from '../../lib/cli/base-command.js';
+import { durationFlag, settingFlags, wholeFlag } from '../../lib/cli/flags.js';
+import { facts } from '../../lib/cli/output/text.js';
+import { tokenFileOf } from '../../lib/cli/token-file.js';
+import { AHEAD_MAX_MS } from '../../lib/core/bounds.js';
+import { InferError } from '../../lib/core/errors.js';
+import { printable } from '../../lib/core/job.js';
+import { quoteWord } from '../../lib/core/quote-word.js';
+import { SCOPES, type Scope } from '../../lib/serve/auth/caller.js';
+
+export interface TokenJson {
+  name: string;
+  /** The token itself, which no file holds. */
+  token: string;
+  file: string;
+  scopes: Scope[];
+  expiresAt: string | null;
+}
+
+const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
+const OVERLAP_MS = 86_400_000;
+
+/** A token for callers of `infer serve`. */
+export default class TokenCreate extends BaseCommand<typeof TokenCreate> {
+  static override summary = 'make a token for callers of infer serve';
+  static override description =
+    `Prints the token once; the file holds its SHA-256 only. Running gateways read the file again within a second.
+Jobs belong to the name of a token: with read its holder sees the jobs that were submitted with it, with read:all those of everyone.
+--rotate gives a token a new secret; the old one works for --overlap, so that callers can change over.`;
+  static override examples = [
+    '<%= config.bin %> token create web',
+    '<%= config.bin %> token create web --token-file /etc/infer/tokens.json --rate 50 --burst 100 --max-jobs 200',
+    '<%= config.bin %> token create ops --scope read:all,control --expires 90d',
+    '<%= config.bin %> token create web --rotate --overlap 1h',
+  ];
+  static override args = {
+    name: Args.string({ required: true, description: 'who the token is for' }),
+  };
+  static override flags = {
+    ...settingFlags('tokenFile'),
+    scope: Flags.option({
+      ...SEVERAL,
+      options: SCOPES,
+      description: 'what it may do; repeat for more [default: submit,read]',
+    })(),
+    model: Flags.string({
+      ...SEVERAL,
+      char: 'm',
+      helpValue: '<name>',
+      description: 'model that it may use; repeat for more [default: all]',
+    }),
+    rate: Flags.string({ helpValue: '<n>', description: 'submitting requests a second [default: no limit]' }),
+    burst: wholeFlag({
+      min: 1,
+      max: 1_000_000,
+      description: 'submitting requests at once after a pause [default: one second of --rate]',
+    }),
+    'max-jobs': wholeFlag({ min: 1, max: 1_000_000, description: 'unfinished jobs [default: no limit]' }),
+    'max-waiting': wholeFlag({ min: 1, max: 1_000_000, description: 'waiting jobs [default: no limit]' }),
+    expires: durationFlag({ maxMs: AHEAD_MAX_MS, description: 'refuse it after this time [default: never]' }),
+    rotate: Flags.boolean({
+      exclusive: ['scope', 'model', 'rate', 'burst', 'max-jobs', 'max-waiting'],
+      description: 'give an existing token a new secret',
+    }),
+    overlap: durationFlag({
+      maxMs: AHEAD_MAX_MS,
+      dependsOn: ['rotate'],
+      description: 'how long its older secrets still work [default: 1d]',
+    }),
+  };
+
+  async run(): Promise<TokenJson> {
+    const { addToken, rotateToken } = await import('../../lib/serve/auth/token-file.js');
+    const file = tokenFileOf(this.settings);
+    const { name } = this.args;
+    const { scope = ['submit', 'read'], model, expires: expiresMs, overlap = OVERLAP_MS } = this.flags;
+    const { token, record } = this.flags.rotate
+      ? await rotateToken(file, name, { overlapMs: overlap, expiresMs })
+      : await addToken(file, {
+          name,
+          scopes: [...new Set(scope)],
+          models: model,
+          limits: await this.limits(),
+          expiresMs,
+        });
+    const expiresAt = record.secrets.at(-1)?.expiresAt ?? null;
+    await this.show(token, record.scopes, file, expiresAt);
+    return { name, token, file, scopes: record.scopes, expiresAt };
+  }
+
+  /** In a pipe the token alone, for a secret store. */
+  private async show(token: string, scopes: readonly Scope[], file: string, expiresAt: string | null) {
+    const { tty, paint } = this.layout;
+    if (!tty) return this.print(token);
+    const rows: [string, string][] = [
+      ['token', `${token}  ${paint('dim', '(shown this once)')}`],
+      ['scopes', scopes.join(', ')],
+      ['file', printable(file)],
+      ...(expiresAt === null ? [] : [['expires', expiresAt] as [string, string]]),
+    ];
+    await this.print(facts(rows, paint));
+    this.next(`infer serve --token-file ${quoteWord(file)}`);
+  }
+
+  private async limits() {
+    const { checkLimit } = await import('../../lib/serve/auth/token-record.js');
+    const { rate, burst, 'max-jobs': jobs, 'max-waiting': waiting } = this.flags;
+    if (burst !== undefined && rate === undefined) {
+      throw new InferError('TOKEN_LIMIT', '--burst is of no use without --rate', {
+        hint: '--rate 50 --burst 100',
+      });
+    }
+    const limits = {
+      ...(rate === undefined ? {} : { rate: checkLimit('rate', Number(rate)) }),
+      ...(burst === undefined ? {} : { burst }),
+      ...(jobs === undefined ? {} : { jobs }),
+      ...(waiting === undefined ? {} : { waiting }),
+    };
+    return Object.keys(limits).length === 0 ? undefined : limits;
+  }
+}

@@ -1,0 +1,72 @@
+import { plural } from '../../core/counts.js';
+import { printable } from '../../core/job.js';
+import { quoteWord } from '../../core/quote-word.js';
+import { formatBytes, formatDuration } from '../../core/units.js';
+import { facts, type Layout } from '../output/text.js';
+
+export interface ServeBanner {
+  version: string;
+  url: string;
+  redisLabel: string;
+  redisSource: string;
+  /** Number of tokens; undefined: none is asked for. */
+  tokens: number | undefined;
+  tokenFile: string | undefined;
+  maxBody: number;
+  maxWaitMs: number;
+  maxWaiting: number | undefined;
+  drainTimeoutMs: number;
+  control: boolean;
+  /** Its certificate is one that `curl` may not know. */
+  tls: boolean;
+  models: readonly { name: string; served: boolean; body: string | undefined }[];
+}
+
+/** What a gateway says on standard error once it listens: where, and one line to type for each model. */
+export function serveBanner(banner: ServeBanner, { paint }: Pick<Layout, 'paint'>): string[] {
+  const own = banner.redisSource === 'embedded' ? " (infer's own)" : '';
+  const rows: [string, string][] = [
+    ['redis', `${printable(banner.redisLabel)}${own}`],
+    ['tokens', tokensText(banner)],
+    ['limits', limitsText(banner)],
+    ['control', banner.control ? 'on: queues and workers can be steered' : 'off (--allow-control)'],
+  ];
+  return [
+    `${paint('bold', 'infer serve')} ${paint('dim', `v${banner.version}`)}`,
+    ...facts(rows, paint).map((line) => `  ${line}`),
+    ...modelLines(banner, paint),
+    `${paint('green', 'ready')} ${banner.url} ${paint('dim', `Ctrl-C answers those who wait (${formatDuration(banner.drainTimeoutMs)} at most); again to leave now`)}`,
+  ];
+}
+
+/** After the first signal. @param underWay requests that are still to be answered */
+export function drainingServer(underWay: number, drainTimeoutMs: number): string {
+  if (underWay === 0) return 'stopping: no request is under way';
+  return `stopping: finishing ${plural(underWay, 'request')}, ${formatDuration(drainTimeoutMs)} at most; Ctrl-C again to leave now`;
+}
+
+function tokensText({ tokens, tokenFile }: ServeBanner): string {
+  if (tokens === undefined) return 'none asked for: whoever can reach this address may do everything';
+  return `${plural(tokens, 'token')} in ${printable(tokenFile ?? '')}`;
+}
+
+function limitsText({ maxBody, maxWaitMs, maxWaiting }: ServeBanner): string {
+  const waiting = maxWaiting === undefined ? '' : `, ${plural(maxWaiting, 'job')} waiting in a queue`;
+  return `bodies of ${formatBytes(maxBody)}, waits of ${formatDuration(maxWaitMs)}${waiting}`;
+}
+
+function modelLines({ models, url, tokens, tls }: ServeBanner, paint: Layout['paint']): string[] {
+  if (models.length === 0) return [];
+  const token = tokens === undefined ? '' : ' -H "Authorization: Bearer $TOKEN"';
+  const curl = tls ? 'curl -k' : 'curl';
+  const lines = models.map(({ name, body }) => {
+    const post = `${curl} ${url}/v1/jobs${token} -H 'Content-Type: application/json' -H 'Prefer: wait=30' -d`;
+    if (body !== undefined) return `${post} ${quoteWord(body)}`;
+    return `${curl} -s${token} ${url}/examples/${encodeURIComponent(name)} | ${post} @-`;
+  });
+  const unserved = models.some(({ served }) => !served);
+  return [
+    ...lines.map((line) => `  ${paint('cyan', printable(line))}`),
+    ...(unserved ? [`${paint('yellow', '!')} no worker serves these models yet: infer worker`] : []),
+  ];
+}

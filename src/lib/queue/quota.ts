@@ -1,0 +1,217 @@
+import { serverTime } from '../redis/server-clock.js';
+import type { RedisClient } from '../redis/types.js';
+import { ifReadable } from '../redis/wrong-type.js';
+import { untilLoaded } from './broker/unloaded.js';
+import { bullBase, groupKey, queueTag, quotaKey } from './keys.js';
+import { GROUP, JOB } from './wire.js';
+
+/** A bound that holds for an owner (a token, or a token and a model) at all gateways together. */
+export type Quota =
+  | { readonly kind: 'rate'; readonly owner: string; readonly perSecond: number; readonly burst: number }
+  | { readonly kind: 'jobs' | 'waiting'; readonly owner: string; readonly most: number };
+
+/** How one bound stands after a request: what is left of it, and ms until more is (of a rate). */
+export interface QuotaState {
+  readonly left: number;
+  readonly resetMs: number;
+}
+
+export interface QuotaAnswer {
+  /** Place in the list of the bound that refuses; undefined: it was let in, and counts. */
+  readonly refusedBy: number | undefined;
+  readonly states: readonly QuotaState[];
+}
+
+/** Work that counts for bounds until it has ended. */
+export interface CountedWork {
+  readonly id: string;
+  readonly queue: string;
+  readonly kind: 'job' | 'group';
+}
+
+/** A gateway that lets work in and dies before it says what it submitted has its place freed after so long. */
+const TICKET_MS = 60_000;
+/** Counted work is looked at again after so long, and only by who finds the bound reached. */
+const LOOK_AGAIN_MS = 1000;
+/** Most that one look reads. */
+const LOOK_MOST = 128;
+/** Counts of an owner that submits nothing for so long are forgotten. */
+const FORGET_MS = 7 * 86_400_000;
+const BUCKET_SLACK_MS = 1000;
+
+/**
+ * KEYS: one for each bound. ARGV: ticket, its life in ms, that of a set in ms, then for each bound `rate`, requests a
+ * second, burst; or `set`, most, ''. Answers the place of the bound that refuses (0: none) and for each what is left
+ * and ms until it is more. Nothing counts of what is refused.
+ */
+const ADMIT = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local refused = 0
+local left, reset = {}, {}
+for i, key in ipairs(KEYS) do
+  local kind, a, b = ARGV[3 * i + 1], tonumber(ARGV[3 * i + 2]), tonumber(ARGV[3 * i + 3])
+  if kind == 'rate' then
+    local held = redis.call('HMGET', key, 't', 'at')
+    local tokens, at = tonumber(held[1]) or b, tonumber(held[2]) or now
+    tokens = math.min(b, math.max(0, tokens) + math.max(0, now - at) * a / 1000)
+    left[i] = tokens
+    if tokens < 1 then
+      if refused == 0 then refused = i end
+      reset[i] = math.ceil((1 - tokens) * 1000 / a)
+    else
+      reset[i] = math.ceil((b - tokens + 1) * 1000 / a)
+    end
+  else
+    left[i] = a - redis.call('ZCARD', key)
+    reset[i] = 0
+    if left[i] < 1 and refused == 0 then refused = i end
+  end
+end
+if refused == 0 then
+  for i, key in ipairs(KEYS) do
+    left[i] = left[i] - 1
+    if ARGV[3 * i + 1] == 'rate' then
+      redis.call('HSET', key, 't', string.format('%.6f', left[i]), 'at', now)
+      redis.call('PEXPIRE', key, reset[i] + ${BUCKET_SLACK_MS})
+    else
+      redis.call('ZADD', key, now + ARGV[2], ARGV[1])
+      redis.call('PEXPIRE', key, ARGV[3])
+    end
+  end
+end
+local answer = {refused}
+for i = 1, #KEYS do
+  answer[#answer + 1] = math.floor(math.max(0, left[i]))
+  answer[#answer + 1] = reset[i]
+end
+return answer
+`;
+
+/**
+ * Bounds in Redis, so that all gateways hold them together. What counts is a set of names of jobs, and what has become
+ * of a job is read from the job: a count cannot leak, whoever dies. It is read when a bound is reached, and at no other time.
+ */
+export class Quotas {
+  constructor(
+    private readonly client: RedisClient,
+    private readonly prefix: string,
+  ) {
+    client.defineCommand('inferAdmit', { lua: ADMIT });
+  }
+
+  /**
+   * Asks for one place of each bound, all or none of them.
+   * @param ticket names the place until `named` says what was submitted.
+   */
+  async take(quotas: readonly Quota[], ticket: string): Promise<QuotaAnswer> {
+    const first = await this.ask(quotas, ticket);
+    const full = first.refusedBy === undefined ? undefined : quotas[first.refusedBy];
+    if (full === undefined || full.kind === 'rate') return first;
+    if (!(await this.forgetEnded(quotas))) return first;
+    return this.ask(quotas, ticket);
+  }
+
+  /** Says what was submitted on a ticket. */
+  async named(quotas: readonly Quota[], ticket: string, work: CountedWork): Promise<void> {
+    const batch = this.client.pipeline();
+    for (const key of this.setsOf(quotas)) batch.zrem(key, ticket).zadd(key, serverTime(), memberOf(work));
+    await batch.exec();
+  }
+
+  /** Frees the places of a ticket, or of work that has ended. */
+  async free(quotas: readonly Quota[], held: string | CountedWork): Promise<void> {
+    const member = typeof held === 'string' ? held : memberOf(held);
+    const batch = this.client.pipeline();
+    for (const key of this.setsOf(quotas)) batch.zrem(key, member);
+    await batch.exec();
+  }
+
+  private async ask(quotas: readonly Quota[], ticket: string): Promise<QuotaAnswer> {
+    const keys = quotas.map((quota) => quotaKey(this.prefix, quota.kind, quota.owner));
+    const bounds = quotas.flatMap((quota) =>
+      quota.kind === 'rate' ? ['rate', quota.perSecond, quota.burst] : ['set', quota.most, ''],
+    );
+    const run = this.client as unknown as {
+      inferAdmit(count: number, ...args: (string | number)[]): Promise<number[]>;
+    };
+    const [refused = 0, ...figures] = await untilLoaded(() =>
+      run.inferAdmit(keys.length, ...keys, ticket, TICKET_MS, FORGET_MS, ...bounds),
+    );
+    return {
+      refusedBy: refused === 0 ? undefined : refused - 1,
+      states: quotas.map((_, i) => ({ left: figures[2 * i] ?? 0, resetMs: figures[2 * i + 1] ?? 0 })),
+    };
+  }
+
+  /** Takes out what has ended or started, of what is due for a look. True: there was some. */
+  private async forgetEnded(quotas: readonly Quota[]): Promise<boolean> {
+    const now = serverTime();
+    let freed = 0;
+    for (const quota of quotas) {
+      if (quota.kind === 'rate') continue;
+      const key = quotaKey(this.prefix, quota.kind, quota.owner);
+      const due = await this.client.zrangebyscore(key, '-inf', now, 'LIMIT', 0, LOOK_MOST);
+      if (due.length === 0) continue;
+      const counts = await Promise.all(due.map((member) => this.counts(member, quota.kind === 'waiting')));
+      const batch = this.client.pipeline();
+      for (const [i, member] of due.entries()) {
+        if (counts[i]) batch.zadd(key, 'XX', now + LOOK_AGAIN_MS, member);
+        else batch.zrem(key, member);
+      }
+      await batch.exec();
+      freed += counts.filter((one) => !one).length;
+    }
+    return freed > 0;
+  }
+
+  /** Whether a member still counts; a ticket that is due has lapsed. */
+  private async counts(member: string, waiting: boolean): Promise<boolean> {
+    const work = workOf(member);
+    if (work === undefined) return false;
+    const { id, queue, kind } = work;
+    if (kind === 'group') return this.groupCounts(queue, id, waiting);
+    const base = bullBase(this.prefix, queue);
+    if (!waiting) {
+      const [added, state, ended] = await ifReadable(
+        this.client.hmget(base + id, 'timestamp', JOB.state, 'finishedOn'),
+        [null, null, null],
+      );
+      return added != null && state == null && ended == null;
+    }
+    const places = await Promise.all(
+      ['prioritized', 'delayed'].map((list) => ifReadable(this.client.zscore(base + list, id), null)),
+    );
+    return places.some((place) => place !== null);
+  }
+
+  private async groupCounts(queue: string, id: string, waiting: boolean): Promise<boolean> {
+    const fields = [GROUP.completed, GROUP.failed, 'jobs', 'closed', 'finishedOn', 'model'] as const;
+    const values = await ifReadable(
+      this.client.hmget(groupKey(queueTag(this.prefix, queue), id), ...fields),
+      [],
+    );
+    const [completed, failed, jobs, closed, ended, model] = values;
+    const done = Number(completed ?? 0) + Number(failed ?? 0);
+    if (model == null || ended != null) return false;
+    if (closed === '1' && done >= Number(jobs ?? 0)) return false;
+    return !waiting || done === 0;
+  }
+
+  private setsOf(quotas: readonly Quota[]): string[] {
+    return quotas.flatMap((quota) =>
+      quota.kind === 'rate' ? [] : [quotaKey(this.prefix, quota.kind, quota.owner)],
+    );
+  }
+}
+
+/** Neither queues nor ids hold a space; a ticket has none. */
+function memberOf({ id, queue, kind }: CountedWork): string {
+  return `${kind} ${queue} ${id}`;
+}
+
+function workOf(member: string): CountedWork | undefined {
+  const [kind, queue, id] = member.split(' ');
+  if ((kind !== 'job' && kind !== 'group') || queue === undefined || id === undefined) return undefined;
+  return { kind, queue, id };
+}

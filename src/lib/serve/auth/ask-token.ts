@@ -1,0 +1,46 @@
+import type { App } from '../http/app.js';
+import { Refusal } from '../http/refusal.js';
+import { bearerToken } from './bearer.js';
+import { ANYONE, type Caller, type RouteAccess, UNKNOWN } from './caller.js';
+
+/** Finds who a token belongs to. */
+export interface KnownTokens {
+  find(token: string): Caller | undefined;
+}
+
+/**
+ * Finds out who asks, for every route. An address that does not exist asks for a token as well.
+ * @param tokens undefined asks for none: everyone may do everything.
+ */
+export function askToken(app: App, tokens: KnownTokens | undefined): void {
+  app.addHook('onRequest', async (request) => {
+    if (tokens === undefined) {
+      request.caller = ANYONE;
+      return;
+    }
+    const access: RouteAccess = request.routeOptions?.config?.access ?? 'known';
+    request.caller = access === 'open' ? UNKNOWN : known(tokens, request.headers.authorization, access);
+  });
+}
+
+function known(
+  tokens: KnownTokens,
+  header: string | undefined,
+  access: Exclude<RouteAccess, 'open'>,
+): Caller {
+  const token = bearerToken(header);
+  const caller = token === undefined ? undefined : tokens.find(token);
+  if (caller === undefined) {
+    throw new Refusal('TOKEN', token === undefined ? 'this needs a token' : 'the token is not valid', {
+      hint: 'send the header Authorization: Bearer with a token that infer token create made',
+      headers: {
+        'www-authenticate': `Bearer realm="infer"${token === undefined ? '' : ', error="invalid_token"'}`,
+      },
+    });
+  }
+  if (access === 'known' || caller.allows(access)) return caller;
+  throw new Refusal('TOKEN_SCOPE', `this needs a token with the scope ${access}`, {
+    hint: `infer token create NAME --scope ${access}`,
+    headers: { 'www-authenticate': `Bearer realm="infer", error="insufficient_scope", scope="${access}"` },
+  });
+}

@@ -1,0 +1,192 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { InferError, messageOf } from '../../core/errors.js';
+import { takeLock } from '../../core/file-lock.js';
+import { tokenDigest } from './bearer.js';
+import type { Scope, TokenLimits } from './caller.js';
+import { checkTokenName, parseTokenFile, type TokenFile, type TokenRecord } from './token-record.js';
+
+const PREFIX = 'inf_';
+/** 192 bits, 32 characters of base64url. */
+const SECRET_BYTES = 24;
+const FILE_MODE = 0o600;
+const LOCK_MS = 5000;
+const EMPTY: TokenFile = { version: 1, tokens: [] };
+
+/** The token file. @throws InferError TOKEN_FILE (78). */
+export function readTokenFile(file: string): TokenFile {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw unusable(file, `cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
+  try {
+    return parseTokenFile(text);
+  } catch (error) {
+    throw unusable(file, `is not a token file: ${messageOf(error)}`);
+  }
+}
+
+/** The same, where a file that is not there holds no token. @throws InferError TOKEN_FILE (78). */
+export function tokensIn(file: string): TokenRecord[] {
+  try {
+    readFileSync(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+  }
+  return readTokenFile(file).tokens;
+}
+
+export interface NewToken {
+  name: string;
+  scopes: readonly Scope[];
+  models?: readonly string[] | undefined;
+  limits?: TokenLimits | undefined;
+  /** Milliseconds after which it is refused; undefined = never. */
+  expiresMs?: number | undefined;
+}
+
+/**
+ * Adds a token; its text is in no file.
+ * @throws InferError TOKEN_NAME (2), TOKEN_EXISTS (1), TOKEN_FILE (78).
+ */
+export async function addToken(
+  file: string,
+  wanted: NewToken,
+): Promise<{ token: string; record: TokenRecord }> {
+  const { token, secret } = newSecret(wanted.expiresMs);
+  const { models, limits } = wanted;
+  const record: TokenRecord = {
+    name: checkTokenName(wanted.name),
+    scopes: [...wanted.scopes],
+    secrets: [secret],
+    ...(models === undefined ? {} : { models: [...models] }),
+    ...(limits === undefined ? {} : { limits }),
+  };
+  await change(file, ({ tokens }) => {
+    if (tokens.some(({ name }) => name === record.name)) {
+      throw new InferError('TOKEN_EXISTS', `a token is called ${record.name} already`, {
+        hint: `infer token create ${record.name} --rotate gives it a new secret`,
+      });
+    }
+    return { version: 1, tokens: [...tokens, record] };
+  });
+  return { token, record };
+}
+
+/**
+ * Gives a token a new secret. The older ones are refused after `overlapMs`: time for its users to change over.
+ * @throws InferError TOKEN_UNKNOWN (66), TOKEN_FILE (78).
+ */
+export async function rotateToken(
+  file: string,
+  name: string,
+  { overlapMs, expiresMs }: { overlapMs: number; expiresMs?: number | undefined },
+): Promise<{ token: string; record: TokenRecord }> {
+  const { token, secret } = newSecret(expiresMs);
+  const end = Date.now() + overlapMs;
+  const changed = await change(file, ({ tokens }) => {
+    const found = tokenOf(file, tokens, name);
+    const older = found.secrets
+      .filter(({ expiresAt }) => expiresAt === undefined || Date.parse(expiresAt) > Date.now())
+      .map((one) => ({
+        ...one,
+        expiresAt: new Date(Math.min(end, Date.parse(one.expiresAt ?? '') || end)).toISOString(),
+      }));
+    const record = { ...found, secrets: [...(overlapMs > 0 ? older : []), secret] };
+    return { version: 1, tokens: tokens.map((one) => (one === found ? record : one)) };
+  });
+  return { token, record: tokenOf(file, changed.tokens, name) };
+}
+
+/** Removes a token. @throws InferError TOKEN_UNKNOWN (66), TOKEN_FILE (78). */
+export async function removeToken(file: string, name: string): Promise<void> {
+  await change(file, ({ tokens }) => {
+    const found = tokenOf(file, tokens, name);
+    return { version: 1, tokens: tokens.filter((one) => one !== found) };
+  });
+}
+
+function tokenOf(file: string, tokens: readonly TokenRecord[], name: string): TokenRecord {
+  const found = tokens.find((one) => one.name === name);
+  if (found !== undefined) return found;
+  const names = tokens.map((one) => one.name);
+  throw new InferError('TOKEN_UNKNOWN', `${file} has no token of this name`, {
+    hint: names.length === 0 ? 'infer token create NAME makes one' : `it has: ${names.join(', ')}`,
+  });
+}
+
+function newSecret(expiresMs: number | undefined) {
+  const token = PREFIX + randomBytes(SECRET_BYTES).toString('base64url');
+  const now = Date.now();
+  const secret = {
+    sha256: tokenDigest(token).toString('hex'),
+    createdAt: new Date(now).toISOString(),
+    ...(expiresMs === undefined ? {} : { expiresAt: new Date(now + expiresMs).toISOString() }),
+  };
+  return { token, secret };
+}
+
+/** One change at a time, and none seen half done: a gateway may read the file at any moment. */
+async function change(file: string, changed: (now: TokenFile) => TokenFile): Promise<TokenFile> {
+  const target = realPath(file);
+  const lock = await takeLock(`${target}.lock`, {
+    waitMs: LOCK_MS,
+    busy: ({ pid }) => unusable(file, `is being changed by process ${pid}`),
+  }).catch((error: unknown) => {
+    throw error instanceof InferError && error.code === 'TOKEN_FILE'
+      ? error
+      : unusable(file, `cannot be written: ${messageOf(error)}`);
+  });
+  try {
+    const tokens = tokensIn(target);
+    const next = changed(tokens.length === 0 ? EMPTY : { version: 1, tokens });
+    replace(target, `${JSON.stringify(next, null, 2)}\n`);
+    return next;
+  } finally {
+    lock.release();
+  }
+}
+
+/** The file that a link leads to is replaced, and not the link. */
+function realPath(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch {
+    return file;
+  }
+}
+
+function replace(file: string, text: string): void {
+  const aside = join(dirname(file), `.${basename(file)}.${randomUUID()}`);
+  try {
+    const handle = openSync(aside, 'wx', FILE_MODE);
+    try {
+      writeSync(handle, text);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    renameSync(aside, file);
+  } catch (error) {
+    rmSync(aside, { force: true });
+    throw unusable(file, `cannot be written (${(error as NodeJS.ErrnoException).code})`);
+  }
+}
+
+function unusable(file: string, reason: string): InferError {
+  return new InferError('TOKEN_FILE', `the token file ${file} ${reason}`, {
+    hint: 'infer token create NAME --token-file FILE writes one',
+  });
+}

@@ -1,0 +1,156 @@
+import { InferError } from '../../core/errors.js';
+import { printable } from '../../core/printable.js';
+import { type Limits, SCOPES, type Scope, type TokenLimits } from './caller.js';
+
+/** One secret of a token, by its digest: while a token is rotated it has two. */
+export interface TokenSecret {
+  /** SHA-256 of the token's text, hex. */
+  sha256: string;
+  /** ISO 8601, in UTC. */
+  createdAt: string;
+  /** From then on it is refused; absent = never. */
+  expiresAt?: string | undefined;
+}
+
+/** A token as the token file holds it. */
+export interface TokenRecord {
+  /** Jobs belong to the name, so it stays when the secret is rotated. */
+  name: string;
+  scopes: Scope[];
+  secrets: TokenSecret[];
+  /** Models that it may use; absent = all. */
+  models?: string[] | undefined;
+  limits?: TokenLimits | undefined;
+}
+
+export interface TokenFile {
+  version: 1;
+  tokens: TokenRecord[];
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const DIGEST = /^[0-9a-f]{64}$/;
+const MODEL = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
+
+/** @throws InferError TOKEN_NAME (2). */
+export function checkTokenName(name: string): string {
+  if (NAME.test(name)) return name;
+  throw new InferError('TOKEN_NAME', `'${printable(name)}' cannot be the name of a token`, {
+    hint: 'use 1 to 64 letters, digits, dots, dashes and underscores, such as web-frontend',
+  });
+}
+
+/** A rule for one number of the limits; `what` is its place, for the message. */
+const BOUNDS = {
+  rate: { least: 0.001, most: 1e6, whole: false },
+  burst: { least: 1, most: 1e6, whole: true },
+  jobs: { least: 1, most: 1e6, whole: true },
+  waiting: { least: 1, most: 1e6, whole: true },
+} as const;
+
+/** @throws InferError TOKEN_LIMIT (2). */
+export function checkLimit(name: keyof typeof BOUNDS, value: number): number {
+  const { least, most, whole } = BOUNDS[name];
+  if (value >= least && value <= most && (!whole || Number.isInteger(value))) return value;
+  throw new InferError('TOKEN_LIMIT', `${name}: ${String(value)} is out of range`, {
+    hint: `give ${whole ? 'a whole number' : 'a number'} from ${least} to ${most}`,
+  });
+}
+
+/**
+ * The content of a token file, checked.
+ * @throws Error naming what is wrong and where, without any value of the file.
+ */
+export function parseTokenFile(text: string): TokenFile {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new Error('it is not JSON');
+  }
+  const file = objectAt(value, 'the document', ['version', 'tokens']);
+  if (file.version !== 1) throw new Error('version is not 1');
+  const tokens = listAt(file.tokens, 'tokens').map(tokenAt);
+  const names = tokens.map(({ name }) => name);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw new Error(`tokens: ${twice} is there twice`);
+  return { version: 1, tokens };
+}
+
+function tokenAt(value: unknown, at: number): TokenRecord {
+  const place = `tokens[${at}]`;
+  const token = objectAt(value, place, ['name', 'scopes', 'secrets', 'models', 'limits']);
+  if (typeof token.name !== 'string' || !NAME.test(token.name)) throw new Error(`${place}.name is no name`);
+  const scopes = listAt(token.scopes, `${place}.scopes`).map((scope) => {
+    const known = SCOPES.find((one) => one === scope);
+    if (known === undefined) throw new Error(`${place}.scopes: there is ${SCOPES.join(', ')}`);
+    return known;
+  });
+  const models = token.models === undefined ? undefined : listAt(token.models, `${place}.models`);
+  if (models?.some((model) => typeof model !== 'string' || !MODEL.test(model)))
+    throw new Error(`${place}.models has what is no model name`);
+  return {
+    name: token.name,
+    scopes,
+    secrets: listAt(token.secrets, `${place}.secrets`).map((secret, i) =>
+      secretAt(secret, `${place}.secrets[${i}]`),
+    ),
+    ...(models === undefined ? {} : { models: models as string[] }),
+    ...(token.limits === undefined ? {} : { limits: limitsAt(token.limits, `${place}.limits`) }),
+  };
+}
+
+function secretAt(value: unknown, place: string): TokenSecret {
+  const { sha256, createdAt, expiresAt } = objectAt(value, place, ['sha256', 'createdAt', 'expiresAt']);
+  if (typeof sha256 !== 'string' || !DIGEST.test(sha256)) throw new Error(`${place}.sha256 is no digest`);
+  return {
+    sha256,
+    createdAt: momentAt(createdAt, `${place}.createdAt`),
+    ...(expiresAt === undefined ? {} : { expiresAt: momentAt(expiresAt, `${place}.expiresAt`) }),
+  };
+}
+
+function limitsAt(value: unknown, place: string): TokenLimits {
+  const limits = objectAt(value, place, [...Object.keys(BOUNDS), 'models']);
+  const own = numbersAt(limits, place);
+  if (limits.models === undefined) return own;
+  const models = Object.entries(objectAt(limits.models, `${place}.models`)).map(([model, one]) => {
+    const where = `${place}.models.${printable(model)}`;
+    if (!MODEL.test(model)) throw new Error(`${place}.models has what is no model name`);
+    return [model, numbersAt(objectAt(one, where, Object.keys(BOUNDS)), where)] as const;
+  });
+  return { ...own, models: Object.fromEntries(models) };
+}
+
+function numbersAt(values: Record<string, unknown>, place: string): Limits {
+  const names = Object.keys(BOUNDS) as (keyof typeof BOUNDS)[];
+  const found = names.flatMap((name) => {
+    const value = values[name];
+    if (value === undefined) return [];
+    if (typeof value !== 'number') throw new Error(`${place}.${name} is no number`);
+    try {
+      return [[name, checkLimit(name, value)] as const];
+    } catch {
+      throw new Error(`${place}.${name} is out of range`);
+    }
+  });
+  return Object.fromEntries(found);
+}
+
+function objectAt(value: unknown, place: string, known?: readonly string[]): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Error(`${place} is no object`);
+  const odd = known === undefined ? undefined : Object.keys(value).find((key) => !known.includes(key));
+  if (odd !== undefined) throw new Error(`${place} has an unknown member ${printable(odd)}`);
+  return value as Record<string, unknown>;
+}
+
+function listAt(value: unknown, place: string): unknown[] {
+  if (!Array.isArray(value)) throw new Error(`${place} is no list`);
+  return value;
+}
+
+function momentAt(value: unknown, place: string): string {
+  if (typeof value !== 'string' || Number.isNaN(Date.parse(value))) throw new Error(`${place} is no time`);
+  return value;
+}

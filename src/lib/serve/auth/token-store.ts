@@ -1,0 +1,103 @@
+import { timingSafeEqual } from 'node:crypto';
+import { type Stats, statSync } from 'node:fs';
+import { type InferError, messageOf } from '../../core/errors.js';
+import type { Logger } from '../../telemetry/logger.js';
+import { tokenDigest } from './bearer.js';
+import type { Caller, Scope } from './caller.js';
+import { readTokenFile } from './token-file.js';
+import type { TokenRecord } from './token-record.js';
+
+/** How often the file is looked at: a revoked token works no longer than this. */
+const LOOK_MS = 1000;
+
+interface KnownSecret {
+  digest: Buffer;
+  /** Milliseconds since the epoch. */
+  expiresAt: number;
+  caller: Caller;
+}
+
+/** The tokens of a file, read again when it changes. A file that cannot be used leaves the tokens as they are. */
+export class TokenStore {
+  private secrets: ReadonlyMap<string, KnownSecret>;
+  private mark: string;
+  private readonly timer: NodeJS.Timeout;
+
+  /** @throws InferError TOKEN_FILE (78). */
+  constructor(
+    private readonly file: string,
+    private readonly log: Logger,
+  ) {
+    this.mark = markOf(file);
+    this.secrets = secretsOf(readTokenFile(file).tokens);
+    this.timer = setInterval(() => this.look(), LOOK_MS);
+    this.timer.unref();
+  }
+
+  /** Names of tokens that can be used. */
+  get names(): string[] {
+    return [...new Set([...this.secrets.values()].map(({ caller }) => caller.name as string))];
+  }
+
+  /** Whose token a text is; undefined for none that is valid now. */
+  find(token: string): Caller | undefined {
+    const digest = tokenDigest(token);
+    // Found by its digest, of which a caller cannot choose a part; how long this takes says nothing of a token.
+    const known = this.secrets.get(digest.toString('hex'));
+    if (known === undefined || !timingSafeEqual(known.digest, digest)) return undefined;
+    return known.expiresAt > Date.now() ? known.caller : undefined;
+  }
+
+  close(): void {
+    clearInterval(this.timer);
+  }
+
+  private look(): void {
+    const mark = markOf(this.file);
+    if (mark === this.mark) return;
+    this.mark = mark;
+    try {
+      this.secrets = secretsOf(readTokenFile(this.file).tokens);
+      this.log.info({ tokens: this.names.length }, 'the token file was read again');
+    } catch (error) {
+      const { message, hint } = error as InferError;
+      this.log.error(
+        { reason: message, hint },
+        'the token file cannot be used; the tokens of before still hold',
+      );
+    }
+  }
+}
+
+function secretsOf(tokens: readonly TokenRecord[]): ReadonlyMap<string, KnownSecret> {
+  const found = new Map<string, KnownSecret>();
+  for (const token of tokens) {
+    const caller = callerOf(token);
+    for (const { sha256, expiresAt } of token.secrets) {
+      const until = expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(expiresAt);
+      found.set(sha256, { digest: Buffer.from(sha256, 'hex'), expiresAt: until, caller });
+    }
+  }
+  return found;
+}
+
+function callerOf({ name, scopes, models, limits }: TokenRecord): Caller {
+  // Who may see everyone's jobs may see its own.
+  const allowed = new Set<Scope>(scopes.includes('read:all') ? [...scopes, 'read'] : scopes);
+  return {
+    name,
+    allows: (scope) => allowed.has(scope),
+    ...(models === undefined ? {} : { models }),
+    ...(limits === undefined ? {} : { limits }),
+  };
+}
+
+/** What tells that a file is another one, or why it cannot be looked at. */
+function markOf(file: string): string {
+  try {
+    const { ino, size, mtimeMs, ctimeMs }: Stats = statSync(file);
+    return `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+  } catch (error) {
+    return messageOf(error);
+  }
+}

@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { answerWithin } from '../../core/bounded.js';
+import { errorFacts, isErrorCode } from '../../core/error-table.js';
+import { InferError } from '../../core/errors.js';
+import { listWorkers } from '../../queue/registry.js';
+import { isServing } from '../../queue/serving.js';
+import { worded } from '../../redis/worded.js';
+import type { App } from '../http/app.js';
+import { draining } from './admit.js';
+import { exampleInput } from './example-input.js';
+import type { Gateway } from './gateway.js';
+
+/** Probes ask often and wait briefly. */
+const PROBE_MS = 1000;
+
+/** One route of a server. */
+export interface ListedRoute {
+  method: string;
+  path: string;
+}
+
+/** Notes the routes that are added from now on, for `GET /`. */
+export function listRoutes(app: App, basePath: string): ListedRoute[] {
+  const routes: ListedRoute[] = [];
+  app.addHook('onRoute', ({ method, url, schema }) => {
+    if ((schema as { hide?: boolean } | undefined)?.hide === true) return;
+    for (const one of [method].flat()) {
+      if (one !== 'HEAD' && one !== 'OPTIONS') routes.push({ method: one, path: basePath + url });
+    }
+  });
+  return routes;
+}
+
+/** What a server says of itself: its routes, its errors, whether it lives and is ready. */
+export function addAboutRoutes(app: App, gateway: Gateway, routes: readonly ListedRoute[]): void {
+  const { version, client } = gateway;
+  app.get('/', { config: { access: 'open' } }, async () => ({ name: 'infer', version, routes }));
+  app.get('/healthz', { config: { access: 'open' } }, async () => ({ live: true }));
+  app.get('/readyz', { config: { access: 'open' } }, async () => {
+    await refuseUnready(gateway);
+    return { ready: true };
+  });
+  app.get(
+    '/errors/:code',
+    {
+      config: { access: 'open' },
+      schema: { params: z.object({ code: z.string().describe('code of an error, such as QUEUE_FULL') }) },
+    },
+    async ({ params: { code } }) => {
+      if (!isErrorCode(code)) {
+        throw new InferError('HTTP_ROUTE', 'there is no error of this code', {
+          hint: 'the codes are those of docs/errors.md',
+        });
+      }
+      const { meaning, httpStatus, exitCode, retryable, fault, doc } = errorFacts(code);
+      return { code, meaning, status: httpStatus, exitCode, retryable, fault, documentation: `docs/${doc}` };
+    },
+  );
+  app.get(
+    '/examples/:model',
+    {
+      config: { access: 'known' },
+      schema: {
+        params: z.object({ model: z.string().describe('name of a model, or one version of it: name@2') }),
+      },
+    },
+    async ({ params: { model } }) => {
+      const input = exampleInput(await client.signatures.find(model));
+      if (input !== undefined) return { model, input };
+      throw new InferError(
+        'MODEL_UNKNOWN',
+        'no example can be made: only the handler of this model knows its input',
+        {
+          hint: 'see the README of the model',
+        },
+      );
+    },
+  );
+}
+
+/** @throws InferError DRAINING, NOT_READY, REDIS_… (503). */
+async function refuseUnready({ draining: drains, client, prefix, requiredModels }: Gateway): Promise<void> {
+  if (drains.aborted) throw draining();
+  const look = requiredModels.length === 0 ? client.redis.ping() : listWorkers(client.redis, prefix);
+  const found = await answerWithin(PROBE_MS, worded<unknown>(client.redis, look), () => {
+    throw new InferError('REDIS_TIMEOUT', `Redis did not answer within ${PROBE_MS} ms`);
+  });
+  if (requiredModels.length === 0) return;
+  const workers = found as Awaited<ReturnType<typeof listWorkers>>;
+  const served = new Set(workers.filter(isServing).flatMap(({ models }) => models.map(({ name }) => name)));
+  const missing = requiredModels.filter((name) => !served.has(name));
+  if (missing.length === 0) return;
+  throw new InferError('NOT_READY', `no worker serves ${missing.join(', ')}`, {
+    hint: `infer worker --model ${missing[0]}`,
+  });
+}

@@ -1,0 +1,31 @@
+import { type ModelSignature, type TensorSignature, takesJson } from '../../model/signature.js';
+
+/** Elements of an input that an example is made for; more is no example. */
+const MOST_ELEMENTS = 4_000_000;
+
+/**
+ * An input of one row that a model takes, of zeros and short texts; undefined where only its handler knows. Pure.
+ */
+export function exampleInput(signature: ModelSignature): unknown {
+  const { inputs, trialShapes } = signature;
+  if (takesJson(signature)) return undefined;
+  const needed = inputs.filter((input) => input.default === undefined);
+  const given = needed.length === 0 ? inputs.slice(0, 1) : needed;
+  const values = given.map((input) => [input.name, exampleOf(input, trialShapes?.[input.name])] as const);
+  if (values.length === 0 || values.some(([, value]) => value === undefined)) return undefined;
+  // A bare value is for the one input that there is.
+  return inputs.length === 1 ? values[0]?.[1] : Object.fromEntries(values);
+}
+
+function exampleOf({ type, shape }: TensorSignature, trial: readonly number[] | undefined): unknown {
+  const sizes = shape.map((size, i) => size ?? trial?.[i] ?? 1);
+  const count = sizes.reduce((product, size) => product * size, 1);
+  if (count > MOST_ELEMENTS) return undefined;
+  const element = type === 'string' ? 'text' : type === 'bool' ? false : 0;
+  return nested(sizes, element);
+}
+
+function nested([size, ...rest]: readonly number[], element: unknown): unknown {
+  if (size === undefined) return element;
+  return Array.from({ length: size }, () => nested(rest, element));
+}

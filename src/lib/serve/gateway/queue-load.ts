@@ -1,0 +1,153 @@
+import { type Priority, toBullPriority } from '../../core/job.js';
+import { bullBase } from '../../queue/keys.js';
+import { type QueueSample, samplePool } from '../../queue/read/sample.js';
+import { PRIORITY_STEP } from '../../queue/wire.js';
+import { bucketAt } from '../../queue/work-stats.js';
+import { serverNow } from '../../redis/server-clock.js';
+import type { RedisClient } from '../../redis/types.js';
+import { worded } from '../../redis/worded.js';
+import { ifReadable } from '../../redis/wrong-type.js';
+
+/** How long a queue takes, as far as it can be told. */
+export interface QueueLoad {
+  /** Jobs that wait, whatever their priority. */
+  readonly waiting: number;
+  /** Of these, jobs that go before a new one of a priority, by priority 0..9. */
+  readonly ahead: readonly number[];
+  /** Jobs a second: the most that was ended over any recent time; 0 when none ended in the last minute. */
+  readonly ratePerSecond: number;
+  /** Whether jobs have waited for longer than a worker takes to notice them. */
+  readonly backlog: boolean;
+}
+
+/** A count of waiting jobs is used for so long, and what this process lets in meanwhile is added. */
+const COUNT_MS = 100;
+/** Rates change more slowly. */
+const LOAD_MS = 1000;
+/** Below this age of the oldest job the queue keeps up, whatever its rate was when little came. */
+const BACKLOG_MS = 1000;
+/** Callers may name queues that no one has: the oldest looks are forgotten. */
+const MOST_QUEUES = 256;
+const PRIORITIES = 10;
+const BUCKET_S = 10;
+
+interface Look<T> {
+  at: number;
+  found: Promise<T>;
+}
+
+/** Looks at queues for a gateway that asks often: one look at a time for each queue, used for a moment. */
+export class QueueLoads {
+  private readonly counts = new Map<string, Look<{ waiting: number }>>();
+  private readonly loads = new Map<string, Look<QueueLoad>>();
+
+  constructor(
+    private readonly client: RedisClient,
+    private readonly prefix: string,
+  ) {}
+
+  /** Jobs that wait in a queue, those included that `added` was told of since the look. */
+  async waiting(queue: string): Promise<number> {
+    return (await this.countOf(queue)).waiting;
+  }
+
+  /** Says that a job was let in. */
+  added(queue: string): void {
+    void this.counts.get(queue)?.found.then(
+      (count) => {
+        count.waiting += 1;
+      },
+      () => undefined,
+    );
+  }
+
+  /** @throws InferError REDIS_… */
+  load(queue: string): Promise<QueueLoad> {
+    return looked(this.loads, queue, LOAD_MS, () => worded(this.client, this.readLoad(queue)));
+  }
+
+  private countOf(queue: string): Promise<{ waiting: number }> {
+    return looked(this.counts, queue, COUNT_MS, () => worded(this.client, this.readCount(queue)));
+  }
+
+  private async readCount(queue: string): Promise<{ waiting: number }> {
+    const base = bullBase(this.prefix, queue);
+    const [wait, prioritized] = await Promise.all([
+      ifReadable(this.client.llen(`${base}wait`), 0),
+      ifReadable(this.client.zcard(`${base}prioritized`), 0),
+    ]);
+    return { waiting: wait + prioritized };
+  }
+
+  private async readLoad(queue: string): Promise<QueueLoad> {
+    const { client, prefix } = this;
+    const now = await serverNow(client);
+    const base = bullBase(prefix, queue);
+    const [{ queues }, ...ahead] = await Promise.all([
+      samplePool(client, prefix, [queue], now, 0),
+      ...Array.from({ length: PRIORITIES }, (_, priority) =>
+        ifReadable(client.zcount(`${base}prioritized`, '-inf', endOf(priority)), 0),
+      ),
+    ]);
+    const sample = queues[0] as QueueSample;
+    return {
+      waiting: sample.waiting,
+      ahead,
+      ratePerSecond: bestRate(sample.ended, now),
+      backlog: !sample.paused && (sample.oldestMs ?? 0) >= BACKLOG_MS,
+    };
+  }
+}
+
+/**
+ * Milliseconds that a new job will wait; undefined where it cannot be told: the queue keeps up, is paused, or nothing
+ * ended in the last minute. Pure.
+ */
+export function predictedWait(load: QueueLoad, priority: Priority = 0): number | undefined {
+  if (!load.backlog || load.ratePerSecond === 0) return undefined;
+  return ((load.ahead[priority] ?? load.waiting) / load.ratePerSecond) * 1000;
+}
+
+/** Milliseconds until all that waits is done; undefined where it cannot be told. Pure. */
+export function drainTime({ waiting, ratePerSecond }: QueueLoad): number | undefined {
+  return ratePerSecond === 0 ? undefined : (waiting / ratePerSecond) * 1000;
+}
+
+/**
+ * Jobs a second over that part of the last minute in which most ended: what the workers can do at the least. The mean
+ * of a minute in which little came says nothing of that.
+ * @param ended jobs by number of their ten seconds.
+ */
+function bestRate(ended: ReadonlyMap<number, number>, now: number): number {
+  const newest = bucketAt(now);
+  const part = Math.max(1, (now / 1000) % BUCKET_S);
+  let jobs = (ended.get(newest + 1) ?? 0) + (ended.get(newest) ?? 0);
+  let best = jobs / part;
+  for (let back = 1; ended.has(newest - back); back++) {
+    jobs += ended.get(newest - back) ?? 0;
+    best = Math.max(best, jobs / (part + back * BUCKET_S));
+  }
+  return best;
+}
+
+/** Score of the last place that a job of this priority can have. */
+function endOf(priority: Priority): number {
+  return (toBullPriority(priority) + 1) * PRIORITY_STEP - 1;
+}
+
+function looked<T>(
+  looks: Map<string, Look<T>>,
+  key: string,
+  freshMs: number,
+  read: () => Promise<T>,
+): Promise<T> {
+  const known = looks.get(key);
+  if (known !== undefined && performance.now() - known.at < freshMs) return known.found;
+  const look: Look<T> = { at: performance.now(), found: read() };
+  // What failed is asked again by the next caller.
+  look.found.catch(() => looks.get(key) === look && looks.delete(key));
+  looks.delete(key);
+  looks.set(key, look);
+  for (const oldest of looks.keys()) if (looks.size > MOST_QUEUES) looks.delete(oldest);
+  return look.found;
+}

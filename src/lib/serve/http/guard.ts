@@ -1,0 +1,110 @@
+import { isIP } from 'node:net';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { InferError } from '../../core/errors.js';
+import { printable } from '../../core/printable.js';
+import type { App } from './app.js';
+
+export interface GuardOptions {
+  /** Names of this server, without ports; `*.example.com` stands for all below. */
+  serverNames: readonly string[];
+  /** Whether tokens protect it; then a `Host` is checked only against names that were given. */
+  tokens: boolean;
+  /** Origins whose pages may call it, such as `https://app.example.com`; `*` for all. */
+  origins: readonly string[];
+}
+
+const SAFE = ['GET', 'HEAD', 'OPTIONS'];
+/** Headers of answers that a page of another origin may read. */
+const EXPOSED = [
+  'location',
+  'retry-after',
+  'ratelimit',
+  'ratelimit-policy',
+  'preference-applied',
+  'server-timing',
+  'x-request-id',
+  'www-authenticate',
+  'inference-header-content-length',
+].join(', ');
+const METHODS = 'GET, HEAD, POST, PUT, DELETE';
+const HEADER_NAMES = /^[A-Za-z0-9-]+(?:\s*,\s*[A-Za-z0-9-]+)*$/;
+const PREFLIGHT_S = '600';
+
+/**
+ * Keeps web pages of others away from a server. A page can make its visitor's browser call any address. What it sends
+ * is refused by its `Origin`; a name that it had point here (DNS rebinding) by its `Host`. Pages of the origins that
+ * were allowed get the headers of CORS.
+ */
+export function guard(app: App, options: GuardOptions): void {
+  app.addHook('onRequest', async (request, reply) => {
+    checkHost(request, options);
+    const { origin } = request.headers;
+    const allowed = origin !== undefined && isAllowed(origin, options.origins);
+    if (options.origins.length > 0) reply.header('vary', 'origin');
+    if (allowed) {
+      reply.header('access-control-allow-origin', origin);
+      reply.header('access-control-expose-headers', EXPOSED);
+    }
+    if (request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined)
+      return preflight(request, reply, allowed);
+    if (!SAFE.includes(request.method) && !allowed && isForeign(request)) throw foreign(origin);
+  });
+}
+
+/** @throws InferError HTTP_HOST (421). A request without one, of HTTP/1.0, comes from no browser. */
+function checkHost({ headers }: FastifyRequest, { serverNames, tokens }: GuardOptions): void {
+  if (headers.host === undefined || (tokens && serverNames.length === 0)) return;
+  const name = hostName(headers.host);
+  if (isIP(name) !== 0 || name === 'localhost' || name.endsWith('.localhost')) return;
+  if (serverNames.some((one) => matches(name, one.toLowerCase()))) return;
+  throw new InferError('HTTP_HOST', 'the Host of the request is not a name of this server', {
+    hint: 'start it with --server-name and the name that callers use',
+  });
+}
+
+/** Lower case, without port, brackets and the dot of an absolute name. */
+function hostName(host: string): string {
+  const bare = host.startsWith('[') ? host.slice(1).split(']', 1)[0] : host.split(':', 1)[0];
+  return (bare ?? '').toLowerCase().replace(/\.$/, '');
+}
+
+function matches(name: string, pattern: string): boolean {
+  return pattern.startsWith('*.') ? name.endsWith(pattern.slice(1)) : name === pattern;
+}
+
+function isAllowed(origin: string, origins: readonly string[]): boolean {
+  return origins.includes('*') || origins.includes(origin.toLowerCase());
+}
+
+/** Whether a page of another origin sent it, as far as the browser tells. */
+function isForeign({ headers }: FastifyRequest): boolean {
+  const { origin, host } = headers;
+  if (origin !== undefined) return originHost(origin) !== host?.toLowerCase();
+  const site = headers['sec-fetch-site'];
+  return site === 'cross-site' || site === 'same-site';
+}
+
+function originHost(origin: string): string | undefined {
+  try {
+    return new URL(origin).host;
+  } catch {
+    // `null`: a page of a file or a sandbox.
+    return undefined;
+  }
+}
+
+function foreign(origin: string | undefined): InferError {
+  const from = origin === undefined ? 'another origin' : `the origin ${printable(origin).slice(0, 200)}`;
+  return new InferError('HTTP_ORIGIN', `a web page of ${from} may not call this server`, {
+    hint: 'start it with --cors and the origin of the page',
+  });
+}
+
+function preflight(request: FastifyRequest, reply: FastifyReply, allowed: boolean): FastifyReply {
+  if (!allowed) throw foreign(request.headers.origin);
+  const asked = request.headers['access-control-request-headers'] ?? '';
+  reply.header('access-control-allow-methods', METHODS);
+  if (HEADER_NAMES.test(asked)) reply.header('access-control-allow-headers', asked);
+  reply.header('access-control-max-age', PREFLIGHT_S);
+  return reply.code(204).send();
+}

@@ -1,0 +1,23 @@
+/** How long a job took, as its result tells. Milliseconds. */
+interface JobTiming {
+  queueMs: number;
+  runMs: number | null;
+  totalMs: number;
+}
+
+/**
+ * Value of the header `Server-Timing` for an answer with a job: `queue` until its run began, `run` in the model, `total`
+ * from submit to end, in milliseconds. Undefined for a job that no one has run.
+ */
+export function serverTiming(timing: JobTiming | null | undefined): string | undefined {
+  if (timing === null || timing === undefined) return undefined;
+  const { queueMs, runMs, totalMs } = timing;
+  const parts = [
+    ['queue', queueMs],
+    ['run', runMs],
+    ['total', totalMs],
+  ] as const;
+  return parts
+    .flatMap(([name, ms]) => (ms === null ? [] : [`${name};dur=${Math.round(ms * 1000) / 1000}`]))
+    .join(', ');
+}

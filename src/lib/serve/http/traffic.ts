@@ -1,0 +1,148 @@
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { settledWithin } from '../../core/bounded.js';
+import type { HttpFigures } from '../../metrics/family.js';
+import { HTTP_BOUNDS } from '../../metrics/http-families.js';
+import type { Counted } from '../../metrics/work-sums.js';
+import type { Logger } from '../../telemetry/logger.js';
+import type { App } from './app.js';
+
+/** What a client that left before its answer was complete is logged with, as nginx does. */
+const CLIENT_LEFT = 499;
+const NO_ROUTE = '(none)';
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+interface Open {
+  request: FastifyRequest;
+  reply: FastifyReply;
+  over: Promise<void>;
+}
+
+interface RouteFigures {
+  method: string;
+  route: string;
+  byStatus: Map<number, number>;
+  duration: Counted;
+  received: number;
+  sent: number;
+}
+
+/** Counts the requests of a server, writes the access log, and knows which are under way. */
+export class Traffic {
+  private readonly open = new Set<Open>();
+  private readonly routes = new Map<string, RouteFigures>();
+  private readonly errors = new Map<string, number>();
+  /** Bytes of a connection, both ways, that were counted for its earlier requests. */
+  private readonly counted = new WeakMap<Socket, { read: number; written: number }>();
+
+  constructor(private readonly log: Logger) {}
+
+  /** Observes every request of a server; add it before other hooks, which may refuse one. */
+  observe(app: App): void {
+    app.addHook('onRequest', async (request, reply) => {
+      const began = performance.now();
+      const { raw } = reply;
+      const over = new Promise<void>((resolve) => {
+        raw.once('close', () => {
+          this.open.delete(entry);
+          this.ended(entry, performance.now() - began);
+          resolve();
+        });
+      });
+      const entry: Open = { request, reply, over };
+      this.open.add(entry);
+    });
+  }
+
+  /** Waits until the requests that are under way now have been answered, so many milliseconds at most. */
+  async settled(ms: number): Promise<boolean> {
+    return settledWithin(ms, Promise.all([...this.open].map(({ over }) => over)));
+  }
+
+  /** Requests under way, event streams not counted. */
+  get underWay(): number {
+    return [...this.open].filter((entry) => !isStream(entry)).length;
+  }
+
+  figures(): HttpFigures {
+    const { underWay } = this;
+    return {
+      routes: [...this.routes.values()],
+      errors: this.errors,
+      openRequests: underWay,
+      openStreams: this.open.size - underWay,
+    };
+  }
+
+  private ended(entry: Open, ms: number): void {
+    const { request, reply } = entry;
+    const { raw } = reply;
+    const status = raw.writableFinished ? raw.statusCode : CLIENT_LEFT;
+    const method = METHODS.includes(request.method) ? request.method : 'OTHER';
+    const route = request.routeOptions?.url ?? NO_ROUTE;
+    const { received, sent } = this.bytesOf(request.raw.socket);
+    const figures = this.figuresOf(method, route);
+    figures.byStatus.set(status, (figures.byStatus.get(status) ?? 0) + 1);
+    if (!isStream(entry)) observe(figures.duration, ms / 1000);
+    figures.received += received;
+    figures.sent += sent;
+    const { errorCode: code } = request;
+    if (code !== undefined) this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+    // Names alone: no address as it was asked, no query, no body, no header.
+    const line = {
+      requestId: request.id,
+      method,
+      route,
+      status,
+      ms,
+      bytesIn: received,
+      bytesOut: sent,
+      caller: request.caller?.name,
+      code,
+    };
+    const probe = request.routeOptions?.config?.access === 'open' && status < 400;
+    if (probe) this.log.debug(line, 'request');
+    else this.log.info(line, 'request');
+  }
+
+  /** Bytes on the wire since the connection's request before. */
+  private bytesOf(socket: Socket): { received: number; sent: number } {
+    const { bytesRead = 0, bytesWritten = 0 } = socket;
+    const before = this.counted.get(socket) ?? { read: 0, written: 0 };
+    this.counted.set(socket, { read: bytesRead, written: bytesWritten });
+    return { received: bytesRead - before.read, sent: bytesWritten - before.written };
+  }
+
+  private figuresOf(method: string, route: string): RouteFigures {
+    const key = `${method} ${route}`;
+    let figures = this.routes.get(key);
+    if (figures === undefined) {
+      const duration = { upTo: HTTP_BOUNDS.map(() => 0), count: 0, sum: 0 };
+      figures = { method, route, byStatus: new Map(), duration, received: 0, sent: 0 };
+      this.routes.set(key, figures);
+    }
+    return figures;
+  }
+}
+
+function observe(counted: Counted, seconds: number): void {
+  counted.count += 1;
+  counted.sum += seconds;
+  for (const [at, bound] of HTTP_BOUNDS.entries()) {
+    if (seconds <= bound) counted.upTo[at] = (counted.upTo[at] as number) + 1;
+  }
+}
+
+/** Server-sent events last as long as someone listens. */
+function isStream({ request, reply }: Pick<Open, 'request' | 'reply'>): boolean {
+  const type = contentType(reply.raw) ?? reply.getHeader('content-type');
+  return (
+    String(type ?? '').startsWith('text/event-stream') ||
+    request.routeOptions?.url?.endsWith('/events') === true
+  );
+}
+
+function contentType(raw: ServerResponse): unknown {
+  return raw.getHeader('content-type');
+}

@@ -1,0 +1,123 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { afterEach, expect, it } from 'vitest';
+import { askToken } from '../../../src/lib/serve/auth/ask-token.js';
+import { createApp } from '../../../src/lib/serve/http/app.js';
+import { readBody } from '../../../src/lib/serve/http/body.js';
+import { type Listening, listen } from '../../../src/lib/serve/http/listen.js';
+import { serverTiming } from '../../../src/lib/serve/http/server-timing.js';
+import { Traffic } from '../../../src/lib/serve/http/traffic.js';
+import { until } from '../../support/cli.js';
+import { keepLog } from '../../support/log-lines.js';
+
+const open: Listening[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((server) => server.close(0)));
+});
+
+async function watched() {
+  const kept = keepLog();
+  const traffic = new Traffic(kept.log);
+  const app = createApp({ maxBody: 1e6, answerMs: 30_000, connections: 10, onFailure: () => undefined });
+  traffic.observe(app);
+  askToken(app, { find: (token) => (token === 'secret' ? { name: 'web', allows: () => true } : undefined) });
+  app.get('/healthz', { config: { access: 'open' } }, async () => 'ok');
+  app.post('/v1/jobs/:id', async (request) => ({
+    size: (await readBody(request, { maxBytes: 1e6 })).length,
+  }));
+  app.get('/v1/never', () => new Promise(() => undefined));
+  app.get('/v1/jobs/:id/events', (_request, reply) => {
+    reply.hijack();
+    reply.raw.writeHead(200, { 'content-type': 'text/event-stream' });
+    reply.raw.write(': hello\n\n');
+  });
+  const server = await listen(app, { host: '127.0.0.1', port: 0 });
+  open.push(server);
+  const lines = () =>
+    kept.text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  return { traffic, server, kept, lines };
+}
+
+it('logs a line a request, with its route and without address, query, body or token', async () => {
+  const { server, kept, lines } = await watched();
+  const headers = { authorization: 'Bearer secret', 'x-request-id': 'mine-1' };
+  const body = 'payload-'.repeat(100);
+  await fetch(`${server.url}/v1/jobs/private-id?key=hidden`, { method: 'POST', headers, body });
+  await fetch(`${server.url}/v1/jobs/private-id`, { method: 'POST', body: 'x' });
+  await fetch(`${server.url}/healthz`);
+  const [done, refused, probe] = await until(async () => (lines().length === 3 ? lines() : undefined));
+  expect(done).toMatchObject({
+    level: 'info',
+    msg: 'request',
+    requestId: 'mine-1',
+    method: 'POST',
+    route: '/v1/jobs/:id',
+    status: 200,
+    caller: 'web',
+  });
+  expect(done?.bytesIn).toBeGreaterThan(800);
+  expect(done?.bytesOut).toBeGreaterThan(10);
+  expect(done?.ms).toBeGreaterThan(0);
+  expect(refused).toMatchObject({ status: 401, code: 'TOKEN' });
+  expect(refused).not.toHaveProperty('caller');
+  expect(probe).toMatchObject({ level: 'debug', route: '/healthz' });
+  for (const hidden of ['private-id', 'hidden', 'payload-', 'secret'])
+    expect(kept.text).not.toContain(hidden);
+});
+
+it('counts requests, bytes, errors and open streams, and tells who left before the answer', async () => {
+  const { server, traffic } = await watched();
+  const headers = { authorization: 'Bearer secret' };
+  await fetch(`${server.url}/v1/jobs/a`, { method: 'POST', headers, body: 'x'.repeat(5000) });
+  await fetch(`${server.url}/none`, { headers });
+  const leaving = new AbortController();
+  const stream = await fetch(`${server.url}/v1/jobs/a/events`, { headers, signal: leaving.signal });
+  const never = fetch(`${server.url}/v1/never`, { headers, signal: leaving.signal });
+  await until(async () => (traffic.underWay === 1 ? true : undefined));
+  expect(stream.status).toBe(200);
+  expect(traffic.figures()).toMatchObject({ openRequests: 1, openStreams: 1 });
+  leaving.abort();
+  await expect(never).rejects.toThrow();
+  await until(async () => (traffic.figures().openStreams + traffic.underWay === 0 ? true : undefined));
+  const { routes, errors } = traffic.figures();
+  const of = (route: string) => routes.find((one) => one.route === route);
+  expect([...(of('/v1/jobs/:id')?.byStatus ?? [])]).toEqual([[200, 1]]);
+  expect(of('/v1/jobs/:id')?.received).toBeGreaterThan(5000);
+  expect(of('/v1/jobs/:id')?.duration).toMatchObject({ count: 1 });
+  expect([...(of('/v1/never')?.byStatus ?? [])]).toEqual([[499, 1]]);
+  expect(of('/v1/jobs/:id/events')?.duration.count).toBe(0);
+  expect([...errors]).toEqual([['HTTP_ROUTE', 1]]);
+  expect(of('(none)')?.byStatus.get(404)).toBe(1);
+});
+
+it('waits for the requests under way and for no later one', async () => {
+  const { server, traffic } = await watched();
+  expect(await traffic.settled(0)).toBe(true);
+  const socket = connect(server.port, '127.0.0.1');
+  await once(socket, 'connect');
+  socket.write(
+    'POST /v1/jobs/a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret\r\nContent-Length: 4\r\n\r\nab',
+  );
+  await until(async () => (traffic.underWay === 1 ? true : undefined));
+  expect(await traffic.settled(10)).toBe(false);
+  const settled = traffic.settled(60_000);
+  const headers = { authorization: 'Bearer secret' };
+  const later = fetch(`${server.url}/v1/never`, { headers }).catch(() => undefined);
+  await until(async () => (traffic.underWay === 2 ? true : undefined));
+  socket.write('cd');
+  expect(await settled).toBe(true);
+  socket.destroy();
+  await open[0]?.close(0);
+  await later;
+});
+
+it.each([
+  [null, undefined],
+  [{ queueMs: 4.1, runMs: 0.40009, totalMs: 5 }, 'queue;dur=4.1, run;dur=0.4, total;dur=5'],
+  [{ queueMs: 4, runMs: null, totalMs: 5 }, 'queue;dur=4, total;dur=5'],
+])('tells how long a job took: %j', (timing, text) => {
+  expect(serverTiming(timing)).toBe(text);
+});
