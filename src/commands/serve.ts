@@ -1,17 +1,14 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { bytesFlag, durationFlag, settingFlag, settingFlags, wholeFlag } from '../lib/cli/flags.js';
-import { onShutdown } from '../lib/cli/signals.js';
-import { drainingServer, serveBanner } from '../lib/cli/views/serve-banner.js';
-import { InferError } from '../lib/core/errors.js';
+import { checkBasePath, checkHostName, checkOrigin } from '../lib/cli/serve-flags.js';
+import { untilDrained } from '../lib/cli/until-drained.js';
+import { serveBanner } from '../lib/cli/views/serve-banner.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
-import { printable } from '../lib/core/job.js';
 
 const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
 const MAX_BODY = 64 * 1024 ** 2;
 const MAX_WAIT_MS = 60_000;
-const HOST_NAME = /^(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
-const BASE_PATH = /^(?:\/[A-Za-z0-9._~-]+)+$/;
 
 /** The HTTP gateway. */
 export default class Serve extends BaseCommand<typeof Serve> {
@@ -108,19 +105,7 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers those who wait, the s
       version: this.config.version,
       log: createLogger({ level: this.settings.logLevel, color: !this.settings.noColor }),
     });
-    const ended = new Promise<void>((resolve, reject) => {
-      const close = () => running.close(drainTimeout).then(resolve, reject);
-      onShutdown({
-        drain: () => {
-          this.note(drainingServer(running.underWay, drainTimeout));
-          void close();
-        },
-        leave: () => {
-          this.endWith(ExitCode.Terminated);
-          void close();
-        },
-      });
-    });
+    const ended = untilDrained(running, drainTimeout, (line) => this.note(line));
     const { target } = running.gateway.client;
     const banner = {
       version: this.config.version,
@@ -136,7 +121,7 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers those who wait, the s
       models: await modelsToShow(running.gateway),
     };
     for (const line of serveBanner(banner, { paint: this.paintError })) this.note(line);
-    await ended;
+    if ((await ended) === 'left') this.endWith(ExitCode.Terminated);
     return { url: running.url };
   }
 
@@ -144,29 +129,4 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers those who wait, the s
     const { 'tls-cert': cert, 'tls-key': key } = this.flags;
     return cert === undefined || key === undefined ? undefined : { cert, key };
   }
-}
-
-function checkBasePath(path: string | undefined): string {
-  const trimmed = (path ?? '').replace(/\/+$/, '');
-  if (trimmed === '' || BASE_PATH.test(trimmed)) return trimmed;
-  throw new InferError('USAGE', `--base-path: '${printable(trimmed)}' is not a path such as /infer`, {
-    hint: '--base-path /infer',
-  });
-}
-
-function checkHostName(name: string): string {
-  if (HOST_NAME.test(name)) return name;
-  throw new InferError('USAGE', `--server-name: '${printable(name)}' is not a host name`, {
-    hint: '--server-name infer.example.com, without a scheme or port',
-  });
-}
-
-/** An origin as browsers send it: no path, lower case. */
-function checkOrigin(text: string): string {
-  if (text === '*') return text;
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url !== undefined && url.origin !== 'null' && `${url.origin}/` === url.href) return url.origin;
-  throw new InferError('USAGE', `--cors: '${printable(text)}' is not an origin`, {
-    hint: '--cors https://app.example.com, without a path',
-  });
 }

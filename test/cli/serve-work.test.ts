@@ -48,7 +48,7 @@ describe('infer serve', () => {
     const waiting = post(server, { queue: 'held' }, { prefer: 'wait=60' });
     await underWay(server, 1);
     server.signal('SIGTERM');
-    await server.said(/stopping: finishing 1 request, 30s at most/);
+    await server.said(/stopping: finishing 1 request, 30 s at most/);
     const refused = await post(server, { queue: 'realtime' });
     expect(refused.status).toBe(503);
     expect(refused.headers.get('retry-after')).toBe('5');

@@ -23,7 +23,7 @@ describe('infer serve', () => {
     const server = await serve(['--base-path', '/infer/', '--max-waiting', '7']);
     expect(server.stderr).toMatch(/redis +unix:/);
     expect(server.stderr).toMatch(/tokens +none asked for/);
-    expect(server.stderr).toMatch(/limits .*waits of 1m, 7 jobs waiting/);
+    expect(server.stderr).toMatch(/limits .*waits of 1m 0s, 7 jobs waiting/);
     expect(server.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/infer$/);
     const index = await server.get('/');
     expect(index.body).toMatchObject({ name: 'infer', version: expect.any(String) });

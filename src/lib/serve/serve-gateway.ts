@@ -6,7 +6,7 @@ import type { Logger } from '../telemetry/logger.js';
 import { askToken, type KnownTokens } from './auth/ask-token.js';
 import { TokenStore } from './auth/token-store.js';
 import { addAboutRoutes, listRoutes } from './gateway/about-routes.js';
-import { openAdmissions } from './gateway/admit.js';
+import { openAdmissions } from './gateway/admissions.js';
 import type { Gateway, GatewayLimits } from './gateway/gateway.js';
 import { addJobRoutes } from './gateway/job-routes.js';
 import { type App, createApp } from './http/app.js';
@@ -111,7 +111,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       basePath,
       control,
       draining: drain.signal,
-      admissions: openAdmissions({ client, prefix }),
+      admissions: openAdmissions(client.redis, prefix),
       requiredModels,
     };
     const { origins, serverNames } = options;

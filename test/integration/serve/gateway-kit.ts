@@ -6,7 +6,7 @@ import { InferClient } from '../../../src/lib/client/client.js';
 import { loadSettings } from '../../../src/lib/config/load.js';
 import { InferError } from '../../../src/lib/core/errors.js';
 import { ANYONE, type Caller, type Scope } from '../../../src/lib/serve/auth/caller.js';
-import { openAdmissions } from '../../../src/lib/serve/gateway/admit.js';
+import { openAdmissions } from '../../../src/lib/serve/gateway/admissions.js';
 import type { Gateway, GatewayLimits } from '../../../src/lib/serve/gateway/gateway.js';
 import { addJobRoutes } from '../../../src/lib/serve/gateway/job-routes.js';
 import { createApp } from '../../../src/lib/serve/http/app.js';
@@ -60,7 +60,7 @@ export class GatewayKit {
     const limits = { maxBody: 1024 ** 2, maxWaitMs: 20_000, maxWaiting: undefined, ...options.limits };
     const control = options.control ?? false;
     const shared = { client, loaded, prefix, limits, log: silentLogger(), version: '0.0.0', basePath: '' };
-    const admissions = openAdmissions({ client, prefix });
+    const admissions = openAdmissions(client.redis, prefix);
     const gateway: Gateway = {
       ...shared,
       control,

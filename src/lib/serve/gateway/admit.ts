@@ -2,12 +2,12 @@ import { answerWithin } from '../../core/bounded.js';
 import { InferError } from '../../core/errors.js';
 import { newId, type Priority } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
-import { type CountedWork, type Quota, type QuotaState, Quotas } from '../../queue/quota.js';
+import type { CountedWork, Quota, QuotaState } from '../../queue/quota.js';
 import { worded } from '../../redis/worded.js';
 import type { Caller, Limits } from '../auth/caller.js';
 import { Refusal, retryAfter } from '../http/refusal.js';
 import type { Gateway } from './gateway.js';
-import { drainTime, predictedWait, QueueLoads } from './queue-load.js';
+import { drainTime, predictedWait } from './queue-load.js';
 
 /** Work that a caller wants to submit. */
 export interface WantedWork {
@@ -29,16 +29,6 @@ export interface Admission {
   submitted(work: { id: string; queue: string; kind?: 'job' | 'group' }): void;
   /** Says that it has ended, or that nothing was submitted. Left out, the next caller that meets the limit finds out. */
   over(): void;
-}
-
-/** What the process of a gateway needs to let work in. */
-export interface Admissions {
-  readonly quotas: Quotas;
-  readonly loads: QueueLoads;
-}
-
-export function openAdmissions({ client, prefix }: Pick<Gateway, 'client' | 'prefix'>): Admissions {
-  return { quotas: new Quotas(client.redis, prefix), loads: new QueueLoads(client.redis, prefix) };
 }
 
 type NamedQuota = Quota & { readonly name: string; readonly what: string };

@@ -1,7 +1,7 @@
 import type { InferClient } from '../../client/client.js';
 import type { LoadedSettings } from '../../config/load.js';
 import type { Logger } from '../../telemetry/logger.js';
-import type { Admissions } from './admit.js';
+import type { Admissions } from './admissions.js';
 
 /** What the routes of a gateway share. */
 export interface Gateway {

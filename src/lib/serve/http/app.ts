@@ -153,7 +153,7 @@ function below(url: string, basePath: string): string | undefined {
 }
 
 /** The path of a request as it was asked, without its query. */
-function pathOf(request: FastifyRequest): string {
+export function pathOf(request: FastifyRequest): string {
   const [path = '/'] = request.originalUrl.split('?', 1);
   return path;
 }

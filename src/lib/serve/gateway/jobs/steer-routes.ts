@@ -91,7 +91,7 @@ function answerEnded(
   return reply
     .code(error.facts.httpStatus)
     .type('application/problem+json')
-    .send({ ...problemOf(error, pathOf(request)), job });
+    .send({ ...problemOf(error, pathOf(request), gateway.basePath), job });
 }
 
 /** Cancels it and waits until it has stopped; false: it still runs. */

@@ -1,0 +1,35 @@
+import { onShutdown } from './signals.js';
+import { drainingServer } from './views/serve-banner.js';
+
+interface Drainable {
+  /** Requests that are still to be answered. */
+  readonly underWay: number;
+  /** Called again it ends at once. */
+  close(graceMs: number): Promise<void>;
+}
+
+/**
+ * Waits for a signal and closes a server: the first lets requests under way end, the second does not.
+ * @returns whether it drained or left some.
+ */
+export async function untilDrained(
+  server: Drainable,
+  graceMs: number,
+  note: (line: string) => void,
+): Promise<'drained' | 'left'> {
+  let outcome: 'drained' | 'left' = 'drained';
+  await new Promise<void>((resolve, reject) => {
+    const close = () => void server.close(graceMs).then(resolve, reject);
+    onShutdown({
+      drain: () => {
+        note(drainingServer(server.underWay, graceMs));
+        close();
+      },
+      leave: () => {
+        outcome = 'left';
+        close();
+      },
+    });
+  });
+  return outcome;
+}

@@ -1,0 +1,13 @@
+import { Quotas } from '../../queue/quota.js';
+import type { RedisClient } from '../../redis/types.js';
+import { QueueLoads } from './queue-load.js';
+
+/** What the process of a gateway counts with, to let work in or refuse it. */
+export interface Admissions {
+  readonly quotas: Quotas;
+  readonly loads: QueueLoads;
+}
+
+export function openAdmissions(client: RedisClient, prefix: string): Admissions {
+  return { quotas: new Quotas(client, prefix), loads: new QueueLoads(client, prefix) };
+}
