@@ -15,9 +15,9 @@ import { isLoopback, type Listening, listen } from './http/listen.js';
 import { readServerTls, type ServerTls } from './http/server-tls.js';
 import { Traffic } from './http/traffic.js';
 import { addMetricsRoutes } from './metrics-server.js';
-import { type Exporter, openExporter } from './serve-metrics.js';
 import { addOipRoutes } from './oip/routes.js';
 import { addOpenaiRoutes } from './openai/routes.js';
+import { type Exporter, openExporter } from './serve-metrics.js';
 
 export interface GatewayOptions {
   loaded: LoadedSettings;
