@@ -118,7 +118,7 @@ async function submitOne(
     if (submitted === undefined || !isLate(error)) throw error;
     // It goes on without the caller, who is told where; a Redis that is away is told instead.
     const stands = await lookAt(gateway, request.caller, submitted.id);
-    return { ...found(submitting, stands), created: submitted.duplicate !== true };
+    return { ...(await found(submitting, stands)), created: submitted.duplicate !== true };
   }
 }
 
@@ -163,7 +163,7 @@ async function submitMany(
     if (signal.aborted && submitting.id === undefined) cancelLeft(gateway, request.caller, group.group);
     if (!isLate(error)) throw error;
   }
-  return { ...found(submitting, await lookAt(gateway, request.caller, group.group)), created };
+  return { ...(await found(submitting, await lookAt(gateway, request.caller, group.group))), created };
 }
 
 /** The same request came before, and what it made is still known. @throws InferError ID_TAKEN (409) for another request. */
