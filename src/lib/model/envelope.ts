@@ -54,8 +54,31 @@ export function envelopeParts(payload: Payload, meta?: Record<string, unknown>):
   return [length, json, ...payload.tensors.map((tensor) => tensor.data)];
 }
 
+/** The whole envelope; in the memory of the payload where that has some to spare, which is overwritten then. */
 export function encodeEnvelope(payload: Payload, meta?: Record<string, unknown>): Buffer {
-  return Buffer.concat(envelopeParts(payload, meta));
+  const parts = envelopeParts(payload, meta);
+  return inPlace(parts, payload) ?? Buffer.concat(parts);
+}
+
+/** An envelope around tensors that lie one behind the other, with room for the rest in front; undefined where they do not. */
+function inPlace([length, json, ...data]: Uint8Array[], { spare }: Payload): Buffer | undefined {
+  const [first] = data;
+  if (spare === undefined || length === undefined || json === undefined || first === undefined)
+    return undefined;
+  const header = length.byteLength + json.byteLength;
+  const start = first.byteOffset - header;
+  if (first.buffer !== spare.buffer || spare.byteOffset + spare.byteLength !== first.byteOffset)
+    return undefined;
+  if (start < spare.byteOffset) return undefined;
+  let end = first.byteOffset;
+  for (const piece of data) {
+    if (piece.buffer !== first.buffer || piece.byteOffset !== end) return undefined;
+    end += piece.byteLength;
+  }
+  const whole = Buffer.from(first.buffer as ArrayBuffer, start, end - start);
+  whole.set(length, 0);
+  whole.set(json, length.byteLength);
+  return whole;
 }
 
 /**

@@ -91,6 +91,11 @@ export interface Payload {
   tensors: RowTensor[];
   /** Of an input: names of the outputs that its result shall have; all of them when absent. */
   wanted?: string[];
+  /**
+   * Memory that no one needs any more and that ends where the first tensor begins: where the tensors follow one another, an
+   * envelope is written in front of them and none of them is copied.
+   */
+  spare?: Uint8Array;
 }
 
 /** Number of elements of a shape; 1 for a scalar (`[]`). */

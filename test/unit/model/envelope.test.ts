@@ -69,6 +69,33 @@ describe('envelope', () => {
     expect(decodeEnvelope(encodeEnvelope(PAYLOAD)).meta).toEqual({});
   });
 
+  it('is written in front of tensors that follow one another, where there is memory to spare', () => {
+    fc.assert(
+      fc.property(payloads(), fc.nat({ max: 2000 }), fc.boolean(), (payload, room, apart) => {
+        const wanted = encodeEnvelope(payload);
+        const gap = apart && payload.tensors.length > 1 ? 1 : 0;
+        const bytes = payload.tensors.reduce((sum, { data }) => sum + data.byteLength + gap, 0);
+        const memory = new Uint8Array(7 + room + bytes + 7).fill(0xee);
+        let at = 7 + room;
+        const tensors = payload.tensors.map((tensor) => {
+          const data = memory.subarray(at, at + tensor.data.byteLength);
+          data.set(tensor.data);
+          at += data.byteLength + gap;
+          return { ...tensor, data };
+        });
+        const spare = memory.subarray(7, 7 + room);
+        const written = encodeEnvelope({ ...payload, tensors, spare });
+        expect(written.equals(wanted)).toBe(true);
+        const header = wanted.length - tensors.reduce((sum, { data }) => sum + data.byteLength, 0);
+        const fits = tensors.length > 0 && header <= room && gap === 0;
+        expect(written.buffer === memory.buffer).toBe(fits);
+        // Nothing else is touched.
+        expect([...memory.subarray(0, 7)].every((byte) => byte === 0xee)).toBe(true);
+        expect([...memory.subarray(memory.length - 7)].every((byte) => byte === 0xee)).toBe(true);
+      }),
+    );
+  });
+
   it('cut at any byte, or longer, is refused as bad input', () => {
     const bytes = encodeEnvelope(PAYLOAD);
     const damaged = expect.objectContaining({ code: 'ENVELOPE', exitCode: ExitCode.BadInput });

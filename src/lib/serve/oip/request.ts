@@ -69,14 +69,18 @@ export function readInferRequest(
   // Outputs are read here; what of them is to be stored is another list.
   const request: OipRequest = { inputs: document.inputs };
   const payload = checkRows(payloadFromOip(request, signature, options), signature);
-  return { ...parameters, id, wishes, payload: withOutputs(payload, storedOutputs(wishes, signature)) };
+  const wanted = storedOutputs(wishes, signature);
+  // The JSON has been read: the job's own header goes where it was.
+  const spare = end < body.length ? { spare: body.subarray(0, end) } : {};
+  return {
+    ...parameters,
+    id,
+    wishes,
+    payload: { ...payload, ...(wanted === undefined ? {} : { wanted }), ...spare },
+  };
 }
 
 const EXAMPLE = 'send {"inputs": [{"name": ..., "shape": [...], "datatype": ..., "data": [...]}]}';
-
-function withOutputs(payload: Payload, wanted: string[] | undefined): Payload {
-  return wanted === undefined ? payload : { ...payload, wanted };
-}
 
 /** Rows for a handler are JSON, each in a text of its own: the worker would find only later that one is not. */
 function checkRows(payload: Payload, signature: ModelSignature): Payload {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InferError } from '../../../../src/lib/core/errors.js';
+import { decodeEnvelope, encodeEnvelope } from '../../../../src/lib/model/envelope.js';
 import type { ModelSignature, TensorSignature } from '../../../../src/lib/model/signature.js';
 import { encodeStrings, type Payload } from '../../../../src/lib/model/tensor.js';
 import { jsonLength, readInferRequest } from '../../../../src/lib/serve/oip/request.js';
@@ -265,6 +266,18 @@ describe('binary tensors', () => {
     );
     expect(dataOf(mixed.payload, 0)).toEqual([3, 0, 4, 0]);
     expect(Buffer.from(dataOf(mixed.payload, 1)).readFloatLE(0)).toBeNaN();
+  });
+
+  it('become the envelope of the job in the memory of the request', () => {
+    const { body, length } = bodyOf(
+      { inputs: [binary('x', 'FP32', [1, 2], 8)] },
+      bytesOf(Float32Array.of(3, 4)),
+    );
+    const { payload } = readInferRequest(body, length, FLOATS);
+    const envelope = encodeEnvelope(payload);
+    expect(envelope.buffer).toBe(body.buffer);
+    expect(decodeEnvelope(envelope).payload).toMatchObject({ rows: 1, tensors: [{ name: 'x', shape: [2] }] });
+    expect(dataOf(decodeEnvelope(envelope).payload, 0)).toEqual([...bytesOf(Float32Array.of(3, 4))]);
   });
 
   it('have their rows turned to the front where the model has them elsewhere', () => {
