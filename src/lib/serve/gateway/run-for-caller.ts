@@ -1,10 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { JobTensors, SubmitOptions } from '../../client/types.js';
+import type { JobTensors, SubmitOptions, SubmittedJob } from '../../client/types.js';
 import { InferError, messageOf } from '../../core/errors.js';
 import { formatDuration } from '../../core/units.js';
 import type { ModelSignature } from '../../model/signature.js';
 import type { Payload } from '../../model/tensor.js';
-import { admit } from './admit.js';
+import { type Admission, admit } from './admit.js';
 import type { Gateway } from './gateway.js';
 import { requireWorker } from './jobs/served.js';
 
@@ -26,38 +26,50 @@ interface CallersWork {
 }
 
 /**
- * Runs a job for a caller that waits for it: let in by its limits, refused where no worker would take it, and cancelled when
- * the caller leaves or has waited as long as the server allows.
+ * Lets a request in whose caller waits for all of its jobs, once for the whole request.
+ * @param work of all its jobs together
+ * @throws InferError NO_WORKERS (503) where no worker would take them; what `admit` throws.
+ */
+export async function letWaiterIn(
+  gateway: Gateway,
+  { caller }: FastifyRequest,
+  reply: FastifyReply,
+  { rows, signature, options = {} }: Omit<CallersWork, 'payload'> & { rows: number },
+): Promise<Admission> {
+  const { queue = QUEUE, priority, expiresMs } = options;
+  await requireWorker(gateway, queue, signature, ASYNC);
+  const admission = await admit(gateway, caller, { queue, model: signature.name, rows, priority, expiresMs });
+  reply.headers(admission.headers);
+  return admission;
+}
+
+/**
+ * Runs a job for a caller that waits for it and was let in. It is cancelled when the caller leaves or has waited as long as
+ * the server allows.
  * @returns the job, completed
- * @throws InferError what `admit` throws; NO_WORKERS (503), WAIT_TIMEOUT (504), EXPIRED (504); the job's own failure; REDIS_… (503).
+ * @throws InferError WAIT_TIMEOUT (504), EXPIRED (504); the job's own failure; REDIS_… (503).
  */
 export async function runForCaller(
   gateway: Gateway,
   { signal, caller }: FastifyRequest,
-  reply: FastifyReply,
   { payload, signature, options = {} }: CallersWork,
+  onSubmitted: (job: SubmittedJob) => void,
 ): Promise<JobTensors> {
   const { client, limits } = gateway;
   const { queue = QUEUE, priority, expiresMs } = options;
-  await requireWorker(gateway, queue, signature, ASYNC);
-  const wanted = { queue, model: signature.name, rows: payload.rows, priority, expiresMs };
-  const admission = await admit(gateway, caller, wanted);
-  reply.headers(admission.headers);
   let id: string | undefined;
   try {
     const submit = { queue, priority, expiresMs, owner: caller.name, resultTtl: RESULT_TTL_S };
     const wait = { timeoutMs: limits.maxWaitMs, signal, cancelOnAbort: true };
     const job = await client.runTensors(payload, signature, { ...submit, ...wait }, (submitted) => {
       id = submitted.id;
-      admission.submitted(submitted);
+      onSubmitted(submitted);
     });
     return completed(job);
   } catch (error) {
     if (!(error instanceof InferError) || error.code !== 'WAIT_TIMEOUT') throw error;
     if (id !== undefined) cancel(gateway, id);
     throw tooLong(limits.maxWaitMs);
-  } finally {
-    admission.over();
   }
 }
 

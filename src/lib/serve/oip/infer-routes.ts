@@ -8,7 +8,7 @@ import type { Gateway } from '../gateway/gateway.js';
 import { submittedJson } from '../gateway/jobs/job-json.js';
 import { patiently } from '../gateway/jobs/patience.js';
 import { preferenceOf } from '../gateway/jobs/prefer.js';
-import { runForCaller } from '../gateway/run-for-caller.js';
+import { letWaiterIn, runForCaller } from '../gateway/run-for-caller.js';
 import type { App } from '../http/app.js';
 import { readBody } from '../http/body.js';
 import { acceptedEncoding, compress } from './compress.js';
@@ -58,11 +58,17 @@ async function run(
   signature: ModelSignature,
 ): Promise<JobTensors> {
   const options = { queue, priority, expiresMs };
+  const { rows } = payload;
+  const admission = await letWaiterIn(gateway, request, reply, { rows, signature, options });
   try {
-    return await runForCaller(gateway, request, reply, { payload, signature, options });
+    return await runForCaller(gateway, request, { payload, signature, options }, (job) =>
+      admission.submitted(job),
+    );
   } catch (error) {
     if (!(error instanceof InferError) || error.code !== 'EXPIRED') throw error;
     throw error.reworded(`Request timeout expired: ${error.message}`);
+  } finally {
+    admission.over();
   }
 }
 

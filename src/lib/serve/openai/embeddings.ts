@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import type { SubmittedJob } from '../../client/types.js';
 import { InferError } from '../../core/errors.js';
 import { rowNumbers } from '../../core/row-place.js';
 import type { Chunk } from '../../input/chunk.js';
@@ -10,7 +11,7 @@ import type { ModelSignature } from '../../model/signature.js';
 import { type DataType, ELEMENT_BYTES, type Payload, rowStarts } from '../../model/tensor.js';
 import type { Gateway } from '../gateway/gateway.js';
 import { patiently } from '../gateway/jobs/patience.js';
-import { runForCaller } from '../gateway/run-for-caller.js';
+import { letWaiterIn, runForCaller } from '../gateway/run-for-caller.js';
 import type { App } from '../http/app.js';
 import { readJson } from '../http/body.js';
 import { embeddingRows } from './embedding-input.js';
@@ -95,8 +96,12 @@ export function addEmbeddingRoutes(app: App, gateway: Gateway): void {
       };
       const fit = gateway.client.signatures.fitBy(read, body.model);
       const [wanted, signature] = await patiently(gateway, request.signal, fit);
-      const run = (chunk: Chunk) => runChunk(gateway, request, reply, chunk, signature);
-      const vectors = await inOrder(wanted.chunks, wanted.rows, run);
+      const { chunks, rows } = wanted;
+      const admission = await letWaiterIn(gateway, request, reply, { rows, signature });
+      // Of several jobs none stands for the request; its place is free when all have ended.
+      const told = (job: SubmittedJob) => (chunks.length === 1 ? admission.submitted(job) : undefined);
+      const run = (chunk: Chunk) => runChunk(gateway, request, chunk, signature, told);
+      const vectors = await inOrder(chunks, rows, run).finally(() => admission.over());
       const data = await rowTexts(vectors, format);
       return answer(reply, data, signature.name, wanted.tokens ?? 0);
     },
@@ -125,11 +130,11 @@ function checkLength(dimensions: number | undefined, { name, outputs }: ModelSig
 async function runChunk(
   gateway: Gateway,
   request: FastifyRequest,
-  reply: FastifyReply,
   { place: _, ...payload }: Chunk,
   signature: ModelSignature,
+  told: (job: SubmittedJob) => void,
 ): Promise<Vector[]> {
-  const { outputs } = await runForCaller(gateway, request, reply, { payload, signature });
+  const { outputs } = await runForCaller(gateway, request, { payload, signature }, told);
   if (outputs === undefined) throw new InferError('RESULT_EXPIRED', 'the result was not kept');
   return vectorsOf(outputs);
 }
