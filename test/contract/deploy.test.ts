@@ -398,7 +398,7 @@ describe('the rules of this file', () => {
     ['worker --queue-names a', ['--queue-names']],
     ['redis start', []],
     ['autoscale --queue a --thresh 3', ['--thresh']],
-    ['serve --all', ['no command serve']],
+    ['host --all', ['no command host']],
   ])('%s', (call, found) => {
     expect(misuse(call.split(' '))).toEqual(found);
   });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { EtaErrors } from '../../../src/lib/deployment/place/eta-errors.js';
 import { exposition, FAMILIES, metricValues } from '../../../src/lib/metrics/exposition.js';
 import type { MetricsView } from '../../../src/lib/metrics/family.js';
+import { HTTP_BOUNDS } from '../../../src/lib/metrics/http-families.js';
 import { WorkSums } from '../../../src/lib/metrics/work-sums.js';
 import { WorkFigures } from '../../../src/lib/queue/work-stats.js';
 import { parseInfo } from '../../../src/lib/redis/info.js';
@@ -18,6 +19,24 @@ const exporter = {
   errors: new Map([['REDIS_UNREACHABLE', 2]]),
   desired: new Map([['realtime', 3]]),
   etaErrors: etaErrors(),
+  http: {
+    routes: [
+      {
+        method: 'POST',
+        route: '/v1/jobs',
+        byStatus: new Map([
+          [202, 3],
+          [429, 1],
+        ]),
+        duration: { upTo: HTTP_BOUNDS.map((bound) => (bound < 0.01 ? 0 : 4)), count: 4, sum: 0.03 },
+        received: 1000,
+        sent: 2000,
+      },
+    ],
+    errors: new Map([['RATE_LIMIT', 1]]),
+    openRequests: 2,
+    openStreams: 1,
+  },
 };
 
 /** Of a start that was told for 1 s after its submit and came 250 ms later. */
@@ -121,6 +140,18 @@ describe('the text of /metrics', () => {
     expect(value('infer_eta_error_seconds_count', { ...start, side: 'early' })).toBe(0);
     expect(value('infer_eta_error_seconds_sum', { moment: 'end', side: 'early' })).toBeCloseTo(0.24, 6);
     expect(value('infer_eta_jobs_total', { within: 'p90' })).toBe(1);
+  });
+
+  it('says what a gateway answered, by route', async () => {
+    const metrics = await parsed(view());
+    const value = (name: string, labels = {}) => exposedValue(metrics, name, labels);
+    const route = { method: 'POST', route: '/v1/jobs' };
+    expect(value('infer_http_requests_total', { ...route, status: '429' })).toBe(1);
+    expect(value('infer_http_request_duration_seconds_bucket', { ...route, le: '0.005' })).toBe(0);
+    expect(value('infer_http_request_duration_seconds_count', route)).toBe(4);
+    expect(value('infer_http_received_bytes_total', route)).toBe(1000);
+    expect(value('infer_http_errors_total', { code: 'RATE_LIMIT' })).toBe(1);
+    expect(value('infer_http_open_streams')).toBe(1);
   });
 
   it('says what was read, in base units', async () => {
