@@ -34,6 +34,7 @@ export type App = FastifyInstance<
 export type ErrorForm = (
   error: InferError,
   path: string,
+  basePath: string | undefined,
 ) => { contentType: string; status?: number; body: unknown };
 
 declare module 'fastify' {
@@ -171,8 +172,8 @@ function answerError(
     const route = `${request.method} ${request.routeOptions?.url ?? '(none)'}`;
     options.onFailure(error.cause ?? error, { id: request.id, route });
   }
-  const form = request.routeOptions?.config?.errorForm ?? problemForm(options.basePath);
-  const { contentType, status = httpStatus, body } = form(error, pathOf(request));
+  const form = request.routeOptions?.config?.errorForm ?? problemForm;
+  const { contentType, status = httpStatus, body } = form(error, pathOf(request), options.basePath);
   if (error instanceof Refusal) reply.headers(error.headers);
   lingerOver(request);
   if (httpStatus === 401 && !reply.hasHeader('www-authenticate')) reply.header('www-authenticate', 'Bearer');
@@ -193,12 +194,10 @@ function lingerOver({ raw }: FastifyRequest): void {
   setTimeout(hangUp, LINGER_MS).unref();
 }
 
-function problemForm(basePath: string | undefined): ErrorForm {
-  return (error, path) => ({
-    contentType: 'application/problem+json',
-    body: problemOf(error, path, basePath),
-  });
-}
+const problemForm: ErrorForm = (error, path, basePath) => ({
+  contentType: 'application/problem+json',
+  body: problemOf(error, path, basePath),
+});
 
 function unknownRoute(known: KnownRoutes, request: FastifyRequest, reply: FastifyReply): InferError {
   const [path = '/'] = request.url.split('?', 1);
