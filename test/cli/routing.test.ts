@@ -61,7 +61,7 @@ describe('workers of one queue that serve different models', () => {
     ).toMatchObject({ status: 'fail', fix: 'infer worker -Q mixed --model five' });
     const { id } = alone.json<Job>();
     const job = await infer.run(['inspect', 'job', id]);
-    expect(job.stdout).toContain('it waits for a worker that serves its model');
+    expect(job.stdout).toContain('no worker of queue mixed serves model five now');
 
     // Loaded into a worker that runs, it has its worker at once.
     await infer.run(['control', 'load', 'three', 'five']);
