@@ -1,10 +1,13 @@
 import { InferError } from '../core/errors.js';
 import { mixesText } from './batching.js';
+import { OutputRange } from './output-range.js';
 import { type OutputAxes, type Outputs, proveRow } from './row-proof.js';
 import { concatRows, type Payload, sliceRows } from './tensor.js';
 
 /** Share of a model's run time that checks may take. */
 const SHARE = 1e-3;
+/** The same for checks of runs that are unlike all those before. */
+const NEW_SHARE = 1e-2;
 /** The first check is made at once, unless runs are this long: then it waits for its share too. */
 const FIRST_MS = 50;
 
@@ -17,7 +20,8 @@ export type RunRaw = (payload: Payload) => Promise<Outputs>;
 /**
  * Looks now and then, in service, whether rows of a run are as they are alone: the trial at load cannot
  * have seen all inputs. One row of a run, chosen at random, is run again by itself and compared as in
- * the trial. All checks after the first take a thousandth of the model's run time at most.
+ * the trial. All checks after the first take a thousandth of the model's run time at most. Runs whose outputs are
+ * larger than any that were checked are checked as well, at most three times for each power of two.
  */
 export class RowCheck {
   private ranMs = 0;
@@ -25,6 +29,7 @@ export class RowCheck {
   /** What the next check may cost; the first is taken to cost as much as the run. */
   private costMs: number | undefined;
   private off = false;
+  private readonly range = new OutputRange();
   private untold = 0;
 
   constructor(
@@ -54,7 +59,12 @@ export class RowCheck {
     leftMs = Number.POSITIVE_INFINITY,
   ): Promise<void> {
     this.ranMs += ms;
-    if (payload.rows < 2 || leftMs < Math.max(this.costMs ?? 0, MOST_RUNS * ms) || !this.isDue(ms)) return;
+    if (this.off || payload.rows < 2 || leftMs < Math.max(this.costMs ?? 0, MOST_RUNS * ms)) return;
+    const first = this.costMs === undefined;
+    const due = this.isDue(ms);
+    if (!due && !this.isNew(together, ms)) return;
+    if (first) this.range.settle(together);
+    else this.range.note(together);
     const begun = this.now();
     try {
       await this.check(payload, together);
@@ -67,9 +77,15 @@ export class RowCheck {
   }
 
   private isDue(ms: number): boolean {
-    if (this.off) return false;
     if (this.costMs === undefined && ms <= FIRST_MS) return true;
     return this.spentMs + (this.costMs ?? ms) <= SHARE * this.ranMs;
+  }
+
+  /** Whether the run shows what no checked run has shown, and there is time to look at it. */
+  private isNew(together: Outputs, ms: number): boolean {
+    if (this.costMs === undefined) return false;
+    const affordable = ms <= FIRST_MS || this.spentMs + this.costMs <= NEW_SHARE * this.ranMs;
+    return affordable && this.range.isNew(together);
   }
 
   private async check(payload: Payload, together: Outputs): Promise<void> {

@@ -113,6 +113,72 @@ describe('a row of a run, alone once more', () => {
   });
 });
 
+describe('a run whose outputs are larger than all before', () => {
+  /** Rows shift one another, but only where one of them is above 1000. */
+  const shifting = (xs: number[]) => outputs(xs.map((x) => x + Math.max(0, Math.max(...xs) - 1000)));
+
+  it('is checked though no check is due, and its rows are found to depend on one another', async () => {
+    const { runs, ran } = checkOf(shifting);
+    for (let i = 0; i < 100; i++) await ran(1, 1, 2, 3);
+    expect(runs).toHaveLength(1);
+    await expect(ran(1, 1, 2, 3000)).rejects.toMatchObject({ code: 'ROWS_MIXED' });
+  });
+
+  it('is checked again where the checked row was the large one itself', async () => {
+    let random = 0.999;
+    const { ran } = checkOf(shifting, 1, () => random);
+    await ran(1, 1, 2, 3);
+    await ran(1, 1, 2, 3000);
+    random = 0;
+    await expect(ran(1, 1, 2, 3000)).rejects.toMatchObject({ code: 'ROWS_MIXED' });
+  });
+
+  it('is checked three times for each power of two, and no more', async () => {
+    const { runs, ran } = checkOf((xs) => outputs(xs));
+    await ran(1, 0.1, 0.2);
+    for (const large of [0.9, 1]) for (let i = 0; i < 5; i++) await ran(1, 0, large);
+    expect(runs).toHaveLength(1);
+    for (const large of [1.5, -2, 1.9, 2, 2]) await ran(1, 0, large);
+    expect(runs).toHaveLength(4);
+    // Three checks at 2^20 say enough of all below.
+    for (let i = 0; i < 5; i++) await ran(1, 0, 2 ** 20);
+    for (let i = 0; i < 5; i++) await ran(1, 0, 2 ** 10);
+    expect(runs).toHaveLength(7);
+    for (let i = 0; i < 5; i++) await ran(1, 0, Number.POSITIVE_INFINITY);
+    expect(runs).toHaveLength(10);
+    for (let i = 0; i < 5; i++) await ran(1, 0, Number.NaN);
+    expect(runs).toHaveLength(10);
+  });
+
+  it('is checked within a hundredth of the run time where runs are long', async () => {
+    const { runs, ran } = checkOf((xs) => outputs(xs), 100);
+    for (let i = 0; i < 1000; i++) await ran(100, 0, 1);
+    expect(runs).toHaveLength(1);
+    await ran(100, 0, 2 ** 10);
+    await ran(100, 0, 2 ** 20);
+    // 100 s of runs: one second for checks.
+    expect(runs).toHaveLength(3);
+    for (let i = 0; i < 50; i++) await ran(100, 0, 2 ** (21 + i));
+    expect(runs).toHaveLength(10);
+  });
+
+  it.each([
+    ['float16', Uint16Array, 0x3c00, 0x6400],
+    ['uint8', Uint8Array, 1, 200],
+  ] as const)('is told by outputs of %s', async (type, array, small, large) => {
+    let value: number = small;
+    const { runs, ran } = checkOf((xs) => ({
+      y: { type, dims: [xs.length], data: new array(xs.length).fill(value) },
+    }));
+    await ran(1, 1, 2);
+    await ran(1, 1, 2);
+    expect(runs).toHaveLength(1);
+    value = large;
+    await ran(1, 1, 2);
+    expect(runs).toHaveLength(2);
+  });
+});
+
 describe('its cost', () => {
   it('is nothing for single rows', async () => {
     const { runs, ran } = checkOf((xs) => outputs(xs));
