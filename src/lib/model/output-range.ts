@@ -1,8 +1,8 @@
 import type { HostTensor } from './layout.js';
 import type { Outputs } from './row-proof.js';
 
-/** Elements of an output that are looked at, spread over it; 8,192 float32 take about 10 microseconds. */
-const MOST_ELEMENTS = 8192;
+/** Elements of an output that are looked at, spread over it; 2,048 of a million float32 take tens of microseconds. */
+const MOST_ELEMENTS = 2048;
 /** A run's checked row may be the one that is unlike the others, and it alone is right: so one check is not enough. */
 const CHECKS = 3;
 
