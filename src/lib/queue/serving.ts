@@ -1,6 +1,6 @@
 import type { WorkerRecord } from './types.js';
 
-/** Whether a worker takes jobs, or will as soon as its models are loaded: all but one that drains. */
+/** Whether a worker takes jobs, or will as soon as its models are loaded: true unless it is draining. */
 export function isServing({ state }: Pick<WorkerRecord, 'state'>): boolean {
   return state !== 'draining';
 }

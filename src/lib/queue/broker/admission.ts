@@ -6,14 +6,14 @@ import { memoryHeadroom, readMemory } from '../../redis/info.js';
 import type { RedisClient } from '../../redis/types.js';
 
 /**
- * Share of maxmemory from which on new work is refused. The rest is for what is queued already:
- * renewing a lock, taking a job and storing a result all need memory, so a queue filled to the brim
- * could not be worked off.
+ * Share of maxmemory above which new work is refused. The rest is reserved for jobs already queued: renewing
+ * a lock, taking a job and storing a result all need memory, so a completely full queue could not be
+ * processed.
  */
 const HIGH_WATER = THRESHOLDS.memoryFull.value;
-/** One INFO a second, however many submits. */
+/** One INFO a second, regardless of the number of submits. */
 const FRESH_MS = 1000;
-/** And one whenever this client alone has added this share of maxmemory: a bulk submit is quick. */
+/** And one whenever this client has added this share of maxmemory since the last: a bulk submit is fast. */
 const FRESH_SHARE = 0.05;
 
 /** Refuses new work before Redis would have to refuse everything. */
@@ -28,7 +28,7 @@ export class Admission {
     private readonly clock: Clock,
   ) {}
 
-  /** @throws InferError REDIS_FULL (exit 75) with the numbers; else `bytes` count as added. */
+  /** @throws InferError REDIS_FULL (exit 75) with the numbers; otherwise `bytes` count as added. */
   async check(bytes: number): Promise<void> {
     const now = this.clock.now();
     this.addedBytes += bytes;

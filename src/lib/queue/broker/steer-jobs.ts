@@ -13,22 +13,22 @@ import type { GroupRecord } from '../types.js';
 import type { Arrivals } from './arrivals.js';
 import type { GroupLife } from './group-life.js';
 
-/** Jobs put back in one script: about 5 ms of Redis time. */
+/** Jobs requeued per script: about 5 ms of Redis time. */
 const RETRY_BATCH = 200;
-/** Cancelled side by side: each is a short script of its own. */
+/** Cancelled concurrently: each is a short script of its own. */
 const CANCEL_BATCH = 100;
 /** Seconds that the record of a cancelled job is kept. */
 const CANCELLED_TTL = 3600;
 
-/** Work on many jobs goes on page by page. */
+/** Operations on many jobs work page by page. */
 export interface Paging {
-  /** Ends it between two pages. */
+  /** Stops it between two pages. */
   signal?: AbortSignal | undefined;
-  /** After each page: how many jobs were looked at, and how many of them changed, in all. */
+  /** Called after each page with the totals so far: jobs looked at, and jobs changed. */
   onPage?: ((done: number, changed: number) => void) | undefined;
 }
 
-/** Cancelling and retrying jobs and groups, for the `Producer` that owns these parts. */
+/** Cancelling and retrying jobs and groups; part of the `Producer`. */
 export class JobSteering {
   constructor(
     private readonly client: RedisClient,
@@ -97,7 +97,7 @@ export class JobSteering {
     return retried;
   }
 
-  /** What fails while it goes on is not met again: it ended after the moment that this began. */
+  /** Jobs that fail meanwhile are not met again: they ended after this call started. */
   async retryFailed(queue: string, timeLimitMs: number | undefined, paging: Paging): Promise<number> {
     const until = (await serverNow(this.client)) + 1;
     const failed = { ...parseJobFilter({ queue: [queue], state: ['failed'] }), olderThanMs: 0 };
@@ -118,7 +118,10 @@ export class JobSteering {
     return retried;
   }
 
-  /** Puts back what has failed of these, and names those that are damaged beyond repair, and those of a newer layout. */
+  /**
+   * Requeues the failed ones among these, and returns those that are damaged beyond repair and those of a
+   * newer layout.
+   */
   async retryAll(
     queue: string,
     ids: readonly string[],

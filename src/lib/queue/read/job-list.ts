@@ -11,13 +11,13 @@ import { type Position, readStretch, type Stretch, sizeOf, stretchesOf } from '.
 import { listQueues } from './reader.js';
 
 export interface JobPageOptions {
-  /** Most jobs of a page. */
+  /** Maximum number of jobs per page. */
   limit: number;
-  /** `next` of the page before, for the same filter and direction. */
+  /** `next` of the previous page, for the same filter and direction. */
   cursor?: string | undefined;
-  /** Last first. */
+  /** Reverses the order. */
   reverse?: boolean;
-  /** Most records to look at for a page [10,000]. */
+  /** Maximum number of records to look at per page [10,000]. */
   look?: number;
   /** Milliseconds since the epoch [now]. */
   now?: number;
@@ -27,20 +27,20 @@ export interface JobPage {
   jobs: JobRecord[];
   /** Records looked at. */
   looked: number;
-  /** Where the next page starts; undefined when everything has been looked at. */
+  /** Start of the next page; undefined when everything has been looked at. */
   next: string | undefined;
 }
 
 const MOST_LOOKED = 10_000;
-/** Records read together; each is about 300 bytes. */
+/** Records read per batch; each is about 300 bytes. */
 const BATCH = 500;
 
 /**
- * One page of the jobs that a filter means, read-only: what runs, then what waits in the order it
- * will run, then what has ended, last first. Its cost is bounded by `limit` and `look`, however many
- * jobs there are; a page of a choosy filter may hold less than `limit`, even nothing, and still have
- * a next one. Jobs that stay where they are come exactly once, whatever comes and goes around them
- * (in `active`, whose order changes, almost). Records have neither group nor result time.
+ * One page of the jobs that a filter selects, read-only: running jobs, then waiting jobs in the order in
+ * which they will run, then ended jobs, the latest first. Its cost is bounded by `limit` and `look`, however
+ * many jobs there are; with a selective filter, a page may contain fewer than `limit` jobs, even none, and
+ * still have a next page. Jobs that keep their place are listed exactly once, whatever is added and removed
+ * around them (in `active`, whose order changes, almost always). Records have neither group nor result TTL.
  * @throws InferError CURSOR (exit 2).
  */
 export async function scanJobs(
@@ -56,10 +56,10 @@ export async function scanJobs(
   const jobs: JobRecord[] = [];
   let looked = 0;
   let reads = 0;
-  // Reads count too: a set that changes too quickly to be read must not keep us here.
+  // Reads count too: a set that changes faster than it can be read must not keep the loop going.
   while (at < stretches.length && jobs.length < limit && looked + reads < look) {
     const stretch = stretches[at] as Stretch;
-    // One more than is wanted tells whether there is a next page.
+    // One more than requested tells whether there is a next page.
     const wanted = isResidual(filter, stretch) ? BATCH : limit - jobs.length + 1;
     const n = Math.min(BATCH, wanted, look - looked);
     const { entries, over } = await readStretch(client, stretch, position, n, reverse);
@@ -90,7 +90,7 @@ export async function scanJobs(
   return { jobs, looked, next: here === undefined ? undefined : encodeCursor(here, position, reverse) };
 }
 
-/** Whether jobs of a stretch must be looked at one by one for the filter. */
+/** Whether the filter requires looking at each job of a stretch. */
 function isResidual(filter: JobFilter, { state }: Stretch): boolean {
   const waits = state === 'waiting';
   const ended = state !== 'active' && state !== 'delayed' && !waits;
@@ -104,16 +104,16 @@ function isResidual(filter: JobFilter, { state }: Stretch): boolean {
 }
 
 export interface JobCount {
-  /** Jobs that the filter may mean. */
+  /** Jobs that the filter may select. */
   total: number;
   /**
-   * Whether all of them are meant and there. Not when records have to be looked at, nor for ended
-   * jobs, whose records expire a while before their index forgets them.
+   * Whether all of these are selected and exist. Not when records must be checked, nor for ended jobs, whose
+   * records expire a while before their index entries are removed.
    */
   exact: boolean;
 }
 
-/** How many jobs a filter means, as far as the sizes of the indexes tell. */
+/** How many jobs a filter selects, as far as the sizes of the indexes tell. */
 export async function countJobs(
   client: RedisClient,
   prefix: string,
@@ -130,7 +130,7 @@ export async function countJobs(
   return { total, exact };
 }
 
-/** The records behind ids of one stretch, in their order; undefined for those that are gone. */
+/** The records for ids of one stretch, in their order; undefined for those that no longer exist. */
 async function readRecords(
   client: RedisClient,
   prefix: string,
@@ -145,7 +145,7 @@ async function readRecords(
     ]);
     if (values === undefined) return damagedRecord(id, queue, `its record ${base}${id} is not a hash`);
     const fields = namedFields(LIST_FIELDS, values);
-    // One that was set aside for a missing field has ended.
+    // A job that was set aside because of a missing field has ended.
     if (fields.timestamp === undefined && fields[JOB.state] === undefined) return undefined;
     return recordOf(id, queue, fields, state, score === null ? undefined : Number(score));
   };
@@ -215,22 +215,22 @@ function wrongCursor(message: string): InferError {
   });
 }
 
-/** What a list can be sorted by; each puts what needs a look first. */
+/** Sort orders of a list; each puts first what needs attention. */
 export const JOB_ORDERS = ['age', 'priority', 'rows', 'run', 'attempts'] as const;
 export type JobOrder = (typeof JOB_ORDERS)[number];
 
 export interface SortedJobs {
   jobs: JobRecord[];
   looked: number;
-  /** True when jobs that were not looked at might belong among these. */
+  /** True when jobs that were not looked at might belong here. */
   partial: boolean;
 }
 
 /**
- * The first `limit` of the jobs that a filter means in an order: oldest, most urgent, most rows,
- * longest run or most attempts first. Reads the fronts of all indexes, 10,000 records in all
- * or `limit` of each where that is more, so by age and priority it is exact with any number of jobs
- * whose indexes keep that order, and else as far as it has looked.
+ * The first `limit` of the jobs that a filter selects, in an order: oldest, most urgent, most rows, longest
+ * run or most attempts first. Reads the fronts of all indexes, 10,000 records in total or `limit` of each if
+ * that is more. By age and priority, it is therefore exact for any number of jobs whose indexes keep that
+ * order; otherwise it is exact for the records looked at.
  */
 export async function sortJobs(
   client: RedisClient,
@@ -248,7 +248,7 @@ export async function sortJobs(
   let partial = false;
   for (const stretch of stretches) {
     const ordered = inOrder(stretch, by);
-    // From the end where what is wanted first lies; ended jobs are indexed the last one first.
+    // From the end at which the wanted entries are; ended jobs are indexed the latest first.
     const backwards = ordered && by !== 'priority' && stretch.newestFirst !== reverse;
     const residual = isResidual(filter, stretch);
     let position: Position | undefined;
@@ -277,7 +277,7 @@ export async function sortJobs(
   return { jobs: found.sort(order).slice(0, limit), looked, partial };
 }
 
-/** Whether the front of an index holds what comes first in the order. */
+/** Whether the front of an index contains the first entries in the order. */
 function inOrder({ state }: Stretch, by: JobOrder): boolean {
   if (by === 'age') return state !== 'delayed';
   return by === 'priority' ? state === 'waiting' : by === 'run' && state === 'active';
