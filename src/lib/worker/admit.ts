@@ -7,12 +7,12 @@ import { jobDamaged } from '../queue/damage.js';
 import type { TakenJob } from '../queue/types.js';
 import type { SizeLimit } from '../redis/size-limits.js';
 
-/** The largest result that can be stored, where it is known and one of so many bytes may be beyond it. */
+/** Returns the limit for stored results, if known, when a result of this many bytes may exceed it. */
 export type ResultLimit = (bytes: number) => SizeLimit | undefined;
 
 /**
- * Opens a taken job's input and holds it against the model's signature: the submitter checked too,
- * but perhaps against another version, and one bad row in a micro-batch would fail them all.
+ * Opens a taken job's input and checks it against the model's signature: the submitter checked it too, but
+ * perhaps against another version, and one bad row in a micro-batch would fail all its rows.
  * @throws InferError JOB_DAMAGED, INPUT_LOST, ENVELOPE, MODEL_UNKNOWN, INPUT_MISMATCH, RESULT_TOO_LARGE
  */
 export function admit(

@@ -6,44 +6,47 @@ import { LayoutWatch } from './layout-watch.js';
 import type { RunnerScaler } from './runner-scaler.js';
 import { Upkeep } from './upkeep.js';
 
-/** Locks are renewed every second, or this often in their time where that is sooner; lapsed ones are looked for this often. */
+/**
+ * Locks are renewed every second, or this many times per lock lifetime if that is more often; expired locks
+ * are looked for at the same interval.
+ */
 const RENEWALS_PER_LOCK = 3;
-/** How often what is damaged in Redis is looked for; about 20 small commands a queue. */
+/** How often Redis is checked for damage; about 20 small commands per queue. */
 const DAMAGE_MS = 5000;
-/** How often jobs of a newer layout are looked for. */
+/** How often the worker looks for jobs of a newer layout. */
 const LAYOUT_MS = 5000;
-/** How often cancel requests (with the locks) and deadlines are looked at. */
+/** How often cancel requests (with the locks) and deadlines are checked. */
 const LOOK_MS = 1000;
-/** How soon it is seen that files of a model have changed; one `stat` a file. */
+/** How soon changed model files are noticed; one `stat` per file. */
 const MODELS_MS = 1000;
 const SWEEP_MS = 10_000;
-/** How often moves to its queues that were left half done are looked for. */
+/** How often the worker looks for unfinished moves to its queues. */
 const ARRIVALS_MS = 5000;
-/** How often the jobs of a queue that wait for other models are looked after, by one of its workers. */
+/** How often one of a queue's workers maintains the index of jobs that wait for other models. */
 const REROUTE_MS = 5000;
-/** Freshness of `inspect`: one small write a second and worker. */
+/** Freshness of `inspect`: one small write per second and worker. */
 const BEAT_MS = 1000;
-/** How soon --autoscale sees that work waits; costs nothing while it does not. */
+/** How soon --autoscale sees waiting work; costs nothing while there is none. */
 const SCALE_MS = 250;
 
-/** What the chores of a worker work on. */
+/** What a worker's chores work on. */
 export interface ChoreParts {
   consumers: readonly QueueConsumer[];
   registry: Pick<WorkerRegistry, 'forgetDead'>;
   lockMs: number;
-  /** Redis's. */
+  /** Redis's clock. */
   clock: Clock;
   log: Logger;
   beat(): Promise<void>;
   renewLocks(): Promise<void>;
   lookAtModels(): Promise<void>;
-  /** Of a worker whose runners are as many as its backlog asks for. */
+  /** Only for a worker that adjusts its number of runners to its backlog. */
   scaler: RunnerScaler | undefined;
-  /** When Redis was last seen to come back, by `performance.now()`. */
+  /** When the connection to Redis last came back, by `performance.now()`. */
   backAt(): number;
 }
 
-/** Starts what a worker does again and again beside its jobs; stop what it answers. */
+/** Starts a worker's periodic chores; call `stop` on the returned object to end them. */
 export function startChores(parts: ChoreParts): Upkeep {
   const { consumers, registry, lockMs, log, scaler } = parts;
   const upkeep = new Upkeep(log);
@@ -55,13 +58,13 @@ export function startChores(parts: ChoreParts): Upkeep {
     Promise.all(consumers.map((consumer) => consumer.expireDue(stopped))),
   );
   upkeep.every(lockMs / RENEWALS_PER_LOCK, 'recovery', async () => {
-    // After an outage every worker first gets the time to renew: what it holds is not lost.
+    // After an outage every worker first gets time to renew its locks: the jobs it holds are not lost.
     if (performance.now() - parts.backAt() >= lockMs) await recoverAll(consumers, log);
   });
   upkeep.every(ARRIVALS_MS, 'arrivals', () =>
     Promise.all(consumers.map((consumer) => consumer.settleArrivals(stopped))),
   );
-  // A little less, or a worker would meet the mark of its own last look.
+  // Slightly less than the interval, or a worker would be held off by its own last run.
   upkeep.every(REROUTE_MS, 'routes', () =>
     Promise.all(consumers.map((consumer) => consumer.reroute(REROUTE_MS * 0.9))),
   );

@@ -15,7 +15,7 @@ const BACKOFF_MAX_MS = 5000;
 export interface Intake {
   /** What this lane may fetch now; undefined = its prefetch is full. */
   room(lane: number): TakeRoom | undefined;
-  /** A take took so long, ms. */
+  /** A take took this long, ms. */
   took(ms: number): void;
   admit(lane: number, jobs: TakenJob[]): void;
 }
@@ -56,7 +56,7 @@ export class Lane {
       try {
         if (room === undefined) {
           this.state = 'full';
-          // What came may be for another worker, which is asleep.
+          // The marker may have been meant for another worker, which is asleep.
           if (woken) await this.consumer.passOn();
           woken = false;
           await freed;
@@ -72,7 +72,7 @@ export class Lane {
         this.empty = !this.consumer.more;
         // A take that left nothing needs no second one to find that out.
         if (this.consumer.more) {
-          // What is next may wait for a runner that is idle, here or elsewhere.
+          // The next job may be left to an idle runner, here or on another worker.
           if (this.consumer.full) {
             this.state = 'full';
             await freed;
@@ -81,7 +81,7 @@ export class Lane {
         }
         this.state = 'waiting';
         this.onEmpty();
-        // What was taken goes to its runner first; to sleep there is time.
+        // Taken jobs go to their runner first; sleeping can wait.
         await nextTurn();
         await this.consumer.waitForWork(WAIT_MS, this.signal);
         woken = true;
@@ -93,8 +93,8 @@ export class Lane {
   }
 
   /**
-   * Fetches what is more urgent than `floor` (anything, when undefined). Also of a lane asleep on its
-   * marker: what came this instant is in Redis, and news of it on its way.
+   * Fetches jobs more urgent than `floor` (any, when undefined). Works even while the lane sleeps on its
+   * marker: a job that has just arrived is in Redis before its wake-up arrives.
    */
   async urge(floor: Priority | undefined, room: TakeRoom): Promise<void> {
     if (this.state === 'backoff' || this.signal.aborted) return;
@@ -105,7 +105,7 @@ export class Lane {
     }
   }
 
-  /** Jobs wait in Redis that this worker has no room for. */
+  /** Jobs are waiting in Redis that this worker has no room for. */
   get leftSome(): boolean {
     return this.state === 'full' && this.consumer.more;
   }

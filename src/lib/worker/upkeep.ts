@@ -1,11 +1,11 @@
 import type { Logger } from '../telemetry/logger.js';
 import { Trouble } from './trouble.js';
 
-/** Chores that repeat until stopped; a slow one is never started twice at the same time. */
+/** Chores that repeat until stopped; a slow one is never run twice at the same time. */
 export class Upkeep {
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly underWay = new Set<Promise<void>>();
-  /** A chore of many steps ends after the one it is at. */
+  /** Set when stopping: a chore of many steps ends after the current one. */
   stopped = false;
 
   private readonly trouble: Trouble;
@@ -32,7 +32,7 @@ export class Upkeep {
     this.timers.push(timer);
   }
 
-  /** Stops the timers and waits for what is under way. */
+  /** Stops the timers and waits for chores in progress. */
   async stop(): Promise<void> {
     this.stopped = true;
     for (const timer of this.timers) clearInterval(timer);

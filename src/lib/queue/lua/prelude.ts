@@ -254,8 +254,8 @@ local function holds(id, token)
   return call('HGET', key, '${JOB.hold}') == token and try('LPOS', active, id) ~= false
 end
 
--- Renews the lock of a valid hold. Without a fallback, a full Redis would refuse SET and every running job
--- would lose its lock.
+-- Renews the lock of a valid hold. PEXPIRE first: a full Redis refuses SET, and every running job would lose
+-- its lock.
 local function renewLock(id, token, lockMs)
   local lock = base .. id .. ':lock'
   if call('PEXPIRE', lock, lockMs) == 0 then call('SET', lock, token, 'PX', lockMs) end
