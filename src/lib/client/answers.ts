@@ -21,7 +21,7 @@ import { type GroupProgress, PROGRESS_MS, waitFor } from './waiting.js';
 
 const ENDED = new Set(['completed', 'failed', 'expired', 'cancelled']);
 
-/** What answers are read with. */
+/** Dependencies for reading answers. */
 export interface AnswerParts {
   redis: RedisClient;
   prefix: string;
@@ -33,17 +33,22 @@ export interface AnswerParts {
   form: ValueForm;
 }
 
-/** How jobs and groups stand and end: one look, or a wait. Limits of time are the caller's (`limited`). */
+/**
+ * Reads the state and the end of jobs and groups: one look, or a wait. Time limits are enforced by the caller
+ * (`limited`).
+ */
 export class Answers {
   constructor(private readonly parts: AnswerParts) {}
 
-  /** How a job stands, with its result when it has one. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
+  /**
+   * The current state of a job, with its result if it has one. @throws InferError JOB_UNKNOWN, JOB_LOST (66).
+   */
   async read(id: string): Promise<JobResult> {
     const record = this.parts.signatures.heed(await this.record(id));
     const stored = ENDED.has(record.state)
       ? await this.guard(this.parts.results.read(record.queue, id, record.endedBy ?? ''))
       : undefined;
-    // The record outlives a short-lived result: without it there is nothing to answer with.
+    // The record outlives a short-lived result: without it there is nothing to return.
     if (record.state === 'completed' && stored === undefined && record.resultTtl !== 0) throw unknownId(id);
     return toJobResult(record, stored, this.parts.form);
   }
@@ -94,7 +99,7 @@ export class Answers {
     }
   }
 
-  /** How a group stands. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
+  /** The current state of a group. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
   async group(id: string): Promise<GroupRecord> {
     const { queue } = await this.parts.places.of(id, 'group');
     const group = await this.readGroup(queue, id);
@@ -107,10 +112,10 @@ export class Answers {
     return this.guard(readGroup(this.parts.redis, this.parts.prefix, queue, id));
   }
 
-  /** The result that a notice brings along, or names. */
+  /** The result that a notice contains or refers to. */
   async fromNotice(queue: string, heard: Heard): Promise<JobResult> {
     const { notice, result } = heard;
-    // Too large to ride along, or none: the record and the stored result say it.
+    // Too large to be included, or none: read the record and the stored result.
     if (notice.meta === undefined || (notice.size ?? 0) !== (result?.length ?? 0))
       return this.read(notice.id);
     this.parts.signatures.heed(notice);
@@ -129,7 +134,7 @@ export class Answers {
 
   private async record(id: string): Promise<JobRecord> {
     const { queue } = await this.parts.places.of(id, 'job');
-    // With no worker about, no one else ends it at its deadline.
+    // Without a live worker, no one else ends it at its deadline.
     await this.guard(this.parts.producer.expireDue(queue, id));
     const record = await this.guard(readJob(this.parts.redis, this.parts.prefix, queue, id));
     if (record?.newer !== undefined) throw layoutNewer(`job ${printable(id)}`, record.newer);

@@ -4,8 +4,8 @@ import { listQueues, locate } from '../queue/read/reader.js';
 import type { RedisClient } from '../redis/types.js';
 
 /**
- * A caller's id names one thing. In its own queue, sending it again is the same job; elsewhere, or
- * as a group where it was a job, it would be a second thing of that name.
+ * A caller's id identifies one thing. In its own queue, sending it again means the same job; in another
+ * queue, or as a group instead of a job, it would create a second thing with that id.
  * @throws InferError ID_TAKEN (2)
  */
 export async function refuseTaken(

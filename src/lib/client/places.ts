@@ -5,7 +5,7 @@ import { worded } from '../redis/worded.js';
 
 const MOST = 10_000;
 
-/** Queues of the ids this client met lately; bounded, as an API server submits without end. */
+/** Queues of the ids this client used recently; bounded, because an API server submits without end. */
 export class Places {
   private readonly queues = new Map<string, string>();
 
@@ -14,7 +14,10 @@ export class Places {
     private readonly prefix: string,
   ) {}
 
-  /** What an id names, and where. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
+  /**
+   * Whether an id belongs to a job or a group, and in which queue. @throws InferError JOB_UNKNOWN, JOB_LOST
+   * (66).
+   */
   async find(id: string): Promise<{ queue: string; kind: 'job' | 'group' }> {
     const queues = await worded(this.redis, listQueues(this.redis, this.prefix));
     const place = await worded(this.redis, locate(this.redis, this.prefix, id, queues));
@@ -32,7 +35,7 @@ export class Places {
     return place;
   }
 
-  /** Whether an id that is not where it was thought to be is somewhere else now. */
+  /** Whether an id that is not where it was expected is now elsewhere. */
   async moved(id: string, from: string): Promise<boolean> {
     this.queues.delete(id);
     const queues = await worded(this.redis, listQueues(this.redis, this.prefix));

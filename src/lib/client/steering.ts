@@ -10,18 +10,18 @@ import type { Answers } from './answers.js';
 import type { Call } from './limited.js';
 import type { Places } from './places.js';
 
-/** What steering works with. */
+/** Dependencies for cancelling and retrying. */
 export interface Hands {
   redis: RedisClient;
   prefix: string;
   producer: Producer;
   places: Places;
   answers: Answers;
-  /** Named in the audit log when a call names no one: INFER_OPERATOR. */
+  /** Name for the audit log when a call gives none: INFER_OPERATOR. */
   operator: string | undefined;
 }
 
-/** What an entry says of a call. */
+/** What an audit entry says about a call. */
 interface Acted<T> {
   answer: T;
   count: number;
@@ -29,8 +29,9 @@ interface Acted<T> {
 }
 
 /**
- * Cancels a job or all of a group; answers the state after. Nothing is written for a caller that has left.
- * @param as who asks, for the audit log; a program that cancels its own work leaves no entry
+ * Cancels a job or all of a group; returns the resulting state. Nothing is written for a caller that has
+ * left.
+ * @param as name for the audit log; a program that cancels its own work leaves no entry
  */
 export function cancelWork(
   hands: Hands,
@@ -55,7 +56,7 @@ export function cancelWork(
   });
 }
 
-/** Puts a failed job, or the failed jobs of a group, back to waiting; answers how many. */
+/** Requeues a failed job, or the failed jobs of a group; returns how many. */
 export function retryWork(
   hands: Hands,
   id: string,
@@ -76,7 +77,7 @@ export function retryWork(
   });
 }
 
-/** Puts every failed job of a queue back to waiting, whoever submitted it, so the audit log always tells it. */
+/** Requeues every failed job of a queue, regardless of its submitter, so it is always audited. */
 export function retryQueue(
   hands: Hands,
   queue: string,
@@ -114,7 +115,7 @@ async function audited<T>(hands: Hands, subject: Subject, work: () => Promise<Ac
   }
 }
 
-/** What was done stays done when its entry cannot be written; the process is warned. */
+/** The action stays done even if its entry cannot be written; the process emits a warning. */
 async function note(
   { redis, prefix }: Hands,
   { action, target, who, log }: Subject & { who: string },
