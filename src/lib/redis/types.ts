@@ -7,10 +7,11 @@ export type RedisClient = Redis | Cluster;
 export type RedisNode = Redis;
 
 /**
- * The purpose of a connection: `command`: a short-lived command: fails within seconds with a clear error,
- * never hangs. `worker`: retries forever with capped backoff, keeps commands queued while Redis is
- * unreachable. `blocking`: like `worker`, for BLPOP and BZPOPMIN; no command or socket timeout. `bulk`: for
- * large writes: once lost it stays closed, and commands in progress fail instead of being sent again.
+ * The purpose of a connection:
+ * `command`: a short-lived command: fails within seconds with a clear error, never hangs.
+ * `worker`: retries forever with capped backoff, keeps commands queued while Redis is unreachable.
+ * `blocking`: like `worker`, for BLPOP and BZPOPMIN; no command or socket timeout.
+ * `bulk`: for large writes: once lost it stays closed, and commands in progress fail instead of being sent again.
  */
 export type ConnectionRole = 'command' | 'worker' | 'blocking' | 'bulk';
 
