@@ -10,7 +10,7 @@ import type { SimulationJson } from '../lib/scale/simulate-run.js';
 
 const MOST_WORKERS = 1024;
 
-/** Starts and stops workers by what waits, or shows what that would have done to a trace. */
+/** Starts and stops workers according to the backlog, or shows what that would have done for a trace. */
 export default class Autoscale extends BaseCommand<typeof Autoscale> {
   static override summary = 'scale workers on predicted queue wait';
   static override description =
@@ -87,7 +87,7 @@ With --simulate no worker and no Redis is touched: a trace (steady, bursty, diur
     return simulate === undefined ? this.watch() : this.simulate(simulate);
   }
 
-  /** The live loop; it streams its decisions, and answers what it has when it decides only once. */
+  /** The live loop; it streams its decisions, and returns the record when it decides only once. */
   private async watch(): Promise<AutoscalerRecord | undefined> {
     const { watchLoop } = await import('../lib/cli/autoscale/live-command.js');
     const { liveFlagsOf } = await import('../lib/scale/live-plan.js');

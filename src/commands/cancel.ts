@@ -11,7 +11,7 @@ import { isCancelled } from '../lib/operations/outcomes.js';
 interface CancelJson {
   id: string;
   kind: 'job' | 'group';
-  /** `active` when its worker was asked and has not let go of it yet. */
+  /** `active` when its worker was asked and has not stopped it yet. */
   state: string;
 }
 

@@ -2,7 +2,7 @@ import { Args } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { completionScript, INSTALL, SHELLS, type Shell } from '../lib/cli/completion/shells.js';
 
-/** The script that makes Tab work. */
+/** Prints the script for shell completion. */
 export default class Completion extends BaseCommand<typeof Completion> {
   static override summary = 'print the script that completes commands, flags and live names';
   static override description =

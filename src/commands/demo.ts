@@ -7,10 +7,10 @@ import { demoView, keptView, tryNext } from '../lib/cli/views/demo-view.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 
 const DEFAULT_ROWS = 50_000;
-/** Fewer would not hold every test digit. */
+/** A smaller number would not contain every test digit. */
 const MIN_ROWS = 397;
 
-/** The whole of infer at work, on the model and the digits that come with it. */
+/** Shows all of infer at work, with the bundled model and digits. */
 export default class Demo extends BaseCommand<typeof Demo> {
   static override summary = 'watch infer at work: a batch of real digits, and urgent ones that overtake it';
   static override description =

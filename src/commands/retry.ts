@@ -12,13 +12,13 @@ import { preview } from '../lib/operations/run.js';
 import { serverTime } from '../lib/redis/server-clock.js';
 
 interface RetryJson {
-  /** Jobs that wait again, or would, by queue. */
+  /** Jobs that were, or would be, requeued, by queue. */
   retried: Record<string, number>;
-  /** Jobs named that are not in the failed set. */
+  /** Given jobs that are not in the failed set. */
   notFailed: string[];
   /** Set by --dry-run: nothing was done. */
   dryRun?: true;
-  /** With --dry-run the first 20 of them. */
+  /** With --dry-run, the first 20 of them. */
   jobs?: unknown[];
 }
 
@@ -74,12 +74,12 @@ Failed jobs and their input are kept for a week, unless their worker was started
     };
   }
 
-  /** Only a limit that was typed: that of the environment is for what is submitted. */
+  /** Only a limit given as a flag: the one from the environment applies to submitted jobs. */
   private get timeLimit(): number | undefined {
     return this.loaded.sources.timeLimit.kind === 'flag' ? this.settings.timeLimit : undefined;
   }
 
-  /** The job named that had not failed, which is said and makes the command exit 1. */
+  /** A given job had not failed: say so and exit with 1. */
   private saidOf(id: string | undefined, total: number): string[] {
     if (id === undefined || total > 0) return [];
     this.note(`${printable(id)} has not failed: there is nothing to run again`);

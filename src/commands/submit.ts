@@ -15,7 +15,7 @@ import { serverTime } from '../lib/redis/server-clock.js';
 
 type SubmitJson = SubmittedJob | SubmittedGroup | JobResult | Record<string, unknown>;
 
-/** Puts work in a queue. */
+/** Submits work to a queue. */
 export default class Submit extends BaseCommand<typeof Submit> {
   static override summary = 'queue one row or a file of rows for a model';
   static override description =
@@ -101,7 +101,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
       void this.warnWithoutWorker(client, job.queue, signature).catch(() => undefined);
     });
     const result = await this.whileWaiting(running, () => id, signal);
-    // The result is what was asked for: --quiet leaves out all but that, as a pipe does.
+    // The result is the requested data: --quiet prints nothing else, like a pipe.
     await this.print(resultView(result, this.quiet ? { ...this.layout, tty: false } : this.layout));
     if (result.state !== 'completed') this.endWith(ExitCode.Negative);
     return { ...result };

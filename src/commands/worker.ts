@@ -7,7 +7,7 @@ import { drainingLine, workerBanner } from '../lib/cli/views/worker-banner.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 import type { LoadedModel } from '../lib/model/runner.js';
 
-/** The first model's device stands for all: they are in one process. */
+/** The first model's device applies to all: they are in one process. */
 function devicesOf(models: readonly LoadedModel[]): { device?: string; fallback?: string } {
   const [first] = models;
   const fallback = models.find((model) => model.fallback !== undefined)?.fallback;
@@ -91,7 +91,7 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
           redisSource: target.source,
           models: running.models,
           problems: running.problems,
-          // Where models were named, the others are no one's concern.
+          // If models were named, the others are irrelevant.
           skipped: this.flags.model === undefined ? surveyModels(config.runner.modelsDir).skipped : [],
           threads: config.runner.threads,
           cores: availableParallelism(),

@@ -9,7 +9,7 @@ import { interruptible } from '../../lib/cli/signals.js';
 import { benchView, bestRateText, errorText, missedText } from '../../lib/cli/views/bench-view.js';
 import { ExitCode } from '../../lib/core/exit-codes.js';
 
-/** Puts load on a set-up and says what it takes. */
+/** Runs load against a setup and reports what it can take. */
 export default class Bench extends BaseCommand<typeof Bench> {
   static override summary = 'measure latency and throughput of workers, or of a private set-up';
   static override description =

@@ -9,7 +9,7 @@ import { adviceText, benchModelView } from '../../lib/cli/views/bench-view.js';
 const DURATION_MS = 300;
 const SEED = 1;
 
-/** How long a model takes by rows a run: whether batching pays. */
+/** Measures a model's run time by rows per run: whether batching pays. */
 export default class BenchModel extends BaseCommand<typeof BenchModel> {
   static override summary = 'measure a model by batch size and threads, and advise --max-batch';
   static override description =
@@ -72,7 +72,7 @@ A worker without --max-batch learns the same from its own runs.`;
       }),
     );
     const { layout } = this;
-    // Without a GPU asked for, running on the CPU is what was wanted, not news.
+    // If no GPU was requested, running on the CPU is expected, not news.
     const asked = this.settings.gpu !== undefined || !['auto', 'cpu'].includes(this.settings.provider);
     if (bench.fallback !== null && asked) this.warn(`not on the device asked for: ${bench.fallback}`);
     await this.print(benchModelView(bench, layout));

@@ -1,7 +1,7 @@
 import { WorkerCommand, workerArg, workerFlags } from '../../lib/cli/control/worker-command.js';
 import { waitFlag } from '../../lib/cli/flags.js';
 
-/** Lets workers finish and end. */
+/** Lets workers finish their jobs and exit. */
 export default class Drain extends WorkerCommand<typeof Drain> {
   static override summary = 'let workers finish their running jobs, then exit';
   static override description =

@@ -1,7 +1,7 @@
 import { Args } from '@oclif/core';
 import { modelArg, WorkerCommand, workerArg, workerFlags } from '../../lib/cli/control/worker-command.js';
 
-/** Serves a new version of a model, or a model more, without a pause. */
+/** Loads a new version of a model, or another model, without downtime. */
 export default class Load extends WorkerCommand<typeof Load> {
   static override summary = 'load a model, or a new version of it, into running workers';
   static override description =

@@ -2,7 +2,7 @@ import { Args } from '@oclif/core';
 import { settableOrder } from '../../lib/cli/control/settable.js';
 import { WorkerCommand, workerArg, workerFlags } from '../../lib/cli/control/worker-command.js';
 
-/** Changes a setting of working workers. */
+/** Changes a setting of running workers. */
 export default class SetOption extends WorkerCommand<typeof SetOption> {
   static override summary = 'change concurrency, autoscale, max-batch or log-level of running workers';
   static override description =

@@ -2,7 +2,7 @@ import { consentFlags } from '../../lib/cli/control/control-command.js';
 import { named, WorkerCommand, workerArg, workerFlags } from '../../lib/cli/control/worker-command.js';
 import { waitFlag } from '../../lib/cli/flags.js';
 
-/** Ends workers at once. */
+/** Stops workers immediately. */
 export default class Stop extends WorkerCommand<typeof Stop> {
   static override summary = 'stop workers at once: their running jobs are requeued and run elsewhere';
   static override description =

@@ -2,7 +2,7 @@ import { Args, Flags } from '@oclif/core';
 import { consentFlags } from '../../lib/cli/control/control-command.js';
 import { named, WorkerCommand, workerArg, workerFlags } from '../../lib/cli/control/worker-command.js';
 
-/** Takes a model out of working workers. */
+/** Unloads a model from running workers. */
 export default class Unload extends WorkerCommand<typeof Unload> {
   static override summary = 'unload a model from running workers';
   static override description =

@@ -2,7 +2,7 @@ import { BaseCommand } from '../../lib/cli/base-command.js';
 import { environmentView, type VariableJson, variables } from '../../lib/cli/views/help-view.js';
 import { type LoadedSettings, type LoadOptions, surveySettings } from '../../lib/config/load.js';
 
-/** Every variable, out of the table of settings. */
+/** Every variable in the table of settings. */
 export default class HelpEnvironment extends BaseCommand<typeof HelpEnvironment> {
   static override summary = 'environment variables that infer reads, their flags and defaults';
   static override description =
@@ -10,7 +10,7 @@ export default class HelpEnvironment extends BaseCommand<typeof HelpEnvironment>
 What is set now is shown with where it comes from; secrets are not shown.`;
   static override examples = ['<%= config.bin %> help environment'];
 
-  /** Faults of the settings are listed with them; other commands stop at the first. */
+  /** Errors in the settings are listed with them; other commands stop at the first. */
   protected override async load(options: LoadOptions): Promise<LoadedSettings> {
     const { loaded, problems } = await surveySettings(options);
     for (const { message } of problems) this.warn(message);

@@ -8,11 +8,11 @@ import { serverTime } from '../../lib/redis/server-clock.js';
 
 interface ActiveListJson {
   active: unknown[];
-  /** Jobs that run, whatever the filter. */
+  /** Running jobs, regardless of the filter. */
   total: number;
 }
 
-/** Lists what runs right now. */
+/** Lists running jobs. */
 export default class InspectActive extends BaseCommand<typeof InspectActive> {
   static override summary = 'list the running jobs, with worker and device';
   static override description =

@@ -6,7 +6,7 @@ import { auditList } from '../../lib/cli/views/audit-list.js';
 import { refuseUnheardOf } from '../../lib/deployment/audit-filter.js';
 import { serverTime } from '../../lib/redis/server-clock.js';
 
-/** Most entries the log keeps, about. */
+/** Approximate maximum number of entries in the log. */
 const MOST = 10_000;
 
 /** Shows what operators did. */
@@ -44,7 +44,7 @@ export default class InspectAudit extends BaseCommand<typeof InspectAudit> {
     const { readAudit } = await import('../../lib/queue/audit.js');
     const { since, action, who } = this.flags;
     const limit = this.flags.limit ?? 50;
-    // A filter may have to go through the whole log, which is bounded.
+    // A filter may have to read the whole log, which is bounded.
     const filtered = since !== undefined || action !== undefined || who !== undefined;
     const all = await withRedis(this.loaded, (client, prefix) =>
       readAudit(client, prefix, filtered ? 2 * MOST : limit),

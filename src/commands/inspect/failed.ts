@@ -9,16 +9,16 @@ import type { FailureGroup } from '../../lib/deployment/failures.js';
 import { serverTime } from '../../lib/redis/server-clock.js';
 
 interface FailedJson {
-  /** By error code, among the last `summaryOf` that failed and match. */
+  /** By error code, among the `summaryOf` most recent matching failures. */
   summary: FailureGroup[];
   summaryOf: number;
   jobs: unknown[];
-  /** Failed jobs of the queues, whatever else is filtered. */
+  /** Failed jobs of the queues, regardless of other filters. */
   total: number;
   next: string | null;
 }
 
-/** Shows why jobs fail, and which. */
+/** Shows which jobs failed, and why. */
 export default class InspectFailed extends BaseCommand<typeof InspectFailed> {
   static override summary = 'show why jobs failed, and which: a summary by error, then the list';
   static override description =

@@ -6,7 +6,7 @@ import type { JobDetail } from '../../lib/queue/read/job-detail.js';
 import { serverTime } from '../../lib/redis/server-clock.js';
 
 type JobDetailJson = Omit<JobDetail, 'endedBy'> & {
-  /** With --payload: the input's tensors, the first values of each; null when it is not kept any more. */
+  /** With --payload: the input's tensors, the first values of each; null when it is no longer kept. */
   payload?: TensorPreview[] | null;
 };
 

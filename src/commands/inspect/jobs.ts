@@ -10,16 +10,16 @@ import { serverTime } from '../../lib/redis/server-clock.js';
 
 interface JobsJson {
   jobs: unknown[];
-  /** Jobs that the filter may mean, by the sizes of the indexes; all of them are meant if `exact`. */
+  /** Jobs that the filter may select, by the sizes of the indexes; it selects all of them if `exact`. */
   total: number;
   exact: boolean;
   /** Records that were looked at. */
   looked: number;
-  /** What --cursor takes for the next page; null when there is none. */
+  /** Value of --cursor for the next page; null when there is none. */
   next: string | null;
 }
 
-/** Without --state, ended jobs are not looked at: that there is none would not be true. */
+/** Without --state, ended jobs are not looked at, so "there are none" would not be true. */
 const NOTHING_LEFT =
   'nothing found that waits or runs; ended jobs: --state completed,failed,expired,cancelled';
 

@@ -3,7 +3,7 @@ import { InspectCommand } from '../../lib/cli/inspect/inspect-command.js';
 import { workerScreen } from '../../lib/cli/inspect/screens.js';
 import { outputFlag, printList } from '../../lib/cli/output/list-format.js';
 
-/** Shows what each worker is and does. */
+/** Shows each worker's configuration and state. */
 export default class InspectWorkers extends InspectCommand<typeof InspectWorkers> {
   static override summary = 'show what each worker does: throughput, latency, micro-batches, memory';
   static override description =

@@ -8,7 +8,7 @@ import { printable } from '../../lib/core/job.js';
 import type { AclJson, UserWish } from '../../lib/operations/create-user.js';
 import { ACL_ROLES } from '../../lib/redis/acl.js';
 
-/** Redis users with exactly the rights of one role. */
+/** Creates Redis users with exactly the rights of one role. */
 export default class RedisTuneAcl extends TuneCommand<typeof RedisTuneAcl> {
   static override summary = 'print or create a Redis user with the rights of one role and no others';
   static override description =

@@ -10,7 +10,7 @@ import { isOwnServer, REWRITE_WARNING } from '../../lib/tune/persist.js';
 import { type NodePlan, parseMaxmemory } from '../../lib/tune/plan.js';
 import { AUDITED, POLICIES } from '../../lib/tune/rules.js';
 
-/** Puts right what the audit found wrong. */
+/** Fixes the problems found by the audit. */
 export default class RedisTuneApply extends TuneCommand<typeof RedisTuneApply> {
   static override summary =
     'fix what the audit found, after showing the changes; infer redis-tune rollback undoes them';
@@ -84,7 +84,7 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
       await this.print(diffView(plans, this.layout));
       return untouched(plans);
     }
-    // The result is the data; what would be set is for the person who confirms.
+    // The result is the data; the planned changes are for the user who confirms.
     for (const line of diffView(plans, this.layout)) this.say(line);
     const own = isOwnServer(open.target, this.settings.stateDir);
     if (this.flags.persist && !own) this.warn(REWRITE_WARNING);
@@ -103,12 +103,12 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
     return done;
   }
 
-  /** For people: under --json the document says it. */
+  /** For people: under --json, the document contains it. */
   private say(text: string): void {
     if (!this.jsonEnabled()) this.note(text);
   }
 
-  /** Says how persisting went, and sets the exit code. */
+  /** Reports whether the settings were persisted, and sets the exit code. */
   private told(done: ChangeJson): ChangeJson {
     for (const { ok, lines } of persistedLines(done)) {
       if (ok) this.say(lines.join('\n'));

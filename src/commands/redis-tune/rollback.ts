@@ -7,7 +7,7 @@ import { InferError } from '../../lib/core/errors.js';
 import { ExitCode } from '../../lib/core/exit-codes.js';
 import type { ChangeJson } from '../../lib/operations/change-settings.js';
 
-/** Puts back what `apply` changed. */
+/** Restores what `apply` changed. */
 export default class RedisTuneRollback extends TuneCommand<typeof RedisTuneRollback> {
   static override summary = 'undo what infer redis-tune apply changed';
   static override description =
@@ -62,7 +62,7 @@ Refuses when someone has changed a setting since (exit 1), unless --force. Exits
     });
   }
 
-  /** For people: under --json the document says it. */
+  /** For people: under --json, the document contains it. */
   private say(text: string): void {
     if (!this.jsonEnabled()) this.note(text);
   }

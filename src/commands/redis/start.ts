@@ -8,7 +8,7 @@ export interface RedisStartJson {
   alreadyRunning: boolean;
 }
 
-/** Starts infer's own Redis; other commands do so by themselves, this one does only that. */
+/** Starts infer's own Redis; other commands start it automatically, this one does nothing else. */
 export default class RedisStart extends BaseCommand<typeof RedisStart> {
   static override summary = "start infer's own private Redis server";
   static override description =

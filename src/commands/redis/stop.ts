@@ -6,7 +6,7 @@ export interface RedisStopJson {
   pid: number | null;
 }
 
-/** Stops infer's own Redis; nothing to stop is a success too. */
+/** Stops infer's own Redis; having nothing to stop is a success too. */
 export default class RedisStop extends BaseCommand<typeof RedisStop> {
   static override summary = "stop infer's own private Redis server";
   static override description =

@@ -8,7 +8,7 @@ import { printable } from '../../lib/core/job.js';
 import type { StartOutcome } from '../../lib/scale/start-workers.js';
 
 const READY_MS = 120_000;
-/** As with `stop`: a little after the worker's own drain time. */
+/** As for `stop`: a little more than the worker's own drain time. */
 const AFTER_DRAIN_MS = 5000;
 
 /** Restarts background workers with their flags. */

@@ -4,10 +4,10 @@ import { durationFlag } from '../../lib/cli/flags.js';
 import { nothingToStop, stoppedLine } from '../../lib/cli/views/workers-view.js';
 import type { StopOutcome } from '../../lib/scale/stop-workers.js';
 
-/** The worker itself hands back at the end of its own drain time; this is a little after. */
+/** The worker itself requeues its jobs at the end of its own drain time; this is a little later. */
 const AFTER_DRAIN_MS = 5000;
 
-/** Ends detached workers; nothing to stop is a success too. */
+/** Stops detached workers; having nothing to stop is a success too. */
 export default class WorkersStop extends BaseCommand<typeof WorkersStop> {
   static override summary = 'stop background workers';
   static override description =
@@ -43,7 +43,7 @@ NAME is a worker, or the name that several were started under. Without a name: a
     const workers = await stopWorkers(files, chosen, timeoutMs, (outcome) =>
       this.note(stoppedLine(outcome, this.paintError)),
     );
-    // On a terminal the lines of the outcomes have said it.
+    // On a terminal, the outcome lines have already said it.
     if (!this.layout.tty || this.flags.quiet) await this.print(workers.map(({ name }) => name));
     return { workers };
   }

@@ -11,17 +11,17 @@ import { settingFlags } from './flags.js';
 import { OperationProgress } from './operation-progress.js';
 import { interruptible } from './signals.js';
 
-/** The flag of every command that changes a deployment: who is named in the audit log. */
+/** The flag of every command that changes a deployment: the name for the audit log. */
 export const operatorFlags = settingFlags('operator');
 
-/** What commands share that change a deployment. */
+/** Shared by commands that change a deployment. */
 export abstract class OperatorCommand<T extends typeof Command> extends BaseCommand<T> {
-  /** Who types: `--as`, INFER_OPERATOR, or the user of this system. */
+  /** The user: `--as`, INFER_OPERATOR, or the operating-system user. */
   protected get actor(): Actor {
     return { who: this.settings.operator ?? systemUser(), host: hostname(), channel: 'cli' };
   }
 
-  /** Runs `work` on a connection of its own, until it is done or a signal stops it. */
+  /** Runs `work` on its own connection, until it is done or a signal stops it. */
   protected withHands<R>(work: (hands: Hands) => Promise<R>, patience: PatienceMs = {}): Promise<R> {
     const { actor } = this;
     return interruptible((signal) =>
@@ -29,7 +29,7 @@ export abstract class OperatorCommand<T extends typeof Command> extends BaseComm
     );
   }
 
-  /** Does it, with its entry in the audit log, and shows how far it has come. @param label of the bar */
+  /** Performs an operation, writes its audit log entry, and shows its progress. @param label of the bar */
   protected async perform<Plan, Outcome, Preview>(
     operation: Operation<Plan, Outcome, Preview>,
     hands: Hands,
@@ -38,7 +38,7 @@ export abstract class OperatorCommand<T extends typeof Command> extends BaseComm
   ): Promise<Outcome> {
     const progress = new OperationProgress(this.progress, label);
     const caller: Caller<Plan> = {
-      // Operations that need consent are given one.
+      // Operations that need consent are given it explicitly.
       consent: () => Promise.reject(new Error(`${operation.action} needs consent`)),
       ...more,
       report: progress.report,

@@ -8,10 +8,10 @@ import { onShutdown } from '../signals.js';
 import { runOnWithoutOutput } from '../standard-streams.js';
 import { showDecisions } from './live-screen.js';
 
-/** How the live loop shows itself. */
+/** How the live loop prints. */
 export interface LiveScreen {
   json: boolean;
-  /** Every decision, and not only those that do something. */
+  /** Every decision, not only those that change something. */
   verbose: boolean;
   layout: Layout;
   note: (text: string) => void;

@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core';
 import { settingFlags, wholeFlag } from '../flags.js';
 
-/** Flags of the live loop, for the command's own. */
+/** Flags of the live loop, in addition to the command's own. */
 export const liveFlags = {
   gpus: Flags.string({
     helpValue: 'all|none|<ids>',

@@ -9,13 +9,13 @@ import { OperatorCommand, operatorFlags } from '../operator-command.js';
 import type { OperationView, Shown } from '../views/operations/view.js';
 import { consent } from './consent.js';
 
-/** Flags of every command that changes something by order. */
+/** Flags of every command that changes something. */
 export const controlFlags = {
   'dry-run': Flags.boolean({ description: 'say what would happen, and do nothing' }),
   ...operatorFlags,
 };
 
-/** And of those that cannot be undone. */
+/** Flags of those that cannot be undone. */
 export const consentFlags = {
   yes: Flags.boolean({ char: 'y', description: 'do not ask' }),
   confirm: Flags.string({ helpValue: '<name>', description: 'do not ask, if this names what is meant' }),
@@ -27,7 +27,7 @@ export const answerFlag = durationFlag({
   char: 't',
   description: 'how long to wait for each worker to answer',
   default: ANSWER_MS,
-  // Else the help says 5000.
+  // Otherwise the help says 5000.
   defaultHelp: async () => '5s',
 });
 
@@ -37,13 +37,13 @@ interface ControlFlags {
   confirm?: string | undefined;
 }
 
-/** What steering commands share: dry runs, consent, and what is shown of an operation. */
+/** Shared by the control commands: dry runs, consent, and output of operations. */
 export abstract class ControlCommand<T extends typeof Command> extends OperatorCommand<T> {
   protected async carryOut<Plan, Outcome, Preview>(
     operation: Operation<Plan, Outcome, Preview>,
     view: OperationView<Plan, Outcome, Preview>,
   ): Promise<Record<string, unknown>> {
-    // Undefined where it was not typed, and the JSON says false.
+    // Undefined if not typed, and false in the JSON.
     const dryRun = (this.flags as unknown as ControlFlags)['dry-run'] === true;
     const patience = { patienceMs: (this.flags as { timeout?: number }).timeout };
     const steer = dryRun ? this.foresee : this.steer;
@@ -95,7 +95,7 @@ export abstract class ControlCommand<T extends typeof Command> extends OperatorC
   }
 }
 
-/** What was typed, but for a `--confirm` that named something else. */
+/** The words as typed, except a `--confirm` with a wrong name. */
 function withoutConfirm(argv: readonly string[]): string[] {
   return argv.filter(
     (word, at) => word !== '--confirm' && argv[at - 1] !== '--confirm' && !word.startsWith('--confirm='),

@@ -5,7 +5,7 @@ import { isoTime } from './job-lists.js';
 
 const FORMATS = { partial: 'yellow', failed: 'red' } as const;
 
-/** Steering actions, newest first. */
+/** Operator actions, newest first. */
 export const auditList: ListView<AuditEntry> = {
   columns: [
     { title: 'WHEN', cell: ({ at }) => isoTime(at) },

@@ -15,7 +15,7 @@ const COLUMNS: Column[] = [
   { title: 'DECIDED', align: 'right' },
 ];
 
-/** Each autoscaler, and under the table (in a pipe: as a column) what it decided last. */
+/** Each autoscaler and, under the table (in a pipe: as a column), its last decision. */
 export function autoscalerTable(records: readonly AutoscalerRecord[], layout: Layout, now: number): string[] {
   const { tty, paint, width } = layout;
   const rows = records.map((record): Cell[] => [

@@ -22,7 +22,7 @@ export function stateFormat(state: JobState): Format {
   return STATE_FORMATS[state];
 }
 
-/** A job of a list as `--json` shows it; times are milliseconds, `…At` since the epoch. */
+/** A job in a list as `--json` shows it; times are milliseconds, `…At` since the epoch. */
 export interface JobJson {
   id: string;
   state: JobState;
@@ -33,11 +33,11 @@ export interface JobJson {
   submittedAt: number;
   startedAt: number | null;
   finishedAt: number | null;
-  /** Of a delayed job: when it may run. */
+  /** For a delayed job: when it may run. */
   runAt: number | null;
   /** How long it has been in its state. */
   ageMs: number;
-  /** Of an ended job that ran: how long its micro-batches took. */
+  /** For an ended job that ran: how long its micro-batches took. */
   runMs: number | null;
   attempts: number;
   worker: string | null;
@@ -60,7 +60,7 @@ function jobJson(job: JobRecord, now: number): JobJson {
     runMs: job.meta?.runMs ?? null,
     attempts: job.attempts,
     worker: job.worker ?? null,
-    // A job that completed on a later try has none.
+    // A job that completed on a later attempt has none.
     error: job.state === 'completed' ? null : (job.failure ?? null),
   };
 }
@@ -104,7 +104,7 @@ function error(job: JobRecord): FailureRecord | undefined {
   return job.state === 'completed' ? undefined : job.failure;
 }
 
-/** Jobs of any state; `empty` is what to say when there is none. */
+/** Jobs of any state; `empty` is the message when there are none. */
 export function jobsList(now: number, empty = 'no such job'): ListView<JobRecord> {
   return {
     columns: [
@@ -132,7 +132,7 @@ export function jobsList(now: number, empty = 'no such job'): ListView<JobRecord
   };
 }
 
-/** Jobs that failed: why comes before what they were. */
+/** Failed jobs, with the reason before the other columns. */
 export function failedList(now: number): ListView<JobRecord> {
   return {
     columns: [
@@ -164,7 +164,7 @@ export interface ActiveJson {
   attempt: number;
   startedAt: number;
   ageMs: number;
-  /** Milliseconds its lock lives unless renewed; null = it lapsed, its worker is lost. */
+  /** Milliseconds until its lock expires unless renewed; null = it expired, its worker is lost. */
   lockMs: number | null;
 }
 
@@ -185,7 +185,7 @@ function activeJson(job: ActiveJob, now: number): ActiveJson {
   };
 }
 
-/** Jobs that run. */
+/** Running jobs. */
 export function activeList(now: number): ListView<ActiveJob> {
   return {
     columns: [

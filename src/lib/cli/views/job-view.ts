@@ -10,7 +10,7 @@ import { hintLines, sentence, widthIn } from '../output/sentence.js';
 import { facts, heading, type Layout, type Paint } from '../output/text.js';
 import { isoTime, stateFormat } from './job-lists.js';
 
-/** One job for a person: what it is, where it stands, and all that happened to it. */
+/** One job for display: its properties, its state, and everything that happened to it. */
 export function jobView(
   job: JobDetail,
   payload: readonly TensorPreview[] | null | undefined,

@@ -1,7 +1,7 @@
 import { count, plural } from '../../core/counts.js';
 import type { JobsPage } from '../../deployment/read-jobs.js';
 
-/** How much of all jobs that match a page shows; undefined when it shows them all. */
+/** How many of the matching jobs a page shows; undefined when it shows all. */
 export function pageSize({
   jobs,
   looked,

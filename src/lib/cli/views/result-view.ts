@@ -9,7 +9,7 @@ import { hintLines, sentence, widthIn } from '../output/sentence.js';
 import { type Column, renderTable } from '../output/table.js';
 import { facts, type Layout } from '../output/text.js';
 
-/** What the view needs of a result. */
+/** The fields of a result that the view needs. */
 export type JobResultJson = Omit<JobResult, 'queue' | 'model'>;
 
 interface ClassRow {
@@ -31,7 +31,7 @@ const CLASS_COLUMNS: Column[] = [
 ];
 const ROWS_SHOWN = 20;
 
-/** One job for a person. In a pipe: the bare result as JSON, so that `infer result ID | jq` works. */
+/** One job for display. In a pipe: the bare result as JSON, so that `infer result ID | jq` works. */
 export function resultView(job: JobResultJson, layout: Layout, now = serverTime()): string[] {
   const partly = job.state === 'failed' && job.rowsDone !== undefined;
   if (!layout.tty && (job.state === 'completed' || partly)) return [jsonText(job.result ?? null)];
@@ -46,7 +46,7 @@ function stateLine(job: JobResultJson, { paint }: Layout): string {
   return `${printable(job.id)} ${paint(format, job.state)}`;
 }
 
-/** Waiting for its next try: when that is, and why the last one failed. */
+/** Waiting for its next attempt: when that is, and why the last one failed. */
 function delayedView(job: JobResultJson, layout: Layout, now: number): string[] {
   const { paint } = layout;
   const wait =
@@ -62,7 +62,7 @@ function delayedView(job: JobResultJson, layout: Layout, now: number): string[] 
 }
 
 function payloadView({ result, task }: JobResultJson, layout: Layout): string[] {
-  // Told by the task: a model or a handler may call a value of its own `class`.
+  // Determined by the task: a model or a handler may call a value of its own `class`.
   if (task === 'classification') {
     if (isClassRow(result)) return [classLine(result, layout)];
     if (
@@ -119,7 +119,7 @@ function failureView(job: JobResultJson, error: FailureRecord, layout: Layout): 
   ];
 }
 
-/** Where the time went and who did it. */
+/** Where the time went, and which worker ran it. */
 function timingView(job: JobResultJson, { paint }: Layout): string[] {
   const rows: [string, string][] = [];
   if (job.timing !== null) {

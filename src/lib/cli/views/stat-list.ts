@@ -3,7 +3,7 @@ import type { StatRow } from '../../deployment/rows.js';
 import type { ListView } from '../output/list-format.js';
 import { batchCell, closedCell, failuresCell, latencyCell, rateCell } from './figure-cells.js';
 
-/** A row of the table: the figures of one queue, or one worker's or model's share, over one time. */
+/** A row of the table: the figures of one queue, or of one worker or model in it, over one period. */
 export interface StatLine extends Pick<StatRow, 'queue' | 'worker' | 'model'> {
   over: 'minute' | 'start';
   figures: FiguresJson;
@@ -15,7 +15,7 @@ const SHARE: Record<StatShare, ListView<StatLine>['columns'][number]> = {
   model: { title: 'MODEL', key: true, cell: ({ model }) => model ?? ALL },
 };
 
-/** What the lines under that of a queue are about. */
+/** What the lines below a queue's line show. */
 export type StatShare = 'worker' | 'model';
 
 /** `infer inspect stats`. */
@@ -52,7 +52,7 @@ export const statList = (by: StatShare): ListView<StatLine> => ({
   empty: 'no queue yet: infer submit makes one',
 });
 
-/** The lines of the table: of every row the last minute and, where it is known, the time since start. */
+/** The lines of the table: for every row, the last minute and, if known, the time since start. */
 export function statLines(rows: readonly StatRow[]): StatLine[] {
   return rows.flatMap(({ queue, worker, model, lastMinute, sinceStart }) => {
     const line = { queue, worker, model };

@@ -24,9 +24,11 @@ const FINDING_COLUMNS: Column[] = [
   { title: 'WHY' },
 ];
 
-/** The audit: each server's memory and findings, and what jobs cost. `all` shows what is right too. */
+/**
+ * The audit: each server's memory and findings, and the cost of jobs. `all` includes settings that are right.
+ */
 export function auditView(report: TuneReport, layout: Layout, all: boolean): string[] {
-  // A pipe gets every line: a script asks for what it wants.
+  // A pipe gets every line: a script filters for itself.
   const shown = (finding: Finding): boolean =>
     all || !layout.tty || (finding.level !== 'ok' && finding.level !== 'unknown');
   const { paint } = layout;
@@ -68,9 +70,9 @@ function nodeHead(node: NodeReport, report: TuneReport, layout: Layout): string[
   return [...titledParts('Redis', parts, layout), ...refused];
 }
 
-/** Least width in which a reason is worth a column of its own. */
+/** Minimum width for a separate column of reasons. */
 const WHY_WIDTH = 36;
-/** And the most: longer lines are hard to read. */
+/** And the maximum: longer lines are hard to read. */
 const WHY_WIDEST = 100;
 const BORDERS = 3;
 
@@ -97,7 +99,7 @@ function nodeFindings(node: NodeReport, layout: Layout, shown: (one: Finding) =>
   const inTable = taken <= layout.width;
   const lines = findings.flatMap((finding) => [
     `${layout.paint(FORMATS[finding.level], finding.level)} ${layout.paint('bold', printable(finding.setting))}`,
-    // Where the terminal is too narrow for the table, what that would have said stands here.
+    // Replaces the table's reasons if the terminal is too narrow for them.
     ...wrapWords(
       printable((inTable ? '' : `is ${finding.now}, wanted ${finding.wanted}: `) + reason(finding)),
       Math.max(20, layout.width - 4),
@@ -107,7 +109,7 @@ function nodeFindings(node: NodeReport, layout: Layout, shown: (one: Finding) =>
   return [...table, ...lines, ...summary];
 }
 
-/** What is not in the table: settings that are right, and those that no one can see. */
+/** What the table leaves out: settings that are right, and those that cannot be read. */
 function summaryOf(hidden: readonly Finding[], { paint }: Layout): string[] {
   const unseen = hidden.filter(({ level }) => level === 'unknown').length;
   const right = hidden.length - unseen;
@@ -145,7 +147,7 @@ const KIND_COLUMNS: Column[] = [
   { title: 'TOGETHER', align: 'right' },
 ];
 
-/** What jobs, results and event streams take, what more fits, and who else is there. */
+/** Memory used by jobs, results and event streams, how many more fit, and other users of the server. */
 function jobsSection({ jobs, nodes, role }: TuneReport, layout: Layout): string[] {
   const { paint } = layout;
   const lines = [heading('What jobs cost', paint)];
@@ -181,7 +183,7 @@ function share(bytes: number, nodes: readonly NodeReport[]): string {
   return used === 0 ? '' : ` (${Math.round((bytes / used) * 100)} % of what is in use)`;
 }
 
-/** Width of `event streams` and the like, and of the gap behind it. */
+/** Width of labels such as `event streams`, including the gap. */
 const NAME_WIDTH = 15;
 
 function roomLines({ room, keyspace, label }: NodeReport, several: boolean, layout: Layout): string[] {
