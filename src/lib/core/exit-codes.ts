@@ -1,13 +1,13 @@
 /**
- * Exit codes of every command, one meaning each. 65..78 are the BSD `sysexits.h` numbers that fit;
- * 129, 130 and 143 are 128 + signal number, as shells report them.
+ * Exit codes of all commands, one meaning each. 65..78 are the BSD `sysexits.h` numbers that fit; 129, 130
+ * and 143 are 128 + signal number, as shells report them.
  */
 export const ExitCode = {
   Ok: 0,
-  /** It ran and the answer is bad: a job failed, a check failed. */
+  /** It ran, but the result is negative: a job failed, a check failed. */
   Negative: 1,
   Usage: 2,
-  /** Some of it worked. */
+  /** Part of it succeeded. */
   Partial: 3,
   BadInput: 65,
   NoInput: 66,
@@ -15,7 +15,7 @@ export const ExitCode = {
   Unavailable: 69,
   /** A bug in infer itself. */
   Internal: 70,
-  /** What it had to write could not be written. */
+  /** Its output could not be written. */
   Output: 74,
   /** Try again later: the queue is full, or a wait timed out. */
   TryAgain: 75,
@@ -30,13 +30,13 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
 export interface ExitCodeFacts {
   code: ExitCode;
-  /** What it says, in a few words. */
+  /** Its meaning in a few words. */
   meaning: string;
-  /** A command that ends with it, and when. */
+  /** A command that exits with it, and when. */
   example: string;
 }
 
-/** Every code with what it means, for `infer help exit-codes`; the type has none left out. */
+/** Every code with its meaning, for `infer help exit-codes`; the type ensures that none is missing. */
 const FACTS: Readonly<Record<keyof typeof ExitCode, Omit<ExitCodeFacts, 'code'>>> = {
   Ok: { meaning: 'it worked', example: 'infer submit data.json --wait: the job completed' },
   Negative: {

@@ -1,18 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface PollLimits {
-  /** The pause between two looks, ms. */
+  /** The pause between two checks, ms. */
   everyMs: number;
   timeoutMs: number;
-  /** Ends the wait; its AbortError is thrown then. */
+  /** Ends the wait, which then throws its AbortError. */
   signal?: AbortSignal | undefined;
-  /** Rejects when what is waited for cannot come any more. */
+  /** Rejects when the awaited result can no longer come. */
   failed?: Promise<never> | undefined;
 }
 
 /**
- * Looks again and again until there is an answer: for what tells of itself nowhere.
- * @param late the error of a time-out; asked when it happens
+ * Checks repeatedly until there is an answer: for conditions that send no notification.
+ * @param late creates the error of a timeout; called when it happens
  */
 export async function pollUntil<T>(
   look: () => Promise<T | undefined>,

@@ -1,15 +1,15 @@
-/** One number from which on something is judged to be wrong, and why it is this number. */
+/** A number above which something is considered wrong, with its reason. */
 export interface Threshold {
   readonly value: number;
   readonly unit: 'ms' | 'share' | 'beats';
-  /** What it judges. */
+  /** What it applies to. */
   readonly judges: string;
   readonly why: string;
 }
 
 /**
  * Every number by which `inspect`, `doctor`, the autoscaler, metrics and alerts judge a deployment, so that
- * they cannot disagree. docs/thresholds.md is written from it (`test/contract/thresholds.test.ts`).
+ * they cannot disagree. docs/thresholds.md is generated from it (`test/contract/thresholds.test.ts`).
  */
 export const THRESHOLDS = {
   workerSilent: {

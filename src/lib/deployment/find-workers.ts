@@ -4,9 +4,10 @@ import { printable } from '../core/job.js';
 import type { WorkerRecord } from '../queue/types.js';
 
 /**
- * The live workers that addresses mean: a name (several may share one), an id, a host, or a pattern
- * of names with `*` and `?`; each worker once.
- * @throws InferError WORKER_UNKNOWN (66) for an address that means none, NO_WORKERS (69) when none lives.
+ * The live workers matching the addresses: a name (several may share one), an id, a host, or a pattern of
+ * names with `*` and `?`; each worker once.
+ * @throws InferError WORKER_UNKNOWN (66) for an address without a match, NO_WORKERS (69) when no worker is
+ *   alive.
  */
 export function findWorkers(workers: readonly WorkerRecord[], addresses: readonly string[]): WorkerRecord[] {
   if (workers.length === 0) {
@@ -23,7 +24,9 @@ export function findWorkers(workers: readonly WorkerRecord[], addresses: readonl
   return [...found];
 }
 
-/** Whether an address means a worker: its name (also without `@host`), id or host, or a pattern of names. */
+/**
+ * Whether an address matches a worker: its name (also without `@host`), id or host, or a pattern of names.
+ */
 export function isMeant(
   { id, name, host }: Pick<WorkerRecord, 'id' | 'name' | 'host'>,
   address: string,

@@ -7,11 +7,11 @@ import type { WorkerRecord } from '../queue/types.js';
 import { memoryHeadroom, type RedisFacts } from '../redis/info.js';
 
 /*
- * What is judged of a deployment, each rule once, for `inspect`, `doctor`, metrics and the tables. The numbers are in
- * core/thresholds.ts. All pure.
+ * The rules by which a deployment is judged, each defined once, for `inspect`, `doctor`, metrics and the
+ * tables. The numbers are in core/thresholds.ts. All pure.
  */
 
-/** No heartbeat for too long. @param at by Redis's clock, as heartbeats are */
+/** No heartbeat for too long. @param at by Redis's clock, like heartbeats */
 export function isSilent({ beatAt }: Pick<WorkerRecord, 'beatAt'>, at: number): boolean {
   return at - beatAt > THRESHOLDS.workerSilent.value;
 }
@@ -30,14 +30,14 @@ export function isAutoscalerSilent(
   return at - decidedAt > Math.max(autoscalerSilent.value, autoscalerSilentBeats.value * intervalMs);
 }
 
-/** How a clock stands to that of Redis. @param aheadMs negative: behind; undefined: not known */
+/** How a clock compares to Redis's. @param aheadMs negative: behind; undefined: unknown */
 export function clockState(aheadMs: number | undefined): 'right' | 'off' | 'wrong' {
   const off = Math.abs(aheadMs ?? 0);
   if (off >= THRESHOLDS.clockWrong.value) return 'wrong';
   return off >= THRESHOLDS.clockOff.value ? 'off' : 'right';
 }
 
-/** How full the memory of a broker is: `full` refuses new jobs. */
+/** How full a broker's memory is: at `full`, new jobs are refused. */
 export function memoryState(
   facts: Pick<RedisFacts, 'usedMemory' | 'maxMemory'>,
 ): 'unlimited' | 'fine' | 'filling' | 'full' {
@@ -47,7 +47,7 @@ export function memoryState(
   return 1 - headroom >= THRESHOLDS.memoryFilling.value ? 'filling' : 'fine';
 }
 
-/** Whether no worker serves a queue, nor one that loads its models. */
+/** Whether a queue has neither a serving worker nor one that is loading its models. */
 export function isUnserved(
   queue: string,
   workers: readonly WorkerRecord[],
@@ -57,8 +57,8 @@ export function isUnserved(
 }
 
 /**
- * Whether jobs wait that workers of the queue could take: it is not paused, is served, and no model is missing (beside
- * jobs whose model no worker serves, nothing is known of the others' age).
+ * Whether jobs wait that workers of the queue could take: it is not paused, is served, and no model is
+ * missing (next to jobs whose model no worker serves, the age of the others is unknown).
  */
 export function mayMove(
   queue: QueueSnapshot,
@@ -80,8 +80,8 @@ export interface Moment {
 }
 
 /**
- * Whether a queue stands still though idle workers serve it. From one moment: nothing ended in the last minute,
- * nothing runs, and the oldest job has waited for long. From two: nothing moved in between.
+ * Whether a queue is stuck although idle workers serve it. From one moment: nothing ended in the last minute,
+ * nothing is running, and the oldest job has waited long. From two: nothing moved in between.
  */
 export function standsStill(queue: QueueSnapshot, now: Moment, before?: Moment): boolean {
   if (!mayMove(queue, now.workers) || queue.active > 0) return false;
@@ -102,11 +102,11 @@ function hasNotMoved(before: QueueSnapshot, after: QueueSnapshot): boolean {
   return (
     before.waiting > 0 &&
     before.active === 0 &&
-    // Fewer waiting is progress; more is only someone who submits.
+    // Fewer waiting jobs are progress; more are just new submits.
     after.waiting >= before.waiting &&
     after.completed === before.completed &&
     after.failed === before.failed &&
-    // One that arrived since the first look has not had its second yet.
+    // One that arrived after the first look has been seen only once.
     (after.oldestMs ?? 0) > (before.oldestMs ?? 0)
   );
 }

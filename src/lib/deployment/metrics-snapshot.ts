@@ -8,31 +8,31 @@ import { type RedisFacts, readMasters } from '../redis/info.js';
 import type { RedisClient } from '../redis/types.js';
 import type { Shown } from './shown.js';
 
-/** A queue, and how many jobs it was ever given. */
+/** A queue, and the number of jobs ever submitted to it. */
 export type QueueReading = QueueSnapshot & { submitted: number };
 
-/** Everything the metrics are made of, as one look at Redis found it. */
+/** The data for all metrics, from one reading of Redis. */
 export interface MetricsSnapshot {
   /** Milliseconds since the epoch. */
   at: number;
   redis: { node: string; facts: RedisFacts }[];
   queues: QueueReading[];
   workers: WorkerRecord[];
-  /** Names of models that workers ever published. */
+  /** Names of models ever published by workers. */
   models: string[];
   /** What each worker did since it started, by worker id and queue. */
   work: ReadonlyMap<string, ReadonlyMap<string, WorkFigures>>;
-  /** Queues and workers left out because there are too many. */
+  /** Numbers of queues and workers left out because there are too many. */
   hidden: { queues: number; workers: number };
 }
 
-/** Names become labels, and every label is a time series for years: there is an end to both. */
+/** Names become labels, and every label is a time series that lives for years: both are limited. */
 export const MOST_QUEUES = 200;
 export const MOST_WORKERS = 1000;
 
 /**
- * Reads it all with read-only commands, sent together: an inspector's rights are enough.
- * @param chosen which queues and workers are shown where there are more than 200 and 1000
+ * Reads everything with read-only commands in one pipeline: an inspector's rights are enough.
+ * @param chosen which queues and workers are shown if there are more than 200 and 1000
  * @param only these queues; undefined for all
  */
 export async function readSnapshot(

@@ -16,7 +16,7 @@ import { modelProblems } from './model-problems.js';
 import type { Overview, RedisOverview } from './overview.js';
 import type { Problem } from './problem.js';
 
-/** What is wrong at one moment, most urgent first. Pure. */
+/** All problems at one moment, most urgent first. Pure. */
 export function findProblems(overview: Overview): Problem[] {
   const { redis, queues, workers, starting = [], at } = overview;
   const backlog = queues.filter((queue) => queue.waiting > 0);
@@ -53,7 +53,7 @@ function noWorkers(backlog: readonly QueueSnapshot[]): Problem {
   };
 }
 
-/** Jobs wait and no worker serves them, or those that do take none. */
+/** Jobs wait, but no worker serves them, or the ones that do take none. */
 function queueProblems(
   queue: QueueSnapshot,
   workers: readonly WorkerRecord[],
@@ -69,7 +69,7 @@ function queueProblems(
     ];
   }
   const unserved = unservedJobs(queue, workers, starting);
-  // Other jobs may have come this instant, and how old they are is not known.
+  // Other jobs may have just arrived, and their age is unknown.
   if (unserved.length > 0) return unserved.map((jobs) => unservedModel(queue, jobs, workers));
   if (!standsStill(queue, { queues: [queue], workers })) return [];
   const serving = servingWorkers(workers, queue.name);
@@ -100,8 +100,8 @@ function silentWorker(worker: WorkerRecord, at: number): Problem {
 }
 
 /**
- * Hosts whose clocks are off, each once by its newest record that knows; this machine by its own look. Where
- * that finds nothing wrong a record may still be right: machines of one name are common.
+ * Hosts whose clocks are off, each once, by its newest record that has the figure; this machine by its own
+ * measurement. If that finds nothing wrong, a record may still be right: machines often share a name.
  */
 function clockProblems({ workers, autoscalers, host: here, clockAheadMs }: Overview): Problem[] {
   const records = [
@@ -127,7 +127,7 @@ function lateWorker(worker: WorkerRecord): Problem {
   };
 }
 
-/** Answers of such a model were wrong until the check in service saw it. */
+/** Until the check while serving noticed it, answers of such a model were wrong. */
 function mixedRows(worker: WorkerRecord): Problem[] {
   return worker.models.flatMap(({ name, version, unbatched }) =>
     unbatched?.reason !== 'ROWS_MIXED'

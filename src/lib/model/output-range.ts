@@ -1,20 +1,23 @@
 import type { HostTensor } from './layout.js';
 import type { Outputs } from './row-proof.js';
 
-/** Elements of an output that are looked at, spread over it; 2,048 of a million float32 take tens of microseconds. */
+/**
+ * Elements of an output that are sampled, spread over it; 2,048 of a million float32 take tens of
+ * microseconds.
+ */
 const MOST_ELEMENTS = 2048;
-/** A run's checked row may be the one that is unlike the others, and it alone is right: so one check is not enough. */
+/** The checked row of a run may be the only unusual and therefore correct one, so one check is not enough. */
 const CHECKS = 3;
 
 /**
- * Tells runs whose outputs are larger than those of all runs checked so far, by a factor of two or more. Such a run is
- * one that the trial at load, and the checks since, have learned nothing about.
+ * Recognises runs whose outputs are larger than those of all runs checked so far, by a factor of two or more.
+ * The trial at load and the checks since say nothing about such a run.
  */
 export class OutputRange {
-  /** Checks made by magnitude, a power of two, by output. */
+  /** Number of checks by output and magnitude, a power of two. */
   private readonly checks = new Map<string, number[]>();
 
-  /** Whether a run of such outputs has been checked less than three times. */
+  /** Whether a run with such outputs has been checked less than three times. */
   isNew(outputs: Outputs): boolean {
     return Object.entries(outputs).some(([name, tensor]) => {
       const made = this.checks.get(name) ?? [];
@@ -23,7 +26,7 @@ export class OutputRange {
     });
   }
 
-  /** A run of these outputs was checked. @param times as often as so many checks */
+  /** Records a check of a run with these outputs. @param times count it as this many checks */
   note(outputs: Outputs, times = 1): void {
     for (const [name, tensor] of Object.entries(outputs)) {
       const at = magnitudeOf(tensor);
@@ -35,15 +38,15 @@ export class OutputRange {
     }
   }
 
-  /** What a check makes known at once: the range of usual outputs. */
+  /** Marks the range of usual outputs as known after one check. */
   settle(outputs: Outputs): void {
     this.note(outputs, CHECKS);
   }
 }
 
 /**
- * Power of two that bounds the elements, 0 for all up to 1, 1025 for infinity; undefined for outputs without a
- * magnitude that is cheap to tell: text, 64-bit integers.
+ * Power of two that bounds the elements, 0 for all up to 1, 1025 for infinity; undefined for outputs whose
+ * magnitude is expensive or meaningless: text, 64-bit integers.
  */
 function magnitudeOf({ type, data }: HostTensor): number | undefined {
   if (Array.isArray(data) || data instanceof BigInt64Array || data instanceof BigUint64Array)
@@ -52,7 +55,7 @@ function magnitudeOf({ type, data }: HostTensor): number | undefined {
   let most = 0;
   if (type === 'float16') {
     for (let i = 0; i < data.length; i += step) most = Math.max(most, (data[i] as number) & 0x7fff);
-    // Exponents count from -15; the largest one is infinity or NaN.
+    // Exponents count from -15; the largest one means infinity or NaN.
     return Math.max(0, (most >> 10) - 14);
   }
   for (let i = 0; i < data.length; i += step) {

@@ -18,11 +18,11 @@ import {
 } from './outcomes.js';
 
 /*
- * What came of each operation, in one line of words: the result that the audit log keeps. Written when the entry is, from
- * the outcome and nothing else. Views show the same lines.
+ * The outcome of each operation in one line: the result kept in the audit log. Produced when the entry is
+ * written, from the outcome alone. Views show the same lines.
  */
 
-/** `batch paused: 3 jobs wait`. @param verb another for what has not been done yet */
+/** `batch paused: 3 jobs wait`. @param verb replaces the verb for a change that has not been made yet */
 export function pausedText(
   { queue, paused, changed, waiting, active, served }: PauseOutcome,
   verb = paused ? 'paused' : 'goes on',
@@ -92,7 +92,7 @@ export function orderedText({ workers }: OrderedWorkers): string {
   return workers.map((worker) => `${worker.name}: ${workerText(worker)}`).join('; ');
 }
 
-/** What one worker said, or how long it took. */
+/** One worker's answer, or how long it took. */
 export function workerText({ state, said, silentMs = 0, waited }: WorkerOutcome): string {
   if (state === 'silent') return `no answer within ${formatDuration(silentMs)}`;
   if (waited === undefined) return said;

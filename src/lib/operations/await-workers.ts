@@ -7,8 +7,8 @@ import type { WorkerOutcome } from './outcomes.js';
 const LOOK_MS = 100;
 
 /**
- * Watches the register until workers that were told to end have ended (`gone`), or have come up again
- * in the same process (`back`), or the time is over. Answers their outcomes with what became of them.
+ * Watches the register until workers that were ordered to end have exited (`gone`) or restarted in the same
+ * process (`back`), or the time is up. Returns their outcomes, completed with the result.
  */
 export async function awaitWorkers(
   outcomes: readonly WorkerOutcome[],

@@ -8,7 +8,7 @@ import { findNamedJobs, groupsOf, type JobPlace } from './named-jobs.js';
 import type { Hands, Operation, Report } from './operation.js';
 import { type CancelledWork, isCancelled } from './outcomes.js';
 
-/** What is to be cancelled, and how many jobs of it have not ended. */
+/** What to cancel, and how many of its jobs have not ended. */
 export type CancelPlan = { open: number } & (
   | { kind: 'job'; job: JobPlace }
   | { kind: 'group'; group: GroupRecord }
@@ -35,7 +35,7 @@ export function cancelWork(id: string): Operation<CancelPlan, CancelledWork> {
     },
     summary: (outcome) => ({
       count: outcome.jobs,
-      // Cancelled, or its workers were asked; else it had ended otherwise.
+      // Cancelled, or its workers were asked; otherwise it had already ended.
       outcome: isCancelled(outcome) || outcome.jobs > 0 ? 'ok' : 'failed',
       result: cancelledText(outcome),
     }),

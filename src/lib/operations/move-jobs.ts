@@ -10,11 +10,11 @@ import { isMoved, type JobRow, type MovedJobs, tally } from './outcomes.js';
 export interface MovePlan {
   to: string;
   jobs: NamedJobs;
-  /** Some live worker serves the queue that they go to. */
+  /** A live worker serves the target queue. */
   served: boolean;
 }
 
-/** Moving jobs that wait, named by their ids or that of their group, to another queue. */
+/** Moving waiting jobs, given by their ids or that of their group, to another queue. */
 export function moveJobs(ids: readonly string[], queue: string): Operation<MovePlan, MovedJobs, MovedJobs> {
   const to = checkQueueName(queue);
   return {

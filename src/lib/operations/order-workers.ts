@@ -13,11 +13,11 @@ import type { OrderedWorkers, WorkerOutcome } from './outcomes.js';
 export interface OrderOptions {
   /** Longest silence in ms. */
   timeoutMs: number;
-  /** Whether a person must agree: it interrupts work. */
+  /** Whether a user must agree, because it interrupts work. */
   needsConsent?: boolean | undefined;
-  /** Its further words, for the audit log. */
+  /** Its arguments, for the audit log. */
   detail?: string | undefined;
-  /** Wait so many ms until they are gone, or back. */
+  /** Wait this many ms until they have exited, or are back. */
   wait?: { until: 'gone' | 'back'; ms: number | undefined } | undefined;
 }
 
@@ -64,7 +64,7 @@ export function orderWorkers(
   };
 }
 
-/** Sends the order and gathers the answers. @throws InferError NO_ANSWER (69) when no worker answered. */
+/** Sends the order and collects the answers. @throws InferError NO_ANSWER (69) when no worker answered. */
 async function ask(
   order: Order,
   dryRun: boolean,

@@ -8,7 +8,7 @@ import { pausedText } from './audit-text.js';
 import type { Operation } from './operation.js';
 import type { PauseOutcome } from './outcomes.js';
 
-/** Pausing a queue, or ending its pause; doing it twice is fine. */
+/** Pausing or resuming a queue; idempotent. */
 export function pauseQueue(queue: string, paused: boolean): Operation<PauseOutcome, PauseOutcome> {
   return {
     action: paused ? 'pause' : 'resume',

@@ -16,7 +16,7 @@ export const PURGE_STATES = [
   'cancelled',
 ] as const satisfies readonly PurgeState[];
 
-/** Emptying states of a queue; without states what has not started. */
+/** Emptying states of a queue; by default, those of jobs that have not started. */
 export function purgeQueue(
   queue: string,
   states: readonly string[] | undefined,

@@ -10,12 +10,12 @@ import { byQueue, findNamedJobs, type NamedJobs, pagesOf } from './named-jobs.js
 import type { Hands, Operation, Report } from './operation.js';
 import type { RetriedJobs } from './outcomes.js';
 
-/** The failed jobs that are meant: all that a filter fits, or what an id names. */
+/** The selected failed jobs: all that match a filter, or those of an id. */
 export type RetryWish = { filter: JobFilter; detail: string } | { id: string };
 
 export interface RetryPlan {
   meant: { named: NamedJobs } | { filter: JobFilter };
-  /** Jobs that failed from here on are not meant: milliseconds since the epoch, by Redis's clock. */
+  /** Jobs that failed later are not included: milliseconds since the epoch, by Redis's clock. */
   until: number;
 }
 
@@ -28,13 +28,13 @@ export interface RetryPreview {
 }
 
 const PAGE = 1000;
-/** Jobs that a dry run names; all are counted. */
+/** Jobs listed by a dry run; all are counted. */
 const JOBS_NAMED = 20;
 
 /**
- * Puts failed jobs back to waiting, a page at a time, oldest failure first. One that fails again meanwhile is not met
- * again, and one that is retried or forgotten by others is not counted.
- * @param timeLimitMs their time limit from now on [the one they have]
+ * Requeues failed jobs, a page at a time, oldest failure first. A job that fails again meanwhile is not
+ * retried again, and one retried or deleted by others is not counted.
+ * @param timeLimitMs their new time limit [unchanged]
  */
 export function retryJobs(
   wish: RetryWish,
@@ -47,7 +47,7 @@ export function retryJobs(
     log: 'id' in wish ? 'jobs' : 'operators',
     needsConsent: () => false,
     plan: async ({ client, prefix }) => {
-      // A job that failed in this millisecond is meant.
+      // Includes jobs that failed in this millisecond.
       const until = (await serverNow(client)) + 1;
       if ('id' in wish) return { meant: { named: await findNamedJobs(client, prefix, [wish.id]) }, until };
       return { meant: { filter: wish.filter }, until };
@@ -79,7 +79,7 @@ export function retryJobs(
     },
     summary: (outcome) => ({
       count: outcome.jobs,
-      // A job that was named and has not failed; a filter may well fit none.
+      // A job given by id that has not failed; a filter may match none.
       outcome: outcome.jobs === 0 && 'id' in wish ? 'failed' : 'ok',
       result: retriedText(outcome),
     }),
@@ -124,14 +124,14 @@ async function retryMeant(
     report({ kind: 'jobs', done: looked, changed: sumOf(retried), total: undefined });
   }
   if (looked === 0) await refuseNames(plan, hands);
-  // The only one that is meant, and it could not be put back: the caller is told why.
+  // The only selected job could not be requeued: tell the caller why.
   if (looked === 1 && last !== undefined && sumOf(retried) === 0) {
     await producer.retry(last.queue, [last.id], timeLimitMs);
   }
   return retried;
 }
 
-/** The failed jobs that are meant, page by page; those that a filter means come oldest failure first. */
+/** The selected failed jobs, page by page; for a filter, oldest failure first. */
 async function* failedPages(
   { meant, until }: RetryPlan,
   { client, prefix, signal }: Hands,
@@ -144,7 +144,7 @@ async function* failedPages(
     }
     return;
   }
-  // By the index: a job that fails again lies behind this moment, however fast it fails.
+  // By the index: a job that fails again comes after this moment, however fast it fails.
   const filter = { ...meant.filter, olderThanMs: meant.filter.olderThanMs ?? 0 };
   let page: JobPage | undefined;
   do {
@@ -155,7 +155,7 @@ async function* failedPages(
   } while (page.next !== undefined);
 }
 
-/** The queues that were named, each with no job yet. */
+/** The given queues, each with zero jobs. */
 function startCounts({ meant }: RetryPlan): Record<string, number> {
   if ('filter' in meant) return Object.fromEntries((meant.filter.queues ?? []).map((queue) => [queue, 0]));
   return Object.fromEntries(

@@ -13,31 +13,31 @@ import { findNamedJobs, type JobPlace, type NamedJobs, pagesOf } from './named-j
 import type { Hands, Operation, Report } from './operation.js';
 import type { RevokedJobs } from './outcomes.js';
 
-/** Jobs that are to be cancelled: those with these ids, or all that a filter means. */
+/** Jobs to cancel: those with these ids, or all that a filter selects. */
 export type RevokeWish = { ids: readonly string[] } | { filter: JobFilter; detail: string };
 
 export interface RevokePlan {
   meant: { named: NamedJobs } | { filter: JobFilter };
-  /** Milliseconds since the epoch, by Redis's clock: what is submitted later is not meant. */
+  /** Milliseconds since the epoch, by Redis's clock: jobs submitted later are not included. */
   at: number;
-  /** Jobs that can be cancelled, in all and by state. */
+  /** Jobs that can be cancelled: total and by state. */
   jobs: number;
   byState: Partial<Record<JobState, number>>;
-  /** Of those named, how many have ended. */
+  /** How many of the given jobs have ended. */
   ended: number;
 }
 
-/** Records of a page. */
+/** Records per page. */
 const PAGE = 1000;
-/** Cancelled side by side: each is a short script of its own. */
+/** Cancelled concurrently: each is a short script of its own. */
 const TOGETHER = 100;
-/** Each pass leaves half of a list at most. */
+/** Each pass leaves at most half of a list. */
 const MOST_PASSES = 20;
 const CANCELLABLE: readonly JobState[] = ['waiting', 'delayed', 'active'];
 
 /**
  * Cancelling many jobs, a page at a time.
- * @throws InferError REVOKE_ENDED (2) for states that cannot be cancelled any more.
+ * @throws InferError REVOKE_ENDED (2) for states that can no longer be cancelled.
  */
 export function revokeJobs(wish: RevokeWish): Operation<RevokePlan, RevokedJobs> {
   const filter = 'ids' in wish ? undefined : cancellable(wish.filter);
@@ -101,7 +101,7 @@ function cancellable(filter: JobFilter): JobFilter {
   );
 }
 
-/** Those of the jobs named that are there, page by page. */
+/** Those of the given jobs that exist, page by page. */
 async function* namedJobs(named: NamedJobs, { client, prefix, signal }: Hands): AsyncGenerator<JobRecord[]> {
   for (const page of pagesOf(named)) {
     signal.throwIfAborted();
@@ -110,7 +110,7 @@ async function* namedJobs(named: NamedJobs, { client, prefix, signal }: Hands): 
   }
 }
 
-/** Jobs that a filter meant at a moment, page by page. */
+/** Jobs that a filter selected at a moment, page by page. */
 async function* scanned(
   filter: JobFilter,
   at: number,
@@ -126,9 +126,9 @@ async function* scanned(
 }
 
 /**
- * Delayed jobs first, then waiting, then active ones: a job that moves on meanwhile is met where it goes. What waits is gone
- * through until a pass finds none, since lists move up when jobs leave them. Jobs that run are as many as workers hold, so
- * they are listed first and asked then.
+ * Delayed jobs first, then waiting, then active ones, so that a job that moves on meanwhile is met at its
+ * next state. Waiting jobs are scanned until a pass finds none, since lists move up when jobs leave them.
+ * Active jobs are limited to what workers hold, so they are listed first and asked afterwards.
  */
 async function cancelMeant(filter: JobFilter, at: number, hands: Hands, canceller: Canceller): Promise<void> {
   const waiting = { ...filter, states: filter.states.filter((state) => state !== 'active') };

@@ -5,24 +5,24 @@ import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import type { Hands, Operation, Report, Summary } from './operation.js';
 
-/** What the caller of an operation adds to it. */
+/** What the caller of an operation contributes. */
 export interface Caller<Plan> {
-  /** Told of the plan before anything is asked or done. */
+  /** Called with the plan before anything is asked or changed. */
   onPlan?: ((plan: Plan) => void) | undefined;
-  /** Returns when the person agrees, and throws when not; called only where consent is needed. */
+  /** Returns when the user agrees, otherwise throws; called only where consent is needed. */
   consent(plan: Plan): Promise<void>;
   report?: Report | undefined;
-  /** Told when the audit log has no entry of what was done. */
+  /** Called when the audit log entry of a completed action could not be written. */
   onUnaudited(error: unknown): void;
-  /** Gives the Redis of the audit log, where it is not the one that is changed. */
+  /** Provides the Redis of the audit log, if it is not the one that is changed. */
   withAuditLog?: ((write: (client: RedisClient) => Promise<void>) => Promise<void>) | undefined;
 }
 
 /**
- * The one way to change a deployment: plans, asks for consent where it is needed, acts, and leaves one entry in the audit
- * log, whatever comes of it. A refused consent leaves none, since nothing was begun. An entry that cannot be written
- * undoes nothing; `onUnaudited` is told.
- * @throws what planning, consent or acting throws, in words for people.
+ * The only way to change a deployment: plans, asks for consent where needed, acts, and writes one entry to
+ * the audit log, whatever the outcome. A refused consent leaves no entry, since nothing was begun. If an
+ * entry cannot be written, nothing is undone and `onUnaudited` is called.
+ * @throws the error of planning, consent or acting, in readable form.
  */
 export async function perform<Plan, Outcome, Preview>(
   operation: Operation<Plan, Outcome, Preview>,
@@ -53,7 +53,7 @@ export async function perform<Plan, Outcome, Preview>(
   return outcome;
 }
 
-/** What the same would do; leaves no entry. */
+/** What the operation would do; leaves no entry. */
 export async function preview<Plan, Outcome, Preview>(
   operation: Operation<Plan, Outcome, Preview>,
   hands: Hands,
@@ -76,7 +76,7 @@ async function noteFailure<Plan, Outcome, Preview>(
   if (stage === 'asking') return;
   const { signal } = hands;
   const code = signal.aborted ? 'INTERRUPTED' : error instanceof InferError ? error.code : 'INTERNAL';
-  // To write an entry would only keep the caller waiting once more.
+  // Writing an entry would only make the caller wait once more.
   if (hasTrait(code, 'no-answer')) {
     if (stage === 'acting') caller.onUnaudited(error);
     return;

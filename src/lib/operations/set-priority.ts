@@ -6,7 +6,7 @@ import { byQueue, findNamedJobs, groupsOf, type JobPlace, type NamedJobs, pagesO
 import type { Hands, Operation } from './operation.js';
 import { isPrioritised, type JobRow, type PrioritisedJobs, tally } from './outcomes.js';
 
-/** Giving jobs that wait, named by their ids or that of their group, another priority. */
+/** Giving waiting jobs, selected by their ids or that of their group, another priority. */
 export function prioritiseJobs(
   ids: readonly string[],
   priority: Priority,

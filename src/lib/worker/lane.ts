@@ -23,11 +23,11 @@ export interface Intake {
 /**
  * Feeds one queue's jobs to the batcher. States:
  *
- *   taking    a take script is under way
- *   waiting   the queue was empty: asleep on its marker, so whatever comes is known at once
- *   full      the next micro-batch is held already, or would wait here for long: what else waits stays in
- *             Redis, where other workers can have it and urgent work can overtake it
- *   backoff   Redis answered with an error; tries again after 0.25 s doubling to 5 s
+ *   taking    a take script is in progress
+ *   waiting   the queue was empty: asleep on its marker, so new work is noticed immediately
+ *   full      the next micro-batch is held already, or would wait here for long: everything else stays in
+ *             Redis, where other workers can take it and urgent work can overtake it
+ *   backoff   Redis answered with an error; retries after 0.25 s, doubling up to 5 s
  */
 export class Lane {
   state: 'taking' | 'waiting' | 'full' | 'backoff' = 'taking';

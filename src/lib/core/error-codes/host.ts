@@ -12,7 +12,7 @@ const DENIED = {
 const BUG = { exitCode: ExitCode.Internal, httpStatus: 500, retryable: false, fault: 'bug' } as const;
 const STOPPED = { httpStatus: 503, retryable: true, fault: 'caller', doc: 'exit-codes.md' } as const;
 
-/** Workers and autoscalers as processes, the machine they are on, and infer itself. */
+/** Workers and autoscalers as processes, their machine, and infer itself. */
 export const HOST_ERRORS = {
   ...errors(
     { ...AWAY, retryable: true, fault: 'caller', doc: 'cli.md#worker' },

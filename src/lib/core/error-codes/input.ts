@@ -1,10 +1,10 @@
 import { ExitCode } from '../exit-codes.js';
 import { errors } from './facts.js';
 
-/** Input data that is not taken; nothing of it stays queued. */
+/** Rejected input data; nothing of it stays queued. */
 const BAD = { exitCode: ExitCode.BadInput, retryable: false, fault: 'caller' } as const;
 
-/** Something named that is not there or cannot be opened. */
+/** A named thing that does not exist or cannot be opened. */
 const MISSING = { exitCode: ExitCode.NoInput, retryable: false, fault: 'caller' } as const;
 
 export const INPUT_ERRORS = {

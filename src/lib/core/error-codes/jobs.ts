@@ -5,7 +5,7 @@ const MISSING = { exitCode: ExitCode.NoInput, httpStatus: 404, retryable: false,
 const FAILED = { exitCode: ExitCode.Negative, retryable: false } as const;
 const LATER = { exitCode: ExitCode.TryAgain, retryable: true } as const;
 
-/** Ids, groups, waits, and how jobs end. */
+/** Ids, groups, waits, and the ends of jobs. */
 export const JOB_ERRORS = {
   ...errors(
     { ...MISSING, doc: 'reliability.md#results' },

@@ -13,7 +13,7 @@ const NO_DEVICE = {
   fault: 'device',
 } as const;
 
-/** Models, handlers, the runs of them and the device they run on. */
+/** Models, handlers, their runs and devices. */
 export const MODEL_ERRORS = {
   ...errors(
     { ...MISSING, doc: 'models.md#files-versions-links', traits: ['one-model'] },

@@ -1,7 +1,7 @@
 import { ExitCode } from '../exit-codes.js';
 import { errors } from './facts.js';
 
-/** Redis answers nothing, or nothing that can be used; it may later. */
+/** Redis does not answer, or not with anything usable; it may later. */
 const AWAY = { exitCode: ExitCode.Unavailable, httpStatus: 503, retryable: true, fault: 'broker' } as const;
 const LATER = { ...AWAY, exitCode: ExitCode.TryAgain } as const;
 const DENIED = {
@@ -12,7 +12,7 @@ const DENIED = {
 } as const;
 const BAD_SETTING = { ...DENIED, exitCode: ExitCode.BadConfig } as const;
 
-/** Connecting to Redis, what it answers, and infer's own server. */
+/** Connecting to Redis, its replies, and infer's own server. */
 export const REDIS_ERRORS = {
   ...errors(
     { ...AWAY, doc: 'connections.md', traits: ['unclear-peer', 'no-answer'] },
@@ -137,7 +137,7 @@ export const REDIS_ERRORS = {
 
 const USAGE = { exitCode: ExitCode.Usage, httpStatus: 400, retryable: false, fault: 'caller' } as const;
 
-/** Tuning a server and making users on it. */
+/** Tuning a server and creating its users. */
 export const TUNE_ERRORS = {
   ...errors(
     { ...USAGE, doc: 'redis-tune.md#putting-it-right' },

@@ -1,7 +1,7 @@
 import { ExitCode } from '../exit-codes.js';
 import { errors } from './facts.js';
 
-/** Wrong use: what was typed, passed or configured. */
+/** Wrong usage: what was typed, passed or configured. */
 const WRONG = {
   exitCode: ExitCode.Usage,
   httpStatus: 400,

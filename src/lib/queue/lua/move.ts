@@ -4,9 +4,9 @@ import { OPERATOR, PRELUDE } from './prelude.js';
 /**
  * A job moves to another queue, which may be on another server of a Cluster, in steps of one script each:
  *
- *   park      target   a copy, in none of the lists that jobs are taken from
- *   take out  source   the commit: if it still waits, it is removed there and a tombstone left
- *   bring in  target   the copy waits like any other job; then the tombstone goes
+ *   park      target   a copy, in no list from which jobs are taken
+ *   take out  source   the commit: if the job still waits, it is removed there and leaves a tombstone
+ *   bring in  target   the copy waits like any other job; then the tombstone is removed
  *
  * Wherever this is interrupted, at most one of the two can be taken: before the commit the one in the source,
  * after it the copy, which the target's workers bring in when they find the tombstone.
