@@ -8,9 +8,9 @@ import { Unmet } from './unmet.js';
 const LIMIT_MS = 5000;
 
 /**
- * Runs all checks at once, each within its time limit, and answers in the order given. Never throws:
- * what a check throws is its finding.
- * @param limitMs for checks that name no limit of their own.
+ * Runs all checks concurrently, each within its time limit, and returns the results in the given order. Never
+ * throws: an error of a check is its finding.
+ * @param limitMs for checks without their own limit.
  */
 export function runChecks(
   checks: readonly Check[],
@@ -23,7 +23,7 @@ export function runChecks(
 async function runOne(check: Check, context: DoctorContext, limitMs: number): Promise<CheckResult> {
   const started = performance.now();
   const { id, topic, title } = check;
-  // In a promise of its own, so that a check that throws at once is no different.
+  // In its own promise, so that a check that throws synchronously is no different.
   const answer = (async () => check.run(context))().catch((error: unknown) => thrown(error));
   const finding = await answerWithin(limitMs, answer, () => noAnswer(limitMs));
   return { id, topic, title, ...finding, ms: Math.round(performance.now() - started) };

@@ -8,11 +8,11 @@ import { fixedPolicy, stepPolicy } from './policy-step.js';
 const FIXED = /^fixed:(\d{1,4})$/;
 const MOST_WORKERS = 1024;
 const LEAST_INTERVAL_MS = 100;
-/** Beyond, a burst is over before anybody looks. */
+/** At longer intervals, a burst would be over before the next look. */
 const MOST_INTERVAL_MS = 60_000;
 const MOST_TARGET_MS = 86_400_000;
 
-/** The policies by the name that `--policy` takes. @throws InferError POLICY (2). */
+/** The policies by their names for `--policy`. @throws InferError POLICY (2). */
 export function choosePolicy(name: string, config: PolicyConfig): Policy {
   if (name === 'predictive') return predictivePolicy(config) as Policy;
   if (name === 'step') return stepPolicy(config) as Policy;
@@ -32,7 +32,7 @@ export function choosePolicy(name: string, config: PolicyConfig): Policy {
   return fixedPolicy(count) as Policy;
 }
 
-/** Whether the bounds make sense together. @throws InferError AUTOSCALE_BOUNDS (2). */
+/** Checks that the bounds are consistent. @throws InferError AUTOSCALE_BOUNDS (2). */
 export function checkPolicyConfig(config: PolicyConfig): PolicyConfig {
   const { min, max, spare, threshold, targetWaitMs, intervalMs } = config;
   if (max < 1) throw bad('--max is 1 at the least', '--max 4');

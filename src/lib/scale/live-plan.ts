@@ -9,7 +9,7 @@ import type { Policy, PolicyConfig } from './policy.js';
 import { chosenDevices, type GpuChoice } from './slot-places.js';
 import { AUTOSCALED, checkWorkerArgs } from './worker-args.js';
 
-/** What was typed after `infer autoscale`; times in ms. */
+/** The arguments of `infer autoscale`; times in ms. */
 export interface LiveFlags {
   queues: readonly string[];
   threshold: number | null;
@@ -28,26 +28,26 @@ export interface LiveFlags {
   args: readonly string[];
 }
 
-/** The flags as a fleet and a policy take them, checked against this host. */
+/** The flags in the form a fleet and a policy need, checked against this host. */
 export interface LivePlan {
   config: PolicyConfig;
   policy: Policy;
-  /** Workers are pinned to GPUs; else they share the cores. */
+  /** Whether workers are pinned to GPUs; otherwise they share the cores. */
   onGpus: boolean;
   places: number;
   cpuThreads: number;
-  /** What of the flags has no effect here. */
+  /** Flags that have no effect here. */
   notes: string[];
 }
 
 /**
- * What to run, as this host can run it.
- * @throws InferError USAGE (exit 2) for bounds that make no sense, GPU_UNKNOWN and GPU_DISCOVERY (69).
+ * What to run, given what this host has.
+ * @throws InferError USAGE (exit 2) for inconsistent bounds, GPU_UNKNOWN and GPU_DISCOVERY (69).
  */
 export function planOf(flags: LiveFlags, report: GpuReport, cores = availableParallelism()): LivePlan {
   const devices = chosenDevices(flags.gpus === 'none' ? [] : gpusOf(report), flags.gpus);
   const onGpus = devices.length > 0;
-  // One core is left to Redis and the machine, but on two cores there would be nothing to scale.
+  // One core is left for Redis and the machine, except on two cores, where there would be nothing to scale.
   const share = Math.max(1, cores - 1);
   const free = Math.min(cores, Math.max(2, share));
   const places = onGpus ? devices.length * flags.workersPerGpu : Math.max(free, flags.max ?? 0);
@@ -80,7 +80,7 @@ function usage(message: string, hint: string): InferError {
   return new InferError('USAGE', message, { hint });
 }
 
-/** The command's flags, with defaults in place. */
+/** The command's flags with their defaults. */
 export function liveFlagsOf(
   flags: {
     queues?: readonly string[] | undefined;
@@ -123,7 +123,7 @@ export function liveFlagsOf(
     policy: flags.policy ?? 'predictive',
     gpus: gpus === 'all' || gpus === 'none' ? gpus : gpus.split(',').map((one) => one.trim()),
     workersPerGpu: flags['workers-per-gpu'] ?? 1,
-    // A flag that was not given is undefined, whatever its type says.
+    // An omitted flag is undefined, whatever its type says.
     dryRun: flags['dry-run'] === true,
     once: flags.once === true,
     onExit: flags['on-exit'] ?? 'keep',

@@ -11,7 +11,7 @@ const DEFAULT_SERVICE_MS = 250;
 const DEFAULT_SEEDS = 3;
 const DAY_MS = 86_400_000;
 
-/** What was typed. */
+/** The flags as typed. */
 export interface SimulateFlags {
   simulate: string;
   compare?: string[] | undefined;
@@ -34,7 +34,7 @@ export interface SimulateFlags {
   once?: boolean;
 }
 
-/** Flags that only a live autoscaler heeds. */
+/** Flags that only affect a live autoscaler. */
 const LIVE = ['queues', 'gpus', 'workers-per-gpu', 'on-exit', 'drain-timeout', 'dry-run', 'once'] as const;
 
 export interface SimulatePlan {

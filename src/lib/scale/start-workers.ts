@@ -9,7 +9,7 @@ import type { WorkerWish } from './worker-wishes.js';
 export interface StartContext {
   files: WorkerFiles;
   launch: WorkerLaunch;
-  /** Until each must be ready, ms. */
+  /** Time within which each must be ready, ms. */
   timeoutMs: number;
   /** Ends those that are not ready yet. */
   signal: AbortSignal;
@@ -24,7 +24,7 @@ export interface StartOutcome {
   gpu: string | null;
   queues: readonly string[];
   log: string;
-  /** Where its models run, and why not on its GPU. */
+  /** Where its models run and, if not on its GPU, why. */
   device?: string;
   fallback?: string;
   /** Why it failed, and the last lines of its log. */
@@ -35,7 +35,7 @@ export interface StartOutcome {
 const POLL_MS = 50;
 
 /**
- * Starts detached workers, all at once, and waits until each is ready. One that runs already is left
+ * Starts detached workers concurrently and waits until each is ready. One that is already running is left
  * alone; one that fails, or is not ready in time, is ended and its pid file removed.
  */
 export function startWorkers(wishes: readonly WorkerWish[], context: StartContext): Promise<StartOutcome[]> {
@@ -68,7 +68,7 @@ async function startOne(wish: WorkerWish, context: StartContext): Promise<StartO
     files.remove(name);
   }
   const failed = (reason: string, lines: string[]): StartOutcome => {
-    // One that ran before keeps its flags, for the next start.
+    // One that ran before keeps its flags for the next start.
     if (wish.again !== true) files.remove(name);
     return { ...facts, outcome: 'failed', pid: null, reason, lines };
   };
@@ -109,7 +109,7 @@ async function untilReady(
     over = true;
   });
   while (!over && !signal.aborted && performance.now() < deadline) {
-    // The worker writes it there itself.
+    // The worker records it there itself.
     if (files.read(name)?.readyAt !== undefined) return 'ready';
     await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
   }

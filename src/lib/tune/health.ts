@@ -6,12 +6,12 @@ import type { Finding, TuneRole } from './rules.js';
 import type { LatencyEvent, NodeFacts } from './server-facts.js';
 import type { HostSettings } from './server-host.js';
 
-/** A fork or halt that lasts longer than this is reported: every client waits for it. */
+/** A fork or halt longer than this is reported: every client waits for it. */
 const LONG_HALT_MS = 100;
 
 /**
- * What has happened to a server and how it stands: losses, refusals, disk, forks, halts, and the
- * kernel settings under it. Only what is worth a word. Pure.
+ * A server's history and state: losses, refusals, disk, forks, halts, and its kernel settings. Only what is
+ * worth reporting. Pure.
  */
 export function judgeHealth(node: NodeFacts, role: TuneRole): Finding[] {
   return [

@@ -12,7 +12,7 @@ export const configValues: Check = {
   run: ({ problems, loaded }) => judgeSettings(problems, loaded),
 };
 
-/** @param problems what cannot be read; every other command stops at the first of them. */
+/** @param problems settings that cannot be read; every other command stops at the first of them. */
 export function judgeSettings(
   problems: readonly InferError[],
   { sources, files }: Pick<LoadedSettings, 'sources' | 'files'>,
@@ -59,14 +59,14 @@ export const configSecrets: Check = {
   run: ({ loaded }) => judgeSecrets(loaded, modeOf),
 };
 
-/** @param mode permission bits of a file; undefined when it cannot be looked at. */
+/** @param mode permission bits of a file; undefined when unknown. */
 export function judgeSecrets(
   { values, sources }: Pick<LoadedSettings, 'values' | 'sources'>,
   mode: (file: string) => number | undefined,
 ): Finding {
   const exposed: { line: string; fix: string }[] = [];
   const open = (file: string): boolean => ((mode(file) ?? 0) & 0o044) !== 0;
-  // A certificate alone is no secret; a file that serves for both holds the key.
+  // A certificate alone is not secret; a file used for both contains the key.
   const keyFile = values.redisKeyFile ?? values.redisCertFile;
   for (const file of [values.redisPasswordFile, keyFile]) {
     if (file === undefined || !open(file)) continue;

@@ -16,7 +16,7 @@ export const queueDamage: Check = {
   },
 };
 
-/** Keys that another program has overwritten, and jobs that were set aside for it. */
+/** Keys overwritten by another program, and jobs that were set aside as damaged. */
 export function judgeDamage(queues: readonly QueueDamage[]): Finding {
   const broken = queues.filter(({ keys }) => keys.length > 0);
   const keys = broken.flatMap(({ queue, keys: all }) =>

@@ -11,7 +11,10 @@ import { Unmet } from '../unmet.js';
 import { gpuWanted, withoutGpu } from './gpu-driver.js';
 import { readable } from './models.js';
 
-/** What ONNX Runtime's CUDA provider needs of the system, and the package of NVIDIA's apt repository that brings it. */
+/**
+ * What ONNX Runtime's CUDA provider needs from the system, and the package in NVIDIA's apt repository that
+ * provides it.
+ */
 const LIBRARIES: Readonly<Record<string, string>> = {
   'libcudart.so.12': 'cuda-cudart-12-6',
   'libcublas.so.12': 'libcublas-12-6',
@@ -22,15 +25,15 @@ const LIBRARIES: Readonly<Record<string, string>> = {
 };
 const LOADER_MS = 4000;
 
-/** CUDA is built for one platform only; elsewhere none of this is asked. */
+/** CUDA is built for one platform only; elsewhere none of this is checked. */
 function unsupported(): string | undefined {
   if (process.platform === 'linux' && process.arch === 'x64') return undefined;
   return `onnxruntime-node has no CUDA for ${process.platform}/${process.arch}`;
 }
 
 /**
- * Whether a GPU is here and whether one is wanted.
- * @throws Unmet when neither: then it does not matter what is installed for it.
+ * Whether a GPU is present and whether one is wanted.
+ * @throws Unmet when neither: then the installation does not matter.
  */
 async function relevance(context: DoctorContext): Promise<{ wanted: boolean; present: boolean }> {
   const how = { wanted: gpuWanted(context), present: (await context.nvidia()).kind !== 'absent' };
@@ -100,7 +103,7 @@ export function judgeProvider(
   return withoutGpu(`${missing.join(' and ')} of onnxruntime-node ${are} not installed`, CUDA_INSTALL, how);
 }
 
-/** Loading CUDA and a first run take seconds; a context of a cold GPU still more. */
+/** Loading CUDA and a first run take seconds; on a cold GPU, even longer. */
 const RUN_MS = 25_000;
 
 export const gpuRun: Check = {
@@ -117,7 +120,7 @@ export const gpuRun: Check = {
   },
 };
 
-/** The proof: the smallest model, loaded and warmed up as a worker does it. */
+/** The proof: the smallest model, loaded and warmed up like in a worker. */
 async function tryModel({ loaded }: DoctorContext): Promise<Finding> {
   const { modelsDir, gpu } = loaded.values;
   const models = listModels(modelsDir)

@@ -4,7 +4,7 @@ import { mixedModels, mixText, modelFix } from '../../queue/read/model-mix.js';
 import type { WorkerRecord } from '../../queue/types.js';
 import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
 
-/** Versions in the models directory of a worker. */
+/** Versions in a worker's models directory. */
 export interface OnDisk extends Pick<ModelListing, 'name' | 'version'> {
   dir: string;
 }
@@ -23,8 +23,8 @@ export const modelsChanged: Check = {
 };
 
 /**
- * What workers say of their models (they compare files every second, wherever those are), whether they
- * agree, and whether a newer version waits in a directory of this machine.
+ * What workers report about their models (they compare files every second, wherever those are), whether they
+ * agree, and whether a directory of this machine has a newer version.
  */
 export function judgeServed(
   workers: readonly WorkerRecord[],
@@ -71,7 +71,7 @@ function newerThan(worker: WorkerRecord, disk: readonly OnDisk[]): { text: strin
     }));
 }
 
-/** A version that an operator named is no slip: shown, and no warning. */
+/** A version chosen by an operator is no mistake: shown without a warning. */
 function chosenLines(workers: readonly WorkerRecord[], disk: readonly OnDisk[]): string[] {
   return workers.flatMap((worker) =>
     outdated(worker, disk)
@@ -83,7 +83,7 @@ function chosenLines(workers: readonly WorkerRecord[], disk: readonly OnDisk[]):
   );
 }
 
-/** Models of a worker of which its directory holds a later version. */
+/** Models of a worker for which its directory has a later version. */
 function outdated(worker: WorkerRecord, disk: readonly OnDisk[]) {
   return worker.models.flatMap((model) => {
     const there = disk.find((one) => one.dir === worker.modelsDir && one.name === model.name);

@@ -9,8 +9,8 @@ export const modelsBatched: Check = {
 };
 
 /**
- * Models of running workers whose rows run one at a time, and why. One that was found to mix rows in
- * service has given wrong answers before; one that the trial at load found is slower and right.
+ * Models of running workers whose rows run one at a time, and why. A model found to mix rows while serving
+ * has given wrong answers before; one found by the trial at load is slower but correct.
  */
 export function judgeBatching(workers: readonly WorkerRecord[]): Finding {
   if (workers.length === 0) return skip('no worker is running');

@@ -7,9 +7,9 @@ import { type Check, type Finding, fail, ok, several, skip, warn } from '../chec
 import { Unmet } from '../unmet.js';
 import { readable, WORKERS } from './models.js';
 
-/** Loading takes as long as the disk takes for the files. */
+/** Loading takes as long as the disk needs for the files. */
 const LOAD_MS = 60_000;
-/** Of the free memory, so much may be taken for a model that is only tried. */
+/** Share of the free memory that a model may use that is only tried. */
 const MEMORY_SHARE = 0.5;
 
 export const modelsLoad: Check = {
@@ -62,7 +62,7 @@ function split(dir: string, names: readonly string[]): [small: string[], large: 
   const small: string[] = [];
   const large: string[] = [];
   for (const name of names) {
-    // Loading one that cannot be read says why.
+    // If it cannot be read, loading it says why.
     const bytes = readable(dir, name)?.sizeBytes ?? 0;
     if (bytes > freemem() * MEMORY_SHARE) large.push(`${name} (${formatBytes(bytes)})`);
     else small.push(name);

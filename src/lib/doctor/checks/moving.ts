@@ -15,7 +15,7 @@ export const queueMoving: Check = {
   },
 };
 
-/** Queues that stand still between two samples, though workers that have nothing else to do serve them. */
+/** Queues that are stuck between two samples, although idle workers serve them. */
 export function judgeMoving(first: Moment, second: Moment): Finding {
   const stuck = second.queues.filter((queue) => standsStill(queue, second, first));
   if (stuck.length > 0) {

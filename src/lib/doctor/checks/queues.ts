@@ -16,7 +16,7 @@ export const queueServed: Check = {
   },
 };
 
-/** Queues whose jobs no one takes: one that drains takes none any more. */
+/** Queues whose jobs are not taken: a draining worker takes none. */
 export function judgeServed(
   queues: readonly QueueSnapshot[],
   workers: readonly WorkerRecord[],
@@ -78,7 +78,7 @@ export function judgeFailed(queues: readonly QueueSnapshot[]): Finding {
   );
 }
 
-/** `2 jobs wait (the oldest for 5 s)`; delayed jobs count where they are given. */
+/** `2 jobs wait (the oldest for 5 s)`; includes delayed jobs if given. */
 export function backlog({
   waiting,
   delayed = 0,

@@ -21,14 +21,14 @@ export const redisClock: Check = {
       const [seconds, microseconds] = await permitted(client, client.time());
       const after = context.clock.now();
       const there = Number(seconds) * 1000 + Number(microseconds) / 1000;
-      // The quickest answer tells best when it was given.
+      // The fastest answer gives the most accurate time.
       if (after - before < best.away) best = { away: after - before, ahead: (before + after) / 2 - there };
     }
     return judgeClock('this machine', best.ahead);
   },
 };
 
-/** @param aheadMs how far the clock is ahead of that of Redis; negative: behind. */
+/** @param aheadMs how far the clock is ahead of Redis's; negative: behind. */
 export function judgeClock(whose: string, aheadMs: number): Finding {
   const state = clockState(aheadMs);
   if (state === 'right') return ok(`${formatDuration(Math.abs(aheadMs))} from that of Redis`);

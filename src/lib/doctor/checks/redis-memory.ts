@@ -57,6 +57,6 @@ export function judgePolicy({
   }
   const risk = `${drops}, and empty jobs run as if nothing were wrong`;
   if (lost !== undefined) return fail(`${lost} (maxmemory-policy is ${policy})`, TUNE);
-  // Without a limit it is never full, until someone sets one.
+  // Without a limit it is never full, until one is set.
   return maxMemory > 0 ? fail(risk, TUNE) : warn(risk, TUNE);
 }

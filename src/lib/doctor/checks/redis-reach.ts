@@ -49,7 +49,8 @@ async function unreachable(
       const missing = serverMissing();
       return fail(missing.message, missing.hint, { blocks: CAPABILITIES });
     }
-    // With no server named, `submit` and `worker` bring up infer's own: all is ready but for the start.
+    // If no server is configured, `submit` and `worker` start infer's own: everything is ready except the
+    // start.
     const where = container === undefined ? '' : ' (inside this container, for this container alone)';
     return warn(
       `none runs yet; infer worker and infer submit start infer's own${where}`,
@@ -59,11 +60,11 @@ async function unreachable(
   return fail(message, hint, { blocks: CAPABILITIES });
 }
 
-/** The quickest of a few PINGs in ms; undefined when this user may not even PING. */
+/** The fastest of a few PINGs in ms; undefined when this user may not even PING. */
 async function roundTrip(client: RedisClient): Promise<number | undefined> {
   let quickest = Number.POSITIVE_INFINITY;
   for (let at = 0; at < PINGS; at++) {
-    // Apart in time: other checks keep this process busy, and that is not the distance to Redis.
+    // With pauses: other checks keep this process busy, which would count as distance to Redis.
     await delay(BETWEEN_PINGS_MS);
     const started = performance.now();
     try {

@@ -22,9 +22,9 @@ export const redisResults: Check = {
   },
 };
 
-/** Results are the most of what is stored, */
+/** Results make up more than this share of the stored data, */
 const MOST = 0.5;
-/** and take this share of the limit, or without one this many bytes. */
+/** and take this share of the limit or, without one, this many bytes. */
 const SHARE_OF_LIMIT = 0.25;
 const MANY_BYTES = 256 * 2 ** 20;
 
@@ -38,7 +38,7 @@ export function judgeResults(
   const results = keys.filter(({ key }) => isResult(key, prefix));
   const all = sum(keys);
   const share = all === 0 ? 0 : sum(results) / all;
-  // Keys come in the order of their hash, so the first thousand stand for all.
+  // Keys are returned in hash order, so the first thousand are a random sample.
   const bytes = (sum(results) / keys.length) * total;
   const about = keys.length < total ? 'about ' : '';
   const part = maxMemory > 0 ? `, ${Math.round((bytes / maxMemory) * 100)} % of the limit` : '';
@@ -81,7 +81,10 @@ export const resultsRedis: Check = {
   },
 };
 
-/** Results may be dropped when they are many; what cannot be written is kept by the worker and holds it up. */
+/**
+ * A results Redis may evict results when there are many; results that cannot be written are held by the
+ * worker and block it.
+ */
 export function judgeResultsRedis(
   label: string,
   facts: Pick<RedisFacts, 'usedMemory' | 'maxMemory' | 'policy'>,

@@ -9,8 +9,8 @@ import { type Capability, type Check, type Finding, fail, ok, skip, warn } from 
 import type { DoctorContext } from '../context.js';
 
 /**
- * Asks Redis itself what this user may run, and runs none of it (Redis 7.0 and newer). Answers the
- * numbers of the calls that are refused, or -1 where the server cannot tell.
+ * Asks Redis itself which commands this user may run, without running them (Redis 7.0 and later). Returns the
+ * numbers of the refused calls, or -1 if the server cannot tell.
  */
 const ASK = `
 if not redis.acl_check_cmd then return {-1} end
@@ -47,7 +47,7 @@ const WORK: Record<'producer' | 'worker', readonly Capability[]> = {
   worker: ['CPU workers', 'GPU workers'],
 };
 
-/** @param refused those of `commands` that the server refuses this user. */
+/** @param refused those of `commands` that the server refuses to this user. */
 export function judgeRights(
   user: string,
   prefix: string,
@@ -78,14 +78,14 @@ export function judgeRights(
       blocks: WORK.producer,
     });
   }
-  // Of a role that it lacks altogether every command is missing: the nearer one was meant.
+  // A user who lacks a role entirely lacks all of its commands: report the role that comes closer.
   const [lacking, purpose] = producer.length <= worker.length ? [producer, 'submit'] : [worker, 'serve'];
   return fail(`user ${user} may not run ${shown(lacking)}, needed to ${purpose}`, grant(lacking), {
     blocks: [...WORK.producer, ...WORK.worker],
   });
 }
 
-/** Without EVAL nothing can be submitted or served; a user who may look is meant for `inspect`. */
+/** Without EVAL nothing can be submitted or served; a user who may read is meant for `inspect`. */
 async function eitherReader(
   context: DoctorContext,
   client: RedisClient,
@@ -123,7 +123,7 @@ async function refusedCommands(
   return refused[0] === -1 ? undefined : refused.map((at) => commands[at] as string);
 }
 
-/** Commands whose keys Redis finds by number or from the end; all others have theirs first. */
+/** Commands whose keys Redis finds by number or from the end; in all others the keys come first. */
 const SHAPES: Record<string, (key: string) => string[]> = {
   eval: (key) => ['return 1', '1', key],
   evalsha: (key) => ['0', '1', key],

@@ -51,7 +51,7 @@ export function judgeRole({ role, mode, raw, nodes }: RedisFacts): Finding {
   }
   const replicas = Number(raw.get('connected_slaves') ?? 0);
   const good = raw.get('min_slaves_good_slaves');
-  // Redis says this only where min-replicas-to-write is set.
+  // Redis reports this only if min-replicas-to-write is set.
   if (good === '0') {
     return fail(
       'too few replicas are connected (min-replicas-to-write): changes are refused',
@@ -59,7 +59,7 @@ export function judgeRole({ role, mode, raw, nodes }: RedisFacts): Finding {
       { blocks },
     );
   }
-  // A Cluster hands over in step with the old master; Sentinel and people do not.
+  // A Cluster coordinates a failover with the old master; Sentinel and operators do not.
   if (mode !== 'cluster' && replicas > 0 && good === undefined) {
     return warn(
       `primary, ${count(replicas)}; min-replicas-to-write is off: a primary that was replaced goes on taking jobs, and they are lost`,

@@ -15,7 +15,7 @@ export const queueLocks: Check = {
   },
 };
 
-/** Jobs that no worker held in both samples: their worker is gone. Workers of the queue take them over. */
+/** Jobs that no worker held in both samples: their worker has died. Workers of the queue take them over. */
 export function judgeLocks(
   before: readonly ActiveJob[],
   after: readonly ActiveJob[],
@@ -65,8 +65,8 @@ export const queueLimits: Check = {
 };
 
 /**
- * Jobs that run on past the limit they were submitted with. How long one runs its worker's heartbeat
- * says; of a job in no heartbeat, the time since it was taken.
+ * Jobs that exceed the time limit they were submitted with. Their worker's heartbeat says how long they have
+ * run; for a job in no heartbeat, the time since it was taken counts.
  */
 export function judgeLimits(
   active: readonly ActiveJob[],

@@ -34,7 +34,8 @@ export const systemMemory: Check = {
   run: () => {
     const limit = process.constrainedMemory?.() ?? 0;
     const total = limit > 0 ? Math.min(limit, totalmem()) : totalmem();
-    // The one counts what the kernel would give back, and a container's limit; older Node has not got it.
+    // The first includes memory that the kernel would reclaim, and a container's limit; older Node versions
+    // lack it.
     const free = process.availableMemory?.() ?? freemem();
     return judgeFree(Math.min(free, total), total);
   },
@@ -76,7 +77,7 @@ const FULL_BYTES = 100 * 2 ** 20;
 export function judgeDisk(dir: string, free: number, total: number): Finding {
   const found = `${formatBytes(free)} of ${formatBytes(total)} free for ${dir}`;
   const fix = `free some space, or set INFER_STATE_DIR to a directory of another disk`;
-  // Redis refuses changes once its append-only file cannot be written.
+  // Redis refuses writes when its append-only file cannot be written.
   if (free < FULL_BYTES)
     return fail(`${found}: Redis is about to refuse changes`, fix, { blocks: ['submit'] });
   return free < SHORT_BYTES ? warn(found, fix) : ok(found);
@@ -95,7 +96,7 @@ export const systemFiles: Check = {
 
 const FEW_FILES = 1024;
 
-/** @param limit what `ulimit -n` prints. Each connection is one, and infer's own Redis wants a thousand. */
+/** @param limit output of `ulimit -n`. Each connection takes one, and infer's own Redis needs a thousand. */
 export function judgeFiles(limit: string): Finding {
   if (limit === 'unlimited') return ok('no limit');
   const most = Number(limit);

@@ -81,7 +81,7 @@ export const workerClocks: Check = {
   },
 };
 
-/** Every worker measures its host's clock against that of Redis, and says so in its heartbeat. */
+/** Every worker compares its host's clock with Redis's, and reports the difference in its heartbeat. */
 export function judgeWorkerClocks(first: Moment, second: Moment): Finding {
   const living = second.workers.filter((worker) => {
     const before = first.workers.find((one) => one.id === worker.id);
@@ -110,7 +110,7 @@ export const workerCores: Check = {
   run: async (context) => judgeCores((await context.samples()).second.workers, context.machine),
 };
 
-/** Threads of all runs that the workers of this machine may have at once, against its cores. */
+/** Threads of all concurrent runs of this machine's workers, compared with its cores. */
 export function judgeCores(
   workers: readonly WorkerRecord[],
   { host, cores }: Pick<Machine, 'host' | 'cores'>,
@@ -126,7 +126,7 @@ export function judgeCores(
   });
 }
 
-/** As many as it may have: one with --autoscale has the most when there is much to do. */
+/** The maximum: one with --autoscale reaches it under load. */
 function runnersOf({ autoscale, concurrency }: WorkerRecord): number {
   return autoscale?.max ?? concurrency;
 }
