@@ -1,4 +1,4 @@
-/** docs/errors.md, from the table of errors. */
+/** docs/errors.md, generated from the table of errors. */
 
 const INTRO = `# Errors
 
@@ -41,7 +41,7 @@ export function errorPage(topics) {
   return `${[INTRO, ...parts].join('\n')}`;
 }
 
-/** Columns are padded as the formatter of the repository pads them. */
+/** Columns are padded like the repository's formatter pads them. */
 function table(rows) {
   const lines = Object.entries(rows)
     .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -61,7 +61,7 @@ function table(rows) {
 
 const HEAD = ['code', 'meaning', 'exit', 'HTTP', 'retry', 'fault', 'see'];
 
-/** The anchor is the code itself, so that `errors.md#INPUT_SHAPE` leads there. */
+/** The anchor is the code itself, so that `errors.md#INPUT_SHAPE` works. */
 function cells(code, { meaning, exitCode, httpStatus, retryable, fault, doc }) {
   return [
     `<a id="${code}"></a>\`${code}\``,

@@ -12,16 +12,16 @@ import { BENCH_RESULT_TTL_S, type BenchQueues, type Setup, severalModels } from 
 const NEVER = new Promise<never>(() => undefined);
 
 export interface OpenOptions {
-  /** Start a private set-up whatever runs. */
+  /** Start a private setup in any case. */
   alone: boolean;
   signal: AbortSignal;
-  /** Tells the person at the terminal what happens. */
+  /** Tells the user at the terminal what is happening. */
   step(text: string): void;
 }
 
 /**
- * The configured Redis with its workers; or, when none of them serves the model or `alone` is given,
- * a private set-up. A Redis that was named and does not answer is an error.
+ * The configured Redis with its workers; or, when none of them serves the model or `alone` is given, a
+ * private setup. A configured Redis that does not answer is an error.
  */
 export async function openSetup(loaded: LoadedSettings, options: OpenOptions): Promise<Setup> {
   const { queue } = loaded.values;
@@ -35,7 +35,7 @@ export async function openSetup(loaded: LoadedSettings, options: OpenOptions): P
   return openPrivate(loaded, queues, options.signal);
 }
 
-/** The set-up that runs, or in words why there is none to use. */
+/** The running setup, or a text saying why it cannot be used. */
 async function openRunning(loaded: LoadedSettings, queues: BenchQueues): Promise<Setup | string> {
   const { prefix, modelsDir } = loaded.values;
   let client: InferClient;
@@ -70,7 +70,7 @@ async function openRunning(loaded: LoadedSettings, queues: BenchQueues): Promise
   }
 }
 
-/** Figures are of what workers serve now, whatever its version. */
+/** Figures apply to what workers currently serve, whatever its version. */
 function wantedModel(named: string | undefined): string | undefined {
   return named === undefined ? undefined : parseModel(named).model;
 }

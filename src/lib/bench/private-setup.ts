@@ -10,14 +10,14 @@ import { type BenchQueues, type Setup, severalModels } from './setup.js';
 import { Stage } from './stage.js';
 import { startWorker, type WorkerProcess } from './worker-process.js';
 
-/** The worker's start includes loading ONNX Runtime from a cold disk and the model. */
+/** The worker's start includes loading ONNX Runtime and the model from a cold disk. */
 const WORKER_START_MS = 120_000;
 const LOOK_MS = 25;
 const PREFIX = 'infer';
 
 /**
- * A Redis in a throw-away directory and one worker, both gone after `close` and however else the
- * process ends (short of SIGKILL). The worker takes its settings from environment and files as any.
+ * A Redis in a temporary directory and one worker, both removed by `close` and however else the process ends
+ * (except by SIGKILL). The worker takes its settings from environment and files as usual.
  */
 export async function openPrivate(
   loaded: LoadedSettings,
@@ -89,7 +89,7 @@ function onlyModel(modelsDir: string): string {
   });
 }
 
-/** The stage has a Redis of its own when none was named. */
+/** The stage has its own Redis if none was configured. */
 function withoutRedis(loaded: LoadedSettings): LoadedSettings {
   const { redisUrl: _named, ...values } = loaded.values;
   return {

@@ -4,7 +4,7 @@ const RANGE = /^(\d+(?:\.\d+)?)(?::(\d+(?:\.\d+)?)(?::(\d+(?:\.\d+)?))?)?$/;
 const MOST_STEPS = 1000;
 
 /**
- * The numbers of `4`, `1:8` (step 1) or `50:500:50`, end included when a step meets it.
+ * The numbers of `4`, `1:8` (step 1) or `50:500:50`, including the end if a step reaches it.
  * @throws InferError RANGE (2).
  */
 export function parseRange(text: string, example: string): number[] {
@@ -21,7 +21,7 @@ export function parseRange(text: string, example: string): number[] {
   return Array.from({ length: steps }, (_, at) => Number((start + at * step).toFixed(6)));
 }
 
-/** Whole numbers of `1,2,4` or a range, in order and each once. @throws InferError RANGE (2). */
+/** Integers from `1,2,4` or a range, in order and without repeats. @throws InferError RANGE (2). */
 export function parseWholeNumbers(text: string, example: string): number[] {
   const numbers = text.split(',').flatMap((part) => parseRange(part, example));
   const fraction = numbers.find((number) => !Number.isSafeInteger(number));

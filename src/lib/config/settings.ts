@@ -10,8 +10,8 @@ const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const GPU = /^(?:\d{1,3}|(?:GPU|MIG)-[A-Za-z0-9/-]+)$/;
 
 /**
- * THE table of settings: flags, the environment, configuration files, and `--help`
- * are all made from it. A new setting is one entry here.
+ * THE table of settings: flags, the environment, configuration files, and `--help` are all generated from it.
+ * A new setting is one entry here.
  */
 export const SETTINGS = {
   redisUrl: {
@@ -335,7 +335,7 @@ export type Settings = {
 
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
 
-/** A row of the table without its type, for code that walks the table. */
+/** A row of the table without its type, for code that iterates over the table. */
 export function settingOf(name: SettingName): Setting<unknown> & { readonly default?: unknown } {
   return SETTINGS[name];
 }

@@ -1,6 +1,6 @@
 import type { Family } from './family.js';
 
-/** What the exporter says of itself; there whether Redis answers or not. */
+/** The exporter's own metrics; present whether Redis answers or not. */
 export const EXPORTER_FAMILIES: readonly Family[] = [
   {
     name: 'infer_up',

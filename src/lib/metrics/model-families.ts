@@ -8,7 +8,7 @@ const { counter, histogram } = workFamilies(['queue', 'model'], ({ models }) =>
 
 const STATES = ['completed', 'failed', 'expired', 'cancelled'] as const;
 
-/** What workers did with each model, by queue. */
+/** Work done with each model, by queue. */
 export const MODEL_FAMILIES: readonly Family[] = [
   counter(
     'infer_model_jobs_total',

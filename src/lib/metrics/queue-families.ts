@@ -30,7 +30,7 @@ const jobsOf =
   (kind: string) =>
   ({ jobs }: QueueWork, labels: { queue: string }): Sample[] => [[labels, jobs[kind] ?? 0]];
 
-/** Depth and age as Redis has them, and what workers did of each queue. */
+/** Depth and age from Redis, and the work done for each queue. */
 export const QUEUE_FAMILIES: readonly Family[] = [
   gauge(
     'infer_queue_jobs',

@@ -18,7 +18,7 @@ function ofEach(
   };
 }
 
-/** What INFO says, one series for each master of a Cluster. */
+/** Values from INFO, one series for each master of a Cluster. */
 export const REDIS_FAMILIES: readonly Family[] = [
   {
     name: 'infer_redis_info',

@@ -6,7 +6,7 @@ const STATES = ['starting', 'ready', 'draining'] as const;
 
 type Value = (worker: WorkerRecord, now: number) => number | undefined;
 
-/** A figure of each worker; what a worker of another version does not tell is left out. */
+/** A figure of each worker; omitted if a worker of another version does not report it. */
 function ofEach(
   type: ValueFamily['type'],
   name: ValueFamily['name'],
@@ -23,7 +23,7 @@ function eachWorker(view: MetricsView, value: Value): Sample[] {
   });
 }
 
-/** Workers by name; one that shares its name with another is told apart by its id. */
+/** Workers by name; one that shares its name with another is distinguished by its id. */
 function labelled(view: MetricsView): [WorkerRecord, { worker: string }][] {
   const taken = new Set<string>();
   return (view.reading?.snapshot.workers ?? []).map((worker) => {
@@ -33,7 +33,7 @@ function labelled(view: MetricsView): [WorkerRecord, { worker: string }][] {
   });
 }
 
-/** Workers that share a GPU report the same memory: one of them speaks for it. */
+/** Workers that share a GPU report the same memory: it is reported by one of them. */
 function eachGpu(
   view: MetricsView,
   value: (gpu: NonNullable<WorkerRecord['gpuMemory']>) => number,
@@ -50,7 +50,7 @@ function eachGpu(
 
 const GPU = ['host', 'gpu'] as const;
 
-/** What workers say in their heartbeats. */
+/** Values from the workers' heartbeats. */
 export const WORKER_FAMILIES: readonly Family[] = [
   {
     name: 'infer_workers',

@@ -12,7 +12,7 @@ import { jsonReply, type Reply, type RouteRequest } from './routes.js';
 /** Reads Redis for the endpoint, in bounded time. */
 export type Ask = <T>(work: (client: RedisClient) => Promise<T>) => Promise<T>;
 
-/** One queue under one set of bounds, and what was decided for it so far. */
+/** One queue with one set of bounds, and what was decided for it so far. */
 interface Pool {
   readonly query: DesiredQuery;
   readonly advisor: Advisor;
@@ -20,21 +20,21 @@ interface Pool {
   last?: { reply: Reply; at: number; desired: number } | undefined;
 }
 
-/** Two who ask within this time get one answer, and the policy sees one look. */
+/** Requests within this time get the same answer, and the policy sees one look. */
 const SAME_MS = 1000;
 /** Requests with ever new bounds evict the oldest. */
 const MOST_POOLS = 64;
-/** Delayed jobs that are due so soon count as waiting. */
+/** Delayed jobs due within this time count as waiting. */
 const HORIZON_MS = 20_000;
 const SHOWN_MS = 300_000;
 
 /**
- * `/autoscale/<queue>`: how many workers there should be, by the policy of the live loop, for KEDA or
- * someone else runs them. What is known of a queue is kept from one question to the next, in memory;
- * questions with other bounds are other pools.
+ * `/autoscale/<queue>`: how many workers there should be according to the live loop's policy, for KEDA or
+ * another system that runs them. What is known about a queue is kept in memory from one request to the next;
+ * requests with other bounds are separate pools.
  */
 export class DesiredWorkers {
-  /** Asked last is last. */
+  /** In order of use, the most recent last. */
   private readonly pools = new Map<string, Pool>();
 
   constructor(
@@ -42,7 +42,7 @@ export class DesiredWorkers {
     private readonly ask: Ask,
   ) {}
 
-  /** Answers 200 with the number, 400 and 404 for what cannot be asked, 503 while Redis is away. */
+  /** Answers 200 with the number, 400 and 404 for invalid requests, 503 while Redis is unreachable. */
   async handle({ rest, query }: RouteRequest): Promise<Reply> {
     try {
       const pool = this.poolOf(readQuery(rest, query));
@@ -58,7 +58,7 @@ export class DesiredWorkers {
     }
   }
 
-  /** Workers wanted by queue, as far as anybody asked in the last five minutes. */
+  /** Workers wanted by queue, for requests of the last five minutes. */
   latest(): ReadonlyMap<string, number> {
     const now = performance.now();
     return new Map(
@@ -70,7 +70,7 @@ export class DesiredWorkers {
     );
   }
 
-  /** Queues that ever got a job, and those that a worker serves. */
+  /** Queues that ever received a job, and those that a worker serves. */
   private async known(client: RedisClient): Promise<string[]> {
     const [queues, workers] = await Promise.all([
       listQueues(client, this.prefix),
@@ -99,7 +99,7 @@ export class DesiredWorkers {
         return Promise.all([
           now,
           samplePool(client, this.prefix, queues, now, HORIZON_MS),
-          // One that was known stays so: with its last job and worker gone it still is to be scaled.
+          // A known queue stays known: without its last job and worker it must still be scaled.
           advisor.held === undefined ? this.known(client) : queues,
         ]);
       });
@@ -109,7 +109,7 @@ export class DesiredWorkers {
       pool.last = { reply, at: performance.now(), desired: advice.desired };
       return reply;
     } catch (error) {
-      // A queue that no one knows is no pool, and takes no pool's place.
+      // An unknown queue is not a pool, and takes no pool's place.
       if (advisor.held === undefined) this.pools.delete(keyOf(query));
       if (!(error instanceof InferError) || statusOf(error) !== 503) throw error;
       advisor.blind(serverTime());
@@ -148,7 +148,7 @@ function adviceJson({ queues, config, policy }: DesiredQuery, advice: Advice) {
   };
 }
 
-/** Whatever is wrong at this end: the number stands until Redis can be read. */
+/** For any failure on this side, the number stands until Redis can be read. */
 function statusOf({ facts: { httpStatus } }: InferError): number {
   return httpStatus < 500 ? httpStatus : 503;
 }

@@ -7,12 +7,12 @@ import { bearerMatches, findRoute, type Reply, type RouteTable, textReply } from
 
 export interface ListenOptions {
   host: string;
-  /** 0 takes any free port. */
+  /** 0 selects any free port. */
   port: number;
   routes: RouteTable;
-  /** Asked of every route that is not `open`; undefined asks nothing. */
+  /** Required by every route that is not `open`; undefined: none required. */
   token?: string | undefined;
-  /** Told of a handler that failed; the caller gets a 500 without details. */
+  /** Called with the error of a failed handler; the caller gets a 500 without details. */
   onFailure?: ((error: unknown) => void) | undefined;
 }
 
@@ -20,17 +20,17 @@ export interface HttpServer {
   /** `http://127.0.0.1:9464` */
   readonly url: string;
   readonly port: number;
-  /** Refuses new requests, gives those under way half a second to end, then closes all connections. */
+  /** Refuses new requests, gives those in progress half a second, then closes all connections. */
   close(): Promise<void>;
 }
 
-/** Longest that any answer may take; Prometheus gives up after 10 s by default. */
+/** Time limit for every answer; Prometheus waits 10 s by default. */
 const ANSWER_MS = 9000;
 const CLOSE_MS = 500;
 const MOST_CONNECTIONS = 256;
 
 /**
- * A small server for routes that only read: GET and HEAD, no bodies, every wait bounded.
+ * A small server for read-only routes: GET and HEAD, no bodies, every wait bounded.
  * @throws InferError PORT_IN_USE (69), PORT_PERMISSION (77), PORT (2), naming the flag that fixes it.
  */
 export async function listen(options: ListenOptions): Promise<HttpServer> {
@@ -59,7 +59,7 @@ async function answer(
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   response.on('error', () => gone.abort());
-  request.resume(); // a body is no one's: without this the connection could not be used again
+  request.resume(); // bodies are ignored: without this the connection could not be reused
   const reply = await within(ANSWER_MS, route(options, request, gone.signal)).catch((error: unknown) => {
     options.onFailure?.(error);
     return textReply(500, 'this failed; see what the server wrote to its standard error');

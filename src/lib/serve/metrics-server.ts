@@ -5,18 +5,18 @@ import { type RouteTable, textReply } from './routes.js';
 
 export interface MetricsServerOptions {
   host: string;
-  /** 0 takes any free port. */
+  /** 0 selects any free port. */
   port: number;
-  /** Asked of `/metrics` and of `more`, never of the probes. */
+  /** Required by `/metrics` and `more`, never by the probes. */
   token?: string | undefined;
-  /** Further routes besides `/metrics`, `/healthz` and `/readyz`. */
+  /** Additional routes. */
   more?: RouteTable | undefined;
   onFailure?: ((error: unknown) => void) | undefined;
 }
 
 /**
- * `/metrics` for Prometheus; `/healthz` (this process runs) and `/readyz` (Redis answers) for whoever
- * restarts things. Health does not hang on Redis: restarting the exporter does not fix Redis.
+ * `/metrics` for Prometheus; `/healthz` (this process is running) and `/readyz` (Redis answers) for the
+ * supervisor. Health does not depend on Redis: restarting the exporter does not fix Redis.
  * @throws InferError PORT_IN_USE, PORT_PERMISSION or PORT when it cannot listen.
  */
 export async function startMetricsServer(

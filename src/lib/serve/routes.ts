@@ -1,12 +1,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/** What a route is asked; there is no body: all of them only read. */
+/** A request to a route; there is no body, because all routes are read-only. */
 export interface RouteRequest {
   path: string;
-  /** For a route that ends in `/`: what follows it, decoded. Else empty. */
+  /** For a route that ends in `/`: the rest of the path, decoded. Otherwise empty. */
   rest: string;
   query: URLSearchParams;
-  /** Fires when the caller went away or the answer took too long. */
+  /** Fires when the caller has disconnected or the answer took too long. */
   signal: AbortSignal;
 }
 
@@ -17,14 +17,14 @@ export interface Reply {
 }
 
 export interface Route {
-  /** Answers without the bearer token too: for probes, which have none. */
+  /** Needs no bearer token: for probes, which have none. */
   open?: true;
   handle(request: RouteRequest): Promise<Reply>;
 }
 
 /**
- * Routes by path. A path that ends in `/`, such as `/autoscale/`, also takes everything below it and
- * gets the remainder as `rest`; an exact path goes before it.
+ * Routes by path. A path that ends in `/`, such as `/autoscale/`, also handles everything below it and gets
+ * the remainder as `rest`; an exact path takes precedence.
  */
 export type RouteTable = Readonly<Record<string, Route>>;
 
@@ -41,7 +41,7 @@ export interface FoundRoute {
   rest: string;
 }
 
-/** The route of a path; undefined when there is none, or its remainder is not well encoded. */
+/** The route of a path; undefined when there is none, or its remainder is not encoded correctly. */
 export function findRoute(routes: RouteTable, path: string): FoundRoute | undefined {
   if (Object.hasOwn(routes, path)) return { route: routes[path] as Route, rest: '' };
   const above = Object.keys(routes)
@@ -55,7 +55,7 @@ export function findRoute(routes: RouteTable, path: string): FoundRoute | undefi
   }
 }
 
-/** Whether an `Authorization` header holds the token; takes as long for a near miss as for any other. */
+/** Whether an `Authorization` header contains the token; in constant time. */
 export function bearerMatches(header: string | undefined, token: string): boolean {
   const given = /^Bearer (.+)$/i.exec(header ?? '')?.[1];
   if (given === undefined) return false;
