@@ -31,7 +31,7 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
   static override flags = {
     ...settingFlags(),
     partial: Flags.boolean({
-      description: 'of a group that has not ended, the rows that have: the others are {"error": ...}',
+      description: 'for a group that has not ended, the rows that have: the others are {"error": ...}',
     }),
     wait: waitFlag({ description: 'wait until it has ended, 30s unless a time is given' }),
     output: Flags.string({

@@ -64,7 +64,7 @@ describe('infer autoscale on a terminal', () => {
     const { screen } = terminal;
     expect([exitCode, screen.alternate, screen.cursor, screen.wrap]).toEqual([0, false, true, true]);
     expect(modes).toMatch(/(?<!-)\bicanon\b/);
-    expect(screen.all).toContain('2 workers run on; to end them: infer workers stop autoscaled');
+    expect(screen.all).toContain('2 workers keep running; to stop them: infer workers stop autoscaled');
     expect(screen.all).toMatch(/cpu-2.*ready/);
     expect((await rows()).map((row) => row.state)).toEqual(['running', 'running']);
   });

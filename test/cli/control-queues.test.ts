@@ -28,8 +28,8 @@ describe('pause and resume', () => {
   it('say how many jobs wait; twice is fine; what is paused does not start', async () => {
     const id = await submit('resting');
     const first = await infer.run(['control', 'pause', 'resting']);
-    expect(first).toMatchObject({ exitCode: 0, stdout: 'resting paused: 1 job waits\n' });
-    expect((await control('pause', 'resting')).stdout).toBe('resting is paused already: 1 job waits\n');
+    expect(first).toMatchObject({ exitCode: 0, stdout: 'resting paused: 1 job waiting\n' });
+    expect((await control('pause', 'resting')).stdout).toBe('resting is already paused: 1 job waiting\n');
     const worker = await infer.worker(['-Q', 'resting,other', '--model', 'digits']);
     // A worker that takes another queue's job has been past this one.
     await infer.ask(['submit', ONE_DIGIT, '-Q', 'other', '--wait']);
@@ -39,7 +39,7 @@ describe('pause and resume', () => {
       waiting: 1,
     });
     expect((await infer.ask(['result', id, '--wait', '--json'])).json().state).toBe('completed');
-    expect((await control('resume', 'resting')).stdout).toBe('resting is not paused already: 0 jobs wait\n');
+    expect((await control('resume', 'resting')).stdout).toBe('resting is not paused: 0 jobs waiting\n');
     expect(await worker.stop()).toBe(0);
   });
 
@@ -185,8 +185,8 @@ describe('a dry run', () => {
     await control('pause', 'dry');
     const before = await dump();
     for (const [args, words] of [
-      [['pause', 'dry'], 'dry is paused already: 2 jobs wait'],
-      [['resume', 'dry'], 'dry would go on: 2 jobs wait, and no worker serves it'],
+      [['pause', 'dry'], 'dry is already paused: 2 jobs waiting'],
+      [['resume', 'dry'], 'dry would be resumed: 2 jobs waiting, and no worker serves it'],
       [['purge', 'dry'], 'would purge 2 waiting jobs of dry'],
       [['purge', 'dry', '--state', 'failed'], 'nothing to purge in dry'],
       [['move', 'dry-1', 'dry-2', '--to', 'wet'], 'dry-2\tdry\twould go to wet'],

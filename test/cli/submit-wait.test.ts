@@ -21,14 +21,14 @@ describe('submit --wait', () => {
   it.each([
     ['one row', ONE_DIGIT, 'j'],
     ['a group', DIGITS_FILE, 'g'],
-  ])('Ctrl-C says that %s goes on, and how to fetch and cancel it, also with -q', async (_, file, kind) => {
+  ])('Ctrl-C says that %s continues, and how to fetch and cancel it, also with -q', async (_, file, kind) => {
     const run = infer.start(['submit', '-q', file, '--wait', '1m', '-Q', 'nobody']);
     // Without a worker it warns once the job is queued, and then waits.
     await says(run, 'no worker serves queue nobody');
     run.kill('SIGINT');
     const { exitCode, stderr } = await run;
     expect(exitCode).toBe(130);
-    const id = new RegExp(`(${kind}[0-9a-z]{25}) goes on`).exec(String(stderr))?.[1] ?? '';
+    const id = new RegExp(`(${kind}[0-9a-z]{25}) continues`).exec(String(stderr))?.[1] ?? '';
     expect(stderr).toContain(`result ${id} --wait; cancel it: `);
     const cancelled = await infer.run(['cancel', id]);
     expect(cancelled.exitCode).toBe(0);
@@ -42,7 +42,7 @@ describe('submit --wait', () => {
     await until(async () => (await client.hget(`${bullBase('infer', 'nobody')}${id}`, 'rl')) ?? undefined);
     run.kill('SIGTERM');
     const { exitCode, stderr } = await run;
-    expect([exitCode, String(stderr)]).toEqual([143, expect.stringContaining(`${id} goes on. Fetch it:`)]);
+    expect([exitCode, String(stderr)]).toEqual([143, expect.stringContaining(`${id} continues. Fetch it:`)]);
     await infer.run(['cancel', id]);
   });
 

@@ -48,13 +48,13 @@ Exits 1 when a request failed, or p99 of idle or mixed is over --latency-thresho
     }),
     concurrency: rangeFlag({
       helpValue: '<from:to:step>',
-      description: 'requests under way at a time, of idle: 4, 1:8 or 2:16:2',
+      description: 'concurrent requests of idle: 4, 1:8 or 2:16:2',
       example: '--concurrency 1:8',
       whole: true,
     }),
     rate: rangeFlag({
       helpValue: '<from:to:step>',
-      description: 'requests a second, of sweep [default: doubling from 50]',
+      description: 'requests per second of sweep [default: doubling from 50]',
       example: '--rate 50:500:50',
       whole: false,
     }),
@@ -63,7 +63,7 @@ Exits 1 when a request failed, or p99 of idle or mixed is over --latency-thresho
       helpValue: '<file>',
       description: 'file of input rows [default: generated from --seed; the digits that come with infer]',
     }),
-    seed: wholeFlag({ min: 0, max: 2 ** 31, description: 'of generated rows and arrivals [default: 1]' }),
+    seed: wholeFlag({ min: 0, max: 2 ** 31, description: 'seed of generated rows and arrivals [default: 1]' }),
   };
 
   async run(): Promise<BenchJson> {

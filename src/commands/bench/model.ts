@@ -49,7 +49,7 @@ A worker without --max-batch learns the same from its own runs.`;
       helpValue: '<name=shape>',
       description: 'row shape of an input of generated rows, image=3x224x224 [default: one that ran at load]',
     }),
-    seed: wholeFlag({ min: 0, max: 2 ** 31, description: 'of generated rows [default: 1]' }),
+    seed: wholeFlag({ min: 0, max: 2 ** 31, description: 'seed of generated rows [default: 1]' }),
   };
 
   async run(): Promise<BenchModelJson> {

@@ -21,7 +21,7 @@ interface JobsJson {
 
 /** Without --state, ended jobs are not looked at, so "there are none" would not be true. */
 const NOTHING_LEFT =
-  'nothing found that waits or runs; ended jobs: --state completed,failed,expired,cancelled';
+  'no waiting or running jobs found; ended jobs: --state completed,failed,expired,cancelled';
 
 /** Lists jobs of any state, page by page. */
 export default class InspectJobs extends BaseCommand<typeof InspectJobs> {
@@ -46,8 +46,8 @@ A page looks at 10,000 jobs at most, so it is as quick with a million of them; t
       description: 'oldest, most urgent, largest, longest run or most tried first',
     })(),
     reverse: Flags.boolean({ char: 'r', description: 'reverse the order' }),
-    limit: wholeFlag({ min: 1, max: 10_000, char: 'n', default: 50, description: 'most jobs to show' }),
-    cursor: Flags.string({ helpValue: '<cursor>', description: 'the next page, as the one before named it' }),
+    limit: wholeFlag({ min: 1, max: 10_000, char: 'n', default: 50, description: 'maximum number of jobs to show' }),
+    cursor: Flags.string({ helpValue: '<cursor>', description: 'cursor for the next page, printed with the previous one' }),
     output: outputFlag(),
   };
 

@@ -8,7 +8,7 @@ export default class InspectWorkers extends InspectCommand<typeof InspectWorkers
   static override summary = 'show what each worker does: throughput, latency, micro-batches, memory';
   static override description =
     `Rates, latency and micro-batches are of the last minute. digits@1×128: version 1, of which 128 rows run
-together now. CLOSED says why micro-batches went out: full, idle (nothing more was there), urgent (the rest was of a less urgent queue), window (its time
+together now. CLOSED says why micro-batches went out: full, idle (no more jobs waiting), urgent (the rest was of a less urgent queue), window (its time
 was over), retry (cut after a failure). LAG is how late the worker's event loop was.`;
   static override examples = [
     '<%= config.bin %> inspect workers',

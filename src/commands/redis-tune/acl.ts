@@ -30,7 +30,7 @@ export default class RedisTuneAcl extends TuneCommand<typeof RedisTuneAcl> {
     })(),
     apply: Flags.boolean({ description: 'create the user on the server' }),
     replace: Flags.boolean({ dependsOn: ['apply'], description: 'replace an existing user of this name' }),
-    persist: Flags.boolean({ dependsOn: ['apply'], description: 'make it outlive a restart' }),
+    persist: Flags.boolean({ dependsOn: ['apply'], description: 'make it survive a restart' }),
     show: Flags.boolean({ description: 'show the password in a pipe and in JSON too' }),
     ...operatorFlags,
     'password-stdin': Flags.boolean({

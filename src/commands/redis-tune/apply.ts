@@ -43,7 +43,7 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
       helpValue: '<names>',
       description: 'only these settings',
     })(),
-    persist: Flags.boolean({ description: 'make it outlive a restart: CONFIG REWRITE' }),
+    persist: Flags.boolean({ description: 'make it survive a restart: CONFIG REWRITE' }),
     force: Flags.boolean({ description: 'make changes that are refused as harmful' }),
     service: serviceFlag,
     ...changeFlags,
@@ -127,7 +127,7 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
         ? 'In redis-cli as its administrator, or in redis.conf:'
         : `At ${provider.name}:`,
     );
-    await this.print(result.instead.length === 0 ? ['(this service cannot be set so)'] : result.instead);
+    await this.print(result.instead.length === 0 ? ['(this service does not allow it)'] : result.instead);
     for (const note of provider?.notes ?? []) this.say(note);
     this.endWith(ExitCode.NotPermitted);
     return result;

@@ -47,9 +47,9 @@ Refuses when someone has changed a setting since (exit 1), unless --force. Exits
       }
       for (const line of diffView(plans, this.layout)) this.say(line);
       const nothing = plans.every(({ changes }) => changes.length === 0);
-      if (nothing) this.say('all of it is as it was already');
+      if (nothing) this.say('nothing to undo: every setting already has its old value');
       const operation = rollbackChange(open, plans, this.loaded, snapshot);
-      const done = await this.change(open, operation, role, 'Put these back?');
+      const done = await this.change(open, operation, role, 'Restore these?');
       if (done === undefined) {
         this.say('nothing was changed');
         return unchanged;

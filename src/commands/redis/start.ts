@@ -25,7 +25,7 @@ Commands start it by themselves when no Redis is named and none answers at 127.0
     try {
       const { socket, pid, alreadyRunning } = await startEmbedded(this.settings.stateDir);
       spinner.succeed(
-        alreadyRunning ? `Redis was running already (pid ${pid})` : `Redis started (pid ${pid})`,
+        alreadyRunning ? `Redis is already running (pid ${pid})` : `Redis started (pid ${pid})`,
       );
       await this.print(socketUrl(socket));
       if (this.settings.redisUrl !== undefined) {

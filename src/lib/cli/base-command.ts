@@ -149,7 +149,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
       if (signal.aborted && what !== undefined) {
         const { infer } = invocation();
         this.printToStderr([
-          `${what} goes on. Fetch it: ${infer} result ${what} --wait; cancel it: ${infer} cancel ${what}`,
+          `${what} continues. Fetch it: ${infer} result ${what} --wait; cancel it: ${infer} cancel ${what}`,
         ]);
       }
       throw error;

@@ -72,7 +72,7 @@ export async function waitFor(
 }
 
 function timedOut(id: string): InferError {
-  return new InferError('WAIT_TIMEOUT', `${printable(id)} has not ended in the time given; it goes on`, {
+  return new InferError('WAIT_TIMEOUT', `${printable(id)} has not ended in the time given; it continues`, {
     hint: `infer result ${printable(id)} --wait`,
   });
 }

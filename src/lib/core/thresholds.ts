@@ -117,13 +117,13 @@ export const THRESHOLDS = {
   limitOverrun: {
     value: 2000,
     unit: 'ms',
-    judges: 'a job runs on past its time limit by more',
+    judges: 'a job runs past its time limit by more',
     why: 'a worker ends a run right at its limit; its heartbeat is up to a second old',
   },
   lossShown: {
     value: 86_400_000,
     unit: 'ms',
-    judges: 'lost data is shown for so long',
+    judges: 'lost data is shown for this long',
     why: 'someone who looks once a day sees it',
   },
 } as const satisfies Record<string, Threshold>;

@@ -22,7 +22,7 @@ function silence(which: string, forMs: number, queues: readonly string[] | undef
   const flags = queues === undefined ? '' : ` -Q ${queues.join(',')}`;
   return {
     code: 'AUTOSCALER_SILENT',
-    message: `autoscaler ${which} has been silent for ${formatDuration(forMs)}: it hangs, was killed or cannot reach Redis; its workers run on`,
+    message: `autoscaler ${which} has been silent for ${formatDuration(forMs)}: it hangs, was killed or cannot reach Redis; its workers keep running`,
     fix: `infer autoscale${flags} on ${host} takes its workers over`,
   };
 }

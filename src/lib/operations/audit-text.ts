@@ -22,15 +22,15 @@ import {
  * written, from the outcome alone. Views show the same lines.
  */
 
-/** `batch paused: 3 jobs wait`. @param verb replaces the verb for a change that has not been made yet */
+/** `batch paused: 3 jobs waiting`. @param verb replaces the verb for a change that has not been made yet */
 export function pausedText(
   { queue, paused, changed, waiting, active, served }: PauseOutcome,
-  verb = paused ? 'paused' : 'goes on',
+  verb = paused ? 'paused' : 'resumed',
 ): string {
-  const jobs = `${plural(waiting, 'job')} ${waiting === 1 ? 'waits' : 'wait'}`;
-  const running = active === 0 ? '' : `, ${active} still run`;
+  const jobs = `${plural(waiting, 'job')} waiting`;
+  const running = active === 0 ? '' : `, ${active} still running`;
   const idle = served || paused ? '' : ', and no worker serves it';
-  if (!changed) return `${queue} is ${paused ? 'paused' : 'not paused'} already: ${jobs}${idle}`;
+  if (!changed) return `${queue} is ${paused ? 'already paused' : 'not paused'}: ${jobs}${idle}`;
   return `${queue} ${verb}: ${jobs}${paused ? running : idle}`;
 }
 

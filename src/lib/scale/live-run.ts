@@ -180,7 +180,7 @@ function poolLock(files: WorkerFiles, pool: string, queues: string): Promise<Hel
 
 function poolLost(file: string): InferError {
   return new InferError('POOL_LOST', `${file} was removed or belongs to another autoscaler now`, {
-    hint: 'its workers run on; infer autoscale again takes them over',
+    hint: 'its workers keep running; infer autoscale again takes them over',
   });
 }
 

@@ -261,7 +261,7 @@ function maxLag(now: string, { role, info }: ServerState): Verdict {
   if (role === 'results' || replicas === 0) return ok('any', 'no replica is connected');
   const wanted = `1 to ${MAX_LAG_S}`;
   const why =
-    'seconds for which a master that is cut off goes on taking jobs, which are lost with it; with 0 min-replicas-to-write has no effect';
+    'seconds for which a master that is cut off keeps taking jobs, which are lost with it; with 0 min-replicas-to-write has no effect';
   if (now === '' || (Number(now) >= 1 && Number(now) <= MAX_LAG_S)) return ok(wanted, why);
   const set = { name: 'min-replicas-max-lag', value: String(MAX_LAG_S) };
   return { level: 'advice', wanted, why, set };

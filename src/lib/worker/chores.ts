@@ -86,7 +86,7 @@ async function recoverAll(consumers: readonly QueueConsumer[], log: Logger): Pro
     const [first] = requeued;
     if (first !== undefined) {
       const jobs = requeued.length;
-      log.warn({ queue: consumer.queue, jobs, first }, 'the worker of jobs is gone: back in the queue');
+      log.warn({ queue: consumer.queue, jobs, first }, 'worker lost; its jobs were requeued');
     }
     for (const id of poisoned) log.error({ id, queue: consumer.queue }, 'lost its worker too often: failed');
   }

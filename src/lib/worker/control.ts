@@ -81,7 +81,7 @@ export class ControlLoop {
         if (request !== undefined) void this.carryOut(request);
       } catch (error) {
         if (this.closed) return;
-        this.trouble.say('cannot hear orders, will try again', error, {});
+        this.trouble.say('cannot read orders, will try again', error, {});
         await delay(retryMs);
         retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
       }
@@ -118,7 +118,7 @@ export class ControlLoop {
 }
 
 function atWork(order: Order): Words {
-  return { ok: true, working: true, text: order.verb === 'load' ? `loading ${order.model}` : 'at it' };
+  return { ok: true, working: true, text: order.verb === 'load' ? `loading ${order.model}` : 'working' };
 }
 
 /** Carries out an order or, with `dryRun`, only says what it would do. */
@@ -127,7 +127,7 @@ async function carryOut(order: Order, dryRun: boolean, steered: Steered): Promis
   const jobs = steered.jobs();
   switch (order.verb) {
     case 'drain': {
-      const again = steered.record().state === 'draining' ? 'is draining already: ' : '';
+      const again = steered.record().state === 'draining' ? 'is already draining: ' : '';
       const what = `finish ${plural(jobs.started)} and end`;
       const text = `${again}${would(`finishing ${plural(jobs.started)}, then it ends`, what)}`;
       return dryRun ? { text } : { text, afterwards: steered.drain };

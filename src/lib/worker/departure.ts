@@ -72,7 +72,7 @@ export class Departure {
     const { worker, outage, log } = this.parts;
     if (!outage.isLong || worker.heartbeat().active.length > 0) return;
     clearInterval(this.awayTimer);
-    log.warn('Redis is away: jobs not yet handed back are free when their locks lapse');
+    log.warn('Redis is unreachable: jobs not yet handed back are free when their locks expire');
     void this.leave();
   }
 }

@@ -56,7 +56,7 @@ export async function openWorker(
       } finally {
         departure.value.over();
         await services.stop().catch((error: unknown) => {
-          log.debug({ reason: messageOf(error) }, 'a part of the worker did not stop in order');
+          log.debug({ reason: messageOf(error) }, 'a part of the worker did not stop cleanly');
         });
       }
       gpu.value?.assertHeld();

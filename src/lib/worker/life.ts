@@ -101,6 +101,6 @@ async function open(life: WorkerLife, loaded: LoadedSettings, config: WorkerConf
 
 function logState(log: Logger, event: ConnectionEvent): void {
   if (event.state === 'lost')
-    log.warn({ reason: event.error?.message }, 'Redis is away; work goes on when it is back');
+    log.warn({ reason: event.error?.message }, 'Redis is unreachable; work continues when it is back');
   else if (event.state === 'back') log.info({ downMs: event.downMs }, 'Redis is back');
 }

@@ -82,7 +82,7 @@ export function decideRunners(
   }
   const idleMs = now - (neededAt[runners - 1] ?? now);
   if (runners === bounds.min || idleMs < keepAliveMs) return { want: runners, memory };
-  const reason = `fewer than ${runners} had work at a time for ${formatDuration(idleMs)}`;
+  const reason = `fewer than ${runners} had work at the same time for ${formatDuration(idleMs)}`;
   return { want: runners - 1, reason, memory };
 }
 

@@ -67,7 +67,7 @@ const CASES: Case[] = [
       await waiting(2);
       return as(pauseQueue(kit.queue, true));
     },
-    { action: 'pause', count: 1, result: expect.stringMatching(/^q\d+ paused: 2 jobs wait$/) },
+    { action: 'pause', count: 1, result: expect.stringMatching(/^q\d+ paused: 2 jobs waiting$/) },
   ],
   [
     'resume of a queue that goes on',

@@ -24,7 +24,7 @@ describe('consent', () => {
   it.each(['y\n', 'yes\n', ' YES \n'])('%j goes on', async (typed) => {
     const { shown, error } = await asked(typed);
     expect(error).toBeUndefined();
-    expect(shown).toBe('This cancels 12 waiting jobs of batch for good. Go on? [y/N] ');
+    expect(shown).toBe('This cancels 12 waiting jobs of batch for good. Continue? [y/N] ');
   });
 
   it.each(['\n', 'n\n', 'yeah right\n'])('%j does nothing', async (typed) => {

@@ -141,7 +141,7 @@ describe('one job', () => {
     expect(text).toContain('1,200 in its queue; starts in about 12 s unless more urgent work comes');
     expect(text).toContain('0 of 3, 1 worker lost');
     expect(text).toContain('2.0 KB, kept until it ends'.replace('2.0', '2'));
-    expect(text).toContain('2 earlier holds on it, of which nothing is kept');
+    expect(text).toContain('2 earlier holds on it, without details');
     expect(text).toMatch(/ \+5 s {2}started on on\\x1be, attempt 3\n/);
     expect(text).toMatch(/\+15 s {2}lost its worker on\\x1be$/m);
     expect(text).not.toContain('Input');

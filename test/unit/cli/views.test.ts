@@ -385,7 +385,7 @@ describe('submit', () => {
       'model  digits',
       'rows   50,000 rows in 1,563 jobs',
     ]);
-    expect(submitView({ ...job, duplicate: true }, TTY)[0]).toBe('j1 was there already, nothing was added');
+    expect(submitView({ ...job, duplicate: true }, TTY)[0]).toBe('j1 already exists; nothing was added');
     expect(afterSubmit(group)).toBe('infer result g1 --wait');
   });
 });

@@ -64,7 +64,7 @@ describe('a frame', () => {
     const lines = draw({ paused: true, sort: 'oldest', trouble, keys: false });
     expect(lines[0]).toBe('infer inspect queues · 15:04:05 · paused · by oldest');
     expect(lines.slice(1, 3).join(' ')).toBe(
-      '! Redis at redis://h does not answer: connection refused; trying again, for 12 s now',
+      '! Redis at redis://h does not answer: connection refused; retrying for 12 s now',
     );
     expect(lines.at(-1)).toBe('');
   });

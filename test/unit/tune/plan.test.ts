@@ -187,7 +187,7 @@ it('keys are told apart by whose they are', () => {
   expect(kindOf('bull:mail:1', 'infer')).toBe('other');
 });
 
-it('room is what fits below 80 %, at the dearest kind', () => {
+it('room is what fits below 80 %, at the most expensive kind', () => {
   const cost = (kind: 'waiting' | 'completed', bytesPerJob: number) => ({
     kind,
     jobs: 1,

@@ -30,7 +30,7 @@ export async function watchLoop(
   const show = showDecisions({ ...screen, dryRun, once, onQuit: () => stop.abort() });
   const shutdown = onShutdown({ drain: () => stop.abort(), leave: () => hurry.abort() });
   const troubles = new Set<string>();
-  runOnWithoutOutput((problem) => note(`${problem}; the autoscaler runs on`));
+  runOnWithoutOutput((problem) => note(`${problem}; the autoscaler continues`));
   try {
     const record = await runLive(
       loaded,
@@ -52,7 +52,7 @@ export async function watchLoop(
         },
         onDrain: (workers) => {
           show.end();
-          note(`draining ${plural(workers, 'worker')}; again to hand their jobs back now`);
+          note(`draining ${plural(workers, 'worker')}; again to requeue their jobs now`);
         },
       },
       stop.signal,
@@ -61,7 +61,7 @@ export async function watchLoop(
     show.end();
     const left = record.workers.length;
     if (!dryRun && !once && flags.onExit === 'keep' && left > 0)
-      note(`${plural(left, 'worker runs', 'workers run')} on; to end them: infer workers stop autoscaled`);
+      note(`${plural(left, 'worker keeps', 'workers keep')} running; to stop them: infer workers stop autoscaled`);
     return record;
   } finally {
     show.end();

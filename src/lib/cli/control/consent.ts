@@ -37,6 +37,6 @@ export async function consent(asking: Asking): Promise<void> {
       hint: `${command} --yes, or first ${command} --dry-run`,
     });
   }
-  if (await askYes(`This ${danger}. Go on?`, asking.terminal, asking.signal)) return;
+  if (await askYes(`This ${danger}. Continue?`, asking.terminal, asking.signal)) return;
   throw new InferError('NOT_CONFIRMED', 'nothing was done');
 }

@@ -27,5 +27,5 @@ export const auditList: ListView<AuditEntry> = {
     },
   ],
   name: ({ action, target }) => `${action} ${target}`,
-  empty: 'nothing was steered, as far as the log goes back',
+  empty: 'no actions in the log',
 };

@@ -38,7 +38,7 @@ export function tickLines(tick: Tick, before: Tick | undefined, dryRun: boolean)
     lines.push({ at, kind: kinds.has('start') ? 'start' : 'drain', text });
   } else if (decision.hold !== (before?.decision.hold ?? null)) {
     const why = tick.error === undefined ? '' : ` (${tick.error})`;
-    const text = decision.hold === null ? `goes on: ${decision.reason}` : `${decision.reason}${why}`;
+    const text = decision.hold === null ? `resumed: ${decision.reason}` : `${decision.reason}${why}`;
     lines.push({ at, kind: decision.hold === null ? 'note' : 'hold', text });
   } else if (before === undefined) lines.push({ at, kind: 'note', text: `${would}${decision.reason}` });
   return lines;
@@ -96,7 +96,7 @@ export function autoscalerFrame(
   const { columns, rows, keys } = size;
   const { tick, record } = view;
   const layout = { tty: true, width: columns, paint };
-  const foot = keys ? [paint('dim', 'q quit; workers run on unless --on-exit drain')] : [];
+  const foot = keys ? [paint('dim', 'q quit; workers keep running unless --on-exit drain')] : [];
   const head = [...headLines(tick, record, paint, columns), ''];
   const room = rows - head.length - foot.length;
   const table = fitted(tableLines(tick, record, layout), room, paint);

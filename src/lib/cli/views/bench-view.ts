@@ -94,7 +94,7 @@ function pointOf({ rate, totalMs }: Figures): ChartPoint[] {
 }
 
 const REASONS: Record<Advice['because'], (target: string) => string> = {
-  'pays-no-more': () => 'a larger one carries less than 10 % more rows a second',
+  'pays-no-more': () => 'a larger one processes less than 10 % more rows per second',
   'too-slow': (target) => `a larger one takes longer than --latency-target ${target}`,
   'largest-measured': () => 'the largest measured still pays',
 };
@@ -125,7 +125,7 @@ export function benchModelView(bench: BenchModelJson, layout: Layout): string[] 
 /** `Advised for 20 ms: --max-batch 64 --threads 1 (…)`. */
 export function adviceText(bench: BenchModelJson): string {
   const { best, batchable, latencyTargetMs, device, advice, openShapes } = bench;
-  if (!batchable) return 'This model takes one row a run: batching is no question.';
+  if (!batchable) return 'This model takes one row per run, so batching does not apply.';
   const target = formatDuration(latencyTargetMs);
   const threads = advice.length > 1 && device === 'cpu' ? ` --threads ${best.threads}` : '';
   return `Advised on ${device}${shapesText(openShapes)}: --max-batch ${best.maxBatch}${threads} (${REASONS[best.because](target.replace(' ', ''))})`;

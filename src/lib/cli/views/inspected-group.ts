@@ -63,7 +63,7 @@ function timeline(group: GroupDetail, { paint }: Layout, now: number): string[] 
     [submittedAt, 'submitted'],
     [firstStartAt, 'first chunk started'],
     [finishedAt === undefined ? lastEndAt : undefined, 'last chunk ended so far'],
-    [finishedAt, group.state !== 'completed' ? 'ended, not all of it well' : 'ended'],
+    [finishedAt, group.state !== 'completed' ? 'ended with failures' : 'ended'],
   ];
   const known = events.filter((event): event is [number, string] => event[0] !== undefined);
   const lines = known.map(([at, text]) => {

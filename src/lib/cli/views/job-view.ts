@@ -58,7 +58,7 @@ function aboutJob(job: JobDetail, now: number): [string, string][] {
     ['time limit', job.timeLimitMs === undefined ? undefined : formatDuration(job.timeLimitMs)],
     [
       'cancel',
-      job.cancelAsked && job.finishedAt === undefined ? 'asked for, its worker will let go' : undefined,
+      job.cancelAsked && job.finishedAt === undefined ? 'requested; its worker will stop it' : undefined,
     ],
     ['queued', job.meta && formatDuration(job.meta.queueMs)],
     ['ran', ranText(job)],
@@ -123,7 +123,7 @@ function keptText({ bytes, expiresInMs }: Kept): string {
 function resultText(job: JobDetail): string | undefined {
   if (job.result !== undefined) return keptText(job.result);
   if (job.state !== 'completed') return undefined;
-  return job.resultTtl === 0 ? 'none was to be kept' : 'not kept any more';
+  return job.resultTtl === 0 ? 'not to be kept' : 'not kept any more';
 }
 
 const WORDS: Record<TimelineEvent['event'], string> = {
@@ -148,7 +148,7 @@ function timelineLines({ timeline }: JobDetail, paint: Paint): string[] {
     `${paint('dim', isoTime(event.at))}  ${(offsets[i] ?? '').padStart(width)}  ${eventText(event, paint)}`.trimEnd(),
   );
   if (forgotten > 0) {
-    lines.splice(1, 0, paint('dim', `${plural(forgotten, 'earlier hold')} on it, of which nothing is kept`));
+    lines.splice(1, 0, paint('dim', `${plural(forgotten, 'earlier hold')} on it, without details`));
   }
   return lines;
 }

@@ -21,7 +21,7 @@ export function submitView(submitted: Submitted, layout: Layout, quiet = false):
   }
   const what = 'group' in submitted ? 'group ' : '';
   const note =
-    'duplicate' in submitted && submitted.duplicate === true ? ' was there already, nothing was added' : '';
+    'duplicate' in submitted && submitted.duplicate === true ? ' already exists; nothing was added' : '';
   return [`${what}${paint('bold', printable(id))}${note}`, ...facts(about, paint)];
 }
 

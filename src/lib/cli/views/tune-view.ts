@@ -36,7 +36,7 @@ export function auditView(report: TuneReport, layout: Layout, all: boolean): str
   const lines: string[] = [];
   if (report.unfinished !== null) {
     lines.push(
-      `${paint('yellow', '!')} a change was cut off in the middle: ${printable(report.unfinished)}`,
+      `${paint('yellow', '!')} a change was interrupted: ${printable(report.unfinished)}`,
       `  ${paint('dim', 'Try:')} ${paint('cyan', 'infer redis-tune rollback')}`,
       '',
     );
@@ -194,11 +194,11 @@ function roomLines({ room, keyspace, label }: NodeReport, several: boolean, layo
   const where = several ? `${printable(label)}: ` : '';
   const by =
     room.basis === 'measured'
-      ? `at ${formatBytes(room.bytesPerJob)} each, the dearest kind`
-      : `at ${formatBytes(room.bytesPerJob)} each, taken for 1 KB in and 1 KB out`;
+      ? `at ${formatBytes(room.bytesPerJob)} each, the most expensive kind`
+      : `at ${formatBytes(room.bytesPerJob)} each, assuming 1 KB in and 1 KB out`;
   const fits =
     room.jobs === null
-      ? 'cannot be told: no limit is set'
+      ? 'unknown: no limit is set'
       : `${count(room.jobs)} more jobs before new work is refused at 80 %, ${by}`;
   const lines = named('room', where + fits);
   if (keyspace !== null && keyspace.others.keys > 0) {

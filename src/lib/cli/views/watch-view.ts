@@ -75,7 +75,7 @@ function headLine(frame: Frame, paint: Paint): string {
 
 function troubleLines({ trouble }: Frame, { columns }: FrameSize, paint: Paint): string[] {
   if (trouble === undefined) return [];
-  const text = `${trouble.message}; trying again, for ${formatDuration(trouble.sinceMs)} now`;
+  const text = `${trouble.message}; retrying for ${formatDuration(trouble.sinceMs)} now`;
   return wrapWords(`! ${printable(text)}`, columns)
     .slice(0, 3)
     .map((line) => paint('red', line));

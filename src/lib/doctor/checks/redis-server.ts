@@ -62,7 +62,7 @@ export function judgeRole({ role, mode, raw, nodes }: RedisFacts): Finding {
   // A Cluster coordinates a failover with the old master; Sentinel and operators do not.
   if (mode !== 'cluster' && replicas > 0 && good === undefined) {
     return warn(
-      `primary, ${count(replicas)}; min-replicas-to-write is off: a primary that was replaced goes on taking jobs, and they are lost`,
+      `primary, ${count(replicas)}; min-replicas-to-write is off: a primary that was replaced keeps taking jobs, and they are lost`,
       'infer redis-tune apply (min-replicas-to-write 1)',
     );
   }
