@@ -21,7 +21,7 @@ type ListJson = { id: string; topic: string; title: string }[];
 export default class Doctor extends BaseCommand<typeof Doctor> {
   static override summary = 'check Redis, queues, workers, models, GPU, settings and this machine';
   static override description =
-    `Runs small checks side by side, each within a time limit; every finding comes with its fix. Reads only, starts nothing.
+    `Runs small checks concurrently, each within a time limit; every finding comes with its fix. Reads only, starts nothing.
 Name topics (redis, queues, workers, models, gpu, config, system) or checks to run only those. Exits 1 when a check fails; warnings do not count.`;
   static override examples = [
     '<%= config.bin %> doctor',

@@ -20,7 +20,7 @@ export default class Models extends BaseCommand<typeof Models> {
   static override summary = 'list the models of the models directory and what they take';
   static override description =
     `Loads each model of the directory once, on the CPU, and shows its inputs, outputs and batch axis.
-Models lie as <name>/<version>/model.onnx; the highest version is used. Exits 3 when some could not be read, 1 when none could.`;
+Models are stored as <name>/<version>/model.onnx; the highest version is used. Exits 3 when some could not be read, 1 when none could.`;
   static override examples = [
     '<%= config.bin %> models',
     '<%= config.bin %> models --models ./models',

@@ -19,8 +19,8 @@ export default class Worker extends BaseCommand<typeof Worker> {
   static override summary = 'run jobs of the given queues, each model loaded once';
   static override description =
     `Takes jobs of its queues in the order given: jobs in the first go before any in the second.
-Rows of many jobs run together. The model runs in a process of its own, so a crash or a hang there never takes the worker down.
-The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them back and leaves.`;
+Rows of many jobs run together. The model runs in its own process, so a crash or a hang there never stops the worker.
+The first Ctrl-C (or SIGTERM) finishes the current jobs, the second requeues them and exits.`;
   static override examples = [
     '<%= config.bin %> worker',
     '<%= config.bin %> worker --gpu 0 -Q realtime',

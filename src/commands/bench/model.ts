@@ -13,7 +13,7 @@ const SEED = 1;
 export default class BenchModel extends BaseCommand<typeof BenchModel> {
   static override summary = 'measure a model by batch size and threads, and advise --max-batch';
   static override description =
-    `Runs the model in a process of its own, as a worker does, without Redis. Shows the median time of a run and rows a second for each size, and advises the largest size that still pays: at least 10 % more rows a second than the size before, within --latency-target, since an urgent row may have to wait for one run.
+    `Runs the model in its own process, as a worker does, without Redis. Shows the median time of a run and rows per second for each size, and recommends the largest size that still pays: at least 10 % more rows per second than the previous size, within --latency-target, since an urgent row may have to wait for one run.
 A worker without --max-batch learns the same from its own runs.`;
   static override examples = [
     '<%= config.bin %> bench model digits',

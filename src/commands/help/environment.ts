@@ -6,8 +6,8 @@ import { type LoadedSettings, type LoadOptions, surveySettings } from '../../lib
 export default class HelpEnvironment extends BaseCommand<typeof HelpEnvironment> {
   static override summary = 'environment variables that infer reads, their flags and defaults';
   static override description =
-    `A flag goes before a variable, a variable before a configuration file. An empty variable counts as not set.
-What is set now is shown with where it comes from; secrets are not shown.`;
+    `A flag takes precedence over a variable, a variable over a configuration file. An empty variable counts as not set.
+Current values are shown with their source; secrets are hidden.`;
   static override examples = ['<%= config.bin %> help environment'];
 
   /** Errors in the settings are listed with them; other commands stop at the first. */

@@ -16,7 +16,7 @@ interface ActiveListJson {
 export default class InspectActive extends BaseCommand<typeof InspectActive> {
   static override summary = 'list the running jobs, with worker and device';
   static override description =
-    `The longest running first. LOCK is the time its lock still lives unless the worker renews it, which it does every second; "lost" means that its worker died or fell silent: another will take the job over.`;
+    `The longest-running first. LOCK is the time until the lock expires, which the worker renews every second; "lost" means that the worker died or fell silent: another will take over the job.`;
   static override examples = [
     '<%= config.bin %> inspect active',
     '<%= config.bin %> inspect active --older-than 1m',

@@ -13,7 +13,7 @@ const MOST = 10_000;
 export default class InspectAudit extends BaseCommand<typeof InspectAudit> {
   static override summary = 'show who did what, when, and with what outcome; newest first';
   static override description =
-    'Every infer control, cancel, retry and redis-tune apply, rollback and acl --apply leaves one entry, also those that failed. About the last 10,000 are kept, and as many again of jobs that were cancelled or retried by id.';
+    'Every infer control, cancel, retry and redis-tune apply, rollback and acl --apply leaves one entry, even if it failed. About the last 10,000 are kept, and separately as many for jobs cancelled or retried by id.';
   static override examples = [
     '<%= config.bin %> inspect audit',
     '<%= config.bin %> inspect audit --since 24h --action purge,revoke',

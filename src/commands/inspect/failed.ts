@@ -22,7 +22,7 @@ interface FailedJson {
 export default class InspectFailed extends BaseCommand<typeof InspectFailed> {
   static override summary = 'show why jobs failed, and which: a summary by error, then the list';
   static override description =
-    `The failed set is the dead-letter queue: jobs and their input are kept for a week unless their worker was started with another --failed-ttl. The summary, on a terminal and in JSON, is of the last 2,000 that failed. In a pipe there is only the list.`;
+    `The failed set is the dead-letter queue: jobs and their input are kept for a week unless their worker was started with another --failed-ttl. The summary, on a terminal and in JSON, covers the last 2,000 failures. In a pipe there is only the list.`;
   static override examples = [
     '<%= config.bin %> inspect failed',
     '<%= config.bin %> inspect failed -Q batch --error OUT_OF_MEMORY',

@@ -16,7 +16,7 @@ const VALUES_SHOWN = 16;
 export default class InspectJob extends BaseCommand<typeof InspectJob> {
   static override summary = 'show one job: its state and everything that happened to it';
   static override description =
-    `Its timeline has every start, retry and lost worker; its position while it waits; what is kept of it and how long. The input is not shown unless --payload asks for it, and then cut to ${VALUES_SHOWN} values of each tensor. Exits 66 when the id is unknown or its record has expired.`;
+    `Shows its timeline with every start, retry and lost worker, its position while it waits, and what is kept of it and for how long. The input is shown only with --payload, limited to ${VALUES_SHOWN} values of each tensor. Exits 66 when the id is unknown or its record has expired.`;
   static override examples = [
     '<%= config.bin %> inspect job ID',
     '<%= config.bin %> inspect job ID --payload',

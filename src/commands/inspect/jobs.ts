@@ -27,8 +27,8 @@ const NOTHING_LEFT =
 export default class InspectJobs extends BaseCommand<typeof InspectJobs> {
   static override summary = 'list jobs by state, queue, model, priority, age, error or worker';
   static override description =
-    `Shows what runs, what waits in the order it will run, and what has ended, last first. AGE is the time in that state.
-A page looks at 10,000 jobs at most, so it is as quick with a million of them; the cursor of the next page is on standard error, or "next" in JSON. With --sort there is one page. Exits 66 when nothing is found for a queue, model or worker that does not exist.`;
+    `Shows running jobs, waiting jobs in the order in which they will run, and ended jobs, the latest first. AGE is the time in that state.
+A page looks at 10,000 jobs at most, so it is just as fast with a million; the cursor of the next page is on standard error, or "next" in JSON. With --sort there is one page. Exits 66 when nothing is found for a queue, model or worker that does not exist.`;
   static override examples = [
     '<%= config.bin %> inspect jobs',
     '<%= config.bin %> inspect jobs -s failed,delayed --error TIME_LIMIT -o wide',

@@ -11,7 +11,7 @@ const DEFAULT_TIMEOUT_MS = 3000;
 export default class InspectPing extends BaseCommand<typeof InspectPing> {
   static override summary = "wait for every worker's next heartbeat";
   static override description =
-    `Workers report every second, by themselves: nothing is sent to them, so a read-only Redis user is
+    `Workers report every second: nothing is sent to them, so a read-only Redis user is
 enough. Exits 0 when all answered, 3 when some did, 69 when none did.`;
   static override examples = [
     '<%= config.bin %> inspect ping',

@@ -12,7 +12,7 @@ import { ACL_ROLES } from '../../lib/redis/acl.js';
 export default class RedisTuneAcl extends TuneCommand<typeof RedisTuneAcl> {
   static override summary = 'print or create a Redis user with the rights of one role and no others';
   static override description =
-    `Prints the line for redis-cli, with the password's hash in it. The password itself is made once and shown on a terminal, or with --show, and nowhere else. Without either the line has CHANGE-ME in its place.
+    `Prints the line for redis-cli, with the password's hash in it. The password is generated once and shown only on a terminal or with --show; otherwise the line has CHANGE-ME in its place.
 --apply creates the user on every server. Users are lost when Redis restarts unless --persist saves them, in the ACL file or with CONFIG REWRITE. Exits 1 when the user exists already, 3 when it could not be saved.`;
   static override examples = [
     '<%= config.bin %> redis-tune acl --role producer',

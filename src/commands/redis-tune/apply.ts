@@ -15,9 +15,9 @@ export default class RedisTuneApply extends TuneCommand<typeof RedisTuneApply> {
   static override summary =
     'fix what the audit found, after showing the changes; infer redis-tune rollback undoes them';
   static override description =
-    `Sets everything the audit warns of, with your --maxmemory and --policy in place of its own; on every master of a Cluster, or on none. What was is noted first, the change is made as one, and then the server is asked again.
+    `Sets everything the audit warns about, with your --maxmemory and --policy if given; on every master of a Cluster, or on none. The old values are saved first, the change is applied as a whole, and the new values are read back.
 Where CONFIG is refused it prints what to type at the provider, or to write into redis.conf, and exits 77.
-With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 when the server reports other values than were set.`;
+With --persist: exits 3 when it was set but will not survive a restart. Exits 1 when the server reports other values than were set.`;
   static override examples = [
     '<%= config.bin %> redis-tune apply --dry-run',
     '<%= config.bin %> redis-tune apply --maxmemory 60% --persist',

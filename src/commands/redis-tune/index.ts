@@ -11,7 +11,7 @@ const AUDIT_EXIT: Record<TuneReport['worst'], ExitCode> = { ok: 0, warning: 0, c
 export default class RedisTune extends BaseCommand<typeof RedisTune> {
   static override summary = 'audit the Redis server: settings, memory, what jobs cost, what was lost';
   static override description =
-    `Reads only, and works with what the server lets be seen: INFO alone is enough. Settings that are as they should be are shown with --verbose.
+    `Reads only, and works with whatever the server allows: INFO alone is enough. Correct settings are shown with --verbose.
 Exits 1 when data was lost or will be at the next shortage; warnings and advice do not count. infer redis-tune apply fixes what is wrong.`;
   static override examples = [
     '<%= config.bin %> redis-tune',

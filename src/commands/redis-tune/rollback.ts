@@ -11,7 +11,7 @@ import type { ChangeJson } from '../../lib/operations/change-settings.js';
 export default class RedisTuneRollback extends TuneCommand<typeof RedisTuneRollback> {
   static override summary = 'undo what infer redis-tune apply changed';
   static override description =
-    `Takes the newest change of this server that is noted in the state directory, or the file of one. What apply persisted is persisted again with its old values.
+    `Undoes the latest change of this server recorded in the state directory, or the one in the given file. What apply persisted is persisted again with its old values.
 Refuses when someone has changed a setting since (exit 1), unless --force. Exits 66 when no change is recorded.`;
   static override examples = [
     '<%= config.bin %> redis-tune rollback --dry-run',

@@ -13,7 +13,7 @@ export default class RedisStart extends BaseCommand<typeof RedisStart> {
   static override summary = "start infer's own private Redis server";
   static override description =
     `Starts a redis-server of your own: a unix socket in a private directory, data kept on disk, nothing ever evicted.
-Commands start it by themselves when no Redis is named and none answers at 127.0.0.1:6379. It keeps running until infer redis stop.`;
+Commands start it automatically when no Redis is configured and none answers at 127.0.0.1:6379. It keeps running until infer redis stop.`;
   static override examples = ['<%= config.bin %> redis start', '<%= config.bin %> redis start --json'];
 
   async run(): Promise<RedisStartJson> {

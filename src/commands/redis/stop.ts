@@ -10,7 +10,7 @@ export interface RedisStopJson {
 export default class RedisStop extends BaseCommand<typeof RedisStop> {
   static override summary = "stop infer's own private Redis server";
   static override description =
-    'Writes everything to disk and ends the server; jobs and results are there again after the next start.';
+    'Writes everything to disk and ends the server; jobs and results are available again after the next start.';
   static override examples = ['<%= config.bin %> redis stop'];
 
   async run(): Promise<RedisStopJson> {

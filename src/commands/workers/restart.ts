@@ -17,8 +17,8 @@ export default class WorkersRestart extends BaseCommand<typeof WorkersRestart> {
   static override description =
     `Restarts one worker after the other, each when it has finished its jobs, so that the others keep working: for a new version of infer, of a model, or of settings.
 NAME is a worker, or the name that several were started under. Redis and settings are those of this command. A worker that has died is started again.
-A worker that does not start ends the restart, and the remaining workers are left as they are: exits 69, or 3 when some were restarted. Those of autoscalers are left alone.
-Ctrl-C stops the restart when the worker at hand runs again.`;
+A worker that does not start ends the restart, and the remaining workers are not restarted: exits 69, or 3 when some were restarted. Those of autoscalers are left alone.
+Ctrl-C stops the restart once the current worker runs again.`;
   static override usage = 'workers restart NAME… | --all [FLAGS]';
   static override examples = [
     '<%= config.bin %> workers restart rt',

@@ -71,7 +71,7 @@ function checkNumbers(options: SubmitOptions): SubmitOptions {
   };
 }
 
-/** When a job may start, ms since the epoch; Undefined for immediately. @throws InferError DELAY (2). */
+/** When a job may start, ms since the epoch; undefined for immediately. @throws InferError DELAY (2). */
 function startOf({ delayMs, startAt }: SubmitOptions, now: number): number | undefined {
   if (delayMs === undefined && startAt === undefined) return undefined;
   const delay = delayMs ?? (startAt as number) - now;

@@ -303,10 +303,7 @@ class Trial {
     });
   }
 
-  /**
-   * Axis of each output that has as many positions as there are rows; a sentence when there is no such
-   * reading.
-   */
+  /** Axis of each output with as many positions as there are rows; a sentence if there is no such reading. */
   private axesOf(alone: Outputs, together: Outputs, rows: number): OutputAxes | string {
     const axes = new Map<string, number | null>();
     for (const { name } of this.task.target.outputs) {

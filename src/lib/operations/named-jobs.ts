@@ -23,8 +23,7 @@ export interface NamedJobs {
 const PAGE = 200;
 
 /**
- * Looks up ids; reads one record per group, however many chunks it has. reads one record a group, however
- * many chunks it has. @throws InferError JOB_UNKNOWN, JOB_LOST (66).
+ * Looks up ids; reads one record per group, however many chunks it has. @throws InferError JOB_UNKNOWN, JOB_LOST (66).
  */
 export async function findNamedJobs(
   client: RedisClient,

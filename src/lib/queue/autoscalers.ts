@@ -31,7 +31,7 @@ export interface AutoscalerRecord {
   decidedAt: number;
   /** Workers that should run. */
   desired: number;
-  /** Why it holds; null when all is well. null when all is well. */
+  /** Why it holds; null when all is well. */
   hold: string | null;
   /** The last decision as a sentence. */
   reason: string;

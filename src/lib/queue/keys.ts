@@ -62,8 +62,7 @@ export const cancelledKey = (tag: string): string => `${tag}:${KEY.cancelled}`;
 /** ZSET id -> ms after which a job no longer starts. */
 export const deadlinesKey = (tag: string): string => `${tag}:${KEY.deadlines}`;
 /**
- * ZSET id -> ms at which a damaged job was set aside, and HASH id -> what is damaged; EX, 1,000 entries at
- * most. EX, 1,000 at most.
+ * ZSET id -> ms at which a damaged job was set aside, and HASH id -> what is damaged; EX, 1,000 entries at most.
  */
 export const damagedKey = (tag: string): string => `${tag}:${KEY.damaged}`;
 export const damagedWhyKey = (tag: string): string => `${tag}:${KEY.damagedWhy}`;

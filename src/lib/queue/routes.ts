@@ -164,8 +164,7 @@ export async function countFiled(
 
 /**
  * Maintains the index of jobs by model, and wakes a worker for each model that has jobs.
- * @param paceMs do nothing if any caller did this within the last so many ms; default: run now. left out:
- *   now.
+ * @param paceMs do nothing if any caller did this within this many ms; default: run now.
  */
 export async function reroute(scripts: QueueScripts, paceMs?: number): Promise<void> {
   await scripts.run('inferReroute', Math.floor(Math.random() * 2 ** 31), paceMs ?? '');

@@ -21,7 +21,7 @@ const SKETCHES = ['wait', 'run', 'total', 'batchRows'] as const;
 const OWN_NAMES_MAX = 16;
 /** The same limit for a sum over workers, which may serve different models. */
 const SUM_NAMES_MAX = 200;
-/** The name under which further models are counted; no model can have it. no model can have this name. */
+/** The name under which further models are counted; no model can have it. */
 const OTHER_MODELS = '(other)';
 const OTHER_CODES = 'OTHER';
 const ERROR_CODE = /^[A-Z][A-Z0-9_]{0,39}$/;
@@ -144,7 +144,7 @@ function counts(json: unknown): Record<string, number> {
 
 /** A worker's figures since its last report. */
 export interface WorkReport {
-  /** Ten-second buckets with activity; each is written in full. each is written whole. */
+  /** Ten-second buckets with activity; each is written in full. */
   buckets: readonly { queue: string; bucket: number; figures: WorkFigures }[];
   /** By queue, since the worker started. */
   totals: ReadonlyMap<string, WorkFigures>;

@@ -12,7 +12,6 @@ export interface ContainerSigns {
 
 /**
  * Patterns that identify the container in process 1's cgroup; on cgroup v2 it is often `/` and says nothing.
- * on cgroup v2 it is often `/` and says nothing.
  */
 const CGROUPS: readonly [RegExp, ContainerKind][] = [
   [/kubepods/, 'kubernetes'],

@@ -88,8 +88,7 @@ export class Advisor {
   }
 
   /**
-   * After a long time without a look, some ends are unknown: if busy time decreased, the rate is measured
-   * anew from here.
+   * After a long time without a look, some ends are unknown: if busy time decreased, the rate is measured again from here.
    */
   private count(sample: PoolSample, now: number): PoolCounts {
     const counts = countPool(this.counts, sample);

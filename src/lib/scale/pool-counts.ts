@@ -24,7 +24,7 @@ export function countPool(before: PoolCounts | undefined, sample: PoolSample): P
     for (const [number, count] of queue.ended) {
       const key = `${at}:${number}`;
       buckets[key] = count;
-      // A bucket that shrank was written anew after a flush.
+      // A bucket that shrank was recreated after a flush.
       if (before !== undefined) ended += Math.max(0, count - (before.buckets[key] ?? 0));
     }
   }

@@ -101,7 +101,7 @@ export class LiveChanges {
       );
     }
     if (names.length === 1 && !force) {
-      throw new InferError('LAST_MODEL', `${model} is the last model it serves: every job would fail`, {
+      throw new InferError('LAST_MODEL', `${model} is the last model it serves: it would take no more jobs`, {
         hint: 'infer control drain ends the worker; --force unloads the model all the same',
       });
     }

@@ -96,7 +96,7 @@ export class RunnerSlot {
     try {
       for (;;) {
         this.loading = runner;
-        // Removed while its replacement was starting, which would load models in vain: stop.
+        // Removed while its replacement was starting, which would load models for nothing: stop.
         if (this.stopped) break;
         const next = this.wanted().find(({ session }) => !loaded.has(session) && !this.refused.has(session));
         if (next === undefined) break;

@@ -139,8 +139,8 @@ export class BullConsumer implements QueueConsumer {
   }
 
   /**
-   * Jobs that wait for a worker like this one, by read-only commands; None of a paused queue do. Jobs of
-   * other models count until a worker has met them.
+   * Counts the jobs that wait for a worker like this one, with read-only commands; none in a paused queue. Jobs
+   * of other models count until a worker has met them.
    */
   async waiting(): Promise<number> {
     const { base } = this.scripts;
