@@ -27,7 +27,8 @@ Exits 69 when no worker answers, 3 when some do not, 1 when they refuse.`;
       { verb: 'unload', model, force: this.flags.force },
       {
         detail: model,
-        danger: (workers) => `unloads ${model} from ${named(workers)}, whose later jobs for it wait for another worker`,
+        danger: (workers) =>
+          `unloads ${model} from ${named(workers)}, whose later jobs for it wait for another worker`,
       },
     );
   }

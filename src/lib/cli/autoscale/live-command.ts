@@ -61,7 +61,9 @@ export async function watchLoop(
     show.end();
     const left = record.workers.length;
     if (!dryRun && !once && flags.onExit === 'keep' && left > 0)
-      note(`${plural(left, 'worker keeps', 'workers keep')} running; to stop them: infer workers stop autoscaled`);
+      note(
+        `${plural(left, 'worker keeps', 'workers keep')} running; to stop them: infer workers stop autoscaled`,
+      );
     return record;
   } finally {
     show.end();
