@@ -4,7 +4,7 @@
 //   node scripts/mutants.mjs                          every folder, one after the other (hours)
 //   node scripts/mutants.mjs batch tune               these folders
 //   node scripts/mutants.mjs core/sketch core/units   these files of src/lib
-//   node scripts/mutants.mjs --again batch            all mutants, also those whose code and tests are as they were
+//   node scripts/mutants.mjs --again batch            all mutants, even those whose code and tests are unchanged
 // Results are kept in node_modules/.cache/mutants/, one file per folder; a later run starts from them.
 // Stryker does not know what a test reaches: after a change in code used by the mutated files, run it with
 // --again.

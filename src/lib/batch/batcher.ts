@@ -7,8 +7,8 @@ export type MutableUnit = { -readonly [K in keyof Unit]: Unit[K] };
  * Holds waiting units and returns micro-batches. States of a unit's rows:
  *
  *   waiting   in `units`, sorted by urgency
- *   planned   in a micro-batch that was handed out; the caller runs it
- *   cut       in `retries` after a failed run of several rows; goes out again as that piece alone
+ *   planned   in a returned micro-batch; the caller runs it
+ *   cut       in `retries` after a failed run of several rows; returned again as a separate piece
  *
  * Work-conserving: without a window, `next` always returns a batch while anything waits. It has no clock and
  * no timer: the caller passes the time and comes back when told.

@@ -1,7 +1,7 @@
 import { type DataLoss, lossFix, lossText } from '../queue/data-mark.js';
 
 /**
- * Reports a loss the way Node.js reports what a program should know but is no error of a call: on standard
+ * Reports a loss the way Node.js reports what a program should know but is not the error of a call: on standard
  * error, unless the program listens for warnings.
  */
 export function warnOfLoss(loss: DataLoss): void {

@@ -16,7 +16,7 @@ export const THRESHOLDS = {
     value: 5000,
     unit: 'ms',
     judges: 'a worker is silent: no heartbeat for longer',
-    why: 'heartbeats come every second, and five missed in a row are no chance; its locks (10 s) have not lapsed yet',
+    why: 'heartbeats come every second, and five missed in a row are not chance; its locks (10 s) are still valid',
   },
   workerForgotten: {
     value: 15_000,

@@ -34,7 +34,7 @@ export async function tryLibraries(
   try {
     return JSON.parse(end.stdout) as LibraryLook[];
   } catch (error) {
-    throw new Error(`the loader's answer is no JSON: ${messageOf(error)}`);
+    throw new Error(`the loader's answer is not JSON: ${messageOf(error)}`);
   }
 }
 

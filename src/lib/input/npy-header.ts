@@ -87,7 +87,7 @@ function parseHeader(text: string): NpyHeader {
   if (sizes.length > MOST_AXES)
     throw damaged(`its shape has ${sizes.length} axes, more than NumPy's ${MOST_AXES}`);
   if (sizes.some((dim) => !Number.isSafeInteger(dim)) || !Number.isSafeInteger(elementCount(sizes) * 8)) {
-    throw damaged('its shape is no list of sizes');
+    throw damaged('its shape is not a list of sizes');
   }
   return {
     type,

@@ -112,7 +112,7 @@ async function openRows(reader: ByteReader, signature: ModelSignature, options: 
   if (format === 'ndjson') return { rows: undefined, chunks: readNdjson(reader, signature, limits) };
   if (format === 'npy') return readNpy(reader, signature, limits);
   const guessed = asked === 'auto' && !oneLine;
-  const what = `the JSON document${guessed ? ' (no NDJSON: its first line is no complete JSON value)' : ''}`;
+  const what = `the JSON document${guessed ? ' (not NDJSON: its first line is not a complete JSON value)' : ''}`;
   const bytes = await reader.rest(limits.maxBytes, what);
   const extras = oneLine && reader.extension !== '.json' ? 'ignore' : 'refuse';
   const payloads = payloadsFromValue(parseDocument(bytes, limits.maxDepth), signature, { ...limits, extras });

@@ -88,12 +88,12 @@ function lookInto(file: string, source: OnnxSource): OnnxSummary | undefined {
   try {
     const summary = summarize(opened);
     if (summary.hasGraph) return summary;
-    source.suspicion ??= { reason: 'it is no ONNX model: it holds no graph', fix: COPY_AGAIN };
+    source.suspicion ??= { reason: 'it is not an ONNX model: it holds no graph', fix: COPY_AGAIN };
   } catch (error) {
     if (!(error instanceof ProtobufError)) throw error;
     const reason =
       error.needs === undefined
-        ? 'it is no ONNX model'
+        ? 'it is not an ONNX model'
         : `it is cut off: it has ${formatBytes(opened.size)}, and goes on at least to ${formatBytes(error.needs)}`;
     source.suspicion ??= { reason, fix: COPY_AGAIN };
   } finally {

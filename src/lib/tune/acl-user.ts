@@ -33,7 +33,7 @@ export function aclUser({ role, name, prefix, password, db, readOnlyKeys }: AclU
     const why =
       name === 'default'
         ? 'every client that gives no name is `default`, which stays as it is'
-        : 'that is no user name';
+        : 'that is not a user name';
     throw new InferError('ACL_USER', `'${printable(name)}': ${why}`, {
       hint: `--user infer-${role}, of letters, digits, dot, dash and underscore`,
     });

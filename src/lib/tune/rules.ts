@@ -164,7 +164,7 @@ export function judgeSettings(node: NodeFacts, role: TuneRole, workers: number):
   const state: ServerState = { role, info: node.info, memory: node.memory, workers };
   return RULES.flatMap((rule): Finding[] => {
     const now = node.config.get(rule.name);
-    // A setting that this version lacks is no finding; a refused one is.
+    // A setting that this version lacks is not a finding; a refused one is.
     if (now === undefined) return node.refusal === undefined ? [] : [unseen(rule, state)];
     return [{ setting: rule.name, now, ...rule.judge(now, state) }];
   });

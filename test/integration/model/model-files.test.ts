@@ -257,7 +257,7 @@ describe('files that are no model say what they are', () => {
     ['pickle', Buffer.from([0x80, 4, 0x95, 0x63]), /it is a Python pickle/, /torch\.onnx\.export/],
     ['zip', Buffer.from('PK\u0003\u0004rest'), /it is a PyTorch or other zip archive/, /torch\.onnx\.export/],
     ['json', Buffer.from('{"error": "not found"}'), /it is JSON text/, /see what it says/],
-    ['noise', Buffer.from('this is no protobuf'), /it is no ONNX model/, /again/],
+    ['noise', Buffer.from('this is no protobuf'), /it is not an ONNX model/, /again/],
     [
       'ir99',
       onnx.buildModel(onnx.doubler(), { ir: 99 }),

@@ -285,7 +285,7 @@ describe('failures', () => {
     await expect(runner.load('corrupt')).rejects.toMatchObject({
       code: 'MODEL_LOAD',
       exitCode: 78,
-      message: 'model corrupt/1/model.onnx cannot be loaded: it is no ONNX model',
+      message: 'model corrupt/1/model.onnx cannot be loaded: it is not an ONNX model',
     });
     await expect(runner.load('brain')).rejects.toMatchObject({
       code: 'MODEL_LOAD',

@@ -71,7 +71,7 @@ function newerThan(worker: WorkerRecord, disk: readonly OnDisk[]): { text: strin
     }));
 }
 
-/** A version chosen by an operator is no mistake: shown without a warning. */
+/** A version chosen by an operator is not a mistake: shown without a warning. */
 function chosenLines(workers: readonly WorkerRecord[], disk: readonly OnDisk[]): string[] {
   return workers.flatMap((worker) =>
     outdated(worker, disk)

@@ -60,7 +60,7 @@ export class Producer {
    * Adds jobs of one queue in one round trip, or two when an input is too large for the job data. `checkIds`
    * first checks whether an id already exists: set it for ids chosen by a caller, which may be duplicates.
    * @throws InferError REDIS_FULL (75) above the high-water mark, INPUT_TOO_LARGE or RESULT_TOO_LARGE (65)
-   *   for what Redis will never take: nothing was added.
+   *   for what Redis will never accept: nothing was added.
    */
   submit(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {
     // Safe to repeat: a job whose id exists is not added again.

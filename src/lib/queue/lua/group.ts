@@ -8,10 +8,11 @@ import { PRELUDE } from './prelude.js';
  * script is one step; sent again after a lost connection, it returns the same answer and changes nothing
  * more.
  *
- * Other fields: timestamp, model, priority, ttl, cutting, start; own token of the sender that began it; added
- * chunks sent so far; rows, jobs, closed when it is complete; leaving token of the sender that takes it back;
- * abandoned it was closed without all its rows; cr it was cancelled; rd, jc, jf what has ended; early chunks ended
- * before it was begun, since Redis had lost its record. A record that has `early` alone is no group yet.
+ * Other fields: timestamp, model, priority, ttl, cutting, start; own: token of the sender that created it; added:
+ * chunks sent so far; rows, jobs, closed: when it is complete; leaving: token of the sender that undoes it;
+ * abandoned: it was closed without all its rows; cr: it was cancelled; rd, jc, jf: what has ended; early: chunks
+ * that ended before the group was created again, after Redis had lost its record. A record with only `early` is
+ * not a group yet.
  */
 const OF_GROUP = `${PRELUDE}
 local key = tag .. ':${KEY.group}:' .. ARGV[3]

@@ -6,7 +6,7 @@ import { CURSORS } from './filing.js';
  * `prioritized`, so that BullMQ's getters, counts, lists and stock workers see them as before. To keep takes
  * from meeting the others again and again, an index lists jobs that were met by a worker without their model:
  *
- *   <tag>:bymodel:<route>  ZSET id -> the score it has in `prioritized`; a route is `model` or `model@version`
+ *   <tag>:bymodel:<route>  ZSET id -> its score in `prioritized`; a route is `model` or `model@version`
  *   <tag>:filed            HASH `m:<route>` for each that has such a set; `p<n>`: the score up to which all jobs of
  *                          BullMQ priority n are filed; `c`: the counter of `prioritized` when those were written
  *   <tag>:wake:<route>     ZSET, a marker as BullMQ's `marker`, for the workers that serve the route
