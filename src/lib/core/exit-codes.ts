@@ -40,7 +40,7 @@ export interface ExitCodeFacts {
 const FACTS: Readonly<Record<keyof typeof ExitCode, Omit<ExitCodeFacts, 'code'>>> = {
   Ok: { meaning: 'it worked', example: 'infer submit data.json --wait: the job completed' },
   Negative: {
-    meaning: 'it ran, but the result is negative: a job failed, a check failed',
+    meaning: 'it ran and the answer is bad: a job failed, a check failed',
     example: 'infer redis status: it does not run',
   },
   Usage: {
@@ -62,7 +62,7 @@ const FACTS: Readonly<Record<keyof typeof ExitCode, Omit<ExitCodeFacts, 'code'>>
   },
   Internal: { meaning: 'a bug in infer', example: 'please report it, with INFER_DEBUG=1' },
   Output: {
-    meaning: 'standard output cannot be written: a full disk, a closed terminal',
+    meaning: 'standard output cannot be written: a full disk, a terminal that is gone',
     example: 'infer models > /dev/full',
   },
   TryAgain: {

@@ -16,7 +16,7 @@ export const THRESHOLDS = {
     value: 5000,
     unit: 'ms',
     judges: 'a worker is silent: no heartbeat for longer',
-    why: 'heartbeats come every second, and five missed in a row are not chance; its locks (10 s) are still valid',
+    why: 'heartbeats come every second, and five missed in a row are no chance; its locks (10 s) have not lapsed yet',
   },
   workerForgotten: {
     value: 15_000,
@@ -117,13 +117,13 @@ export const THRESHOLDS = {
   limitOverrun: {
     value: 2000,
     unit: 'ms',
-    judges: 'a job runs past its time limit by more',
+    judges: 'a job runs on past its time limit by more',
     why: 'a worker ends a run right at its limit; its heartbeat is up to a second old',
   },
   lossShown: {
     value: 86_400_000,
     unit: 'ms',
-    judges: 'lost data is shown for this long',
+    judges: 'lost data is shown for so long',
     why: 'someone who looks once a day sees it',
   },
 } as const satisfies Record<string, Threshold>;

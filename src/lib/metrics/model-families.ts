@@ -18,7 +18,7 @@ export const MODEL_FAMILIES: readonly Family[] = [
   ),
   counter(
     'infer_job_failures_total',
-    'Jobs that failed permanently, by error code',
+    'Jobs that failed for good, by error code',
     ({ codes }, labels) => Object.entries(codes).map(([code, count]) => [{ ...labels, code }, count]),
     'code',
   ),

@@ -71,7 +71,7 @@ export const QUEUE_FAMILIES: readonly Family[] = [
     samples: ofQueues((queue, labels) => [[labels, queue.submitted]]),
   },
   counter('infer_jobs_completed_total', 'Jobs that workers completed', jobsOf('completed')),
-  counter('infer_jobs_failed_total', 'Jobs that failed permanently', jobsOf('failed')),
+  counter('infer_jobs_failed_total', 'Jobs that failed for good', jobsOf('failed')),
   counter('infer_jobs_expired_total', 'Jobs that workers found past their deadline', jobsOf('expired')),
   counter(
     'infer_jobs_cancelled_total',
@@ -82,7 +82,7 @@ export const QUEUE_FAMILIES: readonly Family[] = [
   counter('infer_rows_total', 'Rows of completed jobs', ({ rows }, labels) => [[labels, rows]]),
   counter(
     'infer_batches_total',
-    'Micro-batches by why they went out: full, idle (no more jobs waiting), urgent (the rest was of a less urgent queue), window, retry',
+    'Micro-batches by why they went out: full, idle (nothing more was there), urgent (the rest was of a less urgent queue), window, retry',
     ({ batches }, labels) => Object.entries(batches).map(([reason, count]) => [{ ...labels, reason }, count]),
     'reason',
   ),

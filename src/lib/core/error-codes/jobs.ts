@@ -49,7 +49,7 @@ export const JOB_ERRORS = {
   ),
   ...errors(
     { ...LATER, httpStatus: 504, fault: 'caller', doc: 'cli.md#result' },
-    { WAIT_TIMEOUT: 'The job has not ended in the time given; it continues.' },
+    { WAIT_TIMEOUT: 'The job has not ended in the time given; it goes on.' },
   ),
   ...errors(
     { ...LATER, httpStatus: 409, fault: 'caller', doc: 'cli.md#result' },

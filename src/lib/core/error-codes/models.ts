@@ -32,7 +32,7 @@ export const MODEL_ERRORS = {
       doc: 'workers.md#models-that-do-not-load',
       traits: ['one-model', 'not-read'],
     },
-    { MODEL_READ_FAILED: 'A file of the model no longer exists or cannot be read from its disk.' },
+    { MODEL_READ_FAILED: 'A file of the model is gone or cannot be read from its disk.' },
   ),
   ...errors(
     {
@@ -117,7 +117,7 @@ export const MODEL_ERRORS = {
   ...errors(
     { ...FAILED, doc: 'models.md#what-is-found-by-itself' },
     {
-      OUTPUT_ROWS: 'The model returned another number of rows than it was given.',
+      OUTPUT_ROWS: 'The model gave another number of rows than it was given.',
       OUTPUT_MIXED: 'The rows of the job have different outputs, which cannot be one result.',
     },
   ),

@@ -95,7 +95,7 @@ export const REDIS_ERRORS = {
   ),
   ...errors(
     { ...AWAY, retryable: false, doc: 'reliability.md#damaged-data' },
-    { QUEUE_DAMAGED: 'A key of the queue has the wrong type or content.' },
+    { QUEUE_DAMAGED: 'A key of the queue does not hold what it must.' },
   ),
   ...errors(
     {
