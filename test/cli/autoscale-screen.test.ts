@@ -148,8 +148,8 @@ describe('nothing runs that is not listed', () => {
 describe('what makes no sense', () => {
   it('is refused before anything is touched', async () => {
     for (const [args, says] of [
-      [['--interval', '1d'], '--interval is 1m 0s at most'],
-      [['--target-wait', '2d'], '--target-wait is a day at most'],
+      [['--interval', '1d'], '--interval must be at most 1m 0s'],
+      [['--target-wait', '2d'], '--target-wait must be at most a day'],
       [['--cold-start', '5s'], '--cold-start is of simulations'],
       [['--simulate', 'steady', '--dry-run'], '--dry-run means nothing in a simulation'],
       [['--threshold', '0'], '--threshold: Expected an integer'],

@@ -131,7 +131,7 @@ describe('infer bench, usage', () => {
     [['bench', '--data', 'nowhere.json'], 66, /nowhere\.json/],
     [['bench', 'model'], 2, /missing argument: MODEL/],
     [['bench', 'model', 'digitz'], 66, /did you mean 'digits'/],
-    [['bench', 'model', 'digits', '--batch', '0'], 2, /starts above 0/],
+    [['bench', 'model', 'digits', '--batch', '0'], 2, /must start above 0/],
   ])('%j', async (args, code, message) => {
     const run = await infer.run(args, { redis: null });
     expect(run.stderr).toMatch(message);

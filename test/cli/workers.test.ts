@@ -116,7 +116,7 @@ describe('infer workers', () => {
     process.kill(rows[0]?.pid as number, 'SIGKILL');
     await until(async () => (lives(rows[0]?.pid as number) ? undefined : true));
     expect((await workers('list')).rows).toMatchObject([
-      { name: 'brief', state: 'dead', reason: expect.stringContaining('without a word') },
+      { name: 'brief', state: 'dead', reason: expect.stringContaining('without a message') },
     ]);
     const burst = await workers(
       'start',

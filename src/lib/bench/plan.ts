@@ -25,7 +25,7 @@ export interface BenchFlags {
 export function benchPlan(flags: BenchFlags): Plan {
   const { scenario, concurrency, rate, rows, 'latency-threshold': thresholdMs } = flags;
   const durationMs = flags.duration ?? DURATION_MS;
-  if (durationMs < 1) throw usage('--duration is above 0', '--duration 5s');
+  if (durationMs < 1) throw usage('--duration must be above 0', '--duration 5s');
   const scenarios = scenario ?? chosenBy(concurrency, rate);
   const has = (...names: ScenarioName[]) => names.some((name) => scenarios.includes(name));
   if (concurrency !== undefined && !has('idle')) throw idleFlag('--concurrency', 'idle');

@@ -74,7 +74,7 @@ export async function openPrivate(
 }
 
 function notReady(): InferError {
-  return new InferError('BENCH_WORKER', 'the worker did not get ready within two minutes', {
+  return new InferError('BENCH_WORKER', 'the worker was not ready within two minutes', {
     hint: 'infer worker, to see what it waits for',
   });
 }

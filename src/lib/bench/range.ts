@@ -13,9 +13,9 @@ export function parseRange(text: string, example: string): number[] {
   const start = Number(match[1]);
   const end = match[2] === undefined ? start : Number(match[2]);
   const step = match[3] === undefined ? 1 : Number(match[3]);
-  if (start <= 0) throw badRange('a range starts above 0', example);
+  if (start <= 0) throw badRange('a range must start above 0', example);
   if (end < start) throw badRange(`'${text}' ends before it starts`, example);
-  if (step <= 0) throw badRange('the step of a range is above 0', example);
+  if (step <= 0) throw badRange('the step of a range must be above 0', example);
   const steps = Math.floor((end - start) / step + 1e-9) + 1;
   if (steps > MOST_STEPS) throw badRange(`'${text}' has ${steps} steps, ${MOST_STEPS} at most`, example);
   return Array.from({ length: steps }, (_, at) => Number((start + at * step).toFixed(6)));

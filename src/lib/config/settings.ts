@@ -185,7 +185,7 @@ export const SETTINGS = {
     flag: 'concurrency',
     char: 'c',
     helpValue: '<n>',
-    doc: 'runs at the same time, each in a process of its own',
+    doc: 'runs at the same time, each in its own process',
     default: 1,
     rule: integer({ min: 1, max: 256 }),
   } as SettingWithDefault<number>,

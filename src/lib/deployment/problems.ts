@@ -123,7 +123,7 @@ function lateWorker(worker: WorkerRecord): Problem {
   return {
     code: 'LOOP_LAG',
     message: `worker ${worker.name} was blocked for ${formatDuration(worker.loopLagMs)}: locks and urgent jobs come late`,
-    fix: 'give it a core of its own (fewer --threads or workers on the host), or send smaller inputs',
+    fix: 'give it its own core (fewer --threads or workers on the host), or send smaller inputs',
   };
 }
 

@@ -110,7 +110,7 @@ export class RowCheck {
     if (proof.verdict !== 'mixes') return;
     this.off = true;
     throw new InferError('ROWS_MIXED', mixesText(proof.found), {
-      hint: 'say "batchable": false in its model.json, and run again what was answered before',
+      hint: 'say "batchable": false in its model.json, and rerun earlier requests',
     });
   }
 }

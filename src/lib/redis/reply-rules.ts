@@ -123,7 +123,7 @@ export const REPLIES: readonly ReplyRule[] = [
     /^WRONGTYPE\b/,
     'REDIS_WRONGTYPE',
     'a key of another program is in the way at {at}',
-    'give infer a database of its own, such as redis://host:6379/1',
+    'give infer its own database, such as redis://host:6379/1',
   ),
   rule(
     /unknown command/i,

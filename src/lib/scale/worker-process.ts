@@ -37,7 +37,7 @@ export function endingOf(files: WorkerFiles, file: WorkerFile, end?: ProcessEnd)
   const code = end ?? files.exitOf(file)?.code;
   if (file.process === undefined) return { reason: 'it was never started', lines };
   if (code === undefined) {
-    return { reason: 'it ended without a word: killed, or out of memory', lines };
+    return { reason: 'it ended without a message: killed, or out of memory', lines };
   }
   return { reason: typeof code === 'number' ? `exit code ${code}` : `killed by ${code}`, lines };
 }

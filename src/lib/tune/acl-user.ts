@@ -32,7 +32,7 @@ export function aclUser({ role, name, prefix, password, db, readOnlyKeys }: AclU
   if (!USER_NAME.test(name) || name === 'default') {
     const why =
       name === 'default'
-        ? 'every client that gives no name is `default`, which stays as it is'
+        ? 'clients without a name are `default`, which is not changed'
         : 'that is not a user name';
     throw new InferError('ACL_USER', `'${printable(name)}': ${why}`, {
       hint: `--user infer-${role}, of letters, digits, dot, dash and underscore`,

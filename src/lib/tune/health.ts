@@ -167,7 +167,7 @@ function halts({ raw }: RedisFacts, latency: readonly LatencyEvent[]): Finding[]
       level: 'advice',
       now: formatDuration(fork),
       wanted: `under ${LONG_HALT_MS} ms`,
-      why: 'the last save or rewrite stopped Redis for this long: less data, no huge pages, or a machine whose memory is not virtual twice over',
+      why: 'the last save or rewrite stopped Redis for this long: less data, no huge pages, or a machine without nested virtualization',
     });
   }
   for (const { name, lastMs, maxMs } of latency.filter((event) => event.maxMs > LONG_HALT_MS)) {

@@ -16,7 +16,7 @@ export interface Persisted {
 }
 
 export const REWRITE_WARNING =
-  'CONFIG REWRITE writes everything that was changed at runtime into the configuration file, by anyone, ACL users among it, and puts its lines in an order of its own';
+  'CONFIG REWRITE writes everything that was changed at runtime into the configuration file, by anyone, ACL users among it, and reorders its lines';
 
 /**
  * Makes settings survive a restart: with CONFIG REWRITE, or for infer's own server in the file it is started

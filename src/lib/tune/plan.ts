@@ -105,8 +105,8 @@ function refuseReplica({ info, label }: NodeFacts, { force }: Asked): void {
     {
       hint:
         master === undefined
-          ? 'give the address of its master; --force changes the replica all the same'
-          : `infer redis-tune apply --redis redis://${printable(master)}:${info.raw.get('master_port') ?? '6379'}; --force changes the replica all the same`,
+          ? 'give the address of its master; --force changes the replica anyway'
+          : `infer redis-tune apply --redis redis://${printable(master)}:${info.raw.get('master_port') ?? '6379'}; --force changes the replica anyway`,
     },
   );
 }
@@ -148,7 +148,7 @@ function checkMaxmemory(bytes: number, { info, memory, label }: NodeFacts, asked
   if (bytes < info.usedMemory * 1.1 && !asked.force) {
     throw refuse(
       `${size} leaves less than a tenth of room above the ${used} in use`,
-      `at least ${formatBytes(info.usedMemory * 1.25)}; --force sets it all the same`,
+      `at least ${formatBytes(info.usedMemory * 1.25)}; --force sets it anyway`,
     );
   }
   if (memory !== undefined && bytes >= memory.bytes && !asked.force) {
@@ -174,6 +174,6 @@ function checkPolicy(policy: string, { role, force }: Asked): string[] {
   const message = `${policy} drops accepted jobs when memory is short: ${EVICTION_MEASURED}`;
   if (force) return [message];
   throw new InferError('TUNE_POLICY', message, {
-    hint: 'keep noeviction: new work is then refused while memory is short (exit 75). For a Redis that holds results alone: --role results. To do it all the same: --force',
+    hint: 'keep noeviction: new work is then refused while memory is short (exit 75). For a Redis that holds results alone: --role results. To do it anyway: --force',
   });
 }

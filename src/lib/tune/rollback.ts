@@ -58,7 +58,7 @@ export function checkRollback(plan: RollbackPlan, nodes: readonly NodeFacts[]): 
     throw new InferError(
       'TUNE_CHANGED_SINCE',
       `${name} of ${label} was set to ${left} then and is ${now} now: someone has changed it since${more}`,
-      { hint: `ask who did; --force puts it back to ${before} all the same` },
+      { hint: `ask who did; --force restores ${before} anyway` },
     );
   }
   if (plan.gone.length > 0) {

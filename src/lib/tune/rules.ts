@@ -224,7 +224,7 @@ function policy(now: string, { role, info }: ServerState): Verdict {
   return {
     level: info.maxMemory > 0 ? 'critical' : 'warning',
     wanted: 'noeviction',
-    why: `when memory is short Redis drops what it has accepted, without a word: ${measured}`,
+    why: `when memory is short Redis silently drops what it has accepted: ${measured}`,
     set: { name: 'maxmemory-policy', value: 'noeviction' },
   };
 }

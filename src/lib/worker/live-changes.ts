@@ -102,7 +102,7 @@ export class LiveChanges {
     }
     if (names.length === 1 && !force) {
       throw new InferError('LAST_MODEL', `${model} is the last model it serves: it would take no more jobs`, {
-        hint: 'infer control drain ends the worker; --force unloads the model all the same',
+        hint: 'infer control drain ends the worker; --force unloads the model anyway',
       });
     }
   }

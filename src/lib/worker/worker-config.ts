@@ -101,7 +101,7 @@ function boundsOf(settings: Settings, flags: WorkerFlags): RunnerBounds | undefi
   if (gpu !== undefined || requireGpu || !['auto', 'cpu'].includes(provider)) {
     throw usage(
       '--autoscale is for runners on the CPU: those on a GPU would share its memory',
-      'infer autoscale starts and stops whole workers, each on a GPU of its own',
+      'infer autoscale starts and stops whole workers, each on its own GPU',
     );
   }
   return autoscale;

@@ -431,10 +431,10 @@ describe('worker', () => {
       '  Try: mv m/v1 m/1',
       '✗ not served: model bad/1/model.onnx cannot be loaded: it is empty',
       '  Try: copy it again',
-      'ready Ctrl-C finishes the jobs at hand (30 s at most); again to leave now',
+      'ready Ctrl-C finishes the current jobs (30 s at most); a second one exits now',
     ]);
     expect(drainingLine(3, 30_000)).toBe(
-      'stopping: finishing 3 jobs, 30 s at most; Ctrl-C again to leave now',
+      'stopping: finishing 3 jobs, 30 s at most; Ctrl-C again to exit now',
     );
   });
 

@@ -285,7 +285,7 @@ describe('processes of a fleet', () => {
       {
         slot: 'cpu-1',
         name: 'autoscaled-1',
-        reason: expect.stringContaining('without a word'),
+        reason: expect.stringContaining('without a message'),
         lines: ['a line', 'last words'],
       },
     ]);

@@ -262,12 +262,12 @@ describe('the service rate', () => {
 describe('what makes no sense', () => {
   it.each([
     [{ min: 5 }, '--min 5 is more than --max 4'],
-    [{ max: 0, min: 0 }, '--max is 1 at the least'],
+    [{ max: 0, min: 0 }, '--max must be at least 1'],
     [{ max: 5000 }, '--max 5000 is over 1024'],
     [{ spare: 9 }, '--spare 9 is more than --max 4'],
-    [{ threshold: 0 }, '--threshold is 1 job at the least'],
-    [{ targetWaitMs: 0 }, '--target-wait is above 0'],
-    [{ intervalMs: 1 }, '--interval is 100 ms at the least'],
+    [{ threshold: 0 }, '--threshold must be at least 1 job'],
+    [{ targetWaitMs: 0 }, '--target-wait must be above 0'],
+    [{ intervalMs: 1 }, '--interval must be at least 100 ms'],
   ])('%j', (config, message) => {
     const error = thrown(() => checkPolicyConfig({ ...CONFIG, ...config }));
     expect(error).toMatchObject({ code: 'AUTOSCALE_BOUNDS', exitCode: 2 });

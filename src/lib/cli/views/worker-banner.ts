@@ -57,7 +57,7 @@ export function workerBanner(banner: WorkerBanner, { paint }: Pick<Layout, 'pain
     ...[...fallbacks].map((reason) => `${paint('yellow', '!')} not on the GPU: ${printable(reason)}`),
     ...crowded(banner).map((line) => `${paint('yellow', '!')} ${line}`),
     ...modelLines(banner, paint),
-    `${paint('green', 'ready')} ${paint('dim', `Ctrl-C finishes the jobs at hand (${formatDuration(banner.drainTimeoutMs)} at most); again to leave now`)}`,
+    `${paint('green', 'ready')} ${paint('dim', `Ctrl-C finishes the current jobs (${formatDuration(banner.drainTimeoutMs)} at most); a second one exits now`)}`,
   ];
 }
 
@@ -83,7 +83,7 @@ function modelLines({ models, problems, skipped }: WorkerBanner, paint: Layout['
 /** After the first signal. */
 export function drainingLine(activeJobs: number, drainTimeoutMs: number): string {
   if (activeJobs === 0) return 'stopping: no job is running';
-  return `stopping: finishing ${plural(activeJobs, 'job')}, ${formatDuration(drainTimeoutMs)} at most; Ctrl-C again to leave now`;
+  return `stopping: finishing ${plural(activeJobs, 'job')}, ${formatDuration(drainTimeoutMs)} at most; Ctrl-C again to exit now`;
 }
 
 function modelText({ signature, loadMs }: LoadedModel): string {

@@ -29,7 +29,7 @@ export function judgeBatching(workers: readonly WorkerRecord[]): Finding {
   if (mixed.length > 0) {
     const { found, details } = several([...mixed, ...single]);
     const which = [...names].map((name) => `${name}/model.json`).join(', ');
-    return warn(found, `say "batchable": false in ${which}, and run again what was answered before`, {
+    return warn(found, `say "batchable": false in ${which}, and rerun earlier requests`, {
       details,
     });
   }

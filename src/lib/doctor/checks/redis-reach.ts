@@ -30,7 +30,7 @@ export function judgeReach(label: string, tripMs: number | undefined, isolated: 
   if (isolated) {
     return warn(
       `${found}; inside a container only this container reaches it, and its data go with it`,
-      'run Redis in a container of its own and name it: INFER_REDIS_URL=redis://redis:6379',
+      'run Redis in its own container and name it: INFER_REDIS_URL=redis://redis:6379',
     );
   }
   if (tripMs !== undefined && tripMs > THRESHOLDS.redisSlow.value) {

@@ -47,7 +47,7 @@ export function judgeResults(
   if (share < MOST || !heavy) return ok(found);
   return warn(
     found,
-    'keep them shorter (INFER_RESULT_TTL=10m), keep none that no one reads (submit --no-result), or give them a Redis of their own (INFER_RESULT_URL)',
+    'keep them shorter (INFER_RESULT_TTL=10m), skip those that are never read (submit --no-result), or give them a Redis of their own (INFER_RESULT_URL)',
   );
 }
 
