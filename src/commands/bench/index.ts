@@ -63,7 +63,11 @@ Exits 1 when a request failed, or p99 of idle or mixed is over --latency-thresho
       helpValue: '<file>',
       description: 'file of input rows [default: generated from --seed; the digits that come with infer]',
     }),
-    seed: wholeFlag({ min: 0, max: 2 ** 31, description: 'seed of generated rows and arrivals [default: 1]' }),
+    seed: wholeFlag({
+      min: 0,
+      max: 2 ** 31,
+      description: 'seed of generated rows and arrivals [default: 1]',
+    }),
   };
 
   async run(): Promise<BenchJson> {

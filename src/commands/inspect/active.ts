@@ -24,7 +24,13 @@ export default class InspectActive extends BaseCommand<typeof InspectActive> {
   ];
   static override flags = {
     ...JOB_FLAGS,
-    limit: wholeFlag({ min: 1, max: 10_000, char: 'n', default: 200, description: 'maximum number of jobs to show' }),
+    limit: wholeFlag({
+      min: 1,
+      max: 10_000,
+      char: 'n',
+      default: 200,
+      description: 'maximum number of jobs to show',
+    }),
     output: outputFlag(),
   };
 

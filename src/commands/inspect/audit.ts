@@ -35,7 +35,13 @@ export default class InspectAudit extends BaseCommand<typeof InspectAudit> {
       helpValue: '<names>',
       description: 'only what these people did',
     }),
-    limit: wholeFlag({ min: 1, max: MOST, char: 'n', default: 50, description: 'maximum number of actions to show' }),
+    limit: wholeFlag({
+      min: 1,
+      max: MOST,
+      char: 'n',
+      default: 50,
+      description: 'maximum number of actions to show',
+    }),
     output: outputFlag(),
   };
 

@@ -31,8 +31,17 @@ export default class InspectFailed extends BaseCommand<typeof InspectFailed> {
   static override flags = {
     ...JOB_FLAGS,
     reverse: Flags.boolean({ char: 'r', description: 'oldest failures first' }),
-    limit: wholeFlag({ min: 1, max: 10_000, char: 'n', default: 50, description: 'maximum number of jobs to list' }),
-    cursor: Flags.string({ helpValue: '<cursor>', description: 'cursor for the next page, printed with the previous one' }),
+    limit: wholeFlag({
+      min: 1,
+      max: 10_000,
+      char: 'n',
+      default: 50,
+      description: 'maximum number of jobs to list',
+    }),
+    cursor: Flags.string({
+      helpValue: '<cursor>',
+      description: 'cursor for the next page, printed with the previous one',
+    }),
     output: outputFlag(),
   };
 

@@ -46,8 +46,17 @@ A page looks at 10,000 jobs at most, so it is just as fast with a million; the c
       description: 'oldest, most urgent, largest, longest run or most tried first',
     })(),
     reverse: Flags.boolean({ char: 'r', description: 'reverse the order' }),
-    limit: wholeFlag({ min: 1, max: 10_000, char: 'n', default: 50, description: 'maximum number of jobs to show' }),
-    cursor: Flags.string({ helpValue: '<cursor>', description: 'cursor for the next page, printed with the previous one' }),
+    limit: wholeFlag({
+      min: 1,
+      max: 10_000,
+      char: 'n',
+      default: 50,
+      description: 'maximum number of jobs to show',
+    }),
+    cursor: Flags.string({
+      helpValue: '<cursor>',
+      description: 'cursor for the next page, printed with the previous one',
+    }),
     output: outputFlag(),
   };
 

@@ -64,7 +64,9 @@ describe('the audit', () => {
 
   it('says when a change was cut off', () => {
     const lines = auditView({ ...report, unfinished: '/state/x.json' }, at(120), false);
-    expect(lines.join('\n')).toMatch(/a change was interrupted: \/state\/x\.json\n.*infer redis-tune rollback/);
+    expect(lines.join('\n')).toMatch(
+      /a change was interrupted: \/state\/x\.json\n.*infer redis-tune rollback/,
+    );
   });
 });
 

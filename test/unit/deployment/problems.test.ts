@@ -287,7 +287,9 @@ describe('what is wrong with autoscalers', () => {
     expect(found({}, [{ id: 'box/rt-1234', decidedAt: NOW - 90_000 }])).toEqual([
       [
         'AUTOSCALER_SILENT',
-        expect.stringMatching(/^autoscaler box\/rt-1234 has been silent for 1m 30s: .* its workers keep running$/),
+        expect.stringMatching(
+          /^autoscaler box\/rt-1234 has been silent for 1m 30s: .* its workers keep running$/,
+        ),
         'infer autoscale on box takes its workers over',
       ],
     ]);
