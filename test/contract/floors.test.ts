@@ -15,12 +15,12 @@ function filesUnder(folder: string): SourceFile[] {
   try {
     entries = list(folder);
   } catch {
-    return []; // bench/ and examples/ may hold no code, or not be there
+    return []; // bench/ and examples/ may contain no code, or not exist
   }
   return entries
     .filter((entry) => entry.isFile() && /\.[mc]?[jt]s$/.test(entry.name))
     .map((entry) => path.join(entry.parentPath, entry.name))
-    .filter((file) => !file.includes('node_modules') && !file.endsWith('floors.test.ts')) // holds planted breaches
+    .filter((file) => !file.includes('node_modules') && !file.endsWith('floors.test.ts')) // contains planted breaches
     .map((file) => ({
       path: path.relative(root, file).replaceAll(path.sep, '/'),
       text: readFileSync(file, 'utf8'),
@@ -33,18 +33,18 @@ function list(folder: string) {
 
 const lines = (count: number) => 'x;\n'.repeat(count);
 
-describe('the house', () => {
-  it('has no breach of its rules', () => {
+describe('the repository', () => {
+  it('breaks none of the architecture rules', () => {
     expect(breaches(repository())).toEqual([]);
   });
 
-  it('is looked at as a whole', () => {
+  it('is checked as a whole', () => {
     const paths = repository().map((file) => file.path);
     expect(paths).toEqual(expect.arrayContaining(['bin/run.js', 'src/lib/core/job.ts', 'scripts/setup.mjs']));
   });
 });
 
-describe('the rules catch', () => {
+describe('the architecture rules reject', () => {
   it.each([
     [
       'an import that goes up',
@@ -137,7 +137,7 @@ describe('the rules catch', () => {
     expect(found[0]).toMatch(expected);
   });
 
-  it('files that import one another', () => {
+  it('an import cycle', () => {
     const [a, b, c] = ['a', 'b', 'c'].map((name) => `src/lib/worker/${name}.ts`) as [string, string, string];
     expect(
       breaches([
@@ -150,7 +150,7 @@ describe('the rules catch', () => {
     ).toEqual([`${a}: imports itself by way of ${b} -> ${c} -> ${a}`]);
   });
 
-  it('two circles', () => {
+  it('two import cycles', () => {
     const pair = (a: string, b: string) => [
       { path: `src/lib/core/${a}.ts`, text: `export * from './${b}.js';` },
       { path: `src/lib/core/${b}.ts`, text: `import './${a}.js';` },
@@ -162,18 +162,18 @@ describe('the rules catch', () => {
     expect(breaches([{ path: 'src/lib/core/a.ts', text: "import './a.js';" }])).toHaveLength(1);
   });
 
-  it('a command that is too long', () => {
+  it('a command file that is too long', () => {
     expect(breaches([{ path: 'src/commands/a.ts', text: lines(141) }])).toHaveLength(1);
   });
 
-  it('a test that reaches out of the repository', () => {
+  it('a test that imports from outside the repository', () => {
     expect(breaches([{ path: 'test/unit/a.test.ts', text: "import x from '../../../x.js';" }])).toHaveLength(
       1,
     );
   });
 });
 
-describe('the rules let pass', () => {
+describe('the architecture rules accept', () => {
   it.each([
     ['an import that goes down', 'src/lib/worker/a.ts', "import { x } from '../queue/types.js';"],
     ['the same folder', 'src/lib/queue/a.ts', "import { x } from './keys.js';"],

@@ -44,7 +44,7 @@ describe('deploy/prometheus/alerts.yml', () => {
     ['InferWorkerLoopLag', THRESHOLDS.loopLag.value / 1000],
     ['InferRedisNearlyFull', THRESHOLDS.memoryFull.value],
     ['InferGpuMemoryFull', THRESHOLDS.gpuMemoryFull.value],
-  ])('%s alarms at the same value', (alert, value) => {
+  ])('has %s alert at the same value', (alert, value) => {
     expect(limitOf(alert)).toBe(value);
   });
 });

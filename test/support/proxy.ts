@@ -5,9 +5,9 @@ import { echo, parseRequest, type Request, requestEnd } from './requests.js';
 interface Link {
   client: Socket;
   server: Socket;
-  /** Of a request, what has not come yet. */
+  /** The missing part of a request. */
   begun: Buffer;
-  /** What the server says when it has run the request after which this link is cut. */
+  /** What the server answers once it has run the request after which this link is cut. */
   cutAt: Buffer | undefined;
   heard: Buffer;
 }
@@ -20,7 +20,7 @@ interface Cut {
 
 const EMPTY = Buffer.alloc(0);
 
-/** Requests that run a script, with any arguments or with one that is this. */
+/** Requests that run a script, with any arguments or with this one. */
 export function runs(lua: string, argument?: string): (request: Request) => boolean {
   const sha = createHash('sha1').update(lua).digest('hex');
   return (request) =>
@@ -52,7 +52,7 @@ export class FaultyNetwork {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** Nothing gets through and nothing is closed, on connections old and new; what was sent arrives after. */
+  /** Nothing gets through and nothing is closed, on old and new connections; what was sent arrives afterwards. */
   silence(): void {
     this.set('silent');
   }
@@ -66,7 +66,7 @@ export class FaultyNetwork {
     this.set('pass');
   }
 
-  /** Today's connections never carry another byte, as when a firewall forgets them; new ones work. */
+  /** Current connections never carry another byte, as when a firewall forgets them; new ones work. */
   strand(): void {
     for (const link of this.links) {
       link.client.pause();
@@ -84,8 +84,8 @@ export class FaultyNetwork {
   }
 
   /**
-   * Ends connections with an RST after the server has run a request and before its answer is passed on,
-   * so many times; resolves when that is done.
+   * Ends connections with an RST after the server has run a request and before its answer is passed on, this many
+   * times; resolves when that is done.
    */
   cutAfter(matches: (request: Request) => boolean, times = 1): Promise<void> {
     return new Promise((done) => this.cuts.push({ matches, times, done }));
@@ -120,7 +120,7 @@ export class FaultyNetwork {
   private forward(link: Link, piece: Buffer): void {
     if (link.cutAt !== undefined) return;
     if (this.cuts.length === 0 && link.begun.length === 0) {
-      // Only whole requests can be told apart; what is under way when a cut is asked for has come whole.
+      // Only whole requests can be distinguished; requests in flight when a cut is requested arrived whole.
       link.server.write(piece);
       return;
     }
@@ -134,7 +134,7 @@ export class FaultyNetwork {
       if (cut === undefined) continue;
       cut.times -= 1;
       if (cut.times === 0) this.cuts = this.cuts.filter((other) => other !== cut);
-      // Answers come in order: with this one, the request before it has been run.
+      // Answers come in order, so this one shows that the previous request has been run.
       const token = randomUUID();
       link.cutAt = Buffer.from(token);
       link.server.write(echo(token));

@@ -99,7 +99,7 @@ export function useFaults(
   return kit;
 }
 
-/** Polls until `look` answers something; the poll is the signal here: state in Redis. */
+/** Polls until `look` returns something; state in Redis is the only signal here. */
 export async function until<T>(look: () => Promise<T | undefined>, timeoutMs = 60_000): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

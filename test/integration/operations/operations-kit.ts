@@ -6,7 +6,7 @@ import { PREFIX, type QueueKit } from '../queue/queue-kit.js';
 
 export const ADA: Actor = { who: 'ada', host: 'desk-1', channel: 'http' };
 
-/** Who acts in a test, and what they were told. */
+/** The operator in a test, and what they were told. */
 export class Operator {
   readonly progress: Progress[] = [];
   readonly unaudited: unknown[] = [];
@@ -34,7 +34,7 @@ export class Operator {
     });
   }
 
-  /** Says no when asked. */
+  /** Answers no when asked. */
   refuse<Plan, Outcome, Preview>(operation: Operation<Plan, Outcome, Preview>): Promise<unknown> {
     const consent = () => Promise.reject(new InferError('NOT_CONFIRMED', 'nothing was done'));
     return this.perform(operation, { consent }).then(
@@ -43,7 +43,7 @@ export class Operator {
     );
   }
 
-  /** Runs it and answers its one entry. */
+  /** Runs it and returns its single entry. */
   async entryOf(work: () => Promise<unknown>): Promise<AuditEntry> {
     const before = await this.audit();
     await work().catch(() => undefined);

@@ -43,8 +43,8 @@ const diagnosis = {
 };
 const screen = (width: number) => ({ tty: true, width, paint: plain });
 
-describe('the screen of doctor', () => {
-  it('groups by topic, gives fixes, and puts what was skipped for one reason together', () => {
+describe('the doctor view', () => {
+  it('groups by topic, shows fixes, and combines checks skipped for the same reason', () => {
     expect(doctorView(diagnosis, screen(70), false)).toEqual([
       'Redis',
       '  ✓ Redis answers  redis://h:1, 0.3 ms there and back',
@@ -61,14 +61,14 @@ describe('the screen of doctor', () => {
     ]);
   });
 
-  it('--verbose tells of each, and how long it took', () => {
+  it('shows every check and its duration with --verbose', () => {
     const lines = doctorView(diagnosis, screen(200), true);
     expect(lines).toContain('  - clock          no right (12 ms)');
     expect(lines).toContain('  - results        no right (12 ms)');
     expect(lines).toContain('  ✓ Redis answers  redis://h:1, 0.3 ms there and back (12 ms)');
   });
 
-  it.each([20, 40, Number.POSITIVE_INFINITY])('leaves lines alone on a terminal of %d columns', (width) => {
+  it.each([20, 40, Number.POSITIVE_INFINITY])('does not cut lines on a terminal of %d columns', (width) => {
     const lines = doctorView(diagnosis, screen(width), false);
     expect(lines.join('\n')).toContain('it grows until the system kills it, jobs and all');
   });
@@ -81,13 +81,13 @@ describe('the screen of doctor', () => {
     ]);
   });
 
-  it('is a table of tabs in a pipe', () => {
+  it('is tab-separated in a pipe', () => {
     const lines = doctorView(diagnosis, PIPED, false);
     expect(lines).toHaveLength(6);
     expect(lines[2]).toMatch(/^warn\tredis\tredis-memory\t12\t900 MB used .*\tinfer redis-tune apply$/);
   });
 
-  it('a report is Markdown, each line masked', () => {
+  it('renders a report as Markdown with every line masked', () => {
     const lines = reportLines(diagnosis, (text) => text.replaceAll('redis://h:1', '(masked)'));
     expect(lines).toContain('| ok | redis-reach | (masked), 0.3 ms there and back |  | 12 |');
     expect(lines).toContain('| prefix | a\\|b | default |');

@@ -38,7 +38,7 @@ const failed = (code: string, agoMs: number, id: string, queue = 'batch') =>
   });
 
 describe('lists of jobs', () => {
-  it('fit 80 columns as a table, and leave out the errors nobody has', () => {
+  it('fit 80 columns as a table, and omit an empty error column', () => {
     const lines = renderList(
       jobsList(NOW),
       [job(), job({ state: 'active', startedAt: NOW - 5 })],
@@ -53,7 +53,7 @@ describe('lists of jobs', () => {
     expect(renderList(jobsList(NOW), [failed('X', 5, 'a')], 'table', tty(120))[1]).toContain('ERROR');
   });
 
-  it('become records at 20 columns, and are whole at 0', () => {
+  it('become records at 20 columns, and are unlimited at 0', () => {
     const lines = renderList(jobsList(NOW), [job()], 'table', tty(20));
     expect(lines).toContain('STATE  waiting');
     expect(renderList(activeList(NOW), [], 'table', tty(20))).toEqual(['nothing runs']);
@@ -61,7 +61,7 @@ describe('lists of jobs', () => {
     expect(unsized.join('\n')).toContain('it is X');
   });
 
-  it('say that a lock is lost', () => {
+  it('mark a lost lock', () => {
     const active = {
       ...job({ state: 'active', startedAt: NOW - 90_000, worker: 'one' }),
       device: 'cpu',
@@ -71,7 +71,7 @@ describe('lists of jobs', () => {
   });
 });
 
-describe('failures', () => {
+describe('failure groups', () => {
   const jobs = [
     failed('OOM', 1000, 'a'),
     failed('BAD', 2000, 'b', 'realtime'),
@@ -79,7 +79,7 @@ describe('failures', () => {
     failed('BAD', 50_000, 'd'),
   ];
 
-  it('are grouped by code, most first, with the command that runs them again', () => {
+  it('are sorted by count, each with the command that retries them', () => {
     expect(groupFailures(jobs)).toMatchObject([
       {
         code: 'BAD',
@@ -95,7 +95,7 @@ describe('failures', () => {
     expect(groupFailures([])).toEqual([]);
   });
 
-  it('say how many they are of', () => {
+  it('show how many failures they cover', () => {
     const lines = failuresView(groupFailures(jobs), { looked: 4, total: 12_000 }, tty(80), NOW);
     expect(lines[0]).toBe('Failed jobs by error, of the last 4 of 12,000');
     expect(lines.join('\n')).toContain('it is OOM');
@@ -105,7 +105,7 @@ describe('failures', () => {
   });
 });
 
-it('the command of the next page is what was typed, quoted, without a password', () => {
+it('the command for the next page repeats the arguments, quoted, without a password', () => {
   const argv = ['-m', "it's", '--cursor', 'old', '--redis', 'redis://u:secret@h', '--cursor=older'];
   expect(nextPageCommand('inspect:jobs', argv, 'new')).toBe(
     "infer inspect jobs -m 'it'\\''s' --redis 'redis://***@h' --cursor new",
@@ -135,8 +135,8 @@ const DETAIL: JobDetail = {
   },
 };
 
-describe('one job', () => {
-  it('has its place, its deadline and its timeline', () => {
+describe('the job view', () => {
+  it('shows place, deadline and timeline', () => {
     const text = jobView(DETAIL, undefined, tty(80), NOW).join('\n');
     expect(text).toContain('1,200 in its queue; starts in about 12 s unless more urgent work comes');
     expect(text).toContain('0 of 3, 1 worker lost');
@@ -152,20 +152,20 @@ describe('one job', () => {
     [{ served: false, modelServed: false }, 'which no worker serves'],
     [{ modelServed: false }, 'it waits for a worker that serves its model'],
     [{ ratePerSecond: null, startsInMs: null }, 'nothing ended in the last minute'],
-  ])('tells why it waits: %j', (more, text) => {
+  ])('says why the job waits: %j', (more, text) => {
     const ready = { paused: false, served: true, modelServed: true };
     const place = { position: 1, ratePerSecond: 1, startsInMs: 1000, ...ready, ...more };
     expect(jobView({ ...DETAIL, place }, undefined, PIPED, NOW).join('\n')).toContain(text);
   });
 
-  it('shows a payload that was asked for, printable', () => {
+  it('shows a requested payload in printable form', () => {
     const preview = { name: 'x', type: 'string', shape: [2], bytes: 9, values: ['a\u001b'], cut: true };
     expect(jobView(DETAIL, [preview], PIPED, NOW).join('\n')).toContain('x string[2] 9 B: "a\\u001b", …');
     expect(jobView(DETAIL, null, PIPED, NOW).at(-1)).toContain('not kept any more');
   });
 });
 
-it('a group that runs: progress, rate and what is left', () => {
+it('the view of a running group shows progress, rate and time left', () => {
   const group: GroupDetail = {
     id: 'g1',
     queue: 'batch',

@@ -3,7 +3,7 @@ import { errorFacts, hasTrait, isErrorCode } from '../../../src/lib/core/error-t
 import { badInput, InferError } from '../../../src/lib/core/errors.js';
 
 describe('an error', () => {
-  it('has what the table says of its code', () => {
+  it('has the exit code and traits of its table row', () => {
     const error = new InferError('REDIS_FULL', 'it is full', { hint: 'wait' });
     expect(error.exitCode).toBe(75);
     expect(error.facts).toMatchObject({
@@ -15,7 +15,7 @@ describe('an error', () => {
     });
   });
 
-  it('has a code of the table, or does not compile', () => {
+  it('compiles only with a code of the table', () => {
     // @ts-expect-error: no such code
     expect(new InferError('REDIS_FULLL', 'it is full').exitCode).toBe(1);
     // @ts-expect-error: a code that does not stand for bad input
@@ -24,7 +24,7 @@ describe('an error', () => {
     expect(new InferError('PORT', 'bad', { exitCode: 77 }).exitCode).toBe(2);
   });
 
-  it('in other words keeps its code, its hint unless given one, and what caused it', () => {
+  it('reworded keeps its code and cause, and its hint unless a new one is given', () => {
     const first = new InferError('WAIT_TIMEOUT', 'late', { hint: 'wait longer' });
     expect(first.reworded('too late')).toMatchObject({
       code: 'WAIT_TIMEOUT',
@@ -38,7 +38,7 @@ describe('an error', () => {
 });
 
 describe('a stored failure', () => {
-  it('as an error has its code, message and hint', () => {
+  it('becomes an error with its code, message and hint', () => {
     expect(InferError.of({ code: 'TIME_LIMIT', message: 'too long', hint: 'raise it' })).toMatchObject({
       code: 'TIME_LIMIT',
       message: 'too long',
@@ -48,7 +48,7 @@ describe('a stored failure', () => {
   });
 
   it.each(['A_CODE_OF_TOMORROW', '', 'toString', '__proto__', 'constructor'])(
-    'of another release keeps its code (%j) and is neither retried nor taken for a mistake of the caller',
+    "of another release keeps its code (%j), and is neither retryable nor the caller's fault",
     (code) => {
       expect(isErrorCode(code)).toBe(false);
       const error = InferError.of({ code, message: 'it failed' });

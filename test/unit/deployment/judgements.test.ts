@@ -36,13 +36,13 @@ describe('a queue', () => {
     expect(standsStill(seen, { queues: [seen], workers })).toBe(expected);
   });
 
-  it('that is new between two moments has not stood still', () => {
+  it('that is new since the last look has not stood still', () => {
     const workers = [worker()];
     const before = { queues: [], workers };
     expect(standsStill(old, { queues: [old], workers }, before)).toBe(false);
   });
 
-  it('whose worker is new between two moments has not stood still', () => {
+  it('whose worker is new since the last look has not stood still', () => {
     const earlier = { ...old, oldestMs: 13_000 };
     const now = { queues: [old], workers: [worker({ id: 'w2' })] };
     expect(standsStill(old, now, { queues: [earlier], workers: [worker()] })).toBe(false);
@@ -50,7 +50,7 @@ describe('a queue', () => {
   });
 });
 
-it('a worker is silent after five seconds, by the clock of Redis', () => {
+it('a worker is silent after five seconds on the Redis clock', () => {
   expect(isSilent({ beatAt: NOW - 5000 }, NOW)).toBe(false);
   expect(isSilent({ beatAt: NOW - 5001 }, NOW)).toBe(true);
 });
@@ -79,6 +79,6 @@ it.each([
   [79, 100, 'filling'],
   [80, 100, 'full'],
   [120, 100, 'full'],
-] as const)('%d of %d bytes are %s', (usedMemory, maxMemory, state) => {
+] as const)('%d of %d bytes of memory are %s', (usedMemory, maxMemory, state) => {
   expect(memoryState({ usedMemory, maxMemory })).toBe(state);
 });

@@ -10,8 +10,8 @@ const flags = (more: object = {}) =>
   liveFlagsOf({ 'dry-run': false, once: false, ...more }, ['realtime'], [], []);
 const plan = (more: object = {}, report = three) => planOf(flags(more), report, 9);
 
-describe('the live loop on this host', () => {
-  it('has a place on each GPU, or on each core but one', () => {
+describe("the autoscaler's plan for this host", () => {
+  it('has a slot on each GPU, or on each core but one', () => {
     expect(plan()).toMatchObject({ onGpus: true, places: 3, config: { min: 1, max: 3, threshold: null } });
     expect(plan({ 'workers-per-gpu': 2, max: 6 })).toMatchObject({ places: 6, config: { max: 6 } });
     expect(plan({ gpus: '0, 2' })).toMatchObject({ places: 2 });
@@ -36,20 +36,20 @@ describe('the live loop on this host', () => {
     [{ 'target-wait': 0 }, /--target-wait/],
     [{ policy: 'magic' }, /no policy 'magic'/],
     [{ policy: 'fixed:9' }, /fixed:9 is outside/],
-  ])('%j is refused, exit 2', (more, message) => {
+  ])('is rejected for %j, exit 2', (more, message) => {
     expect(() => plan(more)).toThrow(
       expect.objectContaining({ exitCode: 2, message: expect.stringMatching(message) }),
     );
   });
 
-  it('a GPU that is not there, or a driver that does not answer: exit 69', () => {
+  it('fails with exit 69 for a missing GPU or a silent driver', () => {
     expect(() => plan({ gpus: '7' })).toThrow(expect.objectContaining({ code: 'GPU_UNKNOWN', exitCode: 69 }));
     const hung: GpuReport = { state: 'hung', gpus: [], reason: 'no answer' };
     expect(() => plan({}, hung)).toThrow(expect.objectContaining({ code: 'GPU_DISCOVERY', exitCode: 69 }));
     expect(plan({ gpus: 'none' }, hung)).toMatchObject({ onGpus: false });
   });
 
-  it('words are no flags', () => {
+  it('accepts no positional arguments', () => {
     expect(() => liveFlagsOf({ 'dry-run': false, once: false }, [], ['realtime'], [])).toThrow(
       /unexpected argument: realtime/,
     );

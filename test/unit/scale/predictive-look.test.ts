@@ -8,10 +8,10 @@ import { NO_SERVICE } from '../../../src/lib/scale/service-rate.js';
 import { CONFIG, queueAt, START } from './observed.js';
 
 interface Known {
-  /** Jobs a second that arrive, and how they clump. */
+  /** Jobs that arrive per second, and how bursty they are. */
   slow?: number;
   dispersion?: number;
-  /** Jobs a second that a worker does. */
+  /** Jobs per second and worker. */
   perWorker?: number;
   levels?: readonly Level[];
   stoppedAt?: number | null;
@@ -24,7 +24,7 @@ interface Look {
   config?: Partial<PolicyConfig>;
 }
 
-/** One look of a policy that knows its rates exactly: nothing was counted since. */
+/** One look of a policy that knows its rates exactly, with no new counts. */
 function plan({ known = {}, queue = {}, fleet = {}, config = {} }: Look) {
   const policy = predictivePolicy({ ...CONFIG, max: 16, ...config });
   const { slow = 0, dispersion = 1, perWorker = 1, levels = [], stoppedAt = null } = known;
@@ -48,7 +48,7 @@ function plan({ known = {}, queue = {}, fleet = {}, config = {} }: Look) {
 
 const facts = (backlog: number, rate: string, perWorker: string, coldStart = '20s') =>
   `(backlog ${backlog}, ${rate} jobs/s in, ${perWorker} jobs/s a worker, cold start ${coldStart})`;
-/** Since when workers start that are ready in so many seconds. */
+/** Start times of workers that will be ready in this many seconds. */
 const readyIn = (...seconds: number[]) => seconds.map((s) => START - 20_000 + s * 1000);
 
 describe('the predicted wait', () => {
@@ -116,12 +116,12 @@ describe('the predicted wait', () => {
     ['half the target', { queue: { waiting: 5 } }],
     ['an oldest job of half the target', { queue: { waiting: 1, oldestMs: 5000 } }],
     ['as many as the threshold', { queue: { waiting: 4 }, config: { threshold: 4 } }],
-  ])('of %s is good enough', (_, look) => {
+  ])('of %s is acceptable', (_, look) => {
     const waiting = look.queue?.waiting ?? 0;
     expect(plan(look)).toMatchObject({ wanted: 1, because: `enough ${facts(waiting, '0.0', '1.0')}` });
   });
 
-  it('is nothing on a paused queue, whatever waits', () => {
+  it('is ignored on a paused queue', () => {
     expect(plan({ queue: { waiting: 900, oldestMs: 90_000, paused: true } })).toMatchObject({
       wanted: 1,
       because: `enough ${facts(0, '0.0', '1.0')}`,
@@ -129,7 +129,7 @@ describe('the predicted wait', () => {
   });
 });
 
-describe('how many are started', () => {
+describe('the number of workers to start', () => {
   it.each<[string, Look, number, string]>([
     [
       'as many as serve within the target what is left when they are ready: 80 of 100 in 10 s',
@@ -214,7 +214,7 @@ describe('how many are started', () => {
   });
 });
 
-describe('workers to spare', () => {
+describe('spare workers', () => {
   it.each<[string, Look, number]>([
     ['come on top of what is needed', { known: { slow: 5, perWorker: 4 }, config: { spare: 1 } }, 3],
     ['are none where nothing comes', { known: { slow: 0.009 }, config: { spare: 1 } }, 1],
@@ -233,7 +233,7 @@ describe('workers to spare', () => {
       { known: { slow: 22, perWorker: 4 }, fleet: { coldStartMs: 60_000 }, config: { spare: 1 } },
       7,
     ],
-  ])('%s', (_, look, wanted) => {
+  ])('are counted: %s', (_, look, wanted) => {
     const { because, ...rest } = plan(look);
     expect(rest.wanted).toBe(wanted);
     expect(because).toMatch(
@@ -242,7 +242,7 @@ describe('workers to spare', () => {
   });
 });
 
-describe('who is let go', () => {
+describe('the worker to stop', () => {
   const MINUTE = 60_000;
   const level = (agoMs: number | null): Level => ({
     neededAt: agoMs === null ? null : START - agoMs,
@@ -257,7 +257,7 @@ describe('who is let go', () => {
   const keptMs = keepFor(level(0), 20_000, 'none');
   const quiet = facts(0, '0.0', '1.0');
 
-  it('is one that was not needed for as long as it is kept, and the plan without it is told too', () => {
+  it('was not needed for its keep time, and the reason says so', () => {
     const gone = idle(keptMs);
     expect(gone).toMatchObject({
       wanted: 1,
@@ -271,7 +271,7 @@ describe('who is let go', () => {
     });
   });
 
-  it('is one that never was needed, at once', () => {
+  it('may be one that was never needed, at once', () => {
     expect(idle(null)).toMatchObject({ wanted: 1, because: `0 needed, more never were ${quiet}` });
     expect(plan({ known: { levels: [level(0)] }, fleet: { ready: 2 } })).toMatchObject({
       wanted: 1,
@@ -279,7 +279,7 @@ describe('who is let go', () => {
     });
   });
 
-  it('stays longer where spares are asked for, and less long where they serve a whole surge', () => {
+  it('is kept longer with a spare, and less long when spares cover a whole surge', () => {
     const spare = (coldStartMs: number, config: Partial<PolicyConfig>, spares: 'none' | 'one' | 'surge') => {
       const kept = keepFor(level(0), coldStartMs, spares);
       const at = (agoMs: number) => idle(agoMs, { fleet: { coldStartMs }, config }).wanted;
@@ -290,7 +290,7 @@ describe('who is let go', () => {
     expect(spare(60_000, {}, 'none')).toEqual([2, 1]);
   });
 
-  it('is no second one within 10 s, or half a cold start', () => {
+  it('is none within 10 s, or half a cold start, of the last one', () => {
     const drained = (agoMs: number, coldStartMs = 20_000) =>
       idle(null, {
         known: { levels: [level(0), level(null)], stoppedAt: START - agoMs },
@@ -309,18 +309,18 @@ describe('who is let go', () => {
       plan({ known: { levels: [level(agoMs)] }, fleet: { coldStartMs }, config: { min: 0 } }).wanted;
     const most = Math.max(2 * MINUTE, keptMs);
     expect([alone(most - 1), alone(most)]).toEqual([1, 0]);
-    // Six cold starts, where they are long.
+    // Six cold starts, when they are long.
     const long = Math.max(6 * 2 * MINUTE, keepFor(level(0), 2 * MINUTE, 'none'));
     expect([alone(long - 1, 2 * MINUTE), alone(long, 2 * MINUTE)]).toEqual([1, 0]);
   });
 
-  it('is nobody while a job runs or waits that it may be needed for', () => {
+  it('is none while a job runs or waits that may need it', () => {
     const one = (queue: Partial<QueueFacts>) =>
       plan({ known: { levels: [level(3_600_000)] }, queue, config: { min: 0 } });
     expect(one({ active: 1 })).toMatchObject({ wanted: 1, because: `enough ${quiet}` });
     expect(one({ waiting: 1 })).toMatchObject({ wanted: 1, because: `enough ${facts(1, '0.0', '1.0')}` });
     expect(one({ active: 1, paused: true }).wanted).toBe(0);
-    // Jobs wait too long: all that are there are needed, and are noted to be.
+    // Jobs wait too long: all workers are needed, and are recorded as such.
     const late = idle(3_600_000, { queue: { waiting: 12 }, fleet: { ready: 2 } });
     expect(late.wanted).toBe(2);
     expect(late.state).toMatchObject({
@@ -328,7 +328,7 @@ describe('who is let go', () => {
     });
   });
 
-  it('is nobody at the first look: who runs then was started for a reason', () => {
+  it('is none at the first look, since running workers were started for a reason', () => {
     const first = plan({ fleet: { ready: 3 } });
     expect(first.wanted).toBe(3);
     expect(first.state).toMatchObject({
@@ -337,14 +337,14 @@ describe('who is let go', () => {
         gaps: [],
       })),
     });
-    // No more levels than there may be workers.
+    // No more levels than possible workers.
     expect(
       (plan({ fleet: { ready: 3 }, config: { max: 2 } }).state as { levels: readonly unknown[] }).levels,
     ).toHaveLength(2);
   });
 });
 
-it('the policy is called predictive, and begins knowing nothing', () => {
+it('the predictive policy has its name and starts without knowledge', () => {
   const policy = predictivePolicy(CONFIG);
   expect(policy.name).toBe('predictive');
   expect(policy.initial()).toEqual({

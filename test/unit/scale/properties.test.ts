@@ -13,7 +13,7 @@ import { CONFIG, observe, queueAt, START } from './observed.js';
 
 const TICK_MS = 2000;
 
-/** One tick of a made-up world. */
+/** One tick of a simulated world. */
 interface Step {
   arrivals: number;
   /** Jobs that ended, of those there were. */
@@ -49,7 +49,7 @@ interface Moment {
   decision: Decision;
 }
 
-/** Plays steps against a controller that starts and drains workers of a made-up fleet. */
+/** Plays steps against a controller that starts and drains workers of a simulated fleet. */
 function play(controller: Controller, steps: readonly Step[]): Moment[] {
   let state = initialState(controller);
   let workers: WorkerView[] = [];
@@ -105,8 +105,8 @@ const policies = fc.constantFrom('predictive', 'step');
 const working = (seen: Observation) => seen.workers.filter((worker) => worker.phase !== 'draining').length;
 const runs = { numRuns: 150 };
 
-describe('whatever happens', () => {
-  it('the fleet keeps within its bounds and its slots', () => {
+describe('for any sequence of events', () => {
+  it('the fleet stays within its bounds and slots', () => {
     fc.assert(
       fc.property(policies, bounds, fc.array(step, { maxLength: 80 }), (policy, config, steps) => {
         for (const { seen, decision } of play(controllerOf(policy, config), steps)) {
@@ -124,7 +124,7 @@ describe('whatever happens', () => {
     );
   });
 
-  it('one worker drains at a time, and none while another does', () => {
+  it('one worker drains at a time, and no other while it does', () => {
     fc.assert(
       fc.property(policies, bounds, fc.array(step, { maxLength: 80 }), (policy, config, steps) => {
         for (const { seen, decision } of play(controllerOf(policy, config), steps)) {
@@ -137,7 +137,7 @@ describe('whatever happens', () => {
     );
   });
 
-  it('nothing is started or stopped in the dark', () => {
+  it('nothing is started or stopped while the queue cannot be read', () => {
     fc.assert(
       fc.property(policies, bounds, fc.array(step, { maxLength: 80 }), (policy, config, steps) => {
         for (const { seen, decision } of play(controllerOf(policy, config), steps)) {
@@ -148,7 +148,7 @@ describe('whatever happens', () => {
     );
   });
 
-  it('every decision is one sentence, and the state is plain JSON that decides the same', () => {
+  it('every reason is one sentence, and a JSON copy of the state gives the same decision', () => {
     fc.assert(
       fc.property(policies, bounds, fc.array(step, { maxLength: 60 }), (policy, config, steps) => {
         const controller = controllerOf(policy, config);
@@ -184,12 +184,12 @@ describe('the predictive policy', () => {
     );
   });
 
-  it('stops nobody while jobs wait too long', () => {
+  it('stops no worker while jobs wait too long', () => {
     fc.assert(
       fc.property(bounds, fc.array(step, { maxLength: 80 }), (config, steps) => {
         for (const { seen, decision } of play(controllerOf('predictive', config), steps)) {
           const { queue } = seen;
-          // At four jobs a second a worker at the most, this is over the target for all of them.
+          // At four jobs a second per worker at most, this exceeds the target for all of them.
           if (queue === null || queue.waiting <= 40 * config.max) continue;
           expect(decision.actions.filter((action) => action.kind === 'drain')).toEqual([]);
         }
@@ -198,7 +198,7 @@ describe('the predictive policy', () => {
     );
   });
 
-  it('starts nobody beyond --min when nothing waits and nothing comes', () => {
+  it('starts none beyond --min when nothing waits or arrives', () => {
     const silence = { arrivals: 0, ended: 0, dark: false, crashes: [], flush: false };
     fc.assert(
       fc.property(bounds, fc.integer({ min: 1, max: 200 }), (config, ticks) => {
@@ -212,7 +212,7 @@ describe('the predictive policy', () => {
     );
   });
 
-  it('does not flap: who was started stays for half a minute, and stops are 10 s apart', () => {
+  it('does not flap: a started worker stays for half a minute, and stops are 10 s apart', () => {
     fc.assert(
       fc.property(bounds, fc.array(quietStep, { minLength: 100, maxLength: 200 }), (config, steps) => {
         let startedAt = Number.NEGATIVE_INFINITY;

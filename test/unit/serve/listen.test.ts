@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { listen } from '../../../src/lib/serve/listen.js';
 import { type Reply, textReply } from '../../../src/lib/serve/routes.js';
 
-it('a server that closes hangs up on a request that does not end', async () => {
+it('a closing server aborts a request that does not end', async () => {
   let asked: () => void = () => undefined;
   const begun = new Promise<void>((resolve) => {
     asked = resolve;
@@ -12,7 +12,7 @@ it('a server that closes hangs up on a request that does not end', async () => {
     return new Promise<Reply>(() => undefined);
   };
   const server = await listen({ host: '127.0.0.1', port: 0, routes: { '/never': { handle } } });
-  // Not answered: an answer of 503 would come after 9 s.
+  // Not answered: a 503 would come after 9 s.
   const answer = fetch(`${server.url}/never`).then(
     ({ status }) => status,
     () => 'hung up',
@@ -23,7 +23,7 @@ it('a server that closes hangs up on a request that does not end', async () => {
   await server.close();
 });
 
-it('a server that closes lets a request end that is under way', async () => {
+it('a closing server lets a running request finish', async () => {
   let asked: () => void = () => undefined;
   const begun = new Promise<void>((resolve) => {
     asked = resolve;

@@ -4,18 +4,18 @@ import { bearerMatches, findRoute, type RouteTable, textReply } from '../../../s
 const route = { handle: async () => textReply(200, '') };
 const routes: RouteTable = { '/': route, '/metrics': route, '/autoscale/': route, '/autoscale/all': route };
 
-describe('routes', () => {
+describe('routing', () => {
   it.each([
     ['/', '/', ''],
     ['/metrics', '/metrics', ''],
     ['/autoscale/realtime', '/autoscale/', 'realtime'],
     ['/autoscale/a%20b', '/autoscale/', 'a b'],
     ['/autoscale/', '/autoscale/', ''],
-  ])('%s is found', (path, _key, rest) => {
+  ])('matches %s', (path, _key, rest) => {
     expect(findRoute(routes, path)?.rest).toBe(rest);
   });
 
-  it('an exact path goes before the one above it', () => {
+  it('prefers an exact path to its prefix', () => {
     const exact = { handle: async () => textReply(200, 'exact') };
     expect(findRoute({ ...routes, '/autoscale/all': exact }, '/autoscale/all')?.route).toBe(exact);
   });
@@ -28,7 +28,7 @@ describe('routes', () => {
     ['//metrics'],
     ['/__proto__'],
     [''],
-  ])('%s is not', (path) => {
+  ])('does not match %s', (path) => {
     expect(findRoute(routes, path)).toBeUndefined();
   });
 });
@@ -42,7 +42,7 @@ describe('a bearer token', () => {
     ['Basic s3cret', false],
     ['Bearer ', false],
     [undefined, false],
-  ])('%s: %s', (header, matches) => {
+  ])('in %s matches: %s', (header, matches) => {
     expect(bearerMatches(header, 's3cret')).toBe(matches);
   });
 });

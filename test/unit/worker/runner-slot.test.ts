@@ -7,7 +7,7 @@ import { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
 
 const KILLED: RunnerExit = { reason: 'killed by SIGKILL', signal: 'SIGKILL', code: null, expected: true };
 
-/** Opens when a run has begun. */
+/** Opens when a run has started. */
 const began = new Gate();
 
 /** A runner whose runs last until it is killed. */
@@ -44,7 +44,7 @@ async function slotWithLog() {
 }
 
 describe('a runner whose run failed', () => {
-  /** A slot whose runners fail every run with `error`, and what became of these runners. */
+  /** A slot whose runners fail every run with `error`, and what happened to these runners. */
   async function failing(error: Error) {
     const killed: boolean[] = [];
     const options = { provider: 'cpu', requireGpu: false, threads: 1, modelsDir: '' } as const;
@@ -75,7 +75,7 @@ describe('a runner whose run failed', () => {
     'The device was lost',
     'WebGPU device lost',
     'CUDA out of memory',
-  ])('with %j is replaced: its device cannot be trusted any more', async (message) => {
+  ])('with %j is replaced, since its device may be broken', async (message) => {
     const { slot, killed } = await failing(new InferError('RUN_FAILED', message));
     await expect(slot.run({ model: 'm', parts: [] })).rejects.toMatchObject({
       code: 'DEVICE_ERROR',
@@ -99,7 +99,7 @@ describe('a runner whose run failed', () => {
   });
 });
 
-it('a run ended for a cancelled job is no error of the worker: info; one past its limit a warning', async () => {
+it('a run ended for a cancelled job is logged as info, one past its limit as a warning', async () => {
   const { slot, lines } = await slotWithLog();
   const started = began.wait();
   const cancelled = slot.run({ model: 'm', parts: [] });
@@ -121,7 +121,7 @@ it('a run ended for a cancelled job is no error of the worker: info; one past it
   await slot.stop();
 });
 
-it('a job that did not run has not taken the time of the run before it', async () => {
+it('a job that did not run is not charged the time of the previous run', async () => {
   const { slot } = await slotWithLog();
   Object.assign(slot, { models: new Map([['m', {}]]) });
   await expect(slot.run({ model: 'm', parts: [] }, 20)).rejects.toMatchObject({ code: 'TIME_LIMIT' });
