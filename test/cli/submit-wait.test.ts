@@ -21,18 +21,21 @@ describe('submit --wait', () => {
   it.each([
     ['one row', ONE_DIGIT, 'j'],
     ['a group', DIGITS_FILE, 'g'],
-  ])('says on Ctrl-C that %s continues, and how to fetch and cancel it, also with -q', async (_, file, kind) => {
-    const run = infer.start(['submit', '-q', file, '--wait', '1m', '-Q', 'nobody']);
-    // Without a worker it warns once the job is queued, and then waits.
-    await says(run, 'no worker serves queue nobody');
-    run.kill('SIGINT');
-    const { exitCode, stderr } = await run;
-    expect(exitCode).toBe(130);
-    const id = new RegExp(`(${kind}[0-9a-z]{25}) continues`).exec(String(stderr))?.[1] ?? '';
-    expect(stderr).toContain(`result ${id} --wait; cancel it: `);
-    const cancelled = await infer.run(['cancel', id]);
-    expect(cancelled.exitCode).toBe(0);
-  });
+  ])(
+    'says on Ctrl-C that %s continues, and how to fetch and cancel it, also with -q',
+    async (_, file, kind) => {
+      const run = infer.start(['submit', '-q', file, '--wait', '1m', '-Q', 'nobody']);
+      // Without a worker it warns once the job is queued, and then waits.
+      await says(run, 'no worker serves queue nobody');
+      run.kill('SIGINT');
+      const { exitCode, stderr } = await run;
+      expect(exitCode).toBe(130);
+      const id = new RegExp(`(${kind}[0-9a-z]{25}) continues`).exec(String(stderr))?.[1] ?? '';
+      expect(stderr).toContain(`result ${id} --wait; cancel it: `);
+      const cancelled = await infer.run(['cancel', id]);
+      expect(cancelled.exitCode).toBe(0);
+    },
+  );
 
   it('says so on Ctrl-C in result --wait too', async () => {
     const id = (await infer.run(['submit', '-q', ONE_DIGIT, '-Q', 'nobody'])).stdout.trim();
