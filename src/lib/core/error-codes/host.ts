@@ -33,7 +33,7 @@ export const HOST_ERRORS = {
   ),
   ...errors(
     { ...AWAY, retryable: true, fault: 'caller', doc: 'workers.md#start-list-restart-stop' },
-    { START_WITHDRAWN: 'The worker was to be stopped before it had started.' },
+    { START_WITHDRAWN: 'The worker was stopped before it had started.' },
   ),
   ...errors(
     {
@@ -74,7 +74,7 @@ export const HOST_ERRORS = {
   ),
   ...errors(
     { ...DENIED, exitCode: ExitCode.Usage, fault: 'caller', doc: 'cli.md#metrics' },
-    { PORT: 'The address is not one that this machine can listen on.' },
+    { PORT: 'This machine cannot listen on the address.' },
   ),
   ...errors(
     { ...DENIED, doc: 'workers.md#files' },
@@ -84,10 +84,10 @@ export const HOST_ERRORS = {
     { ...AWAY, doc: 'workers.md#files' },
     {
       STATE_DIR_FAILED:
-        'A file of the state directory cannot be read or written: a full disk, or an error of it.',
+        'A file of the state directory cannot be read or written: a full disk, or a disk error.',
     },
   ),
-  ...errors({ ...AWAY, doc: 'cli.md#demo' }, { TMP_DIR: 'No directory can be made for temporary files.' }),
+  ...errors({ ...AWAY, doc: 'cli.md#demo' }, { TMP_DIR: 'No directory can be created for temporary files.' }),
   ...errors(
     { ...MISSING, doc: 'cli.md#settings' },
     { NO_CURRENT_DIR: 'The current directory no longer exists.' },
@@ -124,7 +124,7 @@ export const HOST_ERRORS = {
   ...errors(
     { ...BUG, doc: 'cli.md#errors' },
     {
-      INTERNAL: 'infer met something it did not expect.',
+      INTERNAL: 'infer met an unexpected error.',
       PACKAGE_ROOT: 'The installed package is incomplete: its `package.json` is missing.',
       RUNNER_MISSING: 'The installed package is incomplete, or was not built.',
     },

@@ -18,12 +18,12 @@ export const REDIS_ERRORS = {
     { ...AWAY, doc: 'connections.md', traits: ['unclear-peer', 'no-answer'] },
     {
       REDIS_UNREACHABLE: 'No Redis answers at the address.',
-      REDIS_TIMEOUT: 'Redis accepts the connection and does not answer in time.',
+      REDIS_TIMEOUT: 'Redis accepts the connection but does not answer in time.',
     },
   ),
   ...errors(
     { ...AWAY, retryable: false, fault: 'caller', doc: 'connections.md#address', traits: ['unclear-peer'] },
-    { REDIS_PROTOCOL: 'What listens at the address is not Redis.' },
+    { REDIS_PROTOCOL: 'The server at the address is not Redis.' },
   ),
   ...errors(
     { ...AWAY, retryable: false, fault: 'caller', doc: 'connections.md#tls', traits: ['unclear-peer'] },
@@ -74,13 +74,13 @@ export const REDIS_ERRORS = {
   ),
   ...errors(
     { ...LATER, doc: 'reliability.md#memory' },
-    { REDIS_FULL: 'Redis is full, so it takes no new work.' },
+    { REDIS_FULL: 'Redis is full, so it accepts no new work.' },
   ),
   ...errors(
     { ...LATER, doc: 'reliability.md#faults' },
     {
       REDIS_LOADING: 'Redis is still reading its data from disk.',
-      REDIS_READONLY: 'The server is a replica, which takes no changes.',
+      REDIS_READONLY: 'The server is a replica, which accepts no changes.',
       REDIS_MISCONF: 'Redis cannot write to its disk and refuses changes.',
       REDIS_BUSY: 'Redis is busy with a long script, or accepts no more connections.',
     },
@@ -95,7 +95,7 @@ export const REDIS_ERRORS = {
   ),
   ...errors(
     { ...AWAY, retryable: false, doc: 'reliability.md#damaged-data' },
-    { QUEUE_DAMAGED: 'A key of the queue does not hold what it must.' },
+    { QUEUE_DAMAGED: 'A key of the queue holds a value of the wrong type.' },
   ),
   ...errors(
     {
@@ -105,7 +105,7 @@ export const REDIS_ERRORS = {
       fault: 'broker',
       doc: 'reliability.md#damaged-data',
     },
-    { REDIS_WRONGTYPE: 'A key of another program is where infer keeps one of its own.' },
+    { REDIS_WRONGTYPE: 'Another program uses a key that infer needs.' },
   ),
   ...errors(
     {
@@ -120,7 +120,7 @@ export const REDIS_ERRORS = {
   ...errors(
     { ...AWAY, fault: 'device', retryable: false, doc: 'cli.md#redis' },
     {
-      REDIS_SERVER_MISSING: 'No Redis was named, and no server program is installed to start one.',
+      REDIS_SERVER_MISSING: 'No Redis is configured, and no server program is installed to start one.',
       REDIS_START_FAILED: "infer's own Redis did not start.",
       REDIS_STOP_FAILED: "infer's own Redis did not stop.",
     },
@@ -142,16 +142,16 @@ export const TUNE_ERRORS = {
   ...errors(
     { ...USAGE, doc: 'redis-tune.md#putting-it-right' },
     {
-      TUNE_MAXMEMORY: 'The memory limit is not one that can be set.',
-      TUNE_POLICY: 'The eviction policy is not one that can be set.',
+      TUNE_MAXMEMORY: 'The given memory limit cannot be set.',
+      TUNE_POLICY: 'The given eviction policy cannot be set.',
     },
   ),
   ...errors(
     { ...USAGE, exitCode: ExitCode.BadConfig, doc: 'redis-tune.md#putting-it-right' },
     {
-      TUNE_REFUSED: 'The server does not take the value of a setting.',
+      TUNE_REFUSED: 'The server does not accept the value of a setting.',
       TUNE_REPLICA: 'The server is a replica, so changing its settings has no effect yet.',
-      TUNE_ROLE: 'The server holds queues, so it must not be tuned as a store of results.',
+      TUNE_ROLE: 'The server holds queues, so it must not be tuned as a server for results.',
     },
   ),
   ...errors(
@@ -170,7 +170,7 @@ export const TUNE_ERRORS = {
   ),
   ...errors(
     { ...USAGE, exitCode: ExitCode.Negative, httpStatus: 409, doc: 'redis-tune.md#putting-it-back' },
-    { TUNE_CHANGED_SINCE: 'Someone has changed a setting since infer set it, so it is not put back.' },
+    { TUNE_CHANGED_SINCE: 'Someone has changed a setting since infer set it, so it is not restored.' },
   ),
   ...errors(
     {
@@ -180,7 +180,7 @@ export const TUNE_ERRORS = {
       fault: 'broker',
       doc: 'redis-tune.md#putting-it-back',
     },
-    { TUNE_HALF_DONE: 'Some settings were changed and could not be put back.' },
+    { TUNE_HALF_DONE: 'Some settings were changed and could not be restored.' },
   ),
   ...errors(
     { ...USAGE, exitCode: ExitCode.NoInput, httpStatus: 404, doc: 'redis-tune.md#putting-it-back' },
@@ -191,7 +191,7 @@ export const TUNE_ERRORS = {
   ),
   ...errors(
     { ...DENIED, httpStatus: 500, fault: 'device', doc: 'redis-tune.md#putting-it-back' },
-    { TUNE_SNAPSHOT_WRITE: 'The settings as they were cannot be saved, so nothing was changed.' },
+    { TUNE_SNAPSHOT_WRITE: 'The old settings cannot be saved, so nothing was changed.' },
   ),
   ...errors(
     { ...USAGE, doc: 'redis-tune.md#users-with-few-rights' },
