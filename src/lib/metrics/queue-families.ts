@@ -34,7 +34,7 @@ const jobsOf =
 export const QUEUE_FAMILIES: readonly Family[] = [
   gauge(
     'infer_queue_jobs',
-    'Jobs by state; ended ones as long as their records are kept',
+    'Jobs by state; ended jobs only as long as their records are kept',
     (queue, labels) => STATES.map((state) => [{ ...labels, state }, queue[state]]),
     'state',
   ),
@@ -72,17 +72,17 @@ export const QUEUE_FAMILIES: readonly Family[] = [
   },
   counter('infer_jobs_completed_total', 'Jobs that workers completed', jobsOf('completed')),
   counter('infer_jobs_failed_total', 'Jobs that failed for good', jobsOf('failed')),
-  counter('infer_jobs_expired_total', 'Jobs that workers found past their deadline', jobsOf('expired')),
+  counter('infer_jobs_expired_total', 'Jobs that workers found to be past their deadline', jobsOf('expired')),
   counter(
     'infer_jobs_cancelled_total',
-    'Jobs that were cancelled while a worker had them',
+    'Jobs that were cancelled while a worker held them',
     jobsOf('cancelled'),
   ),
   counter('infer_jobs_retried_total', 'Tries that failed and will be repeated', jobsOf('retried')),
   counter('infer_rows_total', 'Rows of completed jobs', ({ rows }, labels) => [[labels, rows]]),
   counter(
     'infer_batches_total',
-    'Micro-batches by why they went out: full, idle (nothing more was there), urgent (the rest was of a less urgent queue), window, retry',
+    'Micro-batches by why they were started: full, idle (nothing more waited), urgent (the rest was of a less urgent queue), window, retry',
     ({ batches }, labels) => Object.entries(batches).map(([reason, count]) => [{ ...labels, reason }, count]),
     'reason',
   ),

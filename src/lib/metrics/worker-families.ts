@@ -69,7 +69,7 @@ export const WORKER_FAMILIES: readonly Family[] = [
   },
   {
     name: 'infer_worker_info',
-    help: 'Always 1; the labels say what the worker is',
+    help: 'Always 1; the labels describe the worker',
     type: 'gauge',
     labels: ['worker', 'host', 'device', 'gpu', 'version'],
     samples: (view) =>
@@ -86,7 +86,7 @@ export const WORKER_FAMILIES: readonly Family[] = [
   },
   {
     name: 'infer_model_workers',
-    help: 'Live workers that have the model loaded; 0 for one that was published and has none now',
+    help: 'Live workers that have the model loaded; 0 for a published model that none has loaded',
     type: 'gauge',
     labels: ['model'],
     samples: ({ reading }) =>
@@ -123,7 +123,7 @@ export const WORKER_FAMILIES: readonly Family[] = [
   ofEach(
     'gauge',
     'infer_worker_active_jobs',
-    'Jobs the worker has in hand',
+    'Jobs that the worker holds',
     (worker) => worker.active.length,
   ),
   ofEach(
