@@ -120,12 +120,7 @@ export const WORKER_FAMILIES: readonly Family[] = [
     (worker) => worker.rowsDone,
   ),
   ofEach('counter', 'infer_worker_batches_total', 'Runs of a model', (worker) => worker.batches),
-  ofEach(
-    'gauge',
-    'infer_worker_active_jobs',
-    'Jobs that the worker holds',
-    (worker) => worker.active.length,
-  ),
+  ofEach('gauge', 'infer_worker_active_jobs', 'Jobs that the worker holds', (worker) => worker.active.length),
   ofEach(
     'gauge',
     'infer_worker_resident_memory_bytes',

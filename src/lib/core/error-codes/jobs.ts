@@ -57,7 +57,9 @@ export const JOB_ERRORS = {
   ),
   ...errors(
     { ...LATER, httpStatus: 408, fault: 'caller', doc: 'library.md#errors-and-ids' },
-    { ROWS_TIMEOUT: 'The source of rows did not yield the next row in time; rows already sent are cancelled.' },
+    {
+      ROWS_TIMEOUT: 'The source of rows did not yield the next row in time; rows already sent are cancelled.',
+    },
   ),
   ...errors(
     { ...FAILED, httpStatus: 409, fault: 'caller', doc: 'reliability.md#cancel' },
