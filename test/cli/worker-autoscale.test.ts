@@ -73,7 +73,7 @@ describe('worker --autoscale 4,2', { timeout: PATIENCE_MS }, () => {
     expect(await statesOf(sent)).toEqual(Array.from({ length: 50 }, () => 'completed'));
 
     const two = await runners(worker, 2, 4);
-    await worker.said(/"runners":3,"was":4,"reason":"fewer than 4 had work at a time for/);
+    await worker.said(/"runners":3,"was":4,"reason":"fewer than 4 had work at the same time for/);
     await worker.said(/"runners":2,"was":3/);
     await until(async () => ((await workerNamed('burst'))?.concurrency === 2 ? true : undefined));
     // One that dies while idle is replaced, and counted once: the next burst still has room for two.

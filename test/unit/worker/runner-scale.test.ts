@@ -148,7 +148,7 @@ describe('shrinking', () => {
     const before = decide({ runners: 5, peak: 1, now: 5_029_999 }, memory);
     expect(before.want).toBe(5);
     const after = decide({ runners: 5, peak: 1, now: 5_030_000 }, before.memory);
-    expect(after).toMatchObject({ want: 4, reason: 'fewer than 5 had work at a time for 30 s' });
+    expect(after).toMatchObject({ want: 4, reason: 'fewer than 5 had work at the same time for 30 s' });
   });
 
   it('never goes below the minimum, nor happens while work waits with no runner free', () => {
