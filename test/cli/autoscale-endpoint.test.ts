@@ -138,7 +138,7 @@ describe('/autoscale/<queue>', () => {
     ['none?max=0', 400, 'AUTOSCALE_BOUNDS', /max must be at least 1/, /^max=4$/],
     ['none?min=5&max=2', 400, 'AUTOSCALE_BOUNDS', /min=5 is more than max=2/, /^min=2&max=2$/],
     ['none?max=99999', 400, 'AUTOSCALE_BOUNDS', /is over 1024/, /^max=1024$/],
-    ['none?threshold=0', 400, 'AUTOSCALE_BOUNDS', /threshold is 1 job/, /^threshold=50$/],
+    ['none?threshold=0', 400, 'AUTOSCALE_BOUNDS', /threshold must be at least 1 job/, /^threshold=50$/],
     ['none?targetWait=soon', 400, 'PARAMETER', /targetWait 'soon'/, /targetWait=10s/],
     ['none?targetWait=0s', 400, 'AUTOSCALE_BOUNDS', /^targetWait must be above 0$/, /targetWait.10s/],
     ['none?policy=magic', 400, 'POLICY', /no policy 'magic'/, /fixed:4/],
