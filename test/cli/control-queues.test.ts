@@ -114,7 +114,7 @@ describe('control move', () => {
     });
     const again = await control('move', 'wanted-1', '--to', 'here');
     expect(again.exitCode).toBe(1);
-    expect(again.stdout).toContain('waits no longer');
+    expect(again.stdout).toContain('is no longer waiting');
     expect(await worker.stop()).toBe(0);
   });
 
