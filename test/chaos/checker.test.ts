@@ -368,6 +368,30 @@ describe('a damaged job', () => {
   });
 });
 
+describe('a group that one of its senders withdraws', () => {
+  const sent = (...more: HistoryEvent[]): Run => {
+    const run = good();
+    const work = { model: 'slow' as const, from: 40, count: 2 };
+    run.history.push(event({ op: 'group', type: 'invoke', id: 'w', work, resultTtl: 3600, chunkRows: 1 }));
+    run.history.push(...more);
+    run.state.jobs.push(job('w-0'), job('w-1', { state: 'cancelled', hasResult: false }));
+    run.state.counts.terminal += 2;
+    return run;
+  };
+  const withdraw = event({ op: 'withdraw', type: 'info', id: 'w' });
+
+  it('may be cancelled in part', () => {
+    expect(names(sent(withdraw))).toEqual([]);
+    expect(names(sent())).toEqual(['unasked-end']);
+  });
+
+  it('is complete when another of them was told that it is', () => {
+    expect(names(sent(withdraw, event({ op: 'group', type: 'ok', id: 'w', jobs: 2 })))).toContain(
+      'unasked-end',
+    );
+  });
+});
+
 describe('a result that is larger than the server accepts', () => {
   const bulky = (failureCode: string): Run => {
     const run = good();

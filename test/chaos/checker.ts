@@ -165,7 +165,8 @@ function checkEnding(
   const { failureCode } = job;
   if (job.state === 'expired' && !submission.expires)
     report('unasked-end', `${id} expired without a deadline`);
-  if (job.state === 'cancelled' && !submission.cancelAsked) {
+  const undone = submission.withdrawn && !submission.accepted;
+  if (job.state === 'cancelled' && !submission.cancelAsked && !undone) {
     report('unasked-end', `${id} was cancelled by nobody`);
   }
   if (submission.cancelled && job.state !== 'cancelled') {

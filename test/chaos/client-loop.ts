@@ -226,11 +226,13 @@ export class ClientLoop {
     await delay(this.random.int(0, 20));
     const second = this.sendGroup(id, work, TWIN);
     await delay(this.random.int(0, TWIN_MS));
-    if (this.random.chance(0.7)) givenUp.abort();
-    const [, sent] = await Promise.all([first, second]);
-    // On a slow machine the first may be alone when it aborts: its group is withdrawn, and what has run of it blocks
-    // the id for the second. A group that the second has sent stays, whatever the first does.
-    if (signal.aborted && !sent) this.history.add({ op: 'cancel', type: 'invoke', id });
+    if (this.random.chance(0.7)) {
+      // On a slow machine the first may be alone when it aborts: its group is withdrawn, and what has run of it blocks
+      // the id for the second. A group that the second has sent stays, whatever the first does.
+      this.history.add({ op: 'withdraw', type: 'info', id });
+      givenUp.abort();
+    }
+    await Promise.all([first, second]);
   }
 
   private groupWork(): Work {
@@ -264,7 +266,12 @@ export class ClientLoop {
         }
       })();
       const options = { id, resultTtl, queue: 'batch', signal };
-      const group = await within(this.client.submitMany(chunks, signature, options));
+      const sending = this.client.submitMany(chunks, signature, options);
+      // Also when that is known only after this client has stopped waiting for it.
+      sending.catch((error: unknown) => {
+        if (codeOf(error) === 'REDIS_FULL') this.history.add({ op: 'withdraw', type: 'info', id });
+      });
+      const group = await within(sending);
       this.history.add({ op: 'group', type: 'ok', id, jobs: group.jobs });
       return true;
     } catch (error) {

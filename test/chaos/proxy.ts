@@ -5,7 +5,7 @@ import { echo, parseRequest, type Request, requestEnd } from '../support/request
 /**
  * pass; delay every piece; black-hole (nothing gets through, nothing is closed, and what was sent arrives afterwards,
  * like TCP retransmissions); half-open (requests arrive, answers do not); cut (the given number of first requests of
- * each kind is run, and the connection reset before the answer).
+ * each kind is run, and the connection reset before the answer, or ended in the middle of it).
  */
 export type ProxyMode =
   | { kind: 'pass' }
@@ -32,6 +32,8 @@ export class FaultProxy {
   private mode: ProxyMode = { kind: 'pass' };
   /** How often each kind of request was cut since the mode is `cut`. */
   private cut = new Map<string, number>();
+  /** Whether half of the answers arrived at the last cut. */
+  private half = true;
 
   private constructor(
     private readonly listener: Server,
@@ -143,7 +145,18 @@ export class FaultProxy {
       return;
     }
     link.heard = Buffer.concat([link.heard, piece]);
-    if (link.heard.includes(link.cutAt)) this.end(link);
+    const token = link.heard.indexOf(link.cutAt);
+    if (token < 0) return;
+    const bytes = token - `$${link.cutAt.length}\r\n`.length;
+    this.half = !this.half;
+    if (!this.half) {
+      this.end(link);
+      return;
+    }
+    // Of a pipeline some answers arrive: its client can then neither resend it nor know what of it has run.
+    this.links.delete(link);
+    link.client.end(link.heard.subarray(0, bytes >> 1), () => link.client.destroy());
+    link.server.resetAndDestroy();
   }
 
   private steer({ client, server }: Link): void {

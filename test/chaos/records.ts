@@ -25,7 +25,7 @@ export interface HistoryEvent {
   t: number;
   process: string;
   /** `flush` and `damage` are the harness's: all data was deleted; keys of the job `id` were made unreadable. */
-  op: 'submit' | 'group' | 'cancel' | 'read' | 'flush' | 'damage';
+  op: 'submit' | 'group' | 'cancel' | 'withdraw' | 'read' | 'flush' | 'damage';
   type: 'invoke' | 'ok' | 'fail' | 'info';
   id: string;
   work?: Work | undefined;

@@ -11,6 +11,8 @@ export interface Submission {
   expires: boolean;
   resultTtl: number;
   cancelAsked: boolean;
+  /** A sender of its group was aborted or refused: unless another has sent it, the group is undone. */
+  withdrawn: boolean;
   /** A client learned that it is cancelled. */
   cancelled: boolean;
   /** The last request for it. */
@@ -36,6 +38,7 @@ export class Known {
       if (event.op === 'submit') this.submit(event);
       else if (event.op === 'group') this.group(event);
       else if (event.op === 'cancel') this.cancel(event);
+      else if (event.op === 'withdraw') this.withdraw(event.id);
       else if (event.op === 'flush') this.flush(event.t);
       else if (event.op === 'damage') this.damage(event.id);
     }
@@ -93,6 +96,10 @@ export class Known {
     if (one !== undefined && event.type === 'ok' && event.state === 'cancelled') one.cancelled = true;
   }
 
+  private withdraw(group: string): void {
+    for (const chunk of this.chunksOf.get(group) ?? []) chunk.withdrawn = true;
+  }
+
   private add(id: string, work: Work, event: HistoryEvent): Submission {
     const there = this.submissions.get(id);
     if (there !== undefined) {
@@ -108,6 +115,7 @@ export class Known {
       expires: event.expires === true,
       resultTtl: event.resultTtl ?? 3600,
       cancelAsked: false,
+      withdrawn: false,
       cancelled: false,
       invokedAt: event.t,
       flushed: false,

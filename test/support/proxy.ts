@@ -9,12 +9,15 @@ interface Link {
   begun: Buffer;
   /** What the server answers once it has run the request after which this link is cut. */
   cutAt: Buffer | undefined;
+  /** Bytes of the answers that are passed on before the cut. */
+  passing: number;
   heard: Buffer;
 }
 
 interface Cut {
   matches: (request: Request) => boolean;
   times: number;
+  passing: number;
   done: () => void;
 }
 
@@ -86,9 +89,10 @@ export class FaultyNetwork {
   /**
    * Ends connections with an RST after the server has run a request and before its answer is passed on, this many
    * times; resolves when that is done.
+   * @param passing bytes of the withheld answers that arrive before the connection ends
    */
-  cutAfter(matches: (request: Request) => boolean, times = 1): Promise<void> {
-    return new Promise((done) => this.cuts.push({ matches, times, done }));
+  cutAfter(matches: (request: Request) => boolean, times = 1, passing = 0): Promise<void> {
+    return new Promise((done) => this.cuts.push({ matches, times, passing, done }));
   }
 
   async close(): Promise<void> {
@@ -103,7 +107,7 @@ export class FaultyNetwork {
 
   private accept(client: Socket, targetPort: number): void {
     const server = tcp({ port: targetPort, host: '127.0.0.1' });
-    const link: Link = { client, server, begun: EMPTY, cutAt: undefined, heard: EMPTY };
+    const link: Link = { client, server, begun: EMPTY, cutAt: undefined, passing: 0, heard: EMPTY };
     this.links.add(link);
     const drop = (): void => {
       this.links.delete(link);
@@ -137,6 +141,7 @@ export class FaultyNetwork {
       // Answers come in order, so this one shows that the previous request has been run.
       const token = randomUUID();
       link.cutAt = Buffer.from(token);
+      link.passing = cut.passing;
       link.server.write(echo(token));
       link.server.once('close', () => cut.times === 0 && cut.done());
       return;
@@ -150,7 +155,9 @@ export class FaultyNetwork {
     }
     link.heard = Buffer.concat([link.heard, piece]);
     if (!link.heard.includes(link.cutAt)) return;
-    link.client.resetAndDestroy();
+    // An RST would discard what was just passed on.
+    if (link.passing > 0) link.client.end(link.heard.subarray(0, link.passing), () => link.client.destroy());
+    else link.client.resetAndDestroy();
     link.server.resetAndDestroy();
   }
 

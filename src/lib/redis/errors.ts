@@ -48,6 +48,14 @@ const LOST =
   /^(Connection is closed|Command aborted due to connection close|Cluster is disconnect|None of startup nodes)/;
 const SILENT = /^(Socket timeout|Command timed out)/;
 
+/**
+ * Whether a pipeline was interrupted after some of its answers had come. ioredis resends a pipeline without any answer,
+ * and rejects the rest of one with some: what of it has run is unknown.
+ */
+export function isInterrupted(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Command aborted due to connection close';
+}
+
 const SOCKET_REASONS: Record<string, string> = {
   ECONNREFUSED: 'connection refused',
   ENOENT: 'there is no such socket',

@@ -2,6 +2,7 @@ import { Queue } from 'bullmq';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { decodeNotice } from '../../../src/lib/queue/broker/notice.js';
 import { watchEnd } from '../../../src/lib/queue/broker/watch.js';
+import { JOB } from '../../../src/lib/queue/wire.js';
 import { useRedis } from '../../support/redis.js';
 import { BEYOND_TEST_MS, completed, FAILURE, failed, idsOf, PREFIX, QueueKit, takeOne } from './queue-kit.js';
 
@@ -156,6 +157,17 @@ describe('cancelling', () => {
     expect(await kit.producer.cancel(kit.queue, done)).toBe('completed');
     expect(await kit.producer.cancel(kit.queue, bad)).toBe('failed');
     expect(await kit.producer.cancel(kit.queue, 'never-was')).toBeUndefined();
+  });
+
+  it('ends an active job whose run fails, and counts that run', async () => {
+    const consumer = await kit.consumer();
+    const [id] = (await kit.submit({})) as [string];
+    const job = await takeOne(consumer);
+    expect(await kit.producer.cancel(kit.queue, id)).toBe('active');
+    await consumer.settle([{ kind: 'retry', job, failure: FAILURE, delayMs: 60_000 }]);
+    expect(await kit.record(id)).toMatchObject({ state: 'cancelled', attempts: 1 });
+    expect(await kit.client.hmget(kit.base + id, JOB.attemptsStarted, JOB.attemptsMade)).toEqual(['1', '1']);
+    expect(await kit.client.zcard(`${kit.base}delayed`)).toBe(0);
   });
 
   it('ends a waiting job that other BullMQ code added', async () => {

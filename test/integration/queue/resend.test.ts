@@ -13,6 +13,23 @@ const FAR = 4_000_000_000_000;
 const producer = () => new Producer(at.cutOff, PREFIX, systemClock);
 const waiting = async () => (await at.kit.client.zcard(`${at.kit.base}prioritized`)) > 0;
 
+describe('several jobs that are added at once', () => {
+  it.each([
+    ['before any answer', 0],
+    ['after the answer to the first', 1],
+    ['after the answers to four', 4],
+  ])('are added once when the connection is cut %s', async (_, answers) => {
+    const { kit, network } = at;
+    const jobs = Array.from({ length: 5 }, () => ({ spec: kit.spec(), input: Buffer.alloc(10) }));
+    const id = jobs.at(-1)?.spec.id ?? '';
+    const cut = network.cutAfter(adds(id), 3, answers * `$${id.length}\r\n${id}\r\n`.length);
+    const added = await producer().submit(kit.queue, jobs, false);
+    await cut;
+    expect(added).toEqual(jobs.map(({ spec }) => ({ id: spec.id, duplicate: false })));
+    expect(await kit.client.zcard(`${kit.base}prioritized`)).toBe(5);
+  });
+});
+
 describe('an input in its own key', () => {
   it.each([
     ['completed', completed, -2],

@@ -16,6 +16,7 @@ import type { Settlement, TakenJob, TakeRoom } from '../types.js';
 import { TAKE_HEAD, TAKE_REPLY } from '../wire.js';
 import type { QueueConsumer } from './consumer-port.js';
 import { expireAllDue } from './deadlines.js';
+import { untilWhole } from './interrupted.js';
 import { popMarker } from './markers.js';
 import { settleArrivals } from './move.js';
 import type { ResultStore } from './result-store.js';
@@ -88,7 +89,8 @@ export class BullConsumer implements QueueConsumer {
   /** Interrupts a wait for work, the current one or the next. */
   private async rouse(): Promise<void> {
     const key = this.rouseKey;
-    await this.options.client.multi().zadd(key, 0, '0').expire(key, ROUSE_TTL).exec();
+    const { client } = this.options;
+    await untilWhole(() => client.multi().zadd(key, 0, '0').expire(key, ROUSE_TTL).exec());
   }
 
   private get rouseKey(): string {

@@ -19,6 +19,7 @@ import { Arrivals } from './arrivals.js';
 import { noteUse, onLoss } from './data-watch.js';
 import { expireDue } from './deadlines.js';
 import { GroupLife } from './group-life.js';
+import { untilWhole } from './interrupted.js';
 import { openQueue } from './open-queue.js';
 import { JobSteering, type Paging } from './steer-jobs.js';
 import { inputTooLarge, resultTooLarge } from './too-large.js';
@@ -85,17 +86,15 @@ export class Producer {
     // not BullMQ's.
     const large = fresh.filter((job) => !ridesAlong(job));
     await Promise.all(large.map((job) => this.store(scripts, 'inferStoreInput', job, ORPHAN_INPUT_TTL)));
-    const adding = addAll(
-      bull,
-      fresh.map((job) => {
-        const spec = this.marked(job.spec);
-        return {
-          name: jobName(spec),
-          data: toJobData(spec, ridesAlong(job) ? job.input : undefined),
-          opts: { jobId: spec.id, priority: toBullPriority(spec.priority), ...timesOf(spec, now) },
-        };
-      }),
-    );
+    const adds = fresh.map((job) => {
+      const spec = this.marked(job.spec);
+      return {
+        name: jobName(spec),
+        data: toJobData(spec, ridesAlong(job) ? job.input : undefined),
+        opts: { jobId: spec.id, priority: toBullPriority(spec.priority), ...timesOf(spec, now) },
+      };
+    });
+    const adding = untilWhole(() => addAll(bull, adds));
     // Sent together with the jobs.
     const stored = large.map((job) => this.client.exists(inputKey(scripts.tag, job.spec.id)));
     await Promise.all([adding, ...stored]);

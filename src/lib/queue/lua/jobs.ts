@@ -193,12 +193,12 @@ local function settle(id)
     letGo(id)
     return 1
   end
+  local tries = call('HINCRBY', key, '${JOB.attemptsMade}', 1)
   if kind == 'retry' and endIfUnwanted(id) then
     call('HSET', key, '${JOB.endedBy}', token)
     letGo(id)
     return 1
   end
-  local tries = call('HINCRBY', key, '${JOB.attemptsMade}', 1)
   if kind == 'retry' then
     local delay = within(f[${F.delay}], 0, ${BOUNDS.delayMs.max}, 0)
     note(id, '${HOLD_END.retry}', codeOf(f[${F.failure}]), f[${F.reason}], delay)
