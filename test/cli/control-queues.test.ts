@@ -16,7 +16,8 @@ const stateOf = async (id: string) => (await infer.ask(['result', id, '--json'])
 const audit = async (): Promise<AuditEntry[]> => readAudit(await redis.client(), 'infer', 100);
 
 /** Everything that exists, except for heartbeats. */
-const dump = async () => contents(await redis.client(), /:workers?\b/);
+/** Without the heartbeats, and the mark at which every process that is in use looks. */
+const dump = async () => contents(await redis.client(), /:workers?\b|:data$/);
 
 async function group(queue: string, rows: number): Promise<string> {
   const file = infer.file(`${queue}.ndjson`, digitLines(rows));
