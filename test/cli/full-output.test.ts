@@ -45,7 +45,7 @@ describe('standard output on a full disk', () => {
     await new Promise<void>((resolve) => {
       child.stderr?.on('data', (text: Buffer) => {
         seen += text.toString();
-        if (seen.includes('runs on')) resolve();
+        if (seen.includes('the autoscaler continues')) resolve();
       });
       void child.then(() => resolve());
     });

@@ -96,12 +96,12 @@ describe('inspect --watch on a terminal', () => {
     const terminal = open(['--watch', '0.2']);
     await terminal.shows(/slow/);
     await redis.kill();
-    const lines = await terminal.shows(/^! no Redis[\s\S]*trying\s+again/m);
+    const lines = await terminal.shows(/^! no Redis[\s\S]*retrying\s+for/m);
     expect(lines.join(' ')).toMatch(/unix:.*redis\.sock/);
     // The last known data stays on the screen.
     expect(lines.join('\n')).toContain('slow');
     await redis.restart();
-    await terminal.shows(/^(?![\s\S]*trying\s+again)infer inspect/);
+    await terminal.shows(/^(?![\s\S]*retrying\s+for)infer inspect/);
     await quits(terminal);
     for (const queue of ['slow', 'busy', 'busy'])
       await infer.run(['submit', ONE_DIGIT, '-Q', queue, '-q'], { redis: redis.url });
