@@ -125,7 +125,10 @@ describe('rows that affect each other in a way no trial run could detect', () =>
       const { problems } = (await infer.run(['inspect', '--json'])).json<{ problems: { code: string }[] }>();
       return problems.some(({ code }) => code === 'ROWS_MIXED');
     });
-    expect((await infer.run(['inspect', 'workers'])).stdout).toContain('above@1×1 (rows mixed)');
+    // The next heartbeat tells that its rows run one at a time.
+    await until(async () =>
+      (await infer.run(['inspect', 'workers'])).stdout.includes('above@1×1 (rows mixed)'),
+    );
     const doctor = await infer.run(['doctor', 'models-batched', '--models', dir]);
     expect(doctor.stdout).toMatch(/worker w saw rows of above@1 mix in service/);
     expect(doctor.stdout).toContain('above/model.json');
