@@ -220,11 +220,11 @@ export function says(program: Started, text: string): Promise<void> {
 }
 
 /** Calls `look` until it returns something; for states that nothing announces. */
-export async function until<T>(look: () => Promise<T | undefined>, timeoutMs = 60_000): Promise<T> {
+export async function until<T>(look: () => Promise<T | undefined | false>, timeoutMs = 60_000): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const found = await look();
-    if (found !== undefined) return found;
+    if (found !== undefined && found !== false) return found;
     if (performance.now() > deadline) throw new Error('what was waited for did not come');
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
