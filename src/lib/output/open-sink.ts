@@ -18,7 +18,7 @@ const MOST_LINKS = 40;
  * is either complete or unchanged, with its previous mode and owner. A symbolic link's target is written.
  * Anything else (a device, a named pipe, `/dev/fd/63` of a shell's process substitution) is written directly:
  * renaming would replace it. So is a file that would lose its owner or second name by renaming. `standard`
- * means standard output and standard error.
+ * writes to standard output and standard error.
  * @throws NodeJS.ErrnoException of the system; the signal's reason while a pipe has no reader.
  */
 export async function openSink(

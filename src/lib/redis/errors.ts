@@ -44,8 +44,9 @@ const REDIS_ERROR_NAMES = new Set([
   'ParserError',
   'RedisError',
 ]);
-const LOST =
-  /^(Connection is closed|Command aborted due to connection close|Cluster is disconnect|None of startup nodes)/;
+/** What ioredis says of a command whose pipeline had some of its answers when the connection was lost. */
+const INTERRUPTED = 'Command aborted due to connection close';
+const LOST = new RegExp(`^(Connection is closed|${INTERRUPTED}|Cluster is disconnect|None of startup nodes)`);
 const SILENT = /^(Socket timeout|Command timed out)/;
 
 /**
@@ -53,7 +54,7 @@ const SILENT = /^(Socket timeout|Command timed out)/;
  * and rejects the rest of one with some: what of it has run is unknown.
  */
 export function isInterrupted(error: unknown): boolean {
-  return error instanceof Error && error.message === 'Command aborted due to connection close';
+  return error instanceof Error && error.message === INTERRUPTED;
 }
 
 const SOCKET_REASONS: Record<string, string> = {

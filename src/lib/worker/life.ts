@@ -75,7 +75,7 @@ export async function liveAsWorker(life: WorkerLife): Promise<string> {
 
 async function open(life: WorkerLife, loaded: LoadedSettings, config: WorkerConfig, log: Logger) {
   const settings = connectionSettings(loaded, true);
-  const opened = await life.onOpening();
+  const stopShowing = await life.onOpening();
   let fresh: LoadedSettings | undefined;
   try {
     const target = await resolveTarget(settings);
@@ -95,7 +95,7 @@ async function open(life: WorkerLife, loaded: LoadedSettings, config: WorkerConf
     );
     return { worker, target, reloaded: () => fresh };
   } finally {
-    opened();
+    stopShowing();
   }
 }
 

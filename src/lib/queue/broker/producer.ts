@@ -19,11 +19,10 @@ import { Arrivals } from './arrivals.js';
 import { noteUse, onLoss } from './data-watch.js';
 import { expireDue } from './deadlines.js';
 import { GroupLife } from './group-life.js';
-import { untilWhole } from './interrupted.js';
 import { openQueue } from './open-queue.js';
+import { untilLoaded, untilWhole } from './resend.js';
 import { JobSteering, type Paging } from './steer-jobs.js';
 import { inputTooLarge, resultTooLarge } from './too-large.js';
-import { untilLoaded } from './unloaded.js';
 
 /** Seconds an input outlives a submitter that dies between storing it and adding its job. */
 const ORPHAN_INPUT_TTL = 86_400;

@@ -1,6 +1,6 @@
 import type { RedisClient } from '../../redis/types.js';
 import { requestToken } from '../broker/once.js';
-import { untilLoaded } from '../broker/unloaded.js';
+import { untilLoaded } from '../broker/resend.js';
 import { nameDamage } from '../damage.js';
 import { bullBase, queueTag } from '../keys.js';
 import { type DataLayout, isNewerLua, LAYOUTS } from '../layout.js';
