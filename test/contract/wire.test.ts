@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { LOCK_MS } from '../../src/lib/core/bounds.js';
 import {
   INSTALLATION_KEY,
   INSTALLATION_KEY_OF,
@@ -26,6 +27,10 @@ const sources = (folder: string): string[] =>
     .map((file) => `${folder}/${String(file)}`)
     .filter((file) => file.endsWith('.ts'));
 const SCRIPTS = sources('src/lib/queue/lua');
+
+/** Shared numbers that mean nothing else in a script; 1000 is also the ms of a second. */
+const isTelling = (value: unknown): value is number =>
+  typeof value === 'number' && value >= 256 && value !== 1000;
 
 /** The code of a source without comments, including Lua's. */
 const codeOf = (file: string): string => withoutComments(read(file)).replace(/(^|\s)--[^\n]*/g, '$1');
@@ -118,7 +123,7 @@ describe('the names of the wire format', () => {
       new RegExp(`'(?:${[wire.GROUP.rowsDone, wire.GROUP.completed, wire.GROUP.failed].join('|')})'`),
       /'(?:s|mv|m):'/,
       /\bf\[\d+\]/,
-      new RegExp(`\\b(?:${[wire.PRIORITY_STEP, wire.DELAYED_UNIT, wire.NOTICE_RESULT_BYTES].join('|')})\\b`),
+      new RegExp(`\\b(?:${[...Object.values(wire).filter(isTelling), LOCK_MS].join('|')})\\b`),
     ];
     const found = SCRIPTS.flatMap((file) =>
       codeOf(file)
@@ -129,9 +134,38 @@ describe('the names of the wire format', () => {
     expect(found).toEqual([]);
   });
 
+  it('of a group appear nowhere else in the Lua scripts: no field is written out', () => {
+    // Fields that a job's hash has too are written out for jobs; lua/group.ts is about groups alone.
+    const shared = ['timestamp', 'priority', 'finishedOn'];
+    const names = Object.values(wire.GROUP).filter((name) => name.length > 2);
+    const own = names.filter((name) => !shared.includes(name));
+    const found = SCRIPTS.flatMap((file) => {
+      const literal = new RegExp(`'(?:${(file.endsWith('/group.ts') ? names : own).join('|')})'`);
+      // An answer, such as 'closed', is no field.
+      const lines = codeOf(file).replace(/\breturn\b[^\n]*/g, '').split('\n');
+      return lines.filter((line) => literal.test(line)).map((line) => `${file}: ${line.trim()}`);
+    });
+    expect(found).toEqual([]);
+  });
+
+  it('of a group appear nowhere else in the TypeScript that reads and writes groups', () => {
+    const long = Object.values(wire.GROUP).filter((name) => name.length > 2);
+    const literals = [
+      new RegExp(`groupKey\\([^\\n]*'(?:${long.join('|')})'`),
+      /\bfields\.(?:model|layout|jobs|added|rows|closed|start|abandoned|moved|ttl|own|leaving|early|cutting)\b/,
+      /\.\.\.\(\w+ === undefined \? \{\} : \{ (?:start|layout) \}\)/,
+    ];
+    const files = [...sources('src/lib'), ...sources('src/commands')].filter((file) =>
+      /\bgroupKey\b|'inferOpenGroup'/.test(read(file)),
+    );
+    expect(files).toContain('src/lib/queue/read/reader.ts');
+    const found = files.filter((file) => literals.some((literal) => literal.test(codeOf(file))));
+    expect(found).toEqual([]);
+  });
+
   it('appear nowhere else in TypeScript: no key and no shared number', () => {
     const parts = [...Object.values(QUEUE_KEY_OF), ...Object.values(QUEUE_BUCKET)];
-    const literals = [new RegExp(`\\}:(?:${parts.join('|')}):`), /\b(?:PRIORITY_STEP|DELAYED_\w+) = [\d(]/];
+    const literals = [new RegExp(`\\}:(?:${parts.join('|')}):`), /\b(?:PRIORITY_STEP|DELAYED_\w+|CANCELLED_TTL|EXPIRED_TTL) = [\d(]/];
     const found = [...sources('src/lib'), ...sources('src/commands')]
       .filter((file) => file !== 'src/lib/queue/wire.ts')
       .filter((file) => literals.some((literal) => literal.test(codeOf(file))));

@@ -1,5 +1,5 @@
 import { Args } from '@oclif/core';
-import { settableOrder } from '../../lib/cli/control/settable.js';
+import { settableOrder } from '../../lib/operations/settable-order.js';
 import { WorkerCommand, workerArg, workerFlags } from '../../lib/cli/control/worker-command.js';
 
 /** Changes a setting of running workers. */

@@ -2,10 +2,12 @@ import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { jobView } from '../../lib/cli/views/job-view.js';
 import type { TensorPreview } from '../../lib/deployment/payload-preview.js';
+import { modelJson } from '../../lib/queue/job-record.js';
 import type { JobDetail } from '../../lib/queue/read/job-detail.js';
 import { serverTime } from '../../lib/redis/server-clock.js';
 
-type JobDetailJson = Omit<JobDetail, 'endedBy'> & {
+type JobDetailJson = Omit<JobDetail, 'endedBy' | 'model'> & {
+  model: string;
   /** With --payload: the input's tensors, the first values of each; null when it is no longer kept. */
   payload?: TensorPreview[] | null;
 };
@@ -35,7 +37,8 @@ export default class InspectJob extends BaseCommand<typeof InspectJob> {
     const { job, payload } = await readInspectedJob(this.loaded, this.args.id, values);
     await this.print(jobView(job, payload, this.layout, serverTime()));
     if (job.state === 'failed') this.next(`infer retry ${job.id}`);
-    const { endedBy: _token, ...shown } = job;
+    const { endedBy: _token, ...rest } = job;
+    const shown = { ...rest, model: modelJson(job) };
     return payload === undefined ? shown : { ...shown, payload };
   }
 }

@@ -48,7 +48,7 @@ export default class RedisTuneAcl extends TuneCommand<typeof RedisTuneAcl> {
         hint: 'add --show, or give one with --password-stdin',
       });
     }
-    const { readPassword } = await import('../../lib/cli/tune/password.js');
+    const { readPassword } = await import('../../lib/tune/read-password.js');
     const { describeUser } = await import('../../lib/operations/create-user.js');
     const { newPassword } = await import('../../lib/tune/acl-user.js');
     const password = given ? await readPassword(process.stdin) : shown ? newPassword() : undefined;

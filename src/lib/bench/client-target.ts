@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { JobResult } from '../client/types.js';
 import { chunkId, newId } from '../core/job.js';
+import { pollUntil } from '../core/poll.js';
 import type { Payload } from '../model/tensor.js';
 import { Producer } from '../queue/broker/producer.js';
 import { readJob } from '../queue/read/reader.js';
@@ -63,16 +63,15 @@ export class ClientTarget implements Target {
     const clock = serverClock(client.redis);
     const asked = clock.now();
     const ids = new Set(workers.map((worker) => worker.id));
-    while (clock.now() - asked < BEAT_WITHIN_MS) {
+    const look = async () => {
       const records = (await listWorkers(client.redis, prefix)).filter(({ id }) => ids.has(id));
-      if (records.length < ids.size && !this.setup.isPrivate) return undefined;
-      if (records.length === ids.size && records.every((record) => record.beatAt > asked)) {
-        const sum = (field: 'rowsDone' | 'batches') => records.reduce((all, one) => all + one[field], 0);
-        return { rows: sum('rowsDone'), batches: sum('batches') };
-      }
-      await delay(LOOK_MS);
-    }
-    return undefined;
+      if (records.length < ids.size && !this.setup.isPrivate) return { work: undefined };
+      if (records.length < ids.size || records.some((record) => record.beatAt <= asked)) return undefined;
+      const sum = (field: 'rowsDone' | 'batches') => records.reduce((all, one) => all + one[field], 0);
+      return { work: { rows: sum('rowsDone'), batches: sum('batches') } };
+    };
+    const limits = { everyMs: LOOK_MS, timeoutMs: BEAT_WITHIN_MS };
+    return (await pollUntil(look, limits, () => ({ work: undefined }))).work;
   }
 
   /** Cancels the jobs still waiting; a setup in use must not do work whose results are not read. */

@@ -54,7 +54,9 @@ export async function openPrivate(
     pollUntil(
       async () => (await listWorkers(redis.value.redis, PREFIX)).at(0),
       { everyMs: LOOK_MS, timeoutMs: WORKER_START_MS, signal: unwanted, failed: worker.value.failed },
-      notReady,
+      () => {
+        throw notReady();
+      },
     ),
   );
   const signature = part('signature', () => redis.value.signatures.find(model));

@@ -114,10 +114,11 @@ export class Stage {
     return pollUntil(
       async () => (await listWorkers(client.redis, prefix)).at(0),
       { everyMs: LOOK_MS, timeoutMs: WORKER_START_MS, signal, failed: worker.failed },
-      () =>
-        new InferError('DEMO_WORKER', 'the worker was not ready within a minute', {
+      () => {
+        throw new InferError('DEMO_WORKER', 'the worker was not ready within a minute', {
           hint: 'infer worker, to see what it waits for',
-        }),
+        });
+      },
     );
   }
 

@@ -3,7 +3,7 @@ import { SETTING_NAMES, type SettingName, settingOf } from '../config/settings.j
 import { AHEAD_MAX_MS, COUNT_MAX, DURATION_MAX_MS, TIMER_MAX_MS } from '../core/bounds.js';
 import { InferError } from '../core/errors.js';
 import { checkPriority, checkQueueName, type Priority, printable } from '../core/job.js';
-import { parseBytes, parseDuration, parseMoment } from '../core/units.js';
+import { parseDuration, parseMoment } from '../core/units.js';
 
 /**
  * Flags for settings. Their values are read from `this.settings`, which also covers the environment, the
@@ -131,12 +131,6 @@ export function startFlags() {
 export function startOptions({ delay, at, expires }: Record<'delay' | 'at' | 'expires', number | undefined>) {
   return { delayMs: delay, startAt: at, expiresMs: expires };
 }
-
-/** Bytes of `64kb`, `2gb`. */
-export const bytesFlag = Flags.custom<number>({
-  helpValue: '<size>',
-  parse: async (input) => parseBytes(input),
-});
 
 /** An integer within bounds; oclif shows `<value>`, this shows the range. */
 export function wholeFlag(options: {

@@ -121,7 +121,7 @@ export class Answers {
     this.parts.signatures.heed(notice);
     const ending = { ...notice, queue, state: notice.state ?? 'completed', attempts: notice.meta.attempts };
     return toJobResult(
-      { ...ending, model: notice.model ?? '', rows: notice.rows ?? 1 },
+      { ...ending, model: notice.model, rows: notice.rows ?? 1 },
       result,
       this.parts.form,
     );

@@ -2,6 +2,7 @@ import type { FailureRecord } from '../core/errors.js';
 import { decodeEnvelope } from '../model/envelope.js';
 import { rowValues, type ValueForm } from '../model/rows.js';
 import type { Task } from '../model/signature.js';
+import { modelJson } from '../queue/job-record.js';
 import type { JobRecord, PartialMeta, ResultMeta } from '../queue/types.js';
 import type { JobResult } from './types.js';
 
@@ -22,7 +23,7 @@ export function toJobResult(ending: Ending, stored: Buffer | undefined, form: Va
   return {
     id: ending.id,
     queue: ending.queue,
-    model: ending.model,
+    model: modelJson(ending),
     state: ending.state,
     rows: ending.rows,
     ...(result === undefined ? {} : valueFields(result, ending.rows)),

@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { closest } from 'fastest-levenshtein';
 import { InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
 import { parseModel } from '../core/names.js';
+import { pollUntil } from '../core/poll.js';
 import { payloadFromValue } from '../input/value.js';
 import type { FileMark } from '../model/fingerprint.js';
 import type { ModelSignature } from '../model/signature.js';
@@ -73,8 +73,8 @@ export class Signatures {
    * Inspects a job: an input that fitted the known signature but not the model means that another version is
    * served.
    */
-  heed<T extends { model?: string; failure?: { code: string } }>(job: T): T {
-    if (job.failure?.code === 'INPUT_MISMATCH') this.known.delete(job.model ?? '');
+  heed<T extends { model?: string | undefined; failure?: { code: string } }>(job: T): T {
+    if (job.failure?.code === 'INPUT_MISMATCH' && job.model !== undefined) this.known.delete(job.model);
     return job;
   }
 
@@ -232,21 +232,23 @@ export class Signatures {
    * @throws InferError MODEL_LOADING (75) when that takes too long.
    */
   private async whenLoaded(name: string): Promise<ModelSignature | undefined> {
-    const until = performance.now() + LOADING_MS;
-    for (;;) {
+    let loader = '';
+    const look = async () => {
       const loading = (await this.starting()).find(({ models }) => models.includes(name));
       // In this order: a worker publishes what it has loaded before it is removed from the starting ones.
       const published = await publishedModel(this.client, this.prefix, name);
-      if (published !== undefined || loading === undefined) return published;
-      if (performance.now() > until) {
-        throw new InferError(
-          'MODEL_LOADING',
-          `worker ${printable(loading.name)} is still loading model ${printable(name)}: its inputs are not known yet`,
-          { hint: 'try again when the worker is ready (infer inspect)' },
-        );
-      }
-      await delay(LOOK_AGAIN_MS);
-    }
+      if (published !== undefined || loading === undefined) return { published };
+      loader = loading.name;
+      return undefined;
+    };
+    const found = await pollUntil(look, { everyMs: LOOK_AGAIN_MS, timeoutMs: LOADING_MS }, () => {
+      throw new InferError(
+        'MODEL_LOADING',
+        `worker ${printable(loader)} is still loading model ${printable(name)}: its inputs are not known yet`,
+        { hint: 'try again when the worker is ready (infer inspect)' },
+      );
+    });
+    return found.published;
   }
 
   private async starting(): Promise<StartingWorker[]> {

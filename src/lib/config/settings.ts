@@ -1,4 +1,4 @@
-import { BOUNDS } from '../core/bounds.js';
+import { BOUNDS, LOCK_MS } from '../core/bounds.js';
 import { modelName, queueName, queueNames } from './name-rules.js';
 import { redisRule } from './redis-rule.js';
 import { boolean, duration, integer, oneOf, seconds, text } from './rules.js';
@@ -273,7 +273,7 @@ export const SETTINGS = {
   lockTtl: {
     env: 'INFER_LOCK_TTL',
     doc: 'how long a worker may be silent before its jobs are given to another',
-    default: 10_000,
+    default: LOCK_MS,
     defaultText: '10s',
     rule: duration(BOUNDS.lockMs.min, '10s', BOUNDS.lockMs.max),
   } as SettingWithDefault<number>,

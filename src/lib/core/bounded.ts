@@ -1,6 +1,7 @@
 /**
- * All waits with a limit are here. Abandoned work runs on: a promise cannot be cancelled, so its outcome is
- * ignored, and none of its errors counts as an unhandled rejection.
+ * Waits for one piece of work, with a limit; repeated checks with a limit are in poll.ts. Abandoned work runs
+ * on: a promise cannot be cancelled, so its outcome is ignored, and none of its errors counts as an unhandled
+ * rejection.
  */
 
 import { TIMER_MAX_MS } from './bounds.js';

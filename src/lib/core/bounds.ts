@@ -27,8 +27,8 @@ export const AHEAD_MAX_MS = 365 * DAY_MS;
 /** Maximum for anything that is only counted. */
 export const COUNT_MAX = 1_000_000_000;
 
-/** Maximum for a size given by the user: 1,024 TB. */
-export const BYTES_MAX = 2 ** 50;
+/** Milliseconds of silence after which a worker's jobs are given to another worker, unless set otherwise. */
+export const LOCK_MS = 10_000;
 
 /** THE bounds of job and worker options, for flags, settings, library and scripts. */
 export const BOUNDS = {

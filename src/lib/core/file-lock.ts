@@ -51,6 +51,8 @@ export async function takeLock(file: string, options: LockOptions): Promise<Held
   // Two locks of one process are different locks.
   const content = JSON.stringify({ ...holder, token: randomUUID() });
   const deadline = performance.now() + options.waitMs;
+  // Not `pollUntil`: a stale lock that was removed is taken at once, and a holder that is still writing its
+  // name is waited for beyond the limit, since `busy` must name it.
   while (!tryLock(file, content)) {
     const other = breakStaleLock(file);
     if (other === 'being written') {

@@ -1,6 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { pollUntil } from './poll.js';
+
+const EXIT_LOOK_MS = 20;
 
 /** Whether a process with this id is running. A zombie (not yet reaped by its parent) counts as exited. */
 export function isAlive(pid: number): boolean {
@@ -16,6 +19,18 @@ export function isAlive(pid: number): boolean {
     // No /proc (macOS), or it has just exited: the next check will tell.
     return true;
   }
+}
+
+/**
+ * Waits until a process has exited; false when it still runs after `timeoutMs`.
+ * @param runs whether it runs: `isAlive`, or `stillRuns` where its id may have been reused
+ */
+export function untilExited(runs: () => boolean, timeoutMs: number): Promise<boolean> {
+  return pollUntil(
+    () => (runs() ? undefined : true),
+    { everyMs: EXIT_LOOK_MS, timeoutMs },
+    () => false,
+  );
 }
 
 /** Fields of /proc/<pid>/stat from the third on: the second, the name, may contain spaces and brackets. */

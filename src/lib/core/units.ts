@@ -1,4 +1,4 @@
-import { BYTES_MAX, DURATION_MAX_MS } from './bounds.js';
+import { DURATION_MAX_MS } from './bounds.js';
 import { InferError } from './errors.js';
 import { printable } from './job.js';
 
@@ -71,25 +71,7 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(whole / 86_400)}d ${Math.floor((whole % 86_400) / 3600)}h`;
 }
 
-const BYTES = /^(\d+(?:\.\d+)?)\s*(b|kb|mb|gb|tb)?$/i;
-const BYTE_UNITS = ['b', 'kb', 'mb', 'gb', 'tb'];
-
-/** Bytes of `512`, `64kb`, `2gb` (powers of 1024, as in Redis). */
-export function parseBytes(text: string): number {
-  const match = BYTES.exec(text.trim());
-  if (match === null) {
-    throw new InferError('BYTES', `'${text}' is not a size`, {
-      hint: 'write a number with a unit: 64kb, 512mb or 2gb',
-    });
-  }
-  const bytes = Math.round(Number(match[1]) * 1024 ** BYTE_UNITS.indexOf((match[2] ?? 'b').toLowerCase()));
-  if (bytes > BYTES_MAX) {
-    throw new InferError('BYTES', `'${printable(text)}' is too large: the largest size is 1024tb`, {
-      hint: 'write 1024tb or less',
-    });
-  }
-  return bytes;
-}
+const BYTE_UNITS = ['B', 'KB', 'MB', 'GB', 'TB'];
 
 /** Bytes for display: `512 B`, `1.5 MB` (powers of 1024). */
 export function formatBytes(bytes: number): string {
@@ -100,5 +82,5 @@ export function formatBytes(bytes: number): string {
     unit += 1;
   }
   const digits = unit === 0 || value >= 100 ? 0 : 1;
-  return `${Number(value.toFixed(digits))} ${(BYTE_UNITS[unit] as string).toUpperCase()}`;
+  return `${Number(value.toFixed(digits))} ${BYTE_UNITS[unit]}`;
 }

@@ -38,6 +38,7 @@ export async function* ping(
     answered: ms !== null,
     ms,
   });
+  // Not `pollUntil`: each answer is yielded as it comes, and no reading of the register may outlast the time.
   while (silent.size > 0 && performance.now() - began < timeoutMs) {
     await delay(LOOK_EVERY_MS);
     const leftMs = timeoutMs - (performance.now() - began);

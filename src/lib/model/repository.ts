@@ -18,7 +18,7 @@ import type { ContentFile } from './fingerprint.js';
 import { handlerFiles } from './handler-files.js';
 import { type ModelManifest, parseManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
-import { isDirectory, MODEL_FILE, type Survey, surveyModels } from './survey.js';
+import { MODEL_FILE, type Survey, surveyModels } from './survey.js';
 import { isDenied, unreadable } from './unreadable.js';
 
 /** A model found on disk. */
@@ -49,12 +49,6 @@ export interface ModelFiles {
 }
 
 const MANIFEST_FILE = 'model.json';
-
-/** `./models` in the working directory if it exists, else the models shipped with the package. */
-export function defaultModelsDir(cwd: string, packageRoot: string): string {
-  const own = path.join(cwd, 'models');
-  return isDirectory(own) ? own : path.join(packageRoot, 'models');
-}
 
 /**
  * One model and all its files, with its manifest. Links of the model's directory, its versions, model.onnx

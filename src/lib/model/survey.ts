@@ -189,7 +189,7 @@ function isLink(file: string): boolean {
   return lstatSync(file).isSymbolicLink();
 }
 
-export function isDirectory(file: string): boolean {
+function isDirectory(file: string): boolean {
   try {
     return statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false;
   } catch (error) {

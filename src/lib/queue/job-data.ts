@@ -2,7 +2,7 @@ import { BOUNDS, within } from '../core/bounds.js';
 import { MAX_PRIORITY } from '../core/job.js';
 import { type DataLayout, LAYOUTS, newerThan } from './layout.js';
 import { routeOf } from './routes.js';
-import type { ChunkOf, JobSpec, Unrunnable } from './types.js';
+import type { ChunkOf, JobSpec, TakenSpec, Unrunnable } from './types.js';
 import { DATA, DEFAULT_TTL } from './wire.js';
 
 /**
@@ -16,14 +16,14 @@ const PRIORITIES = { min: 0, max: MAX_PRIORITY };
 const VERSIONS = { min: 0, max: Number.MAX_SAFE_INTEGER };
 const TRIES = { min: 1, max: BOUNDS.retries.max + 1 };
 
-interface JobData {
+interface JobData<Spec extends TakenSpec = JobSpec> {
   /** Spec without id and queue, which the key contains. */
-  [DATA.spec]: Omit<JobSpec, 'id' | 'queue'>;
+  [DATA.spec]: Omit<Spec, 'id' | 'queue'>;
   /** Base64 of the input envelope; absent when it has its own key, or the job has ended. */
   [DATA.input]?: string;
 }
 
-export function toJobData(spec: JobSpec, input: Uint8Array | undefined): JobData {
+export function toJobData(spec: TakenSpec, input: Uint8Array | undefined): JobData<TakenSpec> {
   const { id: _id, queue: _queue, ...rest } = spec;
   if (input === undefined) return { [DATA.spec]: rest };
   return {

@@ -72,7 +72,7 @@ export function recordOf(
     id,
     queue,
     state: JOB_STATES.find((state) => state === fields[JOB.state]) ?? placed,
-    model: spec?.model ?? (route || fields.name) ?? '',
+    model: spec?.model ?? (route || fields.name || undefined),
     rows: spec?.rows ?? Number(name?.[2] ?? 1),
     // The queue goes by this field; the copy in `data` is from the submit.
     priority: fromBullPriority(numberOr(fields.priority, fields.priority === undefined ? 0 : LEAST)),
@@ -99,6 +99,11 @@ function failureOf({ [JOB.failure]: f, failedReason }: JobFields): FailureRecord
   return failedReason ? endedElsewhere(failedReason) : undefined;
 }
 
+/** `model` in JSON, which is always a string: '' where the job's model is not known. */
+export function modelJson({ model }: Pick<JobRecord, 'model'>): string {
+  return model ?? '';
+}
+
 /** FAILED: another program, such as a stock BullMQ worker, ended it and left no record of ours. */
 export function endedElsewhere(reason: string): OwnFailure {
   return { code: 'FAILED', message: reason };
@@ -111,7 +116,7 @@ export function damagedRecord(id: string, queue: string, what: string, at?: numb
     id,
     queue,
     state: 'failed',
-    model: '',
+    model: undefined,
     rows: 0,
     priority: 0,
     submittedAt,

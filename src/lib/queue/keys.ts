@@ -2,7 +2,7 @@ import { INSTALLATION_KEY, INSTALLATION_KEY_OF } from '../core/key-parts.js';
 import { KEY } from './wire.js';
 
 /**
- * Every Redis key that infer owns or reads: one function each, with its type. `prefix` is the deployment's
+ * Every Redis key that TypeScript uses: one function each, with its type; scripts build theirs from `KEY`. `prefix` is the deployment's
  * name (`infer` by default). Keys of one queue share the hash tag `{prefix:queue}`, so a queue is in one
  * Cluster slot and queues are spread over the shards; keys of the whole deployment share `{prefix}`.
  */
@@ -25,7 +25,7 @@ export function bullBase(prefix: string, queue: string): string {
 export const inputKey = (tag: string, id: string): string => `${tag}:${KEY.input}:${id}`;
 /** STRING, EX result-ttl: a job's result envelope. */
 export const resultKey = (tag: string, id: string): string => `${tag}:${KEY.result}:${id}`;
-/** HASH: a bulk submission: model, rows, jobs, closed, rd (rows done), jc, jf (jobs completed, failed). */
+/** HASH: a bulk submission; its fields are `GROUP` in wire.ts. */
 export const groupKey = (tag: string, id: string): string => `${tag}:${KEY.group}:${id}`;
 /** LIST, EX: notices for one waiting client. */
 export const replyKey = (tag: string, client: string): string => `${tag}:${KEY.reply}:${client}`;
@@ -70,8 +70,6 @@ export const damagedWhyKey = (tag: string): string => `${tag}:${KEY.damagedWhy}`
 export const putAwayKey = (tag: string, name: string): string => `${tag}:${KEY.away}:${name}`;
 /** ZSET id -> ms: copies of jobs that are being moved here, not yet takeable; see lua/move.ts. */
 export const arrivingKey = (tag: string): string => `${tag}:${KEY.arriving}`;
-/** STRING, EX: the queue a job is being moved to, until it has arrived there. */
-export const goneKey = (tag: string, id: string): string => `${tag}:${KEY.gone}:${id}`;
 
 /**
  * HASH, of the installation or (on a Cluster) of a queue: identifies the data, and records what was lost; see

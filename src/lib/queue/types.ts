@@ -42,6 +42,9 @@ export interface JobSpec {
   layout?: string | undefined;
 }
 
+/** What is known of a taken job. `model` is undefined when its data names none; then it cannot run. */
+export type TakenSpec = Omit<JobSpec, 'model'> & { model: string | undefined };
+
 /** A job and its input, an encoded envelope. */
 export interface NewJob {
   spec: JobSpec;
@@ -61,7 +64,7 @@ export interface SubmittedJob {
 
 /** A job held by a worker, under a lock that must be renewed. */
 export interface TakenJob {
-  spec: JobSpec;
+  spec: TakenSpec;
   /** Fencing token of this hold: every later hold on the same job, even by the same worker, has another. */
   token: string;
   input: Uint8Array;
@@ -78,6 +81,11 @@ export interface TakenJob {
   failures: number;
   /** Set when it cannot be run: the reason. */
   unrunnable?: Unrunnable | undefined;
+}
+
+/** A taken job that names its model. */
+export interface RunnableJob extends TakenJob {
+  spec: JobSpec;
 }
 
 /** Why a job that was taken cannot be run. */
@@ -164,7 +172,8 @@ export interface JobRecord {
   id: string;
   queue: string;
   state: JobState;
-  model: string;
+  /** Undefined when neither its data nor its name says it: added by other BullMQ code, or damaged. */
+  model: string | undefined;
   rows: number;
   priority: Priority;
   submittedAt: number;

@@ -53,8 +53,40 @@ export const JOB = {
 /** BullMQ's `data` of a job: JSON with its spec, and base64 of a small input. */
 export const DATA = { spec: 's', input: 'i' } as const;
 
-/** Fields of a group's hash with short names; the others are named as in `lua/group.ts`. */
+/** Fields of a group's hash. */
 export const GROUP = {
+  /** Ms since the epoch of its creation. */
+  timestamp: 'timestamp',
+  /** A record without a model is not a group yet; see `early`. */
+  model: 'model',
+  priority: 'priority',
+  /** Seconds that results are kept. */
+  ttl: 'ttl',
+  /** How rows are cut into chunks. */
+  cutting: 'cutting',
+  /** Ms since the epoch at which its chunks may start, if that was asked for. */
+  start: 'start',
+  /** Mark of the layout of its first sender; absent for the first. */
+  layout: 'layout',
+  /** Token of the sender that created it. */
+  own: 'own',
+  /** Chunks and rows sent so far. */
+  added: 'added',
+  rows: 'rows',
+  /** Its number of chunks, once it is complete. */
+  jobs: 'jobs',
+  /** '1' once rows and jobs are final. */
+  closed: 'closed',
+  /** Token of the sender that undoes it. */
+  leaving: 'leaving',
+  /** '1' when it was closed without all of its rows. */
+  abandoned: 'abandoned',
+  /** Set when a chunk was moved to another queue. */
+  moved: 'moved',
+  /** Set when a chunk ended before the group was created again, after Redis had lost its record. */
+  early: 'early',
+  /** Ms since the epoch of its end. */
+  finishedOn: 'finishedOn',
   /** Completed rows. */
   rowsDone: 'rd',
   /** Chunks that completed, and chunks that ended otherwise. */
@@ -139,6 +171,18 @@ export const NOTICE_RESULT_BYTES = 65_536;
 export const EVENTS_KEPT = 1000;
 /** Seconds that data without a TTL of its own is kept. */
 export const DEFAULT_TTL = 3600;
+/** Seconds that the record of a job is kept that ended while no worker held it: cancelled or expired. */
+export const UNHELD_TTL = 3600;
+/** Seconds after its last notice that a reply list is kept. */
+export const REPLY_TTL = 300;
+/** Seconds that a worker's last takes are kept, in case one is sent again. */
+export const TAKES_TTL = 3600;
+/** Seconds that the tombstone of a moved job is kept, if its move is not finished. */
+export const GONE_TTL = 604_800;
+/** Bytes of inputs after which a take stops: more would block every other user of this Redis. */
+export const TAKE_BYTES = 16_777_216;
+/** Jobs that a take examines, taken or set aside. */
+export const TAKE_TRIES = 256;
 /** Minimum seconds that the record of a job or group is kept. */
 export const MIN_RECORD_TTL = 60;
 /**
@@ -150,6 +194,12 @@ export const STATS_TTL = 120;
  * applies.
  */
 export const GROUP_RESULTS = 20_000;
+
+/** How scripts refer to a chunk's group: `id`, or `id@queue` when the group is in another queue; '' for none. */
+export function groupRef(group: { id: string; home?: string | undefined } | undefined): string {
+  if (group === undefined) return '';
+  return group.home === undefined ? group.id : `${group.id}@${group.home}`;
+}
 
 /** Positions of names in a list, counted from 1 as in Lua. */
 export function luaIndex<Name extends string>(names: readonly Name[]): Readonly<Record<Name, number>> {

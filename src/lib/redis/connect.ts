@@ -275,6 +275,7 @@ async function establish(client: RedisClient, deadline: number, patient: boolean
   client.connect().catch(() => undefined);
   await ready;
   const sentinel = parseRedisUrl(sessionOf(client).target.url).kind === 'sentinel';
+  // Not `pollUntil`: it depends on the error whether another try makes sense, and the last error is reported.
   for (;;) {
     try {
       await client.ping();

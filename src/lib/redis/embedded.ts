@@ -1,11 +1,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
 import { totalmem } from 'node:os';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { type HeldLock, takeLock } from '../core/file-lock.js';
 import { rotateLog } from '../core/log-file.js';
-import { isAlive } from '../core/process-alive.js';
+import { pollUntil } from '../core/poll.js';
+import { isAlive, untilExited } from '../core/process-alive.js';
 import { notAnswering, serverMissing, startBusy, startFailed, stopFailed } from './embedded-errors.js';
 import { type EmbeddedPaths, embeddedPaths, preparePrivateDirs, settleSocket } from './embedded-files.js';
 import { keptSettings } from './embedded-settings.js';
@@ -279,14 +279,14 @@ function memoryLimit(): number {
  * Polls (every 2 ms, growing to 100 ms) until PING is answered; undefined once `over`, else the last answer.
  */
 async function waitForAnswer(paths: EmbeddedPaths, over: () => boolean): Promise<Answer | undefined> {
-  const deadline = performance.now() + START_DEADLINE_MS;
-  for (let pause = 2; ; pause = Math.min(pause * 1.5, 100)) {
-    const answer = await ask({ path: paths.socket }, 'PING', ASK_TIMEOUT_MS);
-    if (answer.kind === 'reply') return answer;
-    if (over()) return undefined;
-    if (performance.now() > deadline) return answer;
-    await delay(pause);
-  }
+  let answer: Answer | undefined;
+  const look = async () => {
+    answer = await ask({ path: paths.socket }, 'PING', ASK_TIMEOUT_MS);
+    if (answer.kind === 'reply') return { answer };
+    return over() ? { answer: undefined } : undefined;
+  };
+  const limits = { everyMs: 2, mostMs: 100, timeoutMs: START_DEADLINE_MS };
+  return (await pollUntil(look, limits, () => ({ answer }))).answer;
 }
 
 async function shutDown(paths: EmbeddedPaths, pid: number, reachable: boolean): Promise<void> {
@@ -297,23 +297,15 @@ async function shutDown(paths: EmbeddedPaths, pid: number, reachable: boolean): 
   } else {
     process.kill(pid, 'SIGTERM');
   }
-  let gone = await waitUntilGone(pid, reachable ? STOP_DEADLINE_MS : HUNG_DEADLINE_MS);
+  const isRunning = () => isAlive(pid);
+  let gone = await untilExited(isRunning, reachable ? STOP_DEADLINE_MS : HUNG_DEADLINE_MS);
   if (!gone && !reachable && (await isOurServer(pid, paths))) {
     // A hung or suspended server. The kernel has everything it acknowledged, so killing it loses nothing.
     process.kill(pid, 'SIGKILL');
-    gone = await waitUntilGone(pid, HUNG_DEADLINE_MS);
+    gone = await untilExited(isRunning, HUNG_DEADLINE_MS);
   }
   if (!gone) throw stopFailed(paths, pid, 'it still runs');
   removeLeftovers(paths);
-}
-
-async function waitUntilGone(pid: number, timeoutMs: number): Promise<boolean> {
-  const deadline = performance.now() + timeoutMs;
-  while (isAlive(pid)) {
-    if (performance.now() > deadline) return false;
-    await delay(10);
-  }
-  return true;
 }
 
 function removeLeftovers(paths: EmbeddedPaths): void {

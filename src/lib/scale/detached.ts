@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { InferError } from '../core/errors.js';
 import { boundOpenLog } from '../core/log-file.js';
+import { pollUntil } from '../core/poll.js';
 import { printable } from '../core/printable.js';
 import { markOf } from '../core/process-alive.js';
 import { LOG_MAX_BYTES } from './spawn-worker.js';
@@ -83,17 +83,18 @@ function isMissing(path: string): boolean {
 }
 
 async function claim(path: string): Promise<WorkerFile> {
-  const deadline = performance.now() + CLAIM_MS;
-  for (;;) {
+  const look = () => {
     const file = readWorkerFile(path);
     if (file === undefined || (file.process !== undefined && file.process.pid !== process.pid)) {
       throw new InferError('START_WITHDRAWN', 'this worker was stopped before it had started', {
         hint: 'infer workers list shows what runs',
       });
     }
-    if (file.process !== undefined) return file;
-    // The starter is about to record it, unless it has just died.
-    if (performance.now() > deadline) updateWorkerFile(path, { process: markOf(process.pid) });
-    await delay(POLL_MS);
-  }
+    return file.process === undefined ? undefined : file;
+  };
+  return pollUntil(look, { everyMs: POLL_MS, timeoutMs: CLAIM_MS }, () => {
+    // The starter was about to record it, unless it has just died.
+    updateWorkerFile(path, { process: markOf(process.pid) });
+    return claim(path);
+  });
 }

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../core/errors.js';
+import { pollUntil } from '../core/poll.js';
 import { formatDuration } from '../core/units.js';
 import { type ProcessEnd, spawnWorker, type WorkerLaunch } from './spawn-worker.js';
 import type { WorkerFile, WorkerFiles } from './worker-files.js';
@@ -103,15 +103,14 @@ async function untilReady(
   ended: Promise<ProcessEnd>,
   { files, timeoutMs, signal }: StartContext,
 ): Promise<'ready' | 'late'> {
-  const deadline = performance.now() + timeoutMs;
   let over = false;
   void ended.then(() => {
     over = true;
   });
-  while (!over && !signal.aborted && performance.now() < deadline) {
+  const look = (): 'ready' | 'late' | undefined => {
+    if (over || signal.aborted) return 'late';
     // The worker records it there itself.
-    if (files.read(name)?.readyAt !== undefined) return 'ready';
-    await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
-  }
-  return 'late';
+    return files.read(name)?.readyAt === undefined ? undefined : 'ready';
+  };
+  return pollUntil(look, { everyMs: POLL_MS, timeoutMs }, () => 'late' as const);
 }

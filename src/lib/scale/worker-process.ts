@@ -1,12 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { lastLogLines } from '../core/log-file.js';
-import { type ProcessMark, stillRuns } from '../core/process-alive.js';
+import { type ProcessMark, stillRuns, untilExited } from '../core/process-alive.js';
 import type { ProcessEnd } from './spawn-worker.js';
 import type { WorkerFile, WorkerFiles } from './worker-files.js';
 
 /** A process is started right after its pid file is created; after this time it never will be. */
 const SPAWN_GRACE_MS = 15_000;
-const POLL_MS = 20;
 /** A second SIGTERM of a worker counts from 250 ms after the first. */
 const SECOND_SIGNAL_MS = 300;
 /** Time for a worker to requeue its jobs when told to; then SIGKILL. */
@@ -42,16 +40,6 @@ export function endingOf(files: WorkerFiles, file: WorkerFile, end?: ProcessEnd)
   return { reason: typeof code === 'number' ? `exit code ${code}` : `killed by ${code}`, lines };
 }
 
-/** Waits until a process has exited; false after `timeoutMs`. */
-async function untilGone(process: ProcessMark, timeoutMs: number): Promise<boolean> {
-  const deadline = performance.now() + timeoutMs;
-  while (stillRuns(process)) {
-    if (performance.now() >= deadline) return false;
-    await delay(POLL_MS);
-  }
-  return true;
-}
-
 /** Asks a worker to finish its jobs and exit. */
 export function askToDrain(files: WorkerFiles, file: WorkerFile): void {
   try {
@@ -71,16 +59,17 @@ export async function endWorker(files: WorkerFiles, file: WorkerFile, timeoutMs:
   const { process } = file;
   if (process === undefined) return false;
   askToDrain(files, file);
-  if (await untilGone(process, Math.max(timeoutMs, SECOND_SIGNAL_MS))) return false;
+  if (await untilExited(() => stillRuns(process), Math.max(timeoutMs, SECOND_SIGNAL_MS))) return false;
   return handBackNow(process);
 }
 
 /** The last part of that, for a worker that was told to drain earlier. */
 export async function handBackNow(process: ProcessMark): Promise<boolean> {
-  if (stillRuns(process)) signal(process.pid, 'SIGTERM');
-  if (await untilGone(process, HAND_BACK_MS)) return false;
-  if (stillRuns(process)) signal(-process.pid, 'SIGKILL');
-  await untilGone(process, HAND_BACK_MS);
+  const isRunning = () => stillRuns(process);
+  if (isRunning()) signal(process.pid, 'SIGTERM');
+  if (await untilExited(isRunning, HAND_BACK_MS)) return false;
+  if (isRunning()) signal(-process.pid, 'SIGKILL');
+  await untilExited(isRunning, HAND_BACK_MS);
   return true;
 }
 

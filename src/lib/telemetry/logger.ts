@@ -120,11 +120,6 @@ function errorIn(first: unknown): Error | undefined {
   return inner instanceof Error ? inner : undefined;
 }
 
-/** A logger without output, for tests and light commands. */
-export function silentLogger(): Logger {
-  return pino({ level: 'silent' }, { write: () => undefined });
-}
-
 const LEVEL_FORMAT = {
   trace: 'dim',
   debug: 'dim',

@@ -2,7 +2,7 @@ import type { MutableUnit } from '../batch/batcher.js';
 import type { OwnFailure } from '../core/errors.js';
 import { encodeEnvelope } from '../model/envelope.js';
 import { concatRows, onlyOutputs, type Payload, sliceRows } from '../model/tensor.js';
-import type { PartialMeta, TakenJob } from '../queue/types.js';
+import type { PartialMeta, RunnableJob, TakenJob } from '../queue/types.js';
 
 /**
  * When at least one row in six is bad, one run per row costs less than halving failed runs: eight rows with
@@ -50,7 +50,7 @@ export class HeldJob implements MutableUnit {
   cancelled = false;
 
   constructor(
-    readonly job: TakenJob,
+    readonly job: RunnableJob,
     readonly payload: Payload,
     readonly lane: number,
     readonly order: number,

@@ -1,7 +1,7 @@
 import type { QueueConsumer } from '../queue/broker/consumer-port.js';
 import { type DataLayout, LAYOUTS, marksOf } from '../queue/layout.js';
 import { routeOf, routesTo } from '../queue/routes.js';
-import type { JobSpec } from '../queue/types.js';
+import type { TakenSpec } from '../queue/types.js';
 import type { RunnerPool } from './runner-pool.js';
 import type { ServedModels } from './served-models.js';
 
@@ -31,7 +31,7 @@ export class ServedRoutes {
   }
 
   /** Whether jobs of its model and version are currently taken. */
-  take(spec: JobSpec): boolean {
-    return this.routes.has(routeOf(spec));
+  take({ model, version, layout }: TakenSpec): boolean {
+    return model !== undefined && this.routes.has(routeOf({ model, version, layout }));
   }
 }

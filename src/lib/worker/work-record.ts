@@ -27,10 +27,10 @@ export class WorkRecord {
   settled(settlement: Settlement): void {
     if (settlement.kind === 'release') return;
     const work = this.workOf(settlement.job.spec.queue);
-    const isOurs = settlement.job.unrunnable?.kind !== 'foreign';
+    const { model } = settlement.job.spec;
     for (const figures of [work.recent, work.total]) {
       count(figures, settlement);
-      if (isOurs) count(figures.ofModel(settlement.job.spec.model), settlement);
+      if (model !== undefined) count(figures.ofModel(model), settlement);
     }
   }
 

@@ -235,14 +235,14 @@ export class Worker {
       }
       this.accepted += 1;
       try {
-        const payload = admit(job, this.models.signatures, this.parts.resultLimit);
-        const { session } = this.models.get(job.spec.model) as { session: string };
+        const { job: ours, payload } = admit(job, this.models.signatures, this.parts.resultLimit);
+        const { session } = this.models.get(ours.spec.model) as { session: string };
         // A job that failed before runs alone: it may be what made the run fail.
         const alone = job.failures + job.stalls > 0 ? `;alone ${job.spec.id}` : '';
         const key = `${session};${shapeKey(payload)}${alone}`;
         const cap = this.sizes.capFor(session, payload);
         const limits = limitsOf(job.spec, this.options);
-        const held = new HeldJob(job, payload, lane, this.order++, key, session, cap, limits);
+        const held = new HeldJob(ours, payload, lane, this.order++, key, session, cap, limits);
         this.endings.hold(held);
         if (job.stalls > 0) this.quarantine(held);
         this.dispatcher.add(held);

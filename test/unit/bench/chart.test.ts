@@ -3,7 +3,8 @@ import type { Figures } from '../../../src/lib/bench/figures.js';
 import { benchPlan } from '../../../src/lib/bench/plan.js';
 import type { BenchJson } from '../../../src/lib/bench/reports.js';
 import { missed } from '../../../src/lib/bench/scenarios.js';
-import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { plain } from '../../../src/lib/cli/output/text.js';
+import { PIPED } from '../../support/layout.js';
 import { benchView } from '../../../src/lib/cli/views/bench-view.js';
 import { latencyChart } from '../../../src/lib/cli/views/latency-chart.js';
 

@@ -2,7 +2,6 @@ import { Args } from '@oclif/core';
 import { describe, expect, it } from 'vitest';
 import { BaseCommand } from '../../../src/lib/cli/base-command.js';
 import {
-  bytesFlag,
   durationFlag,
   manyQueuesFlag,
   priorityFlag,
@@ -26,7 +25,6 @@ class Try extends BaseCommand<typeof Try> {
     only: manyQueuesFlag('queues to act on'),
     wait: waitFlag(),
     limit: durationFlag(),
-    size: bytesFlag(),
     rows: wholeFlag({ min: 1, max: 5, description: 'rows' }),
   };
 
@@ -36,7 +34,7 @@ class Try extends BaseCommand<typeof Try> {
     this.warn('a warning');
     this.next('infer next');
     await this.print(['a line']);
-    const { priority, only, wait, limit, size, rows } = this.flags;
+    const { priority, only, wait, limit, rows } = this.flags;
     const { maxBatch, queues, gpu, provider, requireGpu, prefix } = this.settings;
     this.endWith(ExitCode.Negative);
     return {
@@ -45,7 +43,6 @@ class Try extends BaseCommand<typeof Try> {
       only,
       wait,
       limit,
-      size,
       rows,
       maxBatch,
       queues,
@@ -136,7 +133,7 @@ describe('--wait with and without a time', () => {
 });
 
 describe('command-line flags', () => {
-  it('parse priorities, lists, sizes, times and settings', async () => {
+  it('parse priorities, lists, times and settings', async () => {
     const argv = [
       '--priority',
       '9',
@@ -146,8 +143,6 @@ describe('command-line flags', () => {
       'c',
       '--limit',
       '500ms',
-      '--size',
-      '2kb',
       '--rows',
       '3',
     ];
@@ -167,7 +162,6 @@ describe('command-line flags', () => {
       priority: 9,
       only: ['a', 'b', 'c'],
       limit: 500,
-      size: 2048,
       rows: 3,
       maxBatch: 8,
       queues: ['x', 'y'],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { plain } from '../../../src/lib/cli/output/text.js';
+import { PIPED } from '../../support/layout.js';
 import { doctorView, reportLines, verdictLines } from '../../../src/lib/cli/views/doctor-view.js';
 import type { CheckResult } from '../../../src/lib/doctor/check.js';
 import { judge } from '../../../src/lib/doctor/verdict.js';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { nextPageCommand } from '../../../src/lib/cli/inspect/next-page.js';
 import { renderList } from '../../../src/lib/cli/output/list-format.js';
-import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { plain } from '../../../src/lib/cli/output/text.js';
+import { PIPED } from '../../support/layout.js';
 import { visibleWidth } from '../../../src/lib/cli/output/width.js';
 import { failuresView } from '../../../src/lib/cli/views/failures-view.js';
 import { inspectedGroupView } from '../../../src/lib/cli/views/inspected-group.js';

@@ -9,7 +9,8 @@ import {
   outputFlag,
   printList,
 } from '../../../src/lib/cli/output/list-format.js';
-import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { plain } from '../../../src/lib/cli/output/text.js';
+import { PIPED } from '../../support/layout.js';
 import { runCommand } from './run-command.js';
 
 interface Fruit {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { hintLines, sentence, wrapWords } from '../../../src/lib/cli/output/sentence.js';
-import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { plain } from '../../../src/lib/cli/output/text.js';
+import { PIPED } from '../../support/layout.js';
 
 /** Sentences as in hints, and the commands in each, which must stay on one line. */
 const SENTENCES: readonly [string, ...string[]][] = [

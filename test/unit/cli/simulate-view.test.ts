@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { plain } from '../../../src/lib/cli/output/text.js';
+import { PIPED } from '../../support/layout.js';
 import { assumptionsText, decisionLines, simulateView } from '../../../src/lib/cli/views/simulate-view.js';
 import type { Figures } from '../../../src/lib/scale/report.js';
 import type { SimulationJson } from '../../../src/lib/scale/simulate-run.js';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { plain } from '../../../src/lib/cli/output/text.js';
+import { PIPED } from '../../support/layout.js';
 import { inspectView, liveInspectView } from '../../../src/lib/cli/views/inspect-view.js';
 import { amissLines, modelsView } from '../../../src/lib/cli/views/models-view.js';
 import { embeddedView } from '../../../src/lib/cli/views/redis-view.js';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { wrapWords } from '../../../src/lib/cli/output/sentence.js';
-import { type Layout, PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { type Layout, plain } from '../../../src/lib/cli/output/text.js';
+import { PIPED } from '../../support/layout.js';
 import { visibleWidth } from '../../../src/lib/cli/output/width.js';
 import { renderWrapped, titledParts } from '../../../src/lib/cli/output/wrap.js';
 

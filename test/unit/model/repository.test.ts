@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, wri
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { defaultModelsDir, findModel } from '../../../src/lib/model/repository.js';
+import { findModel } from '../../../src/lib/model/repository.js';
 import { listModels, surveyModels } from '../../../src/lib/model/survey.js';
 import { doubler, writeModel } from '../../support/onnx-builder.js';
 import { withoutRoot } from '../../support/ordinary-user.js';
@@ -277,9 +277,4 @@ describe('the files of a version', () => {
       sha: '',
     });
   });
-});
-
-it('./models is preferred to the models of the package', () => {
-  expect(defaultModelsDir(root, '/pkg')).toBe(dir);
-  expect(defaultModelsDir(dir, '/pkg')).toBe(path.join('/pkg', 'models'));
 });

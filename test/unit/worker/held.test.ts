@@ -3,7 +3,7 @@ import type { ErrorCode } from '../../../src/lib/core/error-table.js';
 import type { OwnFailure } from '../../../src/lib/core/errors.js';
 import { decodeEnvelope } from '../../../src/lib/model/envelope.js';
 import type { Payload } from '../../../src/lib/model/tensor.js';
-import type { PartialMeta, TakenJob } from '../../../src/lib/queue/types.js';
+import type { PartialMeta, RunnableJob } from '../../../src/lib/queue/types.js';
 import { HeldJob, HeldJobs } from '../../../src/lib/worker/held.js';
 
 /** Rows of one float each. */
@@ -17,7 +17,7 @@ function valuesOf({ rows, tensors }: Payload, at = 0): number[] {
   return Array.from({ length: rows }, (_, row) => bytes.readFloatLE(row * 4));
 }
 
-const taken = { spec: { id: 'j1', priority: 7 }, submittedAt: 123 } as unknown as TakenJob;
+const taken = { spec: { id: 'j1', priority: 7 }, submittedAt: 123 } as unknown as RunnableJob;
 /** A job of this many rows, numbered from 0. */
 function held(rows: number, more: Partial<Payload> = {}): HeldJob {
   const payload = { ...floats('x', ...Array.from({ length: rows }, (_, row) => row)), ...more };

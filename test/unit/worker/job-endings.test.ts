@@ -2,8 +2,8 @@ import { expect, it, vi } from 'vitest';
 import { InferError } from '../../../src/lib/core/errors.js';
 import type { Payload } from '../../../src/lib/model/tensor.js';
 import type { QueueConsumer } from '../../../src/lib/queue/broker/consumer-port.js';
-import type { Settlement, TakenJob } from '../../../src/lib/queue/types.js';
-import { silentLogger } from '../../../src/lib/telemetry/logger.js';
+import type { RunnableJob, Settlement } from '../../../src/lib/queue/types.js';
+import { silentLogger } from '../../support/silent-logger.js';
 import { HeldJob } from '../../../src/lib/worker/held.js';
 import { JobEndings } from '../../../src/lib/worker/job-endings.js';
 
@@ -46,7 +46,7 @@ function endings({ refused = [] as string[] } = {}) {
 
 function held(id: string, spec: object = {}, limits: { hardMs?: number; softMs?: number } = {}): HeldJob {
   const full = { id, queue: 'q', model: 'm', rows: 1, priority: 0, resultTtl: 60, ...spec };
-  const job = { spec: full, failures: 0, stalls: 0, attempt: 1, submittedAt: NOW } as unknown as TakenJob;
+  const job = { spec: full, failures: 0, stalls: 0, attempt: 1, submittedAt: NOW } as unknown as RunnableJob;
   return new HeldJob(job, row('x'), 0, 0, 'key', 'm#1', () => 8, limits);
 }
 

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { InferError } from '../../../src/lib/core/errors.js';
 import { modelChanged } from '../../../src/lib/model/fingerprint.js';
 import type { LoadedModel, Runner, StartRunner } from '../../../src/lib/model/runner.js';
-import { silentLogger } from '../../../src/lib/telemetry/logger.js';
+import { silentLogger } from '../../support/silent-logger.js';
 import { RunnerPool } from '../../../src/lib/worker/runner-pool.js';
 import { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
 

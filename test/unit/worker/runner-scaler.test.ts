@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { silentLogger } from '../../../src/lib/telemetry/logger.js';
+import { silentLogger } from '../../support/silent-logger.js';
 import { RunnerScaler, type ScalerParts } from '../../../src/lib/worker/runner-scaler.js';
 
 /** A worker whose load, queues and runners are set by the test. */

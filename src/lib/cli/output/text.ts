@@ -46,8 +46,6 @@ export interface Layout {
   readonly paint: Paint;
 }
 
-export const PIPED: Layout = { tty: false, width: Number.POSITIVE_INFINITY, paint: plain };
-
 export function layoutOf(stream: OutputStream, color: boolean): Layout {
   return { tty: stream.isTTY === true, width: widthOf(stream), paint: painter(stream, color) };
 }

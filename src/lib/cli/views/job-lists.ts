@@ -1,6 +1,7 @@
 import type { FailureRecord } from '../../core/errors.js';
 import type { JobState } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
+import { modelJson } from '../../queue/job-record.js';
 import type { ActiveJob } from '../../queue/read/job-active.js';
 import { ageOf } from '../../queue/read/job-filter.js';
 import type { JobRecord } from '../../queue/types.js';
@@ -49,7 +50,7 @@ function jobJson(job: JobRecord, now: number): JobJson {
     id: job.id,
     state: job.state,
     queue: job.queue,
-    model: job.model,
+    model: modelJson(job),
     rows: job.rows,
     priority: job.priority,
     submittedAt: job.submittedAt,
@@ -73,7 +74,7 @@ const STATE: Columns = [
 ];
 const WHERE: Columns = [
   { title: 'QUEUE', cell: ({ queue }) => queue },
-  { title: 'MODEL', cell: ({ model }) => model },
+  { title: 'MODEL', cell: ({ model }) => model ?? '-' },
   { title: 'ROWS', align: 'right', cell: ({ rows }) => String(rows) },
 ];
 const PRIORITY: ListColumn<JobRecord> = {
@@ -169,11 +170,11 @@ export interface ActiveJson {
 }
 
 function activeJson(job: ActiveJob, now: number): ActiveJson {
-  const { id, queue, model, rows, priority, device, lockMs } = job;
+  const { id, queue, rows, priority, device, lockMs } = job;
   return {
     id,
     queue,
-    model,
+    model: modelJson(job),
     rows,
     priority,
     worker: job.worker ?? null,

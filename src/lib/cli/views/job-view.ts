@@ -40,7 +40,7 @@ export function jobView(
 function aboutJob(job: JobDetail, now: number): [string, string][] {
   const rows: [string, string | undefined][] = [
     ['queue', printable(job.queue)],
-    ['model', printable(routeOf(job))],
+    ['model', modelText(job)],
     [
       'layout',
       job.newer && `infer ${job.newer.since} or newer reads the rest of it; ${upgradeFix(job.newer)}`,
@@ -71,6 +71,10 @@ function aboutJob(job: JobDetail, now: number): [string, string][] {
     ],
   ];
   return rows.filter((row): row is [string, string] => row[1] !== undefined);
+}
+
+function modelText({ model, version }: JobDetail): string {
+  return model === undefined ? '-' : printable(routeOf({ model, version }));
 }
 
 function inputText({ input, newer }: JobDetail): string | undefined {

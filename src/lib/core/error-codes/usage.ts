@@ -18,7 +18,6 @@ export const USAGE_ERRORS = {
     {
       USAGE:
         'The command line is wrong: an unknown command or flag, a missing argument, or an invalid value.',
-      BYTES: 'The text is not a size in bytes, or is too large.',
       DURATION: 'The text is not a duration, or is too long.',
       TIME: 'The text is not a point in time.',
     },

@@ -12,8 +12,8 @@ import type { DataLayout } from '../layout.js';
 import { packSettle } from '../lua/pack.js';
 import { QueueScripts } from '../lua/script-client.js';
 import { countFiled, reroute, routeOf, routesArgument } from '../routes.js';
-import type { Settlement, TakenJob, TakeRoom } from '../types.js';
-import { TAKE_HEAD, TAKE_REPLY } from '../wire.js';
+import type { Settlement, TakenJob, TakenSpec, TakeRoom } from '../types.js';
+import { DEFAULT_TTL, TAKE_HEAD, TAKE_REPLY } from '../wire.js';
 import type { QueueConsumer } from './consumer-port.js';
 import { expireAllDue } from './deadlines.js';
 import { popMarker } from './markers.js';
@@ -300,6 +300,6 @@ function repliedJob(reply: readonly Replied[], at: number): RepliedJob<typeof TA
 }
 
 /** A job added by other BullMQ code, which is `unrunnable`: enough to fail it with a clear reason. */
-function foreignSpec(id: string, queue: string): TakenJob['spec'] {
-  return { id, queue, model: '', rows: 1, priority: 0, resultTtl: 3600 };
+function foreignSpec(id: string, queue: string): TakenSpec {
+  return { id, queue, model: undefined, rows: 1, priority: 0, resultTtl: DEFAULT_TTL };
 }

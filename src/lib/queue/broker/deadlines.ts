@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OwnFailure } from '../../core/errors.js';
 import type { QueueScripts } from '../lua/script-client.js';
+import { UNHELD_TTL } from '../wire.js';
 
 /** Due jobs ended in one script: about 5 ms of Redis time. */
 const EXPIRE_AT_ONCE = 200;
@@ -9,8 +10,6 @@ const EXPIRE_AT_ONCE = 200;
  * Redis's time.
  */
 const PACE_MS = 10;
-/** Seconds that the record of an expired job is kept, for clients that ask for it later. */
-const EXPIRED_TTL = 3600;
 
 /**
  * Expires waiting jobs of a queue whose deadline has passed, 200 at most; returns their ids. Clients call it
@@ -43,7 +42,7 @@ async function once(
 ): Promise<{ more: boolean; ids: string[] }> {
   const message = 'it was not started before its deadline';
   const failure = JSON.stringify({ code: 'EXPIRED', message } satisfies OwnFailure);
-  const args = [EXPIRE_AT_ONCE, failure, message, EXPIRED_TTL, id, paceMs];
+  const args = [EXPIRE_AT_ONCE, failure, message, UNHELD_TTL, id, paceMs];
   const [more, ...ids] = (await scripts.run('inferExpireDue', ...args)) as [number, ...string[]];
   return { more: more === 1, ids };
 }

@@ -8,6 +8,7 @@ import { groupKey } from '../keys.js';
 import { type DataLayout, LAYOUTS, markedRoute, markOf, newestOf } from '../layout.js';
 import type { QueueScripts, ScriptName } from '../lua/script-client.js';
 import type { JobSpec } from '../types.js';
+import { GROUP } from '../wire.js';
 import { jobLost } from './data-watch.js';
 
 /** Seconds that an open group is kept after its submitter's last sign of life. */
@@ -55,9 +56,9 @@ export class GroupLife {
     const { queue, id, model, priority, resultTtl: ttl, notBefore: start } = group;
     const layout = markOf(newestOf(this.layouts));
     const fields = {
-      ...{ model, priority, ttl },
-      ...(start === undefined ? {} : { start }),
-      ...(layout === undefined ? {} : { layout }),
+      ...{ [GROUP.model]: model, [GROUP.priority]: priority, [GROUP.ttl]: ttl },
+      ...(start === undefined ? {} : { [GROUP.start]: start }),
+      ...(layout === undefined ? {} : { [GROUP.layout]: layout }),
     };
     // A sender of another layout must not continue it either.
     const cutting = markedRoute(CUTTING, layout);

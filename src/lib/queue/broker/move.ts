@@ -6,7 +6,7 @@ import { arrivingKey, bullBase, groupKey, inputKey, queuesKey, queueTag } from '
 import { LAYOUTS, newerThan, splitRoute } from '../layout.js';
 import { QueueScripts } from '../lua/script-client.js';
 import type { ChunkOf, JobSpec } from '../types.js';
-import { DELAYED_UNIT, JOB } from '../wire.js';
+import { DATA, DELAYED_UNIT, GROUP, groupRef, JOB } from '../wire.js';
 
 export type MoveOutcome =
   | 'moved'
@@ -114,7 +114,7 @@ export class Mover {
 
   private async isClosed({ id, home }: ChunkOf, source: string): Promise<boolean> {
     const tag = queueTag(this.prefix, home ?? source);
-    return (await this.client.hget(groupKey(tag, id), 'closed')) === '1';
+    return (await this.client.hget(groupKey(tag, id), GROUP.closed)) === '1';
   }
 
   /** The commit: removes it from its queue if it still waits there unchanged since it was copied. */
@@ -126,8 +126,7 @@ export class Mover {
     group,
   }: Parked): Promise<'done' | 'changed' | 'not waiting'> {
     const from = new QueueScripts(this.client, this.prefix, source);
-    const ref = group === undefined ? '' : group.home === undefined ? group.id : `${group.id}@${group.home}`;
-    const args = [id, attempt, this.target, fingerprint, ref, group?.index ?? 0];
+    const args = [id, attempt, this.target, fingerprint, groupRef(group), group?.index ?? 0];
     const reply = await from.run('inferMoveOut', ...args);
     return reply === 1 ? 'done' : reply === 2 ? 'changed' : 'not waiting';
   }
@@ -185,16 +184,17 @@ async function settleArrival(
  * in.
  */
 function rehomed(json: string, source: string, target: string): { data: string; group: ChunkOf | undefined } {
-  let data: { s?: Partial<JobSpec> };
+  let data: { [DATA.spec]?: Partial<JobSpec> };
   try {
-    data = JSON.parse(json) as { s?: Partial<JobSpec> };
+    data = JSON.parse(json) as { [DATA.spec]?: Partial<JobSpec> };
   } catch {
     return { data: json, group: undefined };
   }
-  if (typeof data?.s !== 'object' || data.s === null) return { data: json, group: undefined };
-  const { reply: _reply, group, ...spec } = data.s;
-  if (group === undefined) return { data: JSON.stringify({ ...data, s: spec }), group };
+  const whole = data?.[DATA.spec];
+  if (typeof whole !== 'object' || whole === null) return { data: json, group: undefined };
+  const { reply: _reply, group, ...spec } = whole;
+  if (group === undefined) return { data: JSON.stringify({ ...data, [DATA.spec]: spec }), group };
   const { home = source, ...chunk } = group;
   const moved = home === target ? chunk : { ...chunk, home };
-  return { data: JSON.stringify({ ...data, s: { ...spec, group: moved } }), group };
+  return { data: JSON.stringify({ ...data, [DATA.spec]: { ...spec, group: moved } }), group };
 }

@@ -2,13 +2,12 @@ import type { OwnFailure } from '../../core/errors.js';
 import type { JobState } from '../../core/job.js';
 import type { RedisClient } from '../../redis/types.js';
 import { QueueScripts } from '../lua/script-client.js';
+import { UNHELD_TTL } from '../wire.js';
 
 /** Jobs per script. Ending a job takes about ten commands, so this is about 2 ms of Redis time. */
 const CHUNK = 100;
 /** Deleting is faster, unless results are large. */
 const ENDED_CHUNK = 200;
-/** Seconds that the record of a cancelled job is kept, for clients that ask for it later. */
-const CANCELLED_TTL = 3600;
 
 /** States that can be purged: all except active. */
 export type PurgeState = Exclude<JobState, 'active'>;
@@ -64,7 +63,7 @@ async function cancelAll(
   let from = 0;
   for (;;) {
     signal?.throwIfAborted();
-    const args = [part, from, CHUNK, now, failure, message, CANCELLED_TTL];
+    const args = [part, from, CHUNK, now, failure, message, UNHELD_TTL];
     const [done, left] = (await scripts.run('inferPurgeWaiting', ...args)) as [number, number];
     if (done + left === 0) return;
     count(done);

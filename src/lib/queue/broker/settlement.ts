@@ -2,7 +2,7 @@ import { toJobData } from '../job-data.js';
 import type { PackedField, SettleFields } from '../lua/pack.js';
 import { CHUNK_EXTRA_TTL } from '../lua/prelude.js';
 import type { Settlement, TakenJob } from '../types.js';
-import { MIN_RECORD_TTL, type SettleField } from '../wire.js';
+import { groupRef, MIN_RECORD_TTL, type SettleField } from '../wire.js';
 import { encodeNotice } from './notice.js';
 
 /**
@@ -32,12 +32,6 @@ export function resultOf(settlement: Settlement): Uint8Array {
 export function storedTtl(spec: Pick<TakenJob['spec'], 'resultTtl' | 'group'>): number {
   if (spec.resultTtl === 0) return 0;
   return spec.resultTtl + (spec.group === undefined ? 0 : CHUNK_EXTRA_TTL);
-}
-
-/** How scripts refer to a chunk's group: `id`, or `id@queue` when the group is in another queue. */
-function groupRef(group: TakenJob['spec']['group']): string {
-  if (group === undefined) return '';
-  return group.home === undefined ? group.id : `${group.id}@${group.home}`;
 }
 
 /**
@@ -96,7 +90,7 @@ export function settleFields(
     fields.notice = encodeNotice({
       id: spec.id,
       state: kind,
-      model: spec.model,
+      ...(spec.model === undefined ? {} : { model: spec.model }),
       rows: spec.rows,
       meta: settlement.meta,
       ...(failure === undefined ? {} : { failure }),

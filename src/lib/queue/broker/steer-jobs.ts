@@ -10,6 +10,7 @@ import { parseJobFilter } from '../read/job-filter.js';
 import { type Position, readStretch, stretchesOf } from '../read/job-index.js';
 import { queueOfChunk } from '../read/reader.js';
 import type { GroupRecord } from '../types.js';
+import { UNHELD_TTL } from '../wire.js';
 import type { Arrivals } from './arrivals.js';
 import type { GroupLife } from './group-life.js';
 
@@ -17,8 +18,6 @@ import type { GroupLife } from './group-life.js';
 const RETRY_BATCH = 200;
 /** Cancelled concurrently: each is a short script of its own. */
 const CANCEL_BATCH = 100;
-/** Seconds that the record of a cancelled job is kept. */
-const CANCELLED_TTL = 3600;
 
 /** Operations on many jobs work page by page. */
 export interface Paging {
@@ -43,7 +42,7 @@ export class JobSteering {
     const scripts = this.scriptsOf(queue);
     const state = await worded(
       this.client,
-      scripts.run('inferCancel', id, JSON.stringify(failure), message, CANCELLED_TTL),
+      scripts.run('inferCancel', id, JSON.stringify(failure), message, UNHELD_TTL),
     );
     if (state === 'newer') throw await this.tooNew(queue, id);
     return typeof state === 'string' ? state : undefined;

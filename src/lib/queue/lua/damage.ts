@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../core/error-table.js';
-import { EVENTS_KEPT, JOB, KEY } from '../wire.js';
+import { EVENTS_KEPT, GROUP, JOB, KEY } from '../wire.js';
 
 /**
  * Lua for damaged data in Redis: a key of another type, a malformed number. A damaged job affects only
@@ -131,7 +131,7 @@ end
 local function groupRefOf(id, spec)
   if spec.group then return refOf(spec.group) end
   local group, n = string.match(id, '^(.+)%-(%d+)$')
-  local g = group and try('HMGET', tag .. ':${KEY.group}:' .. group, 'model', 'closed', 'jobs')
+  local g = group and try('HMGET', tag .. ':${KEY.group}:' .. group, '${GROUP.model}', '${GROUP.closed}', '${GROUP.jobs}')
   if not g or not g[1] then return '' end
   return (g[2] ~= '1' or tonumber(n) < (tonumber(g[3]) or 0)) and group or ''
 end

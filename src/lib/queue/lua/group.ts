@@ -8,11 +8,7 @@ import { PRELUDE } from './prelude.js';
  * script is one step; sent again after a lost connection, it returns the same answer and changes nothing
  * more.
  *
- * Other fields: timestamp, model, priority, ttl, cutting, start; own: token of the sender that created it; added:
- * chunks sent so far; rows, jobs, closed: when it is complete; leaving: token of the sender that undoes it;
- * abandoned: it was closed without all its rows; cr: it was cancelled; rd, jc, jf: what has ended; early: chunks
- * that ended before the group was created again, after Redis had lost its record. A record with only `early` is
- * not a group yet.
+ * `GROUP` in wire.ts describes all fields.
  */
 const OF_GROUP = `${PRELUDE}
 local key = tag .. ':${KEY.group}:' .. ARGV[3]
@@ -35,14 +31,14 @@ end
  */
 export const OPEN_GROUP = `${OF_GROUP}
 local sender = ARGV[4]
-if call('HEXISTS', key, 'model') == 0 then
-  call('HSET', key, 'timestamp', now, 'cutting', ARGV[6])
+if call('HEXISTS', key, '${GROUP.model}') == 0 then
+  call('HSET', key, '${GROUP.timestamp}', now, '${GROUP.cutting}', ARGV[6])
   for i = 7, #ARGV, 2 do call('HSET', key, ARGV[i], ARGV[i + 1]) end
-  call('HSET', key, 'own', sender, '${GROUP.sender}' .. sender, now)
+  call('HSET', key, '${GROUP.own}', sender, '${GROUP.sender}' .. sender, now)
   call('EXPIRE', key, ARGV[5])
   return 'new'
 end
-local g = call('HMGET', key, 'own', 'closed', 'abandoned', '${GROUP.cancel}', 'leaving', 'cutting')
+local g = call('HMGET', key, '${GROUP.own}', '${GROUP.closed}', '${GROUP.abandoned}', '${GROUP.cancel}', '${GROUP.leaving}', '${GROUP.cutting}')
 if g[1] == sender then return 'new' end
 if g[3] == '1' then return g[4] and 'cancelled' or 'abandoned' end
 if g[2] == '1' then return 'closed' end
@@ -59,13 +55,13 @@ return 'open'
  * Output: 'open'; 'closed' when another sender has completed it; 'cancelled'; 'gone' when it was undone.
  */
 export const NOTE_CHUNKS = `${OF_GROUP}
-local g = call('HMGET', key, 'model', '${GROUP.cancel}', 'closed', 'abandoned', 'leaving', 'added', 'rows')
+local g = call('HMGET', key, '${GROUP.model}', '${GROUP.cancel}', '${GROUP.closed}', '${GROUP.abandoned}', '${GROUP.leaving}', '${GROUP.added}', '${GROUP.rows}')
 if not g[1] then return 'gone' end
 if g[2] then return 'cancelled' end
 if g[4] == '1' or g[5] then return 'gone' end
 if g[3] == '1' then return 'closed' end
-call('HSET', key, '${GROUP.sender}' .. ARGV[4], now, 'added', math.max(tonumber(g[6] or 0), tonumber(ARGV[5])),
-  'rows', math.max(tonumber(g[7] or 0), tonumber(ARGV[6])))
+call('HSET', key, '${GROUP.sender}' .. ARGV[4], now, '${GROUP.added}', math.max(tonumber(g[6] or 0), tonumber(ARGV[5])),
+  '${GROUP.rows}', math.max(tonumber(g[7] or 0), tonumber(ARGV[6])))
 call('EXPIRE', key, ARGV[7])
 return 'open'
 `;
@@ -98,7 +94,7 @@ local function recount(jobs)
 end
 
 local sender, rows, jobs, part = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local g = call('HMGET', key, 'timestamp', 'closed', 'rows', 'jobs', 'finishedOn', '${GROUP.cancel}', 'leaving', 'abandoned', 'early')
+local g = call('HMGET', key, '${GROUP.timestamp}', '${GROUP.closed}', '${GROUP.rows}', '${GROUP.jobs}', '${GROUP.finishedOn}', '${GROUP.cancel}', '${GROUP.leaving}', '${GROUP.abandoned}', '${GROUP.early}')
 if not g[1] then return 'gone' end
 if g[2] == '1' then
   if g[8] ~= '1' and (g[3] ~= rows or g[4] ~= jobs) then return 'other' end
@@ -113,7 +109,7 @@ else
 end
 -- HDEL first: a full Redis refuses a script whose first write needs memory.
 call('HDEL', key, '${GROUP.sender}' .. sender)
-call('HSET', key, 'rows', rows, 'jobs', jobs, 'closed', '1', 'abandoned', part)
+call('HSET', key, '${GROUP.rows}', rows, '${GROUP.jobs}', jobs, '${GROUP.closed}', '1', '${GROUP.abandoned}', part)
 if g[9] then recount(tonumber(jobs)) end
 if tonumber(ARGV[8]) > 0 then call('HINCRBY', key, '${GROUP.failed}', ARGV[8]) end
 -- It is kept until its last chunk has ended, however late the chunks may start.
@@ -132,14 +128,14 @@ return 1
  */
 export const LEAVE_GROUP = `${OF_GROUP}
 local sender = ARGV[4]
-local g = call('HMGET', key, 'model', 'closed', 'leaving', 'added')
+local g = call('HMGET', key, '${GROUP.model}', '${GROUP.closed}', '${GROUP.leaving}', '${GROUP.added}')
 local added = tonumber(g[4] or 0)
 if not g[1] then return {'gone', added} end
 if g[2] == '1' then return {'closed', added} end
 if g[3] then return {g[3] == sender and 'ours' or 'gone', added} end
 call('HDEL', key, '${GROUP.sender}' .. sender)
 if hasSender(tonumber(ARGV[5])) then return {'shared', added} end
-call('HSET', key, 'leaving', sender)
+call('HSET', key, '${GROUP.leaving}', sender)
 return {'ours', added}
 `;
 
@@ -150,7 +146,7 @@ return {'ours', added}
  */
 export const FORGET_GROUP = `${OF_GROUP}
 local group, count = ARGV[3], tonumber(ARGV[5])
-local g = call('HMGET', key, 'leaving', 'moved', '${GROUP.cancel}')
+local g = call('HMGET', key, '${GROUP.leaving}', '${GROUP.moved}', '${GROUP.cancel}')
 -- Already deleted; a sender that has sent it since has created a new one.
 if g[1] ~= ARGV[4] then return 1 end
 -- Chunks that were moved may run elsewhere.
@@ -173,7 +169,7 @@ return 1
  * Output: 1 when no sender will close it, 0 when one will or it is closed, nil when it does not exist.
  */
 export const CANCEL_GROUP = `${OF_GROUP}
-local g = call('HMGET', key, 'model', 'closed')
+local g = call('HMGET', key, '${GROUP.model}', '${GROUP.closed}')
 if not g[1] then return nil end
 -- HDEL first: a full Redis refuses a script whose first write needs memory.
 call('HDEL', key, '${GROUP.cancel}')
@@ -186,7 +182,7 @@ return (g[2] ~= '1' and not hasSender(tonumber(ARGV[4]))) and 1 or 0
  * Output: 1 set, 0 no such group.
  */
 export const SET_GROUP_PRIORITY = `${OF_GROUP}
-if call('HEXISTS', key, 'model') == 0 then return 0 end
-call('HSET', key, 'priority', ARGV[4])
+if call('HEXISTS', key, '${GROUP.model}') == 0 then return 0 end
+call('HSET', key, '${GROUP.priority}', ARGV[4])
 return 1
 `;

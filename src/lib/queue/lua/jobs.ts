@@ -1,4 +1,4 @@
-import { BOUNDS } from '../../core/bounds.js';
+import { BOUNDS, LOCK_MS } from '../../core/bounds.js';
 import {
   DELAYED_UNIT,
   HOLD_END,
@@ -9,7 +9,10 @@ import {
   SETTLE_FIELDS,
   STATS,
   STATS_TTL,
+  TAKE_BYTES,
   TAKE_REPLY,
+  TAKE_TRIES,
+  TAKES_TTL,
 } from '../wire.js';
 import { PRELUDE } from './prelude.js';
 import { ROUTED_TAKE } from './route.js';
@@ -43,7 +46,7 @@ const T = luaIndex(TAKE_REPLY);
  * for the next), then per job what TAKE_REPLY names, the input nil where it has no key of its own]
  */
 export const TAKE = `${PRELUDE}
-local token, lockMs, idle, below, worker = ARGV[3], within(ARGV[4], 1, ${BOUNDS.lockMs.max}, 10000), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
+local token, lockMs, idle, below, worker = ARGV[3], within(ARGV[4], 1, ${BOUNDS.lockMs.max}, ${LOCK_MS}), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
 local slot, takes = ARGV[8] or '', tag .. ':${KEY.takes}:' .. string.match(token, '^[^:]*')
 local out = {0, 0}
 
@@ -119,7 +122,7 @@ end
 
 -- Inputs of 16 MB are enough for one take: more would block every other user of this Redis.
 local tried = 0
-while (idle > 0 or ahead > 0) and bytes < 16777216 and jobs < most and tried < 256 do
+while (idle > 0 or ahead > 0) and bytes < ${TAKE_BYTES} and jobs < most and tried < ${TAKE_TRIES} do
   local idleBefore, aheadBefore, jobsBefore = idle, ahead, jobs
   local id = nextId()
   if not id then break end
@@ -133,7 +136,7 @@ end
 
 if slot ~= '' and jobs > 0 then
   call('HSET', takes, slot, table.concat(brought, '\\0') .. '\\0')
-  call('EXPIRE', takes, 3600)
+  call('EXPIRE', takes, ${TAKES_TTL})
 end
 local rest, ours = finishRouting()
 if ours then out[2] = isFull() and 2 or 1 end
@@ -241,7 +244,7 @@ return out
  * Output: per job 1 ours, 0 lost, 2 cancellation requested.
  */
 export const RENEW = `${PRELUDE}
-local out, lockMs = {}, within(ARGV[3], 1, ${BOUNDS.lockMs.max}, 10000)
+local out, lockMs = {}, within(ARGV[3], 1, ${BOUNDS.lockMs.max}, ${LOCK_MS})
 local token
 local function renew(id)
   if not holds(id, token) then return 0 end
@@ -271,8 +274,8 @@ local function isHeld(id)
   local lock = base .. id .. ':lock'
   local left = call('PTTL', lock)
   if left == -1 then
-    if try('GET', lock) == nil then call('SET', lock, try('HGET', base .. id, '${JOB.hold}') or '', 'PX', 10000) end
-    call('PEXPIRE', lock, 10000)
+    if try('GET', lock) == nil then call('SET', lock, try('HGET', base .. id, '${JOB.hold}') or '', 'PX', ${LOCK_MS}) end
+    call('PEXPIRE', lock, ${LOCK_MS})
   end
   return left ~= -2
 end

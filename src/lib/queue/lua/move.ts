@@ -1,4 +1,4 @@
-import { DELAYED_UNIT, GROUP, JOB, KEY } from '../wire.js';
+import { DELAYED_UNIT, GONE_TTL, GROUP, JOB, KEY } from '../wire.js';
 import { OPERATOR, PRELUDE } from './prelude.js';
 
 /**
@@ -53,13 +53,13 @@ if not waits then return 0 end
 if table.concat({job[2] or '0', job[3] or '0', job[4] or '0', job[5] or ''}, ' ') ~= ARGV[6] then return 2 end
 if call('ZREM', prioritized, id) + call('ZREM', delayed, id) + (try('LREM', wait, 1, id) or 0) == 0 then return 0 end
 unfile(id)
-call('SET', tag .. ':${KEY.gone}:' .. id, went, 'EX', 604800)
+call('SET', tag .. ':${KEY.gone}:' .. id, went, 'EX', ${GONE_TTL})
 call('DEL', key, tag .. ':${KEY.input}:' .. id)
 dropDeadline(id)
 if ARGV[7] ~= '' then
   local group, gtag = groupAt(ARGV[7])
   local gkey = gtag .. ':${KEY.group}:' .. group
-  if call('EXISTS', gkey) == 1 then try('HSET', gkey, 'moved', 1, '${GROUP.movedTo}' .. ARGV[8], ARGV[5]) end
+  if call('EXISTS', gkey) == 1 then try('HSET', gkey, '${GROUP.moved}', 1, '${GROUP.movedTo}' .. ARGV[8], ARGV[5]) end
 end
 -- Waiting clients look it up again, and find it there.
 local header = '{"id":' .. cjson.encode(id) .. ',"moved":' .. cjson.encode(ARGV[5]) .. '}'

@@ -10,7 +10,9 @@ import {
   KEY,
   MIN_RECORD_TTL,
   PRIORITY_STEP,
+  REPLY_TTL,
   SETTLE_FIELDS,
+  UNHELD_TTL,
 } from '../wire.js';
 import { SET_ASIDE, TOLERANCE } from './damage.js';
 import { FILING } from './filing.js';
@@ -111,7 +113,7 @@ local function pushBack(id)
 end
 
 local function tell(list, notice)
-  if try('RPUSH', list, notice) then call('EXPIRE', list, 300) end
+  if try('RPUSH', list, notice) then call('EXPIRE', list, ${REPLY_TTL}) end
 end
 
 -- A chunk that was moved to another queue counts in its group in the original queue, named id@queue. Only on
@@ -140,9 +142,9 @@ local function keepChunks(group, gtag, jobs, ttl)
 end
 
 local function endGroup(group, gtag, key, jobs)
-  local g = try('HMGET', key, 'ttl', '${GROUP.lists}') or {}
+  local g = try('HMGET', key, '${GROUP.ttl}', '${GROUP.lists}') or {}
   local ttl = math.max(keepFor(g[1], ${DEFAULT_TTL}), ${MIN_RECORD_TTL})
-  try('HSET', key, 'finishedOn', now)
+  try('HSET', key, '${GROUP.finishedOn}', now)
   call('EXPIRE', key, ttl)
   keepChunks(group, gtag, jobs, ttl)
   if g[2] then
@@ -165,14 +167,14 @@ end
 local function endInGroup(ref, rows, ok, keep)
   local group, gtag = groupAt(ref)
   local key = gtag .. ':${KEY.group}:' .. group
-  if try('HEXISTS', key, 'model') == 0 then
-    call('HSET', key, 'early', '1')
+  if try('HEXISTS', key, '${GROUP.model}') == 0 then
+    call('HSET', key, '${GROUP.early}', '1')
     call('EXPIRE', key, math.max(keep, ${MIN_RECORD_TTL}))
     return
   end
   try('HINCRBY', key, '${GROUP.rowsDone}', rows)
   try('HINCRBY', key, ok and '${GROUP.completed}' or '${GROUP.failed}', 1)
-  local g = try('HMGET', key, 'closed', 'jobs', '${GROUP.completed}', '${GROUP.failed}') or {}
+  local g = try('HMGET', key, '${GROUP.closed}', '${GROUP.jobs}', '${GROUP.completed}', '${GROUP.failed}') or {}
   local jobs = tonumber(g[2] or '')
   if g[1] == '1' and jobs and (tonumber(g[3] or '') or 0) + (tonumber(g[4] or '') or 0) >= jobs then
     endGroup(group, gtag, key, jobs)
@@ -274,7 +276,7 @@ local function endIfUnwanted(id)
   local key = base .. id
   if call('HEXISTS', key, '${JOB.cancel}') == 0 or isNewer(call('HGET', key, 'name')) then return false end
   local message = 'cancelled on request'
-  finishUnheld(id, call('HGET', key, 'data'), 'cancelled', '{"code":"${CANCELLED}","message":"' .. message .. '"}', message, ${DEFAULT_TTL})
+  finishUnheld(id, call('HGET', key, 'data'), 'cancelled', '{"code":"${CANCELLED}","message":"' .. message .. '"}', message, ${UNHELD_TTL})
   return true
 end
 ${SET_ASIDE}`;

@@ -1,3 +1,4 @@
+import { toBullPriority } from '../../core/job.js';
 import { DELAYED_UNIT, JOB } from '../wire.js';
 import { OPERATOR } from './prelude.js';
 
@@ -15,7 +16,7 @@ call('EXPIRE', ARGV[5], ARGV[6])
 -- First come, first served: new jobs are numbered after the waiting ones.
 if ARGV[3] == pc then
   local highest = 0
-  for n = 1, 10 do
+  for n = 1, ${toBullPriority(0)} do
     local last = try('ZREVRANGEBYSCORE', prioritized, (n + 1) * STEP - 1, n * STEP, 'WITHSCORES', 'LIMIT', 0, 1) or {}
     if last[2] then highest = math.max(highest, tonumber(last[2]) % STEP) end
   end

@@ -1,3 +1,4 @@
+import { toBullPriority } from '../../core/job.js';
 import { FILED, KEY } from '../wire.js';
 import { CURSORS } from './filing.js';
 
@@ -20,6 +21,10 @@ import { CURSORS } from './filing.js';
 
 /** Maximum number of jobs skipped in one take: about 2 ms of Redis time. The next take continues there. */
 const MOST_MET = 512;
+/** Entries of `prioritized` read at once. */
+const STRETCH = 128;
+/** BullMQ's priority of the least urgent jobs. */
+const LEAST = toBullPriority(0);
 
 /** Takes what fits from the queue; the script must define `idle` and `below` first. */
 export const ROUTED_TAKE = `
@@ -77,7 +82,7 @@ if serves and anyFiled() then
   else
     local was = tonumber(found[1] or '')
     if was and counter >= was and math.floor(counter / STEP) == math.floor(was / STEP) then
-      for n = 1, 10 do cursors[n] = tonumber(found[n + 1] or '') end
+      for n = 1, ${LEAST} do cursors[n] = tonumber(found[n + 1] or '') end
     else
       -- The counter was reset, so lower scores are new jobs: a stock worker that finds a queue empty resets
       -- it.
@@ -133,7 +138,7 @@ end
 
 -- Reads prioritized in stretches, and jobs with the same score together: those that were put back.
 local buffer, place, from, top, readAll = {}, 1, '-inf', below and '(' .. below * STEP or '+inf', false
-local stretch = math.min(math.max(math.ceil((idle + ahead) * largest), 1), 128)
+local stretch = math.min(math.max(math.ceil((idle + ahead) * largest), 1), ${STRETCH})
 
 local function readOn()
   buffer = try('ZRANGEBYSCORE', prioritized, from, top, 'WITHSCORES', 'LIMIT', 0, stretch) or {}
@@ -150,7 +155,7 @@ local function readOn()
       buffer[#buffer + 1] = last
     end
   end
-  stretch = 128
+  stretch = ${STRETCH}
 end
 
 -- The first unfiled job, its score and BullMQ priority; it stays in the buffer.
@@ -180,8 +185,8 @@ end
 local function meet(id, route, at, n)
   looked = looked + 1
   met[route] = true
-  if n < 1 or n > 10 then
-    n = n < 1 and 1 or 10
+  if n < 1 or n > ${LEAST} then
+    n = n < 1 and 1 or ${LEAST}
     try('HSET', base .. id, 'priority', n)
     at = n * STEP
     call('ZADD', prioritized, at, id)
@@ -210,7 +215,7 @@ local function nextId()
       return nil
     end
     local n = tonumber(try('HGET', base .. id, 'priority') or '') or 0
-    local own = math.min(math.max(n, 1), 10)
+    local own = math.min(math.max(n, 1), ${LEAST})
     if own ~= n then try('HSET', base .. id, 'priority', own) end
     call('ZADD', prioritized, own * STEP, id)
     file(id, route, own * STEP)

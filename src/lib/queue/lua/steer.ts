@@ -4,6 +4,10 @@ import { DATA, DEFAULT_TTL, GROUP, HOLD_END, JOB, KEY } from '../wire.js';
 import { CHUNK_EXTRA_TTL, PRELUDE } from './prelude.js';
 import { TIMELINE } from './timeline.js';
 
+/** Pauses before a due job is looked at again: one that is held, and one of a newer layout. */
+const LOOK_AGAIN_MS = 1000;
+const NEWER_AGAIN_MS = 10_000;
+
 /**
  * Stores the input of a job that is about to be added, in its own key. The script that adds the job removes
  * the expiry, so the input of a submitter that dies in between expires, or is replaced when the id is
@@ -65,10 +69,10 @@ return 'cancelled'
  */
 export const WATCH = `${PRELUDE}
 local key = ARGV[5] == 'group' and tag .. ':${KEY.group}:' .. ARGV[3] or base .. ARGV[3]
-if call('EXISTS', key) == 0 or ARGV[5] == 'group' and try('HEXISTS', key, 'model') == 0 then return -1 end
+if call('EXISTS', key) == 0 or ARGV[5] == 'group' and try('HEXISTS', key, '${GROUP.model}') == 0 then return -1 end
 if ARGV[5] ~= 'group' and isNewer(try('HGET', key, 'name')) then return -2 end
 -- An unreadable one will send no notice; the caller is told why.
-if try('HEXISTS', key, ARGV[5] == 'group' and 'finishedOn' or '${JOB.state}') ~= 0 then return 0 end
+if try('HEXISTS', key, ARGV[5] == 'group' and '${GROUP.finishedOn}' or '${JOB.state}') ~= 0 then return 0 end
 local lists = call('HGET', key, '${JOB.lists}')
 if lists and string.find(' ' .. lists .. ' ', ' ' .. ARGV[4] .. ' ', 1, true) then return 1 end
 -- HDEL first: a full Redis refuses a script whose first write needs memory, and then no one could wait.
@@ -93,7 +97,7 @@ local function look(id)
   local job = call('HMGET', base .. id, 'data', '${JOB.state}', 'finishedOn', 'name')
   -- Left to a worker that knows its layout.
   if isNewer(job[4]) then
-    call('ZADD', deadlines, now + 10000, id)
+    call('ZADD', deadlines, now + ${NEWER_AGAIN_MS}, id)
     return
   end
   if job[1] and (try('ZREM', prioritized, id) or 0) + (try('ZREM', delayed, id) or 0) > 0 then
@@ -102,7 +106,7 @@ local function look(id)
     out[#out + 1] = id
   elseif job[1] and not job[2] and not job[3] then
     -- A worker holds it and may put it back: look at it again.
-    call('ZADD', deadlines, now + 1000, id)
+    call('ZADD', deadlines, now + ${LOOK_AGAIN_MS}, id)
     return
   end
   call('ZREM', deadlines, id)
@@ -112,7 +116,7 @@ end
 local function lookAt(id)
   local _, aside = guarded(id, look)
   if aside then call('ZREM', deadlines, id) end
-  if aside == false then call('ZADD', deadlines, now + 1000, id) end
+  if aside == false then call('ZADD', deadlines, now + ${LOOK_AGAIN_MS}, id) end
 end
 
 local own = ARGV[7] ~= '' and tonumber(try('ZSCORE', deadlines, ARGV[7]) or '')
@@ -145,7 +149,7 @@ local out, kept = {}, {}
 local function keepResults(group, gtag, gkey)
   if kept[group] then return end
   kept[group] = true
-  local g = call('HMGET', gkey, 'ttl', 'jobs')
+  local g = call('HMGET', gkey, '${GROUP.ttl}', '${GROUP.jobs}')
   keepChunks(group, gtag, within(g[2], 0, ${BOUNDS.rows.max}, 0), keepFor(g[1], ${DEFAULT_TTL}) + ${CHUNK_EXTRA_TTL})
 end
 
@@ -176,9 +180,9 @@ local function backToGroup(group, rows)
   local _, gtag = groupAt(refOf(group))
   local gkey = gtag .. ':${KEY.group}:' .. group.id
   -- Not -(...): Lua would send "-0", which Redis does not accept as an integer.
-  if try('HEXISTS', gkey, 'model') == 0 or not try('HINCRBY', gkey, '${GROUP.failed}', -1) then return end
+  if try('HEXISTS', gkey, '${GROUP.model}') == 0 or not try('HINCRBY', gkey, '${GROUP.failed}', -1) then return end
   try('HINCRBY', gkey, '${GROUP.rowsDone}', 0 - rows)
-  call('HDEL', gkey, 'finishedOn')
+  call('HDEL', gkey, '${GROUP.finishedOn}')
   call('PERSIST', gkey)
   keepResults(group.id, gtag, gkey)
 end

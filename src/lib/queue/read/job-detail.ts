@@ -7,7 +7,7 @@ import { bullBase, byModelKey, inputKey, queueTag } from '../keys.js';
 import { markOf } from '../layout.js';
 import { listWorkers } from '../registry.js';
 import { routeOf, servedRoutes, unservedJobs } from '../routes.js';
-import type { JobRecord, JobSpec } from '../types.js';
+import type { JobRecord, TakenSpec } from '../types.js';
 import { JOB } from '../wire.js';
 import { snapshotQueue } from './inspector.js';
 import { readJob } from './reader.js';
@@ -124,7 +124,7 @@ async function placeOf(
   prefix: string,
   queue: string,
   id: string,
-  spec: Pick<JobSpec, 'model' | 'version' | 'layout'>,
+  { model, ...wanted }: Pick<TakenSpec, 'model' | 'version' | 'layout'>,
 ): Promise<{ place?: QueuePlace }> {
   const base = bullBase(prefix, queue);
   const workers = await listWorkers(client, prefix);
@@ -135,7 +135,7 @@ async function placeOf(
     serverNow(client).then((now) => snapshotQueue(client, prefix, queue, now, workers)),
   ]);
   if (rank === null || score === null) return {};
-  const own = routeOf(spec);
+  const own = model === undefined ? undefined : routeOf({ model, ...wanted });
   const passed = await Promise.all(
     unservedJobs(snapshot, workers)
       .filter(({ route }) => route !== own)
@@ -150,7 +150,7 @@ async function placeOf(
       startsInMs: ratePerSecond === null || paused ? null : (position / ratePerSecond) * 1000,
       paused,
       served: workers.some((worker) => worker.queues.includes(queue)),
-      modelServed: servedRoutes(workers, queue).has(own),
+      modelServed: own !== undefined && servedRoutes(workers, queue).has(own),
     },
   };
 }

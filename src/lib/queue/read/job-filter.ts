@@ -130,7 +130,7 @@ export function matches(filter: JobFilter, job: JobRecord, now: number): boolean
   return (
     filter.states.includes(job.state) &&
     (filter.queues?.includes(job.queue) ?? true) &&
-    (filter.models?.includes(job.model) ?? true) &&
+    (filter.models === undefined || (job.model !== undefined && filter.models.includes(job.model))) &&
     (filter.priorities?.includes(job.priority) ?? true) &&
     (filter.workers === undefined || (job.worker !== undefined && filter.workers.includes(job.worker))) &&
     (filter.olderThanMs === undefined || ageOf(job, now) > filter.olderThanMs) &&

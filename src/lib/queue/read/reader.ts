@@ -31,7 +31,7 @@ export async function locate(
       const [job, group] = await Promise.all([
         client.exists(bullBase(prefix, queue) + id),
         // After a data loss, there may be a record that is not a group yet (`early`).
-        ifReadable(client.hexists(groupKey(queueTag(prefix, queue), id), 'model'), 1),
+        ifReadable(client.hexists(groupKey(queueTag(prefix, queue), id), GROUP.model), 1),
       ]);
       if (job === 1) return { queue, kind: 'job' as const };
       return group === 1 ? { queue, kind: 'group' as const } : undefined;
@@ -126,26 +126,28 @@ export async function readGroup(
   const key = groupKey(queueTag(prefix, queue), id);
   const fields = await ifReadable(client.hgetall(key), undefined);
   if (fields === undefined) throw groupDamaged(id, await findDamage(client, key, 'its record', 'hash'));
-  if (fields.model === undefined) return undefined;
-  const newer = newerThan(LAYOUTS, fields.layout);
+  const model = fields[GROUP.model];
+  if (model === undefined) return undefined;
+  const newer = newerThan(LAYOUTS, fields[GROUP.layout]);
   if (newer !== undefined) throw layoutNewer(`group ${printable(id)}`, newer);
   const damaged = GROUP_NUMBERS.find((name) => numberOr(fields[name] ?? '0', undefined) === undefined);
   if (damaged !== undefined) throw groupDamaged(id, `field ${damaged} of ${key} is not a number`);
-  const jobs = Number(fields.jobs ?? fields.added ?? 0);
+  const jobs = Number(fields[GROUP.jobs] ?? fields[GROUP.added] ?? 0);
   const jobsCompleted = Number(fields[GROUP.completed] ?? 0);
   const jobsFailed = Number(fields[GROUP.failed] ?? 0);
-  const closed = fields.closed === '1';
-  const startAt = Number(fields.start ?? 0);
+  const closed = fields[GROUP.closed] === '1';
+  const startAt = Number(fields[GROUP.start] ?? 0);
   const now = closed && startAt === 0 ? 0 : await serverNow(client);
   const submitterGoneMs = closed ? undefined : silentFor(fields, now);
+  const finishedOn = fields[GROUP.finishedOn];
   const over = closed && jobsCompleted + jobsFailed >= jobs;
   return {
     id,
     queue,
-    model: fields.model,
-    priority: Number(fields.priority) as Priority,
+    model,
+    priority: Number(fields[GROUP.priority]) as Priority,
     state:
-      (over && fields.abandoned === '1') || (!closed && fields[GROUP.cancel] !== undefined)
+      (over && fields[GROUP.abandoned] === '1') || (!closed && fields[GROUP.cancel] !== undefined)
         ? 'cancelled'
         : over
           ? jobsFailed > 0
@@ -156,31 +158,31 @@ export async function readGroup(
             : startAt > now
               ? 'delayed'
               : 'waiting',
-    rows: Number(fields.rows ?? 0),
+    rows: Number(fields[GROUP.rows] ?? 0),
     jobs,
     closed,
     rowsDone: Number(fields[GROUP.rowsDone] ?? 0),
     jobsCompleted,
     jobsFailed,
-    submittedAt: Number(fields.timestamp),
+    submittedAt: Number(fields[GROUP.timestamp]),
     ...(startAt > now ? { startAt } : {}),
     ...(submitterGoneMs === undefined ? {} : { submitterGoneMs }),
-    ...(fields.finishedOn === undefined ? {} : { finishedAt: Number(fields.finishedOn) }),
-    ...(fields.moved === undefined ? {} : { moved: movedChunks(fields) }),
+    ...(finishedOn === undefined ? {} : { finishedAt: Number(finishedOn) }),
+    ...(fields[GROUP.moved] === undefined ? {} : { moved: movedChunks(fields) }),
   };
 }
 
 const GROUP_NUMBERS = [
-  'jobs',
-  'added',
-  'rows',
+  GROUP.jobs,
+  GROUP.added,
+  GROUP.rows,
   GROUP.rowsDone,
   GROUP.completed,
   GROUP.failed,
-  'priority',
-  'timestamp',
-  'start',
-  'finishedOn',
+  GROUP.priority,
+  GROUP.timestamp,
+  GROUP.start,
+  GROUP.finishedOn,
 ];
 
 /** Milliseconds since the last sign of life of any sender of a group; undefined while one is active. */

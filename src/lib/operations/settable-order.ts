@@ -1,8 +1,8 @@
-import type { RunnerBounds } from '../../config/runner-bounds.js';
-import { settingOf } from '../../config/settings.js';
-import { InferError } from '../../core/errors.js';
-import { printable } from '../../core/job.js';
-import type { Order } from '../../queue/broker/control.js';
+import type { RunnerBounds } from '../config/runner-bounds.js';
+import { settingOf } from '../config/settings.js';
+import { InferError } from '../core/errors.js';
+import { printable } from '../core/job.js';
+import type { Order } from '../queue/broker/control.js';
 
 /**
  * The order that sets one option of a worker, its value checked against the rule of the setting.
