@@ -142,7 +142,9 @@ describe('the names of the wire format', () => {
     const found = SCRIPTS.flatMap((file) => {
       const literal = new RegExp(`'(?:${(file.endsWith('/group.ts') ? names : own).join('|')})'`);
       // An answer, such as 'closed', is no field.
-      const lines = codeOf(file).replace(/\breturn\b[^\n]*/g, '').split('\n');
+      const lines = codeOf(file)
+        .replace(/\breturn\b[^\n]*/g, '')
+        .split('\n');
       return lines.filter((line) => literal.test(line)).map((line) => `${file}: ${line.trim()}`);
     });
     expect(found).toEqual([]);
@@ -165,7 +167,10 @@ describe('the names of the wire format', () => {
 
   it('appear nowhere else in TypeScript: no key and no shared number', () => {
     const parts = [...Object.values(QUEUE_KEY_OF), ...Object.values(QUEUE_BUCKET)];
-    const literals = [new RegExp(`\\}:(?:${parts.join('|')}):`), /\b(?:PRIORITY_STEP|DELAYED_\w+|CANCELLED_TTL|EXPIRED_TTL) = [\d(]/];
+    const literals = [
+      new RegExp(`\\}:(?:${parts.join('|')}):`),
+      /\b(?:PRIORITY_STEP|DELAYED_\w+|CANCELLED_TTL|EXPIRED_TTL) = [\d(]/,
+    ];
     const found = [...sources('src/lib'), ...sources('src/commands')]
       .filter((file) => file !== 'src/lib/queue/wire.ts')
       .filter((file) => literals.some((literal) => literal.test(codeOf(file))));

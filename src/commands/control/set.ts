@@ -1,6 +1,6 @@
 import { Args } from '@oclif/core';
-import { settableOrder } from '../../lib/operations/settable-order.js';
 import { WorkerCommand, workerArg, workerFlags } from '../../lib/cli/control/worker-command.js';
+import { settableOrder } from '../../lib/operations/settable-order.js';
 
 /** Changes a setting of running workers. */
 export default class SetOption extends WorkerCommand<typeof SetOption> {

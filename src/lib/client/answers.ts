@@ -120,11 +120,7 @@ export class Answers {
       return this.read(notice.id);
     this.parts.signatures.heed(notice);
     const ending = { ...notice, queue, state: notice.state ?? 'completed', attempts: notice.meta.attempts };
-    return toJobResult(
-      { ...ending, model: notice.model, rows: notice.rows ?? 1 },
-      result,
-      this.parts.form,
-    );
+    return toJobResult({ ...ending, model: notice.model, rows: notice.rows ?? 1 }, result, this.parts.form);
   }
 
   private watch(queue: string, id: string, kind: 'job' | 'group') {

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { InferClient } from '../../../src/lib/client/client.js';
 import type { Logger } from '../../../src/lib/telemetry/logger.js';
-import { silentLogger } from '../../support/silent-logger.js';
 import { openWorker, type RunningWorker } from '../../../src/lib/worker/host.js';
 import type { WorkerConfig, WorkerRedis } from '../../../src/lib/worker/host-config.js';
 import type { TestRedis } from '../../support/redis.js';
+import { silentLogger } from '../../support/silent-logger.js';
 
 /** A client, a models directory and in-process workers with real runner processes, on one Redis. */
 export class FaultKit {

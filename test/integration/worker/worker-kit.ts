@@ -5,12 +5,12 @@ import type { Payload } from '../../../src/lib/model/tensor.js';
 import type { QueueConsumer } from '../../../src/lib/queue/broker/consumer-port.js';
 import { BrokerResults } from '../../../src/lib/queue/broker/result-store.js';
 import type { JobSpec, PartialMeta } from '../../../src/lib/queue/types.js';
-import { silentLogger } from '../../support/silent-logger.js';
 import { RunnerPool } from '../../../src/lib/worker/runner-pool.js';
 import { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
 import { Worker } from '../../../src/lib/worker/worker.js';
 import type { WorkerOptions } from '../../../src/lib/worker/worker-parts.js';
 import type { TestRedis } from '../../support/redis.js';
+import { silentLogger } from '../../support/silent-logger.js';
 import { PREFIX, QueueKit } from '../queue/queue-kit.js';
 
 /** One micro-batch held by the runner: the test says when and how it ends. */

@@ -4,9 +4,9 @@ import { benchPlan } from '../../../src/lib/bench/plan.js';
 import type { BenchJson } from '../../../src/lib/bench/reports.js';
 import { missed } from '../../../src/lib/bench/scenarios.js';
 import { plain } from '../../../src/lib/cli/output/text.js';
-import { PIPED } from '../../support/layout.js';
 import { benchView } from '../../../src/lib/cli/views/bench-view.js';
 import { latencyChart } from '../../../src/lib/cli/views/latency-chart.js';
+import { PIPED } from '../../support/layout.js';
 
 const POINTS = [
   { rate: 50, p50: 1, p99: 2 },

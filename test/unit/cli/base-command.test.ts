@@ -134,18 +134,7 @@ describe('--wait with and without a time', () => {
 
 describe('command-line flags', () => {
   it('parse priorities, lists, times and settings', async () => {
-    const argv = [
-      '--priority',
-      '9',
-      '--only',
-      'a,b',
-      '--only',
-      'c',
-      '--limit',
-      '500ms',
-      '--rows',
-      '3',
-    ];
+    const argv = ['--priority', '9', '--only', 'a,b', '--only', 'c', '--limit', '500ms', '--rows', '3'];
     const settings = [
       '--max-batch',
       '8',

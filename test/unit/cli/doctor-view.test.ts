@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { plain } from '../../../src/lib/cli/output/text.js';
-import { PIPED } from '../../support/layout.js';
 import { doctorView, reportLines, verdictLines } from '../../../src/lib/cli/views/doctor-view.js';
 import type { CheckResult } from '../../../src/lib/doctor/check.js';
 import { judge } from '../../../src/lib/doctor/verdict.js';
+import { PIPED } from '../../support/layout.js';
 
 const result = (more: Partial<CheckResult>): CheckResult => ({
   id: 'redis-memory',

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { nextPageCommand } from '../../../src/lib/cli/inspect/next-page.js';
 import { renderList } from '../../../src/lib/cli/output/list-format.js';
 import { plain } from '../../../src/lib/cli/output/text.js';
-import { PIPED } from '../../support/layout.js';
 import { visibleWidth } from '../../../src/lib/cli/output/width.js';
 import { failuresView } from '../../../src/lib/cli/views/failures-view.js';
 import { inspectedGroupView } from '../../../src/lib/cli/views/inspected-group.js';
@@ -12,6 +11,7 @@ import { groupFailures } from '../../../src/lib/deployment/failures.js';
 import type { GroupDetail } from '../../../src/lib/queue/read/group-detail.js';
 import type { JobDetail } from '../../../src/lib/queue/read/job-detail.js';
 import type { JobRecord } from '../../../src/lib/queue/types.js';
+import { PIPED } from '../../support/layout.js';
 
 const NOW = 1_700_000_000_000;
 const tty = (width: number) => ({ tty: true, width, paint: plain });

@@ -3,8 +3,8 @@ import { jsonText, NdjsonWriter } from '../../../src/lib/cli/output/json.js';
 import { ProgressBar, type ProgressTarget, startSpinner } from '../../../src/lib/cli/output/progress.js';
 import { renderTable } from '../../../src/lib/cli/output/table.js';
 import { layoutOf, nextCommand, painter, plain, widthOf } from '../../../src/lib/cli/output/text.js';
-import { PIPED } from '../../support/layout.js';
 import { visibleWidth } from '../../../src/lib/cli/output/width.js';
+import { PIPED } from '../../support/layout.js';
 
 const TTY = { tty: true, width: 80, paint: plain };
 const columns = [{ title: 'QUEUE' }, { title: 'WAITING', align: 'right' as const }];

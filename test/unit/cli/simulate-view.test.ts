@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { plain } from '../../../src/lib/cli/output/text.js';
-import { PIPED } from '../../support/layout.js';
 import { assumptionsText, decisionLines, simulateView } from '../../../src/lib/cli/views/simulate-view.js';
 import type { Figures } from '../../../src/lib/scale/report.js';
 import type { SimulationJson } from '../../../src/lib/scale/simulate-run.js';
+import { PIPED } from '../../support/layout.js';
 
 const FIGURES: Figures = {
   jobs: 100,

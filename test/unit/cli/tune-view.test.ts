@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { confirm } from '../../../src/lib/cli/confirm.js';
 import { plain } from '../../../src/lib/cli/output/text.js';
-import { PIPED } from '../../support/layout.js';
 import { visibleWidth } from '../../../src/lib/cli/output/width.js';
 import { auditView } from '../../../src/lib/cli/views/tune-view.js';
 import type { TuneReport } from '../../../src/lib/tune/read-report.js';
+import { PIPED } from '../../support/layout.js';
 
 const report: TuneReport = {
   redis: { label: 'redis://h:6379', source: 'flag', cluster: false },

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { plain } from '../../../src/lib/cli/output/text.js';
-import { PIPED } from '../../support/layout.js';
 import { inspectView, liveInspectView } from '../../../src/lib/cli/views/inspect-view.js';
 import { amissLines, modelsView } from '../../../src/lib/cli/views/models-view.js';
 import { embeddedView } from '../../../src/lib/cli/views/redis-view.js';
@@ -12,6 +11,7 @@ import { overviewJson } from '../../../src/lib/deployment/overview-json.js';
 import { findProblems } from '../../../src/lib/deployment/problems.js';
 import type { ModelSignature } from '../../../src/lib/model/signature.js';
 import type { WorkerRecord } from '../../../src/lib/queue/types.js';
+import { PIPED } from '../../support/layout.js';
 
 const TTY = { tty: true, width: 120, paint: plain };
 const NOW = 1_700_000_000_000;

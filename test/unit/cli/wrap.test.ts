@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { wrapWords } from '../../../src/lib/cli/output/sentence.js';
 import { type Layout, plain } from '../../../src/lib/cli/output/text.js';
-import { PIPED } from '../../support/layout.js';
 import { visibleWidth } from '../../../src/lib/cli/output/width.js';
 import { renderWrapped, titledParts } from '../../../src/lib/cli/output/wrap.js';
+import { PIPED } from '../../support/layout.js';
 
 const tty = (width: number): Layout => ({ tty: true, width, paint: plain });
 

@@ -27,9 +27,9 @@ it('a poll without time checks once, and its caller may have an answer for a tim
 
 it('a poll makes its last check when the time is over, however long its pauses', async () => {
   let looks = 0;
-  expect(await pollUntil(() => (++looks < 2 ? undefined : looks), { everyMs: 600_000, timeoutMs: 5 }, late)).toBe(
-    2,
-  );
+  expect(
+    await pollUntil(() => (++looks < 2 ? undefined : looks), { everyMs: 600_000, timeoutMs: 5 }, late),
+  ).toBe(2);
 });
 
 it('the pauses of a poll grow to their maximum', async () => {

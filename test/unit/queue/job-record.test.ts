@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { damagedRecord, modelJson, recordOf } from '../../../src/lib/queue/job-record.js';
-import { parseJobFilter, matches } from '../../../src/lib/queue/read/job-filter.js';
+import { matches, parseJobFilter } from '../../../src/lib/queue/read/job-filter.js';
 
 const spec = (model: string) => JSON.stringify({ s: { model, rows: 1, priority: 0, resultTtl: 60 } });
 

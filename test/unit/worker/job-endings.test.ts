@@ -3,9 +3,9 @@ import { InferError } from '../../../src/lib/core/errors.js';
 import type { Payload } from '../../../src/lib/model/tensor.js';
 import type { QueueConsumer } from '../../../src/lib/queue/broker/consumer-port.js';
 import type { RunnableJob, Settlement } from '../../../src/lib/queue/types.js';
-import { silentLogger } from '../../support/silent-logger.js';
 import { HeldJob } from '../../../src/lib/worker/held.js';
 import { JobEndings } from '../../../src/lib/worker/job-endings.js';
+import { silentLogger } from '../../support/silent-logger.js';
 
 const NOW = 1_000_000;
 

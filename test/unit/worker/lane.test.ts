@@ -1,8 +1,8 @@
 import { beforeEach, expect, it, vi } from 'vitest';
 import type { QueueConsumer } from '../../../src/lib/queue/broker/consumer-port.js';
 import type { TakenJob } from '../../../src/lib/queue/types.js';
-import { silentLogger } from '../../support/silent-logger.js';
 import { Lane } from '../../../src/lib/worker/lane.js';
+import { silentLogger } from '../../support/silent-logger.js';
 
 const pauses = vi.hoisted(() => [] as number[]);
 

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { fingerprint } from '../../../src/lib/model/fingerprint.js';
-import { silentLogger } from '../../support/silent-logger.js';
 import { ModelWatch } from '../../../src/lib/worker/model-watch.js';
 import type { RunnerPool } from '../../../src/lib/worker/runner-pool.js';
 import type { SessionSpec } from '../../../src/lib/worker/session-spec.js';
+import { silentLogger } from '../../support/silent-logger.js';
 
 let dir = '';
 let spec: SessionSpec;

@@ -2,9 +2,9 @@ import { expect, it } from 'vitest';
 import { InferError } from '../../../src/lib/core/errors.js';
 import { modelChanged } from '../../../src/lib/model/fingerprint.js';
 import type { LoadedModel, Runner, StartRunner } from '../../../src/lib/model/runner.js';
-import { silentLogger } from '../../support/silent-logger.js';
 import { RunnerPool } from '../../../src/lib/worker/runner-pool.js';
 import { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
+import { silentLogger } from '../../support/silent-logger.js';
 
 /** Runners of which the `index`th loads a model unless `fault` returns an error. */
 function poolOf(fault: (runner: number, model: string) => InferError | undefined) {

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
-import { silentLogger } from '../../support/silent-logger.js';
 import { RunnerScaler, type ScalerParts } from '../../../src/lib/worker/runner-scaler.js';
+import { silentLogger } from '../../support/silent-logger.js';
 
 /** A worker whose load, queues and runners are set by the test. */
 class Posed {
