@@ -102,7 +102,12 @@ describe('routing by model', () => {
         const order = (x: (typeof waiting)[number], y: typeof x) =>
           y.priority - x.priority || x.at - y.at || (x.id < y.id ? -1 : 1);
         const putBack = (job: { spec: { id: string; model: string | undefined; priority: number } }) =>
-          waiting.push({ id: job.spec.id, model: job.spec.model as string, priority: job.spec.priority, at: -1 });
+          waiting.push({
+            id: job.spec.id,
+            model: job.spec.model as string,
+            priority: job.spec.priority,
+            at: -1,
+          });
         const taken = (
           by: number,
           jobs: Awaited<ReturnType<BullConsumer['take']>>,
