@@ -25,7 +25,7 @@ describe('the model of a job', () => {
   it('is unknown for a damaged job, which no filter by model selects', () => {
     const record = damagedRecord('j1', 'q', 'its record is a list, not a hash', 1);
     expect(record.model).toBeUndefined();
-    expect(matches(parseJobFilter({ model: ['m'] }), record, 2)).toBe(false);
-    expect(matches(parseJobFilter({}), record, 2)).toBe(true);
+    expect(matches(parseJobFilter({ state: ['failed'], model: ['m'] }), record, 2)).toBe(false);
+    expect(matches(parseJobFilter({ state: ['failed'] }), record, 2)).toBe(true);
   });
 });
