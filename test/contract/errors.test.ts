@@ -85,6 +85,14 @@ describe('the sources', () => {
     expect(casts.map(({ file }) => file)).toEqual(['src/lib/core/errors.ts']);
   });
 
+  it('decide nothing by an exit code: it is for shells, and traits are in the table', () => {
+    const deciding = SOURCES.filter(({ text }) =>
+      /\bexitCode\b\)?\s*[!=]==?|includes\([\w.]*exitCode\)|case ExitCode\./.test(text),
+    );
+    // oclif's own errors have no code.
+    expect(deciding.map(({ file }) => file)).toEqual(['src/lib/cli/output/error.ts']);
+  });
+
   it('keep no lists of codes of their own: shared traits are in the table', () => {
     // Table headings may coincide with codes.
     const lists = SOURCES.filter(({ file }) => !file.startsWith('src/lib/cli/views/')).flatMap(

@@ -2,8 +2,9 @@ import { Command, Errors, Flags, type Interfaces } from '@oclif/core';
 import { debugWanted } from '../config/debug.js';
 import { type LoadedSettings, type LoadOptions, loadSettings } from '../config/load.js';
 import type { Settings } from '../config/settings.js';
+import { hasTrait } from '../core/error-table.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
+import type { ExitCode } from '../core/exit-codes.js';
 import { printable, terminalText } from '../core/printable.js';
 import { completeOptionalValues, misreadTime, settingFlag, settingsFromFlags } from './flags.js';
 import { invocation } from './invocation.js';
@@ -239,7 +240,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   private shown(error: unknown): ShownError {
     const shown = describeError(error, this.errorContext());
-    if (shown.exitCode !== ExitCode.NoInput) return shown;
+    if (!hasTrait(shown.code, 'names-nothing')) return shown;
     // `--wait abc` alone: the unrecognised word may have been meant as the time.
     const meant = misreadTime(this.typed, this.ctor.flags ?? {}, /^[a-z]+$/i);
     if (meant?.hint === undefined) return shown;

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { currentDir } from '../core/current-dir.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { type ConfigFile, type Environment, findConfigFiles } from './files.js';
 import { defaultStateDir, homeOf } from './home.js';
@@ -67,7 +66,7 @@ export async function surveySettings(
 ): Promise<{ loaded: LoadedSettings; problems: InferError[] }> {
   const problems: InferError[] = [];
   const loaded = await collect(options, (error) => {
-    if (error.exitCode !== ExitCode.BadConfig) throw error;
+    if (error.code !== 'CONFIG') throw error;
     problems.push(error);
   });
   return { loaded, problems };

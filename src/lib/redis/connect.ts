@@ -285,9 +285,9 @@ async function establish(client: RedisClient, deadline: number, patient: boolean
       const explained = explain(client, error);
       // A user without the right to PING may still have every right that matters; a server that cannot write
       // to its disk refuses PING too, yet still answers reads.
-      if (explained.code === 'REDIS_PERMISSION' || explained.code === 'REDIS_MISCONF') break;
+      if (hasTrait(explained.code, 'still-serves')) break;
       const replaced = explained.code === 'REDIS_READONLY';
-      const passing = explained.code === 'REDIS_LOADING' || replaced || (patient && !isPermanent(explained));
+      const passing = hasTrait(explained.code, 'soon-over') || (patient && !isPermanent(explained));
       const over = client.status === 'end' || performance.now() + 100 > deadline;
       if (!passing || over) throw explained;
       // If the deadline hits first, report this error, not a timeout.

@@ -42,7 +42,11 @@ export class DesiredWorkers {
     private readonly ask: Ask,
   ) {}
 
-  /** Answers 200 with the number, 400 and 404 for invalid requests, 503 while Redis is unreachable. */
+  /**
+   * Answers 200 with the number, and otherwise with the status of the error in the table: 400 and 404 for
+   * invalid requests, 503 while Redis is unreachable. For any failure on this side, the number stands until
+   * Redis can be read.
+   */
   async handle({ rest, query }: RouteRequest): Promise<Reply> {
     try {
       const pool = this.poolOf(readQuery(rest, query));
@@ -54,7 +58,7 @@ export class DesiredWorkers {
       return await pool.looking;
     } catch (error) {
       if (!(error instanceof InferError)) throw error;
-      return jsonReply(statusOf(error), { error: errorJson(error) });
+      return jsonReply(error.facts.httpStatus, { error: errorJson(error) });
     }
   }
 
@@ -111,10 +115,11 @@ export class DesiredWorkers {
     } catch (error) {
       // An unknown queue is not a pool, and takes no pool's place.
       if (advisor.held === undefined) this.pools.delete(keyOf(query));
-      if (!(error instanceof InferError) || statusOf(error) !== 503) throw error;
+      if (!(error instanceof InferError) || error.facts.httpStatus < 500) throw error;
       advisor.blind(serverTime());
       // No `desiredWorkers`: a client that ignores the status must not take it for a decision.
-      return jsonReply(503, { queue: queues.join(','), held: advisor.held ?? null, error: errorJson(error) });
+      const body = { queue: queues.join(','), held: advisor.held ?? null, error: errorJson(error) };
+      return jsonReply(error.facts.httpStatus, body);
     }
   }
 }
@@ -146,11 +151,6 @@ function adviceJson({ queues, config, policy }: DesiredQuery, advice: Advice) {
     oldestMs: queue.oldestMs,
     workers,
   };
-}
-
-/** For any failure on this side, the number stands until Redis can be read. */
-function statusOf({ facts: { httpStatus } }: InferError): number {
-  return httpStatus < 500 ? httpStatus : 503;
 }
 
 function errorJson(error: InferError) {

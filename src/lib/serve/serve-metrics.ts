@@ -1,6 +1,6 @@
 import type { LoadedSettings } from '../config/load.js';
+import { hasTrait } from '../core/error-table.js';
 import { type InferError, messageOf } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { Scraper } from '../metrics/scraper.js';
 import { connectionSettings } from '../redis/from-settings.js';
 import { DesiredWorkers } from './desired-workers.js';
@@ -28,8 +28,6 @@ export interface ServeOptions {
 /** Less than the 10 s that Prometheus waits by default. */
 const LOOK_MS = 4000;
 const DEFAULT_PORT = 9464;
-/** A wrong password or URL can only be fixed by the caller; other failures may be temporary. */
-const FATAL: readonly number[] = [ExitCode.BadConfig, ExitCode.NotPermitted];
 
 export interface Exporter {
   scraper: Scraper;
@@ -68,8 +66,9 @@ export async function serveMetrics(
   try {
     await scraper.read();
   } catch (error) {
-    const { exitCode, message } = error as InferError;
-    if (FATAL.includes(exitCode)) throw error;
+    const { code, message } = error as InferError;
+    // Other failures may be temporary.
+    if (hasTrait(code, 'settings-wrong')) throw error;
     warn(`${message}; /metrics says infer_up 0 until it answers`);
   }
   const onFailure = (error: unknown) => warn(`a request failed: ${messageOf(error)}`);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { errorFacts, hasTrait, isErrorCode } from '../../../src/lib/core/error-table.js';
+import { ERRORS, errorFacts, hasTrait, isErrorCode, type Trait } from '../../../src/lib/core/error-table.js';
 import { badInput, InferError } from '../../../src/lib/core/errors.js';
 
 describe('an error', () => {
@@ -13,6 +13,23 @@ describe('an error', () => {
       fault: 'broker',
       doc: expect.stringMatching(/^reliability\.md#/),
     });
+  });
+
+  it.each<[Trait, string[]]>([
+    ['no-answer', ['REDIS_TIMEOUT', 'REDIS_UNREACHABLE']],
+    ['soon-over', ['REDIS_LOADING', 'REDIS_READONLY']],
+    ['still-serves', ['REDIS_MISCONF', 'REDIS_PERMISSION']],
+    ['names-nothing', ['GROUP_UNKNOWN', 'INPUT_MISSING', 'JOB_UNKNOWN', 'WORKER_UNKNOWN']],
+  ])('%s is a trait of %j alone', (trait, codes) => {
+    const having = Object.keys(ERRORS).filter((code) => hasTrait(code, trait));
+    expect(having.sort()).toEqual(codes);
+  });
+
+  it('of a wrong address, password or right is told from one that may pass', () => {
+    for (const code of ['REDIS_AUTH', 'REDIS_PERMISSION', 'REDIS_URL', 'REDIS_CA_FILE', 'REDIS_UNSUPPORTED'])
+      expect(hasTrait(code, 'settings-wrong'), code).toBe(true);
+    for (const code of ['REDIS_UNREACHABLE', 'REDIS_PROTOCOL', 'REDIS_LOADING', 'QUEUE_DAMAGED'])
+      expect(hasTrait(code, 'settings-wrong'), code).toBe(false);
   });
 
   it('compiles only with a code of the table', () => {

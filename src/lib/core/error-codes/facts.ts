@@ -20,6 +20,11 @@ export type Fault = 'caller' | 'model' | 'device' | 'broker' | 'bug';
  * - `not-the-rows`: the run was ended for a reason unrelated to its rows.
  * - `unclear-peer`: the server at an address may be something else than the message says, so it is probed.
  * - `no-answer`: Redis does not answer; any further command would only delay the caller.
+ * - `settings-wrong`: the address, password or rights used for Redis are wrong; only the caller can fix them.
+ * - `soon-over`: the server ends this state by itself; a connection that is being opened waits for it.
+ * - `still-serves`: the server refuses some commands, and others may work.
+ * - `names-nothing`: a word of the command names nothing that exists; it may have been meant as something
+ *   else.
  */
 export type Trait =
   | 'one-model'
@@ -29,7 +34,11 @@ export type Trait =
   | 'ends-runner'
   | 'not-the-rows'
   | 'unclear-peer'
-  | 'no-answer';
+  | 'no-answer'
+  | 'settings-wrong'
+  | 'soon-over'
+  | 'still-serves'
+  | 'names-nothing';
 
 /** Facts about every error with a given code. */
 export interface ErrorFacts {

@@ -18,7 +18,10 @@ export const HOST_ERRORS = {
     { ...AWAY, retryable: true, fault: 'caller', doc: 'cli.md#worker' },
     { NO_WORKERS: 'No worker is running.' },
   ),
-  ...errors({ ...MISSING, doc: 'inspect.md#workers' }, { WORKER_UNKNOWN: 'No worker has this name.' }),
+  ...errors(
+    { ...MISSING, doc: 'inspect.md#workers', traits: ['names-nothing'] },
+    { WORKER_UNKNOWN: 'No worker has this name.' },
+  ),
   ...errors(
     { ...AWAY, httpStatus: 504, retryable: true, doc: 'control.md#workers' },
     { NO_ANSWER: 'No worker that the order was sent to has answered.' },

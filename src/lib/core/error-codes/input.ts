@@ -60,7 +60,7 @@ export const INPUT_ERRORS = {
     { ENVELOPE: 'Stored tensors are damaged.' },
   ),
   ...errors(
-    { ...MISSING, httpStatus: 404, doc: 'input.md#errors' },
+    { ...MISSING, httpStatus: 404, doc: 'input.md#errors', traits: ['names-nothing'] },
     { INPUT_MISSING: 'There is no such file.' },
   ),
   ...errors(

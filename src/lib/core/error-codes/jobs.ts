@@ -8,7 +8,7 @@ const LATER = { exitCode: ExitCode.TryAgain, retryable: true } as const;
 /** Ids, groups, waits, and the ends of jobs. */
 export const JOB_ERRORS = {
   ...errors(
-    { ...MISSING, doc: 'reliability.md#results' },
+    { ...MISSING, doc: 'reliability.md#results', traits: ['names-nothing'] },
     {
       JOB_UNKNOWN: 'No job or group has this id, or its record has expired.',
       GROUP_UNKNOWN: 'No group has this id, or its record has expired.',

@@ -9,6 +9,7 @@ const DENIED = {
   httpStatus: 503,
   retryable: false,
   fault: 'caller',
+  traits: ['settings-wrong'],
 } as const;
 const BAD_SETTING = { ...DENIED, exitCode: ExitCode.BadConfig } as const;
 
@@ -38,7 +39,7 @@ export const REDIS_ERRORS = {
     { REDIS_AUTH: 'Redis refused the user or password, or needs one.' },
   ),
   ...errors(
-    { ...DENIED, doc: 'connections.md#users-with-few-rights' },
+    { ...DENIED, doc: 'connections.md#users-with-few-rights', traits: ['settings-wrong', 'still-serves'] },
     { REDIS_PERMISSION: 'The user may not do this in Redis, or may not open its socket.' },
   ),
   ...errors(
@@ -77,13 +78,19 @@ export const REDIS_ERRORS = {
     { REDIS_FULL: 'Redis is full, so it accepts no new work.' },
   ),
   ...errors(
-    { ...LATER, doc: 'reliability.md#faults' },
+    { ...LATER, doc: 'reliability.md#faults', traits: ['soon-over'] },
     {
       REDIS_LOADING: 'Redis is still reading its data from disk.',
       REDIS_READONLY: 'The server is a replica, which accepts no changes.',
-      REDIS_MISCONF: 'Redis cannot write to its disk and refuses changes.',
-      REDIS_BUSY: 'Redis is busy with a long script, or accepts no more connections.',
     },
+  ),
+  ...errors(
+    { ...LATER, doc: 'reliability.md#faults', traits: ['still-serves'] },
+    { REDIS_MISCONF: 'Redis cannot write to its disk and refuses changes.' },
+  ),
+  ...errors(
+    { ...LATER, doc: 'reliability.md#faults' },
+    { REDIS_BUSY: 'Redis is busy with a long script, or accepts no more connections.' },
   ),
   ...errors(
     { ...LATER, doc: 'connections.md#sentinel' },
