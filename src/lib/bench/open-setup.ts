@@ -4,8 +4,10 @@ import { InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
 import { parseModel } from '../core/names.js';
 import { listWorkers } from '../queue/registry.js';
+import { isServing, servingWorkers } from '../queue/serving.js';
 import type { WorkerRecord } from '../queue/types.js';
 import { connectionSettings, resultSettings } from '../redis/from-settings.js';
+import type { RedisClient } from '../redis/types.js';
 import { openPrivate } from './private-setup.js';
 import { BENCH_RESULT_TTL_S, type BenchQueues, type Setup, severalModels } from './setup.js';
 
@@ -54,7 +56,7 @@ async function openRunning(loaded: LoadedSettings, queues: BenchQueues): Promise
     throw error;
   }
   try {
-    const found = await serving(client, prefix, queues, wantedModel(loaded.values.model));
+    const found = await findServing(client.redis, prefix, queues, wantedModel(loaded.values.model));
     if (typeof found !== 'string') {
       const signature = await client.signatures.find(found.model);
       const { label } = client.target;
@@ -75,17 +77,16 @@ function wantedModel(named: string | undefined): string | undefined {
   return named === undefined ? undefined : parseModel(named).model;
 }
 
-async function serving(
-  client: InferClient,
+/** The model that live workers serve in both queues, with these workers; or a text saying why there is none. */
+export async function findServing(
+  redis: RedisClient,
   prefix: string,
   queues: BenchQueues,
   wanted: string | undefined,
 ): Promise<{ model: string; workers: WorkerRecord[] } | string> {
-  const all = await listWorkers(client.redis, prefix);
+  const all = (await listWorkers(redis, prefix)).filter(isServing);
   const models = (queue: string) =>
-    all
-      .filter((worker) => worker.queues.includes(queue))
-      .flatMap(({ models }) => models.map(({ name }) => name));
+    servingWorkers(all, queue).flatMap(({ models }) => models.map(({ name }) => name));
   const both = new Set(models(queues.single).filter((name) => models(queues.group).includes(name)));
   const names = [...new Set([queues.single, queues.group])].join(' and ');
   if (both.size === 0) return `No worker serves ${names}`;

@@ -1,6 +1,8 @@
 import { closestWord } from '../config/suggest.js';
 import { InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
+import { THRESHOLDS } from '../core/thresholds.js';
+import { formatDuration } from '../core/units.js';
 import type { WorkerRecord } from '../queue/types.js';
 
 /**
@@ -12,7 +14,7 @@ import type { WorkerRecord } from '../queue/types.js';
 export function findWorkers(workers: readonly WorkerRecord[], addresses: readonly string[]): WorkerRecord[] {
   if (workers.length === 0) {
     throw new InferError('NO_WORKERS', 'no worker is running', {
-      hint: 'infer worker starts one; a worker that was killed is forgotten after 15 s',
+      hint: `infer worker starts one; a worker that was killed is forgotten after ${formatDuration(THRESHOLDS.workerForgotten.value)}`,
     });
   }
   const found = new Set<WorkerRecord>();

@@ -1,10 +1,9 @@
 import { THRESHOLDS } from '../core/thresholds.js';
 import type { QueueSnapshot } from '../queue/read/inspector.js';
-import { unservedJobs } from '../queue/routes.js';
+import { servedBy, unservedJobs } from '../queue/routes.js';
 import { servingWorkers } from '../queue/serving.js';
-import { type StartingWorker, startsFor } from '../queue/starting.js';
+import type { StartingWorker } from '../queue/starting.js';
 import type { WorkerRecord } from '../queue/types.js';
-import { memoryHeadroom, type RedisFacts } from '../redis/info.js';
 
 /*
  * The rules by which a deployment is judged, each defined once, for `inspect`, `doctor`, metrics and the
@@ -37,14 +36,9 @@ export function clockState(aheadMs: number | undefined): 'right' | 'off' | 'wron
   return off >= THRESHOLDS.clockOff.value ? 'off' : 'right';
 }
 
-/** How full a broker's memory is: at `full`, new jobs are refused. */
-export function memoryState(
-  facts: Pick<RedisFacts, 'usedMemory' | 'maxMemory'>,
-): 'unlimited' | 'fine' | 'filling' | 'full' {
-  const headroom = memoryHeadroom(facts);
-  if (headroom === undefined) return 'unlimited';
-  if (1 - headroom >= THRESHOLDS.memoryFull.value) return 'full';
-  return 1 - headroom >= THRESHOLDS.memoryFilling.value ? 'filling' : 'fine';
+/** A GPU has so little free memory that the next allocation may fail. */
+export function isGpuFull({ usedBytes, totalBytes }: { usedBytes: number; totalBytes: number }): boolean {
+  return totalBytes > 0 && usedBytes / totalBytes >= THRESHOLDS.gpuMemoryFull.value;
 }
 
 /** Whether a queue has neither a serving worker nor one that is loading its models. */
@@ -53,7 +47,7 @@ export function isUnserved(
   workers: readonly WorkerRecord[],
   starting: readonly StartingWorker[] = [],
 ): boolean {
-  return servingWorkers(workers, queue).length === 0 && !startsFor(starting, queue);
+  return !servedBy(workers, starting, queue);
 }
 
 /**

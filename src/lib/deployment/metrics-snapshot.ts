@@ -2,6 +2,7 @@ import { type QueueSnapshot, snapshotQueue } from '../queue/read/inspector.js';
 import { jobsAdded } from '../queue/read/jobs-added.js';
 import { listQueues } from '../queue/read/reader.js';
 import { listWorkers, publishedModels } from '../queue/registry.js';
+import { listStarting, type StartingWorker } from '../queue/starting.js';
 import type { WorkerRecord } from '../queue/types.js';
 import { readWorkerTotals, type WorkFigures } from '../queue/work-stats.js';
 import { type RedisFacts, readMasters } from '../redis/info.js';
@@ -18,6 +19,8 @@ export interface MetricsSnapshot {
   redis: { node: string; facts: RedisFacts }[];
   queues: QueueReading[];
   workers: WorkerRecord[];
+  /** Workers that are loading their models and take no jobs yet. */
+  starting: StartingWorker[];
   /** Names of models ever published by workers. */
   models: string[];
   /** What each worker did since it started, by worker id and queue. */
@@ -42,10 +45,11 @@ export async function readSnapshot(
   chosen: { queues: Shown; workers: Shown },
   only?: readonly string[],
 ): Promise<MetricsSnapshot> {
-  const [masters, names, everyWorker, models] = await Promise.all([
+  const [masters, names, everyWorker, starting, models] = await Promise.all([
     readMasters(client),
     only ?? listQueues(client, prefix),
     listWorkers(client, prefix),
+    listStarting(client, prefix, now),
     publishedModels(client, prefix),
   ]);
   const shown = chosen.queues.choose(names, (name) => name);
@@ -63,6 +67,7 @@ export async function readSnapshot(
     redis: masters,
     queues,
     workers,
+    starting,
     models: models.map((model) => model.name),
     work,
     hidden: { queues: names.length - shown.length, workers: everyWorker.length - workers.length },

@@ -9,9 +9,10 @@ import { servingWorkers } from '../queue/serving.js';
 import type { StartingWorker } from '../queue/starting.js';
 import type { WorkerRecord } from '../queue/types.js';
 import { evictionRisk } from '../redis/eviction.js';
+import { memoryState } from '../redis/memory-state.js';
 import { autoscalerProblems } from './autoscaler-problems.js';
 import { damageProblems } from './damage-problems.js';
-import { clockState, isLate, isSilent, isUnserved, memoryState, standsStill } from './judgements.js';
+import { clockState, isLate, isSilent, isUnserved, standsStill } from './judgements.js';
 import { modelProblems } from './model-problems.js';
 import type { Overview, RedisOverview } from './overview.js';
 import type { Problem } from './problem.js';
@@ -25,7 +26,7 @@ export function findProblems(overview: Overview): Problem[] {
   return [
     ...(workers.length + starting.length === 0
       ? [noWorkers(backlog)]
-      : backlog.flatMap((queue) => queueProblems(queue, talking, starting))),
+      : backlog.flatMap((queue) => queueProblems(queue, { workers, talking, starting }))),
     ...silent.map((worker) => silentWorker(worker, at)),
     ...modelProblems(talking),
     ...autoscalerProblems(overview),
@@ -53,12 +54,15 @@ function noWorkers(backlog: readonly QueueSnapshot[]): Problem {
   };
 }
 
+interface Crew {
+  workers: readonly WorkerRecord[];
+  /** Those that are not silent: only of these it is known whether they are idle. */
+  talking: readonly WorkerRecord[];
+  starting: readonly StartingWorker[];
+}
+
 /** Jobs wait, but no worker serves them, or the ones that do take none. */
-function queueProblems(
-  queue: QueueSnapshot,
-  workers: readonly WorkerRecord[],
-  starting: readonly StartingWorker[],
-): Problem[] {
+function queueProblems(queue: QueueSnapshot, { workers, talking, starting }: Crew): Problem[] {
   if (isUnserved(queue.name, workers, starting)) {
     return [
       {
@@ -71,8 +75,8 @@ function queueProblems(
   const unserved = unservedJobs(queue, workers, starting);
   // Other jobs may have just arrived, and their age is unknown.
   if (unserved.length > 0) return unserved.map((jobs) => unservedModel(queue, jobs, workers));
-  if (!standsStill(queue, { queues: [queue], workers })) return [];
-  const serving = servingWorkers(workers, queue.name);
+  if (!standsStill(queue, { queues: [queue], workers: talking })) return [];
+  const serving = servingWorkers(talking, queue.name);
   const names = serving.map((worker) => worker.name).join(', ');
   return [
     {

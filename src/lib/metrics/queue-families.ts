@@ -1,5 +1,6 @@
 import type { QueueReading } from '../deployment/metrics-snapshot.js';
 import { servingWorkers } from '../queue/serving.js';
+import { startersOf } from '../queue/starting.js';
 import type { Family, Sample, ValueFamily } from './family.js';
 import { workFamilies } from './work-families.js';
 import { BATCH_BOUNDS, type QueueWork, RUN_BOUNDS, WAIT_BOUNDS } from './work-sums.js';
@@ -55,13 +56,16 @@ export const QUEUE_FAMILIES: readonly Family[] = [
   ]),
   {
     name: 'infer_queue_workers',
-    help: 'Live workers that serve the queue and are not stopping',
+    help: 'Workers that serve the queue or are loading their models for it, and are not stopping',
     type: 'gauge',
     labels: ['queue'],
-    samples: ({ reading }) =>
-      (reading?.snapshot.queues ?? []).map(({ name }) => {
-        return [{ queue: name }, servingWorkers(reading?.snapshot.workers ?? [], name).length];
-      }),
+    samples: ({ reading }) => {
+      const { queues, workers, starting } = reading?.snapshot ?? { queues: [], workers: [], starting: [] };
+      return queues.map(({ name }) => {
+        const serving = servingWorkers(workers, name).length + startersOf(starting, name, workers).length;
+        return [{ queue: name }, serving];
+      });
+    },
   },
   {
     name: 'infer_jobs_submitted_total',

@@ -1,7 +1,7 @@
 import { checkQueueName } from '../core/job.js';
 import { type MoveOutcome, Mover } from '../queue/broker/move.js';
 import { readJob } from '../queue/read/reader.js';
-import { listWorkers } from '../queue/registry.js';
+import { isServed } from '../queue/routes.js';
 import { movedText } from './audit-text.js';
 import { findNamedJobs, type JobPlace, type NamedJobs, pagesOf } from './named-jobs.js';
 import type { Hands, Operation } from './operation.js';
@@ -10,7 +10,7 @@ import { isMoved, type JobRow, type MovedJobs, tally } from './outcomes.js';
 export interface MovePlan {
   to: string;
   jobs: NamedJobs;
-  /** A live worker serves the target queue. */
+  /** A worker serves the target queue, or is loading its models for it. */
   served: boolean;
 }
 
@@ -24,8 +24,7 @@ export function moveJobs(ids: readonly string[], queue: string): Operation<MoveP
     needsConsent: ({ jobs }) => jobs.total > 1,
     plan: async ({ client, prefix }) => {
       const jobs = await findNamedJobs(client, prefix, ids);
-      const workers = await listWorkers(client, prefix);
-      return { to, jobs, served: workers.some((worker) => worker.queues.includes(to)) };
+      return { to, jobs, served: await isServed(client, prefix, to) };
     },
     preview: async ({ jobs }, hands) => {
       const rows: MovedJobs['jobs'] = [];

@@ -1,5 +1,7 @@
 import { plural } from '../core/counts.js';
 import { InferError } from '../core/errors.js';
+import { THRESHOLDS } from '../core/thresholds.js';
+import { formatDuration } from '../core/units.js';
 import { findWorkers } from '../deployment/find-workers.js';
 import { askWorkers, type ControlAnswer, type Order } from '../queue/broker/control.js';
 import { listWorkers } from '../queue/registry.js';
@@ -102,7 +104,7 @@ function noAnswer(workers: readonly WorkerRecord[]): InferError {
     'NO_ANSWER',
     `${plural(workers.length, 'worker')} addressed, and none answered: ${names}`,
     {
-      hint: 'a worker that hangs is forgotten after 15 s and its jobs run elsewhere; -t 30s waits longer',
+      hint: `a worker that hangs is forgotten after ${formatDuration(THRESHOLDS.workerForgotten.value)} and its jobs run elsewhere; -t 30s waits longer`,
     },
   );
 }

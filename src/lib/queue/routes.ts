@@ -63,7 +63,22 @@ export function servedRoutes(workers: readonly WorkerRecord[], queue: string): S
   );
 }
 
-/** Whether a live or starting worker serves a queue and, if given, a model (or route) in it. */
+/**
+ * Whether one of these workers serves a queue and, if given, a model (or route) in it, or one of those that
+ * start will: the only definition of `served`. Pure.
+ */
+export function servedBy(
+  workers: readonly WorkerRecord[],
+  starting: readonly StartingWorker[],
+  queue: string,
+  route?: string,
+): boolean {
+  if (startsFor(starting, queue, route)) return true;
+  if (route !== undefined) return servedRoutes(workers, queue).has(route);
+  return servingWorkers(workers, queue).length > 0;
+}
+
+/** The same, for the workers that are in Redis now. */
 export async function isServed(
   client: RedisClient,
   prefix: string,
@@ -75,9 +90,7 @@ export async function isServed(
     listWorkers(client, prefix),
     listStarting(client, prefix, now),
   ]);
-  if (startsFor(starting, queue, model)) return true;
-  if (model !== undefined) return servedRoutes(workers, queue).has(model);
-  return servingWorkers(workers, queue).length > 0;
+  return servedBy(workers, starting, queue, model);
 }
 
 /** Waiting jobs that no live worker of their queue can run. */

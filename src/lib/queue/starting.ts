@@ -64,6 +64,15 @@ export async function forgetDeadStarts(client: RedisClient, prefix: string, now:
   if (dead.length > 0) await client.hdel(startingKey(prefix), ...dead.map(([id]) => id));
 }
 
+/** The starting workers that will serve a queue and are not yet among the live ones. */
+export function startersOf(
+  starting: readonly StartingWorker[],
+  queue: string,
+  live: readonly { id: string }[],
+): StartingWorker[] {
+  return starting.filter(({ id, queues }) => queues.includes(queue) && live.every((one) => one.id !== id));
+}
+
 /** Whether a starting worker will serve a queue and, if given, a model (or route `model@version`) in it. */
 export function startsFor(starting: readonly StartingWorker[], queue: string, route?: string): boolean {
   const model = route?.split('@')[0];

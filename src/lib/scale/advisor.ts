@@ -2,7 +2,7 @@ import type { PoolSample } from '../queue/read/sample.js';
 import { isServing } from '../queue/serving.js';
 import type { WorkerRecord } from '../queue/types.js';
 import { type Controller, type ControllerState, type Decision, decide, initialState } from './controller.js';
-import type { Observation, QueueFacts, WorkerView } from './observation.js';
+import { type Observation, phaseOf, type QueueFacts, type WorkerView } from './observation.js';
 import { countPool, factsOf, type PoolCounts } from './pool-counts.js';
 
 /** A requested worker that has not appeared after this time is not coming: it is requested again. */
@@ -151,12 +151,12 @@ export class Advisor {
         .slice(0, Math.max(0, surplus))
         .map((record) => record.id),
     );
-    const there = records.map(({ id, state, active, startedAt }): WorkerView => {
+    const there = records.map((record): WorkerView => {
+      const { id, startedAt } = record;
       const asked = this.askedFor.get(id);
-      const goes = !isServing({ state }) || leaving.has(id);
       return {
         id,
-        phase: goes ? 'draining' : active.length > 0 ? 'busy' : 'ready',
+        phase: leaving.has(id) ? 'draining' : phaseOf(record),
         startedAt: asked ?? startedAt,
         // For a worker that was there before, the duration of its start is unknown.
         readyAt: asked === undefined ? null : Math.max(asked, startedAt),

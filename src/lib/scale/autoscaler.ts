@@ -6,7 +6,7 @@ import type { GpuHolder } from '../queue/broker/gpu-lease.js';
 import type { PoolSample } from '../queue/read/sample.js';
 import type { WorkerRecord } from '../queue/types.js';
 import { type Controller, type ControllerState, type Decision, decide } from './controller.js';
-import type { Observation, QueueFacts, WorkerView } from './observation.js';
+import { type Observation, phaseOf, type QueueFacts, type WorkerView } from './observation.js';
 import { backlogOf, countPool, factsOf, type PoolCounts } from './pool-counts.js';
 import type { FleetLook, FleetMember, ProcessFleet } from './process-fleet.js';
 
@@ -194,7 +194,7 @@ export class Autoscaler {
       .filter((record) => !ours(record) && !dead(record))
       .map((record) => ({
         id: record.id,
-        phase: record.state === 'draining' ? 'draining' : record.active.length > 0 ? 'busy' : 'ready',
+        phase: phaseOf(record),
         startedAt: record.startedAt,
         // A start by another process says nothing about how long one takes here.
         readyAt: null,

@@ -1,3 +1,6 @@
+import { isServing } from '../queue/serving.js';
+import type { WorkerRecord } from '../queue/types.js';
+
 /** The state of a queue (or of all queues of a pool) at one moment. */
 export interface QueueFacts {
   /** When it was read, ms since the epoch. */
@@ -20,6 +23,12 @@ export interface QueueFacts {
 }
 
 export type WorkerPhase = 'starting' | 'ready' | 'busy' | 'draining';
+
+/** The phase of a worker according to its heartbeat. */
+export function phaseOf(record: Pick<WorkerRecord, 'state' | 'active'>): WorkerPhase {
+  if (!isServing(record)) return 'draining';
+  return record.active.length > 0 ? 'busy' : 'ready';
+}
 
 export interface WorkerView {
   readonly id: string;

@@ -5,7 +5,7 @@ import { THRESHOLDS } from '../core/thresholds.js';
 import { formatDuration } from '../core/units.js';
 import type { WorkerRecord } from '../queue/types.js';
 import type { GpuWatch } from './gpu-watch.js';
-import type { WorkerPhase, WorkerView } from './observation.js';
+import { phaseOf, type WorkerPhase, type WorkerView } from './observation.js';
 import { cpuSlots, deviceOf, gpuSlots, type Slot } from './slot-places.js';
 import { type ProcessEnd, spawnWorker, type WorkerLaunch } from './spawn-worker.js';
 import type { WorkerFile, WorkerFiles } from './worker-files.js';
@@ -218,8 +218,8 @@ export class ProcessFleet {
   }
 
   private phaseOf(file: WorkerFile, beat: WorkerRecord | undefined, blind: boolean): WorkerPhase {
-    if (file.drainingSince !== undefined || beat?.state === 'draining') return 'draining';
-    if (beat !== undefined) return beat.active.length > 0 ? 'busy' : 'ready';
+    if (file.drainingSince !== undefined) return 'draining';
+    if (beat !== undefined) return phaseOf(beat);
     const last = this.phases.get(file.name)?.phase;
     if (blind && last !== undefined) return last;
     return file.readyAt === undefined ? 'starting' : 'ready';

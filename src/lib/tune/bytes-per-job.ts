@@ -198,7 +198,7 @@ const ASSUMED_BYTES = 1024 + 1024 + 1100;
 
 /** How many more jobs a server can store, and what the estimate is based on. */
 export interface Room {
-  /** Until new work is refused, at 80 % of maxmemory; null when there is no limit. */
+  /** Until new work is refused (THRESHOLDS.memoryFull); null when there is no limit. */
   jobs: number | null;
   bytesPerJob: number;
   basis: 'measured' | 'assumed';

@@ -1,7 +1,8 @@
 import { percent } from '../core/counts.js';
 import { THRESHOLDS } from '../core/thresholds.js';
 import { formatBytes, formatDuration } from '../core/units.js';
-import { memoryHeadroom, type RedisFacts } from '../redis/info.js';
+import type { RedisFacts } from '../redis/info.js';
+import { memoryState, reaches } from '../redis/memory-state.js';
 import type { Finding, TuneRole } from './rules.js';
 import type { LatencyEvent, NodeFacts } from './server-facts.js';
 import type { HostSettings } from './server-host.js';
@@ -52,18 +53,16 @@ function losses(info: RedisFacts, role: TuneRole): Finding[] {
 
 function fullness(info: RedisFacts, role: TuneRole): Finding[] {
   const found: Finding[] = [];
-  const headroom = memoryHeadroom(info);
-  if (headroom !== undefined && 1 - headroom >= THRESHOLDS.memoryFull.value && role === 'broker') {
-    const used = 1 - headroom;
+  if (role === 'broker' && memoryState(info) === 'full') {
+    const isBrim = reaches(info, THRESHOLDS.memoryBrim);
     found.push({
       setting: 'used_memory',
-      level: used >= THRESHOLDS.memoryBrim.value ? 'critical' : 'warning',
-      now: percent(used),
-      wanted: 'under 80 %',
-      why:
-        used >= THRESHOLDS.memoryBrim.value
-          ? 'at the limit locks cannot be renewed nor results stored: running jobs run twice'
-          : 'new jobs are refused until workers have caught up',
+      level: isBrim ? 'critical' : 'warning',
+      now: percent(Math.min(1, info.usedMemory / info.maxMemory)),
+      wanted: `under ${percent(THRESHOLDS.memoryFull.value)}`,
+      why: isBrim
+        ? 'at the limit locks cannot be renewed nor results stored: running jobs run twice'
+        : 'new jobs are refused until workers have caught up',
       fix: 'more workers, shorter --result-ttl, or infer redis-tune apply --maxmemory with more',
     });
   }

@@ -1,7 +1,9 @@
+import { percent } from '../core/counts.js';
 import { InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
 import { THRESHOLDS } from '../core/thresholds.js';
 import { formatBytes } from '../core/units.js';
+import { memoryState } from '../redis/memory-state.js';
 import type { SettingChange } from '../redis/server-config.js';
 import { EVICTION_MEASURED, type Finding, MEMORY_SHARE_MAX, type TuneRole } from './rules.js';
 import type { NodeFacts } from './server-facts.js';
@@ -158,8 +160,9 @@ function checkMaxmemory(bytes: number, { info, memory, label }: NodeFacts, asked
     );
   }
   const warnings: string[] = [];
-  if (bytes * THRESHOLDS.memoryFull.value < info.usedMemory && !evicts) {
-    warnings.push(`new jobs will be refused at once: ${used} in use is above 80 % of ${size}`);
+  if (memoryState({ usedMemory: info.usedMemory, maxMemory: bytes }) === 'full' && !evicts) {
+    const limit = percent(THRESHOLDS.memoryFull.value);
+    warnings.push(`new jobs will be refused at once: ${used} in use is ${limit} of ${size} or more`);
   }
   if (memory !== undefined && bytes > memory.bytes * MEMORY_SHARE_MAX) {
     warnings.push(

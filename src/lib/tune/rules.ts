@@ -1,3 +1,4 @@
+import { percent } from '../core/counts.js';
 import { THRESHOLDS } from '../core/thresholds.js';
 import { formatBytes } from '../core/units.js';
 import type { RedisFacts } from '../redis/info.js';
@@ -212,7 +213,10 @@ function maxmemory(now: number, { memory, info }: ServerState): Verdict {
     };
   }
   const of = memory === undefined ? '' : `; the ${place} has ${formatBytes(memory.bytes)}`;
-  return { ...ok('a limit', `new work is refused above 80 % of this${of}`), now: shown };
+  return {
+    ...ok('a limit', `new work is refused above ${percent(THRESHOLDS.memoryFull.value)} of this${of}`),
+    now: shown,
+  };
 }
 
 function policy(now: string, { role, info }: ServerState): Verdict {

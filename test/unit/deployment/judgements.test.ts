@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import {
   clockState,
   isAutoscalerSilent,
+  isGpuFull,
   isSilent,
   isUnserved,
-  memoryState,
   standsStill,
 } from '../../../src/lib/deployment/judgements.js';
 import { NOW, queue, worker } from '../doctor/records.js';
@@ -73,12 +73,9 @@ it.each([
 });
 
 it.each([
-  [50, 0, 'unlimited'],
-  [59, 100, 'fine'],
-  [60, 100, 'filling'],
-  [79, 100, 'filling'],
-  [80, 100, 'full'],
-  [120, 100, 'full'],
-] as const)('%d of %d bytes of memory are %s', (usedMemory, maxMemory, state) => {
-  expect(memoryState({ usedMemory, maxMemory })).toBe(state);
+  [949, false],
+  [950, true],
+])('a GPU with %d of 1000 bytes in use: full is %s', (usedBytes, full) => {
+  expect(isGpuFull({ usedBytes, totalBytes: 1000 })).toBe(full);
+  expect(isGpuFull({ usedBytes, totalBytes: 0 })).toBe(false);
 });

@@ -78,6 +78,7 @@ function view(change: { workers?: (typeof worker)[]; prepare?: (sums: WorkSums) 
     // A snapshot may contain more about a queue than is exported here.
     queues: [queue as never],
     workers: change.workers ?? [worker],
+    starting: [],
     models: ['digits', 'gone'],
     work: new Map(),
     hidden: { queues: 0, workers: 0 },

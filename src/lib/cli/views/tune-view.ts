@@ -1,5 +1,6 @@
-import { count, plural } from '../../core/counts.js';
+import { count, percent, plural } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
+import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatBytes } from '../../core/units.js';
 import type { NodeReport, TuneReport } from '../../tune/read-report.js';
 import type { Finding, Level } from '../../tune/rules.js';
@@ -199,7 +200,7 @@ function roomLines({ room, keyspace, label }: NodeReport, several: boolean, layo
   const fits =
     room.jobs === null
       ? 'unknown: no limit is set'
-      : `${count(room.jobs)} more jobs before new work is refused at 80 %, ${by}`;
+      : `${count(room.jobs)} more jobs before new work is refused at ${percent(THRESHOLDS.memoryFull.value)}, ${by}`;
   const lines = named('room', where + fits);
   if (keyspace !== null && keyspace.others.keys > 0) {
     const about = keyspace.looked < keyspace.keys ? 'about ' : '';

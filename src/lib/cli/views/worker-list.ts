@@ -1,14 +1,11 @@
 import { percent } from '../../core/counts.js';
 import { formatBytes, formatDuration } from '../../core/units.js';
-import { isLate, isSilent } from '../../deployment/judgements.js';
+import { isGpuFull, isLate, isSilent } from '../../deployment/judgements.js';
 import type { WorkerRow } from '../../deployment/rows.js';
 import { batchingNote } from '../../model/batching.js';
 import type { ListView } from '../output/list-format.js';
 import type { Cell } from '../output/table.js';
 import { batchCell, closedCell, latencyCell, rateCell } from './figure-cells.js';
-
-/** At this use of GPU memory, the next allocation may fail. */
-const GPU_MEMORY_ALARM = 0.95;
 
 /** `infer inspect workers`; rates, latency and micro-batches cover the last minute. */
 export const workerList: ListView<WorkerRow> = {
@@ -80,9 +77,8 @@ function oneByOne({ models: loaded }: WorkerRow): Cell {
 /** Used by all programs on the GPU. */
 function gpuMemory({ gpuMemory: memory }: WorkerRow): Cell {
   if (memory === null) return '-';
-  const { usedBytes, totalBytes } = memory;
-  const text = `${formatBytes(usedBytes)} of ${formatBytes(totalBytes)}`;
-  return totalBytes > 0 && usedBytes / totalBytes > GPU_MEMORY_ALARM ? { text, format: 'yellow' } : text;
+  const text = `${formatBytes(memory.usedBytes)} of ${formatBytes(memory.totalBytes)}`;
+  return isGpuFull(memory) ? { text, format: 'yellow' } : text;
 }
 
 function gpuUse({ gpuMemory: memory }: WorkerRow): Cell {

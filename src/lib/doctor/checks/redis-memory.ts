@@ -1,9 +1,9 @@
 import { percent } from '../../core/counts.js';
 import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatBytes } from '../../core/units.js';
-import { memoryState } from '../../deployment/judgements.js';
 import { EVICTION_FIX, evictionRisk } from '../../redis/eviction.js';
 import type { RedisFacts } from '../../redis/info.js';
+import { memoryState } from '../../redis/memory-state.js';
 import { type Check, type Finding, fail, ok, warn } from '../check.js';
 
 const TUNE = EVICTION_FIX;

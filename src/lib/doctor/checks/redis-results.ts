@@ -4,7 +4,8 @@ import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatBytes } from '../../core/units.js';
 import { closeClient, connect, resolveTarget } from '../../redis/connect.js';
 import { resultSettings } from '../../redis/from-settings.js';
-import { memoryHeadroom, type RedisFacts, readInfo } from '../../redis/info.js';
+import { type RedisFacts, readInfo } from '../../redis/info.js';
+import { reaches } from '../../redis/memory-state.js';
 import { type KeySample, sampleKeys } from '../../redis/sample.js';
 import { type Check, type Finding, fail, ok, skip, warn } from '../check.js';
 import { permitted } from '../context.js';
@@ -89,14 +90,9 @@ export function judgeResultsRedis(
   label: string,
   facts: Pick<RedisFacts, 'usedMemory' | 'maxMemory' | 'policy'>,
 ): Finding {
-  const headroom = memoryHeadroom(facts);
   const limit = facts.maxMemory > 0 ? formatBytes(facts.maxMemory) : 'no limit';
   const found = `${label}, ${formatBytes(facts.usedMemory)} used, ${limit}, ${facts.policy}`;
-  if (
-    headroom !== undefined &&
-    1 - headroom > THRESHOLDS.resultsFull.value &&
-    facts.policy === 'noeviction'
-  ) {
+  if (reaches(facts, THRESHOLDS.resultsFull) && facts.policy === 'noeviction') {
     return warn(`${found}: when it is full, workers wait`, 'keep results shorter, or raise its maxmemory');
   }
   return ok(found);

@@ -1,7 +1,8 @@
 import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatDuration } from '../../core/units.js';
+import { isUnserved } from '../../deployment/judgements.js';
 import type { ActiveJob } from '../../queue/read/job-active.js';
-import { servingWorkers } from '../../queue/serving.js';
+import type { StartingWorker } from '../../queue/starting.js';
 import type { WorkerRecord } from '../../queue/types.js';
 import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
 
@@ -11,7 +12,7 @@ export const queueLocks: Check = {
   title: 'active jobs are held',
   run: async (context) => {
     const { first, second } = await context.samples();
-    return judgeLocks(first.active, second.active, second.workers);
+    return judgeLocks(first.active, second.active, second.workers, second.starting);
   },
 };
 
@@ -20,6 +21,7 @@ export function judgeLocks(
   before: readonly ActiveJob[],
   after: readonly ActiveJob[],
   workers: readonly WorkerRecord[],
+  starting: readonly StartingWorker[] = [],
 ): Finding {
   const lost = after.filter(
     (job) =>
@@ -39,7 +41,7 @@ export function judgeLocks(
       return `queue ${queue}: ${some} active and held by no worker`;
     }),
   );
-  const alone = queues.filter((queue) => servingWorkers(workers, queue).length === 0);
+  const alone = queues.filter((queue) => isUnserved(queue, workers, starting));
   if (alone.length > 0) {
     const fix = `infer worker -Q ${alone.join(',')} (a worker of the queue runs them again within seconds)`;
     return fail(found, fix, { details });

@@ -6,7 +6,8 @@ import { fromJobData } from '../job-data.js';
 import { bullBase, byModelKey, inputKey, queueTag } from '../keys.js';
 import { markOf } from '../layout.js';
 import { listWorkers } from '../registry.js';
-import { routeOf, servedRoutes, unservedJobs } from '../routes.js';
+import { routeOf, servedBy, unservedJobs } from '../routes.js';
+import { listStarting } from '../starting.js';
 import type { JobRecord, TakenSpec } from '../types.js';
 import { JOB } from '../wire.js';
 import { snapshotQueue } from './inspector.js';
@@ -22,7 +23,7 @@ export interface QueuePlace {
   /** Milliseconds until its start at that rate, if nothing more urgent arrives; null when unknown. */
   startsInMs: number | null;
   paused: boolean;
-  /** Whether a live worker serves the queue. */
+  /** Whether a worker serves the queue, or is loading its models for it. */
   served: boolean;
   /** Whether one of them serves the job's model, in the requested version if one was given. */
   modelServed: boolean;
@@ -127,17 +128,18 @@ async function placeOf(
   { model, ...wanted }: Pick<TakenSpec, 'model' | 'version' | 'layout'>,
 ): Promise<{ place?: QueuePlace }> {
   const base = bullBase(prefix, queue);
-  const workers = await listWorkers(client, prefix);
-  const [rank, score, unprioritized, snapshot] = await Promise.all([
+  const [workers, now] = await Promise.all([listWorkers(client, prefix), serverNow(client)]);
+  const [rank, score, unprioritized, snapshot, starting] = await Promise.all([
     ifReadable(client.zrank(`${base}prioritized`, id), null),
     ifReadable(client.zscore(`${base}prioritized`, id), null),
     ifReadable(client.llen(`${base}wait`), 0),
-    serverNow(client).then((now) => snapshotQueue(client, prefix, queue, now, workers)),
+    snapshotQueue(client, prefix, queue, now, workers),
+    listStarting(client, prefix, now),
   ]);
   if (rank === null || score === null) return {};
   const own = model === undefined ? undefined : routeOf({ model, ...wanted });
   const passed = await Promise.all(
-    unservedJobs(snapshot, workers)
+    unservedJobs(snapshot, workers, starting)
       .filter(({ route }) => route !== own)
       .map(({ route }) => client.zcount(byModelKey(queueTag(prefix, queue), route), '-inf', `(${score}`)),
   );
@@ -149,8 +151,8 @@ async function placeOf(
       ratePerSecond,
       startsInMs: ratePerSecond === null || paused ? null : (position / ratePerSecond) * 1000,
       paused,
-      served: workers.some((worker) => worker.queues.includes(queue)),
-      modelServed: own !== undefined && servedRoutes(workers, queue).has(own),
+      served: servedBy(workers, starting, queue),
+      modelServed: own !== undefined && servedBy(workers, starting, queue, own),
     },
   };
 }
