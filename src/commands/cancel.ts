@@ -6,7 +6,7 @@ import type { InferClient } from '../lib/client/client.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 import { printable } from '../lib/core/job.js';
 import { cancelWork } from '../lib/operations/cancel-work.js';
-import { isCancelled } from '../lib/operations/outcomes.js';
+import { isCancelled } from '../lib/queue/audit-summary.js';
 
 interface CancelJson {
   id: string;

@@ -6,9 +6,10 @@ import { listJson } from '../lib/cli/output/list-format.js';
 import { retryWish } from '../lib/cli/retry-wish.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 import { printable } from '../lib/core/printable.js';
-import { retriedText, sumOf } from '../lib/operations/audit-text.js';
+import { sumOf } from '../lib/operations/audit-text.js';
 import { type RetryWish, retryJobs } from '../lib/operations/retry-jobs.js';
 import { preview } from '../lib/operations/run.js';
+import { retriedText } from '../lib/queue/audit-summary.js';
 import { serverTime } from '../lib/redis/server-clock.js';
 
 interface RetryJson {
@@ -52,7 +53,7 @@ Failed jobs and their input are kept for a week, unless their worker was started
     if (this.flags['dry-run']) return this.preview(wish);
     const operation = retryJobs(wish, this.timeLimit);
     const outcome = await this.withHands((hands) => this.perform(operation, hands, 'retrying'));
-    await this.print(retriedText(outcome));
+    await this.print(retriedText(outcome.jobs));
     return { retried: outcome.retried, notFailed: this.saidOf(this.args.id, outcome.jobs) };
   }
 

@@ -19,7 +19,7 @@ const CHANGES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Methods of the client and the producer that change state; matched by name, since types are not analysed. */
-const STEERING = /\.(cancel|cancelGroup|retry|retryAll|retryGroup|retryFailed|setPaused)\(/;
+const STEERING = /\.(cancel|cancelAll|cancelGroup|retry|retryAll|retryGroup|retryFailed|setPaused)\(/;
 
 /** Files that are allowed to, and why. */
 const ALLOWED: Readonly<Record<string, string>> = {

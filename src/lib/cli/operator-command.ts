@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import type { Command } from '@oclif/core';
 import { messageOf } from '../core/errors.js';
 import { systemUser } from '../core/system-user.js';
+import { type HostAction, type HostWorker, performOnHost } from '../operations/host-workers.js';
 import type { Actor, Hands, Operation } from '../operations/operation.js';
 import { type Caller, perform } from '../operations/run.js';
 import type { PatienceMs } from '../redis/from-settings.js';
@@ -13,6 +14,9 @@ import { interruptible } from './signals.js';
 
 /** The flag of every command that changes a deployment: the name for the audit log. */
 export const operatorFlags = settingFlags('operator');
+
+/** How long the audit log may take for an action that needs no Redis itself, ms. */
+const ENTRY_MS = 2000;
 
 /** Shared by commands that change a deployment. */
 export abstract class OperatorCommand<T extends typeof Command> extends BaseCommand<T> {
@@ -29,6 +33,24 @@ export abstract class OperatorCommand<T extends typeof Command> extends BaseComm
     );
   }
 
+  /** Ends or restarts background workers of this host, and writes the audit log entry if Redis answers. */
+  protected performOnHost<Worker extends HostWorker>(
+    action: HostAction<Worker>,
+    signal: AbortSignal,
+  ): Promise<Worker[]> {
+    return performOnHost(action, {
+      prefix: this.settings.prefix,
+      actor: this.actor,
+      signal,
+      withAuditLog: (write) => withRedis(this.loaded, write, { patienceMs: ENTRY_MS }),
+      onUnaudited: this.onUnaudited,
+    });
+  }
+
+  private readonly onUnaudited = (error: unknown): void => {
+    this.warn(`the audit log has no entry of this: ${messageOf(error)}`);
+  };
+
   /** Performs an operation, writes its audit log entry, and shows its progress. @param label of the bar */
   protected async perform<Plan, Outcome, Preview>(
     operation: Operation<Plan, Outcome, Preview>,
@@ -42,7 +64,7 @@ export abstract class OperatorCommand<T extends typeof Command> extends BaseComm
       consent: () => Promise.reject(new Error(`${operation.action} needs consent`)),
       ...more,
       report: progress.report,
-      onUnaudited: (error) => void this.warn(`the audit log has no entry of this: ${messageOf(error)}`),
+      onUnaudited: this.onUnaudited,
     };
     try {
       return await perform(operation, hands, caller);

@@ -1,8 +1,6 @@
 import { count, plural } from '../core/counts.js';
 import { formatDuration } from '../core/units.js';
 import {
-  type CancelledWork,
-  isCancelled,
   isMoved,
   isPrioritised,
   type MovedJobs,
@@ -11,7 +9,6 @@ import {
   type PrioritisedJobs,
   type PurgeOutcome,
   type QueueRepaired,
-  type RetriedJobs,
   type RevokedJobs,
   type ServerChanged,
   type WorkerOutcome,
@@ -64,28 +61,16 @@ export function prioritisedText({ priority, jobs }: PrioritisedJobs): string {
   return `priority ${priority}: ${well} of ${plural(jobs.length, 'job')}`;
 }
 
-export function revokedText({ cancelled, active, ended }: RevokedJobs): string {
-  if (cancelled + active + ended === 0) return 'no job to cancel';
+export function revokedText({ cancelled, active, ended, newer }: RevokedJobs): string {
+  if (cancelled + active + ended + newer === 0) return 'no job to cancel';
   return [
     `${plural(cancelled, 'job')} cancelled`,
     ...(active > 0
       ? [`${active} running ${active === 1 ? 'is' : 'are'} being stopped by their workers`]
       : []),
     ...(ended > 0 ? [`${ended} had ended meanwhile`] : []),
+    ...(newer > 0 ? [`${plural(newer, 'job')} of a newer infer left alone`] : []),
   ].join(', ');
-}
-
-export function cancelledText(outcome: CancelledWork): string {
-  const { kind, state, jobs } = outcome;
-  if (jobs === 0) return isCancelled(outcome) ? 'was cancelled already' : `had ended: ${state}`;
-  if (kind === 'job') return isCancelled(outcome) ? 'cancelled' : 'its worker was asked to stop it';
-  return isCancelled(outcome)
-    ? `${plural(jobs, 'job')} cancelled`
-    : `${plural(jobs, 'job')} cancelled or being stopped`;
-}
-
-export function retriedText({ jobs }: RetriedJobs): string {
-  return `${plural(jobs, 'job')} waiting again`;
 }
 
 export function orderedText({ workers }: OrderedWorkers): string {

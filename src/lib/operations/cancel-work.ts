@@ -1,12 +1,11 @@
+import { type CancelledWork, cancelSummary, isOpen, openJobs } from '../queue/audit-summary.js';
 import { Producer } from '../queue/broker/producer.js';
 import { missingId } from '../queue/broker/unknown-id.js';
 import { readGroup, readJob } from '../queue/read/reader.js';
 import type { GroupRecord } from '../queue/types.js';
 import { serverClock } from '../redis/server-clock.js';
-import { cancelledText } from './audit-text.js';
 import { findNamedJobs, groupsOf, type JobPlace } from './named-jobs.js';
 import type { Hands, Operation, Report } from './operation.js';
-import { type CancelledWork, isCancelled } from './outcomes.js';
 
 /** What to cancel, and how many of its jobs have not ended. */
 export type CancelPlan = { open: number } & (
@@ -33,12 +32,7 @@ export function cancelWork(id: string): Operation<CancelPlan, CancelledWork> {
         await producer.close();
       }
     },
-    summary: (outcome) => ({
-      count: outcome.jobs,
-      // Cancelled, or its workers were asked; otherwise it had already ended.
-      outcome: isCancelled(outcome) || outcome.jobs > 0 ? 'ok' : 'failed',
-      result: cancelledText(outcome),
-    }),
+    summary: cancelSummary,
   };
 }
 
@@ -46,13 +40,12 @@ async function planOf(id: string, { client, prefix }: Hands): Promise<CancelPlan
   const found = await findNamedJobs(client, prefix, [id]);
   const [group] = groupsOf(found);
   if (group !== undefined) {
-    return { kind: 'group', group, open: Math.max(0, group.jobs - group.jobsCompleted - group.jobsFailed) };
+    return { kind: 'group', group, open: openJobs(group) };
   }
   const [first] = found.named;
   if (first?.kind !== 'job') throw await missingId(client, prefix, id);
   const record = await readJob(client, prefix, first.job.queue, id);
-  const ended = record !== undefined && !['waiting', 'delayed', 'active'].includes(record.state);
-  return { kind: 'job', job: first.job, open: ended ? 0 : 1 };
+  return { kind: 'job', job: first.job, open: record === undefined || isOpen(record.state) ? 1 : 0 };
 }
 
 async function cancelJob(

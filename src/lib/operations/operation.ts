@@ -1,4 +1,5 @@
-import type { AuditChannel, AuditLog, AuditOutcome } from '../queue/audit.js';
+import type { AuditChannel, AuditLog } from '../queue/audit.js';
+import type { AuditSummary } from '../queue/audit-summary.js';
 import type { RedisClient } from '../redis/types.js';
 
 /** Who acts, and from where, for the audit log. */
@@ -30,15 +31,6 @@ export type Progress =
 
 export type Report = (progress: Progress) => void;
 
-/** The outcome of an operation, for the audit log. */
-export interface Summary {
-  /** Jobs, workers, queues or settings that were changed. */
-  count: number;
-  outcome: AuditOutcome;
-  /** As text, from `audit-text.ts`. */
-  result: string;
-}
-
 /**
  * One action that changes a deployment. Plans, previews and outcomes are data: counts, ids, states. The code
  * that shows them words them.
@@ -59,5 +51,6 @@ export interface Operation<Plan, Outcome, Preview = Plan> {
   preview(plan: Plan, hands: Hands, report: Report): Promise<Preview>;
   /** Makes the change. Memory is bounded unless the outcome lists single jobs. */
   act(plan: Plan, hands: Hands, report: Report): Promise<Outcome>;
-  summary(outcome: Outcome): Summary;
+  /** For the audit log; the text is from `audit-text.ts`. */
+  summary(outcome: Outcome): AuditSummary;
 }

@@ -33,7 +33,7 @@ export interface PauseOutcome {
   changed: boolean;
   waiting: number;
   active: number;
-  /** A live worker serves it. */
+  /** A worker serves it, or is loading its models for it. */
   served: boolean;
 }
 
@@ -72,6 +72,8 @@ export interface RevokedJobs {
   active: number;
   /** Those that had ended before their turn. */
   ended: number;
+  /** Those of a newer layout, which only that release can cancel. */
+  newer: number;
 }
 
 /** One worker's response to an order. */
@@ -94,21 +96,6 @@ export interface WorkerOutcome {
 export interface OrderedWorkers {
   order: Order;
   workers: WorkerOutcome[];
-}
-
-export interface CancelledWork {
-  id: string;
-  kind: 'job' | 'group';
-  queue: string;
-  /** The resulting state: `active` when its worker was asked and has not stopped it yet. */
-  state: string;
-  /** Jobs that were cancelled, or whose workers were asked. */
-  jobs: number;
-}
-
-/** Whether all of it has ended as cancelled; a group then counts as failed. */
-export function isCancelled({ kind, state }: Pick<CancelledWork, 'kind' | 'state'>): boolean {
-  return state === 'cancelled' || (kind === 'group' && state === 'failed');
 }
 
 export interface RetriedJobs {

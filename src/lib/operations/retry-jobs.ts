@@ -1,11 +1,12 @@
 import { refuseUnknownNames } from '../deployment/known-names.js';
+import { retrySummary } from '../queue/audit-summary.js';
 import { Producer } from '../queue/broker/producer.js';
+import { failedPages } from '../queue/read/failed-pages.js';
 import type { JobFilter } from '../queue/read/job-filter.js';
-import { type JobPage, scanJobs } from '../queue/read/job-list.js';
 import { readJob } from '../queue/read/reader.js';
 import type { JobRecord } from '../queue/types.js';
 import { serverClock, serverNow } from '../redis/server-clock.js';
-import { retriedText, sumOf } from './audit-text.js';
+import { sumOf } from './audit-text.js';
 import { byQueue, findNamedJobs, type NamedJobs, pagesOf } from './named-jobs.js';
 import type { Hands, Operation, Report } from './operation.js';
 import type { RetriedJobs } from './outcomes.js';
@@ -55,7 +56,7 @@ export function retryJobs(
     preview: async (plan, hands) => {
       const counts = startCounts(plan);
       const jobs: JobRecord[] = [];
-      for await (const page of failedPages(plan, hands)) {
+      for await (const page of selectedPages(plan, hands)) {
         for (const job of page) {
           counts[job.queue] = (counts[job.queue] ?? 0) + 1;
           if (jobs.length < JOBS_NAMED) jobs.push(job);
@@ -77,12 +78,7 @@ export function retryJobs(
         await producer.close();
       }
     },
-    summary: (outcome) => ({
-      count: outcome.jobs,
-      // A job given by id that has not failed; a filter may match none.
-      outcome: outcome.jobs === 0 && 'id' in wish ? 'failed' : 'ok',
-      result: retriedText(outcome),
-    }),
+    summary: ({ jobs }) => retrySummary(jobs, 'id' in wish),
   };
 }
 
@@ -115,7 +111,7 @@ async function retryMeant(
   const retried = startCounts(plan);
   let looked = 0;
   let last: JobRecord | undefined;
-  for await (const page of failedPages(plan, hands)) {
+  for await (const page of selectedPages(plan, hands)) {
     looked += page.length;
     last = page[0] ?? last;
     for (const [queue, ids] of byQueue(page)) {
@@ -131,8 +127,8 @@ async function retryMeant(
   return retried;
 }
 
-/** The selected failed jobs, page by page; for a filter, oldest failure first. */
-async function* failedPages(
+/** The selected failed jobs, page by page. */
+async function* selectedPages(
   { meant, until }: RetryPlan,
   { client, prefix, signal }: Hands,
 ): AsyncGenerator<JobRecord[]> {
@@ -144,15 +140,7 @@ async function* failedPages(
     }
     return;
   }
-  // By the index: a job that fails again comes after this moment, however fast it fails.
-  const filter = { ...meant.filter, olderThanMs: meant.filter.olderThanMs ?? 0 };
-  let page: JobPage | undefined;
-  do {
-    signal.throwIfAborted();
-    const options = { limit: PAGE, cursor: page?.next, reverse: true, now: until };
-    page = await scanJobs(client, prefix, filter, options);
-    yield page.jobs;
-  } while (page.next !== undefined);
+  yield* failedPages(client, prefix, meant.filter, { until, limit: PAGE, signal });
 }
 
 /** The given queues, each with zero jobs. */

@@ -1,13 +1,14 @@
 import { InferError } from '../core/errors.js';
-import type { JobState } from '../core/job.js';
+import { type JobState, printable } from '../core/job.js';
 import { refuseUnknownNames } from '../deployment/known-names.js';
+import { isOpen } from '../queue/audit-summary.js';
 import { Producer } from '../queue/broker/producer.js';
+import { layoutNewer } from '../queue/layout.js';
 import type { JobFilter } from '../queue/read/job-filter.js';
 import { type JobPage, scanJobs } from '../queue/read/job-list.js';
 import { readJob } from '../queue/read/reader.js';
 import type { JobRecord } from '../queue/types.js';
 import { serverClock, serverNow } from '../redis/server-clock.js';
-import { worded } from '../redis/worded.js';
 import { revokedText } from './audit-text.js';
 import { findNamedJobs, type JobPlace, type NamedJobs, pagesOf } from './named-jobs.js';
 import type { Hands, Operation, Report } from './operation.js';
@@ -25,19 +26,19 @@ export interface RevokePlan {
   byState: Partial<Record<JobState, number>>;
   /** How many of the given jobs have ended. */
   ended: number;
+  /** Jobs of a newer layout, which are left alone: only that release can cancel them. */
+  newer: number;
 }
 
 /** Records per page. */
 const PAGE = 1000;
-/** Cancelled concurrently: each is a short script of its own. */
-const TOGETHER = 100;
 /** Each pass leaves at most half of a list. */
 const MOST_PASSES = 20;
-const CANCELLABLE: readonly JobState[] = ['waiting', 'delayed', 'active'];
 
 /**
  * Cancelling many jobs, a page at a time.
- * @throws InferError REVOKE_ENDED (2) for states that can no longer be cancelled.
+ * @throws InferError REVOKE_ENDED (2) for states that can no longer be cancelled, LAYOUT_NEWER (69) for a
+ *   single job given by its id that is of a newer layout.
  */
 export function revokeJobs(wish: RevokeWish): Operation<RevokePlan, RevokedJobs> {
   const filter = 'ids' in wish ? undefined : cancellable(wish.filter);
@@ -55,16 +56,22 @@ export function revokeJobs(wish: RevokeWish): Operation<RevokePlan, RevokedJobs>
           ? { named: await findNamedJobs(client, prefix, wish.ids) }
           : { filter: filter as JobFilter };
       const byState: RevokePlan['byState'] = {};
-      let ended = 0;
+      let [ended, newer] = [0, 0];
+      let last: JobRecord | undefined;
       const pages = 'named' in meant ? namedJobs(meant.named, hands) : scanned(meant.filter, at, hands);
       for await (const jobs of pages) {
-        for (const { state } of jobs) {
-          if (CANCELLABLE.includes(state)) byState[state] = (byState[state] ?? 0) + 1;
-          else ended += 1;
+        for (const { state, newer: layout } of jobs) {
+          if (!isOpen(state)) ended += 1;
+          else if (layout !== undefined) newer += 1;
+          else byState[state] = (byState[state] ?? 0) + 1;
         }
+        last = jobs[0] ?? last;
+      }
+      if ('named' in meant && meant.named.total === 1 && newer === 1 && last?.newer !== undefined) {
+        throw layoutNewer(`job ${printable(last.id)}`, last.newer);
       }
       const jobs = Object.values(byState).reduce((sum, n) => sum + n, 0);
-      return { meant, at, jobs, byState, ended };
+      return { meant, at, jobs, byState, ended, newer };
     },
     preview: async (plan) => plan,
     act: async (plan, hands, report) => {
@@ -72,25 +79,28 @@ export function revokeJobs(wish: RevokeWish): Operation<RevokePlan, RevokedJobs>
       try {
         if ('named' in plan.meant) {
           for await (const page of namedJobs(plan.meant.named, hands)) {
-            await canceller.cancel(page.filter(({ state }) => CANCELLABLE.includes(state)));
+            await canceller.cancel(page.filter(canBeCancelled));
           }
         } else await cancelMeant(plan.meant.filter, plan.at, hands, canceller);
       } finally {
         await canceller.close();
       }
       const { cancelled, active } = canceller;
-      return { cancelled, active, ended: Math.max(0, plan.jobs - cancelled - active) };
+      const ended = Math.max(0, plan.jobs - cancelled - active);
+      return { cancelled, active, ended, newer: plan.newer };
     },
-    summary: (outcome) => ({
-      count: outcome.cancelled + outcome.active,
-      outcome: 'ok',
-      result: revokedText(outcome),
-    }),
+    summary: (outcome) => {
+      const count = outcome.cancelled + outcome.active;
+      const refused = count === 0 ? 'failed' : 'partial';
+      return { count, outcome: outcome.newer > 0 ? refused : 'ok', result: revokedText(outcome) };
+    },
   };
 }
 
+const canBeCancelled = ({ state, newer }: JobRecord): boolean => isOpen(state) && newer === undefined;
+
 function cancellable(filter: JobFilter): JobFilter {
-  const states = filter.states.filter((state) => CANCELLABLE.includes(state));
+  const states = filter.states.filter(isOpen);
   if (states.length > 0) return { ...filter, states };
   throw new InferError(
     'REVOKE_ENDED',
@@ -135,14 +145,16 @@ async function cancelMeant(filter: JobFilter, at: number, hands: Hands, cancelle
   if (waiting.states.length > 0) {
     for (let pass = 0; pass < MOST_PASSES; pass++) {
       const before = canceller.cancelled;
-      for await (const page of scanned(waiting, at, hands, true)) await canceller.cancel(page);
+      for await (const page of scanned(waiting, at, hands, true)) {
+        await canceller.cancel(page.filter(canBeCancelled));
+      }
       if (canceller.cancelled === before) break;
     }
   }
   if (!filter.states.includes('active')) return;
   const running: JobPlace[] = [];
   for await (const page of scanned({ ...filter, states: ['active'] }, at, hands)) {
-    running.push(...page.map(({ id, queue }) => ({ id, queue })));
+    running.push(...page.filter(canBeCancelled).map(({ id, queue }) => ({ id, queue })));
   }
   await canceller.cancel(running);
 }
@@ -162,20 +174,16 @@ class Canceller {
   }
 
   async cancel(jobs: readonly JobPlace[]): Promise<void> {
-    const { client, signal } = this.hands;
-    for (let from = 0; from < jobs.length; from += TOGETHER) {
-      signal.throwIfAborted();
-      const some = jobs.slice(from, from + TOGETHER);
-      const after = await worded(
-        client,
-        Promise.all(some.map(({ id, queue }) => this.producer.cancel(queue, id))),
-      );
-      this.cancelled += after.filter((state) => state === 'cancelled').length;
-      this.active += after.filter((state) => state === 'active').length;
-      this.done += some.length;
-      const changed = this.cancelled + this.active;
-      this.report({ kind: 'jobs', done: Math.min(this.done, this.total), changed, total: this.total });
-    }
+    const { signal } = this.hands;
+    const { done, cancelled, active, total } = this;
+    const onPage = (more: number, changed: number) => {
+      this.done = done + more;
+      const together = cancelled + active + changed;
+      this.report({ kind: 'jobs', done: Math.min(this.done, total), changed: together, total });
+    };
+    const states = await this.producer.cancelAll(jobs, { signal, onPage });
+    this.cancelled += states.cancelled ?? 0;
+    this.active += states.active ?? 0;
   }
 
   close(): Promise<void> {

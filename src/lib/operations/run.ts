@@ -1,9 +1,8 @@
-import { hasTrait } from '../core/error-table.js';
-import { InferError, messageOf } from '../core/errors.js';
 import { type NewAuditEntry, writeAudit } from '../queue/audit.js';
+import { type AuditSummary, failureSummary } from '../queue/audit-summary.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
-import type { Hands, Operation, Report, Summary } from './operation.js';
+import type { Hands, Operation, Report } from './operation.js';
 
 /** What the caller of an operation contributes. */
 export interface Caller<Plan> {
@@ -74,22 +73,16 @@ async function noteFailure<Plan, Outcome, Preview>(
   { error, done, stage }: { error: unknown; done: number; stage: Stage },
 ): Promise<void> {
   if (stage === 'asking') return;
-  const { signal } = hands;
-  const code = signal.aborted ? 'INTERRUPTED' : error instanceof InferError ? error.code : 'INTERNAL';
-  // Writing an entry would only make the caller wait once more.
-  if (hasTrait(code, 'no-answer')) {
-    if (stage === 'acting') caller.onUnaudited(error);
-    return;
-  }
-  const result = messageOf(signal.aborted ? signal.reason : error);
-  await note(operation, hands, caller, { count: done, outcome: 'failed', result, code });
+  const said = failureSummary(error, hands.signal, done);
+  if (said !== undefined) await note(operation, hands, caller, said);
+  else if (stage === 'acting') caller.onUnaudited(error);
 }
 
 async function note<Plan, Outcome, Preview>(
   { action, target, detail = '', log }: Operation<Plan, Outcome, Preview>,
   { client, prefix, actor }: Hands,
   { onUnaudited, withAuditLog = (write) => write(client) }: Caller<Plan>,
-  result: Summary & Pick<NewAuditEntry, 'code'>,
+  result: AuditSummary & Pick<NewAuditEntry, 'code'>,
 ): Promise<void> {
   const { who, host, channel } = actor;
   const entry: NewAuditEntry = { who, host, channel, action, target, detail, ...result };

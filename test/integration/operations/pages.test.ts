@@ -121,7 +121,7 @@ describe('revoking many jobs', () => {
         late = await kit.submit({});
       },
     });
-    expect(outcome).toEqual({ cancelled: 1202, active: 5, ended: 0 });
+    expect(outcome).toEqual({ cancelled: 1202, active: 5, ended: 0, newer: 0 });
     expect(await kit.states(late)).toEqual(['waiting']);
     expect(await kit.states(delayed)).toEqual(['cancelled', 'cancelled']);
     expect((await kit.states(ids)).filter((state) => state === 'cancelled')).toHaveLength(1200);

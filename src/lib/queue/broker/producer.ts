@@ -182,6 +182,14 @@ export class Producer {
     return this.steering.cancel(queue, id);
   }
 
+  /** The same for many jobs; leaves those of a newer layout alone. Returns how many by resulting state. */
+  cancelAll(
+    jobs: Iterable<{ queue: string; id: string }>,
+    paging: Paging = {},
+  ): Promise<Record<string, number>> {
+    return this.steering.cancelAll(jobs, paging);
+  }
+
   /** Cancels the chunks of a group that have not ended; returns the number of chunks by state. */
   cancelGroup(group: GroupRecord, paging: Paging = {}): Promise<Record<string, number>> {
     return this.steering.cancelGroup(group, this.groups, paging);

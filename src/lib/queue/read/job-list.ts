@@ -21,6 +21,8 @@ export interface JobPageOptions {
   look?: number;
   /** Milliseconds since the epoch [now]. */
   now?: number;
+  /** The queues to look in [all that are known]. */
+  queues?: readonly string[] | undefined;
 }
 
 export interface JobPage {
@@ -50,7 +52,8 @@ export async function scanJobs(
   options: JobPageOptions,
 ): Promise<JobPage> {
   const { limit, reverse = false, look = MOST_LOOKED, now = await serverNow(client) } = options;
-  const stretches = stretchesOf(prefix, filter, await listQueues(client, prefix), now);
+  const queues = options.queues ?? (await listQueues(client, prefix));
+  const stretches = stretchesOf(prefix, filter, queues, now);
   if (reverse) stretches.reverse();
   let { at, position } = startOf(stretches, options.cursor, reverse);
   const jobs: JobRecord[] = [];
