@@ -51,7 +51,7 @@ export function cancelSummary(work: Pick<CancelledWork, 'kind' | 'state' | 'jobs
   return { count: work.jobs, outcome: well ? 'ok' : 'failed', result: cancelledText(work) };
 }
 
-export function cancelledText(work: Pick<CancelledWork, 'kind' | 'state' | 'jobs'>): string {
+function cancelledText(work: Pick<CancelledWork, 'kind' | 'state' | 'jobs'>): string {
   const { kind, state, jobs } = work;
   if (jobs === 0) return isCancelled(work) ? 'was cancelled already' : `had ended: ${state}`;
   if (kind === 'job') return isCancelled(work) ? 'cancelled' : 'its worker was asked to stop it';
