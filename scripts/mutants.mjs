@@ -34,7 +34,7 @@ const FOLDERS = {
     files: [
       'batch-sizes',
       'device-error',
-      'held',
+      'held-jobs',
       'limits',
       'retry',
       'run-clock',

@@ -40,8 +40,8 @@ Exits 1 when it had ended otherwise, 75 when it still runs.`;
   private async cancelAndWait(client: InferClient, signal: AbortSignal): Promise<CancelJson> {
     const { id } = this.args;
     const { wait } = this.flags;
-    const hands = { client: client.redis, prefix: this.settings.prefix, signal, actor: this.actor };
-    const outcome = await this.perform(cancelWork(id), hands, 'cancelling');
+    const context = { client: client.redis, prefix: this.settings.prefix, signal, actor: this.actor };
+    const outcome = await this.perform(cancelWork(id), context, 'cancelling');
     const { kind } = outcome;
     let { state } = outcome;
     if (wait !== undefined && (state === 'active' || state === 'waiting')) {

@@ -52,7 +52,7 @@ Failed jobs and their input are kept for a week, unless their worker was started
     const wish = retryWish(this.args.id, this.flags);
     if (this.flags['dry-run']) return this.preview(wish);
     const operation = retryJobs(wish, this.timeLimit);
-    const outcome = await this.withHands((hands) => this.perform(operation, hands, 'retrying'));
+    const outcome = await this.withContext((context) => this.perform(operation, context, 'retrying'));
     await this.print(retriedText(outcome.jobs));
     return { retried: outcome.retried, notFailed: this.saidOf(this.args.id, outcome.jobs) };
   }
@@ -62,7 +62,7 @@ Failed jobs and their input are kept for a week, unless their worker was started
       import('../lib/cli/views/retry-view.js'),
       import('../lib/cli/views/job-lists.js'),
     ]);
-    const plan = await this.withHands((hands) => preview(retryJobs(wish, this.timeLimit), hands));
+    const plan = await this.withContext((context) => preview(retryJobs(wish, this.timeLimit), context));
     const now = serverTime();
     await this.print(retryPreviewView(plan, this.timeLimit, this.layout, now));
     const notFailed = this.saidOf(this.args.id, sumOf(plan.counts));

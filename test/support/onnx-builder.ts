@@ -372,7 +372,7 @@ export function times(factor: number, width = 4): Graph {
 }
 
 /** Scores as exported by scikit-learn: a list of maps from label to probability, and optionally `sum`. */
-export function zipMapped(beside = false): Graph {
+export function zipMapped(withSum = false): Graph {
   const sum = { op: 'ReduceMean', inputs: ['x'], outputs: ['mean'], attributes: { axes: [1], keepdims: 0 } };
   return {
     nodes: [
@@ -384,10 +384,10 @@ export function zipMapped(beside = false): Graph {
         outputs: ['probabilities'],
         attributes: { classlabels_int64s: [3, 5, 8] },
       },
-      ...(beside ? [sum] : []),
+      ...(withSum ? [sum] : []),
     ],
     inputs: [f32('x', 'batch', 3)],
-    outputs: [{ ...f32('probabilities'), as: 'maps' }, ...(beside ? [f32('mean', 'batch')] : [])],
+    outputs: [{ ...f32('probabilities'), as: 'maps' }, ...(withSum ? [f32('mean', 'batch')] : [])],
   };
 }
 

@@ -19,7 +19,7 @@ const PAUSE_MS = 5;
 const WARM_UP = 3;
 
 /** Queues and workers at one moment. */
-export interface Moment {
+export interface LiveState {
   at: number;
   queues: QueueSnapshot[];
   workers: WorkerRecord[];
@@ -86,7 +86,7 @@ export async function submitBatch(
 }
 
 /** Urgent digits, one at a time, as long as the batch is being processed. */
-export async function askBeside(
+export async function askDuringBatch(
   client: InferClient,
   digits: Digits,
   group: string,
@@ -115,7 +115,7 @@ export async function askBeside(
 const NO_FLOW = { ratePerSecond: null, arrivalsPerSecond: null, etaMs: null, growing: false };
 
 /** The figures of `infer inspect` without the rates: averages over a minute say nothing after a second. */
-export async function look(client: InferClient, prefix: string): Promise<Moment> {
+export async function look(client: InferClient, prefix: string): Promise<LiveState> {
   const at = await serverNow(client.redis);
   const [queues, workers] = await Promise.all([
     snapshotQueues(client.redis, prefix, at, undefined),

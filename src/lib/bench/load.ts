@@ -72,7 +72,7 @@ export async function backlog(
 }
 
 /** Urgent rows, one at a time, as long as a batch of `rows` rows is being processed: both figures. */
-export async function besideBatch(
+export async function duringBatch(
   target: Target,
   options: { rows: number; signal: AbortSignal },
 ): Promise<[urgent: Figures, batch: Figures]> {

@@ -1,6 +1,6 @@
 import { count } from '../core/counts.js';
 import type { Figures, ScenarioName } from './figures.js';
-import { backlog, besideBatch, closedLoop } from './load.js';
+import { backlog, duringBatch, closedLoop } from './load.js';
 import { bestRate, sweep } from './sweep.js';
 import type { Target } from './target.js';
 
@@ -67,7 +67,7 @@ export async function runScenarios(
     } else if (name === 'mixed') {
       const rows = rowsFor('mixed');
       step(`mixed: priority-9 rows during a batch of ${count(rows)} ...`);
-      report.results.push(...(await besideBatch(target, { rows, signal })));
+      report.results.push(...(await duringBatch(target, { rows, signal })));
     } else {
       const onStep = (rate: number) => step(`sweep: ${rate.toLocaleString('en-US')} requests a second ...`);
       const steps = await sweep(target, { ...plan, signal, onStep });

@@ -13,7 +13,7 @@ import type { GroupRecord, JobRecord } from '../queue/types.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import type { Call } from './limited.js';
-import type { Places } from './places.js';
+import type { JobLocations } from './job-locations.js';
 import { toJobResult } from './render.js';
 import type { Signatures } from './signatures.js';
 import type { JobResult } from './types.js';
@@ -27,7 +27,7 @@ export interface AnswerParts {
   prefix: string;
   producer: Producer;
   waiter: Waiter;
-  places: Places;
+  locations: JobLocations;
   signatures: Signatures;
   results: ResultSource;
   form: ValueForm;
@@ -58,12 +58,12 @@ export class Answers {
     call.waitsFor(id);
     const { signal } = call;
     for (;;) {
-      const { queue } = await this.parts.places.of(id, 'job');
+      const { queue } = await this.parts.locations.of(id, 'job');
       const heard = this.parts.waiter.next(queue, id);
       await this.guard(this.parts.producer.expireDue(queue, id));
       const standing = await this.watch(queue, id, 'job');
       if (standing !== 'pending') this.parts.waiter.forget(id);
-      if (standing === 'unknown' && (await this.parts.places.moved(id, queue))) continue;
+      if (standing === 'unknown' && (await this.parts.locations.moved(id, queue))) continue;
       if (standing === 'unknown') throw await this.missing(id, queue, call);
       if (standing !== 'pending') return this.read(id);
       noteUse(this.parts.redis, queue);
@@ -83,7 +83,7 @@ export class Answers {
     call.waitsFor(id);
     const tickMs = onProgress === undefined ? undefined : PROGRESS_MS;
     for (;;) {
-      const { queue } = await this.parts.places.of(id, 'group');
+      const { queue } = await this.parts.locations.of(id, 'group');
       const heard = this.parts.waiter.next(queue, id);
       await this.watch(queue, id, 'group');
       const group = await this.readGroup(queue, id);
@@ -101,7 +101,7 @@ export class Answers {
 
   /** The current state of a group. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
   async group(id: string): Promise<GroupRecord> {
-    const { queue } = await this.parts.places.of(id, 'group');
+    const { queue } = await this.parts.locations.of(id, 'group');
     const group = await this.readGroup(queue, id);
     if (group === undefined) throw await this.missing(id, queue);
     return group;
@@ -129,13 +129,13 @@ export class Answers {
   }
 
   private async record(id: string): Promise<JobRecord> {
-    const { queue } = await this.parts.places.of(id, 'job');
+    const { queue } = await this.parts.locations.of(id, 'job');
     // Without a live worker, no one else ends it at its deadline.
     await this.guard(this.parts.producer.expireDue(queue, id));
     const record = await this.guard(readJob(this.parts.redis, this.parts.prefix, queue, id));
     if (record?.newer !== undefined) throw layoutNewer(`job ${printable(id)}`, record.newer);
     if (record !== undefined) return record;
-    if (await this.parts.places.moved(id, queue)) return this.record(id);
+    if (await this.parts.locations.moved(id, queue)) return this.record(id);
     throw await this.missing(id, queue);
   }
 

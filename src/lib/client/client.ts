@@ -21,10 +21,10 @@ import { GroupSender } from './group-sender.js';
 import type { GroupWriter } from './group-writer.js';
 import { refuseTaken } from './id-taken.js';
 import { type Call, limited } from './limited.js';
-import { Places } from './places.js';
+import { JobLocations } from './job-locations.js';
 import { Signatures } from './signatures.js';
 import { nextId, queueFor, specOf } from './spec.js';
-import { cancelWork, type Hands, retryQueue, retryWork } from './steering.js';
+import { cancelById, type SteeringParts, retryQueue, retryById } from './steering.js';
 import { submitRows } from './submit-rows.js';
 import type {
   ConnectOptions,
@@ -53,9 +53,9 @@ export class InferClient {
   readonly signatures: Signatures;
   private readonly producer: Producer;
   private readonly waiter: Waiter;
-  private readonly places: Places;
+  private readonly locations: JobLocations;
   private readonly answers: Answers;
-  private readonly hands: Hands;
+  private readonly steering: SteeringParts;
   private readonly groups: GroupSender;
   private readonly form: ValueForm;
   /** The last call timed out. */
@@ -73,26 +73,26 @@ export class InferClient {
     this.redis = redis;
     this.target = target;
     this.producer = new Producer(redis, config.prefix, clock);
-    this.places = new Places(redis, config.prefix);
+    this.locations = new JobLocations(redis, config.prefix);
     this.form = config.values ?? 'exact';
     this.signatures = new Signatures(redis, config.prefix, config.modelsDir);
     const openBlocking = (signal: AbortSignal) => connectLike(redis, 'blocking', { signal });
-    this.waiter = new Waiter(nextId('j'), config.prefix, openBlocking, (id, to) => this.places.set(id, to));
+    this.waiter = new Waiter(nextId('j'), config.prefix, openBlocking, (id, to) => this.locations.set(id, to));
     this.answers = new Answers({
       redis,
       prefix: config.prefix,
       producer: this.producer,
       waiter: this.waiter,
-      places: this.places,
+      locations: this.locations,
       signatures: this.signatures,
       results: connections.results,
       form: this.form,
     });
     const parts = { redis, prefix: config.prefix, producer: this.producer };
     const defaults = () => this.defaults();
-    this.groups = new GroupSender({ ...parts, places: this.places, answers: this.answers, defaults });
-    const { places, answers } = this;
-    this.hands = { ...parts, places, answers, operator: config.operator };
+    this.groups = new GroupSender({ ...parts, locations: this.locations, answers: this.answers, defaults });
+    const { locations, answers } = this;
+    this.steering = { ...parts, locations, answers, operator: config.operator };
   }
 
   /**
@@ -152,7 +152,7 @@ export class InferClient {
         this.producer.registerQueue(spec.queue),
       ]),
     );
-    this.places.set(spec.id, spec.queue);
+    this.locations.set(spec.id, spec.queue);
     const { queue, priority, model, rows } = spec;
     return { id: spec.id, queue, priority, model, rows, ...(added?.duplicate ? { duplicate: true } : {}) };
   }
@@ -270,7 +270,7 @@ export class InferClient {
 
   /** Whether an id belongs to a job or a group, and in which queue. @throws InferError JOB_UNKNOWN (66). */
   find(id: string, limits: WaitOptions = {}): Promise<{ queue: string; kind: 'job' | 'group' }> {
-    return this.limited(limits, () => this.places.find(id));
+    return this.limited(limits, () => this.locations.find(id));
   }
 
   /**
@@ -278,18 +278,18 @@ export class InferClient {
    * has stopped it. Returns the resulting state. Writes an entry to the audit log if `as` names the caller.
    */
   cancel(id: string, options: SteerOptions & WaitOptions = {}): Promise<string> {
-    return this.limited(options, (call) => cancelWork(this.hands, id, options.as, call));
+    return this.limited(options, (call) => cancelById(this.steering, id, options.as, call));
   }
 
   /** Requeues a failed job, or the failed jobs of a group; returns how many. Audited like `cancel`. */
   retry(id: string, options: RetryOptions & WaitOptions = {}): Promise<{ queue: string; count: number }> {
-    return this.limited(options, (call) => retryWork(this.hands, id, options, call));
+    return this.limited(options, (call) => retryById(this.steering, id, options, call));
   }
 
   /** Requeues every failed job of a queue; returns how many. Always writes an entry to the audit log. */
   async retryFailed(queue: string, options: RetryOptions & WaitOptions = {}): Promise<number> {
     checkQueueName(queue);
-    return this.limited(options, (call) => retryQueue(this.hands, queue, options, call));
+    return this.limited(options, (call) => retryQueue(this.steering, queue, options, call));
   }
 
   /** True when a live worker serves the queue and, if given, the model (`name` or `name@version`). */

@@ -9,7 +9,7 @@ import type { Answers } from './answers.js';
 import { GroupWriter } from './group-writer.js';
 import { refuseTaken } from './id-taken.js';
 import type { Call } from './limited.js';
-import type { Places } from './places.js';
+import type { JobLocations } from './job-locations.js';
 import { nextId, specOf } from './spec.js';
 import type { SubmitOptions, SubmittedGroup } from './types.js';
 
@@ -21,7 +21,7 @@ interface GroupParts {
   redis: RedisClient;
   prefix: string;
   producer: Producer;
-  places: Places;
+  locations: JobLocations;
   answers: Answers;
   /** Defaults for what a submit leaves out. */
   defaults(): Promise<Parameters<typeof specOf>[3]>;
@@ -81,14 +81,14 @@ export class GroupSender {
   }
 
   private async opened(signature: ModelSignature, options: SubmitOptions, call: Call): Promise<GroupWriter> {
-    const { redis, prefix, producer, places } = this.parts;
+    const { redis, prefix, producer, locations } = this.parts;
     const id = options.id ?? nextId('g');
     const queue = options.queue ?? 'batch';
     const defaults = await this.guard(this.parts.defaults());
     const template: JobSpec = specOf(0, signature, { ...options, id, queue }, defaults);
     if (options.id !== undefined) await this.guard(refuseTaken(redis, prefix, id, { queue, kind: 'group' }));
     call.sends(id);
-    places.set(id, template.queue);
+    locations.set(id, template.queue);
     const opening = GroupWriter.open(producer, template);
     try {
       const [writer] = await this.guard(Promise.all([opening, producer.registerQueue(template.queue)]));

@@ -17,14 +17,14 @@ import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import type { Answers } from './answers.js';
 import type { Call } from './limited.js';
-import type { Places } from './places.js';
+import type { JobLocations } from './job-locations.js';
 
 /** Dependencies for cancelling and retrying. */
-export interface Hands {
+export interface SteeringParts {
   redis: RedisClient;
   prefix: string;
   producer: Producer;
-  places: Places;
+  locations: JobLocations;
   answers: Answers;
   /** Name for the audit log when a call gives none: INFER_OPERATOR. */
   operator: string | undefined;
@@ -62,11 +62,11 @@ class Course {
  * left.
  * @param as name for the audit log; a program that cancels its own work leaves no entry
  */
-export function cancelWork(hands: Hands, id: string, as: string | undefined, call: Call): Promise<string> {
-  const { redis, prefix, producer, places, answers } = hands;
-  return audited(hands, { action: 'cancel', target: id, who: as, log: 'jobs' }, call, async (course) => {
-    const place = await places.find(id);
-    if (place.kind === 'group') {
+export function cancelById(parts: SteeringParts, id: string, as: string | undefined, call: Call): Promise<string> {
+  const { redis, prefix, producer, locations, answers } = parts;
+  return audited(parts, { action: 'cancel', target: id, who: as, log: 'jobs' }, call, async (course) => {
+    const location = await locations.find(id);
+    if (location.kind === 'group') {
       const group = await answers.group(id);
       const open = openJobs(group);
       const { cancelled = 0, active = 0 } = await worded(redis, producer.cancelGroup(group, course.begin()));
@@ -76,10 +76,10 @@ export function cancelWork(hands: Hands, id: string, as: string | undefined, cal
     }
     // Whether it had ended before only matters for the entry.
     const before =
-      as === undefined ? undefined : await worded(redis, readJob(redis, prefix, place.queue, id));
+      as === undefined ? undefined : await worded(redis, readJob(redis, prefix, location.queue, id));
     course.begin();
-    const state = await worded(redis, producer.cancel(place.queue, id));
-    if (state === undefined) throw await answers.missing(id, place.queue);
+    const state = await worded(redis, producer.cancel(location.queue, id));
+    if (state === undefined) throw await answers.missing(id, location.queue);
     const changed =
       (state === 'cancelled' || state === 'active') && (before === undefined || isOpen(before.state));
     return { answer: state, summary: cancelSummary({ kind: 'job', state, jobs: changed ? 1 : 0 }) };
@@ -87,15 +87,15 @@ export function cancelWork(hands: Hands, id: string, as: string | undefined, cal
 }
 
 /** Requeues a failed job, or the failed jobs of a group; returns how many. */
-export function retryWork(
-  hands: Hands,
+export function retryById(
+  parts: SteeringParts,
   id: string,
   { timeLimitMs, as }: { timeLimitMs?: number | undefined; as?: string | undefined },
   call: Call,
 ): Promise<{ queue: string; count: number }> {
-  const { redis, producer, places, answers } = hands;
-  return audited(hands, { action: 'retry', target: id, who: as, log: 'jobs' }, call, async (course) => {
-    const { queue, kind } = await places.find(id);
+  const { redis, producer, locations, answers } = parts;
+  return audited(parts, { action: 'retry', target: id, who: as, log: 'jobs' }, call, async (course) => {
+    const { queue, kind } = await locations.find(id);
     const group = kind === 'group' ? await answers.group(id) : undefined;
     const paging = course.begin();
     const retried =
@@ -109,15 +109,15 @@ export function retryWork(
 
 /** Requeues every failed job of a queue, regardless of its submitter, so it is always audited. */
 export function retryQueue(
-  hands: Hands,
+  parts: SteeringParts,
   queue: string,
   { timeLimitMs, as }: { timeLimitMs?: number | undefined; as?: string | undefined },
   call: Call,
 ): Promise<number> {
-  const who = as ?? hands.operator ?? systemUser();
+  const who = as ?? parts.operator ?? systemUser();
   const subject = { action: 'retry', target: queue, who, log: 'operators' } as const;
-  return audited(hands, subject, call, async (course) => {
-    const count = await worded(hands.redis, hands.producer.retryFailed(queue, timeLimitMs, course.begin()));
+  return audited(parts, subject, call, async (course) => {
+    const count = await worded(parts.redis, parts.producer.retryFailed(queue, timeLimitMs, course.begin()));
     return { answer: count, summary: retrySummary(count, false) };
   });
 }
@@ -131,7 +131,7 @@ interface Subject {
 }
 
 async function audited<T>(
-  hands: Hands,
+  parts: SteeringParts,
   subject: Subject,
   call: Call,
   work: (course: Course) => Promise<Acted<T>>,
@@ -144,17 +144,17 @@ async function audited<T>(
     acted = await work(course);
   } catch (error) {
     const said = failureSummary(error, call.signal, course.changed);
-    if (said !== undefined) await note(hands, { ...subject, who }, said);
+    if (said !== undefined) await note(parts, { ...subject, who }, said);
     else if (course.begun) warnUnaudited(subject, error);
     throw error;
   }
-  await note(hands, { ...subject, who }, { ...acted.summary, code: null });
+  await note(parts, { ...subject, who }, { ...acted.summary, code: null });
   return acted.answer;
 }
 
 /** The action stays done even if its entry cannot be written; the process emits a warning. */
 async function note(
-  { redis, prefix }: Hands,
+  { redis, prefix }: SteeringParts,
   { action, target, who, log }: Subject & { who: string },
   result: Pick<NewAuditEntry, 'count' | 'result' | 'outcome' | 'code'>,
 ): Promise<void> {

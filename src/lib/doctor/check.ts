@@ -11,7 +11,7 @@ export const CAPABILITIES = ['submit', 'results', 'inspect', 'CPU workers', 'GPU
 export type Capability = (typeof CAPABILITIES)[number];
 
 /** What one check found. */
-export interface Finding {
+export interface Judgement {
   status: CheckStatus;
   /** One line, with figures; may contain raw text from Redis, so it is made printable when shown. */
   found: string;
@@ -36,10 +36,10 @@ export interface Check {
   /** Time limit in milliseconds; default 5 s. */
   limitMs?: number;
   /** @throws Unmet when it cannot be checked, InferError for a problem. */
-  run(context: DoctorContext): Finding | Promise<Finding>;
+  run(context: DoctorContext): Judgement | Promise<Judgement>;
 }
 
-export interface CheckResult extends Finding {
+export interface CheckResult extends Judgement {
   id: string;
   topic: Topic;
   title: string;
@@ -49,21 +49,21 @@ export interface CheckResult extends Finding {
   timedOut?: true;
 }
 
-type Extra = Pick<Finding, 'details' | 'blocks'>;
+type Extra = Pick<Judgement, 'details' | 'blocks'>;
 
-export function ok(found: string, details?: readonly string[]): Finding {
+export function ok(found: string, details?: readonly string[]): Judgement {
   return { status: 'ok', found, details };
 }
 
-export function warn(found: string, fix: string | undefined, extra: Extra = {}): Finding {
+export function warn(found: string, fix: string | undefined, extra: Extra = {}): Judgement {
   return { status: 'warn', found, fix, ...extra };
 }
 
-export function fail(found: string, fix: string | undefined, extra: Extra = {}): Finding {
+export function fail(found: string, fix: string | undefined, extra: Extra = {}): Judgement {
   return { status: 'fail', found, fix, ...extra };
 }
 
-export function skip(found: string, extra: Extra & { fix?: string } = {}): Finding {
+export function skip(found: string, extra: Extra & { fix?: string } = {}): Judgement {
   return { status: 'skip', found, ...extra };
 }
 

@@ -1,7 +1,7 @@
 import { answerWithin } from '../core/bounded.js';
 import { InferError, messageOf } from '../core/errors.js';
 import { formatDuration } from '../core/units.js';
-import { type Check, type CheckResult, type Finding, fail, skip } from './check.js';
+import { type Check, type CheckResult, type Judgement, fail, skip } from './check.js';
 import type { DoctorContext } from './context.js';
 import { Unmet } from './unmet.js';
 
@@ -25,16 +25,16 @@ async function runOne(check: Check, context: DoctorContext, limitMs: number): Pr
   const { id, topic, title } = check;
   // In its own promise, so that a check that throws synchronously is no different.
   const answer = (async () => check.run(context))().catch((error: unknown) => thrown(error));
-  const finding = await answerWithin(limitMs, answer, () => noAnswer(limitMs));
-  return { id, topic, title, ...finding, ms: Math.round(performance.now() - started) };
+  const judgement = await answerWithin(limitMs, answer, () => noAnswer(limitMs));
+  return { id, topic, title, ...judgement, ms: Math.round(performance.now() - started) };
 }
 
-function noAnswer(limitMs: number): Finding & { timedOut: true } {
+function noAnswer(limitMs: number): Judgement & { timedOut: true } {
   const hint = 'try again; if it stays so, what it asks hangs';
   return { ...fail(`no answer in ${formatDuration(limitMs)}`, hint), timedOut: true };
 }
 
-function thrown(error: unknown): Finding {
+function thrown(error: unknown): Judgement {
   if (error instanceof Unmet) return skip(error.message);
   if (error instanceof InferError) return fail(error.message, error.hint);
   return fail(

@@ -205,8 +205,8 @@ class Trial {
   private async round({ before, target, after }: Round, shapes: RowShapes): Promise<RoundOutcome> {
     const inputs = this.inputsOf(shapes);
     const row = makeRow(inputs, target, this.level, this.random);
-    const beside = (kinds: readonly RowKind[]) => kinds.map((kind) => this.otherThan(row, inputs, kind));
-    const rows = [...beside(before), row, ...beside(after)];
+    const others = (kinds: readonly RowKind[]) => kinds.map((kind) => this.otherThan(row, inputs, kind));
+    const rows = [...others(before), row, ...others(after)];
     const at = before.length;
     const { plan } = this.task;
     const shared: Row = new Map(

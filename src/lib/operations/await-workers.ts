@@ -1,7 +1,7 @@
 import { pollUntil } from '../core/poll.js';
 import { listWorkers } from '../queue/registry.js';
 import type { WorkerRecord } from '../queue/types.js';
-import type { Hands } from './operation.js';
+import type { OperationContext } from './operation.js';
 import type { WorkerOutcome } from './outcomes.js';
 
 const LOOK_MS = 100;
@@ -15,7 +15,7 @@ export async function awaitWorkers(
   before: readonly WorkerRecord[],
   until: 'gone' | 'back',
   waitMs: number,
-  { client, prefix, signal }: Hands,
+  { client, prefix, signal }: OperationContext,
 ): Promise<WorkerOutcome[]> {
   const began = Date.now();
   const ended = new Map<string, number>();

@@ -5,7 +5,7 @@ import { readGroup, readJob } from '../queue/read/reader.js';
 import type { GroupRecord } from '../queue/types.js';
 import { serverClock } from '../redis/server-clock.js';
 import { findNamedJobs, groupsOf, type JobPlace } from './named-jobs.js';
-import type { Hands, Operation, Report } from './operation.js';
+import type { OperationContext, Operation, Report } from './operation.js';
 
 /** What to cancel, and how many of its jobs have not ended. */
 export type CancelPlan = { open: number } & (
@@ -20,14 +20,14 @@ export function cancelWork(id: string): Operation<CancelPlan, CancelledWork> {
     target: id,
     log: 'jobs',
     needsConsent: () => false,
-    plan: (hands) => planOf(id, hands),
+    plan: (context) => planOf(id, context),
     preview: async (plan) => plan,
-    act: async (plan, hands, report) => {
-      const producer = new Producer(hands.client, hands.prefix, serverClock(hands.client));
+    act: async (plan, context, report) => {
+      const producer = new Producer(context.client, context.prefix, serverClock(context.client));
       try {
         return plan.kind === 'job'
-          ? await cancelJob(plan.job, plan.open, producer, hands)
-          : await cancelGroup(plan.group, plan.open, producer, hands, report);
+          ? await cancelJob(plan.job, plan.open, producer, context)
+          : await cancelGroup(plan.group, plan.open, producer, context, report);
       } finally {
         await producer.close();
       }
@@ -36,7 +36,7 @@ export function cancelWork(id: string): Operation<CancelPlan, CancelledWork> {
   };
 }
 
-async function planOf(id: string, { client, prefix }: Hands): Promise<CancelPlan> {
+async function planOf(id: string, { client, prefix }: OperationContext): Promise<CancelPlan> {
   const found = await findNamedJobs(client, prefix, [id]);
   const [group] = groupsOf(found);
   if (group !== undefined) {
@@ -52,7 +52,7 @@ async function cancelJob(
   { id, queue }: JobPlace,
   open: number,
   producer: Producer,
-  { client, prefix, signal }: Hands,
+  { client, prefix, signal }: OperationContext,
 ): Promise<CancelledWork> {
   signal.throwIfAborted();
   const state = await producer.cancel(queue, id);
@@ -64,7 +64,7 @@ async function cancelGroup(
   group: GroupRecord,
   open: number,
   producer: Producer,
-  { client, prefix, signal }: Hands,
+  { client, prefix, signal }: OperationContext,
   report: Report,
 ): Promise<CancelledWork> {
   const { id, queue } = group;

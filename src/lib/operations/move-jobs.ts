@@ -4,7 +4,7 @@ import { readJob } from '../queue/read/reader.js';
 import { isServed } from '../queue/routes.js';
 import { movedText } from './audit-text.js';
 import { findNamedJobs, type JobPlace, type NamedJobs, pagesOf } from './named-jobs.js';
-import type { Hands, Operation } from './operation.js';
+import type { OperationContext, Operation } from './operation.js';
 import { isMoved, type JobRow, type MovedJobs, tally } from './outcomes.js';
 
 export interface MovePlan {
@@ -26,11 +26,11 @@ export function moveJobs(ids: readonly string[], queue: string): Operation<MoveP
       const jobs = await findNamedJobs(client, prefix, ids);
       return { to, jobs, served: await isServed(client, prefix, to) };
     },
-    preview: async ({ jobs }, hands) => {
+    preview: async ({ jobs }, context) => {
       const rows: MovedJobs['jobs'] = [];
       for (const page of pagesOf(jobs)) {
-        hands.signal.throwIfAborted();
-        rows.push(...(await Promise.all(page.map((job) => foreseen(hands, job, to)))));
+        context.signal.throwIfAborted();
+        rows.push(...(await Promise.all(page.map((job) => foreseen(context, job, to)))));
       }
       return { to, jobs: rows };
     },
@@ -59,7 +59,7 @@ export function moveJobs(ids: readonly string[], queue: string): Operation<MoveP
 }
 
 async function foreseen(
-  { client, prefix }: Hands,
+  { client, prefix }: OperationContext,
   { id, queue }: JobPlace,
   to: string,
 ): Promise<JobRow<MoveOutcome>> {

@@ -10,7 +10,7 @@ export interface Actor {
 }
 
 /** The dependencies of an operation. */
-export interface Hands {
+export interface OperationContext {
   client: RedisClient;
   prefix: string;
   /** Stops it between two pages of jobs, never within one. */
@@ -44,13 +44,13 @@ export interface Operation<Plan, Outcome, Preview = Plan> {
   readonly detail?: string | undefined;
   readonly log?: AuditLog | undefined;
   /** Read-only. @throws InferError for an obstacle, such as an unknown queue. */
-  plan(hands: Hands): Promise<Plan>;
+  plan(context: OperationContext): Promise<Plan>;
   /** Whether a user must agree first. */
   needsConsent(plan: Plan): boolean;
   /** The result of a dry run; changes nothing. */
-  preview(plan: Plan, hands: Hands, report: Report): Promise<Preview>;
+  preview(plan: Plan, context: OperationContext, report: Report): Promise<Preview>;
   /** Makes the change. Memory is bounded unless the outcome lists single jobs. */
-  act(plan: Plan, hands: Hands, report: Report): Promise<Outcome>;
+  act(plan: Plan, context: OperationContext, report: Report): Promise<Outcome>;
   /** For the audit log; the text is from `audit-text.ts`. */
   summary(outcome: Outcome): AuditSummary;
 }

@@ -9,7 +9,7 @@ import type { WorkerRecord } from '../queue/types.js';
 import { closeClient, connectLike } from '../redis/connect.js';
 import { orderedText } from './audit-text.js';
 import { awaitWorkers } from './await-workers.js';
-import type { Hands, Operation, Report } from './operation.js';
+import type { OperationContext, Operation, Report } from './operation.js';
 import type { OrderedWorkers, WorkerOutcome } from './outcomes.js';
 
 export interface OrderOptions {
@@ -44,16 +44,16 @@ export function orderWorkers(
         addresses.split(',').filter((one) => one !== ''),
       );
     },
-    preview: async (workers, hands, report) => ({
+    preview: async (workers, context, report) => ({
       order,
-      workers: await ask(order, true, workers, options.timeoutMs, hands, report),
+      workers: await ask(order, true, workers, options.timeoutMs, context, report),
     }),
-    act: async (workers, hands, report) => {
-      const answers = await ask(order, false, workers, options.timeoutMs, hands, report);
+    act: async (workers, context, report) => {
+      const answers = await ask(order, false, workers, options.timeoutMs, context, report);
       const { wait } = options;
       if (wait?.ms === undefined) return { order, workers: answers };
       report({ kind: 'awaiting', workers: workers.length, until: wait.until });
-      return { order, workers: await awaitWorkers(answers, workers, wait.until, wait.ms, hands) };
+      return { order, workers: await awaitWorkers(answers, workers, wait.until, wait.ms, context) };
     },
     summary: (ordered) => {
       const told = ordered.workers.filter(({ state }) => state === 'ok' || state === 'busy').length;
@@ -72,7 +72,7 @@ async function ask(
   dryRun: boolean,
   workers: readonly WorkerRecord[],
   timeoutMs: number,
-  { client, prefix, signal, actor }: Hands,
+  { client, prefix, signal, actor }: OperationContext,
   report: Report,
 ): Promise<WorkerOutcome[]> {
   report({ kind: 'asking', workers: workers.length });

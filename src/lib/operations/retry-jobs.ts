@@ -8,7 +8,7 @@ import type { JobRecord } from '../queue/types.js';
 import { serverClock, serverNow } from '../redis/server-clock.js';
 import { sumOf } from './audit-text.js';
 import { byQueue, findNamedJobs, type NamedJobs, pagesOf } from './named-jobs.js';
-import type { Hands, Operation, Report } from './operation.js';
+import type { OperationContext, Operation, Report } from './operation.js';
 import type { RetriedJobs } from './outcomes.js';
 
 /** The selected failed jobs: all that match a filter, or those of an id. */
@@ -53,26 +53,26 @@ export function retryJobs(
       if ('id' in wish) return { meant: { named: await findNamedJobs(client, prefix, [wish.id]) }, until };
       return { meant: { filter: wish.filter }, until };
     },
-    preview: async (plan, hands) => {
+    preview: async (plan, context) => {
       const counts = startCounts(plan);
       const jobs: JobRecord[] = [];
-      for await (const page of selectedPages(plan, hands)) {
+      for await (const page of selectedPages(plan, context)) {
         for (const job of page) {
           counts[job.queue] = (counts[job.queue] ?? 0) + 1;
           if (jobs.length < JOBS_NAMED) jobs.push(job);
         }
       }
-      if (sumOf(counts) === 0) await refuseNames(plan, hands);
+      if (sumOf(counts) === 0) await refuseNames(plan, context);
       return { counts, jobs };
     },
-    act: async (plan, hands, report) => {
-      const { client, prefix } = hands;
+    act: async (plan, context, report) => {
+      const { client, prefix } = context;
       const producer = new Producer(client, prefix, serverClock(client));
       try {
         const retried =
           'named' in plan.meant
-            ? await retryNamed(plan.meant.named, timeLimitMs, producer, hands, report)
-            : await retryMeant(plan, timeLimitMs, producer, hands, report);
+            ? await retryNamed(plan.meant.named, timeLimitMs, producer, context, report)
+            : await retryMeant(plan, timeLimitMs, producer, context, report);
         return { retried, jobs: sumOf(retried) };
       } finally {
         await producer.close();
@@ -86,7 +86,7 @@ async function retryNamed(
   named: NamedJobs,
   timeLimitMs: number | undefined,
   producer: Producer,
-  { signal }: Hands,
+  { signal }: OperationContext,
   report: Report,
 ): Promise<Record<string, number>> {
   const [first] = named.named;
@@ -105,13 +105,13 @@ async function retryMeant(
   plan: RetryPlan,
   timeLimitMs: number | undefined,
   producer: Producer,
-  hands: Hands,
+  context: OperationContext,
   report: Report,
 ): Promise<Record<string, number>> {
   const retried = startCounts(plan);
   let looked = 0;
   let last: JobRecord | undefined;
-  for await (const page of selectedPages(plan, hands)) {
+  for await (const page of selectedPages(plan, context)) {
     looked += page.length;
     last = page[0] ?? last;
     for (const [queue, ids] of byQueue(page)) {
@@ -119,7 +119,7 @@ async function retryMeant(
     }
     report({ kind: 'jobs', done: looked, changed: sumOf(retried), total: undefined });
   }
-  if (looked === 0) await refuseNames(plan, hands);
+  if (looked === 0) await refuseNames(plan, context);
   // The only selected job could not be requeued: tell the caller why.
   if (looked === 1 && last !== undefined && sumOf(retried) === 0) {
     await producer.retry(last.queue, [last.id], timeLimitMs);
@@ -130,7 +130,7 @@ async function retryMeant(
 /** The selected failed jobs, page by page. */
 async function* selectedPages(
   { meant, until }: RetryPlan,
-  { client, prefix, signal }: Hands,
+  { client, prefix, signal }: OperationContext,
 ): AsyncGenerator<JobRecord[]> {
   if ('named' in meant) {
     for (const places of pagesOf(meant.named)) {
@@ -152,6 +152,6 @@ function startCounts({ meant }: RetryPlan): Record<string, number> {
 }
 
 /** @throws InferError QUEUE_UNKNOWN, MODEL_UNKNOWN, WORKER_UNKNOWN (66) for a name that is not known. */
-async function refuseNames({ meant }: RetryPlan, { client, prefix }: Hands): Promise<void> {
+async function refuseNames({ meant }: RetryPlan, { client, prefix }: OperationContext): Promise<void> {
   if ('filter' in meant) await refuseUnknownNames(client, prefix, meant.filter);
 }

@@ -11,7 +11,7 @@ import type { JobRecord } from '../queue/types.js';
 import { serverClock, serverNow } from '../redis/server-clock.js';
 import { revokedText } from './audit-text.js';
 import { findNamedJobs, type JobPlace, type NamedJobs, pagesOf } from './named-jobs.js';
-import type { Hands, Operation, Report } from './operation.js';
+import type { OperationContext, Operation, Report } from './operation.js';
 import type { RevokedJobs } from './outcomes.js';
 
 /** Jobs to cancel: those with these ids, or all that a filter selects. */
@@ -47,8 +47,8 @@ export function revokeJobs(wish: RevokeWish): Operation<RevokePlan, RevokedJobs>
     target: 'ids' in wish ? wish.ids.join(' ') : (filter?.queues?.join(' ') ?? 'all queues'),
     detail: 'ids' in wish ? '' : wish.detail,
     needsConsent: ({ jobs }) => jobs > 0,
-    plan: async (hands) => {
-      const { client, prefix } = hands;
+    plan: async (context) => {
+      const { client, prefix } = context;
       if (filter !== undefined) await refuseUnknownNames(client, prefix, filter);
       const at = await serverNow(client);
       const meant =
@@ -58,7 +58,7 @@ export function revokeJobs(wish: RevokeWish): Operation<RevokePlan, RevokedJobs>
       const byState: RevokePlan['byState'] = {};
       let [ended, newer] = [0, 0];
       let last: JobRecord | undefined;
-      const pages = 'named' in meant ? namedJobs(meant.named, hands) : scanned(meant.filter, at, hands);
+      const pages = 'named' in meant ? namedJobs(meant.named, context) : scanned(meant.filter, at, context);
       for await (const jobs of pages) {
         for (const { state, newer: layout } of jobs) {
           if (!isOpen(state)) ended += 1;
@@ -74,14 +74,14 @@ export function revokeJobs(wish: RevokeWish): Operation<RevokePlan, RevokedJobs>
       return { meant, at, jobs, byState, ended, newer };
     },
     preview: async (plan) => plan,
-    act: async (plan, hands, report) => {
-      const canceller = new Canceller(hands, plan.jobs, report);
+    act: async (plan, context, report) => {
+      const canceller = new Canceller(context, plan.jobs, report);
       try {
         if ('named' in plan.meant) {
-          for await (const page of namedJobs(plan.meant.named, hands)) {
+          for await (const page of namedJobs(plan.meant.named, context)) {
             await canceller.cancel(page.filter(canBeCancelled));
           }
-        } else await cancelMeant(plan.meant.filter, plan.at, hands, canceller);
+        } else await cancelMeant(plan.meant.filter, plan.at, context, canceller);
       } finally {
         await canceller.close();
       }
@@ -112,7 +112,7 @@ function cancellable(filter: JobFilter): JobFilter {
 }
 
 /** Those of the given jobs that exist, page by page. */
-async function* namedJobs(named: NamedJobs, { client, prefix, signal }: Hands): AsyncGenerator<JobRecord[]> {
+async function* namedJobs(named: NamedJobs, { client, prefix, signal }: OperationContext): AsyncGenerator<JobRecord[]> {
   for (const page of pagesOf(named)) {
     signal.throwIfAborted();
     const records = await Promise.all(page.map(({ id, queue }) => readJob(client, prefix, queue, id)));
@@ -124,7 +124,7 @@ async function* namedJobs(named: NamedJobs, { client, prefix, signal }: Hands): 
 async function* scanned(
   filter: JobFilter,
   at: number,
-  { client, prefix, signal }: Hands,
+  { client, prefix, signal }: OperationContext,
   reverse = false,
 ): AsyncGenerator<JobRecord[]> {
   let page: JobPage | undefined;
@@ -140,12 +140,12 @@ async function* scanned(
  * next state. Waiting jobs are scanned until a pass finds none, since lists move up when jobs leave them.
  * Active jobs are limited to what workers hold, so they are listed first and asked afterwards.
  */
-async function cancelMeant(filter: JobFilter, at: number, hands: Hands, canceller: Canceller): Promise<void> {
+async function cancelMeant(filter: JobFilter, at: number, context: OperationContext, canceller: Canceller): Promise<void> {
   const waiting = { ...filter, states: filter.states.filter((state) => state !== 'active') };
   if (waiting.states.length > 0) {
     for (let pass = 0; pass < MOST_PASSES; pass++) {
       const before = canceller.cancelled;
-      for await (const page of scanned(waiting, at, hands, true)) {
+      for await (const page of scanned(waiting, at, context, true)) {
         await canceller.cancel(page.filter(canBeCancelled));
       }
       if (canceller.cancelled === before) break;
@@ -153,7 +153,7 @@ async function cancelMeant(filter: JobFilter, at: number, hands: Hands, cancelle
   }
   if (!filter.states.includes('active')) return;
   const running: JobPlace[] = [];
-  for await (const page of scanned({ ...filter, states: ['active'] }, at, hands)) {
+  for await (const page of scanned({ ...filter, states: ['active'] }, at, context)) {
     running.push(...page.filter(canBeCancelled).map(({ id, queue }) => ({ id, queue })));
   }
   await canceller.cancel(running);
@@ -166,15 +166,15 @@ class Canceller {
   private readonly producer: Producer;
 
   constructor(
-    private readonly hands: Hands,
+    private readonly context: OperationContext,
     private readonly total: number,
     private readonly report: Report,
   ) {
-    this.producer = new Producer(hands.client, hands.prefix, serverClock(hands.client));
+    this.producer = new Producer(context.client, context.prefix, serverClock(context.client));
   }
 
   async cancel(jobs: readonly JobPlace[]): Promise<void> {
-    const { signal } = this.hands;
+    const { signal } = this.context;
     const { done, cancelled, active, total } = this;
     const onPage = (more: number, changed: number) => {
       this.done = done + more;

@@ -2,7 +2,7 @@ import { type NewAuditEntry, writeAudit } from '../queue/audit.js';
 import { type AuditSummary, failureSummary } from '../queue/audit-summary.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
-import type { Hands, Operation, Report } from './operation.js';
+import type { OperationContext, Operation, Report } from './operation.js';
 
 /** What the caller of an operation contributes. */
 export interface Caller<Plan> {
@@ -25,7 +25,7 @@ export interface Caller<Plan> {
  */
 export async function perform<Plan, Outcome, Preview>(
   operation: Operation<Plan, Outcome, Preview>,
-  hands: Hands,
+  context: OperationContext,
   caller: Caller<Plan>,
 ): Promise<Outcome> {
   let done = 0;
@@ -36,51 +36,51 @@ export async function perform<Plan, Outcome, Preview>(
   };
   let outcome: Outcome;
   try {
-    const plan = await worded(hands.client, operation.plan(hands));
+    const plan = await worded(context.client, operation.plan(context));
     caller.onPlan?.(plan);
     if (operation.needsConsent(plan)) {
       stage = 'asking';
       await caller.consent(plan);
     }
     stage = 'acting';
-    outcome = await worded(hands.client, operation.act(plan, hands, report));
+    outcome = await worded(context.client, operation.act(plan, context, report));
   } catch (error) {
-    await noteFailure(operation, hands, caller, { error, done, stage });
+    await noteFailure(operation, context, caller, { error, done, stage });
     throw error;
   }
-  await note(operation, hands, caller, { ...operation.summary(outcome), code: null });
+  await note(operation, context, caller, { ...operation.summary(outcome), code: null });
   return outcome;
 }
 
 /** What the operation would do; leaves no entry. */
 export async function preview<Plan, Outcome, Preview>(
   operation: Operation<Plan, Outcome, Preview>,
-  hands: Hands,
+  context: OperationContext,
   caller: Pick<Caller<Plan>, 'onPlan' | 'report'> = {},
 ): Promise<Preview> {
-  const plan = await worded(hands.client, operation.plan(hands));
+  const plan = await worded(context.client, operation.plan(context));
   caller.onPlan?.(plan);
   const report: Report = (progress) => caller.report?.(progress);
-  return worded(hands.client, operation.preview(plan, hands, report));
+  return worded(context.client, operation.preview(plan, context, report));
 }
 
 type Stage = 'planning' | 'asking' | 'acting';
 
 async function noteFailure<Plan, Outcome, Preview>(
   operation: Operation<Plan, Outcome, Preview>,
-  hands: Hands,
+  context: OperationContext,
   caller: Caller<Plan>,
   { error, done, stage }: { error: unknown; done: number; stage: Stage },
 ): Promise<void> {
   if (stage === 'asking') return;
-  const said = failureSummary(error, hands.signal, done);
-  if (said !== undefined) await note(operation, hands, caller, said);
+  const said = failureSummary(error, context.signal, done);
+  if (said !== undefined) await note(operation, context, caller, said);
   else if (stage === 'acting') caller.onUnaudited(error);
 }
 
 async function note<Plan, Outcome, Preview>(
   { action, target, detail = '', log }: Operation<Plan, Outcome, Preview>,
-  { client, prefix, actor }: Hands,
+  { client, prefix, actor }: OperationContext,
   { onUnaudited, withAuditLog = (write) => write(client) }: Caller<Plan>,
   result: AuditSummary & Pick<NewAuditEntry, 'code'>,
 ): Promise<void> {

@@ -119,7 +119,7 @@ const LISTS = ['wait', 'prioritized', 'delayed', 'failed', 'events', 'pc', 'id',
  * Our keys apart from the jobs: inputs, results, groups, requests, arrivals, replies, the index by model,
  * deadlines, ended and damaged jobs, the data mark.
  */
-const BESIDE = [
+const OWN_KEYS = [
   ...[OF.input, OF.result, OF.group, OF.request].map((part) => `${part}:*`),
   `${QUEUE_BUCKET.stats}:[0-9]*`,
   ...[OF.reply, OF.byModel].map((part) => `${part}:*`),
@@ -152,7 +152,7 @@ function producerRules(queue: string, whole: string, name: string, commands: str
     `%R~${whole}`,
     `~{${name}}:${INSTALLATION_KEY.queues}`,
     `~{${name}}:${INSTALLATION_KEY.data}`,
-    ...BESIDE.map((part) => `~${queue}${part}`),
+    ...OWN_KEYS.map((part) => `~${queue}${part}`),
     ...JOBS.map(list),
     ...commands,
     `(-@all +eval +evalsha ~${queue}* ${jobAudit} ${requests})`,

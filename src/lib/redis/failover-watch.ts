@@ -1,5 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis';
-import { Gate } from '../core/gate.js';
+import { WakeUp } from '../core/wake-up.js';
 
 /** A server as reported by sentinels. */
 export interface Endpoint {
@@ -73,7 +73,7 @@ export class FailoverWatch {
   private readonly followers = new Set<() => void>();
   private heldSince: number | undefined;
   private holdTimer: NodeJS.Timeout | undefined;
-  private readonly free = new Gate();
+  private readonly free = new WakeUp();
   private known: { leader: Endpoint; at: number } | undefined;
   private starting: NodeJS.Timeout | undefined;
   private closed = false;
@@ -147,7 +147,7 @@ export class FailoverWatch {
     clearTimeout(this.holdTimer);
     this.holdTimer = undefined;
     this.heldSince = undefined;
-    this.free.open();
+    this.free.wake();
   }
 
   private listen(endpoint: Endpoint): void {

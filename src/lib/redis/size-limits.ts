@@ -17,7 +17,7 @@ export interface SizeLimit {
  */
 const MOST_BYTES = 2 ** 31 - 1;
 /** Bytes sent in addition to the value itself: the job's other fields, the command. */
-const BESIDE_BYTES = 32 * 1024;
+const OVERHEAD_BYTES = 32 * 1024;
 
 const SETTINGS = ['proto-max-bulk-len', 'client-query-buffer-limit'];
 
@@ -69,7 +69,7 @@ export class SizeRefused extends Error {
 
 /** @throws SizeRefused when a value of this many bytes does not fit. */
 export function checkSize(bytes: number, limit: SizeLimit): void {
-  if (bytes + BESIDE_BYTES > limit.bytes) throw new SizeRefused(bytes, limit);
+  if (bytes + OVERHEAD_BYTES > limit.bytes) throw new SizeRefused(bytes, limit);
 }
 
 /**

@@ -273,10 +273,10 @@ function maxLag(now: string, { role, info }: ServerState): Verdict {
 
 /** Connections of one worker with two queues, and of all other clients. */
 const CONNECTIONS_PER_WORKER = 3;
-const CONNECTIONS_BESIDES = 100;
+const CONNECTIONS_OF_OTHERS = 100;
 
 function maxclients(now: string, { info, workers }: ServerState): Verdict {
-  const needed = workers * CONNECTIONS_PER_WORKER + CONNECTIONS_BESIDES;
+  const needed = workers * CONNECTIONS_PER_WORKER + CONNECTIONS_OF_OTHERS;
   const limit = Number(now);
   const why = `${info.connectedClients} are connected; a worker takes ${CONNECTIONS_PER_WORKER}, and one too many is turned away`;
   if (now === '' || (limit >= needed && info.connectedClients < limit * THRESHOLDS.clientsCrowded.value))

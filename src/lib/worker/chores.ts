@@ -4,7 +4,7 @@ import type { Logger } from '../telemetry/logger.js';
 import { DamageWatch } from './damage-watch.js';
 import { LayoutWatch } from './layout-watch.js';
 import type { RunnerScaler } from './runner-scaler.js';
-import { Upkeep } from './upkeep.js';
+import { Maintenance } from './maintenance.js';
 
 /**
  * Locks are renewed every second, or this many times per lock lifetime if that is more often; expired locks
@@ -47,37 +47,37 @@ export interface ChoreParts {
 }
 
 /** Starts a worker's periodic chores; call `stop` on the returned object to end them. */
-export function startChores(parts: ChoreParts): Upkeep {
+export function startChores(parts: ChoreParts): Maintenance {
   const { consumers, registry, lockMs, log, scaler } = parts;
-  const upkeep = new Upkeep(log);
-  upkeep.every(BEAT_MS, 'heartbeat', () => parts.beat());
-  upkeep.every(Math.min(LOOK_MS, lockMs / RENEWALS_PER_LOCK), 'locks', () => parts.renewLocks());
-  upkeep.every(MODELS_MS, 'models', () => parts.lookAtModels());
-  const stopped = (): boolean => upkeep.stopped;
-  upkeep.every(LOOK_MS, 'deadlines', () =>
+  const maintenance = new Maintenance(log);
+  maintenance.every(BEAT_MS, 'heartbeat', () => parts.beat());
+  maintenance.every(Math.min(LOOK_MS, lockMs / RENEWALS_PER_LOCK), 'locks', () => parts.renewLocks());
+  maintenance.every(MODELS_MS, 'models', () => parts.lookAtModels());
+  const stopped = (): boolean => maintenance.stopped;
+  maintenance.every(LOOK_MS, 'deadlines', () =>
     Promise.all(consumers.map((consumer) => consumer.expireDue(stopped))),
   );
-  upkeep.every(lockMs / RENEWALS_PER_LOCK, 'recovery', async () => {
+  maintenance.every(lockMs / RENEWALS_PER_LOCK, 'recovery', async () => {
     // After an outage every worker first gets time to renew its locks: the jobs it holds are not lost.
     if (performance.now() - parts.backAt() >= lockMs) await recoverAll(consumers, log);
   });
-  upkeep.every(ARRIVALS_MS, 'arrivals', () =>
+  maintenance.every(ARRIVALS_MS, 'arrivals', () =>
     Promise.all(consumers.map((consumer) => consumer.settleArrivals(stopped))),
   );
   // Slightly less than the interval, or a worker would be held off by its own last run.
-  upkeep.every(REROUTE_MS, 'routes', () =>
+  maintenance.every(REROUTE_MS, 'routes', () =>
     Promise.all(consumers.map((consumer) => consumer.reroute(REROUTE_MS * 0.9))),
   );
   const damage = new DamageWatch(consumers, log, parts.clock.now());
-  upkeep.every(DAMAGE_MS, 'damage', () => damage.look());
+  maintenance.every(DAMAGE_MS, 'damage', () => damage.look());
   const newer = new LayoutWatch(consumers, log);
-  upkeep.every(LAYOUT_MS, 'layouts', () => newer.look());
-  if (scaler !== undefined) upkeep.every(SCALE_MS, 'autoscale', () => scaler.look());
-  upkeep.every(SWEEP_MS, 'sweep', async () => {
+  maintenance.every(LAYOUT_MS, 'layouts', () => newer.look());
+  if (scaler !== undefined) maintenance.every(SCALE_MS, 'autoscale', () => scaler.look());
+  maintenance.every(SWEEP_MS, 'sweep', async () => {
     await Promise.all(consumers.map((consumer) => consumer.sweepInTurn(stopped)));
     await registry.forgetDead();
   });
-  return upkeep;
+  return maintenance;
 }
 
 async function recoverAll(consumers: readonly QueueConsumer[], log: Logger): Promise<void> {

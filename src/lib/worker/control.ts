@@ -8,7 +8,7 @@ import type { WorkerRecord } from '../queue/types.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { LiveChanges } from './live-changes.js';
 import type { RunnerScaler } from './runner-scaler.js';
-import { Trouble } from './trouble.js';
+import { RepeatedWarnings } from './repeated-warnings.js';
 
 /**
  * Interval at which a worker reports that it is still busy with an order, so that the sender keeps waiting.
@@ -49,7 +49,7 @@ interface Outcome {
 
 /** Reads a worker's orders and carries them out, answering each. */
 export class ControlLoop {
-  private readonly trouble: Trouble;
+  private readonly warnings: RepeatedWarnings;
   private closed = false;
   private loop: Promise<void> | undefined;
 
@@ -57,7 +57,7 @@ export class ControlLoop {
     private readonly inbox: OrderInbox,
     private readonly steered: Steered,
   ) {
-    this.trouble = new Trouble(steered.log);
+    this.warnings = new RepeatedWarnings(steered.log);
   }
 
   start(): void {
@@ -81,7 +81,7 @@ export class ControlLoop {
         if (request !== undefined) void this.carryOut(request);
       } catch (error) {
         if (this.closed) return;
-        this.trouble.say('cannot read orders, will try again', error, {});
+        this.warnings.report('cannot read orders, will try again', error, {});
         await delay(retryMs);
         retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
       }
@@ -112,7 +112,7 @@ export class ControlLoop {
 
   private async tell(request: ControlRequest, words: Words): Promise<void> {
     await this.inbox.answer(request, words).catch((error: unknown) => {
-      this.trouble.say('cannot answer an order', error, { order: request.order.verb });
+      this.warnings.report('cannot answer an order', error, { order: request.order.verb });
     });
   }
 }

@@ -2,7 +2,7 @@ import type { Batcher } from '../batch/batcher.js';
 import { bisect, type MicroBatch, type Part, singleRows } from '../batch/planner.js';
 import { type ErrorCode, hasTrait } from '../core/error-table.js';
 import { InferError, toFailureRecord } from '../core/errors.js';
-import type { HeldJob } from './held.js';
+import type { HeldJob } from './held-jobs.js';
 import type { JobEndings } from './job-endings.js';
 import { isCurable } from './retry.js';
 

@@ -3,11 +3,11 @@ import { type CloseReason, type MicroBatch, singleRows } from '../batch/planner.
 import { settledWithin } from '../core/bounded.js';
 import { type Clock, monotonicClock } from '../core/clock.js';
 import { InferError, toFailureRecord } from '../core/errors.js';
-import { Gate } from '../core/gate.js';
+import { WakeUp } from '../core/wake-up.js';
 import type { RunReply } from '../model/runner.js';
 import { splitRows } from '../model/tensor.js';
 import { Culprits } from './culprits.js';
-import type { HeldJob } from './held.js';
+import type { HeldJob } from './held-jobs.js';
 import type { JobEndings } from './job-endings.js';
 import { RunClock } from './run-clock.js';
 import { checkRows, goodRows, isOwnFailure, rowsWith } from './run-rows.js';
@@ -48,7 +48,7 @@ export interface DispatchHost {
 export class Dispatcher {
   private readonly batcher: Batcher<HeldJob>;
   private readonly culprits: Culprits;
-  private readonly work = new Gate();
+  private readonly work = new WakeUp();
   /** When each runner's last run ended, if it has been busy since. */
   private readonly lastEnd = new Map<RunnerSlot, number>();
   private stopping = false;
@@ -74,7 +74,7 @@ export class Dispatcher {
   serve(slot: RunnerSlot): void {
     // What it may run has changed, and so has what other runners may leave to it.
     slot.onModels = () => {
-      this.work.open();
+      this.work.wake();
       this.host.onModels();
     };
     if (!this.loops.has(slot)) this.loops.set(slot, this.loop(slot));
@@ -83,7 +83,7 @@ export class Dispatcher {
   /** Gives a runner no more work; resolves when its run in progress is over. */
   async retire(slot: RunnerSlot): Promise<void> {
     this.retired.add(slot);
-    this.work.open();
+    this.work.wake();
     await this.loops.get(slot);
     this.loops.delete(slot);
     this.retired.delete(slot);
@@ -101,7 +101,7 @@ export class Dispatcher {
 
   /** Makes idle runners look for work; call once after adding. */
   wake(): void {
-    this.work.open();
+    this.work.wake();
   }
 
   /** Drops the waiting rows of a job; the caller must ignore its rows in a run. */
@@ -137,7 +137,7 @@ export class Dispatcher {
 
   stop(): void {
     this.stopping = true;
-    this.work.open();
+    this.work.wake();
   }
 
   private isOver(slot: RunnerSlot): boolean {
@@ -245,7 +245,7 @@ export class Dispatcher {
         });
       // Another runner may be able to run what this one lacked, and may be asleep because it saw nothing to
       // do.
-      this.work.open();
+      this.work.wake();
       this.host.onRoom();
       return;
     }

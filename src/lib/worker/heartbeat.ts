@@ -4,7 +4,7 @@ import type { ModelSignature } from '../model/signature.js';
 import { LAYOUTS, marksOf } from '../queue/layout.js';
 import type { Unbatched, WorkerRecord } from '../queue/types.js';
 import type { BatchSizes } from './batch-sizes.js';
-import type { HeldJob } from './held.js';
+import type { HeldJob } from './held-jobs.js';
 import type { ServedModels } from './served-models.js';
 import type { WorkerOptions } from './worker-parts.js';
 

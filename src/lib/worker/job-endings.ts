@@ -8,7 +8,7 @@ import type { QueueConsumer } from '../queue/broker/consumer-port.js';
 import { NEEDS_UPGRADE, upgradeFix } from '../queue/layout.js';
 import type { ResultMeta, Settlement, TakenJob } from '../queue/types.js';
 import type { Logger } from '../telemetry/logger.js';
-import { type HeldJob, HeldJobs } from './held.js';
+import { type HeldJob, HeldJobs } from './held-jobs.js';
 import { timeLimit } from './limits.js';
 import { isCurable, retryDelay } from './retry.js';
 import type { ServedModels } from './served-models.js';

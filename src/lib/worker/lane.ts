@@ -1,11 +1,11 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { messageOf } from '../core/errors.js';
-import { Gate } from '../core/gate.js';
+import { WakeUp } from '../core/wake-up.js';
 import type { Priority } from '../core/job.js';
 import type { QueueConsumer } from '../queue/broker/consumer-port.js';
 import type { TakenJob, TakeRoom } from '../queue/types.js';
 import type { Logger } from '../telemetry/logger.js';
-import { Trouble } from './trouble.js';
+import { RepeatedWarnings } from './repeated-warnings.js';
 
 /** Longest sleep on the marker: bounds how late a lost wake-up (or a resumed queue) is noticed. */
 const WAIT_MS = 5000;
@@ -31,9 +31,9 @@ export interface Intake {
  */
 export class Lane {
   state: 'taking' | 'waiting' | 'full' | 'backoff' = 'taking';
-  private readonly roomFreed = new Gate();
+  private readonly roomFreed = new WakeUp();
   private backoffMs = BACKOFF_MIN_MS;
-  private readonly trouble: Trouble;
+  private readonly warnings: RepeatedWarnings;
   /** True after a take that found the queue empty (burst workers end on this). */
   empty = false;
 
@@ -45,7 +45,7 @@ export class Lane {
     private readonly log: Logger,
     private readonly onEmpty: () => void,
   ) {
-    this.trouble = new Trouble(log);
+    this.warnings = new RepeatedWarnings(log);
   }
 
   async run(): Promise<void> {
@@ -111,12 +111,12 @@ export class Lane {
   }
 
   freeRoom(): void {
-    this.roomFreed.open();
+    this.roomFreed.wake();
   }
 
   private async backOff(error: unknown): Promise<void> {
     this.state = 'backoff';
-    this.trouble.say('cannot take jobs, will try again', error, { queue: this.consumer.queue });
+    this.warnings.report('cannot take jobs, will try again', error, { queue: this.consumer.queue });
     await delay(this.backoffMs, undefined, { signal: this.signal }).catch(() => undefined);
     this.backoffMs = Math.min(this.backoffMs * 2, BACKOFF_MAX_MS);
   }

@@ -2,7 +2,7 @@ import type { MicroBatch, Part } from '../batch/planner.js';
 import { hasTrait } from '../core/error-table.js';
 import { InferError } from '../core/errors.js';
 import type { RunReply } from '../model/runner.js';
-import type { HeldJob } from './held.js';
+import type { HeldJob } from './held-jobs.js';
 import { isCurable } from './retry.js';
 
 /** Which of the `rows` rows of a run, starting at `first`, failed with `code`. */

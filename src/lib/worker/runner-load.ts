@@ -1,5 +1,5 @@
 import type { Dispatcher } from './dispatcher.js';
-import type { HeldJobs } from './held.js';
+import type { HeldJobs } from './held-jobs.js';
 import type { Lane } from './lane.js';
 import type { RunnerPool } from './runner-pool.js';
 import type { RunnerLook } from './runner-scale.js';

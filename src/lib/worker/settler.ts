@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Gate } from '../core/gate.js';
+import { WakeUp } from '../core/wake-up.js';
 import type { QueueConsumer } from '../queue/broker/consumer-port.js';
 import { settlementBytes } from '../queue/broker/settlement.js';
 import { withoutResult } from '../queue/broker/too-large.js';
@@ -7,7 +7,7 @@ import type { Settlement, TakenJob } from '../queue/types.js';
 import { SHARED_BYTES } from '../redis/bulk-writes.js';
 import { SizeRefused } from '../redis/size-limits.js';
 import type { Logger } from '../telemetry/logger.js';
-import { Trouble } from './trouble.js';
+import { RepeatedWarnings } from './repeated-warnings.js';
 
 /**
  * Maximum number of jobs ended in one script: about 2 ms of Redis time. Nor more bytes than a shared
@@ -35,8 +35,8 @@ export class Settler {
   private readonly alone = new WeakSet<Settlement>();
   private working = false;
   private abandoned = false;
-  private readonly idle = new Gate();
-  private readonly trouble: Trouble;
+  private readonly idle = new WakeUp();
+  private readonly warnings: RepeatedWarnings;
 
   constructor(
     private readonly consumer: QueueConsumer,
@@ -44,7 +44,7 @@ export class Settler {
     private readonly onSettled: (settlement: Settlement, ours: boolean) => void,
     apart = true,
   ) {
-    this.trouble = new Trouble(log);
+    this.warnings = new RepeatedWarnings(log);
     this.large = apart ? new Settler(consumer, log, onSettled, false) : undefined;
   }
 
@@ -86,7 +86,7 @@ export class Settler {
       const failure = await this.send(this.pending.slice(0, AT_ONCE));
       if (failure === undefined) retryMs = RETRY_MIN_MS;
       else if (!this.abandoned) {
-        this.trouble.say('cannot store outcomes, will try again', failure.reason, {
+        this.warnings.report('cannot store outcomes, will try again', failure.reason, {
           queue: this.consumer.queue,
           jobs: failure.jobs,
         });
@@ -95,7 +95,7 @@ export class Settler {
       }
     }
     this.working = false;
-    this.idle.open();
+    this.idle.wake();
   }
 
   /**

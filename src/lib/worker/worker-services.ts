@@ -167,7 +167,7 @@ export function workerServices(config: WorkerConfig, redis: WorkerRedis, log: Lo
         clock: broker.clock.value,
         backAt: () => outage.backAt,
       }),
-    (upkeep) => upkeep.stop(),
+    (maintenance) => maintenance.stop(),
   );
   const departure = part('departure', () => {
     const end = new Departure({

@@ -1,4 +1,4 @@
-import { Gate } from '../core/gate.js';
+import { WakeUp } from '../core/wake-up.js';
 import { MAX_PRIORITY } from '../core/job.js';
 import { shapeKey } from '../model/tensor.js';
 import type { TakenJob, TakeRoom, WorkerRecord } from '../queue/types.js';
@@ -6,7 +6,7 @@ import { admit } from './admit.js';
 import { BatchSizes } from './batch-sizes.js';
 import { Dispatcher } from './dispatcher.js';
 import { beatOf } from './heartbeat.js';
-import { HeldJob } from './held.js';
+import { HeldJob } from './held-jobs.js';
 import { JobEndings } from './job-endings.js';
 import { Lane } from './lane.js';
 import { limitsOf } from './limits.js';
@@ -35,7 +35,7 @@ export class Worker {
   readonly endings: JobEndings;
   private readonly models: ServedModels;
   private readonly stopTaking = new AbortController();
-  private readonly ended = new Gate();
+  private readonly ended = new WakeUp();
   private order = 0;
   private readonly sizes: BatchSizes;
   /** What can be changed while it works. */
@@ -158,7 +158,7 @@ export class Worker {
     this.handingBack = true;
     this.stopAfterHeld();
     this.endings.releaseAll((job) => !job.started);
-    this.ended.open();
+    this.ended.wake();
   }
 
   /** Hands everything back, started or not; the caller kills the runners. */
@@ -166,7 +166,7 @@ export class Worker {
     this.leaving = true;
     this.drain();
     this.endings.releaseAll(() => true);
-    this.ended.open();
+    this.ended.wake();
     await this.endings.flushed();
   }
 
@@ -304,7 +304,7 @@ export class Worker {
       this.suspect = undefined;
       this.freeRoom();
     }
-    this.ended.open();
+    this.ended.wake();
     this.endBurst();
   }
 

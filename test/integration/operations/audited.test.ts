@@ -239,7 +239,7 @@ describe('the audit log', () => {
   it('has no entry for a preview, which changes nothing', async () => {
     const [bad] = (await failedJobs(1)) as [string];
     const ids = await waiting(3);
-    const seen = async (operation: Operation<never, unknown, unknown>) => preview(operation, operator.hands);
+    const seen = async (operation: Operation<never, unknown, unknown>) => preview(operation, operator.context);
     expect(await seen(as(purgeQueue(kit.queue, undefined)))).toMatchObject({ jobs: { waiting: 3 } });
     expect(await seen(as(revokeJobs({ ids: [...ids, bad] })))).toMatchObject({ jobs: 3, ended: 1 });
     expect(await seen(as(retryJobs({ id: bad }, undefined)))).toMatchObject({ counts: { [kit.queue]: 1 } });

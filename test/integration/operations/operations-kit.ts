@@ -1,5 +1,5 @@
 import { InferError } from '../../../src/lib/core/errors.js';
-import type { Actor, Hands, Operation, Progress } from '../../../src/lib/operations/operation.js';
+import type { Actor, OperationContext, Operation, Progress } from '../../../src/lib/operations/operation.js';
 import { type Caller, perform } from '../../../src/lib/operations/run.js';
 import { type AuditEntry, readAudit } from '../../../src/lib/queue/audit.js';
 import { PREFIX, type QueueKit } from '../queue/queue-kit.js';
@@ -14,7 +14,7 @@ export class Operator {
 
   constructor(private readonly kit: QueueKit) {}
 
-  get hands(): Hands {
+  get context(): OperationContext {
     return { client: this.kit.client, prefix: PREFIX, signal: this.stop.signal, actor: ADA };
   }
 
@@ -26,7 +26,7 @@ export class Operator {
     operation: Operation<Plan, Outcome, Preview>,
     more: Partial<Caller<Plan>> = {},
   ): Promise<Outcome> {
-    return perform(operation, this.hands, {
+    return perform(operation, this.context, {
       consent: async () => undefined,
       report: (progress) => void this.progress.push(progress),
       onUnaudited: (error) => void this.unaudited.push(error),

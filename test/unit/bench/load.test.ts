@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { meanBatch, Tally } from '../../../src/lib/bench/figures.js';
-import { backlog, besideBatch, closedLoop, openLoop } from '../../../src/lib/bench/load.js';
+import { backlog, duringBatch, closedLoop, openLoop } from '../../../src/lib/bench/load.js';
 import { Series } from '../../../src/lib/bench/percentiles.js';
 import { parseRange, parseWholeNumbers } from '../../../src/lib/bench/range.js';
 import { bestRate, sweep } from '../../../src/lib/bench/sweep.js';
@@ -161,7 +161,7 @@ describe('load generation', () => {
       expect(urgent).toBe(true);
       return GOOD;
     });
-    const [urgent, batch] = await besideBatch(target, { rows: 512, signal });
+    const [urgent, batch] = await duringBatch(target, { rows: 512, signal });
     expect(urgent.rows).toBeGreaterThan(1);
     expect(batch).toMatchObject({ rows: 512, samples: { of: 'chunks', count: 2 } });
   });

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { badInput, InferError, toFailureRecord } from '../../../src/lib/core/errors.js';
 import { ExitCode } from '../../../src/lib/core/exit-codes.js';
-import { Gate } from '../../../src/lib/core/gate.js';
 import { formatBytes, formatDuration, parseDuration } from '../../../src/lib/core/units.js';
+import { WakeUp } from '../../../src/lib/core/wake-up.js';
 
 describe('durations', () => {
   it.each([
@@ -81,19 +81,19 @@ describe('errors', () => {
   });
 });
 
-describe('gate', () => {
+describe('a wake-up', () => {
   it('wakes all current waiters, and none that come later', async () => {
-    const gate = new Gate();
-    const both = Promise.all([gate.wait(), gate.wait()]);
-    gate.open();
+    const wakeUp = new WakeUp();
+    const both = Promise.all([wakeUp.wait(), wakeUp.wait()]);
+    wakeUp.wake();
     await both;
     let woken = false;
-    void gate.wait().then(() => {
+    void wakeUp.wait().then(() => {
       woken = true;
     });
     await Promise.resolve();
     expect(woken).toBe(false);
-    gate.open();
+    wakeUp.wake();
     await Promise.resolve();
     expect(woken).toBe(true);
   });

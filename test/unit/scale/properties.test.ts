@@ -43,19 +43,19 @@ const bounds = fc
   })
   .map(({ min, more, spare }) => ({ min, max: Math.max(1, min + more), spare }));
 
-interface Moment {
+interface PlayedStep {
   seen: Observation;
   before: ControllerState;
   decision: Decision;
 }
 
 /** Plays steps against a controller that starts and drains workers of a simulated fleet. */
-function play(controller: Controller, steps: readonly Step[]): Moment[] {
+function play(controller: Controller, steps: readonly Step[]): PlayedStep[] {
   let state = initialState(controller);
   let workers: WorkerView[] = [];
   let [now, waiting, arrived, completed, made] = [START, 0, 0, 0, 0];
   const slots = Array.from({ length: controller.config.max }, (_, at) => `gpu-${at}`);
-  const moments: Moment[] = [];
+  const moments: PlayedStep[] = [];
   for (const { arrivals, ended, dark, crashes, flush } of steps) {
     const done = Math.min(waiting, workers.some((worker) => worker.phase !== 'starting') ? ended : 0);
     arrived += arrivals;

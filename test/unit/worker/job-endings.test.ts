@@ -3,7 +3,7 @@ import { InferError } from '../../../src/lib/core/errors.js';
 import type { Payload } from '../../../src/lib/model/tensor.js';
 import type { QueueConsumer } from '../../../src/lib/queue/broker/consumer-port.js';
 import type { RunnableJob, Settlement } from '../../../src/lib/queue/types.js';
-import { HeldJob } from '../../../src/lib/worker/held.js';
+import { HeldJob } from '../../../src/lib/worker/held-jobs.js';
 import { JobEndings } from '../../../src/lib/worker/job-endings.js';
 import { silentLogger } from '../../support/silent-logger.js';
 

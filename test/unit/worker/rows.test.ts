@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { InferError } from '../../../src/lib/core/errors.js';
 import type { Payload } from '../../../src/lib/model/tensor.js';
 import { BatchSizes } from '../../../src/lib/worker/batch-sizes.js';
-import type { HeldJob } from '../../../src/lib/worker/held.js';
+import type { HeldJob } from '../../../src/lib/worker/held-jobs.js';
 import { limitsOf, timeLimit } from '../../../src/lib/worker/limits.js';
 import { RunClock } from '../../../src/lib/worker/run-clock.js';
 import { checkRows, goodRows, isOwnFailure, rowsWith } from '../../../src/lib/worker/run-rows.js';

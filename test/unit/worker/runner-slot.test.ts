@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { InferError } from '../../../src/lib/core/errors.js';
-import { Gate } from '../../../src/lib/core/gate.js';
+import { WakeUp } from '../../../src/lib/core/wake-up.js';
 import type { LoadedModel, Runner, RunnerExit } from '../../../src/lib/model/runner.js';
 import { createLogger } from '../../../src/lib/telemetry/logger.js';
 import { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
 
 const KILLED: RunnerExit = { reason: 'killed by SIGKILL', signal: 'SIGKILL', code: null, expected: true };
 
-/** Opens when a run has started. */
-const began = new Gate();
+/** Wakes when a run has started. */
+const began = new WakeUp();
 
 /** A runner whose runs last until it is killed. */
 async function start(): Promise<Runner> {
@@ -22,7 +22,7 @@ async function start(): Promise<Runner> {
     load: () => Promise.reject(new Error('it has no models')),
     unload: async () => undefined,
     run: async () => {
-      began.open();
+      began.wake();
       await exited;
       throw new InferError('RUNNER_DIED', 'killed by SIGKILL');
     },

@@ -1,6 +1,6 @@
 import { type Command, Flags } from '@oclif/core';
 import { quoteWord } from '../../core/quote-word.js';
-import type { Hands, Operation } from '../../operations/operation.js';
+import type { OperationContext, Operation } from '../../operations/operation.js';
 import { preview } from '../../operations/run.js';
 import { durationFlag } from '../flags.js';
 import { invocation } from '../invocation.js';
@@ -47,7 +47,7 @@ export abstract class ControlCommand<T extends typeof Command> extends OperatorC
     const dryRun = (this.flags as unknown as ControlFlags)['dry-run'] === true;
     const patience = { patienceMs: (this.flags as { timeout?: number }).timeout };
     const steer = dryRun ? this.foresee : this.steer;
-    const shown = await this.withHands((hands) => steer.call(this, operation, view, hands), patience);
+    const shown = await this.withContext((context) => steer.call(this, operation, view, context), patience);
     await this.print(shown.lines);
     if (dryRun) this.note('dry run: nothing was done');
     if (shown.exitCode !== undefined) this.endWith(shown.exitCode);
@@ -57,12 +57,12 @@ export abstract class ControlCommand<T extends typeof Command> extends OperatorC
   private async foresee<Plan, Outcome, Preview>(
     operation: Operation<Plan, Outcome, Preview>,
     view: OperationView<Plan, Outcome, Preview>,
-    hands: Hands,
+    context: OperationContext,
   ): Promise<Shown> {
     const progress = new OperationProgress(this.progress, operation.action);
     const onPlan = (plan: Plan) => this.warnAll(view.warnings?.(plan));
     try {
-      const seen = await preview(operation, hands, { onPlan, report: progress.report });
+      const seen = await preview(operation, context, { onPlan, report: progress.report });
       return view.preview(seen, this.layout);
     } finally {
       await progress.stop();
@@ -72,11 +72,11 @@ export abstract class ControlCommand<T extends typeof Command> extends OperatorC
   private async steer<Plan, Outcome, Preview>(
     operation: Operation<Plan, Outcome, Preview>,
     view: OperationView<Plan, Outcome, Preview>,
-    hands: Hands,
+    context: OperationContext,
   ): Promise<Shown> {
-    const outcome = await this.perform(operation, hands, view.label ?? operation.action, {
+    const outcome = await this.perform(operation, context, view.label ?? operation.action, {
       onPlan: (plan) => this.warnAll(view.warnings?.(plan)),
-      consent: (plan) => this.ask(view.danger?.(plan) ?? '', operation.target, hands.signal),
+      consent: (plan) => this.ask(view.danger?.(plan) ?? '', operation.target, context.signal),
     });
     return view.done(outcome, this.layout);
   }

@@ -1,6 +1,6 @@
 import { type Digits, readDigits } from '../../bench/demo-digits.js';
 import { accuracyOf, type DemoJson, latencyOf } from '../../bench/demo-figures.js';
-import { ask, askAlone, askBeside, look, MODEL, submitBatch } from '../../bench/demo-play.js';
+import { ask, askAlone, askDuringBatch, look, MODEL, submitBatch } from '../../bench/demo-play.js';
 import type { Stage } from '../../bench/stage.js';
 import { count } from '../../core/counts.js';
 import { formatDuration } from '../../core/units.js';
@@ -71,7 +71,7 @@ async function work(
   await teller.show(['', ...tables, '']);
   teller.step('Meanwhile single digits of priority 9 go in, one after the other ...');
   const { ended, samples } = await withRowsBar(teller.progress, (onProgress) =>
-    askBeside(client, digits, group, { signal, onProgress }),
+    askDuringBatch(client, digits, group, { signal, onProgress }),
   );
   const seconds = ((ended.finishedAt ?? Date.now()) - ended.submittedAt) / 1000;
   teller.step(`Batch: done. Holding every result against its label ...`);

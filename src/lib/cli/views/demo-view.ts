@@ -20,14 +20,14 @@ export function digitView(
   const found = answer.result as { class: number; confidence: number };
   const right = found.class === label;
   const good = emphasis(paint);
-  const beside: Record<number, string> = {
+  const captions: Record<number, string> = {
     2: `looks like a ${good(String(found.class), right ? 'green' : 'red')}, ${sureness(found.confidence)} sure`,
     3: paint('dim', `it is a ${label}`),
     4: paint('dim', `run in ${formatDuration(answer.timing?.runMs ?? 0)} on ${answer.device ?? 'cpu'}`),
   };
   return Array.from({ length: SIDE }, (_, row) => {
     const line = pixels.slice(row * SIDE, (row + 1) * SIDE).map(shade);
-    return `  ${line.join('')}   ${beside[row] ?? ''}`.trimEnd();
+    return `  ${line.join('')}   ${captions[row] ?? ''}`.trimEnd();
   });
 }
 

@@ -4,7 +4,7 @@ import { InferError } from '../../core/errors.js';
 import { CUDA_INSTALL, onnxFiles, PROVIDER_LIBRARIES } from '../../model/onnx-files.js';
 import { startRunner } from '../../model/process-runner.js';
 import { listModels } from '../../model/survey.js';
-import { type Check, type Finding, fail, ok } from '../check.js';
+import { type Check, type Judgement, fail, ok } from '../check.js';
 import type { DoctorContext } from '../context.js';
 import { explainLoad, type LibraryLook, tryLibraries } from '../loader.js';
 import { Unmet } from '../unmet.js';
@@ -61,7 +61,7 @@ export const gpuLibraries: Check = {
 export function judgeLibraries(
   looks: readonly LibraryLook[],
   how: { wanted: boolean; present: boolean },
-): Finding {
+): Judgement {
   const bad = looks.filter((look) => look.problem !== undefined);
   if (bad.length === 0) return ok(`${looks.map((look) => look.library).join(', ')} load`);
   const packages = [...new Set(bad.map((look) => LIBRARIES[look.library]))].join(' ');
@@ -97,7 +97,7 @@ const PROVIDERS = ['libonnxruntime_providers_shared.so', PROVIDER_LIBRARIES.cuda
 export function judgeProvider(
   missing: readonly string[],
   how: { wanted: boolean; present: boolean },
-): Finding {
+): Judgement {
   if (missing.length === 0) return ok(`${PROVIDERS.join(' and ')} are installed`);
   const are = missing.length === 1 ? 'is' : 'are';
   return withoutGpu(`${missing.join(' and ')} of onnxruntime-node ${are} not installed`, CUDA_INSTALL, how);
@@ -121,7 +121,7 @@ export const gpuRun: Check = {
 };
 
 /** The proof: the smallest model, loaded and warmed up like in a worker. */
-async function tryModel({ loaded }: DoctorContext): Promise<Finding> {
+async function tryModel({ loaded }: DoctorContext): Promise<Judgement> {
   const { modelsDir, gpu } = loaded.values;
   const models = listModels(modelsDir)
     .map((model) => readable(modelsDir, model.name))

@@ -1,6 +1,6 @@
 import { formatBytes } from '../../core/units.js';
 import { findDevice, type Gpu } from '../../model/gpu-parse.js';
-import type { Check, Finding } from '../check.js';
+import type { Check, Judgement } from '../check.js';
 import { fail, ok, skip, warn } from '../check.js';
 import type { DoctorContext } from '../context.js';
 import type { NvidiaAnswer } from '../nvidia.js';
@@ -17,7 +17,7 @@ export function withoutGpu(
   reason: string,
   fix: string | undefined,
   how: { wanted: boolean; present: boolean; details?: readonly string[] },
-): Finding {
+): Judgement {
   const extra = {
     blocks: ['GPU workers'] as const,
     ...(how.details === undefined ? {} : { details: how.details }),
@@ -54,7 +54,7 @@ export interface DriverQuestion {
   gpu: string | undefined;
 }
 
-export function judgeDriver(answer: NvidiaAnswer, { wanted, contained, gpu }: DriverQuestion): Finding {
+export function judgeDriver(answer: NvidiaAnswer, { wanted, contained, gpu }: DriverQuestion): Judgement {
   if (answer.kind === 'absent') {
     return withoutGpu(
       'no NVIDIA GPU: nvidia-smi is not on the PATH; models run on the CPU',

@@ -1,5 +1,5 @@
 import type { WorkerRecord } from '../../queue/types.js';
-import { type Check, type Finding, ok, several, skip, warn } from '../check.js';
+import { type Check, type Judgement, ok, several, skip, warn } from '../check.js';
 
 export const modelsBatched: Check = {
   id: 'models-batched',
@@ -12,7 +12,7 @@ export const modelsBatched: Check = {
  * Models of running workers whose rows run one at a time, and why. A model found to mix rows while serving
  * has given wrong answers before; one found by the trial at load is slower but correct.
  */
-export function judgeBatching(workers: readonly WorkerRecord[]): Finding {
+export function judgeBatching(workers: readonly WorkerRecord[]): Judgement {
   if (workers.length === 0) return skip('no worker is running');
   const mixed: string[] = [];
   const names = new Set<string>();

@@ -3,7 +3,7 @@ import { InferError } from '../../core/errors.js';
 import { formatBytes } from '../../core/units.js';
 import { type ModelReading, readSignatures } from '../../model/probe-model.js';
 import { modelNames } from '../../model/survey.js';
-import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
+import { type Check, type Judgement, fail, ok, several, skip, warn } from '../check.js';
 import { Unmet } from '../unmet.js';
 import { readable, WORKERS } from './models.js';
 
@@ -27,7 +27,7 @@ export const modelsLoad: Check = {
 };
 
 /** @param large models that were not tried, with their size. */
-export function judgeLoads(readings: readonly ModelReading[], large: readonly string[]): Finding {
+export function judgeLoads(readings: readonly ModelReading[], large: readonly string[]): Judgement {
   const bad = readings.flatMap((reading) => ('error' in reading ? [reading.error] : []));
   const good = readings.flatMap((reading) => ('loaded' in reading ? [reading.loaded.signature] : []));
   const notes = good.flatMap(({ name, warnings }) => warnings.map((warning) => `${name}: ${warning}`));

@@ -4,7 +4,7 @@ import type { QueueSnapshot } from '../../queue/read/inspector.js';
 import { unservedFix, unservedJobs, unservedText } from '../../queue/routes.js';
 import type { StartingWorker } from '../../queue/starting.js';
 import type { WorkerRecord } from '../../queue/types.js';
-import { type Check, type Finding, fail, ok, several, warn } from '../check.js';
+import { type Check, type Judgement, fail, ok, several, warn } from '../check.js';
 
 export const queueServed: Check = {
   id: 'queue-served',
@@ -21,7 +21,7 @@ export function judgeServed(
   queues: readonly QueueSnapshot[],
   workers: readonly WorkerRecord[],
   starting: readonly StartingWorker[] = [],
-): Finding {
+): Judgement {
   const waiting = queues.filter((queue) => queue.waiting + queue.delayed > 0);
   const alone = waiting.filter((queue) => isUnserved(queue.name, workers, starting));
   if (alone.length > 0) {
@@ -49,7 +49,7 @@ export const queuePaused: Check = {
   run: async (context) => judgePaused((await context.samples()).second.queues),
 };
 
-export function judgePaused(queues: readonly QueueSnapshot[]): Finding {
+export function judgePaused(queues: readonly QueueSnapshot[]): Judgement {
   const paused = queues.filter((queue) => queue.paused);
   if (paused.length === 0) return ok('none');
   const lines = paused.map((queue) => {
@@ -68,7 +68,7 @@ export const queueFailed: Check = {
   run: async (context) => judgeFailed((await context.samples()).second.queues),
 };
 
-export function judgeFailed(queues: readonly QueueSnapshot[]): Finding {
+export function judgeFailed(queues: readonly QueueSnapshot[]): Judgement {
   const failed = queues.filter((queue) => queue.failed > 0);
   if (failed.length === 0) return ok('none');
   const jobs = failed.reduce((sum, queue) => sum + queue.failed, 0);

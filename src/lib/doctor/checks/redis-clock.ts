@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { formatDuration } from '../../core/units.js';
 import { clockState } from '../../deployment/judgements.js';
 import { CLOCK_FIX, clockText } from '../../queue/clocks.js';
-import { type Check, type Finding, fail, ok, warn } from '../check.js';
+import { type Check, type Judgement, fail, ok, warn } from '../check.js';
 import { permitted } from '../context.js';
 
 const LOOKS = 5;
@@ -29,7 +29,7 @@ export const redisClock: Check = {
 };
 
 /** @param aheadMs how far the clock is ahead of Redis's; negative: behind. */
-export function judgeClock(whose: string, aheadMs: number): Finding {
+export function judgeClock(whose: string, aheadMs: number): Judgement {
   const state = clockState(aheadMs);
   if (state === 'right') return ok(`${formatDuration(Math.abs(aheadMs))} from that of Redis`);
   const found = clockText(whose, aheadMs);

@@ -1,7 +1,7 @@
 import { formatDuration } from '../../core/units.js';
 import type { RedisFacts } from '../../redis/info.js';
 import type { RedisClient } from '../../redis/types.js';
-import { type Capability, type Check, type Finding, fail, ok, warn } from '../check.js';
+import { type Capability, type Check, type Judgement, fail, ok, warn } from '../check.js';
 
 export const redisPersistence: Check = {
   id: 'redis-persistence',
@@ -23,7 +23,7 @@ export function judgePersistence(
   { aof, rdb, raw }: Pick<RedisFacts, 'aof' | 'rdb' | 'raw'>,
   config: ReadonlyMap<string, string>,
   now: number,
-): Finding {
+): Judgement {
   if (aof.enabled && !aof.lastWriteOk) {
     return fail('the append-only file cannot be written: Redis refuses changes (MISCONF)', DISK, {
       blocks: WRITES,

@@ -4,7 +4,7 @@ import { formatDuration } from '../../core/units.js';
 import { findRedisServer } from '../../redis/embedded.js';
 import { serverMissing } from '../../redis/embedded-errors.js';
 import type { RedisClient } from '../../redis/types.js';
-import { CAPABILITIES, type Check, type Finding, fail, ok, warn } from '../check.js';
+import { CAPABILITIES, type Check, type Judgement, fail, ok, warn } from '../check.js';
 import type { DoctorContext } from '../context.js';
 
 const PINGS = 10;
@@ -25,7 +25,7 @@ export const redisReach: Check = {
 };
 
 /** @param isolated infer's own server, inside a container. */
-export function judgeReach(label: string, tripMs: number | undefined, isolated: boolean): Finding {
+export function judgeReach(label: string, tripMs: number | undefined, isolated: boolean): Judgement {
   const found = tripMs === undefined ? label : `${label}, ${formatDuration(tripMs)} there and back`;
   if (isolated) {
     return warn(
@@ -43,7 +43,7 @@ async function unreachable(
   { loaded, container }: DoctorContext,
   message: string,
   hint: string | undefined,
-): Promise<Finding> {
+): Promise<Judgement> {
   if (loaded.values.redisUrl === undefined && /none was named/.test(message)) {
     if ((await findRedisServer()) === undefined) {
       const missing = serverMissing();

@@ -7,7 +7,7 @@ import { resultSettings } from '../../redis/from-settings.js';
 import { type RedisFacts, readInfo } from '../../redis/info.js';
 import { reaches } from '../../redis/memory-state.js';
 import { type KeySample, sampleKeys } from '../../redis/sample.js';
-import { type Check, type Finding, fail, ok, skip, warn } from '../check.js';
+import { type Check, type Judgement, fail, ok, skip, warn } from '../check.js';
 import { permitted } from '../context.js';
 
 const SAMPLE = { maxKeys: 1000, maxMs: 1500 };
@@ -33,7 +33,7 @@ export function judgeResults(
   { keys, total }: KeySample,
   { maxMemory }: Pick<RedisFacts, 'maxMemory'>,
   prefix: string,
-): Finding {
+): Judgement {
   if (keys.length === 0) return ok('nothing is stored');
   const sum = (some: KeySample['keys']): number => some.reduce((bytes, key) => bytes + key.bytes, 0);
   const results = keys.filter(({ key }) => isResult(key, prefix));
@@ -89,7 +89,7 @@ export const resultsRedis: Check = {
 export function judgeResultsRedis(
   label: string,
   facts: Pick<RedisFacts, 'usedMemory' | 'maxMemory' | 'policy'>,
-): Finding {
+): Judgement {
   const limit = facts.maxMemory > 0 ? formatBytes(facts.maxMemory) : 'no limit';
   const found = `${label}, ${formatBytes(facts.usedMemory)} used, ${limit}, ${facts.policy}`;
   if (reaches(facts, THRESHOLDS.resultsFull) && facts.policy === 'noeviction') {

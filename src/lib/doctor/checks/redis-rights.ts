@@ -5,7 +5,7 @@ import { type AclRole, aclCommands } from '../../redis/acl.js';
 import { parseRedisUrl } from '../../redis/address.js';
 import type { RedisClient } from '../../redis/types.js';
 import { worded } from '../../redis/worded.js';
-import { type Capability, type Check, type Finding, fail, ok, skip, warn } from '../check.js';
+import { type Capability, type Check, type Judgement, fail, ok, skip, warn } from '../check.js';
 import type { DoctorContext } from '../context.js';
 
 /**
@@ -53,7 +53,7 @@ export function judgeRights(
   prefix: string,
   commands: readonly string[],
   refused: readonly string[],
-): Finding {
+): Judgement {
   const lacks = (role: AclRole): string[] => aclCommands(role).filter((name) => refused.includes(name));
   const [producer, worker] = [lacks('producer'), lacks('worker')];
   if (producer.length === 0 && worker.length === 0) {
@@ -91,7 +91,7 @@ async function eitherReader(
   client: RedisClient,
   user: string,
   denied: InferError,
-): Promise<Finding> {
+): Promise<Judgement> {
   const blocks = [...WORK.producer, ...WORK.worker];
   try {
     await worded(client, listQueues(client, context.loaded.values.prefix));

@@ -1,7 +1,7 @@
 import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatDuration } from '../../core/units.js';
 import type { RedisFacts } from '../../redis/info.js';
-import { CAPABILITIES, type Check, type Finding, fail, ok, warn } from '../check.js';
+import { CAPABILITIES, type Check, type Judgement, fail, ok, warn } from '../check.js';
 
 const LEAST: readonly [number, number] = [6, 2];
 
@@ -16,7 +16,7 @@ export function judgeVersion({
   version,
   flavour,
   uptimeSeconds,
-}: Pick<RedisFacts, 'version' | 'flavour' | 'uptimeSeconds'>): Finding {
+}: Pick<RedisFacts, 'version' | 'flavour' | 'uptimeSeconds'>): Judgement {
   const name = { redis: 'Redis', valkey: 'Valkey', dragonfly: 'Dragonfly' }[flavour];
   const found = `${name} ${version}, up for ${formatDuration(Math.max(1, uptimeSeconds) * 1000)}`;
   const [major = 0, minor = 0] = version.split('.').map(Number);
@@ -38,7 +38,7 @@ export const redisRole: Check = {
   run: async (context) => judgeRole(await context.facts()),
 };
 
-export function judgeRole({ role, mode, raw, nodes }: RedisFacts): Finding {
+export function judgeRole({ role, mode, raw, nodes }: RedisFacts): Judgement {
   const blocks = ['submit', 'CPU workers', 'GPU workers'] as const;
   if (role === 'replica') {
     const primary = `${raw.get('master_host') ?? '?'}:${raw.get('master_port') ?? '?'}`;
@@ -85,7 +85,7 @@ export const redisClients: Check = {
 export function judgeClients({
   connectedClients,
   raw,
-}: Pick<RedisFacts, 'connectedClients' | 'raw'>): Finding {
+}: Pick<RedisFacts, 'connectedClients' | 'raw'>): Judgement {
   const most = Number(raw.get('maxclients') ?? 0);
   if (most <= 0) return ok(`${connectedClients} open`);
   const share = connectedClients / most;

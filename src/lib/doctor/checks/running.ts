@@ -4,7 +4,7 @@ import { isUnserved } from '../../deployment/judgements.js';
 import type { ActiveJob } from '../../queue/read/job-active.js';
 import type { StartingWorker } from '../../queue/starting.js';
 import type { WorkerRecord } from '../../queue/types.js';
-import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
+import { type Check, type Judgement, fail, ok, several, skip, warn } from '../check.js';
 
 export const queueLocks: Check = {
   id: 'queue-locks',
@@ -22,7 +22,7 @@ export function judgeLocks(
   after: readonly ActiveJob[],
   workers: readonly WorkerRecord[],
   starting: readonly StartingWorker[] = [],
-): Finding {
+): Judgement {
   const lost = after.filter(
     (job) =>
       isLost(job) &&
@@ -74,7 +74,7 @@ export function judgeLimits(
   active: readonly ActiveJob[],
   workers: readonly WorkerRecord[],
   now: number,
-): Finding {
+): Judgement {
   const limited = active.filter((job) => job.timeLimitMs !== undefined);
   if (limited.length === 0) return skip('no active job has a time limit');
   const over = limited.flatMap((job) => {

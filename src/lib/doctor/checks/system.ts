@@ -4,7 +4,7 @@ import { freemem, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { runProgram } from '../../core/program.js';
 import { formatBytes } from '../../core/units.js';
-import { type Check, type Finding, fail, ok, skip, warn } from '../check.js';
+import { type Check, type Judgement, fail, ok, skip, warn } from '../check.js';
 
 const LEAST_NODE: readonly [number, number] = [20, 19];
 
@@ -15,7 +15,7 @@ export const systemNode: Check = {
   run: () => judgeNode(process.versions.node),
 };
 
-export function judgeNode(version: string): Finding {
+export function judgeNode(version: string): Judgement {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const [leastMajor, leastMinor] = LEAST_NODE;
   const found = `${version} on ${process.platform}/${process.arch}`;
@@ -46,7 +46,7 @@ const LITTLE_BYTES = 512 * 2 ** 20;
 const TOO_LITTLE_BYTES = 128 * 2 ** 20;
 
 /** A worker with a small model takes about 200 MB. */
-export function judgeFree(free: number, total: number): Finding {
+export function judgeFree(free: number, total: number): Judgement {
   const found = `${formatBytes(free)} of ${formatBytes(total)} free`;
   const fix = 'stop what is not needed, or give the machine or container more memory';
   if (free < TOO_LITTLE_BYTES) {
@@ -74,7 +74,7 @@ export const systemDisk: Check = {
 const SHORT_BYTES = 2 ** 30;
 const FULL_BYTES = 100 * 2 ** 20;
 
-export function judgeDisk(dir: string, free: number, total: number): Finding {
+export function judgeDisk(dir: string, free: number, total: number): Judgement {
   const found = `${formatBytes(free)} of ${formatBytes(total)} free for ${dir}`;
   const fix = `free some space, or set INFER_STATE_DIR to a directory of another disk`;
   // Redis refuses writes when its append-only file cannot be written.
@@ -97,7 +97,7 @@ export const systemFiles: Check = {
 const FEW_FILES = 1024;
 
 /** @param limit output of `ulimit -n`. Each connection takes one, and infer's own Redis needs a thousand. */
-export function judgeFiles(limit: string): Finding {
+export function judgeFiles(limit: string): Judgement {
   if (limit === 'unlimited') return ok('no limit');
   const most = Number(limit);
   if (!Number.isInteger(most)) return skip(`the shell says '${limit}'`);

@@ -2,7 +2,7 @@ import { formatDuration } from '../../core/units.js';
 import { clockState, isLate, isSilent } from '../../deployment/judgements.js';
 import { CLOCK_FIX, clockText } from '../../queue/clocks.js';
 import type { WorkerRecord } from '../../queue/types.js';
-import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
+import { type Check, type Judgement, fail, ok, several, skip, warn } from '../check.js';
 import type { Machine, Sample } from '../context.js';
 
 export const workerBeats: Check = {
@@ -15,9 +15,9 @@ export const workerBeats: Check = {
   },
 };
 
-type Moment = Pick<Sample, 'at' | 'workers'>;
+type WorkersSample = Pick<Sample, 'at' | 'workers'>;
 
-export function judgeBeats({ workers, at }: Moment): Finding {
+export function judgeBeats({ workers, at }: WorkersSample): Judgement {
   if (workers.length === 0) return skip('no worker is running', { fix: 'infer worker' });
   const silent = workers.filter((worker) => isSilent(worker, at));
   if (silent.length > 0) {
@@ -54,7 +54,7 @@ export const workerVersions: Check = {
 };
 
 /** @param own version of this infer. */
-export function judgeVersions(workers: readonly WorkerRecord[], own: string): Finding {
+export function judgeVersions(workers: readonly WorkerRecord[], own: string): Judgement {
   if (workers.length === 0) return skip('no worker is running');
   const versions = [...new Set(workers.map((worker) => worker.version))].sort();
   if (versions.length === 1 && versions[0] === own) return ok(`all ${own}, as this infer`);
@@ -82,7 +82,7 @@ export const workerClocks: Check = {
 };
 
 /** Every worker compares its host's clock with Redis's, and reports the difference in its heartbeat. */
-export function judgeWorkerClocks(first: Moment, second: Moment): Finding {
+export function judgeWorkerClocks(first: WorkersSample, second: WorkersSample): Judgement {
   const living = second.workers.filter((worker) => {
     const before = first.workers.find((one) => one.id === worker.id);
     return before !== undefined && before.beatAt !== worker.beatAt && worker.clockAheadMs !== undefined;
@@ -114,7 +114,7 @@ export const workerCores: Check = {
 export function judgeCores(
   workers: readonly WorkerRecord[],
   { host, cores }: Pick<Machine, 'host' | 'cores'>,
-): Finding {
+): Judgement {
   const here = workers.filter((worker) => worker.host === host && worker.threads !== undefined);
   if (here.length === 0) return skip('no worker runs on this machine');
   const threads = here.reduce((sum, worker) => sum + (worker.threads ?? 0) * runnersOf(worker), 0);

@@ -47,7 +47,7 @@ const WRITES_SETTING = /maxEvents = 10000\s+rcall\("HSET", metaKey, "opts\.maxLe
 const STORES_JOB = /rcall\("HMSET", jobIdKey, "name"/g;
 
 /** Keys that no job depends on: if one is damaged, the job is added anyway. */
-const BESIDE = /rcall\("XADD", eventsKey|rcall\("ZADD", markerKey/g;
+const OPTIONAL_WRITES = /rcall\("XADD", eventsKey|rcall\("ZADD", markerKey/g;
 
 /**
  * Runs only in the step that adds a job: its separately stored input, if any, no longer expires until the job
@@ -97,7 +97,7 @@ function adaptAdding(client: RedisClient): void {
       lua: lua
         .replace(WRITES_SETTING, `maxEvents = ${EVENTS_KEPT}`)
         .replace(STORES_JOB, (write) => WITH_JOB + write)
-        .replace(BESIDE, (write) => write.replace('rcall', 'redis.pcall')),
+        .replace(OPTIONAL_WRITES, (write) => write.replace('rcall', 'redis.pcall')),
     });
   }
 }

@@ -11,7 +11,7 @@ const KEPT_SECONDS = 7 * 86_400;
 const TOGETHER = 100;
 
 /** BullMQ's keys that belong to a job besides its hash. */
-const BESIDE = /:(lock|logs|dependencies|processed|failed|unsuccessful)$/;
+const SUBKEYS = /:(lock|logs|dependencies|processed|failed|unsuccessful)$/;
 
 /** What needs repair in a queue. */
 export interface RepairPlan {
@@ -98,7 +98,7 @@ async function findLost(
   const lost = new Map<string, number>();
   for await (const keys of scanKeys(client, base)) {
     signal.throwIfAborted();
-    const ids = keys.filter((key) => !BESIDE.test(key)).map((key) => key.slice(base.length));
+    const ids = keys.filter((key) => !SUBKEYS.test(key)).map((key) => key.slice(base.length));
     for (let from = 0; from < ids.length; from += TOGETHER) {
       const flat = (await scripts.run(
         'inferReindex',

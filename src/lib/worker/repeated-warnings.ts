@@ -12,12 +12,12 @@ function kindOf(reason: string): string {
  * Logs a recurring failure once a minute per kind, with a count, so that a Redis that is full or unreachable
  * for an hour fills neither a disk nor a screen.
  */
-export class Trouble {
+export class RepeatedWarnings {
   private readonly limiter = rateLimiter(EVERY_MS);
 
   constructor(private readonly log: Logger) {}
 
-  say(what: string, error: unknown, fields: Record<string, unknown>): void {
+  report(what: string, error: unknown, fields: Record<string, unknown>): void {
     const reason = messageOf(error);
     const held = this.limiter.pass(`${what} ${kindOf(reason)}`);
     if (held === undefined) return;

@@ -2,7 +2,7 @@
  * Lets a loop sleep until something may have changed. Call `wait` first, then check the condition, then await
  * the promise: a change in between is not missed.
  */
-export class Gate {
+export class WakeUp {
   // One promise for all: otherwise a loop that checks often between two changes would accumulate them.
   private next: { promise: Promise<void>; resolve: () => void } | undefined;
 
@@ -17,7 +17,7 @@ export class Gate {
     return this.next.promise;
   }
 
-  open(): void {
+  wake(): void {
     this.next?.resolve();
     this.next = undefined;
   }

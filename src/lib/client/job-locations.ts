@@ -6,7 +6,7 @@ import { worded } from '../redis/worded.js';
 const MOST = 10_000;
 
 /** Queues of the ids this client used recently; bounded, because an API server submits without end. */
-export class Places {
+export class JobLocations {
   private readonly queues = new Map<string, string>();
 
   constructor(
@@ -20,28 +20,28 @@ export class Places {
    */
   async find(id: string): Promise<{ queue: string; kind: 'job' | 'group' }> {
     const queues = await worded(this.redis, listQueues(this.redis, this.prefix));
-    const place = await worded(this.redis, locate(this.redis, this.prefix, id, queues));
-    if (place === undefined) throw await missingId(this.redis, this.prefix, id);
-    this.set(id, place.queue);
-    return place;
+    const location = await worded(this.redis, locate(this.redis, this.prefix, id, queues));
+    if (location === undefined) throw await missingId(this.redis, this.prefix, id);
+    this.set(id, location.queue);
+    return location;
   }
 
   /** The queue of a job (or group): remembered, else looked up. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
   async of(id: string, kind: 'job' | 'group'): Promise<{ queue: string }> {
     const known = this.get(id);
     if (known !== undefined) return { queue: known };
-    const place = await this.find(id);
-    if (place.kind !== kind) throw unknownId(id);
-    return place;
+    const location = await this.find(id);
+    if (location.kind !== kind) throw unknownId(id);
+    return location;
   }
 
   /** Whether an id that is not where it was expected is now elsewhere. */
   async moved(id: string, from: string): Promise<boolean> {
     this.queues.delete(id);
     const queues = await worded(this.redis, listQueues(this.redis, this.prefix));
-    const place = await worded(this.redis, locate(this.redis, this.prefix, id, queues));
-    if (place === undefined || place.queue === from) return false;
-    this.set(id, place.queue);
+    const location = await worded(this.redis, locate(this.redis, this.prefix, id, queues));
+    if (location === undefined || location.queue === from) return false;
+    this.set(id, location.queue);
     return true;
   }
 

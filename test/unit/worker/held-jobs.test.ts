@@ -4,7 +4,7 @@ import type { OwnFailure } from '../../../src/lib/core/errors.js';
 import { decodeEnvelope } from '../../../src/lib/model/envelope.js';
 import type { Payload } from '../../../src/lib/model/tensor.js';
 import type { PartialMeta, RunnableJob } from '../../../src/lib/queue/types.js';
-import { HeldJob, HeldJobs } from '../../../src/lib/worker/held.js';
+import { HeldJob, HeldJobs } from '../../../src/lib/worker/held-jobs.js';
 
 /** Rows of one float each. */
 function floats(name: string, ...values: number[]): Payload {
