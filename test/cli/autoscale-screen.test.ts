@@ -49,7 +49,7 @@ describe('infer autoscale on a terminal', () => {
     const lines = await terminal.shows(/cpu-1.*ready.*\n.*cpu-2.*ready/);
     expect(lines).toHaveLength(24);
     expect(lines[0]).toMatch(/^Autoscaler of rt fixed:2, 1\.\.2 workers, target wait 10 s, \d\d:\d\d:\d\d$/);
-    expect(lines[1]).toBe('0 waiting; 0 in work');
+    expect(lines[1]).toBe('0 waiting; 0 active');
     expect(lines.join('\n')).toMatch(/cpu-1 +│ autoscaled-1@.* │ ready/);
     expect(lines.join('\n')).toMatch(/\d\d:\d\d:\d\d rt 0→2: fixed at 2 · autoscaled-1, autoscaled-2/);
     expect(lines.at(-1)).toMatch(/^q quit/);

@@ -40,7 +40,7 @@ Refuses when someone has changed a setting since (exit 1), unless --force. Exits
       const plans = planBack(open, snapshot, force);
       const unchanged = untouched(plans);
       const when = new Date(snapshot.at).toISOString().replace('T', ' ').slice(0, 16);
-      this.say(`as it was before ${when} UTC (${snapshot.file})`);
+      this.say(`settings from before ${when} UTC (${snapshot.file})`);
       if (this.flags['dry-run']) {
         await this.print(diffView(plans, this.layout));
         return unchanged;

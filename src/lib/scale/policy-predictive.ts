@@ -220,7 +220,7 @@ function choose(
   if (trip !== null) {
     const starting = fleet.startingSince.length > 0;
     return stay(
-      `${trip}; ${starting ? 'those on their way will do' : 'over before one started now is ready'}`,
+      `${trip}; ${starting ? 'the workers that are starting are enough' : 'will be over before a new worker is ready'}`,
     );
   }
   if (need >= committed || committed <= config.min) return stay('enough');
@@ -242,8 +242,8 @@ function choose(
 }
 
 function gapText(level: Level | undefined, now: number): string {
-  if (level === undefined || level.neededAt === null) return 'more never were';
-  return `more were ${formatSeconds((now - level.neededAt) / 1000)} ago`;
+  if (level === undefined || level.neededAt === null) return 'more were never needed';
+  return `more were last needed ${formatSeconds((now - level.neededAt) / 1000)} ago`;
 }
 
 /** Rates are measured: slightly more than an integer number of workers is that number. */

@@ -7,11 +7,11 @@ import type { Finding, TuneRole } from './rules.js';
 import type { LatencyEvent, NodeFacts } from './server-facts.js';
 import type { HostSettings } from './server-host.js';
 
-/** A fork or halt longer than this is reported: every client waits for it. */
-const LONG_HALT_MS = 100;
+/** A fork or stall longer than this is reported: every client waits for it. */
+const LONG_STALL_MS = 100;
 
 /**
- * A server's history and state: losses, refusals, disk, forks, halts, and its kernel settings. Only what is
+ * A server's history and state: losses, refusals, disk, forks, stalls, and its kernel settings. Only what is
  * worth reporting. Pure.
  */
 export function judgeHealth(node: NodeFacts, role: TuneRole): Finding[] {
@@ -21,7 +21,7 @@ export function judgeHealth(node: NodeFacts, role: TuneRole): Finding[] {
     ...disk(node.info),
     ...clients(node.info),
     ...replication(node.info),
-    ...halts(node.info, node.latency ?? []),
+    ...stalls(node.info, node.latency ?? []),
     ...(node.host === undefined ? [] : kernel(node.host)),
   ];
 }
@@ -157,25 +157,25 @@ function replication({ role, raw }: RedisFacts): Finding[] {
   return found;
 }
 
-function halts({ raw }: RedisFacts, latency: readonly LatencyEvent[]): Finding[] {
+function stalls({ raw }: RedisFacts, latency: readonly LatencyEvent[]): Finding[] {
   const found: Finding[] = [];
   const fork = Number(raw.get('latest_fork_usec') ?? 0) / 1000;
-  if (fork > LONG_HALT_MS) {
+  if (fork > LONG_STALL_MS) {
     found.push({
       setting: 'latest_fork_usec',
       level: 'advice',
       now: formatDuration(fork),
-      wanted: `under ${LONG_HALT_MS} ms`,
+      wanted: `under ${LONG_STALL_MS} ms`,
       why: 'the last save or rewrite stopped Redis for this long: less data, no huge pages, or a machine without nested virtualization',
     });
   }
-  for (const { name, lastMs, maxMs } of latency.filter((event) => event.maxMs > LONG_HALT_MS)) {
+  for (const { name, lastMs, maxMs } of latency.filter((event) => event.maxMs > LONG_STALL_MS)) {
     found.push({
       setting: `latency ${name}`,
       level: 'advice',
       now: formatDuration(maxMs),
-      wanted: `under ${LONG_HALT_MS} ms`,
-      why: `the longest halt of this kind, the last one ${formatDuration(lastMs)}: redis-cli LATENCY DOCTOR explains it`,
+      wanted: `under ${LONG_STALL_MS} ms`,
+      why: `the longest stall of this kind, the last one ${formatDuration(lastMs)}: redis-cli LATENCY DOCTOR explains it`,
     });
   }
   return found;

@@ -141,14 +141,14 @@ const RULES: readonly SettingRule[] = [
     'latency-monitor-threshold',
     '100',
     'advice',
-    'notes halts over 100 ms, so that LATENCY DOCTOR can answer afterwards; costs nothing until then',
+    'records stalls over 100 ms, so that LATENCY DOCTOR can answer afterwards; costs nothing until then',
     { good: (now) => Number(now) > 0 },
   ),
   wants(
     'slowlog-log-slower-than',
     '10000',
     'advice',
-    'notes commands over 10 ms; mind that SLOWLOG keeps arguments, payloads too',
+    'records commands over 10 ms; mind that SLOWLOG keeps arguments, payloads too',
     { good: (now) => Number(now) >= 1000 },
   ),
   wants('hz', '10', 'advice', 'more than 100 a second costs processor time and expires keys no better', {

@@ -3,7 +3,7 @@ import type { ConfigRefusal } from '../redis/server-config.js';
 import type { RedisTarget } from '../redis/types.js';
 import type { HostMemory, HostSettings } from './server-host.js';
 
-/** The longest halt of one kind recorded by the server's latency monitor. Milliseconds. */
+/** The longest stall of one kind recorded by the server's latency monitor. Milliseconds. */
 export interface LatencyEvent {
   name: string;
   lastMs: number;

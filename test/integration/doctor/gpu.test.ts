@@ -58,7 +58,7 @@ describe.runIf(onLinux)('the doctor on the NVIDIA driver', () => {
       status: 'skip',
       found: expect.stringContaining('not on the PATH'),
     });
-    expect(of('gpu-libraries')).toMatchObject({ status: 'skip', found: 'no NVIDIA GPU is here to use it' });
+    expect(of('gpu-libraries')).toMatchObject({ status: 'skip', found: 'this host has no NVIDIA GPU' });
     expect(verdict.notReady.find(({ what }) => what.includes('GPU workers'))?.because).toBeDefined();
   });
 

@@ -15,7 +15,7 @@ const result = (more: Partial<CheckResult>): CheckResult => ({
   ...more,
 });
 const RESULTS = [
-  result({ id: 'redis-reach', title: 'Redis answers', found: 'redis://h:1, 0.3 ms there and back' }),
+  result({ id: 'redis-reach', title: 'Redis answers', found: 'redis://h:1, round trip 0.3 ms' }),
   result({
     status: 'warn',
     found: '900 MB used and no limit: it grows until the system kills it, jobs and all',
@@ -48,7 +48,7 @@ describe('the doctor view', () => {
   it('groups by topic, shows fixes, and combines checks skipped for the same reason', () => {
     expect(doctorView(diagnosis, screen(70), false)).toEqual([
       'Redis',
-      '  ✓ Redis answers  redis://h:1, 0.3 ms there and back',
+      '  ✓ Redis answers  redis://h:1, round trip 0.3 ms',
       '  ! memory         900 MB used and no limit: it grows until the system',
       '                   kills it, jobs and all',
       '                   · one',
@@ -66,7 +66,7 @@ describe('the doctor view', () => {
     const lines = doctorView(diagnosis, screen(200), true);
     expect(lines).toContain('  - clock          no right (12 ms)');
     expect(lines).toContain('  - results        no right (12 ms)');
-    expect(lines).toContain('  ✓ Redis answers  redis://h:1, 0.3 ms there and back (12 ms)');
+    expect(lines).toContain('  ✓ Redis answers  redis://h:1, round trip 0.3 ms (12 ms)');
   });
 
   it.each([20, 40, Number.POSITIVE_INFINITY])('does not cut lines on a terminal of %d columns', (width) => {
@@ -90,7 +90,7 @@ describe('the doctor view', () => {
 
   it('renders a report as Markdown with every line masked', () => {
     const lines = reportLines(diagnosis, (text) => text.replaceAll('redis://h:1', '(masked)'));
-    expect(lines).toContain('| ok | redis-reach | (masked), 0.3 ms there and back |  | 12 |');
+    expect(lines).toContain('| ok | redis-reach | (masked), round trip 0.3 ms |  | 12 |');
     expect(lines).toContain('| prefix | a\\|b | default |');
     expect(lines.join('\n')).not.toContain('\u001b');
   });

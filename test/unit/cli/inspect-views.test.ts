@@ -162,7 +162,7 @@ describe('the job view', () => {
   it('shows a requested payload in printable form', () => {
     const preview = { name: 'x', type: 'string', shape: [2], bytes: 9, values: ['a\u001b'], cut: true };
     expect(jobView(DETAIL, [preview], PIPED, NOW).join('\n')).toContain('x string[2] 9 B: "a\\u001b", …');
-    expect(jobView(DETAIL, null, PIPED, NOW).at(-1)).toContain('not kept any more');
+    expect(jobView(DETAIL, null, PIPED, NOW).at(-1)).toContain('no longer kept');
   });
 });
 

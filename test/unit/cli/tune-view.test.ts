@@ -43,7 +43,7 @@ const text = (width: number, all = false): string => auditView(report, at(width)
 describe('the audit view', () => {
   it('hides correct and invisible settings, unless asked', () => {
     expect(text(120)).not.toMatch(/│ (hz|timeout) /);
-    expect(text(120)).toMatch(/1 setting as they should be.*\n1 setting that cannot be seen here/);
+    expect(text(120)).toMatch(/1 setting is correct.*\n1 setting cannot be seen here/);
     expect(text(120, true)).toMatch(/│ hz /);
   });
 

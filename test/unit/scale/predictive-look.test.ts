@@ -171,13 +171,13 @@ describe('the number of workers to start', () => {
       'but none more while one starts',
       { queue: { waiting: 5 }, fleet: { ready: 3, startingSince: readyIn(19) }, config: { threshold: 4 } },
       4,
-      `5 waiting > --threshold 4; those on their way will do ${facts(5, '0.0', '1.0')}`,
+      `5 waiting > --threshold 4; the workers that are starting are enough ${facts(5, '0.0', '1.0')}`,
     ],
     [
       'none where the wait is over before one is ready',
       { queue: { waiting: 12 } },
       1,
-      `predicted wait 12s > 10s; over before one started now is ready ${facts(12, '0.0', '1.0')}`,
+      `predicted wait 12s > 10s; will be over before a new worker is ready ${facts(12, '0.0', '1.0')}`,
     ],
     [
       'what a steady rate needs, at nine tenths of the load: 5 / 0.9 of 4 a worker',
@@ -261,7 +261,7 @@ describe('the worker to stop', () => {
     const gone = idle(keptMs);
     expect(gone).toMatchObject({
       wanted: 1,
-      because: `0 needed, more were ${keptMs / 1000}s ago ${quiet}`,
+      because: `0 needed, more were last needed ${keptMs / 1000}s ago ${quiet}`,
       state: { stoppedAt: START },
       undrained: { stoppedAt: null },
     });
@@ -272,10 +272,10 @@ describe('the worker to stop', () => {
   });
 
   it('may be one that was never needed, at once', () => {
-    expect(idle(null)).toMatchObject({ wanted: 1, because: `0 needed, more never were ${quiet}` });
+    expect(idle(null)).toMatchObject({ wanted: 1, because: `0 needed, more were never needed ${quiet}` });
     expect(plan({ known: { levels: [level(0)] }, fleet: { ready: 2 } })).toMatchObject({
       wanted: 1,
-      because: `0 needed, more never were ${quiet}`,
+      because: `0 needed, more were never needed ${quiet}`,
     });
   });
 

@@ -69,7 +69,7 @@ describe('the predictive policy', () => {
       { waiting: 24 },
       fleetOf(1),
       1,
-      /over before one started now is ready/,
+      /will be over before a new worker is ready/,
     ],
     [
       'a long wait: as many as serve it in time',
@@ -85,7 +85,7 @@ describe('the predictive policy', () => {
       { waiting: 124 },
       fleetOf(1, { startingSince: [START + 592_000, START + 592_000, START + 592_000] }),
       4,
-      /those on their way will do/,
+      /the workers that are starting are enough/,
     ],
     [
       'one job that waits too long',

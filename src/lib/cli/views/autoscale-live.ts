@@ -80,7 +80,7 @@ export interface LiveView {
   lines: readonly Line[];
 }
 
-/** The live table: the state of the queues, the places and their workers, and the decisions. */
+/** The live table: the state of the queues, the slots and their workers, and the decisions. */
 export function autoscalerView({ tick, record, lines }: LiveView, layout: Layout): string[] {
   const { paint, width } = layout;
   const log = lines.length === 0 ? [] : ['', ...lines.map((line) => lineText(line, paint))];
@@ -114,7 +114,7 @@ function headLines({ at, queue }: Tick, record: AutoscalerRecord, paint: Paint, 
   const about = `${record.policy}, ${bounds}${record.dryRun ? ', dry run' : ''}, ${clock(at)}`;
   const oldest = queue?.oldestMs == null ? '' : `, the oldest for ${formatDuration(queue.oldestMs)}`;
   const figures =
-    queue === null ? [] : [`${count(queue.waiting)} waiting${oldest}; ${count(queue.active)} in work`];
+    queue === null ? [] : [`${count(queue.waiting)} waiting${oldest}; ${count(queue.active)} active`];
   const reason = wrapWords(printable(record.reason), width).slice(0, 3);
   return [
     `${heading(`Autoscaler of ${record.pool}`, paint)} ${paint('dim', about)}`,

@@ -79,7 +79,7 @@ function modelText({ model, version }: JobDetail): string {
 
 function inputText({ input, newer }: JobDetail): string | undefined {
   if (input !== undefined) return keptText(input);
-  return newer === undefined ? 'not kept any more' : undefined;
+  return newer === undefined ? 'no longer kept' : undefined;
 }
 
 function nextTryText(leftMs: number): string {
@@ -98,7 +98,7 @@ function placeText({ position, ratePerSecond, startsInMs, paused, ...live }: Que
 function lockText({ lockMs }: JobDetail): string | undefined {
   if (lockMs === undefined) return undefined;
   return lockMs === null
-    ? 'lapsed: its worker is lost, another will take it over'
+    ? 'expired: its worker is lost, another will take it over'
     : `${formatDuration(lockMs)} left unless renewed`;
 }
 
@@ -127,7 +127,7 @@ function keptText({ bytes, expiresInMs }: Kept): string {
 function resultText(job: JobDetail): string | undefined {
   if (job.result !== undefined) return keptText(job.result);
   if (job.state !== 'completed') return undefined;
-  return job.resultTtl === 0 ? 'not to be kept' : 'not kept any more';
+  return job.resultTtl === 0 ? 'not to be kept' : 'no longer kept';
 }
 
 const WORDS: Record<TimelineEvent['event'], string> = {
@@ -179,7 +179,7 @@ function eventText({ event, worker, attempt, code, message, delayMs }: TimelineE
 
 function payloadLines(payload: readonly TensorPreview[] | null, paint: Paint): string[] {
   if (payload === null)
-    return [paint('dim', 'not kept any more: only waiting, running and failed jobs have it')];
+    return [paint('dim', 'no longer kept: only waiting, running and failed jobs have it')];
   return payload.map(({ name, type, shape, bytes, values, cut }) => {
     const shown = values.map((value) =>
       typeof value === 'string' ? printable(JSON.stringify(value)) : String(value),

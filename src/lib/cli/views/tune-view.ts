@@ -115,8 +115,8 @@ function summaryOf(hidden: readonly Finding[], { paint }: Layout): string[] {
   const unseen = hidden.filter(({ level }) => level === 'unknown').length;
   const right = hidden.length - unseen;
   return [
-    ...(right === 0 ? [] : [`${plural(right, 'setting')} as they should be`]),
-    ...(unseen === 0 ? [] : [`${plural(unseen, 'setting')} that cannot be seen here`]),
+    ...(right === 0 ? [] : [`${plural(right, 'setting is', 'settings are')} correct`]),
+    ...(unseen === 0 ? [] : [`${plural(unseen, 'setting')} cannot be seen here`]),
   ].map((text) => paint('dim', `${text}: --verbose shows them`));
 }
 
@@ -181,7 +181,7 @@ function jobsSection({ jobs, nodes, role }: TuneReport, layout: Layout): string[
 
 function share(bytes: number, nodes: readonly NodeReport[]): string {
   const used = nodes.reduce((sum, node) => sum + node.usedMemory, 0);
-  return used === 0 ? '' : ` (${Math.round((bytes / used) * 100)} % of what is in use)`;
+  return used === 0 ? '' : ` (${Math.round((bytes / used) * 100)} % of the memory in use)`;
 }
 
 /** Width of labels such as `event streams`, including the gap. */

@@ -37,7 +37,7 @@ function unsupported(): string | undefined {
  */
 async function relevance(context: DoctorContext): Promise<{ wanted: boolean; present: boolean }> {
   const how = { wanted: gpuWanted(context), present: (await context.nvidia()).kind !== 'absent' };
-  if (!how.wanted && !how.present) throw new Unmet('no NVIDIA GPU is here to use it');
+  if (!how.wanted && !how.present) throw new Unmet('this host has no NVIDIA GPU');
   return how;
 }
 

@@ -43,7 +43,7 @@ export function judgeServed(
   ];
   if (all.length === 0) {
     const served = workers.reduce((sum, worker) => sum + worker.models.length, 0);
-    return ok(`${served} loaded, as they are on disk`, chosenLines(workers, disk));
+    return ok(`${served} loaded, same as on disk`, chosenLines(workers, disk));
   }
   const { found, details } = several(all);
   const fix =

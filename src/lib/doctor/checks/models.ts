@@ -85,7 +85,7 @@ export const modelsRuntime: Check = {
       const runner = await startRunner({ provider: 'cpu', requireGpu: false, threads: 1, modelsDir });
       const ms = Math.round(performance.now() - started);
       await runner.stop();
-      return ok(`onnxruntime-node ${onnxFiles().version} loads in ${ms} ms, in a process of its own`);
+      return ok(`onnxruntime-node ${onnxFiles().version} loads in ${ms} ms, in a separate process`);
     } catch (error) {
       if (!(error instanceof InferError)) throw error;
       return fail(error.message, error.hint, { blocks: WORKERS });

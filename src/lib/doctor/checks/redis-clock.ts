@@ -31,7 +31,7 @@ export const redisClock: Check = {
 /** @param aheadMs how far the clock is ahead of Redis's; negative: behind. */
 export function judgeClock(whose: string, aheadMs: number): Judgement {
   const state = clockState(aheadMs);
-  if (state === 'right') return ok(`${formatDuration(Math.abs(aheadMs))} from that of Redis`);
+  if (state === 'right') return ok(`${formatDuration(Math.abs(aheadMs))} off Redis's clock`);
   const found = clockText(whose, aheadMs);
   return state === 'wrong' ? fail(found, CLOCK_FIX) : warn(found, CLOCK_FIX);
 }

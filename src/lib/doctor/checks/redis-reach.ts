@@ -26,7 +26,7 @@ export const redisReach: Check = {
 
 /** @param isolated infer's own server, inside a container. */
 export function judgeReach(label: string, tripMs: number | undefined, isolated: boolean): Judgement {
-  const found = tripMs === undefined ? label : `${label}, ${formatDuration(tripMs)} there and back`;
+  const found = tripMs === undefined ? label : `${label}, round trip ${formatDuration(tripMs)}`;
   if (isolated) {
     return warn(
       `${found}; inside a container only this container reaches it, and its data go with it`,

@@ -57,7 +57,7 @@ export const workerVersions: Check = {
 export function judgeVersions(workers: readonly WorkerRecord[], own: string): Judgement {
   if (workers.length === 0) return skip('no worker is running');
   const versions = [...new Set(workers.map((worker) => worker.version))].sort();
-  if (versions.length === 1 && versions[0] === own) return ok(`all ${own}, as this infer`);
+  if (versions.length === 1 && versions[0] === own) return ok(`all ${own}, same as this infer`);
   const of = (version: string): string =>
     workers
       .filter((worker) => worker.version === version)
@@ -87,13 +87,13 @@ export function judgeWorkerClocks(first: WorkersSample, second: WorkersSample): 
     const before = first.workers.find((one) => one.id === worker.id);
     return before !== undefined && before.beatAt !== worker.beatAt && worker.clockAheadMs !== undefined;
   });
-  if (living.length === 0) return skip('no worker has sent a heartbeat between the two looks');
+  if (living.length === 0) return skip('no worker has sent a heartbeat between the two samples');
   const skewed = living
     .map((worker) => ({ worker, ahead: worker.clockAheadMs ?? 0 }))
     .filter(({ ahead }) => clockState(ahead) !== 'right');
   if (skewed.length === 0) {
     return ok(
-      living.length === 1 ? 'agrees with that of Redis' : `all ${living.length} agree with that of Redis`,
+      living.length === 1 ? "agrees with Redis's clock" : `all ${living.length} agree with Redis's clock`,
     );
   }
   const { found, details } = several(
