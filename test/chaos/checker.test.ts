@@ -68,7 +68,7 @@ const read = (id: string, from: number, more: Partial<HistoryEvent> = {}): Histo
     ...more,
   });
 
-/** A small run with every feature: a retry, a lapsed lock, a group, a cancel, a deadline, a bad input. */
+/** A small run with every feature: a retry, an expired lock, a group, a cancel, a deadline, a bad input. */
 function good(): Run {
   const history = [
     ...submit('plain', 1),
@@ -284,7 +284,7 @@ describe('the checker', () => {
   });
 });
 
-describe('a lapsed lock', () => {
+describe('an expired lock', () => {
   it('is reported unless a fault explains it', () => {
     expect(names(good(), { ...LIMITS, mayLapse: false })).toEqual(['unexplained-lapse']);
     const run = good();

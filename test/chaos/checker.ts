@@ -16,7 +16,7 @@ export const PROMISES = {
   'result-changed': '2: an outcome that was seen is another now',
   'result-missing': '2: a completed job has no result',
   'wrong-answer': '2: a result is not the answer to its input',
-  'unexplained-execution': '3: a job ran more often than its failures and lapsed locks say',
+  'unexplained-execution': '3: a job ran more often than its failures and expired locks say',
   'unexplained-lapse': '3: a job was counted as lost by its worker, and no worker was lost',
   'unasked-end': '3: a job failed, expired or was cancelled and nothing asked for that',
   'unknown-result': '4: there is a job or result that nobody submitted',
@@ -43,10 +43,10 @@ export interface Limits {
   unlockedMs: number;
   /** Seconds that a record without a result is kept at least. */
   shortestRecordS: number;
-  /** Lapsed locks that make a job poison, and executions after which a failing job has failed. */
+  /** Expired locks that make a job poison, and executions after which a failing job has failed. */
   maxLapses: number;
   maxAttempts: number;
-  /** False when no fault keeps a worker from renewing its locks: then none may lapse. */
+  /** False when no fault keeps a worker from renewing its locks: then none may expire. */
   mayLapse: boolean;
 }
 

@@ -187,7 +187,7 @@ export function unfit(names: readonly TroubleName[]): TroubleName | undefined {
 export type TroubleName = FaultKind | (typeof CONDITIONS)[number];
 export const TROUBLES: readonly TroubleName[] = [...FAULT_KINDS, ...CONDITIONS];
 
-/** Faults after which no lock lapses, unless a worker forgot or never knew that it holds a job. */
+/** Faults after which no lock expires, unless a worker forgot or never knew that it holds a job. */
 const HARMLESS: ReadonlySet<string> = new Set<TroubleName>([
   'worker-term',
   'runner-kill',

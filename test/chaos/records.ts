@@ -56,7 +56,7 @@ export interface FinalJob {
   places: string[];
   locked: boolean;
   hasResult: boolean;
-  /** Starts, ends of an execution (retries included) and lapsed locks. */
+  /** Starts, ends of an execution (retries included) and expired locks. */
   executions: number;
   settled: number;
   lapses: number;

@@ -71,7 +71,7 @@ describe('infer inspect with autoscalers', () => {
     });
     const lines = (await screen()).split('\n');
     const at = lines.indexOf('Autoscalers');
-    expect(lines[at + 1]).toBe('POOL\tHOST\tPOLICY\tBOUNDS\tPLACES\tWANTED\tDECIDED\tDECISION');
+    expect(lines[at + 1]).toBe('POOL\tHOST\tPOLICY\tBOUNDS\tSLOTS\tWANTED\tDECIDED\tDECISION');
     const row = lines[at + 2]?.split('\t') as string[];
     expect(row.toSpliced(6, 1)).toEqual([
       'rt',

@@ -99,7 +99,7 @@ function silentWorker(worker: WorkerRecord, at: number): Problem {
   return {
     code: 'WORKER_SILENT',
     message: `worker ${worker.name} has been silent for ${formatDuration(at - worker.beatAt)}: it hangs, died or cannot reach Redis`,
-    fix: `look at process ${worker.pid} on ${worker.host}; its jobs run elsewhere when their locks lapse`,
+    fix: `look at process ${worker.pid} on ${worker.host}; its jobs run elsewhere when their locks expire`,
   };
 }
 

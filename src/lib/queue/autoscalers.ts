@@ -36,7 +36,7 @@ export interface AutoscalerRecord {
   /** The last decision as a sentence. */
   reason: string;
   workers: AutoscaledWorker[];
-  /** Places where no worker can run at the moment, and why. */
+  /** Slots where no worker can run at the moment, and why. */
   troubles: {
     slot: string;
     state: 'backing off' | 'failed' | 'in use' | 'gone';

@@ -132,7 +132,7 @@ export class Advisor {
     const seen: Observation = { now, queue, workers: views, slots, failures: [] };
     const decision = decide(controller, state, seen);
     if (decision.desired <= own) return { decision, own };
-    // A worker that is ending occupies no place here: the system that runs the fleet no longer counts it.
+    // A worker that is ending occupies no slot here: the system that runs the fleet no longer counts it.
     const staying = views.filter((view) => view.phase !== 'draining');
     return { decision: decide(controller, state, { ...seen, workers: staying }), own };
   }
@@ -176,7 +176,7 @@ export class Advisor {
   }
 }
 
-/** Places are the cluster's concern: there are always as many as may run. */
+/** Slots are the cluster's concern: there are always as many as may run. */
 function freeSlots(max: number): string[] {
   return Array.from({ length: max }, (_, at) => `new-${at}`);
 }

@@ -1,6 +1,6 @@
 import type { GpuDevice } from '../model/gpu-parse.js';
 import type { GpuReport } from '../model/gpus.js';
-import { chosenDevices, type GpuChoice } from './slot-places.js';
+import { chosenDevices, type GpuChoice } from './host-slots.js';
 
 const LOOK_MS = 10_000;
 /** A GPU missing from one answer of the driver may be back in the next. */

@@ -6,7 +6,7 @@ import type { GpuReport } from '../model/gpus.js';
 import { gpusOf } from '../model/gpus.js';
 import { checkPolicyConfig, choosePolicy } from './choose-policy.js';
 import type { Policy, PolicyConfig } from './policy.js';
-import { chosenDevices, type GpuChoice } from './slot-places.js';
+import { chosenDevices, type GpuChoice } from './host-slots.js';
 import { AUTOSCALED, checkWorkerArgs } from './worker-args.js';
 
 /** The arguments of `infer autoscale`; times in ms. */
@@ -34,7 +34,7 @@ export interface LivePlan {
   policy: Policy;
   /** Whether workers are pinned to GPUs; otherwise they share the cores. */
   onGpus: boolean;
-  places: number;
+  slots: number;
   cpuThreads: number;
   /** Flags that have no effect here. */
   notes: string[];
@@ -50,19 +50,19 @@ export function planOf(flags: LiveFlags, report: GpuReport, cores = availablePar
   // One core is left for Redis and the machine, except on two cores, where there would be nothing to scale.
   const share = Math.max(1, cores - 1);
   const free = Math.min(cores, Math.max(2, share));
-  const places = onGpus ? devices.length * flags.workersPerGpu : Math.max(free, flags.max ?? 0);
-  const max = flags.max ?? places;
-  if (max > places) {
+  const slots = onGpus ? devices.length * flags.workersPerGpu : Math.max(free, flags.max ?? 0);
+  const max = flags.max ?? slots;
+  if (max > slots) {
     const gpus = `${devices.length} GPU${devices.length === 1 ? '' : 's'}`;
     throw usage(
-      `--max ${max} is more than the ${plural(places, 'place')} of this host (${gpus}, ${plural(flags.workersPerGpu, 'worker')} each)`,
-      `--max ${places}, or --workers-per-gpu ${Math.ceil(max / devices.length)}`,
+      `--max ${max} is more than the ${plural(slots, 'slot')} of this host (${gpus}, ${plural(flags.workersPerGpu, 'worker')} each)`,
+      `--max ${slots}, or --workers-per-gpu ${Math.ceil(max / devices.length)}`,
     );
   }
   const { min, spare, threshold, targetWaitMs, intervalMs } = flags;
   if (flags.max === undefined && min > max) {
     throw usage(
-      `--min ${min} is more than the ${plural(max, 'place')} of this host`,
+      `--min ${min} is more than the ${plural(max, 'slot')} of this host`,
       onGpus ? `--min ${max}` : `--max ${min}`,
     );
   }
@@ -73,7 +73,7 @@ export function planOf(flags: LiveFlags, report: GpuReport, cores = availablePar
     ...(!onGpus && flags.workersPerGpu > 1 ? ['--workers-per-gpu has no effect: no GPU is used'] : []),
     ...(min === max ? [`--min and --max are both ${max}: nothing will be scaled`] : []),
   ];
-  return { config, policy: choosePolicy(flags.policy, config), onGpus, places, cpuThreads, notes };
+  return { config, policy: choosePolicy(flags.policy, config), onGpus, slots, cpuThreads, notes };
 }
 
 function usage(message: string, hint: string): InferError {

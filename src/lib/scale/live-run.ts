@@ -85,7 +85,7 @@ export async function runLive(
       pool,
       queues: flags.queues,
       workersPerGpu: flags.workersPerGpu,
-      cpuSlots: plan.places,
+      cpuSlots: plan.slots,
       cpuThreads: threadsOf(loaded, flags.args, plan.cpuThreads),
       drainTimeoutMs: loaded.values.drainTimeout,
       startTimeoutMs: START_TIMEOUT_MS,

@@ -48,7 +48,7 @@ export interface Observation {
   /** Null when the queue could not be read. */
   readonly queue: QueueFacts | null;
   readonly workers: readonly WorkerView[];
-  /** Places for a worker (GPUs), in the order in which to use them; includes those in use. */
+  /** Slots for a worker (GPUs), in the order in which to use them; includes those in use. */
   readonly slots: readonly string[];
   /** Slots whose worker failed to start or crashed since the last observation. */
   readonly failures: readonly string[];

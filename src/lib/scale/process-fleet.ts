@@ -6,7 +6,7 @@ import { formatDuration } from '../core/units.js';
 import type { WorkerRecord } from '../queue/types.js';
 import type { GpuWatch } from './gpu-watch.js';
 import { phaseOf, type WorkerPhase, type WorkerView } from './observation.js';
-import { cpuSlots, deviceOf, gpuSlots, type Slot } from './slot-places.js';
+import { cpuSlots, deviceOf, gpuSlots, type Slot } from './host-slots.js';
 import { type ProcessEnd, spawnWorker, type WorkerLaunch } from './spawn-worker.js';
 import type { WorkerFile, WorkerFiles } from './worker-files.js';
 import { askToDrain, endingOf, endWorker, handBackNow, stateOf } from './worker-process.js';
@@ -23,7 +23,7 @@ export interface FleetOptions {
   pool: string;
   queues: readonly string[];
   workersPerGpu: number;
-  /** Places on a host without GPUs. */
+  /** Slots on a host without GPUs. */
   cpuSlots: number;
   /** CPU threads of a worker without GPU; undefined: chosen by the worker. */
   cpuThreads: number | undefined;
@@ -63,7 +63,7 @@ export interface Trouble {
 /** The result of a look at the fleet. */
 export interface FleetLook {
   members: FleetMember[];
-  /** Places, including those in use, in the order in which to use them. */
+  /** Slots, including those in use, in the order in which to use them. */
   slots: string[];
   /** Workers that did not start, or exited unexpectedly, since the last look. */
   failures: { slot: string; name: string; reason: string; lines: string[] }[];
@@ -123,7 +123,7 @@ export class ProcessFleet {
     }
     const failures = this.failures;
     this.failures = [];
-    return { members, failures, ...this.places(members, holders) };
+    return { members, failures, ...this.slots(members, holders) };
   }
 
   /** Starts a worker in a slot; if it cannot be started, the next look reports a failure. */
@@ -275,7 +275,7 @@ export class ProcessFleet {
     this.failures.push({ slot: file.slot ?? '', name: file.name, ...ending });
   }
 
-  private places(
+  private slots(
     members: readonly FleetMember[],
     holders: ReadonlyMap<string, string>,
   ): Pick<FleetLook, 'slots' | 'troubles'> {

@@ -258,7 +258,7 @@ export class JobEndings {
     const { job, kind } = settlement;
     const { log } = this.parts;
     if (!ours) {
-      log.warn({ id: job.spec.id, outcome: kind }, 'outcome refused: the lock had lapsed');
+      log.warn({ id: job.spec.id, outcome: kind }, 'outcome refused: the lock had expired');
       return;
     }
     this.work.settled(settlement);

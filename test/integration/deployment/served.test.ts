@@ -93,8 +93,8 @@ async function answers(id: string): Promise<Record<string, boolean>> {
     'doctor queue-served': judgeServed(queues, workers, starting).status === 'ok',
     'doctor queue-locks': held.status === 'warn',
     infer_queue_workers: (sample?.[1] ?? 0) > 0,
-    'control resume': (await pauseQueue(queue, false).plan(operator.hands)).served,
-    'control move': (await moveJobs([id], queue).plan(operator.hands)).served,
+    'control resume': (await pauseQueue(queue, false).plan(operator.context)).served,
+    'control move': (await moveJobs([id], queue).plan(operator.context)).served,
     hasWorker: await client.hasWorker(queue),
     'hasWorker of the model': await client.hasWorker(queue, { model: 'm' }),
   };

@@ -12,24 +12,24 @@ const plan = (more: object = {}, report = three) => planOf(flags(more), report, 
 
 describe("the autoscaler's plan for this host", () => {
   it('has a slot on each GPU, or on each core but one', () => {
-    expect(plan()).toMatchObject({ onGpus: true, places: 3, config: { min: 1, max: 3, threshold: null } });
-    expect(plan({ 'workers-per-gpu': 2, max: 6 })).toMatchObject({ places: 6, config: { max: 6 } });
-    expect(plan({ gpus: '0, 2' })).toMatchObject({ places: 2 });
-    expect(plan({}, none)).toMatchObject({ onGpus: false, places: 8, cpuThreads: 1 });
+    expect(plan()).toMatchObject({ onGpus: true, slots: 3, config: { min: 1, max: 3, threshold: null } });
+    expect(plan({ 'workers-per-gpu': 2, max: 6 })).toMatchObject({ slots: 6, config: { max: 6 } });
+    expect(plan({ gpus: '0, 2' })).toMatchObject({ slots: 2 });
+    expect(plan({}, none)).toMatchObject({ onGpus: false, slots: 8, cpuThreads: 1 });
     expect(plan({ gpus: 'none', max: 2 })).toMatchObject({
       onGpus: false,
-      places: 8,
+      slots: 8,
       config: { max: 2 },
       cpuThreads: 4,
     });
     // More than cores are allowed there: they only take longer.
-    expect(plan({ max: 20 }, none)).toMatchObject({ places: 20, cpuThreads: 1 });
+    expect(plan({ max: 20 }, none)).toMatchObject({ slots: 20, cpuThreads: 1 });
   });
 
   it.each([
-    [{ max: 4 }, /--max 4 is more than the 3 places of this host \(3 GPUs, 1 worker each\)/],
-    [{ max: 7, 'workers-per-gpu': 2 }, /more than the 6 places/],
-    [{ min: 4 }, /--min 4 is more than the 3 places/],
+    [{ max: 4 }, /--max 4 is more than the 3 slots of this host \(3 GPUs, 1 worker each\)/],
+    [{ max: 7, 'workers-per-gpu': 2 }, /more than the 6 slots/],
+    [{ min: 4 }, /--min 4 is more than the 3 slots/],
     [{ min: 3, max: 2 }, /--min 3 is more than --max 2/],
     [{ spare: 9 }, /--spare/],
     [{ interval: 1 }, /--interval/],

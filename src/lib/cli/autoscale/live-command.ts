@@ -37,8 +37,8 @@ export async function watchLoop(
       flags,
       {
         onOpen: ({ record: { pool, min, max, policy }, plan, adopted }) => {
-          const places = plural(plan.places, 'place');
-          const where = plan.onGpus ? `${places} on GPUs` : `${places} on the CPU`;
+          const slots = plural(plan.slots, 'slot');
+          const where = plan.onGpus ? `${slots} on GPUs` : `${slots} on the CPU`;
           note(`autoscaler of ${pool}: ${where}, ${min}..${max} workers, policy ${policy}`);
           for (const hint of plan.notes) note(hint);
           if (adopted.same.length > 0) note(`took over ${adopted.same.join(', ')}`);

@@ -49,7 +49,7 @@ export const HOST_ERRORS = {
     { WORKERS_BUSY: 'Another command is starting workers on this host.' },
   ),
   ...errors(
-    { ...AWAY, httpStatus: 409, fault: 'caller', doc: 'autoscaling.md#when-it-ends-and-comes-back' },
+    { ...AWAY, httpStatus: 409, fault: 'caller', doc: 'autoscaling.md#stop-and-restart' },
     {
       AUTOSCALER_RUNNING: 'An autoscaler of these queues already runs on this host.',
       POOL_LOST: 'The pool of the autoscaler was removed, or another autoscaler has it now.',

@@ -52,7 +52,7 @@ export const INPUT_ERRORS = {
     },
   ),
   ...errors(
-    { ...BAD, httpStatus: 422, doc: 'models.md#what-is-found-by-itself' },
+    { ...BAD, httpStatus: 422, doc: 'models.md#what-infer-detects' },
     { TENSOR_BYTES: 'The bytes of a tensor do not fit its shape and type.' },
   ),
   ...errors(

@@ -115,7 +115,7 @@ export const MODEL_ERRORS = {
     { HANDLER_FAILED: 'The handler of the model failed on the row.' },
   ),
   ...errors(
-    { ...FAILED, doc: 'models.md#what-is-found-by-itself' },
+    { ...FAILED, doc: 'models.md#what-infer-detects' },
     {
       OUTPUT_ROWS: 'The model returned a different number of rows than it was given.',
       OUTPUT_MIXED: 'The rows of the job have different outputs, which cannot be one result.',

@@ -147,14 +147,14 @@ const USAGE = { exitCode: ExitCode.Usage, httpStatus: 400, retryable: false, fau
 /** Tuning a server and creating its users. */
 export const TUNE_ERRORS = {
   ...errors(
-    { ...USAGE, doc: 'redis-tune.md#putting-it-right' },
+    { ...USAGE, doc: 'redis-tune.md#applying-changes' },
     {
       TUNE_MAXMEMORY: 'The given memory limit cannot be set.',
       TUNE_POLICY: 'The given eviction policy cannot be set.',
     },
   ),
   ...errors(
-    { ...USAGE, exitCode: ExitCode.BadConfig, doc: 'redis-tune.md#putting-it-right' },
+    { ...USAGE, exitCode: ExitCode.BadConfig, doc: 'redis-tune.md#applying-changes' },
     {
       TUNE_REFUSED: 'The server does not accept the value of a setting.',
       TUNE_REPLICA: 'The server is a replica, so changing its settings has no effect yet.',
@@ -171,12 +171,12 @@ export const TUNE_ERRORS = {
       exitCode: ExitCode.TryAgain,
       httpStatus: 409,
       retryable: true,
-      doc: 'redis-tune.md#putting-it-right',
+      doc: 'redis-tune.md#applying-changes',
     },
     { TUNE_CHANGED: 'Someone changed a setting while the plan was being confirmed: nothing was set.' },
   ),
   ...errors(
-    { ...USAGE, exitCode: ExitCode.Negative, httpStatus: 409, doc: 'redis-tune.md#putting-it-back' },
+    { ...USAGE, exitCode: ExitCode.Negative, httpStatus: 409, doc: 'redis-tune.md#undoing-changes' },
     { TUNE_CHANGED_SINCE: 'Someone has changed a setting since infer set it, so it is not restored.' },
   ),
   ...errors(
@@ -185,19 +185,19 @@ export const TUNE_ERRORS = {
       exitCode: ExitCode.Partial,
       httpStatus: 500,
       fault: 'broker',
-      doc: 'redis-tune.md#putting-it-back',
+      doc: 'redis-tune.md#undoing-changes',
     },
     { TUNE_HALF_DONE: 'Some settings were changed and could not be restored.' },
   ),
   ...errors(
-    { ...USAGE, exitCode: ExitCode.NoInput, httpStatus: 404, doc: 'redis-tune.md#putting-it-back' },
+    { ...USAGE, exitCode: ExitCode.NoInput, httpStatus: 404, doc: 'redis-tune.md#undoing-changes' },
     {
       TUNE_SNAPSHOT: 'The file is not a snapshot of `infer redis-tune`.',
       TUNE_NO_SNAPSHOT: 'No change of this server is on record here.',
     },
   ),
   ...errors(
-    { ...DENIED, httpStatus: 500, fault: 'device', doc: 'redis-tune.md#putting-it-back' },
+    { ...DENIED, httpStatus: 500, fault: 'device', doc: 'redis-tune.md#undoing-changes' },
     { TUNE_SNAPSHOT_WRITE: 'The old settings cannot be saved, so nothing was changed.' },
   ),
   ...errors(

@@ -126,7 +126,7 @@ export const USAGE_ERRORS = {
     },
   ),
   ...errors(
-    { ...WRONG, doc: 'autoscaling.md#for-kubernetes-and-others-who-start-workers' },
+    { ...WRONG, doc: 'autoscaling.md#kubernetes-and-other-orchestrators' },
     { PARAMETER: 'A query parameter is unknown or has no usable value.' },
   ),
   ...errors(

@@ -1,7 +1,7 @@
 import { InferError } from '../core/errors.js';
 import { devicesOf, findDevice, type Gpu, type GpuDevice } from '../model/gpu-parse.js';
 
-/** A place for one worker. */
+/** Room for one worker: a share of the CPU, or a GPU. */
 export interface Slot {
   /** `cpu-1`; or the device's UUID, `GPU-…`, and `GPU-…#2` for a second worker there. */
   id: string;
@@ -32,7 +32,7 @@ export function chosenDevices(gpus: readonly Gpu[], choice: GpuChoice): GpuDevic
 }
 
 /**
- * Places on GPUs, in the order in which to use them: each GPU once before any twice, most free memory first.
+ * Slots on GPUs, in the order in which to use them: each GPU once before any twice, most free memory first.
  */
 export function gpuSlots(devices: readonly GpuDevice[], workersPerGpu: number): Slot[] {
   const free = ({ gpu }: GpuDevice) => gpu.freeBytes ?? 0;
