@@ -235,19 +235,19 @@ describe('the checker', () => {
       ['unasked-end'],
     ],
     [
-      'a cancel that nobody asked for',
+      'a cancel that no one asked for',
       change('plain', { state: 'cancelled', places: ['cancelled'], hasResult: false }),
       ['unasked-end'],
     ],
     [
-      'a job that nobody submitted',
+      'a job that no one submitted',
       (run) => {
         run.state.jobs.push(job('ghost'));
         run.state.counts.terminal += 1;
       },
       ['conservation', 'unknown-result'],
     ],
-    ['a result of an id that nobody submitted', (run) => run.state.results.push('ghost'), ['unknown-result']],
+    ['a result of an id that no one submitted', (run) => run.state.results.push('ghost'), ['unknown-result']],
     [
       'active without a lock at the end',
       change('plain', { state: undefined, places: ['active'], hasResult: false }),

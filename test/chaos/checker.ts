@@ -19,9 +19,9 @@ export const PROMISES = {
   'unexplained-execution': '3: a job ran more often than its failures and expired locks say',
   'unexplained-lapse': '3: a job was counted as lost by its worker, and no worker was lost',
   'unasked-end': '3: a job failed, expired or was cancelled and nothing asked for that',
-  'unknown-result': '4: there is a job or result that nobody submitted',
+  'unknown-result': '4: there is a job or result that no one submitted',
   'doubled-job': '5: one id is several jobs',
-  'active-without-lock': '6: a job is active and nobody holds it',
+  'active-without-lock': '6: a job is active and no one holds it',
   conservation: '7: the sum of all states is not what was accepted',
   'group-miscounted': '7: a group does not add up to its chunks',
   'leaked-canary': '8: a payload or a secret is in a log',
@@ -167,7 +167,7 @@ function checkEnding(
     report('unasked-end', `${id} expired without a deadline`);
   const undone = submission.withdrawn && !submission.accepted;
   if (job.state === 'cancelled' && !submission.cancelAsked && !undone) {
-    report('unasked-end', `${id} was cancelled by nobody`);
+    report('unasked-end', `${id} was cancelled, and no one asked for it`);
   }
   if (submission.cancelled && job.state !== 'cancelled') {
     report('result-changed', `${id} was said to be cancelled and is ${job.state}`);

@@ -40,7 +40,7 @@ const LONG_LIVED = `
 describe.each([
   ['FLUSHALL', false],
   ['a restart without a file', true],
-])('%s', (_, restarts) => {
+])('data lost by %s', (_, restarts) => {
   const redis = useRedis({ port: true });
   const infer = useInfer(redis);
   let worker: TestWorker;

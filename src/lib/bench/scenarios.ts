@@ -1,6 +1,6 @@
 import { count } from '../core/counts.js';
 import type { Figures, ScenarioName } from './figures.js';
-import { backlog, duringBatch, closedLoop } from './load.js';
+import { backlog, closedLoop, duringBatch } from './load.js';
 import { bestRate, sweep } from './sweep.js';
 import type { Target } from './target.js';
 

@@ -3,7 +3,7 @@ import type { Command } from '@oclif/core';
 import { messageOf } from '../core/errors.js';
 import { systemUser } from '../core/system-user.js';
 import { type HostAction, type HostWorker, performOnHost } from '../operations/host-workers.js';
-import type { Actor, OperationContext, Operation } from '../operations/operation.js';
+import type { Actor, Operation, OperationContext } from '../operations/operation.js';
 import { type Caller, perform } from '../operations/run.js';
 import type { PatienceMs } from '../redis/from-settings.js';
 import { withRedis } from '../redis/with-redis.js';
@@ -26,7 +26,10 @@ export abstract class OperatorCommand<T extends typeof Command> extends BaseComm
   }
 
   /** Runs `work` on its own connection, until it is done or a signal stops it. */
-  protected withContext<R>(work: (context: OperationContext) => Promise<R>, patience: PatienceMs = {}): Promise<R> {
+  protected withContext<R>(
+    work: (context: OperationContext) => Promise<R>,
+    patience: PatienceMs = {},
+  ): Promise<R> {
     const { actor } = this;
     return interruptible((signal) =>
       withRedis(this.loaded, (client, prefix) => work({ client, prefix, signal, actor }), patience),

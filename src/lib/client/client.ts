@@ -20,11 +20,11 @@ import { groupChunks } from './group-reader.js';
 import { GroupSender } from './group-sender.js';
 import type { GroupWriter } from './group-writer.js';
 import { refuseTaken } from './id-taken.js';
-import { type Call, limited } from './limited.js';
 import { JobLocations } from './job-locations.js';
+import { type Call, limited } from './limited.js';
 import { Signatures } from './signatures.js';
 import { nextId, queueFor, specOf } from './spec.js';
-import { cancelById, type SteeringParts, retryQueue, retryById } from './steering.js';
+import { cancelById, retryById, retryQueue, type SteeringParts } from './steering.js';
 import { submitRows } from './submit-rows.js';
 import type {
   ConnectOptions,
@@ -77,7 +77,9 @@ export class InferClient {
     this.form = config.values ?? 'exact';
     this.signatures = new Signatures(redis, config.prefix, config.modelsDir);
     const openBlocking = (signal: AbortSignal) => connectLike(redis, 'blocking', { signal });
-    this.waiter = new Waiter(nextId('j'), config.prefix, openBlocking, (id, to) => this.locations.set(id, to));
+    this.waiter = new Waiter(nextId('j'), config.prefix, openBlocking, (id, to) =>
+      this.locations.set(id, to),
+    );
     this.answers = new Answers({
       redis,
       prefix: config.prefix,

@@ -8,8 +8,8 @@ import { worded } from '../redis/worded.js';
 import type { Answers } from './answers.js';
 import { GroupWriter } from './group-writer.js';
 import { refuseTaken } from './id-taken.js';
-import type { Call } from './limited.js';
 import type { JobLocations } from './job-locations.js';
+import type { Call } from './limited.js';
 import { nextId, specOf } from './spec.js';
 import type { SubmitOptions, SubmittedGroup } from './types.js';
 

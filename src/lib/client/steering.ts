@@ -16,8 +16,8 @@ import { readJob } from '../queue/read/reader.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import type { Answers } from './answers.js';
-import type { Call } from './limited.js';
 import type { JobLocations } from './job-locations.js';
+import type { Call } from './limited.js';
 
 /** Dependencies for cancelling and retrying. */
 export interface SteeringParts {
@@ -62,7 +62,12 @@ class Course {
  * left.
  * @param as name for the audit log; a program that cancels its own work leaves no entry
  */
-export function cancelById(parts: SteeringParts, id: string, as: string | undefined, call: Call): Promise<string> {
+export function cancelById(
+  parts: SteeringParts,
+  id: string,
+  as: string | undefined,
+  call: Call,
+): Promise<string> {
   const { redis, prefix, producer, locations, answers } = parts;
   return audited(parts, { action: 'cancel', target: id, who: as, log: 'jobs' }, call, async (course) => {
     const location = await locations.find(id);

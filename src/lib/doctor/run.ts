@@ -1,7 +1,7 @@
 import { answerWithin } from '../core/bounded.js';
 import { InferError, messageOf } from '../core/errors.js';
 import { formatDuration } from '../core/units.js';
-import { type Check, type CheckResult, type Judgement, fail, skip } from './check.js';
+import { type Check, type CheckResult, fail, type Judgement, skip } from './check.js';
 import type { DoctorContext } from './context.js';
 import { Unmet } from './unmet.js';
 

@@ -5,7 +5,7 @@ import { readGroup, readJob } from '../queue/read/reader.js';
 import type { GroupRecord } from '../queue/types.js';
 import { serverClock } from '../redis/server-clock.js';
 import { findNamedJobs, groupsOf, type JobPlace } from './named-jobs.js';
-import type { OperationContext, Operation, Report } from './operation.js';
+import type { Operation, OperationContext, Report } from './operation.js';
 
 /** What to cancel, and how many of its jobs have not ended. */
 export type CancelPlan = { open: number } & (

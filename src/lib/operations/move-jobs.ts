@@ -4,7 +4,7 @@ import { readJob } from '../queue/read/reader.js';
 import { isServed } from '../queue/routes.js';
 import { movedText } from './audit-text.js';
 import { findNamedJobs, type JobPlace, type NamedJobs, pagesOf } from './named-jobs.js';
-import type { OperationContext, Operation } from './operation.js';
+import type { Operation, OperationContext } from './operation.js';
 import { isMoved, type JobRow, type MovedJobs, tally } from './outcomes.js';
 
 export interface MovePlan {

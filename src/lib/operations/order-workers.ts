@@ -9,7 +9,7 @@ import type { WorkerRecord } from '../queue/types.js';
 import { closeClient, connectLike } from '../redis/connect.js';
 import { orderedText } from './audit-text.js';
 import { awaitWorkers } from './await-workers.js';
-import type { OperationContext, Operation, Report } from './operation.js';
+import type { Operation, OperationContext, Report } from './operation.js';
 import type { OrderedWorkers, WorkerOutcome } from './outcomes.js';
 
 export interface OrderOptions {

@@ -4,7 +4,7 @@ import { parseJobFilter } from '../queue/read/job-filter.js';
 import { countJobs } from '../queue/read/job-list.js';
 import { serverNow } from '../redis/server-clock.js';
 import { purgedText, sumOf } from './audit-text.js';
-import type { OperationContext, Operation } from './operation.js';
+import type { Operation, OperationContext } from './operation.js';
 import type { PurgeOutcome } from './outcomes.js';
 
 export const PURGE_STATES = [

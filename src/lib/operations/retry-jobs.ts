@@ -8,7 +8,7 @@ import type { JobRecord } from '../queue/types.js';
 import { serverClock, serverNow } from '../redis/server-clock.js';
 import { sumOf } from './audit-text.js';
 import { byQueue, findNamedJobs, type NamedJobs, pagesOf } from './named-jobs.js';
-import type { OperationContext, Operation, Report } from './operation.js';
+import type { Operation, OperationContext, Report } from './operation.js';
 import type { RetriedJobs } from './outcomes.js';
 
 /** The selected failed jobs: all that match a filter, or those of an id. */

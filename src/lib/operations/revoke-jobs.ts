@@ -11,7 +11,7 @@ import type { JobRecord } from '../queue/types.js';
 import { serverClock, serverNow } from '../redis/server-clock.js';
 import { revokedText } from './audit-text.js';
 import { findNamedJobs, type JobPlace, type NamedJobs, pagesOf } from './named-jobs.js';
-import type { OperationContext, Operation, Report } from './operation.js';
+import type { Operation, OperationContext, Report } from './operation.js';
 import type { RevokedJobs } from './outcomes.js';
 
 /** Jobs to cancel: those with these ids, or all that a filter selects. */
@@ -112,7 +112,10 @@ function cancellable(filter: JobFilter): JobFilter {
 }
 
 /** Those of the given jobs that exist, page by page. */
-async function* namedJobs(named: NamedJobs, { client, prefix, signal }: OperationContext): AsyncGenerator<JobRecord[]> {
+async function* namedJobs(
+  named: NamedJobs,
+  { client, prefix, signal }: OperationContext,
+): AsyncGenerator<JobRecord[]> {
   for (const page of pagesOf(named)) {
     signal.throwIfAborted();
     const records = await Promise.all(page.map(({ id, queue }) => readJob(client, prefix, queue, id)));
@@ -140,7 +143,12 @@ async function* scanned(
  * next state. Waiting jobs are scanned until a pass finds none, since lists move up when jobs leave them.
  * Active jobs are limited to what workers hold, so they are listed first and asked afterwards.
  */
-async function cancelMeant(filter: JobFilter, at: number, context: OperationContext, canceller: Canceller): Promise<void> {
+async function cancelMeant(
+  filter: JobFilter,
+  at: number,
+  context: OperationContext,
+  canceller: Canceller,
+): Promise<void> {
   const waiting = { ...filter, states: filter.states.filter((state) => state !== 'active') };
   if (waiting.states.length > 0) {
     for (let pass = 0; pass < MOST_PASSES; pass++) {

@@ -2,7 +2,7 @@ import { type NewAuditEntry, writeAudit } from '../queue/audit.js';
 import { type AuditSummary, failureSummary } from '../queue/audit-summary.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
-import type { OperationContext, Operation, Report } from './operation.js';
+import type { Operation, OperationContext, Report } from './operation.js';
 
 /** What the caller of an operation contributes. */
 export interface Caller<Plan> {

@@ -3,7 +3,7 @@ import { type PriorityOutcome, setGroupPriority, setPriority } from '../queue/br
 import { readJob } from '../queue/read/reader.js';
 import { prioritisedText } from './audit-text.js';
 import { byQueue, findNamedJobs, groupsOf, type JobPlace, type NamedJobs, pagesOf } from './named-jobs.js';
-import type { OperationContext, Operation } from './operation.js';
+import type { Operation, OperationContext } from './operation.js';
 import { isPrioritised, type JobRow, type PrioritisedJobs, tally } from './outcomes.js';
 
 /** Giving waiting jobs, selected by their ids or that of their group, another priority. */

@@ -5,8 +5,8 @@ import { printable } from '../core/job.js';
 import type { GpuReport } from '../model/gpus.js';
 import { gpusOf } from '../model/gpus.js';
 import { checkPolicyConfig, choosePolicy } from './choose-policy.js';
-import type { Policy, PolicyConfig } from './policy.js';
 import { chosenDevices, type GpuChoice } from './host-slots.js';
+import type { Policy, PolicyConfig } from './policy.js';
 import { AUTOSCALED, checkWorkerArgs } from './worker-args.js';
 
 /** The arguments of `infer autoscale`; times in ms. */

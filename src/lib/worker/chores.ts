@@ -3,8 +3,8 @@ import type { QueueConsumer, WorkerRegistry } from '../queue/broker/consumer-por
 import type { Logger } from '../telemetry/logger.js';
 import { DamageWatch } from './damage-watch.js';
 import { LayoutWatch } from './layout-watch.js';
-import type { RunnerScaler } from './runner-scaler.js';
 import { Maintenance } from './maintenance.js';
+import type { RunnerScaler } from './runner-scaler.js';
 
 /**
  * Locks are renewed every second, or this many times per lock lifetime if that is more often; expired locks

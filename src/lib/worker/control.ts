@@ -7,8 +7,8 @@ import type { ControlAnswer, ControlRequest, Order } from '../queue/broker/contr
 import type { WorkerRecord } from '../queue/types.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { LiveChanges } from './live-changes.js';
-import type { RunnerScaler } from './runner-scaler.js';
 import { RepeatedWarnings } from './repeated-warnings.js';
+import type { RunnerScaler } from './runner-scaler.js';
 
 /**
  * Interval at which a worker reports that it is still busy with an order, so that the sender keeps waiting.

@@ -1,7 +1,7 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { messageOf } from '../core/errors.js';
-import { WakeUp } from '../core/wake-up.js';
 import type { Priority } from '../core/job.js';
+import { WakeUp } from '../core/wake-up.js';
 import type { QueueConsumer } from '../queue/broker/consumer-port.js';
 import type { TakenJob, TakeRoom } from '../queue/types.js';
 import type { Logger } from '../telemetry/logger.js';

@@ -1,5 +1,5 @@
-import { WakeUp } from '../core/wake-up.js';
 import { MAX_PRIORITY } from '../core/job.js';
+import { WakeUp } from '../core/wake-up.js';
 import { shapeKey } from '../model/tensor.js';
 import type { TakenJob, TakeRoom, WorkerRecord } from '../queue/types.js';
 import { admit } from './admit.js';

@@ -149,8 +149,8 @@ async function late(prepare: (call: Call) => void): Promise<{ error: unknown; bl
   return { error, blamed };
 }
 
-describe('a timeout names what the call waited for:', () => {
-  it('a model that is being read', async () => {
+describe('a timeout', () => {
+  it('names a model that is being read', async () => {
     const { error, blamed } = await late((call) => call.looksAt({ model: 'digits', reading: true }));
     expect(blamed).toBe(false);
     expect(error).toMatchObject({
@@ -160,7 +160,7 @@ describe('a timeout names what the call waited for:', () => {
     });
   });
 
-  it('the next row', async () => {
+  it('says that the next row did not arrive', async () => {
     const { error, blamed } = await late((call) => {
       call.sends('g1');
       call.waitsForRows(true);
@@ -169,7 +169,7 @@ describe('a timeout names what the call waited for:', () => {
     expect(error).toMatchObject({ code: 'ROWS_TIMEOUT', exitCode: 75 });
   });
 
-  it('Redis, also after a model was read and rows had arrived', async () => {
+  it('names Redis, also after a model was read and rows had arrived', async () => {
     const { error, blamed } = await late((call) => {
       call.looksAt({ model: 'digits', reading: false });
       call.waitsForRows(true);

@@ -41,27 +41,27 @@ async function probed(
 
 const axes = (tensors: Probed['inputs']) => tensors.map(({ batchAxis }) => batchAxis);
 
-describe('independent rows are batched', () => {
+describe('independent rows', () => {
   it.each<[string, onnx.Graph, (number | null)[], (number | null)[]]>([
-    ['normalised by themselves', models.layerNorm(), [0], [0]],
-    ['normalised by what was learned', models.batchNorm(), [0], [0]],
-    ['with outputs that are not finite', models.logarithm(), [0], [0]],
-    ['with rounding that depends on their number', models.wideProduct(), [0], [0]],
-    ['with an argmax of equal scores', models.tiedArgMax(), [0], [0]],
-    ['a step with a state', models.recurrentStep(), [0, 1], [0, 1]],
-    ['a step with a state whose dimension has another name', models.recurrentStep('k'), [0, 1], [0, 1]],
-    ['of words, within their table', models.embedding(), [0, 0], [0]],
-    ['of strings', onnx.stringEcho(), [0], [0]],
-    ['of texts that are numbers', models.parsedNumbers(), [0], [0]],
-    ['of halves', onnx.identity('float16'), [0], [0]],
-    ['of booleans', onnx.identity('bool'), [0], [0]],
-    ['of bytes', onnx.identity('uint8'), [0], [0]],
-    ['beside a shared rate', onnx.sharedScalar(), [0, null], [0]],
-    ['along the last axis, by its name', models.lastAxis('batch'), [1], [1]],
-    ['with two open dimensions more', onnx.openImage(), [0], [0]],
-    ['that may only be a few numbers', onnx.poison(), [0], [0]],
-    ['that mix far beyond what is tried', models.mixesAbove(1e6), [0], [0]],
-  ])('%s', async (_, model, inputs, outputs) => {
+    ['rows normalised by themselves', models.layerNorm(), [0], [0]],
+    ['rows normalised by what was learned', models.batchNorm(), [0], [0]],
+    ['rows with outputs that are not finite', models.logarithm(), [0], [0]],
+    ['rows with rounding that depends on their number', models.wideProduct(), [0], [0]],
+    ['rows with an argmax of equal scores', models.tiedArgMax(), [0], [0]],
+    ['steps with a state', models.recurrentStep(), [0, 1], [0, 1]],
+    ['steps with a state whose dimension has another name', models.recurrentStep('k'), [0, 1], [0, 1]],
+    ['words, within their table', models.embedding(), [0, 0], [0]],
+    ['strings', onnx.stringEcho(), [0], [0]],
+    ['texts that are numbers', models.parsedNumbers(), [0], [0]],
+    ['float16', onnx.identity('float16'), [0], [0]],
+    ['booleans', onnx.identity('bool'), [0], [0]],
+    ['bytes', onnx.identity('uint8'), [0], [0]],
+    ['rows with a shared rate', onnx.sharedScalar(), [0, null], [0]],
+    ['rows along the last axis, by its name', models.lastAxis('batch'), [1], [1]],
+    ['rows with two more open dimensions', onnx.openImage(), [0], [0]],
+    ['rows that may only be a few numbers', onnx.poison(), [0], [0]],
+    ['rows that mix far beyond what is tried', models.mixesAbove(1e6), [0], [0]],
+  ])('are batched: %s', async (_, model, inputs, outputs) => {
     const result = await probed(model);
     expect(result).toMatchObject({ batchable: true, batching: { ok: true }, warnings: [] });
     expect([axes(result.inputs), axes(result.outputs)]).toEqual([inputs, outputs]);

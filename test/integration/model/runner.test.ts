@@ -100,8 +100,8 @@ it('rows of a pretrained OCR model are bit-identical alone and in a batch', asyn
   }
 });
 
-describe('a runner supports', () => {
-  it('two inputs, from several parts', async () => {
+describe('a runner', () => {
+  it('runs two inputs from several parts', async () => {
     await runner.load('adder');
     const part = (a: number[], b: number[]) =>
       payload(a.length / 3, rowTensor('a', 'float32', [3], a), rowTensor('b', 'float32', [3], b));
@@ -114,7 +114,7 @@ describe('a runner supports', () => {
     expect(output(result, 'sum')).toEqual([11, 12, 13, 24, 25, 26, 37, 38, 39]);
   });
 
-  it('int64, also beyond 2^53', async () => {
+  it('keeps int64 exact, also beyond 2^53', async () => {
     await runner.load('tokens');
     const result = await run(
       'tokens',
@@ -123,7 +123,7 @@ describe('a runner supports', () => {
     expect(output(result, 'next')).toEqual([2n, -4n, 9007199254740994n]);
   });
 
-  it('a scalar shared by all rows', async () => {
+  it('accepts a scalar shared by all rows', async () => {
     const { signature } = await runner.load('shared');
     expect(
       signature.inputs.map(({ name, shared, shape, batchAxis }) => ({ name, shared, shape, batchAxis })),
@@ -136,7 +136,7 @@ describe('a runner supports', () => {
     expect(output(await run('shared', part(1, 2), part(3, 4, 5, 6)), 'y')).toEqual([3, 6, 9, 12, 15, 18]);
   });
 
-  it('rows along axis 1', async () => {
+  it('batches rows that run along axis 1', async () => {
     const { signature } = await runner.load('axis-one');
     expect(signature).toMatchObject({
       batchable: true,
@@ -154,7 +154,7 @@ describe('a runner supports', () => {
     expect(output(result, 'y')).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
-  it('a fixed batch, which takes one row with the whole shape', async () => {
+  it('runs a fixed batch as one row with the whole shape', async () => {
     const { signature } = await runner.load('fixed');
     expect(signature).toMatchObject({
       batchable: false,
@@ -174,20 +174,20 @@ describe('a runner supports', () => {
   it.each([
     ['mean', 'does not grow with the rows'],
     ['mixing', 'when other rows share its run'],
-  ])('%s unbatched, with the reason', async (model, why) => {
+  ])('runs model %s unbatched, and says why', async (model, why) => {
     const { signature } = await runner.load(model);
     expect(signature).toMatchObject({ batchable: false, batching: { ok: false, reason: 'mixes' } });
     expect(signature.warnings[0]).toContain(why);
   });
 
-  it('rows that affect each other, one at a time in the shape of one row', async () => {
+  it('runs rows that affect each other one at a time, in the shape of one row', async () => {
     await runner.load('mixing');
     const row = payload(1, rowTensor('x', 'float32', [2], [3, 4]));
     expect(output(await run('mixing', row), 'y')).toEqual([1, 1]);
     await expect(run('mixing', row, row)).rejects.toMatchObject({ code: 'RUN_FAILED' });
   });
 
-  it('an output that is the same for all rows, whole for each part', async () => {
+  it('returns an output that is the same for all rows to each part as a whole', async () => {
     onnx.writeModel(dir, 'anchors', constantOutput());
     await runner.load('anchors');
     const rows = payload(2, rowTensor('x', 'float32', [2], [1, 2, 3, 4]));
@@ -201,7 +201,7 @@ describe('a runner supports', () => {
       expect(output(sliceRows(result, row, row + 1), 'anchors')).toEqual([0, 0, 1, 2, 4, 8]);
   });
 
-  it('open height and width, probed or pinned by model.json', async () => {
+  it('accepts open height and width, probed or pinned by model.json', async () => {
     expect((await runner.load('image')).signature).toMatchObject({
       batchable: true,
       inputs: [{ shape: [1, null, null] }],
@@ -216,7 +216,7 @@ describe('a runner supports', () => {
     await expect(runner.load('mispinned')).rejects.toMatchObject({ code: 'MODEL_MANIFEST', exitCode: 78 });
   });
 
-  it('strings and float16', async () => {
+  it('returns strings and float16 as they were sent', async () => {
     await runner.load('echo');
     const result = await run('echo', payload(2, rowTensor('text', 'string', [1], ['grün', ''])));
     expect(decodeStrings(result.tensors[0]?.data as Uint8Array)).toEqual(['grün', '']);
@@ -226,7 +226,7 @@ describe('a runner supports', () => {
     ).toEqual([0x3c00, 0xc000]);
   });
 
-  it('rows that may not be zero, without a warm-up run of zeros after the trial', async () => {
+  it('loads a model whose rows may not be zero, without a warm-up run of zeros after the trial', async () => {
     onnx.writeModel(dir, 'parsed', parsedNumbers());
     expect((await runner.load('parsed')).signature).toMatchObject({ batchable: true, warnings: [] });
     onnx.writeModel(dir, 'parsed', parsedNumbers(), { warmup: { rows: [1, 4] } });
@@ -235,7 +235,7 @@ describe('a runner supports', () => {
     ]);
   });
 
-  it('probabilities, without another softmax', async () => {
+  it('classifies by probabilities without another softmax', async () => {
     await runner.load('probabilities');
     const result = await run('probabilities', payload(1, rowTensor('x', 'float32', [3], [0, 0, 100])));
     expect([output(result, 'class'), output(result, 'confidence')]).toEqual([[2], [1]]);

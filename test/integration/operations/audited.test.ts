@@ -162,8 +162,8 @@ const CASES: Case[] = [
   ],
 ];
 
-describe('each action leaves exactly one audit entry with operator, origin, count and outcome:', () => {
-  it.each(CASES)('%s', async (_, make, expected) => {
+describe('each action leaves exactly one audit entry with operator, origin, count and outcome', () => {
+  it.each(CASES)('recorded for: %s', async (_, make, expected) => {
     const operation = await make();
     const entry = await operator.entryOf(() => operator.perform(operation));
     const { result, ...rest } = expected as { result?: unknown };
@@ -239,7 +239,8 @@ describe('the audit log', () => {
   it('has no entry for a preview, which changes nothing', async () => {
     const [bad] = (await failedJobs(1)) as [string];
     const ids = await waiting(3);
-    const seen = async (operation: Operation<never, unknown, unknown>) => preview(operation, operator.context);
+    const seen = async (operation: Operation<never, unknown, unknown>) =>
+      preview(operation, operator.context);
     expect(await seen(as(purgeQueue(kit.queue, undefined)))).toMatchObject({ jobs: { waiting: 3 } });
     expect(await seen(as(revokeJobs({ ids: [...ids, bad] })))).toMatchObject({ jobs: 3, ended: 1 });
     expect(await seen(as(retryJobs({ id: bad }, undefined)))).toMatchObject({ counts: { [kit.queue]: 1 } });

@@ -1,5 +1,5 @@
 import { InferError } from '../../../src/lib/core/errors.js';
-import type { Actor, OperationContext, Operation, Progress } from '../../../src/lib/operations/operation.js';
+import type { Actor, Operation, OperationContext, Progress } from '../../../src/lib/operations/operation.js';
 import { type Caller, perform } from '../../../src/lib/operations/run.js';
 import { type AuditEntry, readAudit } from '../../../src/lib/queue/audit.js';
 import { PREFIX, type QueueKit } from '../queue/queue-kit.js';

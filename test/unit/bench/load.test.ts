@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { meanBatch, Tally } from '../../../src/lib/bench/figures.js';
-import { backlog, duringBatch, closedLoop, openLoop } from '../../../src/lib/bench/load.js';
+import { backlog, closedLoop, duringBatch, openLoop } from '../../../src/lib/bench/load.js';
 import { Series } from '../../../src/lib/bench/percentiles.js';
 import { parseRange, parseWholeNumbers } from '../../../src/lib/bench/range.js';
 import { bestRate, sweep } from '../../../src/lib/bench/sweep.js';

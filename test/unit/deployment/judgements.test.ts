@@ -23,7 +23,7 @@ describe('a queue', () => {
 
   const old = queue({ waiting: 5, oldestMs: 15_000 });
   it.each([
-    ['stands still when its oldest job waits beside an idle worker', old, {}, true],
+    ['stands still when its oldest job waits despite an idle worker', old, {}, true],
     ['moves when a job ended in the last minute', { ...old, ratePerSecond: 0.1 }, {}, false],
     ['moves when its oldest job has just come', { ...old, oldestMs: 14_999 }, {}, false],
     ['moves when a job runs', { ...old, active: 1 }, {}, false],

@@ -150,7 +150,7 @@ describe('problems of a deployment', () => {
     ['has only just come', { oldestMs: 1000 }, {}],
     ['waits in a paused queue', { paused: true }, {}],
     ['waits behind a long run', {}, { active }],
-    ['waits beside jobs in hand', { active: 2 }, {}],
+    ['waits while others run', { active: 2 }, {}],
   ])('do not include a job that %s', (_, queue, worker) => {
     const codes = problems([{ ...backlog, ...queue }], [worker]).map(([code]) => code);
     expect(codes).not.toContain('WORKERS_IDLE');

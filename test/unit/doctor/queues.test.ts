@@ -7,11 +7,11 @@ import { NOW, queue, worker } from './records.js';
 
 describe('the check for jobs without a worker', () => {
   it.each([
-    ['no queue', [], [], 'ok'],
-    ['nothing waits, nobody serves', [queue()], [], 'ok'],
-    ['served', [queue({ waiting: 3 })], [worker()], 'ok'],
-    ['nobody', [queue({ waiting: 3 })], [], 'fail'],
-    ['only delayed jobs, nobody', [queue({ delayed: 1 })], [], 'fail'],
+    ['no queue at all', [], [], 'ok'],
+    ['an empty queue without a worker', [queue()], [], 'ok'],
+    ['a queue with a worker', [queue({ waiting: 3 })], [worker()], 'ok'],
+    ['a queue without a worker', [queue({ waiting: 3 })], [], 'fail'],
+    ['only delayed jobs and no worker', [queue({ delayed: 1 })], [], 'fail'],
     ['a worker of another queue', [queue({ waiting: 3 })], [worker({ queues: ['other'] })], 'fail'],
     ['a worker that leaves', [queue({ waiting: 3 })], [worker({ state: 'draining' })], 'fail'],
   ])('judges %s', (_, queues, workers, status) => {
@@ -61,7 +61,7 @@ describe('the check that workers take jobs', () => {
     ['its worker ends jobs of other queues', later, { jobsDone: 3 }, 'ok'],
     ['the queue is paused', { ...later, paused: true }, {}, 'skip'],
     ['its worker leaves', later, { state: 'draining' }, 'skip'],
-    ['nobody serves it', later, { queues: ['other'] }, 'skip'],
+    ['no worker serves it', later, { queues: ['other'] }, 'skip'],
   ])('judges %s: %s', (_, after, at, status) => {
     const second = { queues: [queue(after)], workers: [worker(at as object)] };
     expect(judgeMoving(first, second).status).toBe(status);
@@ -89,7 +89,7 @@ describe('the check for active jobs without a lock', () => {
   it.each([
     ['none active', [], [], [], 'skip'],
     ['held', [job()], [job()], [worker()], 'ok'],
-    ['lost, and nobody to take it over', [lost], [lost], [], 'fail'],
+    ['lost, and no worker to take it over', [lost], [lost], [], 'fail'],
     ['lost, with a worker of the queue', [lost], [lost], [worker()], 'warn'],
     ['lost only now', [job()], [lost], [], 'ok'],
     ['taken again in between', [lost], [{ ...lost, startedAt: NOW }], [], 'ok'],
@@ -114,7 +114,7 @@ describe('the check for jobs beyond their time limit', () => {
       { ...running(0), beatAt: NOW - 9000 },
       'fail',
     ],
-    ['in nobody’s heartbeat', job({ timeLimitMs: 1000 }), worker(), 'fail'],
+    ['missing from every heartbeat', job({ timeLimitMs: 1000 }), worker(), 'fail'],
   ])('judges %s', (_, active, holder, status) => {
     expect(judgeLimits([active], [holder], NOW).status).toBe(status);
   });

@@ -8,9 +8,9 @@ import type { Gpu } from '../../../src/lib/model/gpu-parse.js';
 import type { GpuReport } from '../../../src/lib/model/gpus.js';
 import type { WorkerRecord } from '../../../src/lib/queue/types.js';
 import { GpuWatch } from '../../../src/lib/scale/gpu-watch.js';
+import { chosenDevices, gpuSlots } from '../../../src/lib/scale/host-slots.js';
 import { backlogOf, countPool, factsOf } from '../../../src/lib/scale/pool-counts.js';
 import { type FleetOptions, ProcessFleet } from '../../../src/lib/scale/process-fleet.js';
-import { chosenDevices, gpuSlots } from '../../../src/lib/scale/host-slots.js';
 import { type WorkerFile, WorkerFiles } from '../../../src/lib/scale/worker-files.js';
 
 const gpu = (index: number, freeBytes = 0): Gpu => ({

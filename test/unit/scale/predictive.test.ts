@@ -80,7 +80,7 @@ describe('the predictive policy', () => {
       /predicted wait 31s > 10s/,
     ],
     [
-      'a long wait, three on their way: no more than are missing',
+      'a long wait while three start: no more than are missing',
       3,
       { waiting: 124 },
       fleetOf(1, { startingSince: [START + 592_000, START + 592_000, START + 592_000] }),
@@ -95,11 +95,11 @@ describe('the predictive policy', () => {
       1,
       /oldest job waits 30s > 10s/,
     ],
-    ['nobody there', 0, { waiting: 1 }, fleetOf(0), 1, /no worker serves them/],
-    ['nobody there and nothing to do', 0, { waiting: 0 }, fleetOf(0), 0, /enough/],
+    ['a job and no worker', 0, { waiting: 1 }, fleetOf(0), 1, /no worker serves them/],
+    ['no worker and nothing to do', 0, { waiting: 0 }, fleetOf(0), 0, /enough/],
     ['jobs that will be due', 0, { dueDelayed: 40 }, fleetOf(1), 1, /predicted wait 10s/],
-    ['more than is served for long, though nothing waits', 7.4, {}, fleetOf(2), 3, /3 needed/],
-  ] as const)('%s', (_, rate, queue, fleet, wanted, because) => {
+    ['more arrivals than can be served, though nothing waits', 7.4, {}, fleetOf(2), 3, /3 needed/],
+  ] as const)('plans for %s', (_, rate, queue, fleet, wanted, because) => {
     const plan = lookAfter(rate, 600, queue, fleet, { max: 16 });
     expect(plan.because).toMatch(because);
     expect(plan.wanted).toBe(wanted);

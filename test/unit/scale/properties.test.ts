@@ -35,6 +35,11 @@ const step = fc.record({
   flush: fc.oneof({ weight: 19, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
 });
 const quietStep = step.map((one) => ({ ...one, dark: false, crashes: [], flush: false }));
+/** Steps during which Redis gives no answer; at least one. */
+const darkSteps = fc.array(
+  step.map((one) => ({ ...one, dark: true })),
+  { minLength: 1, maxLength: 20 },
+);
 const bounds = fc
   .record({
     min: fc.integer({ min: 0, max: 2 }),
@@ -55,7 +60,7 @@ function play(controller: Controller, steps: readonly Step[]): PlayedStep[] {
   let workers: WorkerView[] = [];
   let [now, waiting, arrived, completed, made] = [START, 0, 0, 0, 0];
   const slots = Array.from({ length: controller.config.max }, (_, at) => `gpu-${at}`);
-  const moments: PlayedStep[] = [];
+  const played: PlayedStep[] = [];
   for (const { arrivals, ended, dark, crashes, flush } of steps) {
     const done = Math.min(waiting, workers.some((worker) => worker.phase !== 'starting') ? ended : 0);
     arrived += arrivals;
@@ -76,7 +81,7 @@ function play(controller: Controller, steps: readonly Step[]): PlayedStep[] {
     const queue = dark ? null : queueAt(now, { waiting, arrived, completed, busySeconds: completed / 4 });
     const seen = observe(now, { queue, workers, slots, failures });
     const decision = decide(controller, state, seen);
-    moments.push({ seen, before: state, decision });
+    played.push({ seen, before: state, decision });
     state = decision.state;
     for (const action of decision.actions) {
       if (action.kind === 'start') {
@@ -93,7 +98,7 @@ function play(controller: Controller, steps: readonly Step[]): PlayedStep[] {
     }
     now += TICK_MS;
   }
-  return moments;
+  return played;
 }
 
 function controllerOf(policy: string, config: Partial<typeof CONFIG>): Controller {
@@ -139,11 +144,18 @@ describe('for any sequence of events', () => {
 
   it('nothing is started or stopped while the queue cannot be read', () => {
     fc.assert(
-      fc.property(policies, bounds, fc.array(step, { maxLength: 80 }), (policy, config, steps) => {
-        for (const { seen, decision } of play(controllerOf(policy, config), steps)) {
-          if (seen.queue === null) expect(decision.actions).toEqual([]);
-        }
-      }),
+      fc.property(
+        policies,
+        bounds,
+        fc.array(step, { maxLength: 60 }),
+        darkSteps,
+        (policy, config, steps, dark) => {
+          const played = play(controllerOf(policy, config), [...steps, ...dark]);
+          const unseen = played.filter(({ seen }) => seen.queue === null);
+          expect(unseen.length).toBeGreaterThanOrEqual(dark.length);
+          expect(unseen.flatMap(({ decision }) => decision.actions)).toEqual([]);
+        },
+      ),
       runs,
     );
   });

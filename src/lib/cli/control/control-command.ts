@@ -1,6 +1,6 @@
 import { type Command, Flags } from '@oclif/core';
 import { quoteWord } from '../../core/quote-word.js';
-import type { OperationContext, Operation } from '../../operations/operation.js';
+import type { Operation, OperationContext } from '../../operations/operation.js';
 import { preview } from '../../operations/run.js';
 import { durationFlag } from '../flags.js';
 import { invocation } from '../invocation.js';

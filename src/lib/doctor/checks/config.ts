@@ -3,7 +3,7 @@ import { type LoadedSettings, type UnknownVariable, unknownInferVariables } from
 import { SETTING_NAMES } from '../../config/settings.js';
 import type { InferError } from '../../core/errors.js';
 import { parseRedisUrl } from '../../redis/address.js';
-import { type Check, type Judgement, fail, ok, several, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, several, warn } from '../check.js';
 
 export const configValues: Check = {
   id: 'config-values',

@@ -1,6 +1,6 @@
 import { damagedKeyText, type QueueDamage, readDamage, repairCommand } from '../../queue/damage.js';
 import { listQueues } from '../../queue/read/reader.js';
-import { type Check, type Judgement, fail, ok, several, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, several, warn } from '../check.js';
 import { permitted } from '../context.js';
 
 export const queueDamage: Check = {

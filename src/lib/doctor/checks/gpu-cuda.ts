@@ -4,7 +4,7 @@ import { InferError } from '../../core/errors.js';
 import { CUDA_INSTALL, onnxFiles, PROVIDER_LIBRARIES } from '../../model/onnx-files.js';
 import { startRunner } from '../../model/process-runner.js';
 import { listModels } from '../../model/survey.js';
-import { type Check, type Judgement, fail, ok } from '../check.js';
+import { type Check, fail, type Judgement, ok } from '../check.js';
 import type { DoctorContext } from '../context.js';
 import { explainLoad, type LibraryLook, tryLibraries } from '../loader.js';
 import { Unmet } from '../unmet.js';

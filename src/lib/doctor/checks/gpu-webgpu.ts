@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Check, type Judgement, fail, ok, skip } from '../check.js';
+import { type Check, fail, type Judgement, ok, skip } from '../check.js';
 import { explainLoad, type LibraryLook, tryLibraries } from '../loader.js';
 
 const VULKAN = 'libvulkan.so.1';

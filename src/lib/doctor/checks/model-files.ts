@@ -2,7 +2,7 @@ import { InferError } from '../../core/errors.js';
 import { listModels, type ModelListing } from '../../model/survey.js';
 import { mixedModels, mixText, modelFix } from '../../queue/read/model-mix.js';
 import type { WorkerRecord } from '../../queue/types.js';
-import { type Check, type Judgement, fail, ok, several, skip, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, several, skip, warn } from '../check.js';
 
 /** Versions in a worker's models directory. */
 export interface OnDisk extends Pick<ModelListing, 'name' | 'version'> {

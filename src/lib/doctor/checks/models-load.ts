@@ -3,7 +3,7 @@ import { InferError } from '../../core/errors.js';
 import { formatBytes } from '../../core/units.js';
 import { type ModelReading, readSignatures } from '../../model/probe-model.js';
 import { modelNames } from '../../model/survey.js';
-import { type Check, type Judgement, fail, ok, several, skip, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, several, skip, warn } from '../check.js';
 import { Unmet } from '../unmet.js';
 import { readable, WORKERS } from './models.js';
 

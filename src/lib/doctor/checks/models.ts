@@ -4,7 +4,7 @@ import { onnxFiles } from '../../model/onnx-files.js';
 import { startRunner } from '../../model/process-runner.js';
 import { findModel, type ModelFiles } from '../../model/repository.js';
 import { modelNames, type Skipped, surveyModels } from '../../model/survey.js';
-import { type Capability, type Check, type Judgement, fail, ok, several, warn } from '../check.js';
+import { type Capability, type Check, fail, type Judgement, ok, several, warn } from '../check.js';
 
 export const WORKERS: readonly Capability[] = ['CPU workers', 'GPU workers'];
 

@@ -2,7 +2,7 @@ import { type Moment, mayMove, standsStill } from '../../deployment/judgements.j
 import type { QueueSnapshot } from '../../queue/read/inspector.js';
 import { servingWorkers } from '../../queue/serving.js';
 import type { WorkerRecord } from '../../queue/types.js';
-import { type Check, type Judgement, fail, ok, several, skip } from '../check.js';
+import { type Check, fail, type Judgement, ok, several, skip } from '../check.js';
 import { backlog } from './queues.js';
 
 export const queueMoving: Check = {

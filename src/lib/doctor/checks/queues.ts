@@ -4,7 +4,7 @@ import type { QueueSnapshot } from '../../queue/read/inspector.js';
 import { unservedFix, unservedJobs, unservedText } from '../../queue/routes.js';
 import type { StartingWorker } from '../../queue/starting.js';
 import type { WorkerRecord } from '../../queue/types.js';
-import { type Check, type Judgement, fail, ok, several, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, several, warn } from '../check.js';
 
 export const queueServed: Check = {
   id: 'queue-served',

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { formatDuration } from '../../core/units.js';
 import { clockState } from '../../deployment/judgements.js';
 import { CLOCK_FIX, clockText } from '../../queue/clocks.js';
-import { type Check, type Judgement, fail, ok, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, warn } from '../check.js';
 import { permitted } from '../context.js';
 
 const LOOKS = 5;

@@ -4,7 +4,7 @@ import { formatBytes } from '../../core/units.js';
 import { EVICTION_FIX, evictionRisk } from '../../redis/eviction.js';
 import type { RedisFacts } from '../../redis/info.js';
 import { memoryState } from '../../redis/memory-state.js';
-import { type Check, type Judgement, fail, ok, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, warn } from '../check.js';
 
 const TUNE = EVICTION_FIX;
 const REFUSED = `new jobs are refused from ${percent(THRESHOLDS.memoryFull.value)} on`;

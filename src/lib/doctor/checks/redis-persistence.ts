@@ -1,7 +1,7 @@
 import { formatDuration } from '../../core/units.js';
 import type { RedisFacts } from '../../redis/info.js';
 import type { RedisClient } from '../../redis/types.js';
-import { type Capability, type Check, type Judgement, fail, ok, warn } from '../check.js';
+import { type Capability, type Check, fail, type Judgement, ok, warn } from '../check.js';
 
 export const redisPersistence: Check = {
   id: 'redis-persistence',

@@ -4,7 +4,7 @@ import { formatDuration } from '../../core/units.js';
 import { findRedisServer } from '../../redis/embedded.js';
 import { serverMissing } from '../../redis/embedded-errors.js';
 import type { RedisClient } from '../../redis/types.js';
-import { CAPABILITIES, type Check, type Judgement, fail, ok, warn } from '../check.js';
+import { CAPABILITIES, type Check, fail, type Judgement, ok, warn } from '../check.js';
 import type { DoctorContext } from '../context.js';
 
 const PINGS = 10;

@@ -7,7 +7,7 @@ import { resultSettings } from '../../redis/from-settings.js';
 import { type RedisFacts, readInfo } from '../../redis/info.js';
 import { reaches } from '../../redis/memory-state.js';
 import { type KeySample, sampleKeys } from '../../redis/sample.js';
-import { type Check, type Judgement, fail, ok, skip, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, skip, warn } from '../check.js';
 import { permitted } from '../context.js';
 
 const SAMPLE = { maxKeys: 1000, maxMs: 1500 };

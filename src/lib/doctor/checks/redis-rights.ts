@@ -5,7 +5,7 @@ import { type AclRole, aclCommands } from '../../redis/acl.js';
 import { parseRedisUrl } from '../../redis/address.js';
 import type { RedisClient } from '../../redis/types.js';
 import { worded } from '../../redis/worded.js';
-import { type Capability, type Check, type Judgement, fail, ok, skip, warn } from '../check.js';
+import { type Capability, type Check, fail, type Judgement, ok, skip, warn } from '../check.js';
 import type { DoctorContext } from '../context.js';
 
 /**

@@ -1,7 +1,7 @@
 import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatDuration } from '../../core/units.js';
 import type { RedisFacts } from '../../redis/info.js';
-import { CAPABILITIES, type Check, type Judgement, fail, ok, warn } from '../check.js';
+import { CAPABILITIES, type Check, fail, type Judgement, ok, warn } from '../check.js';
 
 const LEAST: readonly [number, number] = [6, 2];
 

@@ -4,7 +4,7 @@ import { isUnserved } from '../../deployment/judgements.js';
 import type { ActiveJob } from '../../queue/read/job-active.js';
 import type { StartingWorker } from '../../queue/starting.js';
 import type { WorkerRecord } from '../../queue/types.js';
-import { type Check, type Judgement, fail, ok, several, skip, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, several, skip, warn } from '../check.js';
 
 export const queueLocks: Check = {
   id: 'queue-locks',

@@ -4,7 +4,7 @@ import { freemem, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { runProgram } from '../../core/program.js';
 import { formatBytes } from '../../core/units.js';
-import { type Check, type Judgement, fail, ok, skip, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, skip, warn } from '../check.js';
 
 const LEAST_NODE: readonly [number, number] = [20, 19];
 

@@ -2,7 +2,7 @@ import { formatDuration } from '../../core/units.js';
 import { clockState, isLate, isSilent } from '../../deployment/judgements.js';
 import { CLOCK_FIX, clockText } from '../../queue/clocks.js';
 import type { WorkerRecord } from '../../queue/types.js';
-import { type Check, type Judgement, fail, ok, several, skip, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, several, skip, warn } from '../check.js';
 import type { Machine, Sample } from '../context.js';
 
 export const workerBeats: Check = {
