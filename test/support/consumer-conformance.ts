@@ -343,14 +343,24 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
       });
 
       it('ends on its timeout, its signal and the close of its consumer', async () => {
+        const from = performance.now();
         await one.waitForWork(20, NEVER);
+        // It waited at all: a timer of the store may be a few milliseconds early.
+        expect(performance.now() - from).toBeGreaterThan(10);
+        const ends: string[] = [];
         const stop = new AbortController();
-        const waiting = one.waitForWork(LONG_MS, stop.signal);
+        const waiting = one.waitForWork(LONG_MS, stop.signal).then(() => ends.push('signal'));
+        // An answer of the store that comes later than one to the wait would.
+        expect(await other.take(1)).toEqual([]);
+        expect(ends).toEqual([]);
         stop.abort();
         await waiting;
-        const closing = one.waitForWork(LONG_MS, NEVER);
+        const closing = one.waitForWork(LONG_MS, NEVER).then(() => ends.push('close'));
+        expect(await other.take(1)).toEqual([]);
+        expect(ends).toEqual(['signal']);
         await one.close();
         await closing;
+        expect(ends).toEqual(['signal', 'close']);
         await one.close();
       });
 

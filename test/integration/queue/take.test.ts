@@ -253,14 +253,23 @@ describe('waitForWork', () => {
 
   it('ends on its signal, its timeout and the close of its consumer', async () => {
     const consumer = await kit.consumer();
+    const from = performance.now();
     await consumer.waitForWork(20, never);
+    // It waited at all: a timer of Redis may be a few milliseconds early.
+    expect(performance.now() - from).toBeGreaterThan(10);
     const stop = new AbortController();
-    const waiting = consumer.waitForWork(BEYOND_TEST_MS, stop.signal);
+    let ended = false;
+    const waiting = consumer.waitForWork(BEYOND_TEST_MS, stop.signal).then(() => {
+      ended = true;
+    });
+    await kit.client.ping();
+    expect(ended).toBe(false);
     stop.abort();
     await waiting;
     await consumer.waitForWork(BEYOND_TEST_MS, stop.signal);
     await consumer.close();
     await consumer.waitForWork(BEYOND_TEST_MS, never);
+    expect(ended).toBe(true);
   });
 
   it('passes the wake-up to others when its consumer closes', async () => {
